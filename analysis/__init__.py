@@ -1,0 +1,1 @@
+"""From runs to rate-accuracy frontiers: loading, choosing, figures and tables."""

@@ -1,0 +1,156 @@
+"""What both figures draw, as plain data: positions, bars, limits, ticks, colours and markers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from analysis.frontier import KEY
+from analysis.units import format_quality, quality_scale
+
+REFERENCE_METHOD = "uncompressed"
+"""Its quality is drawn as a dashed line: what compression starts from."""
+
+# Okabe and Ito, "Color Universal Design", 2008; without black (text) and yellow (too pale on white).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+OTHER_COLOUR = "#777777"
+MARKERS = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "x", "hexagon")
+OTHER_MARKER = "triangle-left"
+REFERENCE_MARKER = "star"
+
+_TICK_SERIES = ((1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+_MAX_TICKS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """``rows`` has the configurations with ``x`` (bytes) and ``y`` (quality as shown), the seeds' ranges ``x_low``,
+    ``x_high``, ``y_low``, ``y_high``, their ``colour`` and ``marker``, and ``outside``: beyond the quality axis."""
+
+    rows: pd.DataFrame
+    colours: dict[str, str]
+    markers: dict[str, str]
+    size_limits: tuple[float, float]
+    quality_limits: tuple[float, float]
+    quality_label: str
+    maximise: bool
+    note: str
+
+    @property
+    def edge(self) -> float:
+        """Where points outside are drawn: just inside the bad end of the quality axis."""
+        low, high = self.quality_limits
+        return low + 0.02 * (high - low) if self.maximise else high - 0.02 * (high - low)
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The frontier's rows from left to right, the last repeated at the right edge of the figure."""
+        front = self.rows[self.rows["on_front"]].sort_values(["x", *KEY])
+        return pd.concat([front, front.tail(1).assign(x=self.size_limits[1])])
+
+
+def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
+    """Both figures' contents, from ``summarise`` and the points it was given.
+
+    Configurations without a finite quality are left out. Every other is drawn at its representative's
+    own size and test quality; bars are the range over seeds.
+    """
+    configurations = configurations[np.isfinite(configurations["file_quality"])]
+    if configurations.empty:
+        raise ValueError("no points to draw: no run has finished yet")
+    name, maximise = str(configurations["quality_name"].iloc[0]), bool(configurations["maximise"].iloc[0])
+    factor, unit = quality_scale(name)
+    groups = points.groupby(KEY)
+    ranges = pd.concat(
+        [
+            groups["size_bytes"].agg(x_low="min", x_high="max"),
+            groups["quality"].agg(y_low="min", y_high="max") * factor,
+        ],
+        axis=1,
+    )
+    architectures = configurations.sort_values(["num_parameters", "architecture"])["architecture"].unique()
+    methods = sorted(set(configurations["method"]) - {REFERENCE_METHOD})
+    colours = _assign(architectures, COLOURS, OTHER_COLOUR)
+    markers = _assign(methods, MARKERS, OTHER_MARKER)
+    if REFERENCE_METHOD in set(configurations["method"]):
+        markers[REFERENCE_METHOD] = REFERENCE_MARKER
+    rows = configurations.join(ranges, on=KEY).assign(
+        x=configurations["file_size_bytes"],
+        y=configurations["file_quality"] * factor,
+        colour=configurations["architecture"].map(colours),
+        marker=configurations["method"].map(markers),
+    )
+    limits, worst = quality_limits(rows["y"], rows["on_front"], maximise=maximise)
+    rows["outside"] = rows["y"] < worst if maximise else rows["y"] > worst
+    return Drawing(
+        rows=rows,
+        colours=colours,
+        markers=markers,
+        size_limits=(rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25),
+        quality_limits=limits,
+        quality_label=f"Test {name.replace('_', ' ')}{f' ({unit.strip()})' if unit else ''}",
+        maximise=maximise,
+        note=_note(rows, name, maximise=maximise),
+    )
+
+
+def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool) -> tuple[tuple[float, float], float]:
+    """The quality axis: its two ends, and the worst quality that is drawn in place.
+
+    A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
+    above it. Losses are counted from the best point. Going down the front from the best, the axis follows it until a
+    loss more than four times the one before (collapse, not trade-off), then leaves as much room again for dominated
+    points. At least half of the front and half of all points are always in place. Points beyond the end are still
+    drawn, at the edge, as triangles, and counted in the figure's note.
+
+    Args:
+        quality: (num_points,).
+        on_front: (num_points,), bool.
+        maximise: the direction of ``quality``.
+    """
+    values = np.asarray(quality, dtype=np.float64)
+    best = np.max(values) if maximise else np.min(values)
+    losses = np.abs(best - values)  # (num_points,), 0 for the best
+    front = np.sort(losses[np.asarray(on_front, dtype=bool)])
+    reach = front[0] if front.size else 0.0
+    for index, loss in enumerate(front):
+        if index >= (front.size + 1) // 2 and loss > 4 * reach:
+            break
+        reach = loss
+    reach = max(2 * reach, float(np.median(losses)))
+    reach = float(np.max(losses[losses <= reach]))
+    margin = 0.06 * (reach or abs(best) or 1.0)
+    worst = best - reach if maximise else best + reach
+    ends = sorted((best + margin, worst - margin)) if maximise else sorted((best - margin, worst + margin))
+    return (float(ends[0]), float(ends[1])), float(worst)
+
+
+def size_ticks(low: float, high: float, /) -> list[float]:
+    """At most seven round sizes in bytes within [low, high]: few enough that none needs to be left without a label."""
+    decades = range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+    for series in _TICK_SERIES:
+        ticks = [step * 10.0**decade for decade in decades for step in series if low <= step * 10.0**decade <= high]
+        if len(ticks) <= _MAX_TICKS:
+            return ticks
+    return ticks[:: -(-len(ticks) // _MAX_TICKS)]
+
+
+def _assign(names: Iterable[str], palette: Sequence[str], other: str) -> dict[str, str]:
+    """One entry of the palette for each name; those beyond its end share ``other`` rather than repeat a meaning."""
+    return {name: palette[index] if index < len(palette) else other for index, name in enumerate(names)}
+
+
+def _note(rows: pd.DataFrame, name: str, *, maximise: bool) -> str:
+    low, high = rows["num_seeds"].min(), rows["num_seeds"].max()
+    seeds = f"{low}" if low == high else f"{low} to {high}"
+    words = [f"bars: range over {seeds} seeds"] if high > 1 else []
+    outside = rows.loc[rows["outside"], "file_quality"]
+    if not outside.empty:
+        arrow, farthest = ("▼", outside.min()) if maximise else ("▲", outside.max())
+        where = "at" if len(outside) == 1 else "down to" if maximise else "up to"
+        words.append(f"{arrow} {len(outside)} off the axis, {where} {format_quality(farthest, name)}")
+    return "    ".join(words)

@@ -1,0 +1,95 @@
+"""Configurations as a table for the terminal and as rows for a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from analysis.frontier import KEY
+from analysis.units import format_quality, format_ratio, format_size, quality_scale
+
+
+def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
+    """The frontier from small to large, then the dominated from the best validation quality down.
+
+    What a CSV file holds: ``ordered(configurations).to_csv(path, index=False)``.
+    """
+    sign = -1.0 if configurations["maximise"].all() else 1.0
+    rank = configurations["file_size_bytes"].where(
+        configurations["on_front"], sign * configurations["quality_val_mean"]
+    )
+    by = ["on_front", "rank", *KEY]
+    ascending = [False, *[True] * (len(by) - 1)]
+    table = configurations.assign(rank=rank).sort_values(by, ascending=ascending, ignore_index=True)
+    return table.drop(columns="rank")
+
+
+def frontier_table(configurations: pd.DataFrame, *, num_dominated: int = 10) -> Table:
+    """A table that reads well at 100 columns.
+
+    Size and ratio are those of the representative's file, which is what ships; qualities are mean ± sample standard
+    deviation over seeds, without a deviation where there is one seed.
+
+    Args:
+        configurations: from ``summarise``.
+        num_dominated: how many dominated configurations to show, best first; a line counts the rest.
+    """
+    rows = ordered(configurations)
+    front, dominated = rows[rows["on_front"]], rows[~rows["on_front"]]
+    name = str(rows["quality_name"].iloc[0]) if len(rows) else "accuracy"
+    unit = quality_scale(name)[1].strip()
+    table = _plain_table()
+    for heading in ("size", "ratio", f"{unit} val".strip(), f"{unit} test".strip()):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("architecture", "method", "config"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("seeds", justify="right", no_wrap=True)
+    for row in front.to_dict("records"):
+        table.add_row(*_cells(row, mark="●"))
+    if len(front) and len(dominated):
+        table.add_section()
+    for row in dominated.head(num_dominated).to_dict("records"):
+        table.add_row(*_cells(row, mark=" "), style="dim")
+    num_hidden = max(0, len(dominated) - num_dominated)
+    more = f"; {num_hidden} more dominated" if num_hidden else ""
+    table.caption = Text(f"● frontier, decided on validation; {name}: mean ± sd over seeds{more}", style="dim")
+    table.caption_justify = "left"
+    return table
+
+
+def sweeps_table(sweeps: pd.DataFrame) -> Table:
+    """One line for each sweep of ``load.list_sweeps``; times are UTC."""
+    table = _plain_table()
+    for heading in ("sweep", "status", "started (UTC)"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("finished", "failed", "running", "points"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in sweeps.to_dict("records"):
+        words = [row["sweep_id"], row["status"].lower(), f"{row['started']:%Y-%m-%d %H:%M}"]
+        counts = [row[f"num_{name}"] for name in ("finished", "failed", "running", "points")]
+        table.add_row(*(Text(str(cell)) for cell in words + counts))
+    return table
+
+
+def _plain_table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+
+
+def _cells(row: Mapping[Any, Any], *, mark: str) -> list[Text]:
+    """Plain ``Text``: a name such as ``mlp(hidden=[64])`` is not markup."""
+    name = row["quality_name"]
+    return [
+        Text(f"{mark} {format_size(row['file_size_bytes']):>7}"),
+        Text(format_ratio(row["file_compression_ratio"])),
+        Text(format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False)),
+        Text(format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False)),
+        Text(row["architecture"]),
+        Text(row["method"]),
+        Text(row["config"]),
+        Text(str(row["num_seeds"])),
+    ]

@@ -1,0 +1,53 @@
+"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from orchestrator.commands import files, frontiers, sweeps
+
+main = typer.Typer(
+    name="ratefront",
+    help="The best accuracy you can ship in N bytes: sweeps of compressed trainings, and their measured frontier.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "sweep": sweeps.sweep,
+    "plan": sweeps.plan,
+    "frontier": frontiers.frontier,
+    "best": frontiers.best,
+    "list": frontiers.list_sweeps,
+    "ui": frontiers.ui,
+    "inspect": files.inspect,
+    "decode": files.decode,
+    "evaluate": files.evaluate,
+}
+
+
+def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
+    """0 done; 1 a trial failed or nothing was produced; 2 the call was wrong, said in one line; 130 Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except (ValueError, ConnectionError) as error:
+            typer.echo(f"ratefront: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(2) from None
+
+    return run
+
+
+for name, command in _COMMANDS.items():
+    main.command(name=name)(_with_exit_codes(command))

@@ -1,0 +1,1 @@
+"""The commands, one function each, grouped by what they work on."""

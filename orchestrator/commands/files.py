@@ -1,0 +1,131 @@
+"""Commands that work on one compressed file: inspect, decode, evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.commands.options import Json, allow_own_modules
+
+if TYPE_CHECKING:
+    from trainers.compressed import Opened
+
+File = Annotated[Path, typer.Argument(metavar="FILE.rfz", help="A compressed network.")]
+OwnArchitecture = Annotated[
+    str | None,
+    typer.Option("--architecture", metavar="MODULE:CALLABLE", help="Your own architecture.", show_default=False),
+]
+
+
+def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = False) -> None:
+    """Show what a file holds and where its bytes go; the rows add up to its length.
+
+    Example: `ratefront inspect sweeps/digits-1a2b3c4d/trials/0003-epr-s0/point.rfz`
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    opened = _open(file, architecture)
+    shares = opened.account()
+    if as_json:
+        rows = [{"part": share.part, "name": share.name, "size_bytes": share.size_bytes} for share in shares]
+        header = {
+            "method": opened.header.method,
+            "architecture": opened.header.architecture,
+            "arguments": opened.header.arguments,
+            "size_bytes": len(opened.data),
+        }
+        typer.echo(json.dumps({**header, "shares": rows}, indent=1))
+        return
+    tensors = opened.plain.state_dict()
+    uncompressed = sum(tensor.nbytes for tensor in tensors.values())
+    table = Table(box=None, header_style="bold")
+    table.add_column("part")
+    table.add_column("name")
+    for column in ("shape", "bytes", "share", "bits/value"):
+        table.add_column(column, justify="right")
+    for share in shares:
+        tensor = tensors.get(share.name) if share.part == "tensor" else None
+        shape = "x".join(map(str, tensor.shape)) or "scalar" if tensor is not None else ""
+        bits = f"{8 * share.size_bytes / tensor.numel():.3f}" if tensor is not None and tensor.numel() else ""
+        portion = f"{share.size_bytes / len(opened.data):.1%}"
+        table.add_row(share.part, escape(share.name), shape, f"{share.size_bytes:,.1f}", portion, bits)
+    table.add_section()
+    table.add_row("total", "", "", f"{sum(share.size_bytes for share in shares):,.1f}", "100.0%", "", style="bold")
+    console = Console()
+    arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in opened.header.arguments.items())
+    console.print(
+        escape(
+            f"{file}: method {opened.header.method} {opened.header.method_version}, "
+            f"architecture {opened.header.architecture}({arguments})"
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"{len(opened.data):,} bytes, {uncompressed / len(opened.data):,.1f} times smaller than the plain network's "
+        f"{uncompressed:,}\n",
+        highlight=False,
+    )
+    console.print(table)
+
+
+def decode(
+    file: File,
+    out: Annotated[
+        Path | None, typer.Option(help="Default: beside the file, as .safetensors.", show_default=False)
+    ] = None,
+    architecture: OwnArchitecture = None,
+) -> None:
+    """Write the decoded plain state_dict as safetensors.
+
+    Example: `ratefront decode point.rfz --out network.safetensors`
+    """
+    from safetensors.torch import save
+
+    from trainers.record import write_atomically
+
+    target = out or file.with_suffix(".safetensors")
+    tensors = {name: tensor.contiguous() for name, tensor in _open(file, architecture).state_dict().items()}
+    write_atomically(target, save(tensors))
+    typer.echo(f"{target}: {len(tensors)} tensors, {sum(tensor.numel() for tensor in tensors.values()):,} values")
+
+
+def evaluate(
+    file: File,
+    task: Annotated[str, typer.Option(help="Task, or module:callable.")],
+    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    architecture: OwnArchitecture = None,
+    as_json: Json = False,
+) -> None:
+    """Decode a file and measure its quality.
+
+    Example: `ratefront evaluate point.rfz --task digits`
+    """
+    from trainers.config import Spec
+    from trainers.evaluate import evaluate as evaluate_network
+    from trainers.instantiate import make_task
+
+    if split not in ("test", "validation", "train"):
+        raise ValueError(f"--split is {split!r}: wanted test, validation or train")
+    opened = _open(file, architecture)
+    data = make_task(Spec(name=task))
+    quality = evaluate_network(opened.network(), getattr(data, split), data)
+    if as_json:
+        row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}
+        typer.echo(json.dumps(row))
+        return
+    typer.echo(f"{file}: {len(opened.data):,} bytes, {data.quality_name} {quality:.4f} on {split}")
+
+
+def _open(file: Path, architecture: str | None) -> Opened:
+    from trainers.compressed import open_compressed
+    from trainers.lookup import import_callable
+
+    allow_own_modules()
+    own = import_callable("architecture", architecture) if architecture else None
+    return open_compressed(file, architecture=own)

@@ -1,0 +1,145 @@
+"""What one setting of a sweep may be: a choice of values, a range of numbers, a range of whole numbers."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from trainers.lookup import nearest
+
+
+class AbstractDomain(abc.ABC):
+    """The values that one setting may take."""
+
+    @abc.abstractmethod
+    def grid(self, num_values: int) -> list[Any]:
+        """All values of a choice; of a range, ``num_values`` evenly spaced ones from end to end (of 1: the middle)."""
+
+    @abc.abstractmethod
+    def draw(self, generator: Random) -> Any:
+        """One value. Uses ``generator.random()`` only, the one draw that Python promises never to change."""
+
+    @abc.abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """As a sweep file has it."""
+
+
+@dataclass(frozen=True)
+class Choice(AbstractDomain):
+    """Any of ``values``, each as likely."""
+
+    values: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, str) or not isinstance(self.values, Sequence) or not self.values:
+            raise ValueError("wanted a list of at least one value")
+
+    def grid(self, num_values: int) -> list[Any]:
+        return list(self.values)
+
+    def draw(self, generator: Random) -> Any:
+        return self.values[int(generator.random() * len(self.values))]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"choice": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Real(AbstractDomain):
+    """A number between ``low`` and ``high``, uniform itself or, with ``log``, in its logarithm.
+
+    Values have six significant digits where the range allows: they read well, and machines whose libm differs agree.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if not _are_numbers(self.low, self.high) or self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError(f"wanted [low, high] with {'0 < ' if self.log else ''}low < high")
+
+    def grid(self, num_values: int) -> list[float]:
+        return [self._at(fraction) for fraction in _fractions(num_values)]
+
+    def draw(self, generator: Random) -> float:
+        return self._at(generator.random())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"loguniform" if self.log else "uniform": [float(self.low), float(self.high)]}
+
+    def _at(self, fraction: float) -> float:
+        ratio_or_width = self.high / self.low if self.log else self.high - self.low
+        value = self.low * ratio_or_width**fraction if self.log else self.low + ratio_or_width * fraction
+        rounded = float(f"{value:.6g}")
+        return rounded if self.low <= rounded <= self.high else float(min(max(value, self.low), self.high))
+
+
+@dataclass(frozen=True)
+class Integers(AbstractDomain):
+    """A whole number from ``low`` to ``high``, both included."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        if not whole or not _are_numbers(self.low, self.high) or self.low >= self.high:
+            raise ValueError("wanted [low, high], whole numbers with low < high")
+
+    def grid(self, num_values: int) -> list[int]:
+        spaced = (round(self.low + (self.high - self.low) * fraction) for fraction in _fractions(num_values))
+        return list(dict.fromkeys(spaced))
+
+    def draw(self, generator: Random) -> int:
+        return self.low + int(generator.random() * (self.high - self.low + 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"integers": [self.low, self.high]}
+
+
+def _ends(content: Any) -> tuple[Any, Any]:
+    return tuple(content) if isinstance(content, list) and len(content) == 2 else (None, None)
+
+
+DOMAINS: dict[str, Callable[[Any], AbstractDomain]] = {
+    "choice": Choice,
+    "integers": lambda content: Integers(*_ends(content)),
+    "loguniform": lambda content: Real(*_ends(content), log=True),
+    "uniform": lambda content: Real(*_ends(content)),
+}
+
+
+def parse_setting(where: str, value: Any, *, lists_are_choices: bool) -> Any:
+    """A domain from ``{choice: [...]}``, ``{uniform: [low, high]}`` and so on; anything else is the value itself.
+
+    Raises:
+        ValueError: no such domain, or its content is wrong; one line that begins with ``where``.
+    """
+    if isinstance(value, list) and lists_are_choices:
+        content, make = value, DOMAINS["choice"]
+    elif not isinstance(value, Mapping):
+        return value
+    elif len(value) != 1:
+        raise ValueError(f"{where} is {value!r}: wanted a value or one domain, such as {{loguniform: [0.1, 3.0]}}")
+    else:
+        [(key, content)] = value.items()
+        if key not in DOMAINS:
+            raise ValueError(f"{where} is {value!r}: unknown domain {key!r}{nearest(str(key), DOMAINS)}")
+        make = DOMAINS[key]
+    try:
+        return make(content)
+    except ValueError as error:
+        raise ValueError(f"{where} is {value!r}: {error}") from error
+
+
+def _fractions(num_values: int) -> list[float]:
+    return [0.5] if num_values == 1 else [index / (num_values - 1) for index in range(num_values)]
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item) for item in values)

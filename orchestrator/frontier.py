@@ -1,0 +1,83 @@
+"""From what MLflow holds to a folder of figures, a table on the terminal, and the runs to tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainers.record import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenFrontier:
+    """The files of a frontier, and its runs in MLflow."""
+
+    folder: Path
+    pareto_run_ids: tuple[str, ...]
+    """All seeds of the configurations on the front."""
+    representative_run_ids: tuple[str, ...]
+    """The drawn ones."""
+
+
+def configurations_of(tracking_uri: str, sweeps: Sequence[str], *, task: str | None = None) -> pd.DataFrame:
+    """The configurations of some sweeps, or of all, as ``analysis.frontier.summarise`` gives them."""
+    from analysis.frontier import summarise
+
+    return summarise(_points(tracking_uri, sweeps, task))
+
+
+def write_frontier(
+    tracking_uri: str, sweeps: Sequence[str], folder: Path, *, task: str | None = None, ui_url: str | None = None
+) -> WrittenFrontier | None:
+    """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point."""
+    import io
+
+    from analysis.frontier import KEY, summarise
+    from analysis.interactive import frontier_html
+    from analysis.plots import frontier_figure
+    from analysis.tables import ordered
+
+    points = _points(tracking_uri, sweeps, task)
+    if points.empty:
+        return None
+    configurations = summarise(points)
+    title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
+    figure = frontier_figure(configurations, points, title=title)
+    for kind in ("png", "svg"):
+        picture = io.BytesIO()
+        # without a date the same sweep draws the same file
+        figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+        write_atomically(folder / f"frontier.{kind}", picture.getvalue())
+    page = frontier_html(configurations, points, title=title, ui_url=ui_url)
+    write_atomically(folder / "frontier.html", page.encode())
+    write_atomically(folder / "frontier.csv", ordered(configurations).to_csv(index=False).encode())
+    front = configurations[configurations["on_front"]]
+    return WrittenFrontier(
+        folder=folder,
+        pareto_run_ids=tuple(points.merge(front[KEY], on=KEY)["run_id"]),
+        representative_run_ids=tuple(front["file_run_id"]),
+    )
+
+
+def print_frontier(
+    tracking_uri: str, sweeps: Sequence[str], folder: Path, console: Console, *, task: str | None = None
+) -> None:
+    """The table, and where the figures are."""
+    from analysis.tables import frontier_table
+
+    console.print(frontier_table(configurations_of(tracking_uri, sweeps, task=task)))
+    console.print(f"\nfigures: {folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)
+
+
+def _points(tracking_uri: str, sweeps: Sequence[str], task: str | None) -> pd.DataFrame:
+    from analysis.frontier import of_task
+    from analysis.load import load_points
+
+    points = load_points(tracking_uri, sweeps)
+    return points if task is None else of_task(points, task)

@@ -1,0 +1,89 @@
+"""What the command line says of a sweep: a whole one in flags, or changes to a file's in ``key=value``."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from inspect import signature
+from typing import Any
+
+from orchestrator import registries
+from orchestrator.document import parse_yaml
+from orchestrator.sweep import Sweep, SweepError
+from trainers.config import Spec
+from trainers.lookup import nearest
+
+_SPECS = ("task", "architecture", "method")
+
+
+def document_from_flags(*, task: str, architecture: str, method: str) -> dict[str, Any]:
+    """A document named after its parts; ``Sweep`` has the defaults of the rest."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{task}-{architecture}-{method}")
+    return {"name": name, "task": task, "architecture": architecture, "method": method}
+
+
+def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """A copy of ``document``, changed by ``key=value`` in order; values are YAML.
+
+    ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
+    that has it, ``method.epr.lam=0.5`` of those named ``epr``; likewise task and architecture. ``search.num_trials=5``
+    and ``resources.gpu=1`` set one entry of a section.
+
+    Raises:
+        SweepError: an override is malformed, or addresses nothing.
+    """
+    changed = copy.deepcopy(document)
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not (path and equals and text):
+            raise SweepError(f"override {override!r}: wanted key=value, such as steps=100")
+        try:
+            _set(changed, path, parse_yaml(text, source=path))
+        except SweepError:
+            raise
+        except ValueError as error:
+            raise SweepError(f"override {override!r}: {error}") from error
+    return changed
+
+
+def _set(document: dict[str, Any], path: str, value: Any) -> None:
+    section, dot, rest = path.partition(".")
+    if not dot:
+        if path not in Sweep.model_fields:
+            raise SweepError(f"unknown field {path!r}{nearest(path, Sweep.model_fields)}")
+        document[path] = value
+    elif section in _SPECS:
+        _set_argument(document, section, rest, value)
+    elif section == "search":
+        given = Spec.from_dict("search", document.get("search", Sweep.model_fields["search"].default))
+        document["search"] = {**given.to_dict(), rest: value}
+    elif section == "resources":
+        given = document.get("resources", {})
+        if not isinstance(given, Mapping):
+            raise SweepError(f"resources is {given!r}: wanted a mapping, such as {{cpu: 1, gpu: 0}}")
+        document["resources"] = {**given, rest: value}
+    else:
+        valid = (*_SPECS, "search", "resources")
+        raise SweepError(f"unknown field {path!r}{nearest(path, [f'{name}.{rest}' for name in valid])}")
+
+
+def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any) -> None:
+    """Set one argument of every spec that takes it and has the name, if any, that ``rest`` begins with."""
+    name, dot, argument = rest.rpartition(".")
+    given = document.get(section, [])
+    specs = [Spec.from_dict(section, item) for item in (given if isinstance(given, list) else [given])]
+    parameters = {spec.name: signature(registries.lookup(section, spec.name)).parameters for spec in specs}
+    if name and name not in parameters:
+        raise SweepError(f"{section}.{rest} addresses no {section} of this sweep{nearest(name, parameters)}")
+    candidates = {key: known for key, known in parameters.items() if name in ("", key)}
+    addressed = {
+        key
+        for key, known in candidates.items()
+        if argument in known or any(item.kind is item.VAR_KEYWORD for item in known.values())
+    }
+    if not addressed:
+        valid = {f"{section}.{name}{dot}{item}" for known in candidates.values() for item in known}
+        raise SweepError(f"unknown field '{section}.{rest}'{nearest(f'{section}.{rest}', valid)}")
+    changed = [spec.to_dict() | ({argument: value} if spec.name in addressed else {}) for spec in specs]
+    document[section] = changed if isinstance(given, list) else changed[0]

@@ -1,0 +1,79 @@
+"""What a person sees while a sweep runs: a bar on a terminal, and one plain line for each trial that ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from analysis.units import format_size
+from orchestrator.journal import Ended, Journal, Outcome
+
+
+class ProgressView(tune.Callback):
+    """Follows Ray Tune's trials; reads what they measured from the journal."""
+
+    def __init__(self, console: Console, journal: Journal, *, num_trials: int, num_done: int) -> None:
+        self._console, self._journal = console, journal
+        self._num_trials, self._num_ended = num_trials, num_done
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("trials", total=num_trials, completed=num_done)
+
+    def __getstate__(self) -> dict[str, object]:
+        # Tune pickles its callbacks for a restore of its own, which is never used here.
+        return {}
+
+    def __enter__(self) -> ProgressView:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._ended(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        # The trial itself records what it raises: Ray reports an error only where the worker died.
+        trial_id = trial.config["request"]["trial_id"]
+        if self._journal.ended(trial_id) is None:
+            self._journal.begin(trial_id, trial.config["request"]["config"])
+            self._journal.end(trial_id, Ended(outcome=Outcome.FAILED, reason="the worker process died", details=""))
+        self._ended(trial)
+
+    def _ended(self, trial: Any) -> None:
+        trial_id = trial.config["request"]["trial_id"]
+        self._num_ended += 1
+        self._bar.update(self._task, completed=self._num_ended)
+        width = len(str(self._num_trials))
+        self._console.print(
+            f"{self._num_ended:{width}}/{self._num_trials} {_line(trial_id, self._journal.ended(trial_id))}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _line(trial_id: str, ended: Ended | None) -> str:
+    if ended is None:
+        return f"{escape(trial_id)}  stopped before its end"
+    if ended.outcome is Outcome.FAILED:
+        return f"[red]{escape(trial_id)}  failed: {escape(ended.reason)}[/red]"
+    point = min(ended.points, key=lambda point: point.size_bytes)
+    more = f" (and {len(ended.points) - 1} more)" if len(ended.points) > 1 else ""
+    return (
+        f"{escape(trial_id)}  {escape(point.architecture)}  {format_size(point.size_bytes)}  "
+        f"{point.quality_name}_val {point.quality_val:.4f}  {point.train_s:.1f} s{more}"
+    )

@@ -1,0 +1,227 @@
+"""What to run: a sweep as plain data, from and to YAML, and the trials it plans."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+
+from orchestrator import registries
+from orchestrator.document import parse_yaml
+from orchestrator.domains import AbstractDomain
+from orchestrator.searchers import SEARCHERS
+from orchestrator.searchers.base import AbstractSearch
+from orchestrator.space import Space, SpecSpace, parse_count, parse_specs, setting_to_dict
+from trainers.config import Spec, TrialConfig
+from trainers.lookup import check_complete, find, nearest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class SweepError(ValueError):
+    """A mistake in a sweep, in one line for its author."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Resources(_Frozen):
+    """What one trial occupies. ``gpu`` may be a fraction; above 1 it is a whole number, as Ray wants it."""
+
+    cpu: int = Field(default=1, ge=1)
+    gpu: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+    @field_validator("gpu")
+    @classmethod
+    def _whole_above_one(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError(f"resources.gpu is {value!r}: wanted a fraction below 1 or a whole number")
+        return value
+
+
+def _task(value: Any) -> SpecSpace:
+    return registries.resolved("task", SpecSpace.from_dict("task", value))
+
+
+def _architectures(value: Any) -> tuple[SpecSpace, ...]:
+    return tuple(registries.resolved("architecture", spec) for spec in parse_specs("architecture", value))
+
+
+def _methods(value: Any) -> tuple[SpecSpace, ...]:
+    return tuple(registries.resolved("method", spec) for spec in parse_specs("method", value))
+
+
+def _search(value: Any) -> dict[str, Any]:
+    """With its defaults, so that what a file leaves open is part of the sweep's identity."""
+    spec = Spec.from_dict("search", value)
+    kind = find("search", spec.name, SEARCHERS)
+    check_complete("search", spec.name, kind, spec.arguments)
+    try:
+        return {"name": spec.name, **asdict(kind(**spec.arguments))}
+    except ValueError as error:
+        raise ValueError(f"search {spec.name!r}: {error}") from error
+
+
+class Sweep(_Frozen):
+    """Everything a sweep runs, resolved: names exist, arguments fit, open rate knobs are domains."""
+
+    name: str = "sweep"
+    task: Annotated[SpecSpace, PlainValidator(_task)]
+    architecture: Annotated[tuple[SpecSpace, ...], PlainValidator(_architectures)]
+    method: Annotated[tuple[SpecSpace, ...], PlainValidator(_methods)]
+    steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value))] = 2000
+    batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
+    seed: int = Field(default=0, ge=0)
+    seeds: int = Field(default=1, ge=1)
+    search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default="grid", validate_default=True)
+    resources: Resources = Resources()
+
+    @field_validator("name")
+    @classmethod
+    def _safe_in_paths_and_tags(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError(f"name is {value!r}: wanted letters, digits, '.', '_', '-', the first a letter or digit")
+        return value
+
+    @staticmethod
+    def from_dict(document: Any, *, source: str = "") -> Sweep:
+        """From a document as a sweep file has it, or as ``to_dict`` gives it.
+
+        Args:
+            document: plain data.
+            source: the file it came from, to begin an error with.
+
+        Raises:
+            SweepError: something in it is wrong.
+        """
+        origin = f"{source}: " if source else ""
+        if not isinstance(document, Mapping):
+            raise SweepError(f"{origin}a sweep is {document!r}: wanted a mapping with task, architecture and method")
+        try:
+            return Sweep.model_validate({str(key): value for key, value in document.items()})
+        except ValidationError as error:
+            raise SweepError(origin + _one_line(error)) from error
+
+    @staticmethod
+    def load(path: str | Path) -> Sweep:
+        """From a YAML file; ``SweepError`` names the file, and the line where the YAML is broken."""
+        return Sweep.from_dict(load_document(path), source=str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, complete: a later default changes nothing in it."""
+        return {
+            "name": self.name,
+            "task": self.task.to_dict(),
+            "architecture": [spec.to_dict() for spec in self.architecture],
+            "method": [spec.to_dict() for spec in self.method],
+            "steps": setting_to_dict(self.steps),
+            "batch_size": setting_to_dict(self.batch_size),
+            "seed": self.seed,
+            "seeds": self.seeds,
+            "search": dict(self.search),
+            "resources": self.resources.model_dump(),
+        }
+
+    def to_yaml(self) -> str:
+        """``to_dict`` as a sweep file."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    @property
+    def sweep_id(self) -> str:
+        """The name and a hash of everything that changes results: neither resources nor the name are hashed."""
+        content = {key: value for key, value in self.to_dict().items() if key not in ("name", "resources")}
+        return f"{self.name}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
+
+    @property
+    def space(self) -> Space:
+        return Space(
+            task=self.task,
+            architectures=self.architecture,
+            methods=self.method,
+            steps=self.steps,
+            batch_size=self.batch_size,
+        )
+
+    def start_search(self) -> AbstractSearch:
+        """The searcher at its beginning."""
+        settings = {key: value for key, value in self.search.items() if key != "name"}
+        return SEARCHERS[self.search["name"]](**settings).start(self.space, self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One training of a sweep. ``trial_id``: number of the configuration, method, seed, such as ``0007-epr-s1``."""
+
+    trial_id: str
+    config: TrialConfig
+
+
+def plan(sweep: Sweep) -> list[Trial]:
+    """Every trial, checked before any starts.
+
+    All configurations of the first seed come first, so that an interrupted sweep already shows a whole frontier.
+
+    Raises:
+        SweepError: a trial cannot be made; says why.
+    """
+    from trainers.instantiate import make_method  # loads torch
+
+    configurations = list(iter(sweep.start_search().ask, None))
+    digits = max(4, len(str(len(configurations) - 1)))
+    trials = [
+        Trial(
+            trial_id=f"{number:0{digits}d}-{configuration['method']['name']}-s{seed}",
+            config=TrialConfig.from_dict({**configuration, "seed": seed}),
+        )
+        for seed in range(sweep.seed, sweep.seed + sweep.seeds)
+        for number, configuration in enumerate(configurations)
+    ]
+    try:
+        for trial in trials[: len(configurations)]:
+            make_method(trial.config.method)
+    except ValueError as error:
+        raise SweepError(str(error)) from error
+    return trials
+
+
+def load_document(path: str | Path) -> dict[str, Any]:
+    """A sweep file as plain data, named by its file's stem unless it says otherwise; not yet validated."""
+    try:
+        document = parse_yaml(Path(path).read_text(encoding="utf-8"), source=str(path))
+    except UnicodeDecodeError as error:
+        raise SweepError(f"cannot read {path}: it is no UTF-8 text") from error
+    except OSError as error:
+        raise SweepError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise SweepError(str(error)) from error
+    if not isinstance(document, Mapping):
+        raise SweepError(f"{path}: a sweep is {document!r}: wanted a mapping with task, architecture and method")
+    return {"name": Path(path).stem, **document}
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first error and the number of others; unknown fields first, since a misspelt one is missing elsewhere."""
+    errors = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    first = errors[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        section, _, _ = where.rpartition(".")
+        valid = [f"resources.{key}" for key in Resources.model_fields] if section else Sweep.model_fields
+        text = f"unknown field {where!r}{nearest(where, valid)}"
+    elif first["type"] == "missing":
+        text = f"{where} is missing: a sweep needs task, architecture and method"
+    elif first["type"] == "value_error":
+        text = str(first["ctx"]["error"])
+    elif first["type"] == "model_type":
+        text = f"{where} is {first['input']!r}: wanted a mapping, such as {{cpu: 1, gpu: 0}}"
+    else:
+        text = f"{where} is {first['input']!r}: {first['msg'].replace('Input should be', 'wanted')}"
+    return text + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")

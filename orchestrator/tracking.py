@@ -1,0 +1,284 @@
+"""Writing to MLflow: the only file that does. It copies what lies on the storage path, so nothing is logged twice.
+
+The sweep is a parent run, each trial a child; a trial with several operating points has a child run for each.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sqlite3
+import subprocess
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from orchestrator.journal import Ended, Journal, Outcome
+from trainers.config import Spec
+from trainers.record import OperatingPoint
+
+_PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "optuna", "pandas")
+_BATCH = 900  # MLflow takes 1,000 metrics, parameters and tags together in one request
+_EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
+
+
+def default_tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI`` where it is set, else a SQLite file in the working directory."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+class Tracker:
+    """Keeps the MLflow runs of one sweep as its journal is. Every verb may be called again without harm."""
+
+    def __init__(self, *, tracking_uri: str, sweep_id: str, name: str, directory: str) -> None:
+        """Create or find the experiment and the parent run.
+
+        Args:
+            tracking_uri: of MLflow.
+            sweep_id: of the sweep.
+            name: of the experiment.
+            directory: of the sweep, where its journal and ``sweep.yaml`` are.
+        """
+        from mlflow import MlflowClient
+
+        self._journal = Journal(Path(directory))
+        self._sweep_id = sweep_id
+        self._client = MlflowClient(tracking_uri)
+        self._experiment_id = self._find_experiment(tracking_uri, name)
+        self._runs: dict[tuple[str, str], str] = {}  # (trial id, point id or "") -> run id
+        self._logged_step: dict[str, int] = {}
+        self._ended: dict[str, str] = {}  # trial id -> the state that was logged last
+        self._with_failure: set[str] = set()
+        self._parent = self._find_runs()
+        self._client.update_run(self._parent, status="RUNNING")
+        self._client.log_artifact(self._parent, str(Path(directory) / "sweep.yaml"))
+
+    def sync(self, trial_id: str) -> None:
+        """Bring one trial's runs up to what is on disk."""
+        ended = self._journal.ended(trial_id)
+        state = ended.outcome.value if ended else "running"
+        if self._ended.get(trial_id) == state and ended:
+            return
+        run_id = self._trial_run(trial_id)
+        self._log_progress(trial_id, run_id)
+        if ended is None:
+            if trial_id in self._ended:  # a failed trial that is tried again, or one that a Ctrl-C had cut short
+                self._client.update_run(run_id, status="RUNNING")
+                del self._ended[trial_id]
+            if trial_id in self._with_failure:
+                self._client.delete_tag(run_id, "ratefront.failure")
+                self._with_failure.remove(trial_id)
+            return
+        self._log_ended(trial_id, run_id, ended)
+        self._ended[trial_id] = state
+
+    def sync_all(self) -> None:
+        """Bring every trial up to date, whatever messages were lost."""
+        for trial_id in self._journal.trial_ids():
+            self.sync(trial_id)
+
+    def close(self, *, interrupted: bool) -> None:
+        """Leave no run open."""
+        for trial_id in self._journal.trial_ids():
+            if self._journal.ended(trial_id) is None:
+                self._client.set_terminated(self._trial_run(trial_id), "KILLED")
+        self._client.set_terminated(self._parent, "KILLED" if interrupted else "FINISHED")
+
+    def publish(self, folder: str, *, pareto: Sequence[str], representative: Sequence[str]) -> None:
+        """Log the files of ``folder`` to the parent run, and tag exactly these runs as the frontier."""
+        for path in sorted(Path(folder).iterdir()):
+            self._client.log_artifact(self._parent, str(path), "frontier")
+        for tag, chosen in (("ratefront.pareto", set(pareto)), ("ratefront.representative", set(representative))):
+            stale = self._search(f"tags.`ratefront.sweep_id` = '{self._sweep_id}' AND tags.`{tag}` = 'true'")
+            for run in stale:
+                if run.info.run_id not in chosen:
+                    self._client.delete_tag(run.info.run_id, tag)
+            for run_id in chosen - {run.info.run_id for run in stale}:
+                self._client.set_tag(run_id, tag, "true")
+
+    def _find_experiment(self, tracking_uri: str, name: str) -> str:
+        if tracking_uri.startswith("sqlite:///"):
+            _use_wal(Path(tracking_uri.removeprefix("sqlite:///")))
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = None
+        if tracking_uri.startswith("sqlite:///"):
+            database = Path(tracking_uri.removeprefix("sqlite:///"))
+            local = (database.parent / "mlartifacts" / name).resolve().as_uri()
+        return str(self._client.create_experiment(name, artifact_location=local))
+
+    def _find_runs(self) -> str:
+        """Fill in the runs of an earlier attempt; returns the parent's id."""
+        parent = None
+        for run in self._search(f"tags.`ratefront.sweep_id` = '{self._sweep_id}'"):
+            tags, run_id = run.data.tags, run.info.run_id
+            if tags["ratefront.kind"] == "sweep":
+                parent = run_id
+                continue
+            trial_id = tags["ratefront.trial_id"]
+            self._runs[trial_id, tags["ratefront.point_id"] if tags["ratefront.kind"] == "point" else ""] = run_id
+            if tags["ratefront.kind"] == "trial":
+                history = self._client.get_metric_history(run_id, "epoch_train_loss") if run.data.metrics else []
+                self._logged_step[trial_id] = max((metric.step for metric in history), default=-1)
+                if "ratefront.failure" in tags:
+                    self._with_failure.add(trial_id)
+                if run.info.status != "RUNNING":
+                    finished = run.info.status == "FINISHED"
+                    self._ended[trial_id] = Outcome.FINISHED.value if finished else "stopped"
+        return parent or self._create_run(self._sweep_id, "sweep", _environment())
+
+    def _trial_run(self, trial_id: str) -> str:
+        if (trial_id, "") not in self._runs:
+            run_id = self._create_run(
+                trial_id, "trial", {"mlflow.parentRunId": self._parent, "ratefront.trial_id": trial_id}
+            )
+            self._log_params(run_id, self._journal.config(trial_id))
+            self._runs[trial_id, ""] = run_id
+        return self._runs[trial_id, ""]
+
+    def _create_run(self, name: str, kind: str, tags: dict[str, str]) -> str:
+        tags = {"ratefront.kind": kind, "ratefront.sweep_id": self._sweep_id, **tags}
+        run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+        return str(run.info.run_id)
+
+    def _log_params(self, run_id: str, config: dict[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        params = {key: config[key] for key in ("steps", "batch_size", "seed")}
+        for kind in ("task", "architecture", "method"):
+            spec = Spec.from_dict(kind, config[kind])
+            # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes
+            params[kind] = spec.name if kind == "method" else str(spec)
+            params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
+        as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
+        self._client.log_batch(run_id, params=[Param(key, text[:6000]) for key, text in as_text.items()])
+
+    def _log_progress(self, trial_id: str, run_id: str) -> None:
+        logged = self._logged_step.get(trial_id, -1)
+        rows = [row for row in self._journal.progress(trial_id) if row["step"] > logged]
+        metrics = {}
+        for row in rows:
+            for key, name in _EPOCH_METRICS.items():
+                metrics[name, row["step"]] = row[key]
+            metrics[f"epoch_{row['quality_name']}_val", row["step"]] = row["quality_val"]
+        self._log_metrics(run_id, metrics)
+        if rows:
+            self._logged_step[trial_id] = rows[-1]["step"]
+
+    def _log_metrics(self, run_id: str, metrics: dict[tuple[str, int], float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entities = [Metric(name, value, now, step) for (name, step), value in metrics.items()]
+        for start in range(0, len(entities), _BATCH):
+            self._client.log_batch(run_id, metrics=entities[start : start + _BATCH])
+
+    def _log_ended(self, trial_id: str, run_id: str, ended: Ended) -> None:
+        if ended.outcome is Outcome.FAILED:
+            self._client.set_tag(run_id, "ratefront.failure", ended.reason[:5000])
+            self._with_failure.add(trial_id)
+            if ended.details:
+                self._client.log_text(run_id, ended.details, "failure.txt")
+            self._client.set_terminated(run_id, "FAILED")
+            return
+        for point in ended.points:
+            self._log_point(
+                trial_id, point, run_id if len(ended.points) == 1 else self._point_run(trial_id, point, run_id)
+            )
+        self._client.set_terminated(run_id, "FINISHED")
+
+    def _point_run(self, trial_id: str, point: OperatingPoint, trial_run: str) -> str:
+        key = (trial_id, point.point_id)
+        if key not in self._runs:
+            tags = {
+                "mlflow.parentRunId": trial_run,
+                "ratefront.trial_id": trial_id,
+                "ratefront.point_id": point.point_id,
+            }
+            self._runs[key] = self._create_run(f"{trial_id}/{point.point_id}", "point", tags)
+            self._log_params(self._runs[key], self._journal.config(trial_id))
+        return self._runs[key]
+
+    def _log_point(self, trial_id: str, point: OperatingPoint, run_id: str) -> None:
+        from mlflow.entities import RunTag
+
+        metrics: dict[str, float] = {
+            "size_bytes": point.size_bytes,
+            "log10_size_bytes": math.log10(point.size_bytes),  # the UI's scatter plot has no logarithmic axis
+            point.quality_name: point.quality,
+            f"{point.quality_name}_val": point.quality_val,
+            "compression_ratio": point.compression_ratio,
+            "bits_per_parameter": point.bits_per_parameter,
+            "uncompressed_bytes": point.uncompressed_bytes,
+            "num_parameters": point.num_parameters,
+            "num_steps": point.num_steps,
+            "macs": point.macs,
+            "train_s": point.train_s,
+        }
+        tags = {
+            "ratefront.point": "true",
+            "ratefront.point_id": point.point_id,
+            "ratefront.config_hash": point.config_hash,
+            "ratefront.quality_name": point.quality_name,
+            "ratefront.maximise": "true" if point.maximise else "false",
+            "ratefront.sha256": point.sha256,
+            "ratefront.path": point.path,
+        }
+        path = Path(point.path)
+        self._client.log_artifact(run_id, str(path))
+        self._client.log_text(run_id, path.with_suffix(".sections.csv").read_text(), "sections.csv")
+        self._log_metrics(run_id, {(name, 0): value for name, value in metrics.items()})
+        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        if run_id != self._runs[trial_id, ""]:
+            self._client.set_terminated(run_id, "FINISHED")
+
+    def _search(self, filter_string: str) -> list[Any]:
+        runs: list[Any] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment_id], filter_string, max_results=1000, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+
+def _use_wal(database: Path) -> None:
+    """Write-ahead logging lets readers read while the tracker writes; it needs a local disk."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    if not _on_network_disk(database.parent):
+        connection = sqlite3.connect(database)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+
+
+def _on_network_disk(folder: Path) -> bool:
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return False
+    found = ("", "")
+    for line in mounts.read_text().splitlines():
+        _, mount_point, kind, *_ = line.split()
+        if folder.resolve().is_relative_to(mount_point) and len(mount_point) >= len(found[0]):
+            found = (mount_point, kind)
+    return found[1] in {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "9p", "fuse.sshfs"}
+
+
+def _environment() -> dict[str, str]:
+    """Versions and commit of what runs; no environment variables, which hold secrets."""
+    tags = {"ratefront.python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            tags[f"ratefront.version.{package}"] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            tags[f"ratefront.version.{package}"] = "not installed"
+    try:
+        shown = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return tags
+    return {**tags, "mlflow.source.git.commit": shown.stdout.strip()} if shown.returncode == 0 else tags

@@ -1,0 +1,117 @@
+"""One trial on a worker: plain data in, ``train``, the record on disk; then Ray and tracking are told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.journal import Ended, Journal, Outcome
+from trainers.record import OperatingPoint, write_atomically
+
+if TYPE_CHECKING:
+    from trainers.loop import Progress
+
+_TRACKING_INTERVAL_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a worker is sent."""
+
+    sweep_id: str
+    trial_id: str
+    config: dict[str, Any]
+    """Of a ``TrialConfig``."""
+    directory: str
+    """Of the sweep, on storage that worker and driver share."""
+    import_path: str
+    """Where the user's own modules are."""
+
+
+def execute(request: Request, *, report: Callable[[Progress], None], track: Callable[[str], None]) -> Ended:
+    """Run one trial to its record. What goes wrong in the trial is its outcome, never an exception.
+
+    Args:
+        request: the trial.
+        report: told each report of the training.
+        track: told the trial's id when there is something new on disk, at most every five seconds, and at the end.
+    """
+    journal = Journal(Path(request.directory))
+    ended = journal.ended(request.trial_id)
+    if ended is not None and ended.outcome is Outcome.FINISHED:
+        return ended
+    journal.begin(request.trial_id, request.config)
+    track(request.trial_id)
+    last_tracked = time.monotonic()
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal last_tracked
+        journal.append_progress(request.trial_id, progress)
+        report(progress)
+        if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
+            track(request.trial_id)
+            last_tracked = time.monotonic()
+
+    try:
+        ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress)))
+    except Exception as error:  # whatever a trial raises must not stop the sweep
+        ended = Ended(outcome=Outcome.FAILED, reason=_reason(error), details=traceback.format_exc())
+    journal.end(request.trial_id, ended)
+    track(request.trial_id)
+    return ended
+
+
+def run_on_ray(config: dict[str, Any], *, tracker: Any) -> None:
+    """The Ray Tune trainable; ``config["request"]`` holds a ``Request`` as a dict."""
+    from ray import tune
+
+    def report(progress: Progress) -> None:
+        tune.report({"progress": asdict(progress)})
+
+    request = Request(**config["request"])
+    ended = execute(request, report=report, track=tracker.sync.remote)
+    tune.report({"outcome": ended.outcome.value})
+
+
+def _train(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> list[OperatingPoint]:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may sum in another order each time
+    import torch
+
+    from trainers.compressed import open_compressed
+    from trainers.config import TrialConfig
+    from trainers.train import train
+
+    if request.import_path not in sys.path:
+        sys.path.insert(0, request.import_path)
+    torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))  # Ray sets it to the trial's CPUs
+    points = train(
+        TrialConfig.from_dict(request.config),
+        on_progress,
+        journal.trial_directory(request.trial_id),
+        sweep_id=request.sweep_id,
+        trial_id=request.trial_id,
+        device="cuda" if torch.cuda.is_available() else "cpu",  # Ray shows a trial only the GPUs it was given
+    )
+    for point in points:
+        path = Path(point.path)
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["part", "name", "size_bytes"])
+        for share in open_compressed(path, allow_import=True).account():
+            writer.writerow([share.part, share.name, f"{share.size_bytes:.3f}"])
+        write_atomically(path.with_suffix(".sections.csv"), table.getvalue().encode())
+    return points
+
+
+def _reason(error: BaseException) -> str:
+    """One line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

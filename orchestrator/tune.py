@@ -1,0 +1,230 @@
+"""Runs a sweep on Ray Tune: what is left of its plan, a tracker beside the store, and the frontier at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from analysis.load import check_reachable
+from orchestrator.frontier import write_frontier
+from orchestrator.journal import Journal, Outcome
+from orchestrator.sweep import Resources, Sweep, SweepError, Trial, plan
+from orchestrator.trial import Request, run_on_ray
+from trainers.record import write_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a sweep runs and leaves its results."""
+
+    storage: Path
+    """Folder of all sweeps; on a cluster, one that all nodes share."""
+    tracking_uri: str
+    import_path: Path
+    """Folder of the user's own modules."""
+    address: str | None = None
+    """Of a running Ray cluster; without one Ray is started here and stopped at the end."""
+    ui_url: str | None = None
+    """Of the MLflow UI, for links in the interactive figure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """How a sweep stands after a run."""
+
+    sweep_id: str
+    directory: Path
+    num_trials: int
+    num_finished: int
+    num_failed: int
+
+    @property
+    def interrupted(self) -> bool:
+        return self.num_finished + self.num_failed < self.num_trials
+
+
+def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, new: bool = False) -> SweepResult:
+    """Run every trial of the plan that has not finished, then write and publish the frontier.
+
+    Args:
+        sweep: what to run.
+        place: where.
+        console: where progress is shown.
+        resume: go on with an unfinished sweep of the same content.
+        new: start another sweep of the same content beside the old one.
+
+    Raises:
+        SweepError: the sweep exists unfinished and neither ``resume`` nor ``new`` was said, or it is running already.
+        ValueError: data is missing or a network cannot be built.
+        ConnectionError: the tracking server does not answer.
+    """
+    trials = plan(sweep)
+    sweep_id = _next_free(place.storage, sweep.sweep_id) if new else sweep.sweep_id
+    journal = Journal((place.storage / sweep_id).resolve())
+    left = [trial for trial in trials if not journal.is_finished(trial.trial_id)]
+    if journal.directory.exists() and left and not resume:
+        raise SweepError(
+            f"sweep {sweep_id} is unfinished ({len(trials) - len(left)} of {len(trials)} trials): "
+            "--resume goes on with it, --new starts another"
+        )
+    if left:
+        if place.address is None:
+            _check_here(left)
+        check_reachable(place.tracking_uri)
+        with _only_one(journal.directory), _ray(place.address):
+            write_atomically(journal.directory / "sweep.yaml", sweep.to_yaml().encode())
+            tracker = _start_tracker(sweep, sweep_id, journal, place)
+            _run_trials(
+                _requests(left, sweep_id, journal, place), len(trials), sweep.resources, journal, tracker, console
+            )
+            _publish(sweep_id, journal, place, tracker, interrupted=_count(trials, journal)[None] > 0)
+    states = _count(trials, journal)
+    return SweepResult(
+        sweep_id=sweep_id,
+        directory=journal.directory,
+        num_trials=len(trials),
+        num_finished=states[Outcome.FINISHED],
+        num_failed=states[Outcome.FAILED],
+    )
+
+
+def _start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) -> Any:
+    """An actor on this node, beside a local store; it is ready, or its error is raised, before any training starts."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from orchestrator.tracking import Tracker
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(Tracker).options(num_cpus=0, scheduling_strategy=here)
+    tracker = actor.remote(
+        tracking_uri=place.tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory)
+    )
+    ray.get(tracker.sync_all.remote())
+    return tracker
+
+
+def _run_trials(
+    requests: list[Request], num_trials: int, resources: Resources, journal: Journal, tracker: Any, console: Console
+) -> None:
+    from ray import tune
+
+    from orchestrator.progress import ProgressView
+
+    trainable = tune.with_resources(
+        tune.with_parameters(run_on_ray, tracker=tracker), {"cpu": resources.cpu, "gpu": resources.gpu}
+    )
+    with ProgressView(console, journal, num_trials=num_trials, num_done=num_trials - len(requests)) as view:
+        tune.Tuner(
+            trainable,
+            param_space={"request": tune.grid_search([asdict(request) for request in requests])},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="ray", storage_path=str(journal.directory), callbacks=[view], verbose=0, log_to_file=False
+            ),
+        ).fit()
+
+
+def _publish(sweep_id: str, journal: Journal, place: Place, tracker: Any, *, interrupted: bool) -> None:
+    import ray
+
+    ray.get(tracker.sync_all.remote())
+    written = write_frontier(place.tracking_uri, [sweep_id], journal.directory / "frontier", ui_url=place.ui_url)
+    if written is not None:
+        ray.get(
+            tracker.publish.remote(
+                str(written.folder), pareto=written.pareto_run_ids, representative=written.representative_run_ids
+            )
+        )
+    ray.get(tracker.close.remote(interrupted=interrupted))
+
+
+def _requests(trials: list[Trial], sweep_id: str, journal: Journal, place: Place) -> list[Request]:
+    return [
+        Request(
+            sweep_id=sweep_id,
+            trial_id=trial.trial_id,
+            config=trial.config.to_dict(),
+            directory=str(journal.directory),
+            import_path=str(place.import_path),
+        )
+        for trial in trials
+    ]
+
+
+def _count(trials: list[Trial], journal: Journal) -> dict[Outcome | None, int]:
+    """Trials by outcome; None counts those that have not ended."""
+    counts: dict[Outcome | None, int] = {None: 0, Outcome.FINISHED: 0, Outcome.FAILED: 0}
+    for trial in trials:
+        ended = journal.ended(trial.trial_id)
+        counts[ended.outcome if ended else None] += 1
+    return counts
+
+
+def _check_here(trials: list[Trial]) -> None:
+    """Find missing data and networks that cannot be built once, here, before every trial fails of it.
+
+    Raises:
+        ValueError: in one line.
+    """
+    from trainers.architectures.base import build_on_meta
+    from trainers.instantiate import find_architecture, make_task
+
+    for task_spec in {str(trial.config.task): trial.config.task for trial in trials}.values():
+        task = make_task(task_spec)
+        specs = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
+        for spec in {str(spec): spec for spec in specs}.values():
+            architecture, arguments = find_architecture(spec, task)
+            build_on_meta(spec.name, architecture, arguments)
+
+
+@contextlib.contextmanager
+def _ray(address: str | None) -> Iterator[None]:
+    """A running Ray that says nothing of its own; one that was started here is stopped."""
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # its CSV and TensorBoard files cost half the throughput
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+
+        ray.init(
+            address=address or "local",
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+        for name in ("ray", "ray.tune"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Hold the sweep, so that a second process cannot run it at the same time. A kill releases it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SweepError(f"sweep {directory.name} is being run by another process") from error
+        yield
+
+
+def _next_free(storage: Path, sweep_id: str) -> str:
+    """``sweep_id``, or with the first number from 2 that no sweep has."""
+    candidate, number = sweep_id, 2
+    while (storage / candidate).exists():
+        candidate, number = f"{sweep_id}-{number}", number + 1
+    return candidate

@@ -1,0 +1,1 @@
+"""Tests of `analysis`: frontiers, loading, figures and tables."""

@@ -1,0 +1,57 @@
+"""The tables of the terminal."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from analysis.frontier import summarise
+from analysis.load import SWEEP_COLUMNS
+from analysis.tables import frontier_table, ordered, sweeps_table
+from tests.analysis.rows import frame, seeds, sweep
+
+
+def lines(table: Table, width: int = 100) -> list[str]:
+    console = Console(width=width, record=True, quiet=True)
+    console.print(table)
+    return console.export_text().splitlines()
+
+
+def test_the_frontier_comes_first_from_small_to_large_then_the_dominated_best_first() -> None:
+    rows = ordered(summarise(sweep()))
+    num_front = int(rows["on_front"].sum())
+    assert rows["on_front"].tolist() == [True] * num_front + [False] * (len(rows) - num_front)
+    assert rows["file_size_bytes"][:num_front].is_monotonic_increasing
+    assert rows["quality_val_mean"][num_front:].is_monotonic_decreasing
+
+
+def test_each_configuration_is_one_line_at_100_columns() -> None:
+    configurations = summarise(sweep())
+    num_front = int(configurations["on_front"].sum())
+    text = lines(frontier_table(configurations, num_dominated=3))
+    assert sum((line.startswith("● ") and " kB" in line) or " B " in line for line in text) >= num_front
+    assert sum("mlp(hidden=" in line for line in text) == num_front + 3
+    assert f"{len(configurations) - num_front - 3} more dominated" in text[-1]
+    assert max(map(len, text)) <= 100
+
+
+def test_numbers_are_those_of_the_file_and_the_means_over_seeds() -> None:
+    text = lines(frontier_table(summarise(frame(*seeds("a", [1000, 1100, 1234], [0.96, 0.98, 0.97], quality=0.95)))))
+    assert text[2].split() == ["●", "1.23", "kB", "15.6x", "97.00", "±", "1.00", "95.00", "±", "0.00", "mlp(hidden=[64])", "epr", "lam=0.3", "3"]
+
+
+def test_names_are_not_markup() -> None:
+    text = lines(frontier_table(summarise(frame({"architecture": "[red]net[/red]", "config": "[bold]"}))))
+    assert "[red]net[/red]" in text[2]
+    assert "[bold]" in text[2]
+
+
+def test_no_configurations_are_an_empty_table() -> None:
+    assert "size" in lines(frontier_table(summarise(frame())))[0]
+
+
+def test_sweeps_are_one_line_each() -> None:
+    started = pd.Timestamp("2026-01-02 03:04", tz="UTC")
+    sweeps = pd.DataFrame([["digits-1", "digits", "1", "FINISHED", started, 5, 1, 0, 6]], columns=list(SWEEP_COLUMNS))
+    assert lines(sweeps_table(sweeps))[2].split() == ["digits-1", "finished", "2026-01-02", "03:04", "5", "1", "0", "6"]

@@ -1,0 +1,332 @@
+"""What every registered compression method promises."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trainers.networks import CLUSTERS
+from tests.trainers.trials import ARCHITECTURES, architecture_of, attach, configuration, run, without_time
+from trainers import loop
+from trainers.architectures.base import build_on_meta, layout_of
+from trainers.coding import container
+from trainers.coding.sections import Integers, Raw, Sections
+from trainers.compressed import load_compressed, open_compressed
+from trainers.evaluate import evaluate
+from trainers.loop import DivergedError, Loop, Progress
+from trainers.methods import METHODS
+from trainers.methods.base import AbstractMethod
+from trainers.train import train
+
+pytestmark = pytest.mark.parametrize("name", METHODS)
+on_every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+
+
+class KilledError(Exception):
+    """Raised from a report, it ends a training as a kill would."""
+
+
+def assert_same_sections(found: Sections, wanted: Sections) -> None:
+    assert list(found.tensors) == list(wanted.tensors)
+    for name, section in wanted.tensors.items():
+        other = found.tensors[name]
+        assert type(other) is type(section)
+        assert other.values.dtype == section.values.dtype
+        assert other.values.shape == section.values.shape
+        assert other.values.tobytes() == np.ascontiguousarray(section.values).tobytes()
+        if isinstance(section, Integers) and isinstance(other, Integers):
+            assert other.table == section.table
+    assert [vector.tobytes() for vector in found.vectors] == [vector.tobytes() for vector in wanted.vectors]
+
+
+@on_every_architecture
+def test_decoding_inverts_encoding(
+    name: str, architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[container.Header, container.Layout, Sections, bytes]] = []
+    write = container.write
+
+    def spy(header: container.Header, layout: container.Layout, sections: Sections) -> bytes:
+        written.append((header, layout, sections, write(header, layout, sections)))
+        return written[-1][-1]
+
+    monkeypatch.setattr(container, "write", spy)
+    run(configuration(name, architecture), tmp_path)
+    assert written
+    for header, layout, sections, data in written:
+        assert container.read_header(data) == header
+        assert_same_sections(container.read(data, layout), sections)
+
+
+@on_every_architecture
+def test_the_account_sums_to_the_file_and_the_stream_is_near_its_information(
+    name: str, architecture: str, tmp_path: Path
+) -> None:
+    config = configuration(name, architecture)
+    for point, data in run(config, tmp_path)[0].items():
+        opened = open_compressed(tmp_path / f"{point}.rfz", architecture=architecture_of(config))
+        shares = opened.account()
+        assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
+        (rounding,) = [share.size_bytes for share in shares if share.part == "rounding"]
+        content = sum(share.size_bytes for share in shares if share.part == "tensor")
+        assert -1e-6 <= rounding <= 0.01 * content + 8
+        assert {share.name for share in shares if share.part == "tensor"} == {e.name for e in layout_of(opened.plain)}
+        assert all(share.size_bytes >= 0 for share in shares if share.part != "rounding")
+
+
+@on_every_architecture
+def test_gradients_reach_every_trained_tensor(name: str, architecture: str) -> None:
+    trial = attach(configuration(name, architecture), noise=0.5)
+    model = trial.model
+    for phase in trial.method.phases(trial.context):
+        model = phase.apply(model, phase.decide(model, trial.context)).train()
+        trained = [p for group in phase.optimiser(model, 10).optimiser.param_groups for p in group["params"]]
+        assert trained
+        phase.loss(model, trial.batch, trial.context).backward()
+        for parameter in trained:
+            assert parameter.grad is not None
+            assert parameter.grad.isfinite().all()
+            if architecture == "normed" and parameter.ndim == 0:
+                continue  # a common scale of the weights before BatchNorm changes nothing
+            assert parameter.grad.any(), f"a tensor of shape {tuple(parameter.shape)} gets no gradient"
+            parameter.grad = None
+
+
+@on_every_architecture
+def test_shares_of_phases_sum_to_one_and_the_rate_is_a_finite_scalar(name: str, architecture: str) -> None:
+    trial = attach(configuration(name, architecture))
+    phases = trial.method.phases(trial.context)
+    assert math.isclose(sum(phase.share for phase in phases), 1)
+    rate = trial.method.rate_bits(trial.model, trial.context)
+    assert rate.shape == ()
+    assert math.isfinite(rate.item())
+    assert rate.item() > 0
+    assert rate.requires_grad or not any(phase.rate_comparable for phase in phases)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "normed"])
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
+    name: str, architecture: str, tmp_path: Path
+) -> None:
+    first, reports = run(configuration(name, architecture), tmp_path / "first")
+    torch.rand(7)  # what happened before in the process does not matter
+    again, reports_again = run(configuration(name, architecture), tmp_path / "again")
+    other, _ = run(configuration(name, architecture, seed=1), tmp_path / "other")
+    assert first == again
+    assert reports == reports_again
+    assert first != other
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "normed"])
+@pytest.mark.parametrize("interruptions", [(1,), (3,), (6,), (2, 3, 5)])
+def test_a_resumed_training_ends_in_the_same_file_and_history(
+    name: str, architecture: str, interruptions: tuple[int, ...], tmp_path: Path
+) -> None:
+    config = configuration(name, architecture)
+    wanted, history = run(config, tmp_path / "whole")
+    seen: dict[int, Progress] = {}
+    pending = list(interruptions)
+
+    def report(progress: Progress) -> None:
+        progress = without_time(progress)
+        assert seen.setdefault(progress.step, progress) == progress, "a step is reported anew as it was"
+        if pending and progress.step == pending[0]:
+            pending.pop(0)
+            raise KilledError
+
+    for _ in interruptions:
+        with pytest.raises(KilledError):
+            train(config, report, tmp_path / "parts", checkpoint_interval_s=0)
+    points = train(config, report, tmp_path / "parts", checkpoint_interval_s=0)
+    assert {point.point_id: Path(point.path).read_bytes() for point in points} == wanted
+    assert list(seen.values()) == history
+    assert not (tmp_path / "parts" / "checkpoint.pt").exists()
+
+
+def test_a_resumed_training_does_not_begin_anew(name: str, tmp_path: Path) -> None:
+    config = configuration(name)
+    steps: list[int] = []
+
+    def report(progress: Progress) -> None:
+        steps.append(progress.step)
+        if steps == [1, 2, 3, 4]:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(config, report, tmp_path, checkpoint_interval_s=0)
+    train(config, report, tmp_path, checkpoint_interval_s=0)
+    assert steps == [1, 2, 3, 4, 4, 5, 6]
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "normed"])
+def test_nan_is_refused_and_nothing_is_written(
+    name: str, architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Loop.run
+
+    def ends_in_nan(self: Loop, model: torch.nn.Module) -> torch.nn.Module:
+        model = whole(self, model)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(math.nan)
+        return model
+
+    monkeypatch.setattr(loop.Loop, "run", ends_in_nan)
+    with pytest.raises(ValueError, match="NaN"):
+        run(configuration(name, architecture), tmp_path)
+    assert not list(tmp_path.glob("*.rfz"))
+
+
+@on_every_architecture
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_one_bad_value_is_refused_or_is_none_of_what_is_stored(name: str, architecture: str, value: float) -> None:
+    config = configuration(name, architecture)
+    refused = 0
+    for index, _ in enumerate(attach(config).model.state_dict()):
+        trial = attach(config)
+        tensor = list(trial.model.state_dict().values())[index]
+        if not tensor.is_floating_point() or tensor.numel() == 0:
+            continue
+        with torch.no_grad():
+            tensor.view(-1)[-1] = value
+        try:
+            files = [container.write(trial.header, trial.layout, s) for _, s in trial.method.points(*_of(trial))]
+        except ValueError:
+            refused += 1
+            continue
+        for data in files:
+            decoded = trial.method.decode(container.read(data, trial.layout), trial.context.plain)
+            assert all(t.isfinite().all() for t in decoded.values())
+    assert refused
+
+
+@on_every_architecture
+def test_decoding_needs_only_the_file_and_the_shapes(name: str, architecture: str, tmp_path: Path) -> None:
+    assert isinstance(inspect.getattr_static(METHODS[name], "decode"), staticmethod)
+    config = configuration(name, architecture)
+    trial = attach(config)
+    for data in run(config, tmp_path)[0].values():
+        plain = build_on_meta(trial.header.architecture, architecture_of(config), trial.header.arguments)
+        before = torch.get_rng_state()
+        decoded = METHODS[name].decode(container.read(data, trial.layout), plain)
+        again = METHODS[name].decode(container.read(data, trial.layout), plain)
+        assert torch.equal(torch.get_rng_state(), before), "decoding draws no random numbers"
+        assert all(tensor.is_meta for tensor in plain.state_dict().values())
+        assert list(decoded) == list(plain.state_dict())
+        for key, like in plain.state_dict().items():
+            assert decoded[key].shape == like.shape
+            assert decoded[key].dtype == like.dtype
+            assert decoded[key].device.type == "cpu"
+            assert torch.equal(decoded[key], again[key])
+
+
+@on_every_architecture
+def test_what_is_measured_is_the_decoded_file(name: str, architecture: str, tmp_path: Path) -> None:
+    config = configuration(name, architecture)
+    trial = attach(config)
+    function = architecture_of(config)
+    points = train(config, lambda progress: None, tmp_path)
+    assert points
+    for point in points:
+        network = load_compressed(point.path, architecture=function)
+        by_hand = function(**trial.header.arguments).eval()
+        by_hand.load_state_dict(METHODS[name].decode(container.read(Path(point.path).read_bytes(), trial.layout),
+                                                     trial.context.plain))  # fmt: skip
+        inputs = trial.task.test.inputs
+        with torch.no_grad():
+            assert torch.equal(network(inputs), by_hand(inputs))
+        assert not network.training
+        assert point.size_bytes == Path(point.path).stat().st_size
+        assert point.quality == evaluate(network, trial.task.test, trial.task)
+        assert point.quality_val == evaluate(network, trial.task.validation, trial.task)
+        assert point.num_parameters == sum(p.numel() for p in network.parameters())
+        assert point.num_steps == config.steps
+
+
+@on_every_architecture
+def test_attaching_keeps_the_network_up_to_rounding(name: str, architecture: str) -> None:
+    """What is stored of an untrained network points where the given network points."""
+    trial = attach(configuration(name, architecture))
+    for _, sections in trial.method.points(*_of(trial)):
+        decoded = trial.method.decode(sections, trial.context.plain)
+        parameters = dict(trial.context.plain.named_parameters())
+        given = torch.cat([trial.given[key].reshape(-1) for key in parameters])
+        found = torch.cat([decoded[key].reshape(-1) for key in parameters])
+        assert torch.cosine_similarity(given, found, dim=0) > 0.7
+        assert 0.5 < found.norm() / given.norm() < 2
+        for key, tensor in trial.given.items():
+            if key not in parameters:
+                assert torch.equal(decoded[key], tensor), "buffers are kept exactly"
+    with torch.no_grad():
+        assert trial.model.eval()(trial.task.test.inputs).shape == (48, 3)
+
+
+def test_a_diverged_training_says_so_and_writes_nothing(name: str, tmp_path: Path) -> None:
+    config = configuration(name, task="tests.trainers.networks:exploding")
+    with pytest.raises(DivergedError, match="the training loss became nan between steps 0 and 1 of 6"):
+        train(config, lambda progress: pytest.fail("nothing is reported"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("steps", "batch_size"), [(1, 96), (130, 96), (35, 10), (7, 1000)])
+def test_reports_are_few_and_the_last_is_at_the_last_step(
+    name: str, steps: int, batch_size: int, tmp_path: Path
+) -> None:
+    _, reports = run(configuration(name, steps=steps, batch_size=batch_size), tmp_path)
+    found = [report.step for report in reports]
+    assert found == sorted(set(found))
+    assert found[-1] == steps
+    assert len(found) <= 50 + len(METHODS[name].phases(*_unattached(name)))
+    assert all(report.total_steps == steps for report in reports)
+
+
+def test_the_rate_knob_is_a_field_and_its_range_is_accepted(name: str) -> None:
+    knob = METHODS[name].rate_knob
+    if knob is None:
+        return
+    ends = knob.values or (knob.low, knob.high)
+    assert len(ends) >= 2
+    for value in ends:
+        method = METHODS[name](**{knob.field: value})
+        assert getattr(method, knob.field) == value
+
+
+def test_fields_are_checked_when_a_method_is_made(name: str) -> None:
+    knob = METHODS[name].rate_knob
+    if knob is None:
+        return
+    for value in (math.nan, math.inf, -1, "much", True, None):
+        with pytest.raises(ValueError, match=f"^{knob.field} is "):
+            METHODS[name](**{knob.field: value})
+
+
+def test_the_test_split_is_out_of_reach(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def peek(self: AbstractMethod, model: Any, context: Any) -> Any:
+        assert len(next(context.batches("validation"))[0]) == 48
+        assert len(next(context.batches("train"))[0]) == 96
+        return next(context.batches("test"))
+
+    monkeypatch.setattr(METHODS[name], "attach", peek)
+    with pytest.raises(KeyError, match="test"):
+        run(configuration(name), tmp_path)
+
+
+def _of(trial: Any) -> tuple[Any, Any]:
+    return trial.model, trial.context
+
+
+def _unattached(name: str) -> tuple[Any, ...]:
+    trial = attach(configuration(name, task=CLUSTERS))
+    return trial.method, trial.context
+
+
+def test_every_section_is_one_of_the_known_kinds(name: str) -> None:
+    trial = attach(configuration(name, "odd"))
+    for _, sections in trial.method.points(*_of(trial)):
+        assert all(isinstance(section, Integers | Raw) for section in sections.tensors.values())

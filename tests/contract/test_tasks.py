@@ -1,0 +1,85 @@
+"""What every registered task promises. Tasks whose data must be fetched are tested where it is at hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+
+import pytest
+import torch
+
+from tests.golden.regenerate import SPLIT_FINGERPRINTS, split_fingerprints
+from trainers.datasets.files import DataUnavailableError
+from trainers.tasks import TASKS
+from trainers.tasks.base import Split, Task
+
+SHIPPED = {"digits"}
+"""Tasks whose data comes with the installation; every other one is a system test."""
+
+pytestmark = pytest.mark.parametrize(
+    "name", [name if name in SHIPPED else pytest.param(name, marks=pytest.mark.system) for name in TASKS]
+)
+
+
+def loaded(name: str) -> Task:
+    """The task; without its data a skip, but in CI a failure."""
+    try:
+        return TASKS[name]()
+    except DataUnavailableError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+
+
+def splits_of(task: Task) -> dict[str, Split]:
+    return {"train": task.train, "validation": task.validation, "test": task.test}
+
+
+def test_splits_are_fixed_and_of_stated_size(name: str) -> None:
+    """A new task needs its golden entry: ``python -m tests.golden.regenerate``."""
+    assert split_fingerprints(loaded(name)) == json.loads(SPLIT_FINGERPRINTS.read_text())[name]
+
+
+def test_no_example_is_in_two_splits(name: str) -> None:
+    """By content, beyond the few images that a published data set itself holds twice."""
+    task = loaded(name)
+    seen: dict[str, set[bytes]] = {
+        key: {example.numpy().tobytes() for example in split.inputs} for key, split in splits_of(task).items()
+    }
+    total = sum(len(split) for split in splits_of(task).values())
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        assert len(seen[one] & seen[other]) <= 2e-4 * total
+
+
+def test_examples_have_the_stated_shapes_and_dtypes(name: str) -> None:
+    task = loaded(name)
+    for split in splits_of(task).values():
+        assert split.inputs.shape == (len(split), *task.input_shape)
+        assert split.inputs.dtype == torch.float32
+        assert split.inputs.isfinite().all()
+        assert len(split.targets) == len(split.inputs)
+    assert task.train.inputs.abs().max() < 10
+    assert task.train.inputs.std() > 0.1
+
+
+def test_loss_is_a_differentiable_scalar_and_score_one_number_for_each_example(name: str) -> None:
+    task = loaded(name)
+    outputs = torch.randn(5, task.num_outputs, requires_grad=True)
+    loss = task.loss(outputs, task.train.targets[:5])
+    assert loss.shape == ()
+    loss.backward()
+    assert outputs.grad is not None
+    assert outputs.grad.isfinite().all()
+    score = task.score(outputs, task.train.targets[:5])
+    assert score.shape == (5,)
+    assert score.dtype == torch.float32
+    assert math.isfinite(task.quality_of(float(score.mean())))
+    assert task.quality_name
+
+
+def test_every_class_is_in_every_split(name: str) -> None:
+    task = loaded(name)
+    if task.train.targets.dtype == torch.int64:
+        for split in splits_of(task).values():
+            assert split.targets.unique().tolist() == list(range(task.num_outputs))

@@ -1,0 +1,1 @@
+"""Committed bytes and fingerprints that must not change, and how they were made."""

@@ -1,0 +1,108 @@
+"""Writes the golden files anew: ``python -m tests.golden.regenerate``, from the repository's root.
+
+Only for a change that is meant to change them: a new format version, a new architecture or task. Then the difference
+is part of the review. Data sets that are not at hand keep their old entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from trainers.architectures import ARCHITECTURES
+from trainers.architectures.base import build, build_on_meta, complete, layout_of
+from trainers.coding import container
+from trainers.coding.sections import Integers, Raw, Sections
+from trainers.datasets.files import DataUnavailableError
+from trainers.tasks import TASKS
+from trainers.tasks.base import Task
+
+FOLDER = Path(__file__).parent
+TINY = FOLDER / "tiny.rfz"
+ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
+SPLIT_FINGERPRINTS = FOLDER / "splits.json"
+
+TINY_HEADER = container.Header(
+    method="epr",
+    method_version=1,
+    architecture="mlp",
+    arguments={"hidden": [3], "input_shape": [1, 2, 2], "num_outputs": 2},
+)
+
+
+def tiny_sections() -> Sections:
+    """Hand-made, of every kind that a file has: two tables (one with gaps and negatives), raw, float16, a vector."""
+    return Sections(
+        tensors={
+            "1.weight": Integers(values=np.array([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]], np.int32), table=1),
+            "1.bias": Integers(values=np.array([4, 4, 4], np.int32), table=0),
+            "3.weight": Raw(values=np.array([[0.5, -1.25, 3e-5], [1e-8, 0.1, 2.0]], np.float32)),
+            "3.bias": Raw(values=np.array([0.1, -65504.0], np.float16)),
+        },
+        vectors=(np.array([0.25, 2.0**-14], np.float16),),
+    )
+
+
+def tiny_layout() -> container.Layout:
+    return layout_of(
+        build_on_meta(TINY_HEADER.architecture, ARCHITECTURES[TINY_HEADER.architecture], TINY_HEADER.arguments)
+    )
+
+
+def architecture_fingerprint(name: str) -> dict[str, object]:
+    """Of a registered architecture with default arguments, for 1x28x28 inputs in ten classes."""
+    arguments = complete(ARCHITECTURES[name], {}, input_shape=(1, 28, 28), num_outputs=10)
+    model = build(name, ARCHITECTURES[name], arguments)
+    fingerprint = container.fingerprint(layout_of(model)).hex()
+    model.double().eval()
+    with torch.no_grad():  # values from a formula, so that the outputs tell what the network computes
+        for parameter in model.parameters():
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
+            parameter.copy_(
+                torch.arange(parameter.numel(), dtype=torch.float64).sin().view(parameter.shape) * (2 / fan_in) ** 0.5
+            )
+        outputs = model(torch.arange(2 * 28 * 28, dtype=torch.float64).mul(0.7).sin().view(2, 1, 28, 28))
+    signature = inspect.signature(ARCHITECTURES[name])
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "fingerprint": fingerprint,
+        "outputs": [[round(value, 4) for value in row] for row in outputs.tolist()],
+        "defaults": {
+            key: value.default for key, value in signature.parameters.items() if value.default is not value.empty
+        },
+    }
+
+
+def split_fingerprints(task: Task) -> dict[str, list[object]]:
+    """Number of examples and SHA-256 of the bytes of each split."""
+    return {
+        name: [len(split), hashlib.sha256(split.inputs.numpy().tobytes() + split.targets.numpy().tobytes()).hexdigest()]
+        for name, split in (("train", task.train), ("validation", task.validation), ("test", task.test))
+    }
+
+
+def plain(value: object) -> object:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value))
+
+
+def main() -> None:
+    TINY.write_bytes(container.write(TINY_HEADER, tiny_layout(), tiny_sections()))
+    fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
+    ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
+    splits = json.loads(SPLIT_FINGERPRINTS.read_text()) if SPLIT_FINGERPRINTS.exists() else {}
+    for name in TASKS:
+        try:
+            splits[name] = split_fingerprints(TASKS[name]())
+        except DataUnavailableError as error:
+            print(f"{name} keeps its old entry: {error}")
+    SPLIT_FINGERPRINTS.write_text(json.dumps(dict(sorted(splits.items())), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Whole sweeps through the console script, on local Ray and SQLite."""

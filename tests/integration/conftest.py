@@ -1,0 +1,71 @@
+"""One small sweep that several tests look at, and how to call the console script."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROGRAM = str(Path(sys.executable).parent / "ratefront")
+
+SWEEP = {
+    "name": "tiny",
+    "task": "digits",
+    "architecture": [{"name": "mlp", "hidden": [8]}, {"name": "cnn", "channels": [4]}],
+    "method": [
+        {"name": "epr", "lam": [0.1, 1.0]},
+        {"name": "ptq", "bits": [3]},
+        {"name": "uncompressed", "learning_rate": [2e-3, 1e20]},  # the second diverges
+    ],
+    "steps": 100,
+    "seeds": 2,
+}
+NUM_TRIALS, NUM_FAILED = 16, 4
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A working directory in which a sweep ran, and what the command said."""
+
+    folder: Path
+    process: subprocess.CompletedProcess[str]
+
+    @property
+    def sweep_directory(self) -> Path:
+        (directory,) = (self.folder / "sweeps").iterdir()
+        return directory
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+
+def call(folder: Path, *arguments: str, timeout_s: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``ratefront`` in ``folder``, as a person without a terminal would."""
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=folder,
+        env={**clean_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """Without what would send a test's runs elsewhere; wide enough that no table is cut."""
+    dropped = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+    return {**{key: value for key, value in os.environ.items() if key not in dropped}, "COLUMNS": "160"}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
+    return Finished(folder, call(folder, "sweep", "tiny.yaml"))

@@ -1,0 +1,66 @@
+"""Ctrl-C keeps what is finished, and --resume goes on to the same result."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import yaml
+from mlflow import MlflowClient
+
+from orchestrator.journal import Journal
+from tests.integration.conftest import PROGRAM, call, clean_environment
+
+SWEEP = {
+    "name": "stopped",
+    "task": "digits",
+    "architecture": {"name": "mlp", "hidden": [8]},
+    "method": {"name": "epr", "lam": [0.03, 0.1, 0.3, 1.0]},
+    "steps": 400,
+    "resources": {"cpu": 1},
+}
+
+
+def test_ctrl_c_keeps_finished_trials_and_resume_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "stopped.yaml").write_text(yaml.safe_dump(SWEEP))
+    process = subprocess.Popen(
+        [PROGRAM, "sweep", "stopped.yaml"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    finished = _wait_for_a_finished_trial(tmp_path, process)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "--resume goes on" in output
+    assert "Traceback" not in output + errors
+    assert _states(tmp_path) == {"FINISHED", "KILLED"}
+    kept = {path: path.read_bytes() for path in finished}
+
+    resumed = call(tmp_path, "sweep", "stopped.yaml", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "4 of 4 trials finished" in resumed.stdout
+    assert _states(tmp_path) == {"FINISHED"}
+    assert {path: path.read_bytes() for path in finished} == kept
+    (directory,) = (tmp_path / "sweeps").iterdir()
+    assert len(list(Journal(directory).trial_ids())) == 4
+
+
+def _wait_for_a_finished_trial(folder: Path, process: subprocess.Popen[str]) -> list[Path]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if ended := list(folder.glob("sweeps/*/trials/*/ended.json")):
+            return ended
+        time.sleep(0.05)
+    raise AssertionError(f"no trial finished: {process.communicate(timeout=10)}")
+
+
+def _states(folder: Path) -> set[str]:
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    (experiment,) = (item for item in client.search_experiments() if item.name == "stopped")
+    return {run.info.status for run in client.search_runs([experiment.experiment_id])}

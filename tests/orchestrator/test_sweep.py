@@ -1,0 +1,305 @@
+"""Sweeps: reading, identity, planning, and an error in one line for every mistake."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from orchestrator import registries
+from orchestrator.domains import Choice, Real
+from orchestrator.sweep import Sweep, SweepError, plan
+
+NEEDED = "a sweep needs task, architecture and method"
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "task": "digits",
+        "architecture": [{"name": "mlp", "hidden": [8]}, {"name": "mlp", "hidden": [16, 8]}],
+        "method": [{"name": "epr", "lam": [0.1, 1.0]}, "uncompressed"],
+        "steps": 5,
+        "seeds": 2,
+        **changes,
+    }
+
+
+def error_of(given: Any) -> str:
+    """The one line that planning ``given`` ends with."""
+    with pytest.raises(SweepError) as error:
+        plan(Sweep.from_dict(given))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_plan_of_a_small_sweep_is_this_one() -> None:
+    rows = [
+        (trial.trial_id, str(trial.config.architecture), str(trial.config.method))
+        for trial in plan(Sweep.from_dict(document()))
+    ]
+    first_seed = [
+        ("0000-epr-s0", "mlp(hidden=[8])", "epr(lam=0.1)"),
+        ("0001-epr-s0", "mlp(hidden=[8])", "epr(lam=1)"),
+        ("0002-uncompressed-s0", "mlp(hidden=[8])", "uncompressed"),
+        ("0003-epr-s0", "mlp(hidden=[16,8])", "epr(lam=0.1)"),
+        ("0004-epr-s0", "mlp(hidden=[16,8])", "epr(lam=1)"),
+        ("0005-uncompressed-s0", "mlp(hidden=[16,8])", "uncompressed"),
+    ]
+    assert rows == first_seed + [(name.replace("-s0", "-s1"), *rest) for name, *rest in first_seed]
+
+
+def test_seeds_are_paired_over_configurations() -> None:
+    trials = plan(Sweep.from_dict(document(seed=3, seeds=2)))
+    seeds: dict[str, list[int]] = {}
+    for trial in trials:
+        seeds.setdefault(trial.config.config_hash, []).append(trial.config.seed)
+    assert list(seeds.values()) == [[3, 4]] * 6
+    assert all(trial.trial_id.endswith(f"-s{trial.config.seed}") for trial in trials)
+
+
+def test_trial_ids_are_unique_and_those_of_one_seed_sort_in_the_order_of_the_plan() -> None:
+    sweep = Sweep.from_dict(
+        document(
+            seeds=1, method={"name": "epr", "lam": {"uniform": [0.1, 1]}}, search={"name": "random", "num_trials": 300}
+        )
+    )
+    ids = [trial.trial_id for trial in plan(sweep)]
+    assert ids == sorted(set(ids))
+    assert len(ids) == 300
+
+
+def test_more_seeds_keep_the_earlier_trials() -> None:
+    assert plan(Sweep.from_dict(document(seeds=1))) == plan(Sweep.from_dict(document(seeds=3)))[:6]
+
+
+def test_reading_inverts_writing() -> None:
+    sweep = Sweep.from_dict(
+        document(
+            method=["epr", "ptq"],
+            steps={"integers": [1, 5]},
+            batch_size=[16, 32],
+            search={"name": "random", "num_trials": 3},
+            resources={"cpu": 2, "gpu": 0.5},
+        )
+    )
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    assert Sweep.from_dict(json.loads(json.dumps(sweep.to_dict()))).sweep_id == sweep.sweep_id
+
+
+def test_a_written_file_is_the_same_sweep(tmp_path: Path) -> None:
+    sweep = Sweep.from_dict(document(method=["epr", "ptq"]))
+    (tmp_path / "any.yaml").write_text(sweep.to_yaml())
+    assert Sweep.load(tmp_path / "any.yaml") == sweep
+
+
+def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
+    assert Sweep.from_dict(document()).sweep_id == "small-8b7ff5a6"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        document(resources={"cpu": 4, "gpu": 1}),
+        dict(reversed(document().items())),
+        document(search={"name": "grid", "num_values": 6}),
+        document(batch_size=64),
+        document(task={"name": "digits"}),
+        document(method=[{"lam": {"choice": [0.1, 1.0]}, "name": "epr"}, "uncompressed"]),
+    ],
+    ids=["resources", "key order", "search default", "batch_size default", "spelt-out task", "spelt-out choice"],
+)
+def test_the_id_ignores_what_does_not_change_results(same: dict[str, Any]) -> None:
+    assert Sweep.from_dict(same).sweep_id == Sweep.from_dict(document()).sweep_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": 3},
+        {"seed": 1},
+        {"steps": 6},
+        {"batch_size": 32},
+        {"method": "uncompressed"},
+        {"architecture": "cnn"},
+        {"search": {"name": "random", "num_trials": 3}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_id_changes_with_what_changes_results(change: dict[str, Any]) -> None:
+    assert Sweep.from_dict(document(**change)).sweep_id != Sweep.from_dict(document()).sweep_id
+
+
+def test_the_name_is_in_the_id_and_not_in_its_hash() -> None:
+    other = Sweep.from_dict(document(name="other")).sweep_id
+    assert other == Sweep.from_dict(document()).sweep_id.replace("small", "other")
+
+
+def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Ranged:
+        lam: float
+        rate_knob: ClassVar[Any] = SimpleNamespace(field="lam", low=0.1, high=3.0, log=True, values=())
+
+    @dataclass(frozen=True, kw_only=True)
+    class Listed:
+        bits: int
+        rate_knob: ClassVar[Any] = SimpleNamespace(field="bits", low=None, high=None, log=False, values=(2, 4))
+
+    @dataclass(frozen=True, kw_only=True)
+    class Fixed:
+        rate_knob: ClassVar[Any] = None
+
+    known = {"ranged": Ranged, "listed": Listed, "fixed": Fixed}
+    monkeypatch.setattr(registries, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
+    sweep = Sweep.from_dict({"task": "any", "architecture": "any", "method": [*known, {"name": "ranged", "lam": 0.5}]})
+    assert [spec.arguments for spec in sweep.method] == [
+        {"lam": Real(0.1, 3.0, log=True)},
+        {"bits": Choice([2, 4])},
+        {},
+        {"lam": 0.5},
+    ]
+
+
+def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_sweep_code.py").write_text("def net(*, input_shape, num_outputs, width=3): ...\ndef task(): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = document(architecture={"name": "my_sweep_code:net", "width": 4}, task="my_sweep_code:task")
+    assert str(plan(Sweep.from_dict(own))[0].config.architecture) == "my_sweep_code:net(width=4)"
+    assert error_of(document(architecture={"name": "my_sweep_code:net", "widht": 4})) == (
+        "architecture 'my_sweep_code:net' has no argument 'widht'; did you mean 'width'?"
+    )
+    assert error_of(document(task="my_sweep_code:tsk")) == (
+        "task 'my_sweep_code:tsk': module 'my_sweep_code' has no callable 'tsk'; did you mean 'task'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "digts"}, "unknown task 'digts'; did you mean 'digits'?"),
+        ({"architecture": "mpl"}, "unknown architecture 'mpl'; did you mean 'mlp'?"),
+        ({"method": ["epr", "uncompresed"]}, "unknown method 'uncompresed'; did you mean 'uncompressed'?"),
+        ({"method": "mine:Own"}, "unknown method 'mine:Own'; valid: epr, ptq, uncompressed"),
+        ({"architecture": []}, "architecture is []: wanted at least one"),
+        ({"method": []}, "method is []: wanted at least one"),
+        ({"method": None}, "method is None: wanted a name, or a mapping with a name and arguments"),
+        ({"task": ["digits"]}, "task is ['digits']: wanted a name, or a mapping with a name and arguments"),
+        ({"task": {"name": "digits", "limit": 5}}, "task 'digits' has no argument 'limit'; valid: none"),
+        (
+            {"architecture": {"name": "mlp", "hiden": [8]}},
+            "architecture 'mlp' has no argument 'hiden'; did you mean 'hidden'?",
+        ),
+        ({"method": {"name": "epr", "lma": 1}}, "method 'epr' has no argument 'lma'; did you mean 'lam'?"),
+        (
+            {"method": {"name": "epr", "lam": {"loguniform": [0, 1]}}},
+            "method 'epr': lam is {'loguniform': [0, 1]}: wanted [low, high] with 0 < low < high",
+        ),
+        ({"steps": -5}, "steps is -5: wanted a whole number of at least 1"),
+        ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 1"),
+        ({"batch_size": True}, "batch_size is True: wanted a whole number of at least 1"),
+        ({"seeds": 0}, "seeds is 0: wanted greater than or equal to 1"),
+        ({"seeds": "3"}, "seeds is '3': wanted a valid integer"),
+        ({"seed": -1}, "seed is -1: wanted greater than or equal to 0"),
+        (
+            {"name": "my sweep"},
+            "name is 'my sweep': wanted letters, digits, '.', '_', '-', the first a letter or digit",
+        ),
+        ({"name": "../x"}, "name is '../x': wanted letters, digits, '.', '_', '-', the first a letter or digit"),
+        ({"name": 3}, "name is 3: wanted a valid string"),
+        ({"search": "gird"}, "unknown search 'gird'; did you mean 'grid'?"),
+        ({"search": "random"}, "search 'random' needs 'num_trials'"),
+        (
+            {"search": {"name": "random", "num_trails": 3}},
+            "search 'random' has no argument 'num_trails'; did you mean 'num_trials'?",
+        ),
+        (
+            {"search": {"name": "random", "num_trials": 0}},
+            "search 'random': num_trials is 0: wanted a whole number of at least 1",
+        ),
+        ({"resources": {"gpus": 1}}, "unknown field 'resources.gpus'; did you mean 'resources.gpu'?"),
+        ({"resources": {"gpu": -1}}, "resources.gpu is -1: wanted greater than or equal to 0"),
+        ({"resources": {"gpu": 1.5}}, "resources.gpu is 1.5: wanted a fraction below 1 or a whole number"),
+        (
+            {"resources": {"cpu": 0.5}},
+            "resources.cpu is 0.5: wanted a valid integer",
+        ),
+        ({"resources": 2}, "resources is 2: wanted a mapping, such as {cpu: 1, gpu: 0}"),
+        ({"stpes": 5}, "unknown field 'stpes'; did you mean 'steps'?"),
+        ({"stpes": 5, "seeds": 0, "seed": -1}, "unknown field 'stpes'; did you mean 'steps'? (and 2 more)"),
+    ],
+)
+def test_a_mistake_is_refused_in_one_line(change: dict[str, Any], message: str) -> None:
+    assert error_of(document(**change)) == message
+
+
+def test_a_missing_part_is_named() -> None:
+    assert error_of({"task": "digits", "architecture": "mlp"}) == f"method is missing: {NEEDED}"
+    assert error_of({}) == f"task is missing: {NEEDED} (and 2 more)"
+    assert error_of(None) == "a sweep is None: wanted a mapping with task, architecture and method"
+
+
+def test_a_network_of_fixed_shape_needs_nothing_from_its_task() -> None:
+    assert len(plan(Sweep.from_dict(document(architecture="lenet300_100")))) == 6
+
+
+def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = {"digits": lambda *, root: None}
+    registry = registries.registry
+    monkeypatch.setattr(registries, "registry", lambda kind: tasks if kind == "task" else registry(kind))
+    assert error_of(document()) == "task 'digits' needs 'root'"
+
+
+def test_a_value_that_the_method_refuses_is_found_before_anything_starts() -> None:
+    message = error_of(document(method=["epr", {"name": "epr", "lam": [0.1, -1]}]))
+    assert message.startswith("method 'epr': lam is -1: wanted a number")
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_names_its_sweep_and_reads_as_people_mean_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "task: digits\narchitecture: mlp\nmethod: {name: epr, lam: [1e-3, 2E+1, .5, -1.5e2]}\n")
+    sweep = Sweep.load(path)
+    assert sweep.name == "mine"
+    assert sweep.method[0].arguments["lam"] == Choice([0.001, 20.0, 0.5, -150.0])
+    assert Sweep.load(write(tmp_path, path.read_text() + "name: 2026-01-01\n")).name == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task: digits\nmethod: [epr\n", ":3: expected ',' or ']', but got '<stream end>'"),
+        ("task: digits\nsteps: 5\ntask: mnist\n", ":3: 'task' is given twice"),
+        ("task: \x00", ": unacceptable character #x0000: special characters are not allowed"),
+        ("", ": a sweep is None: wanted a mapping with task, architecture and method"),
+        ("task: digits\narchitecture: mlp\n", f": method is missing: {NEEDED}"),
+    ],
+)
+def test_an_error_in_a_file_names_the_file(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(SweepError) as error:
+        Sweep.load(path)
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SweepError) as error:
+        Sweep.load(tmp_path / "absent.yaml")
+    assert str(error.value) == f"cannot read {tmp_path / 'absent.yaml'}: No such file or directory"
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(SweepError) as error:
+        Sweep.load(tmp_path / "binary.yaml")
+    assert str(error.value) == f"cannot read {tmp_path / 'binary.yaml'}: it is no UTF-8 text"
+
+
+def test_importing_sweeps_loads_no_torch() -> None:
+    code = "import orchestrator.overrides, sys; assert not {'torch', 'ray', 'mlflow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

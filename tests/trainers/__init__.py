@@ -1,0 +1,1 @@
+"""Tests of trainers: one trial, from coding up to files."""

@@ -1,0 +1,80 @@
+"""Somebody's own task and architectures, named ``tests.trainers.networks:...`` as a user's code would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trainers.tasks.base import Split, Task, classification
+
+CLUSTERS = "tests.trainers.networks:clusters"
+NORMED = "tests.trainers.networks:normed"
+ODD = "tests.trainers.networks:odd"
+
+
+def clusters(*, num_train: int = 96, seed: int = 0) -> Task:
+    """Three noisy clusters of 1x4x4 images: learnable in a few steps, in no time."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(3, 1, 4, 4, generator=generator)
+
+    def split(num_examples: int) -> Split:
+        targets = torch.arange(num_examples) % 3
+        return Split(
+            inputs=centres[targets] + 0.5 * torch.randn(num_examples, 1, 4, 4, generator=generator), targets=targets
+        )
+
+    return classification(train=split(num_train), validation=split(48), test=split(48), num_classes=3)
+
+
+def exploding() -> Task:
+    """``clusters`` with a loss that is NaN from the start."""
+    task = clusters()
+    return Task(**{**vars(task), "loss": lambda outputs, targets: outputs.sum() * float("nan")})
+
+
+def normed(*, input_shape: Sequence[int], num_outputs: int, width: int = 4) -> nn.Module:
+    """With BatchNorm: scales, shifts, running statistics and an int64 counter."""
+    channels, height, side = input_shape
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(width * height * side, num_outputs),
+    )
+
+
+class Odd(nn.Module):
+    """Tensors of unusual shapes and dtypes: a scalar, an empty one, one value, booleans, 64-bit integers and floats."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.flatten = nn.Flatten()
+        self.linear = nn.Linear(num_inputs, num_outputs)
+        self.temperature = nn.Parameter(torch.tensor(0.7))
+        self.one = nn.Parameter(torch.tensor([[0.3]]))
+        self.register_buffer("mask", torch.arange(num_inputs) % 5 != 0)
+        self.register_buffer("order", torch.arange(num_outputs))
+        self.register_buffer("nothing", torch.zeros(0, 3))
+        self.register_buffer("offset", torch.zeros(num_outputs, dtype=torch.float64) - 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.linear(self.flatten(x) * self.mask)[:, self.order]
+        return y * self.temperature + self.one + self.offset.float()
+
+
+def odd(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    """See ``Odd``."""
+    return Odd(torch.Size(input_shape).numel(), num_outputs)
+
+
+def parameterless() -> nn.Module:
+    """Nothing to train."""
+    return nn.Flatten()
+
+
+def coarse(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    """In bfloat16, which a file does not hold."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(input_shape).numel(), num_outputs, dtype=torch.bfloat16))

@@ -1,0 +1,353 @@
+"""Integers to bytes and back: varints, frequency tables, the range coder, the container."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from trainers.coding import container, tables
+from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint, unzigzag, zigzag
+from trainers.coding.coder import Decoder, Encoder, information_bits
+from trainers.coding.container import Entry, Header
+from trainers.coding.sections import Integers, Raw, Section, Sections
+
+INT32 = np.iinfo(np.int32)
+HEADER = Header(method="epr", method_version=1, architecture="mlp", arguments={"hidden": [3]})
+
+shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+small = st.integers(-3, 3)
+anything = st.one_of(small, st.integers(INT32.min, INT32.max), st.sampled_from([INT32.min, INT32.max, 0]))
+fast = settings(max_examples=150, deadline=None)
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    put_varint(out, value)
+    return bytes(out)
+
+
+@given(st.integers(0, 2**63 - 1))
+@fast
+def test_a_varint_is_read_as_it_was_written(value: int) -> None:
+    reader = Reader(varint(value) + b"rest")
+    assert reader.varint() == value
+    assert reader.remaining == 4
+    assert len(varint(value)) == max(1, math.ceil(value.bit_length() / 7))
+
+
+@given(st.integers(-(2**62), 2**62))
+@fast
+def test_zigzag_is_a_bijection_that_keeps_magnitudes_small(value: int) -> None:
+    assert unzigzag(zigzag(value)) == value
+    assert 0 <= zigzag(value) <= 2 * abs(value)
+    assert zigzag(unzigzag(abs(value))) == abs(value)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\xff" * 8, b"\xff" * 9, b"\xff" * 40])
+def test_an_unfinished_or_endless_varint_is_refused(data: bytes) -> None:
+    with pytest.raises(RfzError, match="malformed"):
+        Reader(data).varint()
+
+
+def test_a_text_longer_than_allowed_or_than_the_file_is_refused() -> None:
+    out = bytearray()
+    put_bytes(out, b"abc")
+    assert Reader(bytes(out)).prefixed_bytes(at_most=3) == b"abc"
+    with pytest.raises(RfzError, match="at most 2"):
+        Reader(bytes(out)).prefixed_bytes(at_most=2)
+    with pytest.raises(RfzError, match="3 bytes wanted where 2 are left"):
+        Reader(bytes(out[:-1])).prefixed_bytes(at_most=3)
+
+
+@given(st.lists(hnp.arrays(np.int32, shapes, elements=anything), max_size=4))
+@fast
+def test_a_table_is_read_as_it_was_written(tensors: list[npt.NDArray[np.int32]]) -> None:
+    table = tables.count(tensors)
+    values = np.concatenate([tensor.ravel() for tensor in tensors] or [np.zeros(0, np.int32)])
+    assert table.total == len(values)
+    np.testing.assert_array_equal(table.symbols, np.unique(values), strict=True)
+    assert (table.counts > 0).all()
+    if len(values):
+        np.testing.assert_array_equal(table.symbols[table.index(values)], values, strict=True)
+    out = bytearray()
+    tables.write_table(out, table)
+    reader = Reader(bytes(out))
+    again = tables.read_table(reader, table.total)
+    assert reader.remaining == 0
+    np.testing.assert_array_equal(again.symbols, table.symbols, strict=True)
+    np.testing.assert_array_equal(again.counts, table.counts, strict=True)
+
+
+def table_bytes(values: list[int]) -> bytes:
+    out = bytearray()
+    tables.write_table(out, tables.count([np.array(values, np.int32)]))
+    return bytes(out)
+
+
+def test_a_table_is_compact() -> None:
+    assert table_bytes([]) == b""
+    assert table_bytes([0] * 100) == bytes([zigzag(0), 100])
+    assert table_bytes([-1, 0, 0, 1]) == bytes([zigzag(-1), 1, 2, 1])
+    assert table_bytes([-1, 5]) == bytes([zigzag(-1), 1, 0, 5, 1]), "a gap is a zero and its length"
+
+
+@pytest.mark.parametrize(
+    ("data", "total"),
+    [
+        (b"", 1),
+        (bytes([0, 3]), 2),  # more than there are
+        (bytes([0, 1]), 2),  # fewer than there are
+        (bytes([0, 0, 0, 2]), 2),  # skips nothing
+        (bytes([0, 0, 3, 2]), 2),  # starts with a skip
+        (bytes([0, 1, 0, 1, 0, 1]), 2),  # nothing after a skip
+        (varint(zigzag(INT32.max)) + bytes([1, 1]), 2),  # beyond int32
+        (varint(zigzag(2**40)) + bytes([1]), 1),
+        (bytes([0, 1, 0]) + varint(2**62) + bytes([1]), 2),
+        (bytes([0]) + varint(2**62), 2**28),
+    ],
+)
+def test_a_malformed_table_is_refused(data: bytes, total: int) -> None:
+    with pytest.raises(RfzError, match="malformed"):
+        tables.read_table(Reader(data), total)
+
+
+@pytest.mark.parametrize("step", [1, 40_000])  # counted and sorted
+def test_more_symbols_than_a_table_may_have_are_refused(step: int) -> None:
+    allowed = np.arange(tables.MAX_SYMBOLS, dtype=np.int32) * np.int32(step // 2 or 1)
+    assert len(tables.count([allowed]).symbols) == tables.MAX_SYMBOLS
+    values = (np.arange(tables.MAX_SYMBOLS + 1, dtype=np.int64) * (step // 2 or 1)).astype(np.int32)
+    with pytest.raises(ValueError, match="cannot code 65537 distinct integers with one table, at most 65536"):
+        tables.count([values])
+    with pytest.raises(RfzError, match="malformed"):
+        tables.read_table(Reader(bytes([0]) + b"\1" * (tables.MAX_SYMBOLS + 1)), tables.MAX_SYMBOLS + 1)
+
+
+@given(
+    st.lists(
+        st.integers(1, 12).flatmap(
+            lambda k: st.tuples(
+                st.lists(st.integers(1, 10**6), min_size=k, max_size=k),
+                st.lists(st.integers(0, k - 1), max_size=30),
+            )
+        ),
+        max_size=4,
+    )
+)
+@fast
+def test_decoding_inverts_encoding(parts: list[tuple[list[int], list[int]]]) -> None:
+    encoder = Encoder()
+    for counts, indices in parts:
+        encoder.encode(np.array(indices, np.int32), np.array(counts))
+    stream = encoder.finish()
+    assert len(stream) % 4 == 0
+    decoder = Decoder(stream)
+    for counts, indices in parts:
+        assert decoder.decode(np.array(counts), len(indices)).tolist() == indices
+    decoder.finish()
+    if all(len(counts) == 1 or not indices for counts, indices in parts):
+        assert stream == b"", "what is certain costs nothing"
+
+
+@pytest.mark.parametrize("num_symbols", [2, 17, 3000])
+def test_information_is_the_length_of_the_stream(num_symbols: int) -> None:
+    rng = np.random.default_rng(num_symbols)
+    weights = rng.exponential(size=num_symbols) ** 3
+    indices = rng.choice(num_symbols, size=200_000, p=weights / weights.sum()).astype(np.int32)
+    counts = np.bincount(indices, minlength=num_symbols) + (np.arange(num_symbols) < 2)
+    used = np.flatnonzero(counts)
+    table = tables.Table(symbols=used.astype(np.int32), counts=counts[used])
+    encoder = Encoder()
+    encoder.encode(table.index(indices), table.counts)
+    bits = information_bits(table.counts)[table.index(indices)].sum()
+    assert abs(8 * len(encoder.finish()) - bits) <= 64 + 1e-3 * bits
+    entropy = -np.sum(table.counts * np.log2(table.counts / table.total))
+    assert bits <= entropy * 1.01 + 64
+
+
+def test_information_is_that_of_the_coders_own_probabilities() -> None:
+    """Of each symbol apart, the rare ones among many too: coded a thousand times over, and measured."""
+    for counts in ([1, 2**27], [1] * 300 + [10**7], [5, 3, 1, 1]):
+        bits = information_bits(np.array(counts))
+        assert math.isclose(np.sum(2.0**-bits), 1, rel_tol=1e-9)
+        for symbol in (0, len(counts) - 1):
+            encoder = Encoder()
+            encoder.encode(np.full(4000, symbol, np.int32), np.array(counts))
+            assert abs(8 * len(encoder.finish()) - 4000 * bits[symbol]) <= 64
+
+
+def test_a_certain_symbol_has_no_information() -> None:
+    assert information_bits(np.array([7])).tolist() == [0]
+    assert information_bits(np.zeros(0, np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize("stream", [b"\0\0\0", b"\0\0\0\0\0"])
+def test_a_stream_of_broken_words_is_refused(stream: bytes) -> None:
+    with pytest.raises(RfzError, match="no whole number of 32-bit words"):
+        Decoder(stream)
+
+
+def test_a_stream_with_too_much_or_too_little_is_refused() -> None:
+    encoder = Encoder()
+    counts = np.array([1, 1, 1])
+    encoder.encode(np.array([0, 1, 2] * 40, np.int32), counts)
+    longer = Decoder(encoder.finish() + b"\1\2\3\4" * 4)
+    longer.decode(counts, 120)
+    with pytest.raises(RfzError, match="left over"):
+        longer.finish()
+    with pytest.raises(RfzError, match="empty where symbols should be"):
+        Decoder(b"").decode(counts, 1)
+    for unread in (b"\0\0\0\0", b"\xff" * 8):
+        with pytest.raises(RfzError, match="left over"):
+            Decoder(unread).finish()
+
+
+@st.composite
+def files(draw: Any) -> tuple[list[Entry], Sections]:
+    """A layout with sections of all kinds; tables numbered without a gap."""
+    layout: list[Entry] = []
+    tensors: dict[str, Section] = {}
+    kinds = draw(st.lists(st.sampled_from(["integers", "raw", "half"]), max_size=6))
+    num_tables = draw(st.integers(1, 3))
+    tables_used: dict[int, int] = {}
+    for index, kind in enumerate(kinds):
+        name, shape = f"layer.{index}", draw(shapes)
+        section: Section
+        if kind == "integers":
+            elements = draw(st.sampled_from([st.just(0), st.just(-7), small, anything]))
+            number = tables_used.setdefault(draw(st.integers(0, num_tables - 1)), len(tables_used))
+            section = Integers(values=draw(hnp.arrays(np.int32, shape, elements=elements)), table=number)
+            dtype = "float32"
+        elif kind == "half":
+            section, dtype = Raw(values=draw(hnp.arrays(np.float16, shape, elements=finite(16)))), "float32"
+        else:
+            dtype = draw(st.sampled_from(["float32", "float64", "float16", "int64", "int32", "int8", "uint8", "bool"]))
+            bits = {"float16": 16, "float32": 32, "float64": 64}.get(dtype)
+            elements = finite(bits) if bits else hnp.from_dtype(np.dtype(dtype))
+            section = Raw(values=draw(hnp.arrays(dtype, shape, elements=elements)))
+        layout.append(Entry(name=name, shape=shape, dtype=dtype))
+        tensors[name] = section
+    vectors = draw(st.lists(hnp.arrays(np.float16, st.integers(0, 5), elements=finite(16)), max_size=3))
+    return layout, Sections(tensors=tensors, vectors=tuple(vectors))
+
+
+def finite(bits: Any) -> Any:
+    return st.floats(width=bits, allow_nan=False, allow_infinity=False)
+
+
+@given(files())
+@settings(max_examples=250, deadline=None)
+def test_a_file_is_read_as_it_was_written(file: tuple[list[Entry], Sections]) -> None:
+    layout, sections = file
+    data = container.write(HEADER, layout, sections)
+    assert container.read_header(data) == HEADER
+    again = container.read(data, layout)
+    assert list(again.tensors) == [entry.name for entry in layout]
+    for name, section in sections.tensors.items():
+        found = again.tensors[name]
+        assert found.values.dtype == section.values.dtype
+        assert found.values.shape == section.values.shape
+        assert found.values.tobytes() == section.values.tobytes()
+        if isinstance(section, Integers):
+            assert isinstance(found, Integers)
+            assert found.table == section.table
+    assert [vector.tobytes() for vector in again.vectors] == [vector.tobytes() for vector in sections.vectors]
+    assert container.write(HEADER, layout, again) == data
+    shares = container.account(data, layout)
+    assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
+    (rounding,) = [share.size_bytes for share in shares if share.part == "rounding"]
+    assert -1e-6 <= rounding <= 8 + 0.01 * len(data)
+
+
+@given(files(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_every_single_damaged_byte_is_noticed(file: tuple[list[Entry], Sections], data: st.DataObject) -> None:
+    layout, sections = file
+    good = bytearray(container.write(HEADER, layout, sections))
+    position = data.draw(st.integers(0, len(good) - 1))
+    good[position] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(RfzError):
+        container.read(bytes(good), layout)
+
+
+ONE = [Entry(name="w", shape=(2,), dtype="float32")]
+
+
+def one(section: Section, **kwargs: Any) -> Sections:
+    return Sections(tensors={"w": section}, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (one(Raw(values=np.array([1, np.nan], np.float32))), "section 'w' holds NaN or infinity: refused"),
+        (one(Raw(values=np.array([1, -np.inf], np.float16))), "section 'w' holds NaN or infinity: refused"),
+        (one(Raw(values=np.zeros(3, np.float32))), "section 'w' has shape (3,): wanted (2,)"),
+        (one(Raw(values=np.zeros(2, np.float64))), "section 'w' has dtype float64: wanted float32, or its float16"),
+        (one(Integers(values=np.zeros(2, np.int64))), "section 'w' has dtype int64, table 0: wanted int32, from 0"),
+        (one(Integers(values=np.zeros(2, np.int32), table=-1)), "section 'w' has dtype int32, table -1: wanted int32, "
+         "from 0"),
+        (one(Integers(values=np.zeros(2, np.int32), table=1)), "tables are numbered [1]: wanted 0 to 0 without a gap"),
+        (Sections(tensors={}), "sections are []: wanted one for each tensor, in order: ['w']"),
+        (one(Raw(values=np.zeros(2, np.float32)), vectors=(np.array([np.inf], np.float16),)),
+         "a vector must be one-dimensional, float16 and finite"),
+        (one(Raw(values=np.zeros(2, np.float32)), vectors=(np.zeros((1, 1), np.float16),)),
+         "a vector must be one-dimensional, float16 and finite"),
+    ],
+)  # fmt: skip
+def test_sections_that_do_not_fit_are_refused(sections: Sections, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        container.write(HEADER, ONE, sections)
+    assert str(caught.value) == message
+
+
+def test_integers_and_floats_keep_apart() -> None:
+    """A counter cannot be stored as float16: it would come back as another number."""
+    layout = [Entry(name="w", shape=(2,), dtype="int64")]
+    with pytest.raises(ValueError, match="has dtype float16: wanted int64"):
+        container.write(HEADER, layout, one(Raw(values=np.zeros(2, np.float16))))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": math.nan}, "are no plain data: Out of range float values are not JSON compliant"),
+        ({"x": object()}, "are no plain data: Object of type object is not JSON serializable"),
+        ({"x": [[[[[[[[[[1]]]]]]]]]]}, "nest deeper than 8"),
+        ({"x": "y" * 5000}, "a file's header has no room for 5008 bytes (at most 4096)"),
+    ],
+)
+def test_a_header_that_could_not_be_read_back_is_not_written(arguments: dict[str, Any], message: str) -> None:
+    header = Header(method="epr", method_version=1, architecture="mlp", arguments=arguments)
+    with pytest.raises(ValueError) as caught:
+        container.write(header, ONE, one(Raw(values=np.zeros(2, np.float32))))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [Entry(name="v", shape=(2,), dtype="float32")],
+        [Entry(name="w", shape=(1, 2), dtype="float32")],
+        [Entry(name="w", shape=(2,), dtype="float64")],
+        [],
+        [*ONE, *ONE],
+    ],
+)
+def test_a_file_of_another_architecture_is_refused(other: list[Entry]) -> None:
+    data = container.write(HEADER, ONE, one(Raw(values=np.zeros(2, np.float32))))
+    with pytest.raises(RfzError, match="the file was written for another version of architecture 'mlp'"):
+        container.read(data, other)
+
+
+def test_inputs_are_never_written_to() -> None:
+    values = np.array([1, 2], np.int32)
+    values.flags.writeable = False
+    data = container.write(HEADER, ONE, one(Integers(values=values)))
+    np.testing.assert_array_equal(container.read(data, ONE).tensors["w"].values, values)

@@ -1,0 +1,33 @@
+"""Checks of values that came from a user or a file: one line that says what was given and what was wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def number(name: str, value: Any, /, *, low: float, high: float = math.inf, above: bool = False) -> None:
+    """A finite int or float in ``low``..``high`` (strictly above ``low`` where ``above``), no bool."""
+    wanted = f"a number {'above' if above else 'of at least'} {low:g}" + (
+        f" and at most {high:g}" if math.isfinite(high) else ""
+    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {value!r}: wanted {wanted}")
+    if not math.isfinite(value) or value < low or value > high or (above and value == low):
+        raise ValueError(f"{name} is {value!r}: wanted {wanted}")
+
+
+def integer(name: str, value: Any, /, *, low: int, high: int | None = None) -> None:
+    """An int in ``low``..``high``, no bool."""
+    wanted = f"a whole number of at least {low}" + (f" and at most {high}" if high is not None else "")
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        raise ValueError(f"{name} is {value!r}: wanted {wanted}")
+
+
+def integers(name: str, value: Any, /, *, low: int, high: int, max_length: int) -> None:
+    """A sequence of at most ``max_length`` ints in ``low``..``high``."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > max_length:
+        raise ValueError(f"{name} is {value!r}: wanted a list of at most {max_length} whole numbers")
+    for index, item in enumerate(value):
+        integer(f"{name}[{index}]", item, low=low, high=high)

@@ -1,0 +1,1 @@
+"""Numbers to bytes and back: frequency tables, the range coder, the ``.rfz`` container."""

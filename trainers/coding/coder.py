@@ -1,0 +1,99 @@
+"""One range-coder stream of symbols with integer frequencies. The only file that imports constriction.
+
+Frequencies reach constriction as float64 that hold exact integers, and ``perfect=False`` turns them into 24-bit
+probabilities by one multiplication and one truncation each: plain IEEE arithmetic, the same on every machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from trainers.coding.bytestream import RfzError
+
+_PRECISION_BITS = 24
+
+
+def information_bits(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
+    """-log2 p (k,) of each symbol, with the probabilities that the coder uses: none is below 2^-24."""
+    num_symbols = len(counts)
+    if num_symbols <= 1:  # a certain symbol is not coded
+        return np.zeros(num_symbols)
+    cumulative = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
+    scale = (2.0**_PRECISION_BITS - num_symbols) / cumulative[-1]
+    left = np.floor(cumulative * scale) + np.arange(num_symbols + 1)
+    left[-1] = 2.0**_PRECISION_BITS
+    bits: npt.NDArray[np.float64] = _PRECISION_BITS - np.log2(np.diff(left))
+    return bits
+
+
+class Encoder:
+    """Appends tensors of symbols to one stream."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def encode(self, indices: npt.NDArray[np.int32], counts: npt.NDArray[np.int64], /) -> None:
+        """Code ``indices`` (n,) into ``counts`` (k,), the frequencies of the k symbols."""
+        if len(counts) > 1 and len(indices):
+            self._coder.encode(np.ascontiguousarray(indices, np.int32), _model(counts))
+
+    def finish(self) -> bytes:
+        """The stream: whole 32-bit words, little-endian."""
+        words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
+        return words
+
+
+class Decoder:
+    """Reads back what ``Encoder`` wrote, in the same order with the same frequencies."""
+
+    def __init__(self, stream: bytes) -> None:
+        if len(stream) % 4:
+            raise RfzError(f"the coded stream is malformed: {len(stream)} bytes are no whole number of 32-bit words")
+        self._empty, self._used = not stream, False
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
+
+    def decode(self, counts: npt.NDArray[np.int64], num_symbols: int, /) -> npt.NDArray[np.int32]:
+        """The next ``num_symbols`` indices into ``counts`` (k,).
+
+        Raises:
+            RfzError: the stream is not one that these frequencies can have written.
+        """
+        if len(counts) <= 1 or num_symbols == 0:
+            return np.zeros(num_symbols, np.int32)
+        if self._empty:
+            raise RfzError("the coded stream is empty where symbols should be")
+        self._used = True
+        with _panics_are_errors():
+            decoded: npt.NDArray[np.int32] = self._coder.decode(_model(counts), num_symbols)
+            return decoded
+
+    def finish(self) -> None:
+        """Check that nothing is left over.
+
+        Raises:
+            RfzError: the stream is longer than its symbols.
+        """
+        if not (self._coder.maybe_exhausted() if self._used else self._empty):
+            raise RfzError("the coded stream is damaged: data is left over after the last symbol")
+
+
+def _model(counts: npt.NDArray[np.int64], /) -> constriction.stream.model.Categorical:
+    return constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
+
+
+@contextlib.contextmanager
+def _panics_are_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, AssertionError) as error:
+        raise RfzError(f"the coded stream is damaged ({error})") from error
+    except BaseException as error:
+        # constriction's Rust panics arrive as a BaseException that has no importable name.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RfzError(f"the coded stream is damaged ({error})") from error

@@ -1,0 +1,106 @@
+"""Static frequency tables: exact integer counts of the symbols of one or more tensors, and their compact form.
+
+A table is stored without its length: the counts sum to the number of symbols, which the architecture tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, zigzag
+
+MAX_SYMBOLS = 1 << 16
+"""Distinct symbols of one table. The coder has 24 bits of probability; beyond this a table costs more than it saves."""
+
+_DENSE_RANGE = 1 << 20
+_INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """``symbols`` (k,) int32, ascending, distinct, and how often each occurs: ``counts`` (k,) int64, positive."""
+
+    symbols: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int64]
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def index(self, values: npt.NDArray[np.int32], /) -> npt.NDArray[np.int32]:
+        """Positions in ``symbols`` of ``values`` (n,), all of which occur in the table."""
+        if len(self.symbols) and int(self.symbols[-1]) - int(self.symbols[0]) == len(self.symbols) - 1:
+            offsets: npt.NDArray[np.int32] = (values - self.symbols[0]).astype(np.int32)
+            return offsets
+        positions: npt.NDArray[np.int32] = np.searchsorted(self.symbols, values).astype(np.int32)
+        return positions
+
+
+def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
+    """The table of all values of ``tensors``.
+
+    Raises:
+        ValueError: more than ``MAX_SYMBOLS`` distinct values.
+    """
+    flat = [tensor.ravel() for tensor in tensors if tensor.size]
+    if not flat:
+        return Table(symbols=np.zeros(0, np.int32), counts=np.zeros(0, np.int64))
+    low, high = min(int(part.min()) for part in flat), max(int(part.max()) for part in flat)
+    if high - low < _DENSE_RANGE:  # counting beats sorting, and quantised networks have small ranges
+        dense = sum(np.bincount(part.astype(np.int64) - low, minlength=high - low + 1) for part in flat)
+        present = np.flatnonzero(dense)
+        symbols, counts = (present + low).astype(np.int32), np.asarray(dense)[present].astype(np.int64)
+    else:
+        symbols, counts = np.unique(np.concatenate(flat), return_counts=True)
+    if len(symbols) > MAX_SYMBOLS:
+        raise ValueError(
+            f"cannot code {len(symbols)} distinct integers with one table, at most {MAX_SYMBOLS}: use a coarser step"
+        )
+    return Table(symbols=symbols, counts=counts.astype(np.int64))
+
+
+def write_table(out: bytearray, table: Table, /) -> None:
+    """First symbol, then one count for each next symbol; a zero count is followed by how many symbols are skipped."""
+    if not len(table.symbols):
+        return
+    put_varint(out, zigzag(int(table.symbols[0])))
+    expected = int(table.symbols[0])
+    for symbol, frequency in zip(table.symbols.tolist(), table.counts.tolist(), strict=True):
+        if symbol != expected:
+            put_varint(out, 0)
+            put_varint(out, symbol - expected)
+        put_varint(out, frequency)
+        expected = symbol + 1
+
+
+def read_table(reader: Reader, total: int, /) -> Table:
+    """The inverse of ``write_table``, for a table of ``total`` values.
+
+    Raises:
+        RfzError: the counts do not sum to ``total``, or a symbol is out of range.
+    """
+    symbols: list[int] = []
+    counts: list[int] = []
+    remaining = total
+    symbol = unzigzag(reader.varint()) if total else 0
+    while remaining:
+        frequency = reader.varint()
+        if frequency == 0:
+            skipped = reader.varint()
+            if skipped == 0 or not symbols:
+                raise RfzError("a frequency table is malformed: it skips no symbol, or starts with a skip")
+            symbol += skipped
+            frequency = reader.varint()
+        if not 0 < frequency <= remaining or not _INT32.min <= symbol <= _INT32.max or len(symbols) == MAX_SYMBOLS:
+            raise RfzError(
+                f"a frequency table is malformed: {total} values cannot have count {frequency} of symbol {symbol}"
+            )
+        symbols.append(symbol)
+        counts.append(frequency)
+        remaining -= frequency
+        symbol += 1
+    return Table(symbols=np.array(symbols, np.int32), counts=np.array(counts, np.int64))

@@ -1,0 +1,103 @@
+"""From a ``.rfz`` file back to PyTorch: what a user of a compressed network imports.
+
+from trainers.compressed import load_compressed
+network = load_compressed("x.rfz")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from trainers.architectures import ARCHITECTURES
+from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
+from trainers.coding import container
+from trainers.coding.bytestream import RfzError
+from trainers.lookup import resolve
+from trainers.methods import METHODS
+
+__all__ = ["Opened", "RfzError", "load_compressed", "open_compressed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A checked file, decoded on demand."""
+
+    data: bytes
+    header: container.Header
+    architecture: Architecture
+    plain: nn.Module
+    """The architecture on the meta device."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The decoded ``state_dict`` of the plain architecture, on the CPU."""
+        method = METHODS.get(self.header.method)
+        if method is None or method.version != self.header.method_version:
+            known = ", ".join(f"{name} {known.version}" for name, known in METHODS.items())
+            raise RfzError(
+                f"the file was written by method {self.header.method!r} {self.header.method_version}, "
+                f"this ratefront decodes {known}: use a newer ratefront"
+            )
+        return method.decode(container.read(self.data, layout_of(self.plain)), self.plain)
+
+    def network(self) -> nn.Module:
+        """The plain network with the decoded parameters, on the CPU, in evaluation mode."""
+        decoded = self.state_dict()
+        model = build(self.header.architecture, self.architecture, self.header.arguments)
+        model.load_state_dict(decoded)
+        return model.eval()
+
+    def account(self) -> list[container.Share]:
+        """Where the bytes go; the shares sum to the file's length."""
+        return container.account(self.data, layout_of(self.plain))
+
+
+def open_compressed(
+    path: str | Path,
+    *,
+    architecture: Architecture | None = None,
+    allow_import: bool = False,
+    max_parameters: int = MAX_PARAMETERS,
+) -> Opened:
+    """Check a file and find its architecture, without decoding.
+
+    Args:
+        path: of the ``.rfz`` file.
+        architecture: the callable, for a network that is not registered here.
+        allow_import: import the ``module:callable`` that the file names. Runs that module's code: only for
+            files that you trust.
+        max_parameters: refuse a larger network before memory is taken.
+
+    Raises:
+        RfzError: the file is damaged, foreign, newer, or does not fit the architecture.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise RfzError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        header = container.read_header(data)
+        found = architecture or resolve("architecture", header.architecture, ARCHITECTURES, allow_import=allow_import)
+        plain = build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters)
+    except ValueError as error:
+        raise RfzError(f"{path}: {error}") from error
+    return Opened(data=data, header=header, architecture=found, plain=plain)
+
+
+def load_compressed(
+    path: str | Path,
+    *,
+    architecture: Architecture | None = None,
+    allow_import: bool = False,
+    max_parameters: int = MAX_PARAMETERS,
+    device: str | torch.device = "cpu",
+) -> nn.Module:
+    """The network that a ``.rfz`` file holds, ready to run. Arguments and errors as ``open_compressed``."""
+    opened = open_compressed(path, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
+    try:
+        return opened.network().to(device)
+    except ValueError as error:
+        raise RfzError(f"{path}: {error}") from error

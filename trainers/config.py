@@ -1,0 +1,96 @@
+"""Everything one training needs, as plain data that travels to a worker and into a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from trainers import checks
+from trainers.lookup import nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A name from a registry (or the user's ``module:callable``) with keyword arguments."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def from_dict(kind: str, value: Any) -> Spec:
+        """From ``"name"`` or ``{"name": ..., argument: value, ...}``."""
+        if isinstance(value, str):
+            return Spec(name=value)
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            raise ValueError(f"{kind} is {value!r}: wanted a name, or a mapping with a name and arguments")
+        return Spec(name=value["name"], arguments={key: item for key, item in value.items() if key != "name"})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **self.arguments}
+
+    def __str__(self) -> str:
+        """``mlp(hidden=[64])``, as legends show it."""
+        if not self.arguments:
+            return self.name
+        return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in sorted(self.arguments.items()))})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """One training. ``batch_size`` is in examples, ``steps`` counts optimiser steps over all phases of the method."""
+
+    task: Spec
+    architecture: Spec
+    method: Spec
+    steps: int
+    batch_size: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks.integer("steps", self.steps, low=1)
+        checks.integer("batch_size", self.batch_size, low=1)
+        checks.integer("seed", self.seed, low=0)
+        try:
+            self.to_json()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a trial is plain data, as JSON has it: {error}") from error
+
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> TrialConfig:
+        """The inverse of ``to_dict``.
+
+        Raises:
+            ValueError: a field is unknown, missing or out of range.
+        """
+        valid = [item.name for item in fields(TrialConfig)]
+        for key in value:
+            if key not in valid:
+                raise ValueError(f"a trial has no field {key!r}{nearest(key, valid)}")
+        for key in ("task", "architecture", "method", "steps"):
+            if key not in value:
+                raise ValueError(f"a trial needs {key!r}; given: {', '.join(value) or 'nothing'}")
+        given: dict[str, Any] = dict(value)
+        for key in ("task", "architecture", "method"):
+            given[key] = Spec.from_dict(key, given[key])
+        return TrialConfig(**given)
+
+    def to_dict(self) -> dict[str, Any]:
+        specs = {key: getattr(self, key).to_dict() for key in ("task", "architecture", "method")}
+        return {**specs, "steps": self.steps, "batch_size": self.batch_size, "seed": self.seed}
+
+    def to_json(self) -> str:
+        """One line in which equal configurations are equal text."""
+        return json.dumps(self.to_dict(), sort_keys=True, allow_nan=False)
+
+    @property
+    def config_hash(self) -> str:
+        """Twelve hexadecimal digits of everything but the seed: repeats over seeds share it."""
+        content = {key: value for key, value in self.to_dict().items() if key != "seed"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""Files to tensors: readers, checksummed downloads, and how training data is split."""

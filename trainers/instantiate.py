@@ -1,0 +1,48 @@
+"""Specs to objects: the task with its data, the architecture with its arguments, the method with its settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainers.architectures import ARCHITECTURES
+from trainers.architectures.base import Architecture, complete
+from trainers.config import Spec
+from trainers.lookup import check_complete, find, resolve
+from trainers.methods import METHODS
+from trainers.methods.base import AbstractMethod
+from trainers.tasks import TASKS
+from trainers.tasks.base import Task
+
+
+def make_method(spec: Spec) -> AbstractMethod:
+    """The method with its hyper-parameters.
+
+    Raises:
+        ValueError: the name, a field or a value is wrong; one line says which.
+    """
+    kind = find("method", spec.name, METHODS)
+    check_complete("method", spec.name, kind, spec.arguments)
+    try:
+        return kind(**spec.arguments)
+    except ValueError as error:
+        raise ValueError(f"method {spec.name!r}: {error}") from error
+
+
+def make_task(spec: Spec) -> Task:
+    """The task with its data, registered or the user's own.
+
+    Raises:
+        ValueError: the name or an argument is wrong, or the data is not at hand; one line says which.
+    """
+    function = resolve("task", spec.name, TASKS, allow_import=True)
+    check_complete("task", spec.name, function, spec.arguments)
+    task = function(**spec.arguments)
+    if not isinstance(task, Task):
+        raise ValueError(f"task {spec.name!r} returned {type(task).__name__}: wanted a trainers.tasks.base.Task")
+    return task
+
+
+def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, Any]]:
+    """The function, registered or the user's own, and its non-default arguments with what the task gives."""
+    function = resolve("architecture", spec.name, ARCHITECTURES, allow_import=True)
+    return function, complete(function, spec.arguments, input_shape=task.input_shape, num_outputs=task.num_outputs)

@@ -1,0 +1,85 @@
+"""Names to objects: registries, the user's own ``module:callable``, and errors that name the nearest valid choice."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` with the closest valid name, or the list of valid names."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(names) or 'none'}"
+
+
+def find(kind: str, name: str, registry: Mapping[str, T]) -> T:
+    """The registered object, or a ``ValueError`` that names the nearest one."""
+    if name not in registry:
+        raise ValueError(f"unknown {kind} {name!r}{nearest(name, registry)}")
+    return registry[name]
+
+
+def is_import_path(name: str) -> bool:
+    """Whether ``name`` has the form ``package.module:callable`` of a user's own code."""
+    return ":" in name
+
+
+def import_callable(kind: str, name: str) -> Callable[..., Any]:
+    """Import ``package.module:callable``. Runs the module's code: only for names that the user typed.
+
+    Raises:
+        ValueError: the module cannot be imported, or has no such callable.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise ValueError(
+            f"{kind} {name!r}: cannot import module {module_name!r} ({type(error).__name__}: {error}); "
+            "it must be importable from the working directory or be installed"
+        ) from error
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ValueError(
+            f"{kind} {name!r}: module {module_name!r} has no callable {attribute!r}{nearest(attribute, public)}"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def check_arguments(kind: str, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that ``function`` does not take, naming the nearest one it does."""
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for argument in arguments:
+        if argument not in parameters:
+            raise ValueError(f"{kind} {name!r} has no argument {argument!r}{nearest(argument, parameters)}")
+
+
+def resolve(kind: str, name: str, registry: Mapping[str, Callable[..., R]], *, allow_import: bool) -> Callable[..., R]:
+    """The registered object, or where ``allow_import`` the user's own ``module:callable``."""
+    if not is_import_path(name):
+        return find(kind, name, registry)
+    if not allow_import:
+        raise ValueError(
+            f"{kind} {name!r} is somebody's own code, which is not imported because a file names it: "
+            "pass the callable itself, or allow the import explicitly if you trust it"
+        )
+    return import_callable(kind, name)
+
+
+def check_complete(kind: str, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that ``function`` does not take, and arguments that it needs and does not get."""
+    check_arguments(kind, name, function, arguments)
+    for parameter in inspect.signature(function).parameters.values():
+        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if named and parameter.default is parameter.empty and parameter.name not in arguments:
+            raise ValueError(f"{kind} {name!r} needs {parameter.name!r}")

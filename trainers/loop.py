@@ -1,0 +1,197 @@
+"""Runs the phases of one training, resumes them from a checkpoint, and reports."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainers import checkpoint
+from trainers.config import TrialConfig
+from trainers.methods.base import AbstractMethod, Batch, Context, Optimiser, Phase
+from trainers.seeding import derive, seed_everything
+from trainers.tasks.base import Split, Task
+
+_MOST_REPORTS = 50
+
+
+class DivergedError(RuntimeError):
+    """The training loss became NaN or infinite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a trial says of itself while it trains: estimates for curves and early stopping, never plotted as points."""
+
+    step: int
+    total_steps: int
+    epoch: float
+    phase: str
+    train_loss: float
+    """Mean over the steps since the last report, in the loss's unit."""
+    rate_bits: float
+    rate_comparable: bool
+    quality_val: float
+    quality_name: str
+    train_s: float
+
+
+Report = Callable[[Progress], None]
+
+
+class Loop:
+    """Runs and resumes all phases of one training."""
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        task: Task,
+        method: AbstractMethod,
+        context: Context,
+        data: Split,
+        report: Report,
+        path: Path,
+        checkpoint_interval_s: float,
+    ) -> None:
+        self._config, self._task, self._method, self._context = config, task, method, context
+        self._data, self._report = data, report
+        self._path = path
+        self._interval_s = checkpoint_interval_s
+        self._steps_per_epoch = max(1, len(data) // config.batch_size)
+        num_epochs = math.ceil(config.steps / self._steps_per_epoch)
+        self._report_every = self._steps_per_epoch * math.ceil(num_epochs / _MOST_REPORTS)
+        self._decisions: list[Any] = []
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._order_epoch = -1
+        self.step = 0
+        """Of the plan: a phase that stops early leaves a gap."""
+        self.num_steps = 0
+        """Optimiser steps taken."""
+        self.train_s = 0.0
+
+    def run(self, model: nn.Module) -> nn.Module:
+        """Every phase from where the checkpoint stands; returns the trained network."""
+        saved = checkpoint.load(self._path)
+        if saved is not None and saved["config"] != self._config.to_json():
+            raise ValueError(f"{self._path} belongs to another configuration: remove it, or give another directory")
+        last_save = time.monotonic()
+        phases = self._method.phases(self._context)
+        boundaries = _boundaries(phases, self._config.steps)
+        for index, phase in enumerate(phases):
+            resumed = saved if saved is not None and saved["phase"] == index else None
+            if saved is not None and index <= saved["phase"]:
+                self._decisions.append(saved["decisions"][index])
+            else:
+                seed_everything(self._config.seed, "decide", index)
+                self._decisions.append(phase.decide(model, self._context))
+            seed_everything(self._config.seed, "apply", index)
+            model = phase.apply(model, self._decisions[index])
+            if saved is not None and index < saved["phase"]:
+                continue
+            optimiser = phase.optimiser(model, boundaries[index + 1] - boundaries[index])
+            self.step = boundaries[index] if resumed is None else self._restore(resumed, model, optimiser)
+            loss_sum = torch.zeros((), device=self._context.device)
+            last_report, started = self.step, time.perf_counter()
+            stopped = bool(resumed and resumed["stopped"])
+            while self.step < boundaries[index + 1] and not stopped:
+                loss_sum += self._one_step(model, phase, optimiser)
+                self.step += 1
+                self.num_steps += 1
+                if self.step % self._report_every and self.step != boundaries[index + 1]:
+                    continue
+                train_loss = float(loss_sum) / (self.step - last_report)
+                self.train_s += time.perf_counter() - started
+                if not math.isfinite(train_loss):
+                    raise DivergedError(
+                        f"the training loss became {train_loss} between steps {last_report} and {self.step} "
+                        f"of {self._config.steps}"
+                    )
+                self._tell(model, phase, train_loss)
+                stopped = phase.stop(model, self._context)
+                if time.monotonic() - last_save >= self._interval_s:
+                    self._save(model, optimiser, index, stopped)
+                    last_save = time.monotonic()
+                loss_sum.zero_()
+                last_report, started = self.step, time.perf_counter()
+        return model
+
+    def _one_step(self, model: nn.Module, phase: Phase, optimiser: Optimiser) -> torch.Tensor:
+        model.train()
+        seed_everything(self._config.seed, "step", self.step)
+        loss = phase.loss(model, self._batch(), self._context)
+        optimiser.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.optimiser.step()
+        optimiser.schedule.step()
+        return loss.detach()
+
+    def _batch(self) -> Batch:
+        """The examples of this step: an order drawn anew each epoch, the last partial batch left out."""
+        epoch, position = divmod(self.step, self._steps_per_epoch)
+        if epoch != self._order_epoch:
+            self._order_epoch = epoch
+            generator = torch.Generator().manual_seed(derive(self._config.seed, "order", epoch))
+            self._order = torch.randperm(len(self._data), generator=generator).to(self._context.device)
+        chosen = self._order[position * self._config.batch_size : (position + 1) * self._config.batch_size]
+        inputs = self._data.inputs[chosen]
+        if self._task.augment is not None:
+            inputs = self._task.augment(inputs)
+        return inputs, self._data.targets[chosen]
+
+    def _tell(self, model: nn.Module, phase: Phase, train_loss: float) -> None:
+        seed_everything(self._config.seed, "report", self.step)
+        with torch.no_grad():
+            rate_bits = float(self._method.rate_bits(model, self._context))
+        self._report(
+            Progress(
+                step=self.step,
+                total_steps=self._config.steps,
+                epoch=self.step / self._steps_per_epoch,
+                phase=phase.name,
+                train_loss=train_loss,
+                rate_bits=rate_bits,
+                rate_comparable=phase.rate_comparable,
+                quality_val=self._context.validate(model),
+                quality_name=self._task.quality_name,
+                train_s=self.train_s,
+            )
+        )
+
+    def _save(self, model: nn.Module, optimiser: Optimiser, phase: int, stopped: bool) -> None:
+        checkpoint.save(
+            self._path,
+            {
+                "config": self._config.to_json(),
+                "phase": phase,
+                "step": self.step,
+                "num_steps": self.num_steps,
+                "stopped": stopped,
+                "train_s": self.train_s,
+                "decisions": self._decisions,
+                "model": model.state_dict(),
+                "optimiser": optimiser.optimiser.state_dict(),
+                "schedule": optimiser.schedule.state_dict(),
+            },
+        )
+
+    def _restore(self, saved: dict[str, Any], model: nn.Module, optimiser: Optimiser) -> int:
+        model.load_state_dict(saved["model"])
+        optimiser.optimiser.load_state_dict(saved["optimiser"])
+        optimiser.schedule.load_state_dict(saved["schedule"])
+        self.num_steps, self.train_s = saved["num_steps"], saved["train_s"]
+        return int(saved["step"])
+
+
+def _boundaries(phases: tuple[Phase, ...], steps: int) -> list[int]:
+    """First step of each phase, and the end: shares of the total, rounded."""
+    assert math.isclose(sum(phase.share for phase in phases), 1.0), "the shares of a method's phases sum to one"
+    reached = [0.0]
+    for phase in phases:
+        reached.append(reached[-1] + phase.share)
+    return [round(share * steps) for share in reached]

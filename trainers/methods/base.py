@@ -1,0 +1,132 @@
+"""What a compression method is: five verbs, and phases that say as data what varies in time."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainers.coding.sections import Sections
+
+Batch = tuple[Tensor, Tensor]
+Schedule = torch.optim.lr_scheduler.LRScheduler
+JSON = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a method may use of its trial. The test split is unreachable from here."""
+
+    plain: nn.Module
+    """The plain architecture on the meta device: names and shapes, no memory."""
+    loss: Callable[[Tensor, Tensor], Tensor]
+    num_train: int
+    total_steps: int
+    device: torch.device
+    batches: Callable[[str], Iterator[Batch]]
+    """``batches("train" | "validation")``: one pass over a split, in order, without augmentation."""
+    validate: Callable[[nn.Module], float]
+    """Quality on the validation split."""
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.plain.parameters())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimiser:
+    """An optimiser over a phase's parameter groups, and its learning rate schedule over the phase's steps."""
+
+    optimiser: torch.optim.Optimizer
+    schedule: Schedule
+
+
+def decide_nothing(model: nn.Module, context: Context) -> JSON:
+    return None
+
+
+def apply_nothing(model: nn.Module, decision: JSON) -> nn.Module:
+    return model
+
+
+def never(model: nn.Module, context: Context) -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stage of a method's training, as data.
+
+    A phase begins with ``decision = decide(model, context)``, run once and checkpointed, then
+    ``model = apply(model, decision)``, pure. So a resumed trial attaches, replays decisions, loads tensors.
+    """
+
+    name: str
+    loss: Callable[[nn.Module, Batch, Context], Tensor]
+    optimiser: Callable[[nn.Module, int], Optimiser]
+    """(model, number of steps of this phase) -> optimiser."""
+    share: float = 1.0
+    """Of the trial's total steps; the shares of a method's phases sum to one."""
+    decide: Callable[[nn.Module, Context], JSON] = decide_nothing
+    apply: Callable[[nn.Module, JSON], nn.Module] = apply_nothing
+    stop: Callable[[nn.Module, Context], bool] = never
+    """Asked at each report; true ends the phase early."""
+    rate_comparable: bool = True
+    """Whether ``rate_bits`` means something in this phase, so that a scheduler may stop a trial on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateKnob:
+    """The field that trades bytes for quality, and where it is useful, so a sweep without a space still sweeps."""
+
+    field: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    values: tuple[Any, ...] = ()
+    """Either ``values``, or the range ``low``..``high``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractMethod(abc.ABC):
+    """A method is its own configuration: its fields are its hyper-parameters, checked when it is made.
+
+    Learned state (latents, densities, masks) lives on the network, never here.
+    """
+
+    version: ClassVar[int]
+    """Of the stored form; goes up when ``decode`` of old files would change."""
+    rate_knob: ClassVar[RateKnob | None]
+
+    @abc.abstractmethod
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        """Put the method's latents, masks or factors on a plain network; may change ``model`` in place."""
+
+    @abc.abstractmethod
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        """The training, as the paper's algorithm box tells it."""
+
+    @abc.abstractmethod
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Scalar, differentiable estimate of the size, for the loss and for early stopping; never plotted."""
+
+    @abc.abstractmethod
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        """(point id, what to store) for each operating point. Most methods have one, named ``point``."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        """The ``state_dict`` of the plain architecture, from the stored sections alone.
+
+        Args:
+            sections: as read from a file.
+            plain: the plain architecture on the meta device.
+
+        Raises:
+            RfzError: the sections are not ones that ``points`` can have written.
+        """

@@ -1,0 +1,27 @@
+"""Training for the task alone, which methods that compress afterwards begin with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.base import Batch, Context, Optimiser, Phase
+
+
+def plain_phase(learning_rate: float) -> Phase:
+    """Adam (Kingma and Ba 2015) with a cosine schedule to zero. Its rate is a constant: nothing to stop a trial on."""
+
+    def loss(model: nn.Module, batch: Batch, context: Context) -> Tensor:
+        inputs, targets = batch
+        return context.loss(model(inputs), targets)
+
+    def optimiser(model: nn.Module, num_steps: int) -> Optimiser:
+        return adam_cosine([{"params": list(model.parameters()), "lr": learning_rate}], num_steps)
+
+    return Phase(name="train", loss=loss, optimiser=optimiser, rate_comparable=False)
+
+
+def adam_cosine(groups: list[dict[str, object]], num_steps: int) -> Optimiser:
+    """Adam over parameter groups with a learning rate each, all of which fall to zero along a cosine."""
+    adam = torch.optim.Adam(groups, fused=True)
+    return Optimiser(optimiser=adam, schedule=torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=num_steps))

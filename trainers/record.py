@@ -1,0 +1,97 @@
+"""The row that every measured file becomes: the contract between trainers, orchestrator and analysis."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """One compressed file on disk and what was measured on the network decoded from it."""
+
+    sweep_id: str
+    trial_id: str
+    point_id: str
+    task: str
+    architecture: str
+    """Name with its arguments, such as ``mlp(hidden=[64])``: what a legend shows."""
+    method: str
+    config_hash: str
+    """Identifies the configuration without its seed, so that repeats over seeds share it."""
+    seed: int
+    num_parameters: int
+    macs: int
+    """Multiply-accumulates of one forward pass on one example."""
+    num_steps: int
+    """Optimiser steps over all phases."""
+    train_s: float
+    size_bytes: int
+    """Length of the file: everything the decoder needs is inside."""
+    uncompressed_bytes: int
+    """Bytes of the plain ``state_dict`` as stored in memory."""
+    quality: float
+    """Measured on the test split. Reported, never used to choose."""
+    quality_val: float
+    """Measured on the validation split. Everything that chooses uses this."""
+    quality_name: str
+    maximise: bool
+    sha256: str
+    path: str
+
+    @property
+    def compression_ratio(self) -> float:
+        return self.uncompressed_bytes / self.size_bytes
+
+    @property
+    def bits_per_parameter(self) -> float:
+        return 8 * self.size_bytes / self.num_parameters
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(OperatingPoint))
+
+
+def to_row(point: OperatingPoint) -> dict[str, Any]:
+    """Plain data, in the order of ``COLUMNS``."""
+    return asdict(point)
+
+
+def from_row(row: dict[str, Any]) -> OperatingPoint:
+    """The inverse of ``to_row``.
+
+    Raises:
+        ValueError: a column is missing or unknown.
+    """
+    missing = [name for name in COLUMNS if name not in row]
+    unknown = sorted(set(row) - set(COLUMNS))
+    if missing or unknown:
+        raise ValueError(f"not an operating point: missing columns {missing}, unknown columns {unknown}")
+    return OperatingPoint(**row)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """``value`` as readable JSON, atomically; NaN is refused because JSON has none."""
+    write_atomically(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())

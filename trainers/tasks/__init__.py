@@ -1,0 +1,9 @@
+"""Registered tasks: functions of keyword arguments that return a ``Task``."""
+
+from collections.abc import Callable
+
+from trainers.tasks.base import Task
+from trainers.tasks.digits import digits
+from trainers.tasks.mnist import fashion_mnist, mnist
+
+TASKS: dict[str, Callable[..., Task]] = {"digits": digits, "fashion_mnist": fashion_mnist, "mnist": mnist}

@@ -1,0 +1,80 @@
+"""What a task is: data with fixed splits, a loss, and one quality number with its name and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Examples that fit in memory: ``inputs`` (n, *input_shape) and ``targets`` (n, ...), in a fixed order."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
+            raise ValueError(
+                f"a split has {len(self.inputs)} inputs, {len(self.targets)} targets: wanted equally many, at least 1"
+            )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def to(self, device: torch.device) -> Split:
+        return Split(inputs=self.inputs.to(device), targets=self.targets.to(device))
+
+
+def identity(mean_score: float) -> float:
+    return mean_score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything that is fixed about a problem; what varies between trials is in ``TrialConfig``.
+
+    ``quality = quality_of(mean of score over all examples of a split)``, so a metric that is no mean (such as
+    PSNR, from the mean squared error) is still evaluated in batches.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """(outputs, targets) -> scalar, in nats for a classifier: the mean over the batch."""
+    score: Callable[[Tensor, Tensor], Tensor]
+    """(outputs, targets) -> (batch,): one number for each example."""
+    quality_name: str
+    maximise: bool
+    quality_of: Callable[[float], float] = identity
+    augment: Callable[[Tensor], Tensor] | None = None
+    """Applied to a training batch of inputs, on the device; draws from torch's global generator."""
+
+
+def is_correct(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1.0 where the largest of ``outputs`` (batch, classes) is at ``targets`` (batch,), else 0.0."""
+    return (outputs.argmax(dim=1) == targets).to(torch.float32)
+
+
+def classification(
+    *, train: Split, validation: Split, test: Split, num_classes: int, augment: Callable[[Tensor], Tensor] | None = None
+) -> Task:
+    """A classifier's task: cross-entropy in nats, and accuracy as a fraction in 0..1."""
+    return Task(
+        train=train,
+        validation=validation,
+        test=test,
+        input_shape=tuple(train.inputs.shape[1:]),
+        num_outputs=num_classes,
+        loss=torch.nn.functional.cross_entropy,
+        score=is_correct,
+        quality_name="accuracy",
+        maximise=True,
+        augment=augment,
+    )
