@@ -59,7 +59,7 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
     Configurations without a finite quality are left out. Every other is drawn at its representative's
     own size and test quality; bars are the range over seeds.
     """
-    configurations = configurations[np.isfinite(configurations["file_quality"])]
+    configurations = configurations[np.isfinite(configurations["file_quality"].astype("float64"))]
     if configurations.empty:
         raise ValueError("no points to draw: no run has finished yet")
     name, maximise = str(configurations["quality_name"].iloc[0]), bool(configurations["maximise"].iloc[0])
@@ -122,11 +122,10 @@ def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool
             break
         reach = loss
     reach = max(2 * reach, float(np.median(losses)))
-    reach = float(np.max(losses[losses <= reach]))
-    margin = 0.06 * (reach or abs(best) or 1.0)
-    worst = best - reach if maximise else best + reach
-    ends = sorted((best + margin, worst - margin)) if maximise else sorted((best - margin, worst + margin))
-    return (float(ends[0]), float(ends[1])), float(worst)
+    worst = float(np.min(values[losses <= reach]) if maximise else np.max(values[losses <= reach]))
+    margin = 0.06 * (abs(best - worst) or 0.1 * abs(best) or 1.0)
+    low, high = sorted((float(best), worst))
+    return (low - margin, high + margin), worst
 
 
 def size_ticks(low: float, high: float, /) -> list[float]:

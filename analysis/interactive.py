@@ -61,10 +61,11 @@ def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: 
         include_plotlyjs=True,
         full_html=True,
         post_script=_OPEN_RUN,
-        default_height="92vh",
+        default_height="100%",
         config={"displaylogo": False, "responsive": True},
     )
-    return str(page).replace("<head>", f"<head><title>{escape(title)}</title>", 1)
+    head = f"<head><title>{escape(title)}</title><style>html, body {{ height: 100%; margin: 0 }}</style>"
+    return "<!doctype html>\n" + str(page).replace("<head>", head, 1)
 
 
 def _legend(drawing: Drawing, architecture: str, method: str, *, with_title: bool) -> dict[str, Any]:

@@ -73,29 +73,23 @@ def _draw_points(axes: Axes, drawing: Drawing, *, scale: float) -> None:
     for row in rows[rows["method"] == REFERENCE_METHOD].to_dict("records"):
         axes.axhline(row["y"], color=row["colour"], linewidth=0.9 * scale, dashes=(4, 3), alpha=0.7, zorder=1)
     axes.plot(front["x"], front["y"], drawstyle="steps-post", color=_INK, linewidth=1.1 * scale, zorder=2, gid="front")
-    for row in rows[~rows["outside"]].to_dict("records"):
-        alpha = 1.0 if row["on_front"] else _PALE
+    for (colour, marker, on_front, outside), alike in rows.groupby(["colour", "marker", "on_front", "outside"]):
+        # what is on the front lies above what is dominated
+        style: dict[str, Any] = {"color": colour, "alpha": 1.0 if on_front else _PALE, "zorder": 4 if on_front else 3}
+        if outside:
+            symbol, size = "v" if drawing.maximise else "^", 5 * scale
+            edge = [drawing.edge] * len(alike)
+            axes.plot(alike["x"], edge, symbol, markersize=size, gid="outside", **style)
+            continue
         axes.errorbar(
-            row["x"],
-            row["y"],
-            xerr=[[row["x"] - row["x_low"]], [row["x_high"] - row["x"]]],
-            yerr=[[row["y"] - row["y_low"]], [row["y_high"] - row["y"]]],
-            color=row["colour"],
-            alpha=alpha,
+            alike["x"],
+            alike["y"],
+            xerr=[alike["x"] - alike["x_low"], alike["x_high"] - alike["x"]],
+            yerr=[alike["y"] - alike["y_low"], alike["y_high"] - alike["y"]],
+            linestyle="none",
             elinewidth=0.8 * scale,
-            zorder=4 if row["on_front"] else 3,
-            **_marker(row["marker"], scale),
-        )
-    for row in rows[rows["outside"]].to_dict("records"):
-        axes.plot(
-            row["x"],
-            drawing.edge,
-            "v" if drawing.maximise else "^",
-            color=row["colour"],
-            alpha=1.0 if row["on_front"] else _PALE,
-            markersize=5 * scale,
-            zorder=4,
-            gid="outside",
+            **style,
+            **_marker(str(marker), scale),
         )
 
 
@@ -103,7 +97,7 @@ def _draw_legend(figure: Figure, drawing: Drawing, font: float) -> None:
     """One legend below the axes, so that it covers nothing: a column for colours, one for markers, one for the rest."""
     from matplotlib.lines import Line2D
 
-    scale = font / 8
+    scale, longest_name = font / 8, 22 if font < 8 else 30
 
     def entry(label: str, **style: Any) -> Line2D:
         return Line2D([], [], label=label, **{"linestyle": "none", "color": "#666666"} | style)
@@ -113,9 +107,15 @@ def _draw_legend(figure: Figure, drawing: Drawing, font: float) -> None:
 
     columns = [
         [entry("Architecture")]
-        + [entry(_shorten(name), color=colour, **_marker("circle", scale)) for name, colour in drawing.colours.items()],
+        + [
+            entry(_shorten(name, longest_name), color=colour, **_marker("circle", scale))
+            for name, colour in drawing.colours.items()
+        ],
         [entry("Method")]
-        + [entry(_shorten(name), **line(name), **_marker(symbol, scale)) for name, symbol in drawing.markers.items()],
+        + [
+            entry(_shorten(name, longest_name), **line(name), **_marker(symbol, scale))
+            for name, symbol in drawing.markers.items()
+        ],
         [
             entry("Shown"),
             entry("frontier", color=_INK, linestyle="-", linewidth=1.1 * scale),
@@ -125,7 +125,12 @@ def _draw_legend(figure: Figure, drawing: Drawing, font: float) -> None:
     longest = max(map(len, columns))
     handles = [handle for column in columns for handle in column + [entry("")] * (longest - len(column))]
     legend = figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(columns), frameon=False, fontsize=font - 0.5
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(columns),
+        columnspacing=1.5,
+        frameon=False,
+        fontsize=font - 0.5,
     )
     for index, text in enumerate(legend.get_texts()):
         text.set(parse_math=False, color=_INK, weight="bold" if index % longest == 0 else "normal")
@@ -136,5 +141,8 @@ def _marker(symbol: str, scale: float) -> dict[str, Any]:
     return {"marker": _SYMBOLS[symbol], "markersize": size * scale, "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
-def _shorten(name: str, longest: int = 30) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 11]}…{name[-10:]}"
+def _shorten(name: str, longest: int) -> str:
+    """Without the module of a user's own ``module:callable``, and without its middle where it is still too long."""
+    called, parenthesis, arguments = name.partition("(")
+    name = called.rpartition(":")[2] + parenthesis + arguments
+    return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"

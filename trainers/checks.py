@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ def number(name: str, value: Any, /, *, low: float, high: float = math.inf, abov
     )
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} is {value!r}: wanted {wanted}")
-    if not math.isfinite(value) or value < low or value > high or (above and value == low):
+    if not abs(value) <= sys.float_info.max or value < low or value > high or (above and value == low):
         raise ValueError(f"{name} is {value!r}: wanted {wanted}")
 
 

@@ -46,7 +46,8 @@ class Opened:
     def network(self) -> nn.Module:
         """The plain network with the decoded parameters, on the CPU, in evaluation mode."""
         decoded = self.state_dict()
-        model = build(self.header.architecture, self.architecture, self.header.arguments)
+        with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
+            model = build(self.header.architecture, self.architecture, self.header.arguments)
         model.load_state_dict(decoded)
         return model.eval()
 

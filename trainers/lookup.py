@@ -19,6 +19,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(names) or 'none'}"
 
 
+def one_line(error: BaseException) -> str:
+    """The first line of what ``error`` says; torch adds the whole stack of its C++."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def find(kind: str, name: str, registry: Mapping[str, T]) -> T:
     """The registered object, or a ``ValueError`` that names the nearest one."""
     if name not in registry:
@@ -42,7 +48,7 @@ def import_callable(kind: str, name: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise ValueError(
-            f"{kind} {name!r}: cannot import module {module_name!r} ({type(error).__name__}: {error}); "
+            f"{kind} {name!r}: cannot import module {module_name!r} ({type(error).__name__}: {one_line(error)}); "
             "it must be importable from the working directory or be installed"
         ) from error
     found = getattr(module, attribute, None)

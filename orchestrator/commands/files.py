@@ -25,9 +25,10 @@ def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = Fa
 
     Example: `ratefront inspect sweeps/digits-1a2b3c4d/trials/0003-epr-s0/point.rfz`
     """
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from orchestrator.commands.console import open_console
 
     opened = _open(file, architecture)
     shares = opened.account()
@@ -56,7 +57,7 @@ def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = Fa
         table.add_row(share.part, escape(share.name), shape, f"{share.size_bytes:,.1f}", portion, bits)
     table.add_section()
     table.add_row("total", "", "", f"{sum(share.size_bytes for share in shares):,.1f}", "100.0%", "", style="bold")
-    console = Console()
+    console = open_console()
     arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in opened.header.arguments.items())
     console.print(
         escape(

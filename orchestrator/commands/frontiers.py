@@ -29,8 +29,7 @@ def frontier(
 
     Example: `ratefront frontier digits --out figures`
     """
-    from rich.console import Console
-
+    from orchestrator.commands.console import open_console
     from orchestrator.frontier import configurations_of, print_frontier, write_frontier
 
     uri = tracking_uri_or_default(tracking_uri)
@@ -41,7 +40,7 @@ def frontier(
     if written is None:
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
-    print_frontier(uri, sweeps or [], out, Console(), task=task)
+    print_frontier(uri, sweeps or [], out, open_console(), task=task)
 
 
 def best(
@@ -86,16 +85,15 @@ def list_sweeps(tracking_uri: TrackingUri = None, as_json: Json = False) -> None
 
     Example: `ratefront list`
     """
-    from rich.console import Console
-
     from analysis import load
     from analysis.tables import sweeps_table
+    from orchestrator.commands.console import open_console
 
     sweeps = load.list_sweeps(tracking_uri_or_default(tracking_uri))
     if as_json:
         typer.echo(sweeps.to_json(orient="records", indent=1, date_format="iso"))
     else:
-        Console().print(sweeps_table(sweeps))
+        open_console().print(sweeps_table(sweeps))
 
 
 def ui(

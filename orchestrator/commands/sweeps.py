@@ -51,9 +51,8 @@ def sweep(
 
     Example: `ratefront sweep digits --set seeds=3`
     """
-    from rich.console import Console
-
     from orchestrator import tune
+    from orchestrator.commands.console import open_console
     from orchestrator.frontier import print_frontier
     from orchestrator.sweep import SweepError
 
@@ -61,7 +60,7 @@ def sweep(
         raise SweepError("--resume goes on with a sweep and --new starts another: give one of them")
     folder = allow_own_modules()
     chosen = _read(source, task, architecture, method, overrides, name)
-    console = Console()
+    console = open_console()
     uri = tracking_uri_or_default(tracking_uri)
     place = tune.Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
     result = tune.run(chosen, place, console, resume=resume, new=new)
@@ -92,10 +91,10 @@ def plan(
 
     Example: `ratefront plan digits --set seeds=3`
     """
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from orchestrator.commands.console import open_console
     from orchestrator.sweep import plan as trials_of
 
     allow_own_modules()
@@ -105,7 +104,7 @@ def plan(
         rows = [{"trial_id": trial.trial_id, **trial.config.to_dict()} for trial in trials]
         typer.echo(json.dumps({"sweep_id": chosen.sweep_id, "trials": rows}, indent=1))
         return
-    console = Console()
+    console = open_console()
     first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed]
     table = Table(box=None, header_style="bold")
     for column in ("task", "architecture", "method", "steps"):

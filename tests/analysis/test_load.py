@@ -161,7 +161,7 @@ def test_sweeps_are_listed_newest_first_with_their_counts(tracking_uri: str) -> 
 def test_reading_does_not_create_a_database(tmp_path: Path) -> None:
     for read in (load_points, list_sweeps):
         with pytest.raises(
-            ValueError, match="no tracking database at sqlite:.*run a sweep first or pass --tracking-uri"
+            ValueError, match=r"no tracking database at sqlite:.*run a sweep first or pass --tracking-uri"
         ):
             read(f"sqlite:///{tmp_path}/absent.db")
     assert not list(tmp_path.iterdir())
@@ -179,7 +179,7 @@ def test_an_unreachable_server_fails_within_seconds_and_names_no_password() -> N
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
     before = time.monotonic()
-    with pytest.raises(ConnectionError, match=f"no MLflow server answers at http://127.0.0.1:{port}: ") as error:
+    with pytest.raises(ConnectionError, match=f"no MLflow server answers at http://127.0.0.1:{port}/: ") as error:
         load_points(f"http://me:secret@127.0.0.1:{port}/")
     assert time.monotonic() - before < 10
     assert "secret" not in str(error.value)

@@ -11,7 +11,7 @@ import yaml
 from mlflow import MlflowClient
 
 from orchestrator.journal import Journal
-from tests.integration.conftest import PROGRAM, call, clean_environment
+from tests.console import PROGRAM, call, clean_environment
 
 SWEEP = {
     "name": "stopped",

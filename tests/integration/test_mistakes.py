@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import call
+from tests.console import call
 
 MISTAKES = {
     "recipe": (["sweep", "digitz"], "did you mean 'digits'?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.integration.conftest import call
+from tests.console import call
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two_moons"
 

@@ -45,7 +45,9 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
         elif kind == 4:  # a number grows
             out[position : position + 1] = b"\xff" * rng.randrange(1, 9) + b"\x7f"
         elif kind == 5:
-            out[position:position] = rng.choice([b"\0" * 4, b"9999999", b"[[[[[[", b"-", b"1e999", b"NaN", b'"\\ud800"'])
+            out[position:position] = rng.choice(
+                [b"\0" * 4, b"9999999", b"[[[[[[", b"-", b"1e999", b"NaN", b'"\\ud800"']
+            )
         elif len(out) > 8:
             start = rng.randrange(len(out) - 4)
             out[position : position + 4] = out[start : start + 4]

@@ -78,3 +78,8 @@ def parameterless() -> nn.Module:
 def coarse(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
     """In bfloat16, which a file does not hold."""
     return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(input_shape).numel(), num_outputs, dtype=torch.bfloat16))
+
+
+def jittered() -> Task:
+    """``clusters`` with random augmentation."""
+    return Task(**{**vars(clusters()), "augment": lambda inputs: inputs + 0.1 * torch.randn_like(inputs)})

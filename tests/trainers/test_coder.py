@@ -242,7 +242,7 @@ def finite(bits: Any) -> Any:
 
 
 @given(files())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_file_is_read_as_it_was_written(file: tuple[list[Entry], Sections]) -> None:
     layout, sections = file
     data = container.write(HEADER, layout, sections)

@@ -49,7 +49,7 @@ def method_arguments(name: str) -> dict[str, Any]:
     return values
 
 
-def configuration(method: str, architecture: str = "mlp", **changes: Any) -> TrialConfig:
+def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
     """Six steps of one epoch each."""
     return TrialConfig.from_dict(
         {

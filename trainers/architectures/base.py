@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainers.coding.container import Entry, Layout
-from trainers.lookup import check_arguments
+from trainers.lookup import check_arguments, one_line
 
 Architecture = Callable[..., nn.Module]
 
@@ -42,7 +42,7 @@ def build(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -
     try:
         model = architecture(**arguments)
     except Exception as error:  # a user's own architecture may raise anything
-        raise ValueError(f"architecture {name!r} cannot be built with {dict(arguments)}: {error}") from error
+        raise ValueError(f"architecture {name!r} cannot be built with {dict(arguments)}: {one_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"architecture {name!r} returned {type(model).__name__}: wanted a torch.nn.Module")
     return model
@@ -90,7 +90,9 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtyp
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(torch.empty(1, *input_shape, device="meta", dtype=dtype))
     except Exception as error:  # a user's own architecture may raise anything
-        raise ValueError(f"the architecture does not take inputs of shape {tuple(input_shape)}: {error}") from error
+        raise ValueError(
+            f"the architecture does not take inputs of shape {tuple(input_shape)}: {one_line(error)}"
+        ) from error
     finally:
         model.train(was_training)
     return int(counter.get_total_flops()) // 2

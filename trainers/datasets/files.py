@@ -35,6 +35,7 @@ def locate(file: DataFile) -> Path:
         if path.is_file():
             _verify(path, file)
             return path
+    pooch.get_logger().setLevel("WARNING")  # a failed mirror is said once, in our own line
     reasons = []
     for url in file.urls:
         try:

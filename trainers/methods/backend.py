@@ -19,8 +19,9 @@ def raw(tensor: Tensor) -> Raw:
 
 
 def half(tensor: Tensor) -> Raw:
-    """Stored as float16."""
-    return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
+    """Stored as float16; what is beyond becomes infinite, which a file refuses."""
+    with np.errstate(over="ignore"):
+        return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
 
 
 def integers(tensor: Tensor, *, table: int) -> Integers:

@@ -83,7 +83,7 @@ class EntropyPenalized(AbstractMethod):
     density_learning_rate: float = 1e-2
 
     version: ClassVar[int] = 1
-    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.01, high=1.0, log=True)
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True)
 
     def __post_init__(self) -> None:
         checks.number("lam", self.lam, low=0)
@@ -158,6 +158,8 @@ def _group_parameters(model: nn.Module) -> dict[str, list[tuple[nn.Module, str, 
     """(module, attribute, parameter) of each tensor to compress, by kind, in the order of the network."""
     if len(list(model.parameters())) != len(list(model.named_parameters(remove_duplicate=False))):
         raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")
+    if any(parametrize.is_parametrized(module) for module in model.modules()):
+        raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
     groups: dict[str, list[tuple[nn.Module, str, Tensor]]] = {}
     norms = backend.norm_parameters(model)
     for prefix, module in model.named_modules():

@@ -80,9 +80,15 @@ def least_squares_step(tensor: Tensor, bits: int) -> float:
     """The step, exact in float16, that rounds ``tensor`` to ``bits`` bits with the least squared error.
 
     Searched among ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. 1 for an all-zero tensor.
+
+    Raises:
+        ValueError: that step is beyond float16.
     """
     largest = float(tensor.abs().max()) if tensor.numel() else 0.0
-    steps = largest / (2 ** (bits - 1) - 1) * np.arange(1, _NUM_CANDIDATES + 1) / _NUM_CANDIDATES
+    widest = largest / (2 ** (bits - 1) - 1)
+    if widest > float(np.finfo(np.float16).max):
+        raise ValueError(f"cannot quantise weights up to {largest:g}: their step is beyond float16")
+    steps = widest * np.arange(1, _NUM_CANDIDATES + 1) / _NUM_CANDIDATES
     candidates = [float(step) for step in np.unique(steps.astype(np.float16)) if step > 0]
     if not candidates:
         return 1.0

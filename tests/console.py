@@ -1,4 +1,4 @@
-"""One small sweep that several tests look at, and how to call the console script."""
+"""How tests call the console script, and one small sweep that several of them look at."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
-import yaml
 
 PROGRAM = str(Path(sys.executable).parent / "ratefront")
 
@@ -25,7 +22,7 @@ SWEEP = {
     "steps": 100,
     "seeds": 2,
 }
-NUM_TRIALS, NUM_FAILED = 16, 4
+NUM_TRIALS, NUM_FAILED = 20, 4
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,3 @@ def clean_environment() -> dict[str, str]:
     """Without what would send a test's runs elsewhere; wide enough that no table is cut."""
     dropped = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")
     return {**{key: value for key, value in os.environ.items() if key not in dropped}, "COLUMNS": "160"}
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
-    return Finished(folder, call(folder, "sweep", "tiny.yaml"))

@@ -1,0 +1,1 @@
+"""What needs Debian packages, a browser, real data or minutes: ``make test-system``."""

@@ -1,0 +1,185 @@
+"""What EPR promises beyond the contract of all methods."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize
+
+from tests.trainers.trials import ARCHITECTURES, Attached, architecture_of, attach, configuration, run
+from trainers.coding import container
+from trainers.coding.sections import Integers, Raw
+from trainers.compressed import load_compressed
+from trainers.methods.entropy_penalized import EntropyPenalized, Latent, ScalarDecoder
+from trainers.methods.ptq import PostTrainingQuantisation
+
+
+def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
+    """With steps of the optimiser taken, so that latents and steps are no round numbers."""
+    trial = attach(configuration("epr", architecture, method={"name": "epr", "lam": 0.1, **method}))
+    (phase,) = trial.method.phases(trial.context)
+    optimiser = phase.optimiser(trial.model, num_steps)
+    for _ in range(num_steps):
+        optimiser.optimiser.zero_grad()
+        phase.loss(trial.model.train(), trial.batch, trial.context).backward()
+        optimiser.optimiser.step()
+    return trial
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_decoded_network_is_the_trained_network(architecture: str, tmp_path: Path) -> None:
+    """Training is quantised: file and training network compute the same, to the last bit of each weight."""
+    trial = trained(architecture)
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    path = tmp_path / "x.rfz"
+    path.write_bytes(container.write(trial.header, trial.layout, sections))
+    decoded = load_compressed(path, architecture=architecture_of(configuration("epr", architecture)))
+    inputs = trial.task.test.inputs
+    with torch.no_grad():
+        torch.testing.assert_close(decoded(inputs), trial.model.eval()(inputs), rtol=1e-5, atol=1e-5)
+    for name, parameter in decoded.named_parameters():
+        module, _, attribute = name.rpartition(".")
+        assert torch.equal(parameter, getattr(trial.model.get_submodule(module), attribute))
+
+
+def test_gradients_are_straight_through() -> None:
+    decoder = ScalarDecoder(0.25)
+    latent = Latent(decoder)
+    phi = torch.tensor([-1.4, 0.2, 0.5, 2.6], requires_grad=True)
+    theta = latent(phi)
+    assert theta.tolist() == [-0.25, 0, 0, 0.75], "rounded, halves to even"
+    slope = torch.tensor([1.0, 2, 3, 4])
+    (theta * slope).sum().backward()
+    assert phi.grad is not None
+    torch.testing.assert_close(phi.grad, 0.25 * slope)
+    assert decoder.log_step.grad is not None
+    torch.testing.assert_close(decoder.log_step.grad, (theta.detach() * slope).sum())
+
+
+def test_rounding_is_exact_at_every_magnitude() -> None:
+    latent = Latent(ScalarDecoder(1.0))
+    phi = torch.cat([torch.linspace(-3, 3, 10001), torch.tensor([0.49999997, 0.5, 1.5, 1e6 + 0.4, -3e7, 1e-30])])
+    assert torch.equal(latent(phi), phi.round())
+
+
+@pytest.mark.parametrize("value", [1e-9, 2.0**-14, 1e-3, 0.1, 1 / 3, 1.0, 1000.0])
+def test_a_step_is_exact_in_float16_and_positive(value: float) -> None:
+    decoder = ScalarDecoder(value)
+    step = decoder.step()
+    assert float(np.float16(step.item())) == step.item()
+    assert step.item() >= 2.0**-14
+    assert math.isclose(step.item(), max(value, 2.0**-14), rel_tol=1e-3)
+
+
+def test_attaching_inverts_up_to_rounding() -> None:
+    latent = Latent(ScalarDecoder(0.3))
+    theta = torch.linspace(-2, 2, 101)
+    assert (latent(latent.right_inverse(theta)) - theta).abs().max() <= 0.5 * latent.decoder.step().item() + 1e-6
+
+
+def test_convolutions_dense_layers_and_biases_each_share_a_decoder() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv1d(2, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
+    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    EntropyPenalized(lam=0.1).attach(model, context)
+    decoders: dict[str, set[int]] = {"conv": set(), "dense": set(), "bias": set()}
+    for module in (model[0], model[1], model[3], model[4]):
+        kind = "dense" if isinstance(module, nn.Linear) else "conv"
+        for name, key in (("weight", kind), ("bias", "bias")):
+            decoders[key].add(id(module.parametrizations[name][0].decoder))
+    assert [len(found) for found in decoders.values()] == [1, 1, 1]
+    assert len(set.union(*decoders.values())) == 3
+    names = [name for name, _ in model.named_parameters() if name.endswith("log_step")]
+    assert len(names) == 3, "a shared decoder is trained once"
+
+
+def test_each_group_has_one_table_and_one_step() -> None:
+    trial = attach(configuration("epr", "cnn"))
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    found = {name: s.table for name, s in sections.tensors.items() if isinstance(s, Integers)}
+    assert len(found) == len(sections.tensors)
+    assert found["0.weight"] != found["4.weight"] != found["4.bias"] == found["0.bias"]
+    assert [len(vector) for vector in sections.vectors] == [3]
+
+
+def test_a_step_starts_at_the_root_mean_square_of_its_group() -> None:
+    """Zero biases take the scale of the weights as given, not of the latents they have become."""
+    trial = attach(configuration("epr", "mlp", method={"name": "epr", "lam": 0.1, "initial_step": 0.5}))
+    weights = torch.cat([trial.given[name].reshape(-1) for name in ("1.weight", "3.weight")])
+    expected = 0.5 * weights.square().mean().sqrt().item()
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    assert sections.vectors[0].tolist() == pytest.approx([expected, expected], rel=1e-3)
+
+
+def test_norms_and_buffers_stay_as_they_are() -> None:
+    trial = attach(configuration("epr", "normed"))
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    raw = {name for name, section in sections.tensors.items() if isinstance(section, Raw)}
+    assert raw == {"1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"}
+    assert all(sections.tensors[n].values.dtype == np.float32 for n in raw - {"1.num_batches_tracked"})
+    assert not parametrize.is_parametrized(trial.model[1])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", [EntropyPenalized, PostTrainingQuantisation])
+def test_norm_layers_of_every_kind_are_not_quantised(kind: Any) -> None:
+    model = nn.Sequential(
+        nn.LayerNorm([2, 3]), nn.GroupNorm(1, 2), nn.RMSNorm([2, 3]), nn.InstanceNorm1d(2, affine=True)
+    )
+    context: Any = type("Context", (), {"device": torch.device("cpu"), "plain": model})
+    knob = {kind.rate_knob.field: 2}
+    method = kind(**knob)
+    ((_, sections),) = method.points(method.attach(model, context), context)
+    assert all(isinstance(s, Raw) and s.values.dtype == np.float32 for s in sections.tensors.values())
+
+
+def test_tied_weights_are_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    with pytest.raises(ValueError, match=r"cannot compress a network that uses one parameter under two names \(tied"):
+        EntropyPenalized(lam=0.1).attach(model, context)
+    shared = nn.Linear(3, 3)
+    with pytest.raises(ValueError, match="tied"):
+        EntropyPenalized(lam=0.1).attach(nn.Sequential(shared, shared), context)
+
+
+def test_a_network_with_parametrizations_of_its_own_is_refused() -> None:
+    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    with pytest.raises(ValueError, match="has parametrizations of its own"):
+        EntropyPenalized(lam=0.1).attach(nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 3))), context)
+
+
+def test_an_all_zero_network_is_coded() -> None:
+    model = nn.Linear(3, 2)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    plain = nn.Linear(3, 2, device="meta")
+    context: Any = type("Context", (), {"device": torch.device("cpu"), "plain": plain})
+    method = EntropyPenalized(lam=0.1)
+    ((_, sections),) = method.points(method.attach(model, context), context)
+    assert all(not tensor.any() for tensor in method.decode(sections, plain).values())
+
+
+def test_more_weight_on_the_rate_makes_smaller_files(tmp_path: Path) -> None:
+    sizes = []
+    for lam in (0.0, 0.1, 1.0):
+        method = {"name": "epr", "lam": lam, "learning_rate": 2e-2, "step_learning_rate": 1e-2}
+        files, _ = run(configuration("epr", "mlp", method=method, steps=90), tmp_path / str(lam))
+        sizes.append(len(files["point"]))
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_the_rate_tracks_the_size_of_the_stream() -> None:
+    """After training, the estimate is near the information content of what is stored."""
+    trial = trained("mlp", 200, density_learning_rate=2e-2)
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    shares = container.account(container.write(trial.header, trial.layout, sections), trial.layout)
+    stored_bits = 8 * sum(share.size_bytes for share in shares if share.part == "tensor")
+    with torch.no_grad():
+        rates = [trial.method.rate_bits(trial.model, trial.context).item() for _ in range(20)]
+    assert sum(rates) / 20 == pytest.approx(stored_bits, rel=0.5, abs=30)

@@ -1,0 +1,162 @@
+"""Rows and atomic files: the ground floor."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainers import checkpoint, record
+from trainers.record import COLUMNS, OperatingPoint, from_row, read_json, to_row, write_atomically, write_json
+
+POINT = OperatingPoint(
+    sweep_id="s-1",
+    trial_id="t-1",
+    point_id="point",
+    task="digits",
+    architecture="mlp(hidden=[64])",
+    method="epr",
+    config_hash="0123456789ab",
+    seed=0,
+    num_parameters=1000,
+    macs=990,
+    num_steps=20,
+    train_s=1.5,
+    size_bytes=500,
+    uncompressed_bytes=4000,
+    quality=0.9,
+    quality_val=0.91,
+    quality_name="accuracy",
+    maximise=True,
+    sha256="00",
+    path="/tmp/point.rfz",
+)
+
+
+def test_a_row_is_read_as_it_was_written() -> None:
+    row = to_row(POINT)
+    assert tuple(row) == COLUMNS
+    assert from_row(json.loads(json.dumps(row))) == POINT
+
+
+def test_the_columns_are_the_contract_of_the_three_packages() -> None:
+    assert COLUMNS == (
+        "sweep_id", "trial_id", "point_id", "task", "architecture", "method", "config_hash", "seed", "num_parameters",
+        "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes", "quality", "quality_val", "quality_name",
+        "maximise", "sha256", "path",
+    )  # fmt: skip
+
+
+def test_missing_and_unknown_columns_are_named() -> None:
+    row = {**to_row(POINT), "speed": 1}
+    del row["macs"]
+    with pytest.raises(
+        ValueError, match=r"^not an operating point: missing columns \['macs'\], unknown columns \['spe"
+    ):
+        from_row(row)
+
+
+def test_derived_sizes() -> None:
+    assert POINT.compression_ratio == 8
+    assert POINT.bits_per_parameter == 4
+
+
+def test_a_file_is_written_into_new_folders_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.bin"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["b.bin"]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "b.bin"
+    write_atomically(path, b"old")
+
+    def fail(*args: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(record.os, broken, fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b.bin"], "nothing is left lying about"
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "b.bin"
+    contents = [bytes([value]) * 300_000 for value in range(2)]
+    write_atomically(path, contents[0])
+    stop = threading.Event()
+    seen: set[bytes] = set()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(path.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for index in range(40):
+        write_atomically(path, contents[index % 2])
+    stop.set()
+    reader.join()
+    assert seen <= set(contents)
+
+
+def test_writers_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "b.bin"
+    contents = [bytes([value]) * 100_000 for value in range(4)]
+    threads = [threading.Thread(target=write_atomically, args=(path, content)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() in contents
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b.bin"]
+
+
+def test_json_is_read_as_it_was_written_and_has_no_nan(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"a": [1, 2.5, "ü", None]})
+    assert read_json(path) == {"a": [1, 2.5, "ü", None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": math.nan})
+    assert read_json(path) == {"a": [1, 2.5, "ü", None]}
+
+
+def test_the_record_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, trainers.record, trainers.seeding, trainers.config; sys.exit('torch' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, env=dict(os.environ), check=False).returncode == 0
+
+
+def test_a_checkpoint_holds_tensors_and_plain_data_only(tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "checkpoint.pt"
+    assert checkpoint.load(path) is None
+    state = {"tensor": torch.arange(3), "list": [1, "two", None, {"three": 3.0}]}
+    checkpoint.save(path, state)
+    loaded = checkpoint.load(path)
+    assert loaded is not None
+    assert torch.equal(loaded["tensor"], state["tensor"])
+    assert loaded["list"] == state["list"]
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    checkpoint.save(path, {"trap": Trap()})
+    with pytest.raises(Exception, match="Weights only load failed"):
+        checkpoint.load(path)
+    assert not (tmp_path / "ran").exists()
