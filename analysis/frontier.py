@@ -72,7 +72,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
     points = points.assign(compression_ratio=points["uncompressed_bytes"] / points["size_bytes"])
     groups = points.groupby(KEY, sort=False)
-    means = groups[_MEASURED].mean(skipna=False).add_suffix("_mean")
+    # rounded, so that equal means of the same values in another order stay equal
+    means = groups[_MEASURED].mean(skipna=False).round(12).add_suffix("_mean")
     deviations = groups[_MEASURED].std(skipna=False).add_suffix("_std")
     files = _representatives(points).set_index(KEY)
     table = pd.concat([files[_SHARED], means, deviations, files[_FILE].add_prefix("file_")], axis=1)

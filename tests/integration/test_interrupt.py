@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -32,9 +33,10 @@ def test_ctrl_c_keeps_finished_trials_and_resume_goes_on(tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     finished = _wait_for_a_finished_trial(tmp_path, process)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers as well
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "--resume goes on" in output
