@@ -5,26 +5,29 @@ Validation chooses, test reports: nothing here that chooses reads ``quality``, o
 
 from __future__ import annotations
 
-import difflib
 import math
+import statistics
 
 import pandas as pd
 
+from analysis.names import nearest
 from analysis.pareto import nondominated
-from analysis.units import format_quality
+from analysis.units import format_quality, quality_scale
 
 KEY = ["sweep_id", "config_hash", "point_id"]
 """Identifies a configuration: repeats over seeds share it."""
 
-_SHARED = ["task", "architecture", "method", "config", "quality_name", "maximise", "experiment_id"]
+_SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]
 _SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]
 _MEASURED = ["size_bytes", "quality", "quality_val", "compression_ratio"]
-_FILE = ["size_bytes", "quality", "quality_val", "compression_ratio", "path", "sha256", "seed", "trial_id", "run_id"]
+_FILE = ["size_bytes", "quality", "quality_val", "compression_ratio", "directory", "path", "sha256"]
+_FILE += ["seed", "trial_id", "run_id"]
 
 CONFIGURATION_COLUMNS: tuple[str, ...] = (
     *KEY,
     *_SHARED,
     "num_seeds",
+    "num_failed",
     *(f"{name}_{statistic}" for name in _MEASURED for statistic in ("mean", "std")),
     *(f"file_{name}" for name in _FILE),
     "on_front",
@@ -39,9 +42,7 @@ def of_task(points: pd.DataFrame, task: str) -> pd.DataFrame:
     """
     tasks = sorted(points["task"].unique())
     if task not in tasks:
-        close = difflib.get_close_matches(task, tasks, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(tasks) or 'none'}"
-        raise ValueError(f"no points of task {task!r}{hint}")
+        raise ValueError(f"no points of task {task!r}{nearest(task, tasks)}")
     return points[points["task"] == task]
 
 
@@ -49,16 +50,17 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     """One row for each configuration, smallest mean size first.
 
     ``<name>_mean`` and ``<name>_std`` are over seeds. The standard deviation is the sample's (ddof = 1) and NaN with
-    one seed, which has no spread to show. One NaN among the seeds makes the mean NaN, so that a configuration with a
-    failed repeat cannot reach the front by its luckier ones.
+    one seed, which has no spread to show. A seed that is NaN or infinite makes the mean NaN.
 
     ``file_<name>`` belong to one file, the configuration's representative: that of its lower-median validation seed,
     so of an even number of seeds the worse of the middle two. It is what figures draw and what ships.
 
-    ``on_front``: no other configuration is as small and as good, by mean size and mean validation quality.
+    ``on_front``: no other configuration is as small and as good, by mean size and mean validation quality. A
+    configuration of which a seed failed, or has no finite quality, is never on the front and dominates nothing: its
+    luckier seeds do not speak for it.
 
     Args:
-        points: one row for each file: ``OperatingPoint``'s columns, ``run_id``, ``experiment_id``, ``config``.
+        points: one row for each file, as ``load.load_points`` gives them.
 
     Returns:
         ``CONFIGURATION_COLUMNS``.
@@ -72,13 +74,14 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
     points = points.assign(compression_ratio=points["uncompressed_bytes"] / points["size_bytes"])
     groups = points.groupby(KEY, sort=False)
-    # rounded, so that equal means of the same values in another order stay equal
-    means = groups[_MEASURED].mean(skipna=False).round(12).add_suffix("_mean")
+    means = groups[_MEASURED].agg(_mean).astype("float64").add_suffix("_mean")
     deviations = groups[_MEASURED].std(skipna=False).add_suffix("_std")
     files = _representatives(points).set_index(KEY)
     table = pd.concat([files[_SHARED], means, deviations, files[_FILE].add_prefix("file_")], axis=1)
     table["num_seeds"] = groups.size()
-    table["on_front"] = nondominated(table["size_bytes_mean"], table["quality_val_mean"], maximise=_maximise(points))
+    table["num_failed"] = groups["num_failed"].max()
+    quality = table["quality_val_mean"].where(table["num_failed"] == 0)
+    table["on_front"] = nondominated(table["size_bytes_mean"], quality, maximise=_maximise(points))
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
     return table[list(CONFIGURATION_COLUMNS)]
 
@@ -88,7 +91,8 @@ def best(
 ) -> pd.Series:
     """The configuration to ship: the best within a budget, or the smallest that is good enough.
 
-    Both limits hold for the mean over seeds and for the representative, because that one file ships.
+    Both limits hold for the mean over seeds and for the representative, because that one file ships. A configuration
+    of which a seed failed is not chosen.
 
     Args:
         configurations: of one task, from ``summarise``.
@@ -97,7 +101,7 @@ def best(
             the task maximises, no larger where it minimises.
 
     Raises:
-        ValueError: nothing qualifies, or the call does not set exactly one limit.
+        ValueError: nothing qualifies, the call does not set exactly one limit, or ``min_quality`` is no such quality.
     """
     if (max_size_bytes is None) == (min_quality is None):
         raise ValueError(f"got {max_size_bytes=}, {min_quality=}: wanted exactly one of the two")
@@ -109,6 +113,9 @@ def best(
     ).dropna(subset=["gain"])
     if measured.empty:
         raise ValueError("no measured configuration to choose from: run a sweep first")
+    measured = measured[measured["num_failed"] == 0]
+    if measured.empty:
+        raise ValueError("no configuration to choose from: of each, a seed failed; run the failed trials again")
     if max_size_bytes is not None:
         chosen = measured[measured["largest"] <= max_size_bytes].sort_values(
             ["gain", "size_bytes_mean", *KEY], ascending=[False, True, True, True, True]
@@ -117,10 +124,11 @@ def best(
         complaint = f"nothing fits in {max_size_bytes:,.0f} B: the smallest is {smallest:,} B"
     else:
         assert min_quality is not None
+        name, most = str(measured["quality_name"].iloc[0]), float(measured["least_gain"].max())
+        _check_quality(name, min_quality)
         chosen = measured[measured["least_gain"] >= sign * min_quality].sort_values(
             ["size_bytes_mean", "gain", *KEY], ascending=[True, False, True, True, True]
         )
-        name, most = str(measured["quality_name"].iloc[0]), float(measured["least_gain"].max())
         complaint = (
             f"nothing reaches {name} {format_quality(min_quality, name)} on validation: "
             f"the best has {format_quality(sign * most, name)}"
@@ -129,6 +137,18 @@ def best(
         raise ValueError(complaint)
     row: pd.Series = configurations.loc[chosen.index[0]]
     return row
+
+
+def _mean(values: pd.Series) -> float:
+    """Exact before it is rounded once: equal seeds have their own value as mean, and their order does not matter."""
+    numbers = [float(value) for value in values]
+    return statistics.mean(numbers) if all(map(math.isfinite, numbers)) else math.nan
+
+
+def _check_quality(name: str, quality: float) -> None:
+    if quality_scale(name)[0] == 100 and not 0 <= quality <= 1:
+        example = quality / 100 if 1 < quality <= 100 else 0.97
+        raise ValueError(f"{name} is a fraction in 0..1: got {quality:g}, wanted such as {example:g}")
 
 
 def _representatives(points: pd.DataFrame) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: 
         default_height="100%",
         config={"displaylogo": False, "responsive": True},
     )
-    head = f"<head><title>{escape(title)}</title><style>html, body {{ height: 100%; margin: 0 }}</style>"
+    head = f"<head><title>{escape(title)}</title><style>html, body, body > div {{ height: 100%; margin: 0 }}</style>"
     return "<!doctype html>\n" + str(page).replace("<head>", head, 1)
 
 
@@ -109,15 +109,19 @@ def _hover(row: dict[Any, Any]) -> str:
     name = row["quality_name"]
     test = format_quality(row["file_quality"], name)
     validation = format_quality(row["file_quality_val"], name)
+    standing = "on the frontier" if row["on_front"] else "a seed failed" if row["num_failed"] else "dominated"
+    seeds = f"{row['num_seeds']} seed{'s' if row['num_seeds'] > 1 else ''}"
+    seeds += f" ({row['num_failed']} more failed)" if row["num_failed"] else ""
     size, ratio = row["file_size_bytes"], format_ratio(row["file_compression_ratio"])
     lines = [
-        f"{row['architecture']} {row['method']} {row['config']}".rstrip(),
+        f"{row['architecture']} {row['method']}",
+        *([row["config"]] if row["config"] else []),
         f"{format_size(size)} ({size:,} B), {ratio}",
         f"test {test}, validation {validation}",
-        f"mean of {row['num_seeds']} seeds: "
+        f"mean of {seeds}: "
         f"test {format_quality(row['quality_mean'], name, spread=row['quality_std'])}, "
         f"validation {format_quality(row['quality_val_mean'], name, spread=row['quality_val_std'])}",
-        f"on the frontier, seed {row['file_seed']}" if row["on_front"] else f"dominated, seed {row['file_seed']}",
+        f"{standing}; this is seed {row['file_seed']}",
         f"run {row['file_run_id']}",
     ]
     first, *others = (escape(line, quote=False) for line in lines)

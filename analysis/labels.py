@@ -1,4 +1,4 @@
-"""Short labels of configurations: the settings that tell one from another."""
+"""The settings of configurations as text: all of them, or short, what tells one from another."""
 
 from __future__ import annotations
 
@@ -9,45 +9,75 @@ from typing import Any
 _SCHEDULE = ("steps", "batch_size")
 
 
-def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[str, str]]) -> list[str]:
-    """One label for each row, such as ``lam=0.3`` or ``bits=4``; empty for a method without settings.
-
-    Shown are a method's settings that differ between its rows (all of them when none does), the number of steps and
-    the batch size where they differ, and the point where one trial yields several.
+def config_text(params: Mapping[str, str]) -> str:
+    """Every setting of the method, then the schedule: ``bits=4 learning_rate=0.005 steps=2000 batch_size=64``.
 
     Args:
-        rows: (num_rows,), with ``method``, ``trial_id`` and ``point_id``.
-        params: (num_rows,), as MLflow has them: ``method.<field>``, ``steps``, ``batch_size``.
+        params: as MLflow has them: ``method.<field>``, ``steps``, ``batch_size``.
     """
-    by_method: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    point_ids: dict[str, set[str]] = defaultdict(set)
+    keys = [*sorted(key for key in params if key.startswith("method.")), *(key for key in _SCHEDULE if key in params)]
+    return " ".join(f"{key.removeprefix('method.')}={params[key]}" for key in keys)
+
+
+def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[str, str]]) -> list[str]:
+    """One label for each row, such as ``lam=0.3`` or ``bits=4``; empty where nothing needs to be told apart.
+
+    Shown are the settings and the schedule that differ between the rows of one task and method, numbers at as few
+    digits as keep them apart; the point where one trial yields several; the sweep where rows would be the same text.
+
+    Args:
+        rows: (num_rows,), with ``task``, ``architecture``, ``method``, ``sweep_id``, ``trial_id`` and ``point_id``.
+        params: (num_rows,), as ``config_text`` takes them.
+    """
+    alike: dict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
+    point_ids: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row, given in zip(rows, params, strict=True):
-        by_method[row["method"]].append(given)
-        point_ids[row["trial_id"]].add(row["point_id"])
-    shown = {method: _shown(group) for method, group in by_method.items()}
+        alike[row["task"], row["method"]].append(given)
+        point_ids[row["sweep_id"], row["trial_id"]].add(row["point_id"])
+    shown = {key: _differing(group) for key, group in alike.items()}
 
     labels = []
     for row, given in zip(rows, params, strict=True):
-        words = [f"{key.removeprefix('method.')}={_short(given[key])}" for key in shown[row["method"]] if key in given]
-        if len(point_ids[row["trial_id"]]) > 1:
+        texts = shown[row["task"], row["method"]]
+        words = [f"{key.removeprefix('method.')}={text[given[key]]}" for key, text in texts.items() if key in given]
+        if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1:
             words.append(f"point={row['point_id']}")
         labels.append(" ".join(words))
-    return labels
+    return _told_apart(rows, labels)
 
 
-def _shown(group: Sequence[Mapping[str, str]]) -> list[str]:
-    """The parameters that appear in the labels of one method's rows."""
+def _told_apart(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[str]:
+    """``labels``, with the sweep where two sweeps ran the same."""
+    names = [(row["task"], row["architecture"], row["method"], label) for row, label in zip(rows, labels, strict=True)]
+    sweep_ids: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for row, name in zip(rows, names, strict=True):
+        sweep_ids[name].add(row["sweep_id"])
+    return [
+        f"{label} sweep={row['sweep_id']}".lstrip() if len(sweep_ids[name]) > 1 else label
+        for row, name, label in zip(rows, names, labels, strict=True)
+    ]
 
-    def differ(keys: Sequence[str]) -> list[str]:
-        return [key for key in keys if len({given.get(key) for given in group}) > 1]
 
+def _differing(group: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The parameters that differ within ``group``, and for each of their values its text."""
     settings = sorted({key for given in group for key in given if key.startswith("method.")})
-    return (differ(settings) or settings) + differ(_SCHEDULE)
+    values = {key: {given.get(key) for given in group} for key in (*settings, *_SCHEDULE)}
+    return {
+        key: _short([value for value in found if value is not None]) for key, found in values.items() if len(found) > 1
+    }
 
 
-def _short(value: str) -> str:
-    """A number drawn from a range at three digits, ``0.2913857`` as ``0.291``; anything else as it is."""
+def _short(values: Sequence[str]) -> dict[str, str]:
+    """Numbers drawn from a range at three digits, ``0.2913857`` as ``0.291``, or at as many as keep all apart."""
+    for num_digits in range(3, 17):
+        texts = {value: _rounded(value, num_digits) for value in values}
+        if len(set(texts.values())) == len(texts):
+            return texts
+    return {value: value for value in values}
+
+
+def _rounded(value: str, num_digits: int) -> str:
     try:
-        return value if value.lstrip("-").isdigit() else f"{float(value):.3g}"
+        return value if value.lstrip("-").isdigit() else f"{float(value):.{num_digits}g}"
     except ValueError:
         return value

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import os
 import re
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pandas as pd
 
-from analysis.labels import config_labels
+from analysis.addresses import check_answers, check_exists, sqlite_path, sqlite_uri, without_credentials
+from analysis.labels import config_labels, config_text
+from analysis.names import nearest
 from trainers.record import COLUMNS, OperatingPoint
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
     from mlflow.store.entities import PagedList
 
+__all__ = ["POINT_COLUMNS", "SWEEP_COLUMNS", "check_tracking", "list_sweeps", "load_points"]
+__all__ += ["sqlite_path", "sqlite_uri", "without_credentials"]
+
 T = TypeVar("T")
 
-POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, "run_id", "experiment_id", "config")
+_ADDED = ("run_id", "experiment_id", "config", "label", "num_failed", "directory")
+POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, *_ADDED)
 _COUNTS = ("num_finished", "num_failed", "num_running", "num_points")
 SWEEP_COLUMNS: tuple[str, ...] = ("sweep_id", "experiment", "experiment_id", "status", "started", *_COUNTS)
 
@@ -37,10 +39,11 @@ _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
 _STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_failed"}
 
+_IS_SWEEP = "tags.`ratefront.kind` = 'sweep'"
+_IS_POINT = "tags.`ratefront.point` = 'true' AND attributes.status = 'FINISHED'"
+_IS_FAILED = "tags.`ratefront.kind` = 'trial' AND attributes.status = 'FAILED'"
 _ID_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
 _PAGE = 1000
-_PROBE_S = 5.0
-"""How long a server may take to answer at all. MLflow's own client would retry for minutes."""
 
 
 def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFrame:
@@ -51,25 +54,41 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         sweep_ids: the sweeps to read; all when empty. The name of a sweep stands for the newest one of that name.
 
     Returns:
-        ``OperatingPoint``'s columns, ``run_id``, ``experiment_id``, and ``config``, a label of the method's settings.
+        ``POINT_COLUMNS``: ``OperatingPoint``'s, and
+
+        - ``run_id``, ``experiment_id``;
+        - ``config``, all settings as text, and ``label``, those that tell configurations apart;
+        - ``num_failed``: failed trials of the same configuration, which have no row;
+        - ``directory``: of the sweep, to which ``path`` is relative; empty where the sweep does not say.
 
     Raises:
-        ValueError: there is no such database or sweep, or a run lacks what a point needs.
+        ValueError: there is no such database or sweep, a run lacks what a point needs, or two runs hold the same point.
         ConnectionError: the server does not answer, or refuses.
     """
+    check_exists(tracking_uri)
     store = _Store(tracking_uri)
-    is_point = f"{_tag('point')} = 'true' AND attributes.status = 'FINISHED'"
-    filters = [is_point]
+    parents = store.runs(_IS_SWEEP)
+    scopes = [""]
     if sweep_ids:
-        sweeps = _sweeps(store)
-        wanted = dict.fromkeys(_resolve(name, sweeps) for name in sweep_ids)
-        filters = [f"{is_point} AND {_tag('sweep_id')} = '{sweep_id}'" for sweep_id in wanted]
-    runs = [run for text in filters for run in store.runs(text)]
+        known = _by_id(parents)
+        wanted = dict.fromkeys(_resolve(name, known) for name in sweep_ids)
+        scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted]
+    runs = [run for scope in scopes for run in store.runs(_IS_POINT + scope)]
+    failed = [run for scope in scopes for run in store.runs(_IS_FAILED + scope)]
+
+    directories = {_instance(run): run.data.tags.get("ratefront.directory", "") for run in parents}
+    failures = Counter((*_instance(run), run.data.tags.get("ratefront.config_hash", "")) for run in failed)
     rows = [_row(run) for run in runs]
+    _refuse_copies(rows)
     labels = config_labels(rows, [run.data.params for run in runs])
-    columns = {name: [row[name] for row in rows] for name in POINT_COLUMNS[:-1]} | {"config": labels}
-    dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)}
-    return pd.DataFrame({name: pd.Series(columns[name], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS})
+    for row, run, label in zip(rows, runs, labels, strict=True):
+        row |= {"config": config_text(run.data.params), "label": label}
+        row["num_failed"] = failures[*_instance(run), row["config_hash"]]
+        row["directory"] = directories.get(_instance(run), "")
+    dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
+    return pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}
+    )
 
 
 def list_sweeps(tracking_uri: str) -> pd.DataFrame:
@@ -81,9 +100,10 @@ def list_sweeps(tracking_uri: str) -> pd.DataFrame:
     Raises:
         ValueError, ConnectionError: as ``load_points``.
     """
+    check_exists(tracking_uri)
     store = _Store(tracking_uri)
     counts: Counter[tuple[str, str]] = Counter()
-    for run in store.runs(f"{_tag('kind')} LIKE '%'"):
+    for run in store.runs("tags.`ratefront.kind` LIKE '%'"):
         tags, state = run.data.tags, _STATES.get(run.info.status, "num_running")
         sweep_id = tags.get("ratefront.sweep_id", "")
         counts[sweep_id, state] += tags["ratefront.kind"] == "trial"
@@ -97,17 +117,31 @@ def list_sweeps(tracking_uri: str) -> pd.DataFrame:
             "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
             **{name: counts[sweep_id, name] for name in _COUNTS},
         }
-        for sweep_id, run in _sweeps(store).items()
+        for sweep_id, run in _by_id(store.runs(_IS_SWEEP)).items()
     ]
     return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
 
 
-def _tag(name: str) -> str:
-    return f"tags.`ratefront.{name}`"
+def check_tracking(uri: str) -> None:
+    """Find out whether a sweep can log to ``uri``, before it starts. A SQLite file that is missing stays missing.
+
+    Raises:
+        ValueError: the address is malformed, of MLflow's old file store, or of a file that cannot be written.
+        ConnectionError: the server does not answer, or MLflow cannot read what is there.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        place = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+        is_database = place == path.absolute()
+        if not ((place.is_file() if is_database else place.is_dir()) and os.access(place, os.R_OK | os.W_OK)):
+            wanted = "file" if is_database else "folder"
+            raise ValueError(f"cannot keep a database in {path}: {place} is no {wanted} that can be written to")
+    if path is None or path.exists():
+        _Store(uri)
 
 
 def _row(run: Run) -> dict[str, Any]:
-    """The columns of one point run, without ``config``."""
+    """The columns that one point run holds by itself."""
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     try:
         quality_name = tags["ratefront.quality_name"]
@@ -126,9 +160,28 @@ def _row(run: Run) -> dict[str, Any]:
         raise ValueError(f"MLflow run {run.info.run_id} is marked as a point but has no {missing}") from None
 
 
-def _sweeps(store: _Store) -> dict[str, Run]:
-    """The parent run of each sweep by its id, newest first."""
-    runs = [run for run in store.runs(f"{_tag('kind')} = 'sweep'") if "ratefront.sweep_id" in run.data.tags]
+def _instance(run: Run) -> tuple[str, str]:
+    """The sweep that ``run`` belongs to, told from one of the same content elsewhere."""
+    return run.data.tags.get("ratefront.sweep_id", ""), run.data.tags.get("ratefront.instance", "")
+
+
+def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A point that is there twice would count as two seeds."""
+    first: dict[tuple[Any, ...], str] = {}
+    for row in rows:
+        key = tuple(row[name] for name in ("sweep_id", "config_hash", "point_id", "seed"))
+        if key in first:
+            which = f"seed {row['seed']} of configuration {row['config_hash']} (point {row['point_id']!r})"
+            raise ValueError(
+                f"MLflow runs {first[key]} and {row['run_id']} both hold {which} of sweep {row['sweep_id']}: delete "
+                f"the one that is wrong, such as the newer with: mlflow runs delete --run-id {row['run_id']}"
+            )
+        first[key] = row["run_id"]
+
+
+def _by_id(parents: Sequence[Run]) -> dict[str, Run]:
+    """The parent run of each sweep by its id, newest first, from oldest first."""
+    runs = [run for run in parents if "ratefront.sweep_id" in run.data.tags]
     return {run.data.tags["ratefront.sweep_id"]: run for run in reversed(runs)}
 
 
@@ -141,22 +194,19 @@ def _resolve(name: str, sweeps: Mapping[str, Run]) -> str:
         newest.setdefault(_ID_ENDING.sub("", sweep_id), sweep_id)
     if name in newest:
         return newest[name]
-    close = difflib.get_close_matches(name, [*sweeps, *newest], n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sweeps) or 'none'}"
-    raise ValueError(f"no sweep {name!r}{hint}")
+    raise ValueError(f"no sweep {name!r}{nearest(name, [*newest, *sweeps])}")
 
 
 class _Store:
     """Reading access to one tracking store, with errors of one line."""
 
     def __init__(self, tracking_uri: str) -> None:
-        self._shown_uri = _without_credentials(tracking_uri)
-        _check_exists(tracking_uri)
-        check_reachable(tracking_uri)
+        self._uri = tracking_uri
+        check_answers(tracking_uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        from mlflow import MlflowClient
-
         with self._one_line_errors():
+            from mlflow import MlflowClient
+
             self._client = MlflowClient(tracking_uri)
             found = _pages(lambda token: self._client.search_experiments(max_results=_PAGE, page_token=token))
             self.experiments: dict[str, Experiment] = {experiment.experiment_id: experiment for experiment in found}
@@ -179,7 +229,14 @@ class _Store:
         try:
             yield
         except Exception as error:  # of MLflow, of its database layer, of the network
-            raise ConnectionError(f"cannot read {self._shown_uri}: {str(error).splitlines()[0]}") from error
+            shown = without_credentials(self._uri)
+            if urlsplit(self._uri).scheme in ("", "file") and not self._uri.startswith("databricks"):
+                raise ValueError(
+                    f"cannot track in {shown!r}: MLflow 3 has no file store: use sqlite:///mlflow.db, "
+                    "or http://host:5000 for a server"
+                ) from error
+            said = (str(error).strip() or type(error).__name__).splitlines()[0].replace(self._uri, shown)
+            raise ConnectionError(f"cannot read {shown}: {said}") from error
 
 
 def _pages(search: Callable[[str | None], PagedList[T]]) -> list[T]:
@@ -204,36 +261,3 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _check_exists(uri: str) -> None:
-    """Fail plainly where MLflow would create an empty database."""
-    parts = urlsplit(uri)
-    # sqlite:///relative, sqlite:////absolute
-    if parts.scheme.startswith("sqlite") and not Path(unquote(parts.path.removeprefix("/"))).is_file():
-        raise ValueError(
-            f"no tracking database at {_without_credentials(uri)}: run a sweep first or pass --tracking-uri"
-        )
-
-
-def check_reachable(uri: str) -> None:
-    """Ask a server for its health, where MLflow itself would retry for minutes; other stores need no asking.
-
-    Raises:
-        ConnectionError: no server answers.
-    """
-    shown = _without_credentials(uri)
-    if urlsplit(uri).scheme not in ("http", "https"):
-        return
-    try:
-        urllib.request.urlopen(f"{shown.rstrip('/')}/health", timeout=_PROBE_S).close()
-    except urllib.error.HTTPError as error:
-        error.close()  # it answered: whether it serves us is the client's to find out
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise ConnectionError(f"no MLflow server answers at {shown}: {reason}") from None

@@ -15,10 +15,7 @@ from analysis.units import format_quality, format_ratio, format_size, quality_sc
 
 
 def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
-    """The frontier from small to large, then the dominated from the best validation quality down.
-
-    What a CSV file holds: ``ordered(configurations).to_csv(path, index=False)``.
-    """
+    """The frontier from small to large, then the others from the best validation quality down."""
     sign = -1.0 if configurations["maximise"].all() else 1.0
     rank = configurations["file_size_bytes"].where(
         configurations["on_front"], sign * configurations["quality_val_mean"]
@@ -29,18 +26,24 @@ def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="rank")
 
 
-def frontier_table(configurations: pd.DataFrame, *, num_dominated: int = 10) -> Table:
+def frontier_csv(configurations: pd.DataFrame) -> str:
+    """All columns but the folder of this machine: what others may see. ``file_path`` is relative to the sweep's."""
+    return ordered(configurations).drop(columns="file_directory").to_csv(index=False)
+
+
+def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Table:
     """A table that reads well at 100 columns.
 
     Size and ratio are those of the representative's file, which is what ships; qualities are mean ± sample standard
-    deviation over seeds, without a deviation where there is one seed.
+    deviation over seeds, without a deviation where there is one seed. Of the settings the table shows what tells
+    configurations apart; of seeds ``2/3`` where one of three failed.
 
     Args:
         configurations: from ``summarise``.
-        num_dominated: how many dominated configurations to show, best first; a line counts the rest.
+        num_others: how many configurations off the frontier to show, best first; a line counts the rest.
     """
     rows = ordered(configurations)
-    front, dominated = rows[rows["on_front"]], rows[~rows["on_front"]]
+    front, others = rows[rows["on_front"]], rows[~rows["on_front"]]
     name = str(rows["quality_name"].iloc[0]) if len(rows) else "accuracy"
     unit = quality_scale(name)[1].strip()
     table = _plain_table()
@@ -51,12 +54,14 @@ def frontier_table(configurations: pd.DataFrame, *, num_dominated: int = 10) -> 
     table.add_column("seeds", justify="right", no_wrap=True)
     for row in front.to_dict("records"):
         table.add_row(*_cells(row, mark="●"))
-    if len(front) and len(dominated):
+    if len(front) and len(others):
         table.add_section()
-    for row in dominated.head(num_dominated).to_dict("records"):
+    for row in others.head(num_others).to_dict("records"):
         table.add_row(*_cells(row, mark=" "), style="dim")
-    num_hidden = max(0, len(dominated) - num_dominated)
-    more = f"; {num_hidden} more dominated" if num_hidden else ""
+    num_hidden = max(0, len(others) - num_others)
+    more = f"; {num_hidden} more off the frontier" if num_hidden else ""
+    if (rows["num_failed"] > 0).any():
+        more += "; where a seed failed, a configuration is off the frontier"
     table.caption = Text(f"● frontier, decided on validation; {name}: mean ± sd over seeds{more}", style="dim")
     table.caption_justify = "left"
     return table
@@ -82,7 +87,8 @@ def _plain_table() -> Table:
 
 def _cells(row: Mapping[Any, Any], *, mark: str) -> list[Text]:
     """Plain ``Text``: a name such as ``mlp(hidden=[64])`` is not markup."""
-    name = row["quality_name"]
+    name, num_finished = row["quality_name"], row["num_seeds"]
+    seeds = f"{num_finished}/{num_finished + row['num_failed']}" if row["num_failed"] else str(num_finished)
     return [
         Text(f"{mark} {format_size(row['file_size_bytes']):>7}"),
         Text(format_ratio(row["file_compression_ratio"])),
@@ -90,6 +96,6 @@ def _cells(row: Mapping[Any, Any], *, mark: str) -> list[Text]:
         Text(format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False)),
         Text(row["architecture"]),
         Text(row["method"]),
-        Text(row["config"]),
-        Text(str(row["num_seeds"])),
+        Text(row["label"]),
+        Text(seeds),
     ]

@@ -42,7 +42,8 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except (ValueError, ConnectionError) as error:
+        except (ValueError, OSError) as error:
+            # an OSError of the system names its file: a full disk, a folder without permission
             typer.echo(f"ratefront: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
 

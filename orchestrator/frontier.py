@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class WrittenFrontier:
-    """The files of a frontier, and its runs in MLflow."""
+    """The files of a frontier, what they show, and its runs in MLflow."""
 
     folder: Path
+    configurations: pd.DataFrame
+    """As ``analysis.frontier.summarise`` gives them."""
     pareto_run_ids: tuple[str, ...]
     """All seeds of the configurations on the front."""
     representative_run_ids: tuple[str, ...]
@@ -41,7 +44,7 @@ def write_frontier(
     from analysis.frontier import KEY, summarise
     from analysis.interactive import frontier_html
     from analysis.plots import frontier_figure
-    from analysis.tables import ordered
+    from analysis.tables import frontier_csv
 
     points = _points(tracking_uri, sweeps, task)
     if points.empty:
@@ -56,28 +59,36 @@ def write_frontier(
         write_atomically(folder / f"frontier.{kind}", picture.getvalue())
     page = frontier_html(configurations, points, title=title, ui_url=ui_url)
     write_atomically(folder / "frontier.html", page.encode())
-    write_atomically(folder / "frontier.csv", ordered(configurations).to_csv(index=False).encode())
+    write_atomically(folder / "frontier.csv", frontier_csv(configurations).encode())
     front = configurations[configurations["on_front"]]
     return WrittenFrontier(
         folder=folder,
+        configurations=configurations,
         pareto_run_ids=tuple(points.merge(front[KEY], on=KEY)["run_id"]),
         representative_run_ids=tuple(front["file_run_id"]),
     )
 
 
-def print_frontier(
-    tracking_uri: str, sweeps: Sequence[str], folder: Path, console: Console, *, task: str | None = None
-) -> None:
+def print_frontier(written: WrittenFrontier, console: Console) -> None:
     """The table, and where the figures are."""
     from analysis.tables import frontier_table
 
-    console.print(frontier_table(configurations_of(tracking_uri, sweeps, task=task)))
-    console.print(f"\nfigures: {folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)
+    console.print(frontier_table(written.configurations))
+    console.print(f"\nfigures: {written.folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)
 
 
 def _points(tracking_uri: str, sweeps: Sequence[str], task: str | None) -> pd.DataFrame:
+    """The points of one task."""
     from analysis.frontier import of_task
     from analysis.load import load_points
 
     points = load_points(tracking_uri, sweeps)
-    return points if task is None else of_task(points, task)
+    if task is not None:
+        return of_task(points, task)
+    tasks = sorted(points["task"].unique())
+    if len(tasks) > 1:
+        raise ValueError(
+            f"the points are of several tasks, of which a frontier shows one: give --task "
+            f"{' or --task '.join(map(shlex.quote, tasks))}"
+        )
+    return points

@@ -1,23 +1,26 @@
 """What a sweep leaves on its storage path: the truth that tracking and resuming are rebuilt from.
 
-<storage>/<sweep id>/sweep.yaml             the resolved sweep
-<storage>/<sweep id>/trials/<trial id>/     trial.json       what the trial is
-                                            progress.jsonl   one line for each report
-                                            checkpoint.pt    while it runs
-                                            <point id>.rfz and <point id>.sections.csv
-                                            ended.json       written last, atomically: the trial is over
+<storage>/<sweep id>/sweep.yaml            the resolved sweep
+<storage>/<sweep id>/instance              a unique name of this run of it
+<storage>/<sweep id>/trials/<trial id>/    trial.json      what the trial is, and what it runs on
+                                           progress.jsonl  one line for each report
+                                           checkpoint.pt   while it runs
+                                           <point id>.rfz and <point id>.sections.csv
+                                           ended.json      written last, atomically: the trial is over
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import time
+import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainers.record import OperatingPoint, from_row, read_json, to_row, write_json
+from trainers.record import OperatingPoint, from_row, read_json, to_row, write_atomically, write_json
 
 
 class Outcome(enum.Enum):
@@ -38,6 +41,8 @@ class Ended:
     details: str = ""
     """The traceback, where there was one."""
     points: tuple[OperatingPoint, ...] = ()
+    ended_at_s: float = field(default_factory=time.time)
+    """Seconds since 1970, UTC."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,18 @@ class Journal:
     """The trials of one sweep on disk."""
 
     directory: Path
+
+    @property
+    def instance(self) -> str | None:
+        """Tells this run of a sweep from one of the same content elsewhere; None before it began."""
+        path = self.directory / "instance"
+        return path.read_text().strip() if path.exists() else None
+
+    def begin_sweep(self, text: str) -> None:
+        """Write the sweep file and, once, the instance."""
+        if self.instance is None:
+            write_atomically(self.directory / "instance", f"{uuid.uuid4().hex}\n".encode())
+        write_atomically(self.directory / "sweep.yaml", text.encode())
 
     def trial_directory(self, trial_id: str) -> Path:
         return self.directory / "trials" / trial_id
@@ -54,15 +71,22 @@ class Journal:
         for path in sorted((self.directory / "trials").glob("*/trial.json")):
             yield path.parent.name
 
-    def begin(self, trial_id: str, config: dict[str, Any]) -> None:
-        """Say what the trial is; a failure of an earlier attempt is forgotten."""
+    def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
+        """Say what the trial is and what it runs on."""
         directory = self.trial_directory(trial_id)
-        write_json(directory / "trial.json", config)
-        (directory / "ended.json").unlink(missing_ok=True)
+        write_json(directory / "trial.json", {"config": config, "environment": environment})
+        progress = directory / "progress.jsonl"
+        if progress.exists() and not progress.read_bytes().endswith(b"\n"):  # a kill left half a line
+            progress.write_bytes(progress.read_bytes() + b"\n")
 
-    def config(self, trial_id: str) -> dict[str, Any]:
-        config: dict[str, Any] = read_json(self.trial_directory(trial_id) / "trial.json")
-        return config
+    def config(self, trial_id: str) -> dict[str, Any] | None:
+        """None where the trial never began."""
+        path = self.trial_directory(trial_id) / "trial.json"
+        return dict(read_json(path)["config"]) if path.exists() else None
+
+    def environment(self, trial_id: str) -> dict[str, str]:
+        """Of a trial that began."""
+        return dict(read_json(self.trial_directory(trial_id) / "trial.json")["environment"])
 
     def append_progress(self, trial_id: str, progress: Any) -> None:
         """Add one report, a dataclass, as a line."""
@@ -82,11 +106,13 @@ class Journal:
         return [by_step[step] for step in sorted(by_step)]
 
     def end(self, trial_id: str, ended: Ended) -> None:
+        """Write the record, which makes the trial over."""
         row = {
             "outcome": ended.outcome.value,
             "reason": ended.reason,
             "details": ended.details,
             "points": [to_row(point) for point in ended.points],
+            "ended_at_s": ended.ended_at_s,
         }
         write_json(self.trial_directory(trial_id) / "ended.json", row)
 
@@ -101,7 +127,13 @@ class Journal:
             reason=row["reason"],
             details=row["details"],
             points=tuple(from_row(point) for point in row["points"]),
+            ended_at_s=row["ended_at_s"],
         )
+
+    def forget_failure(self, trial_id: str) -> None:
+        """Before a trial is tried again."""
+        if not self.is_finished(trial_id):
+            (self.trial_directory(trial_id) / "ended.json").unlink(missing_ok=True)
 
     def is_finished(self, trial_id: str) -> bool:
         ended = self.ended(trial_id)

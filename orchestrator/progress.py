@@ -50,8 +50,9 @@ class ProgressView(tune.Callback):
         # The trial itself records what it raises: Ray reports an error only where the worker died.
         trial_id = trial.config["request"]["trial_id"]
         if self._journal.ended(trial_id) is None:
-            self._journal.begin(trial_id, trial.config["request"]["config"])
-            self._journal.end(trial_id, Ended(outcome=Outcome.FAILED, reason="the worker process died", details=""))
+            if self._journal.config(trial_id) is None:
+                self._journal.begin(trial_id, trial.config["request"]["config"], {})
+            self._journal.end(trial_id, Ended(outcome=Outcome.FAILED, reason="the worker process died"))
         self._ended(trial)
 
     def _ended(self, trial: Any) -> None:

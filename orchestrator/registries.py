@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from orchestrator.domains import Choice, Real
 from orchestrator.space import SpecSpace
-from trainers.lookup import check_complete, find, resolve
+from trainers.lookup import check_complete, find, is_import_path, resolve
 
 _FROM_TASK = frozenset({"input_shape", "num_outputs"})
 """What an architecture gets from its task, unless a sweep says otherwise."""
@@ -42,17 +45,53 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
 
 
 def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
-    """``spec``, checked by signature, with the rate knob of a method that leaves it open as a domain.
+    """``spec``, checked by signature and complete: an open rate knob is a domain, other open arguments have defaults.
+
+    So a sweep's identity, and what is logged of a trial, do not change when a default does.
 
     Raises:
         ValueError: the name or an argument is wrong.
     """
     function = lookup(kind, spec.name)
-    if kind == "method":
-        knob = getattr(function, "rate_knob", None)
-        if knob is not None and knob.field not in spec.arguments:
-            domain = Choice(list(knob.values)) if knob.values else Real(knob.low, knob.high, log=knob.log)
-            spec = replace(spec, arguments=dict(sorted({**spec.arguments, knob.field: domain}.items())))
-    from_task = _FROM_TASK & set(inspect.signature(function).parameters) if kind == "architecture" else ()
-    check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **spec.arguments})
-    return spec
+    parameters = inspect.signature(function).parameters
+    arguments = dict(spec.arguments)
+    knob = getattr(function, "rate_knob", None) if kind == "method" else None
+    if knob is not None and knob.field not in arguments:
+        arguments[knob.field] = Choice(list(knob.values)) if knob.values else Real(knob.low, knob.high, log=knob.log)
+    from_task = _FROM_TASK & set(parameters) if kind == "architecture" else set()
+    check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
+    for name, parameter in parameters.items():
+        if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
+            arguments.setdefault(name, _plain(parameter.default))
+    floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float")}
+    arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
+    return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
+
+
+def sources(names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the file of each ``module:callable``: with other code it is another sweep."""
+    files = {}
+    for name in sorted(set(filter(is_import_path, names))):
+        path = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
+        if path is not None:
+            files[name.partition(":")[0]] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return files
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return value is not None
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _as_float(value: Any) -> Any:
+    """``1`` and ``1.0`` are one setting where a real number is wanted."""
+    if isinstance(value, Choice):
+        return Choice([_as_float(item) for item in value.values])
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -136,8 +136,14 @@ class Sweep(_Frozen):
 
     @property
     def sweep_id(self) -> str:
-        """The name and a hash of everything that changes results: neither resources nor the name are hashed."""
+        """The name and a hash of everything that changes results, the user's own code included.
+
+        Neither resources nor the name are hashed.
+        """
         content = {key: value for key, value in self.to_dict().items() if key not in ("name", "resources")}
+        own = registries.sources(spec.name for spec in (self.task, *self.architecture))
+        if own:
+            content["sources"] = own
         return f"{self.name}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
     @property

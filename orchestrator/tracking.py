@@ -1,10 +1,11 @@
-"""Writing to MLflow: the only file that does. It copies what lies on the storage path, so nothing is logged twice.
+"""Writing to MLflow: the only file that does. It copies what lies on the storage path, whoever asks and how often.
 
 The sweep is a parent run, each trial a child; a trial with several operating points has a child run for each.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -15,11 +16,15 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from analysis.addresses import sqlite_path, sqlite_uri
 from orchestrator.journal import Ended, Journal, Outcome
-from trainers.config import Spec
+from trainers.config import Spec, TrialConfig
 from trainers.record import OperatingPoint
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "optuna", "pandas")
 _BATCH = 900  # MLflow takes 1,000 metrics, parameters and tags together in one request
@@ -28,121 +33,154 @@ _EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bit
 
 def default_tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, else a SQLite file in the working directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(Path.cwd() / "mlflow.db")
+
+
+def prepare(tracking_uri: str, name: str) -> dict[str, str]:
+    """Create the store and the experiment where they are missing, before any worker starts.
+
+    Returns:
+        The instance of each sweep that the experiment has.
+
+    Raises:
+        ValueError: the experiment was deleted.
+    """
+    from mlflow import MlflowClient
+
+    database = sqlite_path(tracking_uri)
+    if database is not None:
+        _use_wal(database)
+    client = MlflowClient(tracking_uri)
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # beside the database; a server decides for itself
+        artifacts = (database.parent / "mlartifacts" / name).resolve().as_uri() if database is not None else None
+        client.create_experiment(name, artifact_location=artifacts)
+        return {}
+    if found.lifecycle_stage == "deleted":
+        raise ValueError(f"experiment {name!r} was deleted in MLflow: restore it, or give the sweep another --name")
+    parents = _pages(client, str(found.experiment_id), "tags.`ratefront.kind` = 'sweep'")
+    return {
+        run.data.tags["ratefront.sweep_id"]: run.data.tags.get("ratefront.instance", "")
+        for run in parents
+        if "ratefront.sweep_id" in run.data.tags
+    }
 
 
 class Tracker:
     """Keeps the MLflow runs of one sweep as its journal is. Every verb may be called again without harm."""
 
     def __init__(self, *, tracking_uri: str, sweep_id: str, name: str, directory: str) -> None:
-        """Create or find the experiment and the parent run.
+        """Create or find the parent run, and find the runs of an earlier attempt.
 
         Args:
-            tracking_uri: of MLflow.
+            tracking_uri: of MLflow, after ``prepare``.
             sweep_id: of the sweep.
             name: of the experiment.
-            directory: of the sweep, where its journal and ``sweep.yaml`` are.
+            directory: of the sweep, where its journal is.
         """
         from mlflow import MlflowClient
 
         self._journal = Journal(Path(directory))
-        self._sweep_id = sweep_id
+        self._identity = {
+            "ratefront.sweep_id": sweep_id,
+            "ratefront.instance": self._journal.instance or "",
+        }
         self._client = MlflowClient(tracking_uri)
-        self._experiment_id = self._find_experiment(tracking_uri, name)
+        experiment = self._client.get_experiment_by_name(name)
+        assert experiment is not None, "prepare() made it"
+        self._experiment_id = str(experiment.experiment_id)
         self._runs: dict[tuple[str, str], str] = {}  # (trial id, point id or "") -> run id
         self._logged_step: dict[str, int] = {}
-        self._ended: dict[str, str] = {}  # trial id -> the state that was logged last
+        self._logged_end: dict[str, str] = {}  # trial id -> fingerprint of the record that was logged
+        self._stopped: set[str] = set()  # trials whose run was closed by an earlier attempt
         self._with_failure: set[str] = set()
-        self._parent = self._find_runs()
+        self._parent = self._find_runs() or self._create_run(
+            sweep_id, "sweep", {**_environment(), "ratefront.directory": directory}
+        )
         self._client.update_run(self._parent, status="RUNNING")
         self._client.log_artifact(self._parent, str(Path(directory) / "sweep.yaml"))
 
     def sync(self, trial_id: str) -> None:
         """Bring one trial's runs up to what is on disk."""
         ended = self._journal.ended(trial_id)
-        state = ended.outcome.value if ended else "running"
-        if self._ended.get(trial_id) == state and ended:
+        fingerprint = _fingerprint(ended) if ended else ""
+        if ended and self._logged_end.get(trial_id) == fingerprint:
             return
         run_id = self._trial_run(trial_id)
+        if trial_id in self._stopped:  # it is tried again, or goes on
+            self._client.update_run(run_id, status="RUNNING")
+            self._stopped.remove(trial_id)
+        if trial_id in self._with_failure:
+            self._client.delete_tag(run_id, "ratefront.failure")
+            self._with_failure.remove(trial_id)
         self._log_progress(trial_id, run_id)
         if ended is None:
-            if trial_id in self._ended:  # a failed trial that is tried again, or one that a Ctrl-C had cut short
-                self._client.update_run(run_id, status="RUNNING")
-                del self._ended[trial_id]
-            if trial_id in self._with_failure:
-                self._client.delete_tag(run_id, "ratefront.failure")
-                self._with_failure.remove(trial_id)
+            self._logged_end.pop(trial_id, None)
             return
         self._log_ended(trial_id, run_id, ended)
-        self._ended[trial_id] = state
+        self._client.set_tag(run_id, "ratefront.record", fingerprint)
+        self._logged_end[trial_id] = fingerprint
 
     def sync_all(self) -> None:
         """Bring every trial up to date, whatever messages were lost."""
         for trial_id in self._journal.trial_ids():
             self.sync(trial_id)
 
-    def close(self, *, interrupted: bool) -> None:
-        """Leave no run open."""
-        for trial_id in self._journal.trial_ids():
-            if self._journal.ended(trial_id) is None:
-                self._client.set_terminated(self._trial_run(trial_id), "KILLED")
-        self._client.set_terminated(self._parent, "KILLED" if interrupted else "FINISHED")
-
     def publish(self, folder: str, *, pareto: Sequence[str], representative: Sequence[str]) -> None:
         """Log the files of ``folder`` to the parent run, and tag exactly these runs as the frontier."""
         for path in sorted(Path(folder).iterdir()):
             self._client.log_artifact(self._parent, str(path), "frontier")
         for tag, chosen in (("ratefront.pareto", set(pareto)), ("ratefront.representative", set(representative))):
-            stale = self._search(f"tags.`ratefront.sweep_id` = '{self._sweep_id}' AND tags.`{tag}` = 'true'")
-            for run in stale:
-                if run.info.run_id not in chosen:
-                    self._client.delete_tag(run.info.run_id, tag)
-            for run_id in chosen - {run.info.run_id for run in stale}:
+            tagged = {run.info.run_id for run in self._search(f"tags.`{tag}` = 'true'")}
+            for run_id in tagged - chosen:
+                self._client.delete_tag(run_id, tag)
+            for run_id in chosen - tagged:
                 self._client.set_tag(run_id, tag, "true")
 
-    def _find_experiment(self, tracking_uri: str, name: str) -> str:
-        if tracking_uri.startswith("sqlite:///"):
-            _use_wal(Path(tracking_uri.removeprefix("sqlite:///")))
-        found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        local = None
-        if tracking_uri.startswith("sqlite:///"):
-            database = Path(tracking_uri.removeprefix("sqlite:///"))
-            local = (database.parent / "mlartifacts" / name).resolve().as_uri()
-        return str(self._client.create_experiment(name, artifact_location=local))
+    def close(self, *, interrupted: bool) -> None:
+        """Leave no run open."""
+        for run in self._search("attributes.status = 'RUNNING'"):
+            if run.info.run_id != self._parent:
+                self._client.set_terminated(run.info.run_id, "KILLED")
+        self._client.set_terminated(self._parent, "KILLED" if interrupted else "FINISHED")
 
-    def _find_runs(self) -> str:
+    def _find_runs(self) -> str | None:
         """Fill in the runs of an earlier attempt; returns the parent's id."""
         parent = None
-        for run in self._search(f"tags.`ratefront.sweep_id` = '{self._sweep_id}'"):
+        for run in self._search():
             tags, run_id = run.data.tags, run.info.run_id
-            if tags["ratefront.kind"] == "sweep":
+            kind, trial_id = tags["ratefront.kind"], tags.get("ratefront.trial_id", "")
+            if kind == "sweep":
                 parent = run_id
                 continue
-            trial_id = tags["ratefront.trial_id"]
-            self._runs[trial_id, tags["ratefront.point_id"] if tags["ratefront.kind"] == "point" else ""] = run_id
-            if tags["ratefront.kind"] == "trial":
+            self._runs[trial_id, tags["ratefront.point_id"] if kind == "point" else ""] = run_id
+            if kind == "trial":
                 history = self._client.get_metric_history(run_id, "epoch_train_loss") if run.data.metrics else []
                 self._logged_step[trial_id] = max((metric.step for metric in history), default=-1)
+                self._logged_end[trial_id] = tags.get("ratefront.record", "")
                 if "ratefront.failure" in tags:
                     self._with_failure.add(trial_id)
                 if run.info.status != "RUNNING":
-                    finished = run.info.status == "FINISHED"
-                    self._ended[trial_id] = Outcome.FINISHED.value if finished else "stopped"
-        return parent or self._create_run(self._sweep_id, "sweep", _environment())
+                    self._stopped.add(trial_id)
+        return parent
 
     def _trial_run(self, trial_id: str) -> str:
+        config = self._journal.config(trial_id)
+        assert config is not None, "only trials that began are tracked"
         if (trial_id, "") not in self._runs:
-            run_id = self._create_run(
-                trial_id, "trial", {"mlflow.parentRunId": self._parent, "ratefront.trial_id": trial_id}
-            )
-            self._log_params(run_id, self._journal.config(trial_id))
-            self._runs[trial_id, ""] = run_id
+            tags = {
+                "mlflow.parentRunId": self._parent,
+                "ratefront.trial_id": trial_id,
+                "ratefront.config_hash": TrialConfig.from_dict(config).config_hash,
+                **{f"ratefront.{key}": text for key, text in self._journal.environment(trial_id).items()},
+            }
+            self._runs[trial_id, ""] = self._create_run(trial_id, "trial", tags)
+            self._log_params(self._runs[trial_id, ""], config)
         return self._runs[trial_id, ""]
 
     def _create_run(self, name: str, kind: str, tags: dict[str, str]) -> str:
-        tags = {"ratefront.kind": kind, "ratefront.sweep_id": self._sweep_id, **tags}
+        tags = {"ratefront.kind": kind, **self._identity, **tags}
         run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
         return str(run.info.run_id)
 
@@ -201,7 +239,6 @@ class Tracker:
                 "ratefront.point_id": point.point_id,
             }
             self._runs[key] = self._create_run(f"{trial_id}/{point.point_id}", "point", tags)
-            self._log_params(self._runs[key], self._journal.config(trial_id))
         return self._runs[key]
 
     def _log_point(self, trial_id: str, point: OperatingPoint, run_id: str) -> None:
@@ -229,7 +266,10 @@ class Tracker:
             "ratefront.sha256": point.sha256,
             "ratefront.path": point.path,
         }
-        path = Path(point.path)
+        path = self._journal.directory / point.path
+        self._log_params(
+            run_id, self._journal.config(trial_id) or {}
+        )  # again: a reader needs them, a kill may lose them
         self._client.log_artifact(run_id, str(path))
         self._client.log_text(run_id, path.with_suffix(".sections.csv").read_text(), "sections.csv")
         self._log_metrics(run_id, {(name, 0): value for name, value in metrics.items()})
@@ -237,15 +277,31 @@ class Tracker:
         if run_id != self._runs[trial_id, ""]:
             self._client.set_terminated(run_id, "FINISHED")
 
-    def _search(self, filter_string: str) -> list[Any]:
-        runs: list[Any] = []
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment_id], filter_string, max_results=1000, page_token=token)
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+    def _search(self, condition: str = "") -> list[Any]:
+        """The runs of this instance, oldest first."""
+        conditions = [f"tags.`{tag}` = '{value}'" for tag, value in self._identity.items()]
+        return _pages(
+            self._client, self._experiment_id, " AND ".join([*conditions, condition] if condition else conditions)
+        )
+
+
+def _fingerprint(ended: Ended) -> str:
+    """Changes with each attempt, its outcome, and the bytes of any file."""
+    content = [ended.outcome.value, ended.ended_at_s, *(point.sha256 for point in ended.points)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _pages(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs
 
 
 def _use_wal(database: Path) -> None:

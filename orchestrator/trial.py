@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+import platform
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ class Request:
     """Of the sweep, on storage that worker and driver share."""
     import_path: str
     """Where the user's own modules are."""
+    num_threads: int
+    use_gpu: bool
 
 
 def execute(request: Request, *, report: Callable[[Progress], None], track: Callable[[str], None]) -> Ended:
@@ -48,7 +51,7 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
     ended = journal.ended(request.trial_id)
     if ended is not None and ended.outcome is Outcome.FINISHED:
         return ended
-    journal.begin(request.trial_id, request.config)
+    journal.begin(request.trial_id, request.config, _environment(request))
     track(request.trial_id)
     last_tracked = time.monotonic()
 
@@ -61,10 +64,10 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
             last_tracked = time.monotonic()
 
     try:
-        ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress)))
+        ended = _finish(request, journal, on_progress)
     except Exception as error:  # whatever a trial raises must not stop the sweep
         ended = Ended(outcome=Outcome.FAILED, reason=_reason(error), details=traceback.format_exc())
-    journal.end(request.trial_id, ended)
+        journal.end(request.trial_id, ended)
     track(request.trial_id)
     return ended
 
@@ -74,15 +77,22 @@ def run_on_ray(config: dict[str, Any], *, tracker: Any) -> None:
     from ray import tune
 
     def report(progress: Progress) -> None:
-        tune.report({"progress": asdict(progress)})
+        tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 
-    request = Request(**config["request"])
-    ended = execute(request, report=report, track=tracker.sync.remote)
-    tune.report({"outcome": ended.outcome.value})
+    execute(Request(**config["request"]), report=report, track=tracker.sync.remote)
+
+
+def _finish(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> Ended:
+    """Train, and write the record last; the checkpoint is needed until then."""
+    from trainers.train import forget_checkpoint
+
+    ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress)))
+    journal.end(request.trial_id, ended)
+    forget_checkpoint(journal.trial_directory(request.trial_id))
+    return ended
 
 
 def _train(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> list[OperatingPoint]:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may sum in another order each time
     import torch
 
     from trainers.compressed import open_compressed
@@ -91,14 +101,16 @@ def _train(request: Request, journal: Journal, on_progress: Callable[[Progress],
 
     if request.import_path not in sys.path:
         sys.path.insert(0, request.import_path)
-    torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))  # Ray sets it to the trial's CPUs
+    if request.use_gpu and not torch.cuda.is_available():
+        raise ValueError("resources.gpu asks for a GPU and torch sees none: install torch with CUDA, or set it to 0")
+    torch.set_num_threads(request.num_threads)
     points = train(
         TrialConfig.from_dict(request.config),
         on_progress,
         journal.trial_directory(request.trial_id),
         sweep_id=request.sweep_id,
         trial_id=request.trial_id,
-        device="cuda" if torch.cuda.is_available() else "cpu",  # Ray shows a trial only the GPUs it was given
+        device="cuda" if request.use_gpu else "cpu",
     )
     for point in points:
         path = Path(point.path)
@@ -108,7 +120,22 @@ def _train(request: Request, journal: Journal, on_progress: Callable[[Progress],
         for share in open_compressed(path, allow_import=True).account():
             writer.writerow([share.part, share.name, f"{share.size_bytes:.3f}"])
         write_atomically(path.with_suffix(".sections.csv"), table.getvalue().encode())
-    return points
+    # relative to the sweep, whose folder may move
+    return [replace(point, path=str(Path(point.path).relative_to(request.directory))) for point in points]
+
+
+def _environment(request: Request) -> dict[str, str]:
+    """What a trial runs on: of its results, only ``train_s`` and the last bits of floats depend on it."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: else cuBLAS sums in any order
+    import torch
+
+    gpu = request.use_gpu and torch.cuda.is_available()
+    return {
+        "device": torch.cuda.get_device_name() if gpu else platform.machine(),
+        "num_threads": str(request.num_threads),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
 
 
 def _reason(error: BaseException) -> str:

@@ -14,12 +14,15 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.load import check_reachable
-from orchestrator.frontier import write_frontier
+from analysis.load import check_tracking
+from orchestrator.frontier import WrittenFrontier, write_frontier
 from orchestrator.journal import Journal, Outcome
-from orchestrator.sweep import Resources, Sweep, SweepError, Trial, plan
+from orchestrator.sweep import Sweep, SweepError, Trial, plan
+from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Request, run_on_ray
-from trainers.record import write_atomically
+
+_MOST_DEATHS = 2
+"""How often a trial whose worker died is tried again, from its last checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +45,11 @@ class SweepResult:
     """How a sweep stands after a run."""
 
     sweep_id: str
-    directory: Path
     num_trials: int
     num_finished: int
     num_failed: int
+    frontier: WrittenFrontier | None
+    """None where no trial finished."""
 
     @property
     def interrupted(self) -> bool:
@@ -53,7 +57,7 @@ class SweepResult:
 
 
 def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, new: bool = False) -> SweepResult:
-    """Run every trial of the plan that has not finished, then write and publish the frontier.
+    """Run every trial of the plan that has not finished; then bring MLflow up to date and publish the frontier.
 
     Args:
         sweep: what to run.
@@ -63,102 +67,126 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
         new: start another sweep of the same content beside the old one.
 
     Raises:
-        SweepError: the sweep exists unfinished and neither ``resume`` nor ``new`` was said, or it is running already.
+        SweepError: the sweep exists and neither ``resume`` nor ``new`` was said, or another process runs it.
         ValueError: data is missing or a network cannot be built.
         ConnectionError: the tracking server does not answer.
     """
     trials = plan(sweep)
-    sweep_id = _next_free(place.storage, sweep.sweep_id) if new else sweep.sweep_id
+    if place.address is None and (new or not _all_finished(trials, Journal(place.storage / sweep.sweep_id))):
+        _check_here(trials)
+    check_tracking(place.tracking_uri)
+    tracked = prepare(place.tracking_uri, sweep.name)
+    sweep_id = _next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
     journal = Journal((place.storage / sweep_id).resolve())
     left = [trial for trial in trials if not journal.is_finished(trial.trial_id)]
-    if journal.directory.exists() and left and not resume:
+    _check_identity(sweep_id, trials, journal, tracked)
+    if journal.instance is not None and left and not resume:
         raise SweepError(
             f"sweep {sweep_id} is unfinished ({len(trials) - len(left)} of {len(trials)} trials): "
             "--resume goes on with it, --new starts another"
         )
-    if left:
-        if place.address is None:
-            _check_here(left)
-        check_reachable(place.tracking_uri)
-        with _only_one(journal.directory), _ray(place.address):
-            write_atomically(journal.directory / "sweep.yaml", sweep.to_yaml().encode())
-            tracker = _start_tracker(sweep, sweep_id, journal, place)
-            _run_trials(
-                _requests(left, sweep_id, journal, place), len(trials), sweep.resources, journal, tracker, console
-            )
-            _publish(sweep_id, journal, place, tracker, interrupted=_count(trials, journal)[None] > 0)
+    with _only_one(journal.directory):
+        journal.begin_sweep(sweep.to_yaml())
+        try:
+            if left:
+                _run_on_ray(sweep, sweep_id, left, len(trials), journal, place, console)
+        finally:
+            frontier = _conclude(sweep, sweep_id, trials, journal, place)
     states = _count(trials, journal)
     return SweepResult(
         sweep_id=sweep_id,
-        directory=journal.directory,
         num_trials=len(trials),
         num_finished=states[Outcome.FINISHED],
         num_failed=states[Outcome.FAILED],
+        frontier=frontier,
     )
+
+
+def _run_on_ray(
+    sweep: Sweep,
+    sweep_id: str,
+    left: list[Trial],
+    num_trials: int,
+    journal: Journal,
+    place: Place,
+    console: Console,
+) -> None:
+    for trial in left:
+        journal.forget_failure(trial.trial_id)
+    with _ray(place.address):
+        from ray import tune
+
+        from orchestrator.progress import ProgressView
+
+        if place.address is not None:
+            _check_shared(journal.directory)
+        tracker = _start_tracker(sweep, sweep_id, journal, place)
+        requests = [
+            Request(
+                sweep_id=sweep_id,
+                trial_id=trial.trial_id,
+                config=trial.config.to_dict(),
+                directory=str(journal.directory),
+                import_path=str(place.import_path),
+                num_threads=sweep.resources.cpu,
+                use_gpu=sweep.resources.gpu > 0,
+            )
+            for trial in left
+        ]
+        trainable = tune.with_resources(
+            tune.with_parameters(run_on_ray, tracker=tracker),
+            {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu},
+        )
+        with ProgressView(console, journal, num_trials=num_trials, num_done=num_trials - len(left)) as view:
+            tune.Tuner(
+                trainable,
+                param_space={"request": tune.grid_search([asdict(request) for request in requests])},
+                tune_config=tune.TuneConfig(reuse_actors=True),
+                run_config=tune.RunConfig(
+                    name="ray",
+                    storage_path=str(journal.directory),
+                    callbacks=[view],
+                    # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
+                    failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
+                    verbose=0,
+                    log_to_file=False,
+                ),
+            ).fit()
 
 
 def _start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) -> Any:
-    """An actor on this node, beside a local store; it is ready, or its error is raised, before any training starts."""
+    """An actor on this node, beside a local store, that follows the trials while they run."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    from orchestrator.tracking import Tracker
-
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(Tracker).options(num_cpus=0, scheduling_strategy=here)
-    tracker = actor.remote(
+    return actor.remote(
         tracking_uri=place.tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory)
     )
-    ray.get(tracker.sync_all.remote())
-    return tracker
 
 
-def _run_trials(
-    requests: list[Request], num_trials: int, resources: Resources, journal: Journal, tracker: Any, console: Console
-) -> None:
-    from ray import tune
-
-    from orchestrator.progress import ProgressView
-
-    trainable = tune.with_resources(
-        tune.with_parameters(run_on_ray, tracker=tracker), {"cpu": resources.cpu, "gpu": resources.gpu}
+def _conclude(
+    sweep: Sweep, sweep_id: str, trials: list[Trial], journal: Journal, place: Place
+) -> WrittenFrontier | None:
+    """Whatever happened before: MLflow holds what the journal holds, the frontier is published, no run is open."""
+    tracker = Tracker(
+        tracking_uri=place.tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory)
     )
-    with ProgressView(console, journal, num_trials=num_trials, num_done=num_trials - len(requests)) as view:
-        tune.Tuner(
-            trainable,
-            param_space={"request": tune.grid_search([asdict(request) for request in requests])},
-            tune_config=tune.TuneConfig(reuse_actors=True),
-            run_config=tune.RunConfig(
-                name="ray", storage_path=str(journal.directory), callbacks=[view], verbose=0, log_to_file=False
-            ),
-        ).fit()
-
-
-def _publish(sweep_id: str, journal: Journal, place: Place, tracker: Any, *, interrupted: bool) -> None:
-    import ray
-
-    ray.get(tracker.sync_all.remote())
-    written = write_frontier(place.tracking_uri, [sweep_id], journal.directory / "frontier", ui_url=place.ui_url)
-    if written is not None:
-        ray.get(
-            tracker.publish.remote(
+    try:
+        tracker.sync_all()
+        written = write_frontier(place.tracking_uri, [sweep_id], journal.directory / "frontier", ui_url=place.ui_url)
+        if written is not None:
+            tracker.publish(
                 str(written.folder), pareto=written.pareto_run_ids, representative=written.representative_run_ids
             )
-        )
-    ray.get(tracker.close.remote(interrupted=interrupted))
+        return written
+    finally:
+        tracker.close(interrupted=_count(trials, journal)[None] > 0)
 
 
-def _requests(trials: list[Trial], sweep_id: str, journal: Journal, place: Place) -> list[Request]:
-    return [
-        Request(
-            sweep_id=sweep_id,
-            trial_id=trial.trial_id,
-            config=trial.config.to_dict(),
-            directory=str(journal.directory),
-            import_path=str(place.import_path),
-        )
-        for trial in trials
-    ]
+def _all_finished(trials: list[Trial], journal: Journal) -> bool:
+    return all(journal.is_finished(trial.trial_id) for trial in trials)
 
 
 def _count(trials: list[Trial], journal: Journal) -> dict[Outcome | None, int]:
@@ -168,6 +196,49 @@ def _count(trials: list[Trial], journal: Journal) -> dict[Outcome | None, int]:
         ended = journal.ended(trial.trial_id)
         counts[ended.outcome if ended else None] += 1
     return counts
+
+
+def _check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:
+    """Refuse to mix two sweeps under one id.
+
+    Raises:
+        SweepError: MLflow has the sweep from elsewhere, or a trial on disk is not the planned one.
+    """
+    if sweep_id in tracked and tracked[sweep_id] != journal.instance:
+        raise SweepError(
+            f"MLflow already has a sweep {sweep_id} that is not the one in {journal.directory}: "
+            "--new starts another, --name gives it another name"
+        )
+    for trial in trials:
+        config = journal.config(trial.trial_id)
+        if config is not None and config != trial.config.to_dict():
+            raise SweepError(
+                f"trial {trial.trial_id} in {journal.directory} has another configuration than planned, "
+                "so another version of ratefront wrote it: --new starts another sweep"
+            )
+
+
+def _check_shared(directory: Path) -> None:
+    """Every node of the cluster must see the sweep's folder, or its results would be lost.
+
+    Raises:
+        SweepError: one does not.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def sees(path: str) -> bool:
+        return Path(path).is_file()
+
+    remote: Any = ray.remote(num_cpus=0)(sees)
+    nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
+    for node in (node for node in nodes if node["Alive"]):
+        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        if not ray.get(remote.options(scheduling_strategy=there).remote(str(directory / "instance"))):
+            raise SweepError(
+                f"node {node['NodeManagerAddress']} does not see {directory}: "
+                "give --storage a folder that all nodes of the cluster share"
+            )
 
 
 def _check_here(trials: list[Trial]) -> None:
@@ -222,9 +293,9 @@ def _only_one(directory: Path) -> Iterator[None]:
         yield
 
 
-def _next_free(storage: Path, sweep_id: str) -> str:
-    """``sweep_id``, or with the first number from 2 that no sweep has."""
+def _next_free(storage: Path, tracked: dict[str, str], sweep_id: str) -> str:
+    """``sweep_id``, or with the first number from 2 that no sweep has, on disk or in MLflow."""
     candidate, number = sweep_id, 2
-    while (storage / candidate).exists():
+    while (storage / candidate).exists() or candidate in tracked:
         candidate, number = f"{sweep_id}-{number}", number + 1
     return candidate

@@ -37,9 +37,10 @@ class Opened:
         method = METHODS.get(self.header.method)
         if method is None or method.version != self.header.method_version:
             known = ", ".join(f"{name} {known.version}" for name, known in METHODS.items())
+            older = method is not None and self.header.method_version < method.version
             raise RfzError(
                 f"the file was written by method {self.header.method!r} {self.header.method_version}, "
-                f"this ratefront decodes {known}: use a newer ratefront"
+                f"this ratefront decodes {known}{'' if older else ': use a newer ratefront'}"
             )
         return method.decode(container.read(self.data, layout_of(self.plain)), self.plain)
 

@@ -14,15 +14,15 @@ from torch import nn
 
 from trainers import checkpoint
 from trainers.config import TrialConfig
-from trainers.methods.base import AbstractMethod, Batch, Context, Optimiser, Phase
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase
 from trainers.seeding import derive, seed_everything
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import Task
 
 _MOST_REPORTS = 50
 
 
 class DivergedError(RuntimeError):
-    """The training loss became NaN or infinite."""
+    """The loss, a parameter or the quality became NaN or infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +54,14 @@ class Loop:
         task: Task,
         method: AbstractMethod,
         context: Context,
-        data: Split,
         report: Report,
         path: Path,
         checkpoint_interval_s: float,
     ) -> None:
         self._config, self._task, self._method, self._context = config, task, method, context
-        self._data, self._report = data, report
-        self._path = path
+        self._report, self._path = report, path
         self._interval_s = checkpoint_interval_s
-        self._steps_per_epoch = max(1, len(data) // config.batch_size)
+        self._steps_per_epoch = max(1, len(task.train) // config.batch_size)
         num_epochs = math.ceil(config.steps / self._steps_per_epoch)
         self._report_every = self._steps_per_epoch * math.ceil(num_epochs / _MOST_REPORTS)
         self._decisions: list[Any] = []
@@ -94,16 +92,23 @@ class Loop:
             model = phase.apply(model, self._decisions[index])
             if saved is not None and index < saved["phase"]:
                 continue
-            optimiser = phase.optimiser(model, boundaries[index + 1] - boundaries[index])
-            self.step = boundaries[index] if resumed is None else self._restore(resumed, model, optimiser)
+            first, end = boundaries[index], boundaries[index + 1]
+            if resumed is not None:  # before the optimisers, whose groups may depend on values
+                model.load_state_dict(resumed["model"])
+            optimisers = phase.optimisers(model, end - first)
+            self.step = first if resumed is None else self._restore(resumed, optimisers)
+            if resumed is None and self._decisions[index] is not None:  # it may have cost much
+                self._save(model, optimisers, index, stopped=False)
+                last_save = time.monotonic()
             loss_sum = torch.zeros((), device=self._context.device)
             last_report, started = self.step, time.perf_counter()
             stopped = bool(resumed and resumed["stopped"])
-            while self.step < boundaries[index + 1] and not stopped:
-                loss_sum += self._one_step(model, phase, optimiser)
+            while self.step < end and not stopped:
+                moment = Moment(step=self.step, phase_step=self.step - first, num_phase_steps=end - first)
+                loss_sum += self._one_step(model, phase, optimisers, moment)
                 self.step += 1
                 self.num_steps += 1
-                if self.step % self._report_every and self.step != boundaries[index + 1]:
+                if self.step % self._report_every and self.step != end:
                     continue
                 train_loss = float(loss_sum) / (self.step - last_report)
                 self.train_s += time.perf_counter() - started
@@ -115,20 +120,29 @@ class Loop:
                 self._tell(model, phase, train_loss)
                 stopped = phase.stop(model, self._context)
                 if time.monotonic() - last_save >= self._interval_s:
-                    self._save(model, optimiser, index, stopped)
+                    self._save(model, optimisers, index, stopped)
                     last_save = time.monotonic()
                 loss_sum.zero_()
                 last_report, started = self.step, time.perf_counter()
+        for name, parameter in model.named_parameters():  # the loss does not tell of the last update
+            if not parameter.isfinite().all():
+                raise DivergedError(f"parameter {name!r} holds NaN or infinity after the last step")
         return model
 
-    def _one_step(self, model: nn.Module, phase: Phase, optimiser: Optimiser) -> torch.Tensor:
+    def _one_step(
+        self, model: nn.Module, phase: Phase, optimisers: tuple[Optimiser, ...], moment: Moment
+    ) -> torch.Tensor:
         model.train()
         seed_everything(self._config.seed, "step", self.step)
-        loss = phase.loss(model, self._batch(), self._context)
-        optimiser.optimiser.zero_grad(set_to_none=True)
+        loss = phase.loss(model, self._batch(), self._context, moment)
+        for optimiser in optimisers:
+            optimiser.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.optimiser.step()
-        optimiser.schedule.step()
+        for optimiser in optimisers:
+            optimiser.optimiser.step()
+            optimiser.schedule.step()
+        with torch.no_grad():
+            phase.after_step(model, self._context, moment)
         return loss.detach()
 
     def _batch(self) -> Batch:
@@ -137,12 +151,12 @@ class Loop:
         if epoch != self._order_epoch:
             self._order_epoch = epoch
             generator = torch.Generator().manual_seed(derive(self._config.seed, "order", epoch))
-            self._order = torch.randperm(len(self._data), generator=generator).to(self._context.device)
+            self._order = torch.randperm(len(self._task.train), generator=generator).to(self._context.device)
         chosen = self._order[position * self._config.batch_size : (position + 1) * self._config.batch_size]
-        inputs = self._data.inputs[chosen]
+        inputs = self._task.train.inputs[chosen]
         if self._task.augment is not None:
             inputs = self._task.augment(inputs)
-        return inputs, self._data.targets[chosen]
+        return inputs, self._task.train.targets[chosen]
 
     def _tell(self, model: nn.Module, phase: Phase, train_loss: float) -> None:
         seed_everything(self._config.seed, "report", self.step)
@@ -163,7 +177,7 @@ class Loop:
             )
         )
 
-    def _save(self, model: nn.Module, optimiser: Optimiser, phase: int, stopped: bool) -> None:
+    def _save(self, model: nn.Module, optimisers: tuple[Optimiser, ...], phase: int, stopped: bool) -> None:
         checkpoint.save(
             self._path,
             {
@@ -175,15 +189,15 @@ class Loop:
                 "train_s": self.train_s,
                 "decisions": self._decisions,
                 "model": model.state_dict(),
-                "optimiser": optimiser.optimiser.state_dict(),
-                "schedule": optimiser.schedule.state_dict(),
+                "optimisers": [optimiser.optimiser.state_dict() for optimiser in optimisers],
+                "schedules": [optimiser.schedule.state_dict() for optimiser in optimisers],
             },
         )
 
-    def _restore(self, saved: dict[str, Any], model: nn.Module, optimiser: Optimiser) -> int:
-        model.load_state_dict(saved["model"])
-        optimiser.optimiser.load_state_dict(saved["optimiser"])
-        optimiser.schedule.load_state_dict(saved["schedule"])
+    def _restore(self, saved: dict[str, Any], optimisers: tuple[Optimiser, ...]) -> int:
+        for index, optimiser in enumerate(optimisers):
+            optimiser.optimiser.load_state_dict(saved["optimisers"][index])
+            optimiser.schedule.load_state_dict(saved["schedules"][index])
         self.num_steps, self.train_s = saved["num_steps"], saved["train_s"]
         return int(saved["step"])
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from trainers.architectures.base import build, build_on_meta, count_macs, layout_of
+from trainers.architectures.base import Architecture, build, build_on_meta, count_macs, layout_of
 from trainers.coding import container
 from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
 from trainers.instantiate import find_architecture, make_method, make_task
-from trainers.loop import Loop, Report
-from trainers.methods.base import Batch, Context
+from trainers.loop import DivergedError, Loop, Report
+from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
-from trainers.tasks.base import Split
+from trainers.tasks.base import Split, Task
 
-_CHECKPOINT_NAME = "checkpoint.pt"
+_POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @contextlib.contextmanager
@@ -32,6 +36,88 @@ def _denormals_flushed() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@contextlib.contextmanager
+def _deterministic(device: torch.device) -> Iterator[None]:
+    """On a GPU, kernels that sum in the same order each time; an operation that has none warns, and runs.
+
+    cuBLAS also wants ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` in the environment before its first use.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic, benchmark = cudnn.deterministic, cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything a training needs, before its method touches the network."""
+
+    task: Task
+    """Its splits are on the device."""
+    method: AbstractMethod
+    architecture: Architecture
+    header: container.Header
+    layout: container.Layout
+    macs: int
+    context: Context
+    model: nn.Module
+    """The plain network with its initial values."""
+
+
+def prepare(config: TrialConfig, device: torch.device) -> Prepared:
+    """Find, check and build what ``config`` names.
+
+    Raises:
+        ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
+    """
+    method = make_method(config.method)
+    task = make_task(config.task)
+    architecture, arguments = find_architecture(config.architecture, task)
+    plain = build_on_meta(config.architecture.name, architecture, arguments)
+    layout = layout_of(plain)
+    macs = count_macs(plain, task.input_shape, task.train.inputs.dtype)
+    header = container.Header(
+        method=config.method.name,
+        method_version=method.version,
+        architecture=config.architecture.name,
+        arguments=arguments,
+    )
+    container.write_header(header)  # what cannot be written is refused now, not after the training
+    task = task.to(device)
+    seen = {"train": task.train, "validation": task.validation}
+    context = Context(
+        plain=plain,
+        loss=task.loss,
+        num_train=len(task.train),
+        total_steps=config.steps,
+        device=device,
+        batches=lambda split: _batches(seen[split], config.batch_size),
+        validate=lambda model: evaluate(model, task.validation, task),
+    )
+    if context.num_parameters == 0:
+        raise ValueError(f"architecture {config.architecture.name!r} has no parameters: nothing to train")
+    seed_everything(config.seed, "initialisation")
+    return Prepared(
+        task=task,
+        method=method,
+        architecture=architecture,
+        header=header,
+        layout=layout,
+        macs=macs,
+        context=context,
+        model=build(config.architecture.name, architecture, arguments).to(device),
+    )
 
 
 @_denormals_flushed()
@@ -47,57 +133,30 @@ def train(
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
 
-    Continues from ``directory/checkpoint.pt`` where there is one; an exception raised by ``report`` leaves the
-    last checkpoint in place. The same config and seed give the same bytes on the same machine, device, number of
-    threads and versions.
+    Continues from ``directory/checkpoint.pt`` where there is one, and leaves it there: once the points are recorded,
+    ``forget_checkpoint`` removes it. The same config and seed give the same bytes on the same machine, device, number
+    of threads and versions.
 
     Raises:
-        ValueError: the configuration is wrong; one line says how.
-        DivergedError: the loss became NaN or infinite.
+        ValueError: the configuration is wrong, or the method's points are; one line says how.
+        DivergedError: the loss, a parameter or the quality became NaN or infinite.
     """
     device = torch.device(device)
-    method = make_method(config.method)
-    task = make_task(config.task)
-    architecture, arguments = find_architecture(config.architecture, task)
-    plain = build_on_meta(config.architecture.name, architecture, arguments)
-    layout = layout_of(plain)
-    macs = count_macs(plain, task.input_shape, task.train.inputs.dtype)
-    header = container.Header(
-        method=config.method.name,
-        method_version=method.version,
-        architecture=config.architecture.name,
-        arguments=arguments,
-    )
-    container.write_header(header)  # what cannot be written is refused now, not after the training
-    on_device = {"train": task.train.to(device), "validation": task.validation.to(device)}
-    context = Context(
-        plain=plain,
-        loss=task.loss,
-        num_train=len(task.train),
-        total_steps=config.steps,
-        device=device,
-        batches=lambda split: _batches(on_device[split], config.batch_size),
-        validate=lambda model: evaluate(model, on_device["validation"], task),
-    )
-    if context.num_parameters == 0:
-        raise ValueError(f"architecture {config.architecture.name!r} has no parameters: nothing to train")
-    seed_everything(config.seed, "initialisation")
-    model = build(config.architecture.name, architecture, arguments).to(device)
-    model = method.attach(model, context)
-    loop = Loop(
-        config, task, method, context, on_device["train"], report, directory / _CHECKPOINT_NAME, checkpoint_interval_s
-    )
-    model = loop.run(model)
-
-    seed_everything(config.seed, "points")
-    points = []
-    for point_id, sections in method.points(model, context):
-        path = directory / f"{point_id}.rfz"
-        write_atomically(path, container.write(header, layout, sections))
-        decoded = load_compressed(path, architecture=architecture, device=device)
-        data = path.read_bytes()
-        points.append(
-            OperatingPoint(
+    trial = prepare(config, device)
+    task, context = trial.task, trial.context
+    with _deterministic(device):
+        model = trial.method.attach(trial.model, context)
+        loop = Loop(config, task, trial.method, context, report, _checkpoint_path(directory), checkpoint_interval_s)
+        model = loop.run(model)
+        seed_everything(config.seed, "points")
+        points: dict[str, OperatingPoint] = {}
+        for point_id, sections in trial.method.points(model, context):
+            _check_point_id(point_id, points)
+            path = directory / f"{point_id}.rfz"
+            write_atomically(path, container.write(trial.header, trial.layout, sections))
+            decoded = load_compressed(path, architecture=trial.architecture, device=device)
+            data = path.read_bytes()
+            points[point_id] = OperatingPoint(
                 sweep_id=sweep_id,
                 trial_id=trial_id,
                 point_id=point_id,
@@ -107,21 +166,43 @@ def train(
                 config_hash=config.config_hash,
                 seed=config.seed,
                 num_parameters=context.num_parameters,
-                macs=macs,
+                macs=trial.macs,
                 num_steps=loop.num_steps,
                 train_s=loop.train_s,
                 size_bytes=len(data),
-                uncompressed_bytes=sum(tensor.nbytes for tensor in plain.state_dict().values()),
-                quality=evaluate(decoded, task.test.to(device), task),
-                quality_val=evaluate(decoded, on_device["validation"], task),
+                uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
+                quality=_finite(evaluate(decoded, task.test, task)),
+                quality_val=_finite(evaluate(decoded, task.validation, task)),
                 quality_name=task.quality_name,
                 maximise=task.maximise,
                 sha256=hashlib.sha256(data).hexdigest(),
                 path=str(path),
             )
-        )
-    (directory / _CHECKPOINT_NAME).unlink(missing_ok=True)
-    return points
+    if not points:
+        raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
+    return list(points.values())
+
+
+def forget_checkpoint(directory: Path) -> None:
+    """Remove what ``train`` would resume from."""
+    _checkpoint_path(directory).unlink(missing_ok=True)
+
+
+def _checkpoint_path(directory: Path) -> Path:
+    return directory / "checkpoint.pt"
+
+
+def _check_point_id(point_id: str, taken: Container[str]) -> None:
+    if not _POINT_ID.fullmatch(point_id):
+        raise ValueError(f"point id {point_id!r} is no file name: wanted letters, digits, '.', '_' and '-'")
+    if point_id in taken:
+        raise ValueError(f"point id {point_id!r} was yielded twice: wanted another for each operating point")
+
+
+def _finite(quality: float) -> float:
+    if not math.isfinite(quality):
+        raise DivergedError(f"the decoded network's quality is {quality}")
+    return quality
 
 
 def _batches(split: Split, batch_size: int) -> Iterator[Batch]:

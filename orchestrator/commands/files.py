@@ -98,7 +98,10 @@ def decode(
 
 def evaluate(
     file: File,
-    task: Annotated[str, typer.Option(help="Task, or module:callable.")],
+    task: Annotated[
+        str,
+        typer.Option(metavar="TASK", help="As a sweep file has it: a name, module:callable, or {name: ..., ...}."),
+    ],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     architecture: OwnArchitecture = None,
     as_json: Json = False,
@@ -106,7 +109,10 @@ def evaluate(
     """Decode a file and measure its quality.
 
     Example: `ratefront evaluate point.rfz --task digits`
+
+    A task with arguments: `--task '{name: "two_moons:moons", noise: 0.3}'`
     """
+    from orchestrator.document import parse_yaml
     from trainers.config import Spec
     from trainers.evaluate import evaluate as evaluate_network
     from trainers.instantiate import make_task
@@ -114,7 +120,7 @@ def evaluate(
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
     opened = _open(file, architecture)
-    data = make_task(Spec(name=task))
+    data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
     quality = evaluate_network(opened.network(), getattr(data, split), data)
     if as_json:
         row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}

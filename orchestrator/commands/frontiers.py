@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
@@ -40,7 +46,7 @@ def frontier(
     if written is None:
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
-    print_frontier(uri, sweeps or [], out, open_console(), task=task)
+    print_frontier(written, open_console())
 
 
 def best(
@@ -63,20 +69,44 @@ def best(
 
     if (max_size is None) == (min_accuracy is None):
         raise ValueError("give one of --max-size (such as 10kB) and --min-accuracy (such as 0.98)")
-    configurations = configurations_of(tracking_uri_or_default(tracking_uri), [sweep] if sweep else [], task=task)
+    uri = tracking_uri_or_default(tracking_uri)
+    configurations = configurations_of(uri, [sweep] if sweep else [], task=task)
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=min_accuracy)
+    file = Path(chosen["file_directory"]) / chosen["file_path"]
+    if (wrong := _not_as_measured(file, chosen["file_sha256"])) is not None:
+        typer.echo(f"ratefront: {file} {wrong}; its copy in MLflow: {_download(chosen, uri)}", err=True)
+        raise typer.Exit(1)
     if as_json:
-        typer.echo(chosen.to_json())
+        typer.echo(json.dumps({"file": str(file), **json.loads(chosen.to_json())}))
         return
     quality, validation = (
         format_quality(chosen[f"file_{key}"], chosen["quality_name"]) for key in ("quality", "quality_val")
     )
-    typer.echo(chosen["file_path"])
+    typer.echo(file)
     typer.echo(
         f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes), {chosen['quality_name']} "
         f"{quality} on test, {validation} on validation; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
+    )
+
+
+def _not_as_measured(file: Path, sha256: str) -> str | None:
+    """What is wrong with the file, if anything."""
+    if not file.is_file():
+        return "is not there: it has moved, or lies on another machine"
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    return None if found == sha256 else f"has changed: its sha256 is {found}, measured was {sha256}"
+
+
+def _download(chosen: pd.Series, tracking_uri: str) -> str:
+    """The command that fetches the file from the run which measured it."""
+    from analysis.load import without_credentials
+
+    return (
+        f"MLFLOW_TRACKING_URI={shlex.quote(without_credentials(tracking_uri))} mlflow artifacts download "
+        f"--run-id {chosen['file_run_id']} --artifact-path {shlex.quote(chosen['point_id'] + '.rfz')} --dst-path ."
     )
 
 

@@ -64,8 +64,8 @@ def sweep(
     uri = tracking_uri_or_default(tracking_uri)
     place = tune.Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
     result = tune.run(chosen, place, console, resume=resume, new=new)
-    if result.num_finished:
-        print_frontier(uri, [result.sweep_id], result.directory / "frontier", console)
+    if result.frontier is not None:
+        print_frontier(result.frontier, console)
     failed = f", {result.num_failed} failed" if result.num_failed else ""
     console.print(
         f"\nsweep {result.sweep_id}: {result.num_finished} of {result.num_trials} trials finished{failed}",
@@ -96,6 +96,7 @@ def plan(
 
     from orchestrator.commands.console import open_console
     from orchestrator.sweep import plan as trials_of
+    from trainers.config import Spec
 
     allow_own_modules()
     chosen = _read(source, task, architecture, method, overrides, name)
@@ -110,8 +111,13 @@ def plan(
     for column in ("task", "architecture", "method", "steps"):
         table.add_column(column)
     for config in first_seed:
-        steps = f"{config.steps:,}"
-        table.add_row(escape(str(config.task)), escape(str(config.architecture)), escape(str(config.method)), steps)
+        same = [other.method.arguments for other in first_seed if other.method.name == config.method.name]
+        varied = {
+            key: value for key, value in config.method.arguments.items() if any(one[key] != value for one in same)
+        }
+        shown = Spec(name=config.method.name, arguments=varied)
+        cells = (config.task, config.architecture, shown, f"{config.steps:,}")
+        table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
     total = sum(trial.config.steps for trial in trials)
     gpu = f" and {chosen.resources.gpu:g} GPU" if chosen.resources.gpu else ""

@@ -29,7 +29,10 @@ DEFAULTS: dict[str, Any] = {
     "sha256": "ab" * 32,
     "path": "a.rfz",
     "experiment_id": "1",
-    "config": "lam=0.3",
+    "config": "lam=0.3 steps=2000",
+    "label": "lam=0.3",
+    "num_failed": 0,
+    "directory": "/sweeps/digits-0123abcd",
 }
 
 
@@ -68,6 +71,7 @@ def sweep() -> pd.DataFrame:
                         "architecture": architecture,
                         "method": method,
                         "config": config,
+                        "label": config,
                         "config_hash": f"{architecture} {method} {config}",
                         "seed": seed,
                         "size_bytes": size + 7 * seed,

@@ -56,6 +56,17 @@ def test_every_configuration_is_drawn_once_on_screen(plotly_figure: dict[str, An
     assert set(urls) == expected
 
 
+def test_hovering_shows_every_setting_and_what_failed(plotly_figure: dict[str, Any]) -> None:
+    points = frame({"config_hash": "a"}, {"config_hash": "b", "num_failed": 2})
+    frontier_html(summarise(points), points, title="digits")
+    texts = [text for trace in plotly_figure["data"] for text in trace.get("hovertext", ())]
+    front, other = sorted(texts, key=lambda text: "failed" in text)
+    assert "<br>lam=0.3 steps=2000<br>" in front
+    assert "on the frontier" in front
+    assert "mean of 1 seed (2 more failed)" in other
+    assert "a seed failed; this is seed 0" in other
+
+
 def test_the_front_is_a_step_line_through_its_files_at_test_quality() -> None:
     points = sweep()
     configurations = summarise(points)

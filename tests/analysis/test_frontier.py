@@ -56,7 +56,42 @@ def test_equal_seeds_are_not_resolved_towards_the_smaller_file() -> None:
     assert one(frame(*seeds("a", [1000, 1200], [0.9, 0.9])))["file_size_bytes"] == 1200
 
 
-def test_a_failed_repeat_keeps_its_configuration_off_the_front() -> None:
+def test_a_failed_trial_keeps_its_configuration_off_the_front() -> None:
+    lucky, steady = seeds("lucky", [900, 900], [0.99, 0.99], num_failed=1), seeds("steady", [1000] * 3, [0.95] * 3)
+    configurations = summarise(frame(*lucky, *steady)).set_index("config_hash")
+    assert configurations["num_failed"].to_dict() == {"lucky": 1, "steady": 0}
+    assert configurations["num_seeds"].to_dict() == {"lucky": 2, "steady": 3}
+    assert configurations["on_front"].to_dict() == {"lucky": False, "steady": True}
+    for limit in ({"max_size_bytes": 1e6}, {"min_quality": 0.9}):
+        assert best(configurations.reset_index(), **limit)["config_hash"] == "steady"
+
+
+def test_equal_seeds_have_their_own_value_as_mean() -> None:
+    row = one(frame(*seeds("a", [1000] * 7, [0.93] * 7)))  # seven times 0.93, rounded, is not 6.51
+    assert row["quality_val_mean"] == 0.93
+    assert best(summarise(frame(*seeds("a", [1000] * 7, [0.93] * 7))), min_quality=0.93)["num_seeds"] == 7
+
+
+def test_small_errors_are_not_rounded_to_equal() -> None:
+    good, bad = seeds("good", [1000], [1e-13]), seeds("bad", [1000], [3e-13])
+    points = frame(*good, *bad).assign(maximise=False, quality_name="mse")
+    configurations = summarise(points).set_index("config_hash")
+    assert configurations["quality_val_mean"].to_dict() == {"good": 1e-13, "bad": 3e-13}
+    assert configurations["on_front"].to_dict() == {"good": True, "bad": False}
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_a_mean_does_not_depend_on_the_order_of_seeds(validation: list[float], random: np.random.Generator) -> None:
+    shuffled = list(validation)
+    random.shuffle(shuffled)
+    before, after = (
+        seeds(name, [1000] * len(validation), values) for name, values in (("a", validation), ("b", shuffled))
+    )
+    assert summarise(frame(*before, *after))["quality_val_mean"].nunique() == 1
+
+
+def test_a_seed_without_a_quality_keeps_its_configuration_off_the_front() -> None:
     row = one(frame(*seeds("a", [1000, 1000, 1000], [0.9, math.nan, 0.9])))
     assert not row["on_front"]
     assert row["file_quality_val"] == 0.9
@@ -154,6 +189,19 @@ class TestBest:
             best(self.configurations, max_size_bytes=100)
         with pytest.raises(ValueError, match=r"^nothing reaches accuracy 99.90 % on validation: the best has 98.00 %$"):
             best(self.configurations, min_quality=0.999)
+
+    def test_a_fraction_is_not_a_percentage(self) -> None:
+        with pytest.raises(ValueError, match=r"^accuracy is a fraction in 0\.\.1: got 97, wanted such as 0\.97$"):
+            best(self.configurations, min_quality=97)
+        for wrong in (-0.1, math.nan, 1000):
+            with pytest.raises(ValueError, match=r"accuracy is a fraction in 0\.\.1: got .*, wanted such as 0\.97$"):
+                best(self.configurations, min_quality=wrong)
+        decibels = self.configurations.assign(quality_name="psnr_db", file_quality_val=40.0, quality_val_mean=40.0)
+        assert best(decibels, min_quality=30)["config_hash"] == "small"
+
+    def test_a_failed_seed_everywhere_leaves_nothing_to_choose(self) -> None:
+        with pytest.raises(ValueError, match="of each, a seed failed; run the failed trials again"):
+            best(self.configurations.assign(num_failed=1), max_size_bytes=1e6)
 
     def test_nothing_measured_is_nothing_to_choose_from(self) -> None:
         for rows in ([], seeds("a", [1000], [math.nan])):

@@ -1,4 +1,4 @@
-"""Reading a real MLflow database, laid out as the orchestrator does."""
+"""Reading a real MLflow database."""
 
 from __future__ import annotations
 
@@ -6,80 +6,19 @@ import re
 import socket
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from analysis.frontier import summarise
-from analysis.load import POINT_COLUMNS, SWEEP_COLUMNS, list_sweeps, load_points
+from analysis.load import POINT_COLUMNS, SWEEP_COLUMNS, check_tracking, list_sweeps, load_points
+from tests.analysis.store import Writer
 from trainers.record import COLUMNS
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
 OLD, NEW, OTHER = "digits-00000001", "digits-00000002-2", "mnist_small-00000003"
-
-
-class Writer:
-    """Writes what the orchestrator's tracker writes."""
-
-    def __init__(self, client: MlflowClient, experiment_id: str, sweep_id: str) -> None:
-        self.client, self.experiment_id, self.sweep_id = client, experiment_id, sweep_id
-        self.parent = self.run("sweep", {})
-
-    def run(self, kind: str, tags: dict[str, str]) -> str:
-        tags = {"ratefront.kind": kind, "ratefront.sweep_id": self.sweep_id, **tags}
-        time.sleep(0.002)  # MLflow orders by milliseconds
-        return str(self.client.create_run(self.experiment_id, tags=tags).info.run_id)
-
-    def trial(self, trial_id: str, num_points: int, status: str = "FINISHED", **params: str) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        trial_tags = {"mlflow.parentRunId": self.parent, "ratefront.trial_id": trial_id}
-        trial_run = self.run("trial", trial_tags)
-        params = {
-            "task": "digits",
-            "architecture": "mlp(hidden=[64])",
-            "method": "epr",
-            "seed": "1",
-            "steps": "9",
-        } | params
-        for index in range(num_points):
-            run_id = trial_run
-            if num_points > 1:
-                run_id = self.run("point", {**trial_tags, "mlflow.parentRunId": trial_run})
-            metrics = {
-                "size_bytes": 1000.0 + index,
-                "accuracy": 0.95,
-                "accuracy_val": 0.96,
-                "compression_ratio": 19.24,
-                "num_parameters": 4810.0,
-                "macs": 4736.0,
-                "num_steps": 2000.0,
-                "train_s": 1.5,
-                "uncompressed_bytes": 19240.0,
-                "epoch_train_loss": 0.1,
-            }
-            tags = {
-                "point": "true",
-                "point_id": str(index),
-                "config_hash": "abc",
-                "sha256": "ab" * 32,
-                "path": f"{trial_id}/{index}.rfz",
-                "quality_name": "accuracy",
-                "maximise": "true",
-            }
-            self.client.log_batch(
-                run_id,
-                [Metric(name, value, 0, 0) for name, value in metrics.items()],
-                [Param(name, value) for name, value in params.items()],
-                [RunTag(f"ratefront.{name}", value) for name, value in tags.items()],
-            )
-            if run_id != trial_run:
-                self.client.set_terminated(run_id, status)
-        self.client.set_terminated(trial_run, status)
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +29,14 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
     digits, mnist = (client.create_experiment(name, f"{folder}/artifacts") for name in ("digits", "mnist_small"))
-    old = Writer(client, digits, OLD)
+    old = Writer(client, digits, OLD, directory="/sweeps/old", instance="1")
     old.trial("t0", 1, **{"method.lam": "0.3"})
     client.set_terminated(old.parent, "KILLED")
     new = Writer(client, digits, NEW)
     new.trial("t1", 1, **{"method.lam": "0.3", "seed": "2"})
     new.trial("t2", 2, **{"method.lam": "0.1234567"})
-    new.trial("t3", 1, status="FAILED")
-    new.trial("t4", 1, status="KILLED")
+    new.trial("t3", 0, status="FAILED", seed="3")
+    new.trial("t4", 1, status="KILLED", seed="4")
     new.run("trial", {"ratefront.trial_id": "t5"})
     Writer(client, mnist, OTHER)
     client.create_run(mnist, tags={"mlflow.note": "somebody else's"})
@@ -106,19 +45,51 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_finished_points_become_rows_with_the_columns_of_a_record(tracking_uri: str) -> None:
     points = load_points(tracking_uri)
-    assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, "run_id", "experiment_id", "config")
+    added = ("run_id", "experiment_id", "config", "label", "num_failed", "directory")
+    assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, *added)
     assert points["path"].tolist() == ["t0/0.rfz", "t1/0.rfz", "t2/0.rfz", "t2/1.rfz"]
     expected: dict[str, Any] = {"sweep_id": NEW, "trial_id": "t1", "seed": 2, "size_bytes": 1000, "quality": 0.95}
     expected |= {"quality_val": 0.96, "quality_name": "accuracy", "maximise": True, "architecture": "mlp(hidden=[64])"}
     assert points.iloc[1][list(expected)].to_dict() == expected
-    assert points["config"].tolist() == ["lam=0.3", "lam=0.3", "lam=0.123 point=0", "lam=0.123 point=1"]
+    assert points["config"].tolist() == [f"lam={lam} steps=9" for lam in ("0.3", "0.3", "0.1234567", "0.1234567")]
+    two_sweeps = [f"lam=0.3 sweep={OLD}", f"lam=0.3 sweep={NEW}"]
+    assert points["label"].tolist() == [*two_sweeps, "lam=0.123 point=0", "lam=0.123 point=1"]
+
+
+def test_failed_trials_count_against_their_configuration_in_their_sweep(tracking_uri: str) -> None:
+    points = load_points(tracking_uri)
+    assert points["num_failed"].tolist() == [0, 1, 1, 1]
+    assert load_points(tracking_uri, [OLD])["num_failed"].tolist() == [0]
+    assert not summarise(load_points(tracking_uri, [NEW]))["on_front"].any()
+
+
+def test_a_point_lies_in_the_directory_of_its_sweep(tracking_uri: str) -> None:
+    assert load_points(tracking_uri)["directory"].tolist() == ["/sweeps/old", "", "", ""]
+
+
+def test_two_runs_of_one_point_are_refused_and_the_newer_named(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    sweep = Writer(client, client.create_experiment("digits", f"{tmp_path}/artifacts"), NEW)
+    first, second = (sweep.trial(trial_id, 1) for trial_id in ("t1", "t1"))
+    sweep.trial("t2", 1, seed="2")
+    with pytest.raises(
+        ValueError, match=f"^MLflow runs {first} and {second} both hold seed 1 of configuration"
+    ) as error:
+        load_points(uri)
+    assert str(error.value).endswith(f"mlflow runs delete --run-id {second}")
+    assert "\n" not in str(error.value)
+    client.delete_run(second)
+    assert summarise(load_points(uri))["num_seeds"].tolist() == [2]
 
 
 def test_columns_have_their_types_even_when_there_are_no_rows(tracking_uri: str) -> None:
     points, none = load_points(tracking_uri, [NEW]), load_points(tracking_uri, [OTHER])
     assert none.empty
     assert none.dtypes.to_dict() == points.dtypes.to_dict()
-    assert points.dtypes[["seed", "macs", "size_bytes"]].tolist() == ["int64"] * 3
+    assert points.dtypes[["seed", "macs", "size_bytes", "num_failed"]].tolist() == ["int64"] * 4
     assert points.dtypes["maximise"] == "bool"
     assert points.dtypes["train_s"] == "float64"
     assert summarise(none).empty
@@ -138,7 +109,7 @@ def test_a_sweep_is_asked_for_by_id_or_its_newest_by_name(
 def test_an_unknown_sweep_is_refused_with_the_nearest(tracking_uri: str) -> None:
     with pytest.raises(ValueError, match=r"^no sweep 'digit'; did you mean 'digits'\?$"):
         load_points(tracking_uri, ["digit"])
-    with pytest.raises(ValueError, match=rf"there are: {OTHER}, {NEW}, {OLD}$"):
+    with pytest.raises(ValueError, match=rf"valid: mnist_small, digits, {OTHER}, {NEW}, {OLD}$"):
         load_points(tracking_uri, ["?"])
 
 
@@ -196,3 +167,36 @@ def test_a_point_without_its_measurements_names_the_run(tracking_uri: str, tmp_p
     copy.close()
     with pytest.raises(ValueError, match=re.compile(r"run [0-9a-f]{32} is marked as a point but has no 'macs'")):
         load_points(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("address", ["./mlruns", "mlflow.db", "file:///tmp/mlruns"])
+@pytest.mark.parametrize("use", [load_points, check_tracking])
+def test_a_file_store_is_refused_with_what_to_use(use: Callable[[str], object], address: str) -> None:
+    with pytest.raises(ValueError, match=r"MLflow 3 has no file store: use sqlite:///mlflow\.db") as error:
+        use(address)
+    assert "\n" not in str(error.value)
+
+
+def test_checking_creates_nothing_and_accepts_what_a_sweep_can_create(tmp_path: Path, tracking_uri: str) -> None:
+    check_tracking(f"sqlite:///{tmp_path}/not/there/mlflow.db")
+    assert not list(tmp_path.iterdir())
+    check_tracking(tracking_uri)
+
+
+def test_checking_finds_what_cannot_be_written_or_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a database, and long enough to be read as a header of one")
+    for path, error, message in [
+        ("file/mlflow.db", ValueError, "file is no folder that can be written to"),
+        ("", ValueError, "is no file that can be written to"),
+        ("file", ConnectionError, "cannot read sqlite:"),
+    ]:
+        with pytest.raises(error, match=message) as caught:
+            check_tracking(f"sqlite:///{tmp_path / path}")
+        assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_kind_of_address_is_one_line_without_the_password() -> None:
+    with pytest.raises(ConnectionError, match="cannot read ftp://host/x: ") as error:
+        check_tracking("ftp://me:secret@host/x")
+    assert "secret" not in str(error.value)
+    assert "\n" not in str(error.value)

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from analysis.labels import config_labels
 from analysis.units import format_quality, format_ratio, format_size, parse_size
 
 
@@ -61,34 +60,3 @@ def test_accuracies_are_percent_and_other_qualities_plain() -> None:
     assert format_quality(0.9723, "accuracy", spread=0.004) == "97.23 ± 0.40 %"
     assert format_quality(31.4, "psnr_db", spread=math.nan) == "31.40"
     assert format_quality(math.nan, "accuracy") == "-"
-
-
-def labels(*settings: dict[str, str], method: str = "epr", point_ids: str = "0") -> list[str]:
-    rows = [{"method": method, "trial_id": str(i), "point_id": p} for i in range(len(settings)) for p in point_ids]
-    return config_labels(rows, [given for given in settings for _ in point_ids])
-
-
-def test_labels_show_the_settings_that_differ() -> None:
-    assert labels({"method.lam": "0.29138", "method.k": "2"}, {"method.lam": "1", "method.k": "2"}) == [
-        "lam=0.291",
-        "lam=1",
-    ]
-
-
-def test_labels_show_all_settings_where_none_differs() -> None:
-    assert labels({"method.bits": "4", "method.grid": "per_row", "steps": "100"}) == ["bits=4 grid=per_row"]
-
-
-def test_labels_show_the_schedule_only_where_it_differs() -> None:
-    assert labels({"method.bits": "4", "steps": "100"}, {"method.bits": "4", "steps": "200"}) == [
-        "bits=4 steps=100",
-        "bits=4 steps=200",
-    ]
-
-
-def test_labels_tell_the_points_of_one_trial_apart() -> None:
-    assert labels({"method.lam": "1"}, point_ids="ab") == ["lam=1 point=a", "lam=1 point=b"]
-
-
-def test_a_method_without_settings_has_an_empty_label() -> None:
-    assert labels({}, method="uncompressed") == [""]

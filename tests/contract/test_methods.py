@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.trainers.networks import CLUSTERS
-from tests.trainers.trials import ARCHITECTURES, architecture_of, attach, configuration, run, without_time
+from tests.trainers.trials import ARCHITECTURES, FIRST, architecture_of, attach, configuration, run, without_time
 from trainers import loop
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container
@@ -22,7 +22,7 @@ from trainers.evaluate import evaluate
 from trainers.loop import DivergedError, Loop, Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
-from trainers.train import train
+from trainers.train import forget_checkpoint, train
 
 pytestmark = pytest.mark.parametrize("name", METHODS)
 on_every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -86,9 +86,10 @@ def test_gradients_reach_every_trained_tensor(name: str, architecture: str) -> N
     model = trial.model
     for phase in trial.method.phases(trial.context):
         model = phase.apply(model, phase.decide(model, trial.context)).train()
-        trained = [p for group in phase.optimiser(model, 10).optimiser.param_groups for p in group["params"]]
+        optimisers = [optimiser.optimiser for optimiser in phase.optimisers(model, FIRST.num_phase_steps)]
+        trained = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
         assert trained
-        phase.loss(model, trial.batch, trial.context).backward()
+        phase.loss(model, trial.batch, trial.context, FIRST).backward()
         for parameter in trained:
             assert parameter.grad is not None
             assert parameter.grad.isfinite().all()
@@ -146,7 +147,18 @@ def test_a_resumed_training_ends_in_the_same_file_and_history(
     points = train(config, report, tmp_path / "parts", checkpoint_interval_s=0)
     assert {point.point_id: Path(point.path).read_bytes() for point in points} == wanted
     assert list(seen.values()) == history
-    assert not (tmp_path / "parts" / "checkpoint.pt").exists()
+
+
+def test_a_finished_training_is_measured_again_without_training_until_it_is_forgotten(
+    name: str, tmp_path: Path
+) -> None:
+    config = configuration(name)
+    points = train(config, lambda progress: None, tmp_path, checkpoint_interval_s=0)
+    again = train(config, lambda progress: pytest.fail("trained anew"), tmp_path)
+    assert again == points
+    forget_checkpoint(tmp_path)
+    forget_checkpoint(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{point.point_id}.rfz" for point in points]
 
 
 def test_a_resumed_training_does_not_begin_anew(name: str, tmp_path: Path) -> None:
@@ -180,6 +192,24 @@ def test_nan_is_refused_and_nothing_is_written(
     monkeypatch.setattr(loop.Loop, "run", ends_in_nan)
     with pytest.raises(ValueError, match="NaN"):
         run(configuration(name, architecture), tmp_path)
+    assert not list(tmp_path.glob("*.rfz"))
+
+
+def test_a_last_update_to_nan_is_a_divergence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No loss tells of it."""
+    step = torch.optim.Adam.step
+    updates = []
+
+    def explodes_at_last(self: Any, *args: Any) -> Any:
+        result = step(self, *args)
+        updates.append(self)
+        if len(updates) == 6:
+            self.param_groups[0]["params"][0].data.view(-1)[0] = math.nan
+        return result
+
+    monkeypatch.setattr(torch.optim.Adam, "step", explodes_at_last)
+    with pytest.raises(DivergedError, match=r"^parameter '.*' holds NaN or infinity after the last step$"):
+        run(configuration(name), tmp_path)
     assert not list(tmp_path.glob("*.rfz"))
 
 

@@ -31,18 +31,20 @@ TINY_HEADER = container.Header(
     method="epr",
     method_version=1,
     architecture="mlp",
-    arguments={"hidden": [3], "input_shape": [1, 2, 2], "num_outputs": 2},
+    arguments={"hidden": [3, 2], "input_shape": [1, 2, 2], "num_outputs": 2},
 )
 
 
 def tiny_sections() -> Sections:
-    """Hand-made, of every kind that a file has: two tables (one with gaps and negatives), raw, float16, a vector."""
+    """Hand-made, of every kind: two tables (one with gaps and negatives), raw, float16, constants, a vector."""
     return Sections(
         tensors={
             "1.weight": Integers(values=np.array([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]], np.int32), table=1),
             "1.bias": Integers(values=np.array([4, 4, 4], np.int32), table=0),
             "3.weight": Raw(values=np.array([[0.5, -1.25, 3e-5], [1e-8, 0.1, 2.0]], np.float32)),
             "3.bias": Raw(values=np.array([0.1, -65504.0], np.float16)),
+            "5.weight": Raw(values=np.full((2, 2), -0.75, np.float16)),
+            "5.bias": Raw(values=np.zeros(2, np.float32)),
         },
         vectors=(np.array([0.25, 2.0**-14], np.float16),),
     )

@@ -7,8 +7,15 @@ import torch
 
 from tests.golden.regenerate import TINY, TINY_HEADER, tiny_layout, tiny_sections
 from trainers.coding import container
+from trainers.coding.bytestream import put_varint, zigzag
 from trainers.coding.sections import Integers
 from trainers.compressed import load_compressed
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    put_varint(out, value)
+    return bytes(out)
 
 
 def test_a_hand_made_network_is_written_as_the_committed_bytes() -> None:
@@ -33,6 +40,8 @@ def test_the_committed_bytes_load_as_a_network() -> None:
     assert torch.equal(weights["1.weight"], expected)
     assert torch.equal(weights["1.bias"], torch.ones(3))
     assert weights["3.bias"].tolist() == [torch.tensor(0.1, dtype=torch.float16).item(), -65504.0]
+    assert weights["5.weight"].tolist() == [[-0.75, -0.75], [-0.75, -0.75]]
+    assert weights["5.bias"].tolist() == [0, 0]
     assert network(torch.ones(1, 1, 2, 2)).shape == (1, 2)
 
 
@@ -42,10 +51,17 @@ def test_the_header_of_a_tiny_network_is_lean() -> None:
     assert data[:4] == b"RFZ\x01"
     assert data[4:9] == b"\x03epr\x01"
     assert data[9:13] == b"\x03mlp"
-    text = b'{"hidden":[3],"input_shape":[1,2,2],"num_outputs":2}'
-    assert data[13 : 14 + len(text)] == bytes([len(text)]) + text
-    rest = data[14 + len(text) :]
+    arguments = b"\x08hidden" + bytes([4 + 8 * 2, 8 * 3, 8 * 2])  # two more than its length, then a list of integers
+    arguments += bytes([0, 4 + 8 * 3, 8 * 1, 8 * 2, 8 * 2])  # input_shape
+    arguments += bytes([1, 8 * 2])  # num_outputs
+    assert data[13 : 14 + len(arguments)] == bytes([len(arguments)]) + arguments
+    rest = data[14 + len(arguments) :]
     assert rest[:4] == container.fingerprint(tiny_layout())
     assert rest[4:10] == b"\x01\x02" + np.array([0.25, 2.0**-14], "<f2").tobytes()
-    assert rest[10:14] == bytes([3, 2, 0, 1])  # table 1, table 0, raw, float16
-    assert rest[14:16] == bytes([8, 3])  # table 0: first symbol 4, three times
+    kinds = bytes([2 + 8 * 1, 2 + 8 * 0, 0, 1, 3 + 8 * 3, 3 + 8 * 0])
+    assert rest[10:16] == kinds  # table 1, table 0, raw, float16, one float16 value, zeros
+    assert rest[16:17] == varint(zigzag(-70_000))[:1]  # table 1 begins with its first symbol
+    stored = bytes([zigzag(4), 3])  # table 0: symbol 4, three times
+    stored += np.array([0.5, -1.25, 3e-5, 1e-8, 0.1, 2.0], "<f4").tobytes()
+    stored += np.array([0.1, -65504.0, -0.75], "<f2").tobytes()
+    assert stored in rest

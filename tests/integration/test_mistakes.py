@@ -14,7 +14,7 @@ MISTAKES = {
     "task": (["plan", "digits", "--task", "digit"], "did you mean 'digits'?"),
     "architecture": (["plan", "digits", "--architecture", "mlpp"], "did you mean 'mlp'?"),
     "field": (["plan", "digits", "--set", "method.lma=0.1"], "did you mean 'method.lam'?"),
-    "negative lam": (["plan", "digits", "--set", "method.lam=-1"], "lam is -1: wanted a number of at least 0"),
+    "negative lam": (["plan", "digits", "--set", "method.lam=-1"], "lam is -1.0: wanted a number of at least 0"),
     "wrong type": (["plan", "digits", "--set", "steps=many"], "steps"),
     "empty space": (["plan", "digits", "--set", "method.lam=[]"], "at least one value"),
     "resume and new": (["sweep", "digits", "--resume", "--new"], "give one of them"),
@@ -25,6 +25,7 @@ MISTAKES = {
     "no database": (["frontier"], "no tracking database"),
     "no file": (["inspect", "nothing.rfz"], "cannot be read"),
     "no budget": (["best"], "give one of --max-size"),
+    "file store": (["list", "--tracking-uri", "./mlruns"], "MLflow 3 has no file store: use sqlite:///mlflow.db"),
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 from tests.console import call
+from trainers.record import read_json
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two_moons"
 
@@ -13,16 +15,19 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "two_moons"
 def test_the_example_runs_and_its_files_load(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "example")
     folder = tmp_path / "example"
-    swept = call(
-        folder, "sweep", "sweep.yaml", "--set", "steps=60", "--set", "method.lam=[0.1]", "--set", "method.bits=4"
-    )
+    changes = ("steps=60", "method.lam=[0.1]", "method.bits=4", "task.noise=0.4")
+    swept = call(folder, "sweep", "sweep.yaml", *(word for change in changes for word in ("--set", change)))
     assert swept.returncode == 0, swept.stderr + swept.stdout
     point = str(next(folder.glob("sweeps/*/trials/*epr*/point.rfz")))
     own = ("--architecture", "two_moons:residual_net")
     assert call(folder, "inspect", point, *own).returncode == 0
-    evaluated = call(folder, "evaluate", point, *own, "--task", "two_moons:moons")
-    assert evaluated.returncode == 0, evaluated.stderr
-    assert "accuracy" in evaluated.stdout
+    (recorded,) = read_json(Path(point).with_name("ended.json"))["points"]
+    accuracies = []
+    for task in ('{name: "two_moons:moons", noise: 0.4}', "two_moons:moons"):
+        evaluated = call(folder, "evaluate", point, *own, "--task", task, "--json")
+        assert evaluated.returncode == 0, evaluated.stderr
+        accuracies.append(json.loads(evaluated.stdout)["accuracy"])
+    assert accuracies[0] == recorded["quality"] < accuracies[1]  # the task's own noise is 0.2
 
 
 def test_a_file_that_names_somebodys_code_runs_none_of_it(tmp_path: Path) -> None:

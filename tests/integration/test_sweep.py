@@ -37,8 +37,9 @@ def test_every_point_is_a_file_whose_decoded_network_has_the_stated_quality(fini
     points = [point for trial in journal.trial_ids() for point in journal.ended(trial).points]
     assert len(points) == NUM_TRIALS - NUM_FAILED
     for point in points:
-        assert Path(point.path).stat().st_size == point.size_bytes
-        network = load_compressed(point.path)
+        path = finished.sweep_directory / point.path
+        assert path.stat().st_size == point.size_bytes
+        network = load_compressed(path)
         assert evaluate(network, task.test, task) == point.quality
         assert evaluate(network, task.validation, task) == point.quality_val
 
@@ -64,7 +65,7 @@ def test_mlflow_says_of_each_point_what_the_record_says(finished: Finished, runs
         assert run.data.metrics["accuracy_val"] == point.quality_val
         assert run.data.params["architecture"] == point.architecture
         logged = Path(client.download_artifacts(run.info.run_id, "point.rfz"))
-        assert logged.read_bytes() == Path(point.path).read_bytes()
+        assert logged.read_bytes() == (finished.sweep_directory / point.path).read_bytes()
         history = client.get_metric_history(run.info.run_id, "epoch_accuracy_val")
         assert [metric.step for metric in history] == [row["step"] for row in journal.progress(point.trial_id)]
 
@@ -133,15 +134,16 @@ def test_inspect_decode_and_evaluate_agree_with_the_record(finished: Finished) -
     (point,) = next(
         ended.points for trial in journal.trial_ids() if (ended := journal.ended(trial)).outcome is Outcome.FINISHED
     )
-    inspected = json.loads(call(finished.folder, "inspect", point.path, "--json").stdout)
+    path = str(finished.sweep_directory / point.path)
+    inspected = json.loads(call(finished.folder, "inspect", path, "--json").stdout)
     assert sum(share["size_bytes"] for share in inspected["shares"]) == pytest.approx(point.size_bytes)
-    evaluated = json.loads(call(finished.folder, "evaluate", point.path, "--task", "digits", "--json").stdout)
+    evaluated = json.loads(call(finished.folder, "evaluate", path, "--task", "digits", "--json").stdout)
     assert evaluated["accuracy"] == point.quality
-    decoded = call(finished.folder, "decode", point.path, "--out", "network.safetensors")
+    decoded = call(finished.folder, "decode", path, "--out", "network.safetensors")
     assert decoded.returncode == 0, decoded.stderr
     from safetensors.torch import load_file
 
-    stored, expected = load_file(finished.folder / "network.safetensors"), open_compressed(point.path).state_dict()
+    stored, expected = load_file(finished.folder / "network.safetensors"), open_compressed(path).state_dict()
     assert stored.keys() == expected.keys()
     assert all(bool((stored[name] == expected[name]).all()) for name in expected)
 

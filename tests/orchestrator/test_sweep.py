@@ -39,16 +39,16 @@ def error_of(given: Any) -> str:
 
 def test_the_plan_of_a_small_sweep_is_this_one() -> None:
     rows = [
-        (trial.trial_id, str(trial.config.architecture), str(trial.config.method))
+        (trial.trial_id, str(trial.config.architecture), trial.config.method.arguments.get("lam"))
         for trial in plan(Sweep.from_dict(document()))
     ]
     first_seed = [
-        ("0000-epr-s0", "mlp(hidden=[8])", "epr(lam=0.1)"),
-        ("0001-epr-s0", "mlp(hidden=[8])", "epr(lam=1)"),
-        ("0002-uncompressed-s0", "mlp(hidden=[8])", "uncompressed"),
-        ("0003-epr-s0", "mlp(hidden=[16,8])", "epr(lam=0.1)"),
-        ("0004-epr-s0", "mlp(hidden=[16,8])", "epr(lam=1)"),
-        ("0005-uncompressed-s0", "mlp(hidden=[16,8])", "uncompressed"),
+        ("0000-epr-s0", "mlp(hidden=[8])", 0.1),
+        ("0001-epr-s0", "mlp(hidden=[8])", 1.0),
+        ("0002-uncompressed-s0", "mlp(hidden=[8])", None),
+        ("0003-epr-s0", "mlp(hidden=[16,8])", 0.1),
+        ("0004-epr-s0", "mlp(hidden=[16,8])", 1.0),
+        ("0005-uncompressed-s0", "mlp(hidden=[16,8])", None),
     ]
     assert rows == first_seed + [(name.replace("-s0", "-s1"), *rest) for name, *rest in first_seed]
 
@@ -98,7 +98,25 @@ def test_a_written_file_is_the_same_sweep(tmp_path: Path) -> None:
 
 
 def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
-    assert Sweep.from_dict(document()).sweep_id == "small-8b7ff5a6"
+    assert Sweep.from_dict(document()).sweep_id == "small-7ae51d7c"
+
+
+def test_a_sweep_holds_every_default_so_that_a_later_default_changes_nothing() -> None:
+    method, architecture = (
+        Sweep.from_dict(document(architecture="mlp")).to_dict()[key] for key in ("method", "architecture")
+    )
+    assert {"lam", "initial_step", "learning_rate", "step_learning_rate", "density_learning_rate"} < set(method[0])
+    assert architecture == [{"name": "mlp", "hidden": [300, 100]}]  # what the task gives is not its to say
+
+
+def test_a_changed_module_of_the_users_is_another_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "my_changing_code.py"
+    ids = []
+    for body in ("def net(*, width=4): pass\n", "def net(*, width=4): ...\n"):
+        module.write_text(body)
+        ids.append(Sweep.from_dict(document(architecture="my_changing_code:net")).sweep_id)
+    assert ids[0] != ids[1]
 
 
 @pytest.mark.parametrize(
@@ -108,10 +126,19 @@ def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
         dict(reversed(document().items())),
         document(search={"name": "grid", "num_values": 6}),
         document(batch_size=64),
+        document(method=[{"name": "epr", "lam": [0.1, 1], "learning_rate": 0.002}, "uncompressed"]),
         document(task={"name": "digits"}),
         document(method=[{"lam": {"choice": [0.1, 1.0]}, "name": "epr"}, "uncompressed"]),
     ],
-    ids=["resources", "key order", "search default", "batch_size default", "spelt-out task", "spelt-out choice"],
+    ids=[
+        "resources",
+        "key order",
+        "search default",
+        "batch_size default",
+        "spelt-out default",
+        "spelt-out task",
+        "spelt-out choice",
+    ],
 )
 def test_the_id_ignores_what_does_not_change_results(same: dict[str, Any]) -> None:
     assert Sweep.from_dict(same).sweep_id == Sweep.from_dict(document()).sweep_id
@@ -256,7 +283,7 @@ def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyP
 
 def test_a_value_that_the_method_refuses_is_found_before_anything_starts() -> None:
     message = error_of(document(method=["epr", {"name": "epr", "lam": [0.1, -1]}]))
-    assert message.startswith("method 'epr': lam is -1: wanted a number")
+    assert message.startswith("method 'epr': lam is -1.0: wanted a number")
 
 
 def write(folder: Path, text: str) -> Path:

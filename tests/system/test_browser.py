@@ -50,6 +50,18 @@ def test_the_interactive_figure_draws_every_configuration(finished: Finished, tm
     assert picture.stat().st_size > 10_000
 
 
+def test_the_interactive_figure_fills_the_window(finished: Finished, tmp_path: Path) -> None:
+    source = (finished.sweep_directory / "frontier" / "frontier.html").read_text()
+    page = tmp_path / "frontier.html"
+    say = "setTimeout(() => { document.title = `window ${innerWidth} x ${innerHeight}` }, 1000)"
+    page.write_text(source.replace("</body>", f"<script>{say}</script></body>"))
+    dom = browse(tmp_path, page.as_uri(), "--dump-dom", "--window-size=1200,800")
+    (window,) = re.findall(r"<title>window (\d+) x (\d+)</title>", dom)
+    drawn = re.search(r'<svg class="main-svg"[^>]* width="(\d+)" height="(\d+)"', dom)
+    assert drawn is not None
+    assert drawn.groups() == window
+
+
 def test_the_interactive_figure_asks_nothing_of_a_network(finished: Finished) -> None:
     page = (finished.sweep_directory / "frontier" / "frontier.html").read_text()
     assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="?https?://', page)

@@ -46,7 +46,18 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
             out[position : position + 1] = b"\xff" * rng.randrange(1, 9) + b"\x7f"
         elif kind == 5:
             out[position:position] = rng.choice(
-                [b"\0" * 4, b"9999999", b"[[[[[[", b"-", b"1e999", b"NaN", b'"\\ud800"']
+                # zeros, digits, nested lists, a negative number, floats, half a character, a mapping, two constants
+                [
+                    b"\0" * 4,
+                    b"9999",
+                    b"\x0c" * 9,
+                    b"\x09",
+                    b"\x2b1e999",
+                    b"\x1bnan",
+                    b"\x1a\xed\xa0\x80",
+                    b"\x0d",
+                    b"\x0b\x03",
+                ]
             )
         elif len(out) > 8:
             start = rng.randrange(len(out) - 4)

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from trainers.coding import container, tables
+from trainers.coding import codecs, container, tables
 from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint, unzigzag, zigzag
 from trainers.coding.coder import Decoder, Encoder, information_bits
-from trainers.coding.container import Entry, Header
-from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.coding.container import Header
+from trainers.coding.header import seal
+from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
 
 INT32 = np.iinfo(np.int32)
 HEADER = Header(method="epr", method_version=1, architecture="mlp", arguments={"hidden": [3]})
@@ -213,7 +214,7 @@ def files(draw: Any) -> tuple[list[Entry], Sections]:
     """A layout with sections of all kinds; tables numbered without a gap."""
     layout: list[Entry] = []
     tensors: dict[str, Section] = {}
-    kinds = draw(st.lists(st.sampled_from(["integers", "raw", "half"]), max_size=6))
+    kinds = draw(st.lists(st.sampled_from(["integers", "raw", "half", "constant", "constant half"]), max_size=6))
     num_tables = draw(st.integers(1, 3))
     tables_used: dict[int, int] = {}
     for index, kind in enumerate(kinds):
@@ -224,12 +225,15 @@ def files(draw: Any) -> tuple[list[Entry], Sections]:
             number = tables_used.setdefault(draw(st.integers(0, num_tables - 1)), len(tables_used))
             section = Integers(values=draw(hnp.arrays(np.int32, shape, elements=elements)), table=number)
             dtype = "float32"
-        elif kind == "half":
-            section, dtype = Raw(values=draw(hnp.arrays(np.float16, shape, elements=finite(16)))), "float32"
+        elif kind.endswith("half"):
+            elements = st.just(draw(finite(16))) if kind == "constant half" else finite(16)
+            section, dtype = Raw(values=draw(hnp.arrays(np.float16, shape, elements=elements))), "float32"
         else:
             dtype = draw(st.sampled_from(["float32", "float64", "float16", "int64", "int32", "int8", "uint8", "bool"]))
             bits = {"float16": 16, "float32": 32, "float64": 64}.get(dtype)
             elements = finite(bits) if bits else hnp.from_dtype(np.dtype(dtype))
+            if kind == "constant":
+                elements = st.just(draw(elements))
             section = Raw(values=draw(hnp.arrays(dtype, shape, elements=elements)))
         layout.append(Entry(name=name, shape=shape, dtype=dtype))
         tensors[name] = section
@@ -307,6 +311,92 @@ def test_sections_that_do_not_fit_are_refused(sections: Sections, message: str) 
     assert str(caught.value) == message
 
 
+def size_of(section: Raw, dtype: str) -> int:
+    """Bytes that the file has for a tensor beyond its kind."""
+    layout = [Entry(name="w", shape=section.values.shape, dtype=dtype)]
+    data = container.write(HEADER, layout, one(section))
+    found = container.read(data, layout).tensors["w"].values
+    assert found.tobytes() == section.values.tobytes()
+    assert found.dtype == section.values.dtype
+    shares = {share.part: share.size_bytes for share in container.account(data, layout)}
+    assert shares["header"] == len(container.write_header(HEADER)) + 4 + 1 + 1
+    assert shares["rounding"] == 0
+    return int(shares["tensor"])
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "size_bytes"),
+    [
+        (np.zeros((30, 40), np.float32), "float32", 0),
+        (np.zeros(9, np.float16), "float32", 0),
+        (np.zeros((), np.int64), "int64", 0),
+        (np.zeros(3, bool), "bool", 0),
+        (np.zeros((0, 5), np.float64), "float64", 0),
+        (np.ones((30, 40), np.float32), "float32", 4),
+        (np.full(9, 0.1, np.float16), "float32", 2),
+        (np.full(9, 0.1, np.float16), "float16", 2),
+        (np.array(12345), "int64", 8),
+        (np.ones(3, bool), "bool", 1),
+        (np.full(7, -0.0, np.float32), "float32", 4),
+        (np.array([0.0, -0.0], np.float32), "float32", 8),
+        (np.array([1, 2], np.uint8), "uint8", 2),
+    ],
+)
+def test_what_is_the_same_everywhere_is_stored_once_and_zeros_not_at_all(
+    values: npt.NDArray[Any], dtype: str, size_bytes: int
+) -> None:
+    assert size_of(Raw(values=values), dtype) == size_bytes
+
+
+@pytest.mark.parametrize(
+    ("entry", "values", "kind", "message"),
+    [
+        (("float32", 2), np.zeros(2, np.float32), 3 + 8 * 4,
+         "the file is malformed: tensor 'w' has argument 4 of kind 3, at most 3 may be"),
+        (("float32", 2), np.zeros(2, np.float32), 0 + 8 * 1,
+         "the file is malformed: tensor 'w' has argument 1 of kind 0, at most 0 may be"),
+        (("int64", 2), np.zeros(2, np.int64), 3 + 8 * 2,
+         "the file is malformed: section 'w' has dtype float16: wanted int64, or its float16"),
+        (("float32", 2), np.zeros(2, np.float32), 4,
+         "the file is malformed: tensor 'w' is of kind 4, this ratefront knows [0, 1, 2, 3]: use a newer ratefront"),
+        (("float32", 2), np.zeros(2, np.float32), 3 + 8 * 1,
+         "the file is malformed: 4 bytes wanted where 0 are left"),
+    ],
+)  # fmt: skip
+def test_a_kind_that_does_not_fit_is_refused(
+    entry: tuple[str, int], values: npt.NDArray[Any], kind: int, message: str
+) -> None:
+    layout = [Entry(name="w", shape=(entry[1],), dtype=entry[0])]
+    data = bytearray(container.write(HEADER, layout, one(Raw(values=values)))[:-4])
+    assert data[-1] == codecs.CONSTANT
+    data[-1] = kind
+    with pytest.raises(RfzError) as caught:
+        container.read(seal(data), layout)
+    assert str(caught.value) == message
+
+
+def test_a_constant_truth_value_is_zero_or_one() -> None:
+    layout = [Entry(name="w", shape=(2,), dtype="bool")]
+    data = bytearray(container.write(HEADER, layout, one(Raw(values=np.ones(2, bool))))[:-4])
+    data[-1] = 2
+    with pytest.raises(RfzError, match="tensor 'w' holds a truth value that is not 0 or 1"):
+        container.read(seal(data), layout)
+
+
+def test_a_table_is_shared_and_stored_with_the_first_tensor_that_uses_it() -> None:
+    names = ("a", "b", "c")
+    layout = [Entry(name=name, shape=(3,), dtype="float32") for name in names]
+    values = [np.array(items, np.int32) for items in ([0, 1, 0], [5, 5, 5], [1, 1, 0])]
+    sections = Sections(
+        tensors={name: Integers(values=v, table=table) for name, v, table in zip(names, values, (1, 0, 1), strict=True)}
+    )
+    data = container.write(HEADER, layout, sections)
+    tables_and_stream = data[len(container.write_header(HEADER)) + 4 + 1 + 3 : -4]
+    assert tables_and_stream[:5] == bytes([zigzag(0), 3, 3]) + bytes([zigzag(5), 3])
+    shares = [(share.part, share.name) for share in container.account(data, layout)]
+    assert [name for part, name in shares if part == "table"] == ["table 1", "table 0"]
+
+
 def test_integers_and_floats_keep_apart() -> None:
     """A counter cannot be stored as float16: it would come back as another number."""
     layout = [Entry(name="w", shape=(2,), dtype="int64")]
@@ -317,10 +407,10 @@ def test_integers_and_floats_keep_apart() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"x": math.nan}, "are no plain data: Out of range float values are not JSON compliant"),
-        ({"x": object()}, "are no plain data: Object of type object is not JSON serializable"),
-        ({"x": [[[[[[[[[[1]]]]]]]]]]}, "nest deeper than 8"),
-        ({"x": "y" * 5000}, "a file's header has no room for 5008 bytes (at most 4096)"),
+        ({"x": math.nan}, "are no plain data: nan is not finite"),
+        ({"x": object()}, "are no plain data: a value is object, wanted what JSON has"),
+        ({"x": [[[[[[[[[[1]]]]]]]]]]}, "are no plain data: they nest deeper than 8"),
+        ({"x": "y" * 5000}, "a file's header has no room for 5005 bytes (at most 4096)"),
     ],
 )
 def test_a_header_that_could_not_be_read_back_is_not_written(arguments: dict[str, Any], message: str) -> None:

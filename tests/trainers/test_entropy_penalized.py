@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from tests.trainers.trials import ARCHITECTURES, Attached, architecture_of, attach, configuration, run
+from tests.trainers.trials import ARCHITECTURES, FIRST, Attached, architecture_of, attach, configuration, run
 from trainers.coding import container
 from trainers.coding.sections import Integers, Raw
 from trainers.compressed import load_compressed
@@ -24,10 +24,10 @@ def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
     """With steps of the optimiser taken, so that latents and steps are no round numbers."""
     trial = attach(configuration("epr", architecture, method={"name": "epr", "lam": 0.1, **method}))
     (phase,) = trial.method.phases(trial.context)
-    optimiser = phase.optimiser(trial.model, num_steps)
+    (optimiser,) = phase.optimisers(trial.model, num_steps)
     for _ in range(num_steps):
         optimiser.optimiser.zero_grad()
-        phase.loss(trial.model.train(), trial.batch, trial.context).backward()
+        phase.loss(trial.model.train(), trial.batch, trial.context, FIRST).backward()
         optimiser.optimiser.step()
     return trial
 

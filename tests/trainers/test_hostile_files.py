@@ -16,11 +16,12 @@ import pytest
 import torch
 from torch import nn
 
+from tests.golden.regenerate import TINY as TINY_FILE
 from tests.trainers.networks import NORMED, normed
 from tests.trainers.trials import architecture_of, configuration, run
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.architectures.mlp import mlp
-from trainers.coding import container
+from trainers.coding import container, plaindata
 from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
 from trainers.coding.container import Header
 from trainers.coding.sections import Integers, Sections
@@ -40,7 +41,7 @@ def sealed(data: bytes) -> bytes:
 
 
 def forged(
-    good: bytes, *, method: str = "epr", architecture: str = "mlp", arguments: str | bytes | None = None
+    good: bytes, *, method: str = "epr", architecture: str = "mlp", arguments: dict[str, Any] | bytes | None = None
 ) -> bytes:
     """``good`` with another header, and a checksum that fits."""
     reader = Reader(good)
@@ -53,9 +54,9 @@ def forged(
     put_bytes(out, method.encode())
     out += version
     put_bytes(out, architecture.encode())
-    put_bytes(
-        out, old_arguments if arguments is None else arguments.encode() if isinstance(arguments, str) else arguments
-    )
+    if isinstance(arguments, dict):
+        arguments = plaindata.encode(arguments)
+    put_bytes(out, old_arguments if arguments is None else arguments)
     return sealed(bytes(out) + good[reader.position :])
 
 
@@ -91,20 +92,23 @@ def test_a_forged_header_that_changes_nothing_still_decodes(good: bytes, tmp_pat
          "the file is damaged or truncated: its checksum does not match"),
         (lambda good: sealed(good[:3] + b"\x02" + good[4:]),
          "the file has format version 2, this ratefront reads 1: use a newer ratefront"),
+        (lambda good: sealed(good[:3] + b"\x00" + good[4:]), "the file has format version 0, this ratefront reads 1"),
         (lambda good: forged(good, method="later"),
          "the file was written by method 'later' 1, this ratefront decodes epr 1, ptq 1, uncompressed 1: "
          "use a newer ratefront"),
         (lambda good: sealed(good[:8] + b"\x07" + good[9:]),
          "the file was written by method 'epr' 7, this ratefront decodes epr 1, ptq 1, uncompressed 1: "
          "use a newer ratefront"),
+        (lambda good: sealed(good[:8] + b"\x00" + good[9:]),
+         "the file was written by method 'epr' 0, this ratefront decodes epr 1, ptq 1, uncompressed 1"),
         (lambda good: forged(good, architecture="mpl"), "unknown architecture 'mpl'; did you mean 'mlp'?"),
-        (lambda good: forged(good, arguments='{"hidden":[9],"input_shape":[1,4,4],"num_outputs":3}'),
+        (lambda good: forged(good, arguments=arguments_with(hidden=[9])),
          "the file was written for another version of architecture 'mlp': names, shapes or dtypes of its tensors "
          "differ from what this program builds"),
-        (lambda good: forged(good, arguments='{"hiden":[8],"input_shape":[1,4,4],"num_outputs":3}'),
+        (lambda good: forged(good, arguments=arguments_with(hiden=[8])),
          "architecture 'mlp' has no argument 'hiden'; did you mean 'hidden'?"),
-        (lambda good: forged(good, arguments="[1]"),
-         "the header is malformed: architecture arguments are list, wanted a mapping"),
+        (lambda good: forged(good, arguments=plaindata.encode(arguments_with()) + b"\1\x18"),
+         "the header is malformed: architecture arguments are not in the one encoding that they have"),
         (lambda good: sealed(good[:-4] + b"\1\2\3\4" * 4 + good[-4:]), None),
     ],
 )  # fmt: skip
@@ -126,8 +130,25 @@ def test_a_path_that_is_no_file_is_named(name: str, reason: str, tmp_path: Path)
     assert str(caught.value) == f"{tmp_path / name}: {reason}"
 
 
-def arguments_with(**changes: Any) -> str:
-    return json.dumps({"hidden": [8], "input_shape": [1, 4, 4], "num_outputs": 3, **changes})
+def arguments_with(**changes: Any) -> dict[str, Any]:
+    return {"hidden": [8], "input_shape": [1, 4, 4], "num_outputs": 3, **changes}
+
+
+def varints(*values: int) -> bytes:
+    out = bytearray()
+    for value in values:
+        put_varint(out, value)
+    return bytes(out)
+
+
+HIDDEN = varints(2 + 6) + b"hidden"
+ONE_ITEM = varints(4 + 8 * 1)
+REST = plaindata.encode({"input_shape": [1, 4, 4], "num_outputs": 3})
+
+
+def number(text: str) -> bytes:
+    """A float by its decimal."""
+    return varints(3 + 8 * len(text.encode())) + text.encode()
 
 
 @pytest.mark.parametrize(
@@ -142,34 +163,86 @@ def arguments_with(**changes: Any) -> str:
         arguments_with(hidden={"8": 8}),
         arguments_with(hidden=[8] * 1000),
         arguments_with(hidden=10**300),
+        arguments_with(hidden=10**4080),
+        arguments_with(hidden=[-(10**2000), 10**2000]),
+        arguments_with(hidden=None),
         arguments_with(input_shape=[1 << 20] * 4),
         arguments_with(input_shape=[-1, -1]),
         arguments_with(num_outputs=10**9),
         arguments_with(num_outputs=0),
-        '{"hidden":[NaN],"input_shape":[1,4,4],"num_outputs":3}',
-        '{"hidden":[8],"input_shape":[1,4,4],"num_outputs":NaN}',
-        '{"hidden":[8],"input_shape":[1,4,4],"num_outputs":-Infinity}',
-        '{"hidden":[8],"input_shape":[1,4,1e999],"num_outputs":3}',
-        '{"num_outputs":' + "9" * 4000 + "}",
-        "[" * 4096,
-        '{"hidden":' * 400 + "1" + "}" * 400,
-        '{"hidden":' + "[" * 1500 + "]" * 1500 + "}",
-        '{"hidden":' + "[" * 900 + "]" * 900 + "}",
-        '{"\\ud800":1}',
-        '{"a\\nb":1}',
-        "{",
-        "null",
-        "3",
-        '"hidden"',
+        arguments_with(num_outputs=10**4000),
+        {"hidden": {"hidden": {"hidden": {"hidden": {}}}}},
+        {"a\nb": 1},
+        {"": 1},
+        HIDDEN + ONE_ITEM + b"\xff" * 4000 + b"\x7f" + REST,
+        HIDDEN + ONE_ITEM + b"\xff" * 1999 + b"\x7f" + REST,
+        HIDDEN + varints(4 + 8 * 2**55) + REST,
+        HIDDEN + varints(2 + 8 * 2**55) + REST,
+        HIDDEN + varints(5 + 8 * 2**55) + REST,
+        HIDDEN + varints(4 + 8 * 3000) + REST,
+        HIDDEN + ONE_ITEM * 4000,
+        HIDDEN + varints(5 + 8) * 1000,
+        (varints(5 + 8) + HIDDEN) * 500,
+        HIDDEN * 500,
+        HIDDEN,
+        HIDDEN[:-1],
+        varints(2**62),
+        b"\xff" * 4096,
     ],
 )
-def test_hostile_arguments_are_refused_before_memory_is_taken(good: bytes, arguments: str, tmp_path: Path) -> None:
+def test_hostile_arguments_are_refused_before_memory_is_taken(
+    good: bytes, arguments: dict[str, Any] | bytes, tmp_path: Path
+) -> None:
     assert error_of(tmp_path, forged(good, arguments=arguments))
 
 
-@pytest.mark.parametrize("arguments", [b"\xff\xfe", b"{\x00}", b'{"\xed\xa0\x80":1}'])
-def test_text_that_is_no_text_is_refused(good: bytes, arguments: bytes, tmp_path: Path) -> None:
-    assert error_of(tmp_path, forged(good, arguments=arguments)).startswith("the header is malformed")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *(
+            (HIDDEN + ONE_ITEM + number(text) + REST, "architecture arguments: " + message)
+            for text, message in [
+                ("nan", "nan is not finite"),
+                ("-inf", "-inf is not finite"),
+                ("1e999", "inf is not finite"),
+                ("", "could not convert string to float: ''"),
+                ("8,0", "could not convert string to float: '8,0'"),
+                ("8.0\n8", "could not convert string to float: '8.0\\n8'"),
+            ]
+        ),
+        *(
+            (HIDDEN + ONE_ITEM + wrong + REST, "architecture arguments are not in the one encoding that they have")
+            for wrong in [
+                *map(number, ["8", "8.00", " 8.0", "8_0.0", "\u0668.0", "8e0", "+8.0", "0.80e1"]),
+                b"\xc0\x00",  # eight, in more bytes than it needs
+            ]
+        ),
+        (HIDDEN + ONE_ITEM + varints(7) + REST, "architecture arguments: a value is none of kind 7 that there are"),
+        (HIDDEN + varints(6 + 8 * 3) + REST, "architecture arguments: a value is none of kind 6 that there are"),
+        (
+            HIDDEN + varints(4 + 8 * 9) + REST,
+            "architecture arguments: a value is longer than the 7 bytes that are left",
+        ),
+        (HIDDEN + ONE_ITEM * 9 + varints(8) + REST, "architecture arguments: they nest deeper than 8"),
+        (REST + HIDDEN + varints(4), "architecture arguments are not in the one encoding that they have"),
+        (REST + REST, "architecture arguments are not in the one encoding that they have"),
+        (varints(2 + 11) + b"input_shape" + REST[1:], "architecture arguments are not in the one encoding that they"),
+        (varints(2 + 2) + b"\xff\xfe" + varints(0), "architecture arguments: 'utf-8' codec can't decode"),
+        (varints(2 + 3) + b"\xed\xa0\x80" + varints(0), "architecture arguments: 'utf-8' codec can't decode"),
+        (HIDDEN + varints(2 + 8) + b"\xff" + REST, "architecture arguments: 'utf-8' codec can't decode"),
+    ],
+)
+def test_arguments_that_no_writer_wrote_are_refused(
+    good: bytes, arguments: bytes, message: str, tmp_path: Path
+) -> None:
+    assert error_of(tmp_path, forged(good, arguments=arguments)).startswith(f"the header is malformed: {message}")
+
+
+@pytest.mark.parametrize("field", ["method", "architecture"])
+def test_a_name_that_is_no_text_is_refused(good: bytes, field: str, tmp_path: Path) -> None:
+    name = {"method": b"epr", "architecture": b"mlp"}[field]
+    damaged = sealed(good.replace(name, b"\xff\xfe\xfd", 1))
+    assert error_of(tmp_path, damaged).startswith("the header is malformed: 'utf-8' codec can't decode")
 
 
 def test_a_length_of_a_billion_is_refused(good: bytes, tmp_path: Path) -> None:
@@ -220,13 +293,6 @@ def tiny(tail: bytes) -> bytes:
     return sealed(bytes(container.write_header(TINY)) + container.fingerprint(layout_of(plain)) + tail + b"\0\0\0\0")
 
 
-def varints(*values: int) -> bytes:
-    out = bytearray()
-    for value in values:
-        put_varint(out, value)
-    return bytes(out)
-
-
 STEP = varints(1, 1) + np.array([0.5], "<f2").tobytes()  # one vector of one value
 KINDS = varints(2, 2)  # both tensors in table 0
 
@@ -239,9 +305,20 @@ KINDS = varints(2, 2)  # both tensors in table 0
         (varints(1, 2**62), "the file is malformed: 9223372036854775808 bytes wanted where 0 are left"),
         (varints(1, 1) + np.array([np.nan], "<f2").tobytes() + KINDS + varints(0, 3),
          "the file is malformed: a vector must be one-dimensional, float16 and finite"),
-        (STEP + varints(2**60, 0), f"the file is malformed: {2**60 - 1} tables for 2 tensors"),
-        (STEP + varints(5, 5), "the file is malformed: 4 tables for 2 tensors"),
-        (STEP + varints(3, 3, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
+        (STEP + varints(2**60, 0),
+         f"the file is malformed: tensor '1.weight' has argument {2**57} of kind 0, at most 0 may be"),
+        (STEP + varints(2 + 2**60, 2),
+         f"the file is malformed: tables are numbered [0, {2**57}]: wanted 0 to 1 without a gap"),
+        (STEP + varints(10, 10, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
+        (STEP + varints(5, 5),
+         "the file is malformed: tensor '1.weight' is of kind 5, this ratefront knows [0, 1, 2, 3]: "
+         "use a newer ratefront"),
+        (varints(0, 3 + 8 * 4, 3), "the file is malformed: tensor '1.weight' has argument 4 of kind 3, at most 3 may "
+         "be"),
+        (varints(0, 3 + 8, 3) + b"\0\0\xc0\x7f",
+         "the file is malformed: section '1.weight' holds NaN or infinity: refused"),
+        (varints(0, 3 + 8, 3) + b"\0", "the file is malformed: 4 bytes wanted where 1 are left"),
+        (varints(0, 3, 3) + b"\0" * 4, "the coded stream is damaged: data is left over after the last symbol"),
         (STEP + KINDS + varints(0, 10**13),
          "a frequency table is malformed: 3 values cannot have count 10000000000000 of symbol 0"),
         (STEP + KINDS + varints(0, 1, 0, 2**61, 2),
@@ -269,6 +346,13 @@ def test_an_honest_body_of_the_forgers_decodes(tmp_path: Path) -> None:
     (tmp_path / "x.rfz").write_bytes(tiny(STEP + KINDS + varints(6, 3)))
     network = load_compressed(tmp_path / "x.rfz")
     assert network.state_dict()["1.weight"].tolist() == [[1.5, 1.5]]
+
+
+def test_honest_constants_of_the_forgers_decode(tmp_path: Path) -> None:
+    (tmp_path / "x.rfz").write_bytes(tiny(varints(0, 3 + 8 * 3, 3) + np.array([0.5], "<f2").tobytes()))
+    state = load_compressed(tmp_path / "x.rfz").state_dict()
+    assert state["1.weight"].tolist() == [[0.5, 0.5]]
+    assert state["1.bias"].tolist() == [0]
 
 
 def test_integers_times_a_step_stay_finite(tmp_path: Path) -> None:
@@ -311,7 +395,9 @@ def test_a_truth_value_is_zero_or_one(tmp_path: Path) -> None:
 
 def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     """In a process with limits: nothing but an RfzError, no crash, no hang, no memory beyond what torch has."""
-    files = []
+    tiny = tmp_path / "tiny.rfz"  # of all kinds
+    tiny.write_bytes(TINY_FILE.read_bytes())
+    files = [str(tiny)]
     for method in ("epr", "ptq", "uncompressed"):
         for architecture in ("mlp", "cnn"):
             path = tmp_path / f"{method}-{architecture}.rfz"

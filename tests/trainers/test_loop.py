@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
 from trainers.loop import Progress
 from trainers.methods import METHODS, backend
-from trainers.methods.base import AbstractMethod, Batch, Context, Optimiser, Phase, RateKnob
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.methods.plain import adam_cosine
 from trainers.train import train
 
 
@@ -34,7 +36,10 @@ class Mask(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class TwoPhases(AbstractMethod):
-    """Trains until ``patience`` reports have passed, then prunes at random and trains what is left."""
+    """Trains until ``patience`` reports have passed, then prunes at random and trains what is left.
+
+    Dropout grows over a phase; a running average of a bias is kept; weights and biases have an optimiser each.
+    """
 
     patience: int = 100
     first_share: float = 0.5
@@ -44,23 +49,33 @@ class TwoPhases(AbstractMethod):
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         model.register_buffer("num_reports", torch.tensor(0))
+        model.register_buffer("average", torch.zeros(8))
         return model
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
-        def loss(model: nn.Module, batch: Batch, context: Context) -> Tensor:
+        def loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
             assert model.training
-            outputs = nn.functional.dropout(model(batch[0]), 0.1)
+            outputs = nn.functional.dropout(model(batch[0]), 0.2 * moment.progress)
             return context.loss(outputs, batch[1])
 
-        def optimiser(model: nn.Module, num_steps: int) -> Optimiser:
-            sgd = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        def optimisers(model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+            named = dict(model.named_parameters())
+            weights = [parameter for name, parameter in named.items() if "bias" not in name]
+            biases = [parameter for name, parameter in named.items() if "bias" in name]
+            sgd = torch.optim.SGD(weights, lr=0.1 / (1 + float(weights[0].detach().norm())), momentum=0.9)
             schedule = torch.optim.lr_scheduler.SequentialLR(
                 sgd,
                 [torch.optim.lr_scheduler.LinearLR(sgd, total_iters=2),
                  torch.optim.lr_scheduler.CosineAnnealingLR(sgd, max(num_steps - 2, 1))],
                 [2],
             )  # fmt: skip
-            return Optimiser(optimiser=sgd, schedule=schedule)
+            return Optimiser(optimiser=sgd, schedule=schedule), adam_cosine([{"params": biases, "lr": 0.01}], num_steps)
+
+        def after_step(model: nn.Module, context: Context, moment: Moment) -> None:
+            assert not torch.is_grad_enabled()
+            bias = model.get_parameter("1.bias")
+            bias.add_(1e-3 * torch.rand_like(bias))
+            model.get_buffer("average").lerp_(bias, 1 / (1 + moment.phase_step))
 
         def stop(model: nn.Module, context: Context) -> bool:
             model.get_buffer("num_reports").add_(1)
@@ -77,12 +92,15 @@ class TwoPhases(AbstractMethod):
             parametrize.register_parametrization(model[1], "weight", Mask(torch.tensor(decision["kept"])))  # type: ignore[index]
             return model
 
-        first = Phase(name="dense", share=self.first_share, loss=loss, optimiser=optimiser, stop=stop)
+        first = Phase(
+            name="dense", share=self.first_share, loss=loss, optimisers=optimisers, after_step=after_step, stop=stop
+        )
         second = Phase(
             name="sparse",
             share=1 - self.first_share,
             loss=loss,
-            optimiser=optimiser,
+            optimisers=optimisers,
+            after_step=after_step,
             decide=decide,
             apply=apply,
             rate_comparable=False,
@@ -98,7 +116,8 @@ class TwoPhases(AbstractMethod):
                 name: backend.raw(getattr(model.get_submodule(name.split(".")[0]), name.split(".")[1]))
                 for name in context.plain.state_dict()
             }
-            yield f"point-{index}", Sections(tensors=tensors, vectors=(torch.rand(2).half().numpy(),))
+            average = model.get_buffer("average").half().numpy()
+            yield f"point-{index}", Sections(tensors=tensors, vectors=(torch.rand(2).half().numpy(), average))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -201,10 +220,81 @@ def test_a_checkpoint_is_written_no_more_often_than_asked(tmp_path: Path, monkey
     saves: list[Path] = []
     save = checkpoint.save
     monkeypatch.setattr(checkpoint, "save", lambda path, state: (saves.append(path), save(path, state)))
-    train(two_phases(), lambda progress: None, tmp_path / "rarely", checkpoint_interval_s=3600)
+    train(configuration("uncompressed"), lambda progress: None, tmp_path / "rarely", checkpoint_interval_s=3600)
     assert saves == []
-    train(two_phases(), lambda progress: None, tmp_path / "always", checkpoint_interval_s=0)
+    train(configuration("uncompressed"), lambda progress: None, tmp_path / "always", checkpoint_interval_s=0)
     assert len(saves) == 6
+
+
+def test_a_decision_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have cost more than the training."""
+    config, decided = two_phases(), []
+    wanted, history = run(config, tmp_path / "whole")
+    phases = TwoPhases.phases
+
+    def counted(self: TwoPhases, context: Context) -> tuple[Phase, ...]:
+        first, second = phases(self, context)
+
+        def decide(model: nn.Module, context: Context) -> Any:
+            decided.append(second.name)
+            return second.decide(model, context)
+
+        return first, dataclasses.replace(second, decide=decide)
+
+    monkeypatch.setattr(TwoPhases, "phases", counted)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.phase == "sparse":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, interrupt, tmp_path / "parts", checkpoint_interval_s=3600)
+    files, reports = run(config, tmp_path / "parts", checkpoint_interval_s=3600)
+    assert decided == ["sparse"]
+    assert files == wanted
+    assert reports == history[3:], "and what was trained before it"
+
+
+def test_moments_count_over_the_phase_and_over_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Moment] = []
+    phases = TwoPhases.phases
+
+    def spied(self: TwoPhases, context: Context) -> tuple[Phase, ...]:
+        return tuple(
+            dataclasses.replace(phase, after_step=lambda model, context, moment: seen.append(moment))
+            for phase in phases(self, context)
+        )
+
+    monkeypatch.setattr(TwoPhases, "phases", spied)
+    run(two_phases(first_share=0.25, patience=1), tmp_path)
+    assert [moment.step for moment in seen] == [*range(9), *range(10, 40)], "a phase that stops early leaves a gap"
+    assert [moment.phase_step for moment in seen] == [*range(9), *range(30)]
+    assert [moment.progress for moment in seen] == [*(n / 10 for n in range(9)), *(n / 30 for n in range(30))]
+
+
+def test_optimisers_are_built_from_the_values_that_a_checkpoint_restores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, built = two_phases(), []
+    phases = TwoPhases.phases
+
+    def spied(self: TwoPhases, context: Context) -> tuple[Phase, ...]:
+        def with_spy(phase: Phase) -> Phase:
+            def optimisers(model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+                built.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+                return phase.optimisers(model, num_steps)
+
+            return dataclasses.replace(phase, optimisers=optimisers)
+
+        return tuple(map(with_spy, phases(self, context)))
+
+    monkeypatch.setattr(TwoPhases, "phases", spied)
+    train(config, lambda progress: None, tmp_path, checkpoint_interval_s=0)
+    saved = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert saved is not None
+    train(config, lambda progress: None, tmp_path)
+    assert len(built) == 3
+    assert all(torch.equal(tensor, saved["model"][name]) for name, tensor in built[-1].items())
 
 
 def test_every_example_is_seen_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from torch import nn
 
 from tests.trainers.networks import clusters, normed
 from tests.trainers.trials import configuration, run
+from trainers.coding.sections import Sections
 from trainers.evaluate import evaluate
 from trainers.loop import DivergedError, Progress
+from trainers.methods.base import Context
+from trainers.methods.uncompressed import Uncompressed
 from trainers.record import OperatingPoint, from_row, to_row
 from trainers.tasks.base import Split, Task
-from trainers.train import train
+from trainers.train import _deterministic, train
 
 
 def nothing(progress: Progress) -> None:
@@ -145,6 +150,84 @@ def test_the_users_floating_point_mode_is_left_alone(fails: bool, tmp_path: Path
     else:
         train(configuration("ptq"), report, tmp_path)
     assert float(torch.tensor(1e-38) / 100) != 0
+
+
+def test_a_gpu_sums_in_one_order_while_training_and_as_its_user_set_it_afterwards() -> None:
+    def modes() -> list[bool]:
+        return [
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            torch.backends.cudnn.deterministic,
+            torch.backends.cudnn.benchmark,
+        ]
+
+    before = modes()
+    with _deterministic(torch.device("cpu")):
+        assert modes() == before
+    during: list[bool] = []
+
+    def training() -> None:
+        with _deterministic(torch.device("cuda")):
+            during.extend(modes())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training()
+    assert during == [True, True, True, False]
+    assert modes() == before
+
+
+class Points:
+    """In the place of a method's ``points``: the given ids, each with what the method stores."""
+
+    def __init__(self, *ids: str) -> None:
+        self._ids, self._points = ids, Uncompressed.points
+
+    def __get__(self, method: Uncompressed, owner: type) -> Any:
+        def points(model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+            ((_, sections),) = self._points(method, model, context)
+            yield from ((point_id, sections) for point_id in self._ids)
+
+        return points
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ((), "method 'uncompressed' yielded no operating point: wanted at least one"),
+        (("a", "a"), "point id 'a' was yielded twice: wanted another for each operating point"),
+        *(
+            ((point_id,), f"point id {point_id!r} is no file name: wanted letters, digits, '.', '_' and '-'")
+            for point_id in ("", "a b", "../a", "a/b", "ä", "a\n", "λ=1")
+        ),
+    ],
+)
+def test_points_that_cannot_be_told_apart_are_refused(
+    ids: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Uncompressed, "points", Points(*ids))
+    with pytest.raises(ValueError) as caught:
+        run(configuration("uncompressed"), tmp_path / "trial")
+    assert str(caught.value) == message
+    assert len(list(tmp_path.rglob("*.rfz"))) == len(ids[1:]), "nothing is written in the place of another"
+
+
+def test_point_ids_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = ("rank-4", "Rank_8.5", "0")
+    monkeypatch.setattr(Uncompressed, "points", Points(*ids))
+    assert tuple(run(configuration("uncompressed"), tmp_path)[0]) == ids
+
+
+@pytest.mark.parametrize("quality", ["nan", "inf", "-inf"])
+def test_a_quality_that_is_no_number_is_a_divergence(quality: str, tmp_path: Path) -> None:
+    config = configuration("uncompressed", task={"name": "tests.trainers.test_train:unmeasurable", "quality": quality})
+    with pytest.raises(DivergedError, match=f"^the decoded network's quality is {quality}$"):
+        run(config, tmp_path)
+
+
+def unmeasurable(*, quality: str) -> Task:
+    """``clusters`` whose quality is always ``quality``."""
+    return dataclasses.replace(clusters(), quality_of=lambda mean: float(quality))
 
 
 def test_a_report_is_plain_numbers(tmp_path: Path) -> None:

@@ -11,17 +11,16 @@ import torch
 from torch import nn
 
 from tests.trainers.networks import CLUSTERS, NORMED, ODD
-from trainers.architectures.base import build, build_on_meta, layout_of
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
-from trainers.evaluate import evaluate
-from trainers.instantiate import find_architecture, make_method, make_task
+from trainers.instantiate import find_architecture, make_task
 from trainers.loop import Progress
 from trainers.methods import METHODS
-from trainers.methods.base import AbstractMethod, Batch, Context
-from trainers.seeding import seed_everything
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment
 from trainers.tasks.base import Task
-from trainers.train import train
+from trainers.train import prepare, train
+
+FIRST = Moment(step=0, phase_step=0, num_phase_steps=10)
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "mlp": {"name": "mlp", "hidden": [8]},
@@ -93,44 +92,19 @@ class Attached:
 
 def attach(config: TrialConfig, *, noise: float = 0.0) -> Attached:
     """The method of ``config`` on a fresh network, whose parameters (zeros among them) ``noise`` shifts at random."""
-    method, task = make_method(config.method), make_task(config.task)
-    function, arguments = find_architecture(config.architecture, task)
-    plain = build_on_meta(config.architecture.name, function, arguments)
-
-    def batches(split: str) -> Any:
-        data = {"train": task.train, "validation": task.validation}[split]
-        yield data.inputs, data.targets
-
-    context = Context(
-        plain=plain,
-        loss=task.loss,
-        num_train=len(task.train),
-        total_steps=config.steps,
-        device=torch.device("cpu"),
-        batches=batches,
-        validate=lambda model: evaluate(model, task.validation, task),
-    )
-    seed_everything(config.seed, "initialisation")
-    model = build(config.architecture.name, function, arguments)
+    prepared = prepare(config, torch.device("cpu"))
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in prepared.model.parameters():
             parameter.add_(noise * torch.randn_like(parameter))
-    given = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    header = container.Header(
-        method=config.method.name,
-        method_version=method.version,
-        architecture=config.architecture.name,
-        arguments=arguments,
-    )
-    attached = method.attach(model, context)
+    given = {name: tensor.clone() for name, tensor in prepared.model.state_dict().items()}
     return Attached(
-        task=task,
-        method=method,
-        context=context,
+        task=prepared.task,
+        method=prepared.method,
+        context=prepared.context,
         given=given,
-        model=attached,
-        header=header,
-        layout=layout_of(plain),
+        model=prepared.method.attach(prepared.model, prepared.context),
+        header=prepared.header,
+        layout=prepared.layout,
     )
 
 

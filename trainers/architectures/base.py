@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainers.coding.container import Entry, Layout
+from trainers.coding.sections import Entry, Layout
 from trainers.lookup import check_arguments, one_line
 
 Architecture = Callable[..., nn.Module]

@@ -48,15 +48,15 @@ class Reader:
         self.position += num_bytes
         return self._data[start : self.position]
 
-    def varint(self) -> int:
+    def varint(self, *, num_bits: int = 63) -> int:
         value = shift = 0
-        while shift < 63:
+        while shift < num_bits:
             (byte,) = self.take(1)
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value
             shift += 7
-        raise RfzError("the file is malformed: a number has more than 63 bits")
+        raise RfzError(f"the file is malformed: a number has more than {num_bits} bits")
 
     def prefixed_bytes(self, *, at_most: int) -> bytes:
         """What ``put_bytes`` wrote."""

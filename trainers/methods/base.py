@@ -38,8 +38,24 @@ class Context:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Which optimiser step this is: what warm-ups, temperatures and sparsity schedules are functions of."""
+
+    step: int
+    """From 0, over the whole training."""
+    phase_step: int
+    """From 0, over this phase."""
+    num_phase_steps: int
+
+    @property
+    def progress(self) -> float:
+        """Of the phase, from 0 to just below 1."""
+        return self.phase_step / self.num_phase_steps
+
+
+@dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """An optimiser over a phase's parameter groups, and its learning rate schedule over the phase's steps."""
+    """An optimiser over parameter groups, and its learning rate schedule over a phase's steps."""
 
     optimiser: torch.optim.Optimizer
     schedule: Schedule
@@ -51,6 +67,10 @@ def decide_nothing(model: nn.Module, context: Context) -> JSON:
 
 def apply_nothing(model: nn.Module, decision: JSON) -> nn.Module:
     return model
+
+
+def do_nothing(model: nn.Module, context: Context, moment: Moment) -> None:
+    pass
 
 
 def never(model: nn.Module, context: Context) -> bool:
@@ -66,13 +86,15 @@ class Phase:
     """
 
     name: str
-    loss: Callable[[nn.Module, Batch, Context], Tensor]
-    optimiser: Callable[[nn.Module, int], Optimiser]
-    """(model, number of steps of this phase) -> optimiser."""
+    loss: Callable[[nn.Module, Batch, Context, Moment], Tensor]
+    optimisers: Callable[[nn.Module, int], tuple[Optimiser, ...]]
+    """(model, number of steps of this phase) -> optimisers, all of which take every step."""
     share: float = 1.0
     """Of the trial's total steps; the shares of a method's phases sum to one."""
     decide: Callable[[nn.Module, Context], JSON] = decide_nothing
     apply: Callable[[nn.Module, JSON], nn.Module] = apply_nothing
+    after_step: Callable[[nn.Module, Context, Moment], None] = do_nothing
+    """Runs after each optimiser step, without gradients: projections, masks, averages. What it keeps is a buffer."""
     stop: Callable[[nn.Module, Context], bool] = never
     """Asked at each report; true ends the phase early."""
     rate_comparable: bool = True

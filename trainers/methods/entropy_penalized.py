@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 from trainers import checks
 from trainers.coding.sections import Section, Sections
 from trainers.methods import backend
-from trainers.methods.base import AbstractMethod, Batch, Context, Optimiser, Phase, RateKnob
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.density import DeepFactorized
 from trainers.methods.plain import adam_cosine
 
@@ -107,7 +107,7 @@ class EntropyPenalized(AbstractMethod):
         return model
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
-        return (Phase(name="train", loss=self._loss, optimiser=self._optimiser),)
+        return (Phase(name="train", loss=self._loss, optimisers=self._optimisers),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         total = torch.zeros((), device=context.device)
@@ -135,11 +135,11 @@ class EntropyPenalized(AbstractMethod):
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         return backend.dequantise(sections, plain)
 
-    def _loss(self, model: nn.Module, batch: Batch, context: Context) -> Tensor:
+    def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         inputs, targets = batch
         return context.loss(model(inputs), targets) + self.lam / context.num_parameters * self.rate_bits(model, context)
 
-    def _optimiser(self, model: nn.Module, num_steps: int) -> Optimiser:
+    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         groups: list[dict[str, object]] = []
         latents: set[int] = set()
         for decoder, named in _latents_by_decoder(model).items():
@@ -151,7 +151,9 @@ class EntropyPenalized(AbstractMethod):
                 {"params": list(decoder.density.parameters()), "lr": self.density_learning_rate},
             ]
         rest = [parameter for parameter in model.parameters() if id(parameter) not in latents]
-        return adam_cosine([*groups, {"params": rest, "lr": self.learning_rate}] if rest else groups, num_steps)
+        if rest:
+            groups.append({"params": rest, "lr": self.learning_rate})
+        return (adam_cosine(groups, num_steps),)
 
 
 def _group_parameters(model: nn.Module) -> dict[str, list[tuple[nn.Module, str, Tensor]]]:

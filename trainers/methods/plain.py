@@ -5,20 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.base import Batch, Context, Optimiser, Phase
+from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
 
 
 def plain_phase(learning_rate: float) -> Phase:
     """Adam (Kingma and Ba 2015) with a cosine schedule to zero. Its rate is a constant: nothing to stop a trial on."""
 
-    def loss(model: nn.Module, batch: Batch, context: Context) -> Tensor:
+    def loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         inputs, targets = batch
         return context.loss(model(inputs), targets)
 
-    def optimiser(model: nn.Module, num_steps: int) -> Optimiser:
-        return adam_cosine([{"params": list(model.parameters()), "lr": learning_rate}], num_steps)
+    def optimisers(model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        return (adam_cosine([{"params": list(model.parameters()), "lr": learning_rate}], num_steps),)
 
-    return Phase(name="train", loss=loss, optimiser=optimiser, rate_comparable=False)
+    return Phase(name="train", loss=loss, optimisers=optimisers, rate_comparable=False)
 
 
 def adam_cosine(groups: list[dict[str, object]], num_steps: int) -> Optimiser:

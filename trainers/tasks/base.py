@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -55,6 +55,12 @@ class Task:
     quality_of: Callable[[float], float] = identity
     augment: Callable[[Tensor], Tensor] | None = None
     """Applied to a training batch of inputs, on the device; draws from torch's global generator."""
+
+    def to(self, device: torch.device) -> Task:
+        """With its splits on ``device``."""
+        return replace(
+            self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
+        )
 
 
 def is_correct(outputs: Tensor, targets: Tensor) -> Tensor:

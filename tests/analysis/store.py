@@ -1,0 +1,82 @@
+"""A real MLflow database, laid out as the orchestrator does."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Writer:
+    """Writes what the orchestrator's tracker writes."""
+
+    def __init__(self, client: MlflowClient, experiment_id: str, sweep_id: str, **tags: str) -> None:
+        self.client, self.experiment_id, self.sweep_id = client, experiment_id, sweep_id
+        self.tags = {"ratefront.instance": tags.pop("instance", "")}
+        self.parent = self.run("sweep", {f"ratefront.{name}": value for name, value in tags.items()})
+
+    def run(self, kind: str, tags: dict[str, str]) -> str:
+        tags = {"ratefront.kind": kind, "ratefront.sweep_id": self.sweep_id, **self.tags, **tags}
+        time.sleep(0.002)  # MLflow orders by milliseconds
+        return str(self.client.create_run(self.experiment_id, tags=tags).info.run_id)
+
+    def trial(
+        self,
+        trial_id: str,
+        num_points: int,
+        status: str = "FINISHED",
+        *,
+        config_hash: str = "abc",
+        file: bytes = b"",
+        **params: str,
+    ) -> str:
+        """One trial and its points; returns its run. Each point's file is ``file``, which this does not write."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        trial_tags = {"mlflow.parentRunId": self.parent, "ratefront.trial_id": trial_id}
+        trial_run = self.run("trial", {**trial_tags, "ratefront.config_hash": config_hash})
+        params = {
+            "task": "digits",
+            "architecture": "mlp(hidden=[64])",
+            "method": "epr",
+            "seed": "1",
+            "steps": "9",
+        } | params
+        for index in range(num_points):
+            run_id = trial_run
+            if num_points > 1:
+                run_id = self.run("point", {**trial_tags, "mlflow.parentRunId": trial_run})
+            metrics = {
+                "size_bytes": 1000.0 + index,
+                "accuracy": 0.95,
+                "accuracy_val": 0.96,
+                "compression_ratio": 19.24,
+                "num_parameters": 4810.0,
+                "macs": 4736.0,
+                "num_steps": 2000.0,
+                "train_s": 1.5,
+                "uncompressed_bytes": 19240.0,
+                "epoch_train_loss": 0.1,
+            }
+            tags = {
+                "point": "true",
+                "point_id": str(index),
+                "config_hash": config_hash,
+                "sha256": hashlib.sha256(file).hexdigest(),
+                "path": f"{trial_id}/{index}.rfz",
+                "quality_name": "accuracy",
+                "maximise": "true",
+            }
+            self.client.log_batch(
+                run_id,
+                [Metric(name, value, 0, 0) for name, value in metrics.items()],
+                [Param(name, value) for name, value in params.items()],
+                [RunTag(f"ratefront.{name}", value) for name, value in tags.items()],
+            )
+            if run_id != trial_run:
+                self.client.set_terminated(run_id, status)
+        self.client.set_terminated(trial_run, status)
+        return trial_run

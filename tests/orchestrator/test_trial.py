@@ -1,0 +1,98 @@
+"""A trial without Ray: what it leaves on disk, whatever happens to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.trial import Request, execute
+
+CONFIG: dict[str, Any] = {
+    "task": {"name": "digits"},
+    "architecture": {"name": "mlp", "hidden": [4]},
+    "method": {"name": "epr", "lam": 0.5},
+    "steps": 17,
+    "batch_size": 64,
+    "seed": 0,
+}
+
+
+def request_in(folder: Path, **changes: Any) -> Request:
+    fields = {
+        "sweep_id": "small-1",
+        "trial_id": "0000-epr-s0",
+        "config": CONFIG,
+        "directory": str(folder),
+        "import_path": str(folder),
+        "num_threads": 1,
+        "use_gpu": False,
+    }
+    return Request(**{**fields, **changes})
+
+
+def run(request: Request) -> tuple[Ended, list[str]]:
+    tracked: list[str] = []
+    return execute(request, report=lambda progress: None, track=tracked.append), tracked
+
+
+def test_a_finished_trial_leaves_its_file_its_sections_and_no_checkpoint(tmp_path: Path) -> None:
+    ended, tracked = run(request_in(tmp_path))
+    (point,) = ended.points
+    assert point.path == "trials/0000-epr-s0/point.rfz"
+    assert (tmp_path / point.path).stat().st_size == point.size_bytes
+    left = sorted(path.name for path in (tmp_path / "trials" / "0000-epr-s0").iterdir())
+    assert left == ["ended.json", "point.rfz", "point.sections.csv", "progress.jsonl", "trial.json"]
+    assert Journal(tmp_path).ended("0000-epr-s0") == ended
+    assert Journal(tmp_path).config("0000-epr-s0") == CONFIG
+    assert tracked[0] == tracked[-1] == "0000-epr-s0"
+
+
+def test_a_finished_trial_is_never_run_again(tmp_path: Path) -> None:
+    first, _ = run(request_in(tmp_path))
+    again, tracked = run(request_in(tmp_path))
+    assert again == first
+    assert tracked == []
+
+
+def test_what_a_trial_raises_is_its_outcome(tmp_path: Path) -> None:
+    method = {"name": "uncompressed", "learning_rate": 1e30}
+    ended, _ = run(request_in(tmp_path, config={**CONFIG, "method": method, "steps": 60}))
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reason.startswith("DivergedError: the training loss became")
+    assert "Traceback" in ended.details
+    assert Journal(tmp_path).ended("0000-epr-s0") == ended
+
+
+def test_a_gpu_that_is_not_there_is_no_silent_cpu(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    ended, _ = run(request_in(tmp_path, use_gpu=True))
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reason.startswith("resources.gpu asks for a GPU and torch sees none")
+
+
+def test_a_half_written_report_costs_only_itself(tmp_path: Path) -> None:
+    run(request_in(tmp_path))
+    journal, path = Journal(tmp_path), tmp_path / "trials" / "0000-epr-s0" / "progress.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"step": 99, "tra')
+    journal.begin("0000-epr-s0", CONFIG, {})
+    report = dataclasses.make_dataclass("Report", ["step"])(100)
+    journal.append_progress("0000-epr-s0", report)
+    assert [row["step"] for row in journal.progress("0000-epr-s0")] == [17, 100]
+
+
+def test_only_a_failure_is_forgotten(tmp_path: Path) -> None:
+    ended, _ = run(request_in(tmp_path))
+    journal = Journal(tmp_path)
+    journal.forget_failure("0000-epr-s0")
+    assert journal.ended("0000-epr-s0") == ended
+    journal.end("0000-epr-s0", Ended(outcome=Outcome.FAILED, reason="x"))
+    journal.forget_failure("0000-epr-s0")
+    assert journal.ended("0000-epr-s0") is None

@@ -1,0 +1,192 @@
+"""How a tensor of each kind is written, read and accounted for. One codec for each kind; a new kind is added here.
+
+A tensor may have bytes before the stream, in the order of the architecture, and symbols in the stream.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.coding import tables
+from trainers.coding.bytestream import Reader, RfzError
+from trainers.coding.coder import Decoder, Encoder, information_bits
+from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
+
+NUM_KINDS = 8
+RAW, HALF, INTEGERS, CONSTANT = range(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How one tensor is stored; what ``argument`` means is the kind's own affair."""
+
+    entry: Entry
+    kind: int
+    argument: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coded:
+    """One tensor as read, and what it took."""
+
+    section: Section
+    stored_bytes: int = 0
+    """Before the stream, without tables."""
+    coded_bits: float = 0.0
+    """In the stream: -log2 p of its symbols, with the probabilities they were coded with."""
+    table_bytes: dict[str, int] = field(default_factory=dict)
+    """Tables stored with this tensor, by name; later tensors may share them."""
+
+
+Finish = Callable[[Decoder], Coded]
+
+
+class AbstractCodec(abc.ABC):
+    """Writes or reads all tensors of one kind in one file, in the order of the architecture."""
+
+    @abc.abstractmethod
+    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        """Append what comes before the stream to ``out``, and the symbols to ``encoder``."""
+
+    @abc.abstractmethod
+    def read(self, use: Use, reader: Reader) -> Finish:
+        """Read what comes before the stream; what is returned reads the symbols.
+
+        Raises:
+            RfzError: this is not what ``write`` can have written; ``Finish`` raises it too.
+        """
+
+
+class Plain(AbstractCodec):
+    """Kinds ``RAW`` and ``HALF``: all values as they are, in the architecture's dtype or as float16. No argument."""
+
+    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        out += _little_endian(sections.tensors[use.entry.name].values)
+
+    def read(self, use: Use, reader: Reader) -> Finish:
+        _check_argument(use, at_most=0)
+        values = _take(reader, use.entry, use.entry.num_values, half=use.kind == HALF).reshape(use.entry.shape)
+        return lambda decoder: Coded(section=Raw(values=values), stored_bytes=values.nbytes)
+
+
+class Constant(AbstractCodec):
+    """Kind ``CONSTANT``: all values have the same bits. Argument: 1 if the value is stored, else it is zero; + 2 if
+    it is float16 where the architecture has more."""
+
+    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        out += _little_endian(sections.tensors[use.entry.name].values.reshape(-1)[: use.argument % 2])
+
+    def read(self, use: Use, reader: Reader) -> Finish:
+        _check_argument(use, at_most=3)
+        value = _take(reader, use.entry, use.argument % 2, half=use.argument >= 2)
+        values = np.full(use.entry.shape, value[0] if len(value) else 0, value.dtype)
+        return lambda decoder: Coded(section=Raw(values=values), stored_bytes=value.nbytes)
+
+
+class StaticTables(AbstractCodec):
+    """Kind ``INTEGERS``: symbols under exact counts. Argument: number of the table, stored where it is first used."""
+
+    def __init__(self, uses: Sequence[Use]) -> None:
+        """``uses``: all tensors of this kind.
+
+        Raises:
+            ValueError: the numbers of the tables have gaps.
+        """
+        self._totals: dict[int, int] = {}
+        for use in uses:
+            self._totals[use.argument] = self._totals.get(use.argument, 0) + use.entry.num_values
+        numbers = sorted(self._totals)
+        if numbers != list(range(len(numbers))):
+            raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
+        self._tables: dict[int, tables.Table] = {}
+        self._left: dict[int, npt.NDArray[np.int64]] = {}
+
+    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        if use.argument not in self._tables:
+            integers = [section for section in sections.tensors.values() if isinstance(section, Integers)]
+            table = tables.count([section.values for section in integers if section.table == use.argument])
+            tables.write_table(out, table)
+            self._tables[use.argument] = table
+        table = self._tables[use.argument]
+        values = cast(Integers, sections.tensors[use.entry.name]).values
+        encoder.encode(table.index(values.ravel()), table.counts)
+
+    def read(self, use: Use, reader: Reader) -> Finish:
+        table_bytes = {}
+        if use.argument not in self._tables:
+            start = reader.position
+            table = tables.read_table(reader, self._totals[use.argument])
+            self._tables[use.argument], self._left[use.argument] = table, table.counts
+            table_bytes[f"table {use.argument}"] = reader.position - start
+        return lambda decoder: self._decode(use, table_bytes, decoder)
+
+    def _decode(self, use: Use, table_bytes: dict[str, int], decoder: Decoder) -> Coded:
+        table = self._tables[use.argument]
+        indices = decoder.decode(table.counts, use.entry.num_values)
+        found = np.bincount(indices, minlength=len(table.counts))
+        # The counts are exact and sum to what is decoded with them, so a wrong stream under a recomputed checksum
+        # finds some symbol too often.
+        self._left[use.argument] = self._left[use.argument] - found
+        if (self._left[use.argument] < 0).any():
+            raise RfzError("the coded stream is damaged: its symbols do not match their frequency table")
+        values = table.symbols[indices].reshape(use.entry.shape)
+        return Coded(
+            section=Integers(values=values, table=use.argument),
+            coded_bits=float(found @ information_bits(table.counts)),
+            table_bytes=table_bytes,
+        )
+
+
+def plan(entry: Entry, section: Section) -> Use:
+    """The kind that stores ``section`` in the fewest bytes."""
+    if isinstance(section, Integers):
+        return Use(entry=entry, kind=INTEGERS, argument=section.table)
+    is_half = section.values.dtype != np.dtype(entry.dtype)
+    bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
+    if (bits == bits[:1]).all():
+        return Use(entry=entry, kind=CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
+    return Use(entry=entry, kind=HALF if is_half else RAW, argument=0)
+
+
+def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:
+    """One codec for each kind, for one file.
+
+    Raises:
+        ValueError: a kind is unknown, or its arguments do not fit together.
+    """
+    plain = Plain()
+    integers = StaticTables([use for use in uses if use.kind == INTEGERS])
+    codecs: dict[int, AbstractCodec] = {RAW: plain, HALF: plain, INTEGERS: integers, CONSTANT: Constant()}
+    for use in uses:
+        if use.kind not in codecs:
+            raise ValueError(
+                f"tensor {use.entry.name!r} is of kind {use.kind}, this ratefront knows {sorted(codecs)}: "
+                "use a newer ratefront"
+            )
+    return codecs
+
+
+def _check_argument(use: Use, *, at_most: int) -> None:
+    if use.argument > at_most:
+        raise RfzError(
+            f"the file is malformed: tensor {use.entry.name!r} has argument {use.argument} of kind {use.kind}, "
+            f"at most {at_most} may be"
+        )
+
+
+def _take(reader: Reader, entry: Entry, num_values: int, *, half: bool) -> npt.NDArray[np.generic]:
+    dtype = np.dtype("float16" if half else entry.dtype).newbyteorder("<")
+    values = np.frombuffer(reader.take(num_values * dtype.itemsize), dtype)
+    if dtype.kind == "b" and (values.view(np.uint8) > 1).any():
+        raise RfzError(f"the file is malformed: tensor {entry.name!r} holds a truth value that is not 0 or 1")
+    return values.astype(dtype.newbyteorder("="))
+
+
+def _little_endian(values: npt.NDArray[np.generic]) -> bytes:
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
