@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 import platform
@@ -47,6 +48,7 @@ def prepare(tracking_uri: str, name: str) -> dict[str, str]:
     """
     from mlflow import MlflowClient
 
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # making a database is no news
     database = sqlite_path(tracking_uri)
     if database is not None:
         _use_wal(database)
