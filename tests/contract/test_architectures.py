@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.golden.regenerate import ARCHITECTURE_FINGERPRINTS, architecture_fingerprint, plain
+from tests.golden.regenerate import ARCHITECTURE_FINGERPRINTS, architecture_fingerprint, input_shape_of, plain
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, complete, count_macs, layout_of
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
 def arguments_of(name: str, num_outputs: int = 10) -> dict[str, Any]:
-    return complete(ARCHITECTURES[name], {}, input_shape=(1, 28, 28), num_outputs=num_outputs)
+    return complete(ARCHITECTURES[name], {}, input_shape=input_shape_of(name), num_outputs=num_outputs)
 
 
 def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:
@@ -35,7 +35,7 @@ def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:
 def test_outputs_are_one_row_for_each_example(name: str) -> None:
     model = build(name, ARCHITECTURES[name], arguments_of(name)).eval()
     with torch.no_grad():
-        outputs = model(torch.randn(3, 1, 28, 28))
+        outputs = model(torch.randn(3, *input_shape_of(name)))
     assert outputs.shape == (3, 10)
     assert outputs.dtype == torch.float32
     assert outputs.isfinite().all()
@@ -44,7 +44,7 @@ def test_outputs_are_one_row_for_each_example(name: str) -> None:
 def test_num_outputs_is_respected_where_it_is_an_argument(name: str) -> None:
     if "num_outputs" in inspect.signature(ARCHITECTURES[name]).parameters:
         model = build(name, ARCHITECTURES[name], arguments_of(name, num_outputs=7)).eval()
-        assert model(torch.randn(2, 1, 28, 28)).shape == (2, 7)
+        assert model(torch.randn(2, *input_shape_of(name))).shape == (2, 7)
 
 
 def test_a_registered_name_keeps_its_meaning(name: str) -> None:
@@ -65,7 +65,7 @@ def test_the_same_seed_initialises_the_same_network(name: str) -> None:
 
 def test_multiply_accumulates_are_at_least_one_for_each_weight(name: str) -> None:
     model = build_on_meta(name, ARCHITECTURES[name], arguments_of(name)).train()
-    macs = count_macs(model, (1, 28, 28))
+    macs = count_macs(model, input_shape_of(name))
     assert macs >= sum(parameter.numel() for parameter in model.parameters() if parameter.ndim >= 2)
     assert model.training, "counting leaves the mode as it was"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,16 @@ def tiny_layout() -> container.Layout:
     )
 
 
+def input_shape_of(name: str) -> tuple[int, ...]:
+    """The shape that an architecture has as its default; 1x28x28 where it has none."""
+    parameter = inspect.signature(ARCHITECTURES[name]).parameters.get("input_shape")
+    return (1, 28, 28) if parameter is None or parameter.default is parameter.empty else tuple(parameter.default)
+
+
 def architecture_fingerprint(name: str) -> dict[str, object]:
-    """Of a registered architecture with default arguments, for 1x28x28 inputs in ten classes."""
-    arguments = complete(ARCHITECTURES[name], {}, input_shape=(1, 28, 28), num_outputs=10)
+    """Of a registered architecture with default arguments, for ten classes."""
+    shape = input_shape_of(name)
+    arguments = complete(ARCHITECTURES[name], {}, input_shape=shape, num_outputs=10)
     model = build(name, ARCHITECTURES[name], arguments)
     fingerprint = container.fingerprint(layout_of(model)).hex()
     model.double().eval()
@@ -68,7 +76,7 @@ def architecture_fingerprint(name: str) -> dict[str, object]:
             parameter.copy_(
                 torch.arange(parameter.numel(), dtype=torch.float64).sin().view(parameter.shape) * (2 / fan_in) ** 0.5
             )
-        outputs = model(torch.arange(2 * 28 * 28, dtype=torch.float64).mul(0.7).sin().view(2, 1, 28, 28))
+        outputs = model(torch.arange(2 * math.prod(shape), dtype=torch.float64).mul(0.7).sin().view(2, *shape))
     signature = inspect.signature(ARCHITECTURES[name])
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

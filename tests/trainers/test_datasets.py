@@ -6,9 +6,12 @@ import functools
 import gzip
 import hashlib
 import http.server
+import io
 import logging
+import lzma
 import socket
 import struct
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainers.datasets import files, idx
+from trainers.datasets import cifar10, files, idx
 from trainers.datasets.files import DataFile, DataUnavailableError, locate
 
 CONTENT = b"some data"
@@ -167,3 +170,176 @@ def test_every_file_has_a_checksum_and_two_mirrors() -> None:
     for checksums in idx._SHA256.values():
         assert len(checksums) == 4
         assert all(len(checksum) == 64 for checksum in checksums.values())
+
+
+NUM_MADE = 3
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Six small batches in place of CIFAR-10's, which the reader takes for them."""
+    generator = np.random.default_rng(0)
+    batches = {}
+    for name in list(cifar10._SHA1):
+        records = generator.integers(256, size=(NUM_MADE, cifar10._RECORD_BYTES), dtype=np.uint8)
+        records[:, 0] %= 10
+        batches[name] = records.tobytes()
+        monkeypatch.setitem(cifar10._SHA1, name, hashlib.sha1(batches[name]).hexdigest())
+    monkeypatch.setattr(cifar10, "_RECORDS", NUM_MADE)
+    return batches
+
+
+def packed(batches: dict[str, bytes], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``folder`` as the data folder, with ``batches`` in it."""
+    (folder / "cifar10").mkdir()
+    for name, content in batches.items():
+        data = lzma.compress(content)
+        (folder / "cifar10" / f"{name}.xz").write_bytes(data)
+        monkeypatch.setitem(cifar10._XZ_SHA256, name, hashlib.sha256(data).hexdigest())
+    monkeypatch.setenv("RATEFRONT_DATA", str(folder))
+
+
+def archive_of(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        folder = tarfile.TarInfo("cifar-10-batches-bin")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def as_members(batches: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"cifar-10-batches-bin/{name}": content for name, content in batches.items()}
+
+
+def publish(data: bytes, served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``data`` as the official archive."""
+    url, folder = served
+    (folder / "a.tar.gz").write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    made = DataFile(path=cifar10._ARCHIVE.path, sha256=sha256, urls=(f"{url}/a.tar.gz",))
+    monkeypatch.setattr(cifar10, "_ARCHIVE", made)
+
+
+def assert_loaded(batches: dict[str, bytes]) -> None:
+    """What ``load`` gives are the records of ``batches``, byte by byte."""
+    train, test = cifar10.load()
+    contents = [batches[f"data_batch_{number}.bin"] for number in range(1, 6)]
+    for (images, labels), content in ((train, b"".join(contents)), (test, batches["test_batch.bin"])):
+        assert images.shape == (len(content) // 3073, 3, 32, 32)
+        assert labels.shape == images.shape[:1]
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            assert bytes([label]) + image.tobytes() == content[3073 * index : 3073 * (index + 1)]
+
+
+def test_cifar10_is_read_from_the_data_folder(
+    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(made, tmp_path, monkeypatch)
+    assert_loaded(made)
+
+
+def test_cifar10_is_read_from_the_official_archive_in_whatever_order(
+    made: dict[str, bytes], served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {"cifar-10-batches-bin/readme.html": b"read me", "../data_batch_1.bin": b"no member of ours"}
+    publish(archive_of(others | as_members(dict(reversed(made.items())))), served, monkeypatch)
+    assert_loaded(made)
+    cached = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert cached == ["cifar-10-binary.tar.gz"], "nothing is unpacked to disk"
+
+
+def test_the_archive_gives_what_the_data_folder_lacks(
+    made: dict[str, bytes], served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed({"data_batch_2.bin": made["data_batch_2.bin"]}, tmp_path, monkeypatch)
+    publish(archive_of(as_members(made)), served, monkeypatch)
+    assert_loaded(made)
+
+
+def test_cifar10_offline_is_one_clear_line(closed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar10, "_ARCHIVE", DataFile(path=cifar10._ARCHIVE.path, sha256=SHA256, urls=(closed_url,)))
+    with pytest.raises(
+        DataUnavailableError, match=r"^data file 'cifar10/cifar-10-binary\.tar\.gz' is unavailable \(.*$"
+    ):
+        cifar10.load()
+
+
+def test_another_file_in_place_of_a_batch_is_refused(
+    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(made, tmp_path, monkeypatch)
+    path = tmp_path / "cifar10" / "test_batch.bin.xz"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataUnavailableError, match=r"test_batch\.bin\.xz is not the expected file: its SHA-256 is .*$"):
+        cifar10.load()
+
+
+def wrong(content: bytes) -> dict[str, tuple[bytes, str]]:
+    """What may be in place of a batch, and what is said of it."""
+    return {
+        "short": (content[:-1], f": {len(content) - 1} bytes unpacked, wanted {len(content)} bytes"),
+        "long": (content + b"\0", f": more unpacked, wanted {len(content)} bytes"),
+        "empty": (b"", f": 0 bytes unpacked, wanted {len(content)} bytes"),
+        "other": (b"\xff" + content[1:], ": its SHA-1 is "),
+    }
+
+
+@pytest.mark.parametrize("kind", ["short", "long", "empty", "other"])
+def test_wrong_content_of_a_batch_is_one_line(kind: str, made: dict[str, bytes], tmp_path: Path) -> None:
+    name = "data_batch_3.bin"
+    content, said = wrong(made[name])[kind]
+    xz, archive = tmp_path / "x.xz", tmp_path / "x.tar.gz"
+    xz.write_bytes(lzma.compress(content))
+    archive.write_bytes(archive_of(as_members({**made, name: content})))
+    for path in (xz, archive):
+        with pytest.raises(ValueError) as caught:
+            cifar10.read_xz(path, name) if path is xz else cifar10.read_archive(path, made)
+        assert str(caught.value).startswith(f"{path} does not hold CIFAR-10's {name}{said}")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0, 0.0001, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_one_line(share: float, made: dict[str, bytes], tmp_path: Path) -> None:
+    xz, archive = tmp_path / "x.xz", tmp_path / "x.tar.gz"
+    for path, data in ((xz, lzma.compress(made["test_batch.bin"])), (archive, archive_of(as_members(made)))):
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(ValueError) as caught:
+            cifar10.read_xz(path, "test_batch.bin") if path is xz else cifar10.read_archive(path, made)
+        assert str(caught.value).startswith(f"{path} ")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"neither", b"\xfd7zXZ\0" + b"?" * 99, gzip.compress(b"no archive" * 99)])
+def test_what_is_not_packed_is_one_line(content: bytes, made: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    for read in (lambda: cifar10.read_xz(path, "test_batch.bin"), lambda: cifar10.read_archive(path, made)):
+        with pytest.raises(ValueError, match=rf"^{path} cannot be unpacked: \w+Error: .*$"):
+            read()
+
+
+def test_an_archive_without_a_batch_or_with_a_link_in_its_place_is_refused(
+    made: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(archive_of(as_members({name: made[name] for name in made if name != "test_batch.bin"})))
+    with pytest.raises(ValueError, match=r"x\.tar\.gz has no file 'cifar-10-batches-bin/test_batch\.bin'$"):
+        cifar10.read_archive(path, made)
+    with tarfile.open(path, "w:gz") as archive:
+        link = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    with pytest.raises(ValueError, match="has no file"):
+        cifar10.read_archive(path, ["test_batch.bin"])
+
+
+def test_cifar10_has_its_checksums() -> None:
+    assert list(cifar10._SHA1) == list(cifar10._XZ_SHA256), "the order of the training files is that of the examples"
+    assert all(len(checksum) == 40 for checksum in cifar10._SHA1.values())
+    assert all(len(checksum) == 64 for checksum in cifar10._XZ_SHA256.values())
+    assert len(cifar10._ARCHIVE.sha256) == 64

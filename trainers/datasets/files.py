@@ -29,12 +29,9 @@ def locate(file: DataFile) -> Path:
     Raises:
         DataUnavailableError: it is not there and no download worked, or its content is not the expected one.
     """
-    folder = os.environ.get("RATEFRONT_DATA")
-    if folder:
-        path = Path(folder) / file.path
-        if path.is_file():
-            _verify(path, file)
-            return path
+    local = find_local(file)
+    if local is not None:
+        return local
     pooch.get_logger().setLevel("WARNING")  # a failed mirror is said once, in our own line
     reasons = []
     for url in file.urls:
@@ -50,11 +47,26 @@ def locate(file: DataFile) -> Path:
         except Exception as error:  # each download library has its own: the next mirror may work
             reasons.append(f"{url}: {type(error).__name__}")
     tried = "; ".join(reasons)
+    folder = os.environ.get("RATEFRONT_DATA")
     where = f"not in RATEFRONT_DATA={folder}" if folder else "RATEFRONT_DATA is not set"
     raise DataUnavailableError(
         f"data file {file.path!r} is unavailable ({where}; {tried}): "
         "connect to the network, or set RATEFRONT_DATA to a folder that holds it"
     )
+
+
+def find_local(file: DataFile) -> Path | None:
+    """The verified file below ``RATEFRONT_DATA``; None where that is not set or holds none.
+
+    Raises:
+        DataUnavailableError: its content is not the expected one.
+    """
+    folder = os.environ.get("RATEFRONT_DATA")
+    path = Path(folder) / file.path if folder else None
+    if path is None or not path.is_file():
+        return None
+    _verify(path, file)
+    return path
 
 
 def _verify(path: Path, file: DataFile) -> None:

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from trainers import checks
 from trainers.datasets import idx
+from trainers.tasks.augment import random_shift
 from trainers.tasks.base import Split, Task, classification
 
 _NUM_TRAIN = 55_000
+_SIDE = 28
 
 
-def mnist() -> Task:
+def mnist(*, shift: int = 0) -> Task:
     """55,000 training and 5,000 validation images (the last of the training file), 10,000 test images.
+
+    Args:
+        shift: while training, move each image by up to this many pixels along both axes; 0 for not at all.
 
     References:
         LeCun, Bottou, Bengio, Haffner 1998, "Gradient-Based Learning Applied to Document Recognition".
     """
-    return _load("mnist", mean=0.1307, standard_deviation=0.3081)
+    return _load("mnist", mean=0.1307, standard_deviation=0.3081, shift=shift)
 
 
-def fashion_mnist() -> Task:
-    """Split as ``mnist``.
+def fashion_mnist(*, shift: int = 0) -> Task:
+    """Split, and shifted, as ``mnist``.
 
     References:
         Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST", arXiv 1708.07747.
     """
-    return _load("fashion-mnist", mean=0.2860, standard_deviation=0.3530)
+    return _load("fashion-mnist", mean=0.2860, standard_deviation=0.3530, shift=shift)
 
 
-def _load(data_set: str, *, mean: float, standard_deviation: float) -> Task:
+def _load(data_set: str, *, mean: float, standard_deviation: float, shift: int) -> Task:
+    checks.integer("shift", shift, low=0, high=_SIDE - 1)
+
     def split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:
         inputs = torch.tensor(images).to(torch.float32).div_(255).sub_(mean).div_(standard_deviation).unsqueeze(1)
         return Split(inputs=inputs, targets=torch.tensor(labels).to(torch.int64))
@@ -41,4 +51,5 @@ def _load(data_set: str, *, mean: float, standard_deviation: float) -> Task:
         validation=split(images[_NUM_TRAIN:], labels[_NUM_TRAIN:]),
         test=split(*idx.load(data_set, "t10k")),
         num_classes=10,
+        augment=partial(random_shift, most=shift, fill=-mean / standard_deviation) if shift else None,  # with black
     )

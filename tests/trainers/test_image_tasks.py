@@ -1,0 +1,114 @@
+"""What the image tasks make of their files' bytes: splits, normalisation, augmentation; on small made data."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor
+
+from trainers.datasets import cifar10 as cifar10_files
+from trainers.datasets import idx
+from trainers.tasks.base import Task
+from trainers.tasks.cifar10 import cifar10
+from trainers.tasks.mnist import fashion_mnist, mnist
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def made(count: int, *shape: int) -> tuple[Bytes, Bytes]:
+    generator = np.random.default_rng(count)
+    return generator.integers(256, size=(count, *shape), dtype=np.uint8), np.arange(count).astype(np.uint8) % 10
+
+
+@pytest.fixture(autouse=True)
+def _made_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar10_files, "load", lambda: (made(50, 3, 32, 32), made(10, 3, 32, 32)))
+    monkeypatch.setattr(idx, "load", lambda data_set, part: made({"train": 60, "t10k": 10}[part], 28, 28))
+    # by name, since the package's attributes of these names are the functions
+    monkeypatch.setattr(importlib.import_module("trainers.tasks.cifar10"), "_NUM_TRAIN", 45)
+    monkeypatch.setattr(importlib.import_module("trainers.tasks.mnist"), "_NUM_TRAIN", 55)
+
+
+def test_cifar10_is_split_in_order_and_normalised_per_channel() -> None:
+    task = cifar10()
+    assert task.input_shape == (3, 32, 32)
+    assert task.num_outputs == 10
+    (images, labels), (test_images, test_labels) = cifar10_files.load()
+    expected_images = {"train": images[:45], "validation": images[45:], "test": test_images}
+    expected_labels = {"train": labels[:45], "validation": labels[45:], "test": test_labels}
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    for name, expected in expected_images.items():
+        split = getattr(task, name)
+        wanted = (expected.transpose(0, 2, 3, 1) / 255 - mean) / deviation
+        np.testing.assert_allclose(split.inputs.numpy().transpose(0, 2, 3, 1), wanted, atol=1e-6)
+        assert split.targets.tolist() == expected_labels[name].tolist()
+
+
+def shifts(image: Tensor, most: int, fill: float) -> list[Tensor]:
+    """All of them, cut from the padded image."""
+    _, height, width = image.shape
+    padded = torch.nn.functional.pad(image, (most, most, most, most), value=fill)
+    steps = range(2 * most + 1)
+    return [padded[:, row : row + height, column : column + width] for row in steps for column in steps]
+
+
+def test_cifar10_shifts_by_up_to_four_and_mirrors() -> None:
+    torch.manual_seed(0)
+    task = cifar10()
+    assert task.augment is not None
+    inputs = task.train.inputs
+    outputs = task.augment(inputs)
+    found = []
+    for image, output in zip(inputs, outputs, strict=True):
+        candidates = shifts(image, 4, 0.0)
+        candidates += [each.flip(-1) for each in candidates]
+        found += [index for index, each in enumerate(candidates) if each.equal(output)]
+    assert len(found) == len(inputs)
+    assert len(set(found)) > 30
+    assert cifar10(augment=False).augment is None
+
+
+@pytest.mark.parametrize("value", [0, 1, "no", None])
+def test_cifar10_refuses_what_is_neither_true_nor_false(value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^augment is {value!r}: wanted true or false$"):
+        cifar10(augment=value)
+
+
+@pytest.mark.parametrize("task", [mnist, fashion_mnist])
+def test_grey_images_are_shifted_in_black(task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    black = np.zeros((60, 28, 28), np.uint8)
+    monkeypatch.setattr(idx, "load", lambda data_set, part: (black, np.zeros(60, np.uint8)))
+    loaded = task(shift=3)
+    assert loaded.augment is not None
+    outputs = loaded.augment(loaded.train.inputs)
+    torch.testing.assert_close(outputs, loaded.train.inputs)
+
+
+@pytest.mark.parametrize("task", [mnist, fashion_mnist])
+def test_grey_images_are_shifted_by_up_to_shift(task: Callable[..., Task]) -> None:
+    torch.manual_seed(0)
+    assert task().augment is None
+    loaded = task(shift=2)
+    assert loaded.augment is not None
+    inside = slice(2, -2)  # what comes in at the border is another test's
+    found = []
+    for image, output in zip(loaded.train.inputs, loaded.augment(loaded.train.inputs), strict=True):
+        candidates = shifts(image, 2, 0.0)
+        found += [i for i, each in enumerate(candidates) if each[:, inside, inside].equal(output[:, inside, inside])]
+    assert len(found) == len(loaded.train)
+    assert len(set(found)) > 10
+    assert task(shift=2).train.inputs.equal(task().train.inputs)
+
+
+@pytest.mark.parametrize("value", [-1, 28, 1.5, True, "2", None])
+@pytest.mark.parametrize("task", [mnist, fashion_mnist])
+def test_a_wrong_shift_is_one_line(task: Callable[..., Task], value: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        task(shift=value)
+    assert str(caught.value) == f"shift is {value!r}: wanted a whole number of at least 0 and at most 27"

@@ -1,0 +1,50 @@
+"""CIFAR-10: 32x32 colour images in ten classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainers.datasets import cifar10 as files
+from trainers.tasks.augment import random_flip, random_shift
+from trainers.tasks.base import Split, Task, classification
+
+_NUM_TRAIN = 45_000
+_MOST_SHIFT = 4
+# of ImageNet; the published CIFAR-10 ResNet-20 and ResNet-32 of akamaster/pytorch_resnet_cifar10 expect exactly these
+_MEAN = (0.485, 0.456, 0.406)
+_STANDARD_DEVIATION = (0.229, 0.224, 0.225)
+
+
+def cifar10(*, augment: bool = True) -> Task:
+    """45,000 training and 5,000 validation images (the last of the training files), 10,000 test images.
+
+    Args:
+        augment: while training, shift each image by up to 4 pixels, padded with zeros after normalisation, and
+            mirror it with probability one half, as He et al.
+
+    References:
+        Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
+        He, Zhang, Ren, Sun 2016, "Deep Residual Learning for Image Recognition", arXiv 1512.03385.
+    """
+    if not isinstance(augment, bool):
+        raise ValueError(f"augment is {augment!r}: wanted true or false")
+    (images, labels), test = files.load()
+    return classification(
+        train=_split((images[:_NUM_TRAIN], labels[:_NUM_TRAIN])),
+        validation=_split((images[_NUM_TRAIN:], labels[_NUM_TRAIN:])),
+        test=_split(test),
+        num_classes=10,
+        augment=shift_and_flip if augment else None,
+    )
+
+
+def shift_and_flip(inputs: Tensor) -> Tensor:
+    return random_flip(random_shift(inputs, most=_MOST_SHIFT))
+
+
+def _split(examples: files.Examples) -> Split:
+    images, labels = examples
+    mean, standard_deviation = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _STANDARD_DEVIATION))
+    inputs = torch.tensor(images).to(torch.float32).div_(255).sub_(mean).div_(standard_deviation)
+    return Split(inputs=inputs, targets=torch.tensor(labels).to(torch.int64))
