@@ -14,7 +14,7 @@ from trainers.evaluate import evaluate
 from trainers.instantiate import make_task
 from trainers.tasks.base import Task
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]  # a minute of forward passes on two free cores
 
 
 @pytest.fixture(scope="module")
