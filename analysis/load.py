@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from analysis.addresses import check_answers, check_exists, sqlite_path, sqlite_uri, without_credentials
+from analysis.addresses import check_answers, check_exists, sqlite_path, without_credentials
 from analysis.labels import config_labels, config_text
 from analysis.names import nearest
 from trainers.record import COLUMNS, OperatingPoint
@@ -22,9 +22,6 @@ from trainers.record import COLUMNS, OperatingPoint
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
     from mlflow.store.entities import PagedList
-
-__all__ = ["POINT_COLUMNS", "SWEEP_COLUMNS", "check_tracking", "list_sweeps", "load_points"]
-__all__ += ["sqlite_path", "sqlite_uri", "without_credentials"]
 
 T = TypeVar("T")
 

@@ -102,7 +102,7 @@ def _not_as_measured(file: Path, sha256: str) -> str | None:
 
 def _download(chosen: pd.Series, tracking_uri: str) -> str:
     """The command that fetches the file from the run which measured it."""
-    from analysis.load import without_credentials
+    from analysis.addresses import without_credentials
 
     return (
         f"MLFLOW_TRACKING_URI={shlex.quote(without_credentials(tracking_uri))} mlflow artifacts download "

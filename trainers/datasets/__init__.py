@@ -1,1 +1,1 @@
-"""Files to tensors: readers, checksummed downloads, and how training data is split."""
+"""Files to arrays: readers and checksummed downloads. Splits are the tasks' to make."""
