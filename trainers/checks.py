@@ -32,3 +32,9 @@ def integers(name: str, value: Any, /, *, low: int, high: int, max_length: int) 
         raise ValueError(f"{name} is {value!r}: wanted a list of at most {max_length} whole numbers")
     for index, item in enumerate(value):
         integer(f"{name}[{index}]", item, low=low, high=high)
+
+
+def choice(name: str, value: Any, /, valid: Sequence[str]) -> None:
+    """One of ``valid``."""
+    if value not in valid:
+        raise ValueError(f"{name} is {value!r}: wanted {' or '.join(valid)}")

@@ -12,7 +12,16 @@ import pytest
 import torch
 
 from tests.trainers.networks import CLUSTERS
-from tests.trainers.trials import ARCHITECTURES, FIRST, architecture_of, attach, configuration, run, without_time
+from tests.trainers.trials import (
+    ARCHITECTURES,
+    FIRST,
+    VARIANTS,
+    architecture_of,
+    attach,
+    configuration,
+    run,
+    without_time,
+)
 from trainers import loop
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container
@@ -24,12 +33,16 @@ from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.train import forget_checkpoint, train
 
-pytestmark = pytest.mark.parametrize("name", METHODS)
+pytestmark = pytest.mark.parametrize("name", VARIANTS)
 on_every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
 class KilledError(Exception):
     """Raised from a report, it ends a training as a kill would."""
+
+
+def kind_of(name: str) -> type[AbstractMethod]:
+    return METHODS[VARIANTS[name]["name"]]
 
 
 def assert_same_sections(found: Sections, wanted: Sections) -> None:
@@ -93,7 +106,7 @@ def test_gradients_reach_every_trained_tensor(name: str, architecture: str) -> N
         for parameter in trained:
             assert parameter.grad is not None
             assert parameter.grad.isfinite().all()
-            if architecture == "normed" and parameter.ndim == 0:
+            if architecture == "normed" and parameter.numel() == 1:
                 continue  # a common scale of the weights before BatchNorm changes nothing
             assert parameter.grad.any(), f"a tensor of shape {tuple(parameter.shape)} gets no gradient"
             parameter.grad = None
@@ -238,14 +251,14 @@ def test_one_bad_value_is_refused_or_is_none_of_what_is_stored(name: str, archit
 
 @on_every_architecture
 def test_decoding_needs_only_the_file_and_the_shapes(name: str, architecture: str, tmp_path: Path) -> None:
-    assert isinstance(inspect.getattr_static(METHODS[name], "decode"), staticmethod)
+    assert isinstance(inspect.getattr_static(kind_of(name), "decode"), staticmethod)
     config = configuration(name, architecture)
     trial = attach(config)
     for data in run(config, tmp_path)[0].values():
         plain = build_on_meta(trial.header.architecture, architecture_of(config), trial.header.arguments)
         before = torch.get_rng_state()
-        decoded = METHODS[name].decode(container.read(data, trial.layout), plain)
-        again = METHODS[name].decode(container.read(data, trial.layout), plain)
+        decoded = kind_of(name).decode(container.read(data, trial.layout), plain)
+        again = kind_of(name).decode(container.read(data, trial.layout), plain)
         assert torch.equal(torch.get_rng_state(), before), "decoding draws no random numbers"
         assert all(tensor.is_meta for tensor in plain.state_dict().values())
         assert list(decoded) == list(plain.state_dict())
@@ -266,7 +279,7 @@ def test_what_is_measured_is_the_decoded_file(name: str, architecture: str, tmp_
     for point in points:
         network = load_compressed(point.path, architecture=function)
         by_hand = function(**trial.header.arguments).eval()
-        by_hand.load_state_dict(METHODS[name].decode(container.read(Path(point.path).read_bytes(), trial.layout),
+        by_hand.load_state_dict(kind_of(name).decode(container.read(Path(point.path).read_bytes(), trial.layout),
                                                      trial.context.plain))  # fmt: skip
         inputs = trial.task.test.inputs
         with torch.no_grad():
@@ -312,28 +325,28 @@ def test_reports_are_few_and_the_last_is_at_the_last_step(
     found = [report.step for report in reports]
     assert found == sorted(set(found))
     assert found[-1] == steps
-    assert len(found) <= 50 + len(METHODS[name].phases(*_unattached(name)))
+    assert len(found) <= 50 + len(kind_of(name).phases(*_unattached(name)))
     assert all(report.total_steps == steps for report in reports)
 
 
 def test_the_rate_knob_is_a_field_and_its_range_is_accepted(name: str) -> None:
-    knob = METHODS[name].rate_knob
+    knob = kind_of(name).rate_knob
     if knob is None:
         return
     ends = knob.values or (knob.low, knob.high)
     assert len(ends) >= 2
     for value in ends:
-        method = METHODS[name](**{knob.field: value})
+        method = kind_of(name)(**{knob.field: value})
         assert getattr(method, knob.field) == value
 
 
 def test_fields_are_checked_when_a_method_is_made(name: str) -> None:
-    knob = METHODS[name].rate_knob
+    knob = kind_of(name).rate_knob
     if knob is None:
         return
     for value in (math.nan, math.inf, -1, "much", True, None):
         with pytest.raises(ValueError, match=f"^{knob.field} is "):
-            METHODS[name](**{knob.field: value})
+            kind_of(name)(**{knob.field: value})
 
 
 def test_the_test_split_is_out_of_reach(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +355,7 @@ def test_the_test_split_is_out_of_reach(name: str, tmp_path: Path, monkeypatch: 
         assert len(next(context.batches("train"))[0]) == 96
         return next(context.batches("test"))
 
-    monkeypatch.setattr(METHODS[name], "attach", peek)
+    monkeypatch.setattr(kind_of(name), "attach", peek)
     with pytest.raises(KeyError, match="test"):
         run(configuration(name), tmp_path)
 

@@ -98,7 +98,7 @@ def test_a_written_file_is_the_same_sweep(tmp_path: Path) -> None:
 
 
 def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
-    assert Sweep.from_dict(document()).sweep_id == "small-7ae51d7c"
+    assert Sweep.from_dict(document()).sweep_id == "small-e4f9ee77"
 
 
 def test_a_sweep_holds_every_default_so_that_a_later_default_changes_nothing() -> None:

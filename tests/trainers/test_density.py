@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from trainers.methods.density import DeepFactorized
+from trainers.methods.density import DeepFactorized, Geometric
 
 
 @pytest.fixture(params=[0, 1, 2], ids=["fresh", "shaped", "wild"])
@@ -126,3 +126,81 @@ def test_the_initial_width_follows_its_scale(init_scale: float) -> None:
     mean = (probability * x).sum()
     spread = (probability * (x - mean) ** 2).sum().sqrt().item()
     assert 0.5 * init_scale < spread < 4 * init_scale
+
+
+def code_lengths(density: Geometric, *, furthest: int) -> torch.Tensor:
+    """L(0), L(1), ... in bits, up to a constant, from the slopes that the density holds."""
+    outer, inner = density.outer.item(), density.inner.item()
+    further = (inner + 3 * outer) / 2
+    return torch.cat([torch.zeros(1), (further - outer) + further * torch.arange(float(furthest))])
+
+
+def fitted(*, seed: int = 0) -> tuple[Geometric, torch.Tensor]:
+    torch.manual_seed(seed)
+    phi = (torch.rand(5000, 1) < 0.2) * 2 * torch.randn(5000, 1)
+    density = Geometric()
+    density.fit([phi])
+    return density, phi
+
+
+def test_the_geometric_rate_is_the_code_length_of_the_rounded_latents() -> None:
+    """Against the entropy of zero, sign and magnitude, written from their counts."""
+    density, phi = fitted()
+    rounded = phi.round().abs()
+    zeros, nonzeros, total = (rounded == 0).sum().item(), (rounded > 0).sum().item(), rounded.sum().item()
+    p, more = (nonzeros + 1) / (zeros + nonzeros + 2), (total - nonzeros + 1) / (total + 2)
+    wanted = -zeros * math.log2(1 - p) - nonzeros * (math.log2(p) - 1 + math.log2(1 - more))
+    wanted -= (total - nonzeros) * math.log2(more)
+    assert density.rate([phi]).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_geometric_gradient_is_the_difference_of_code_lengths_half_a_step_away() -> None:
+    """The derivative of L convolved with the unit box is L(x + 1/2) - L(x - 1/2)."""
+    density, _ = fitted()
+    lengths = code_lengths(density, furthest=6)
+    x = torch.linspace(-4, 4, 161).reshape(-1, 1).requires_grad_()
+    density.rate([x]).backward()
+
+    def length(position: torch.Tensor) -> torch.Tensor:
+        below = position.abs().floor().long()
+        share = position.abs() - below
+        return (1 - share) * lengths[below] + share * lengths[below + 1]
+
+    wanted = length(x.detach() + 0.5) - length(x.detach() - 0.5)
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_each_dimension_of_a_geometric_density_is_fitted_on_its_own() -> None:
+    torch.manual_seed(0)
+    phi = torch.stack([torch.zeros(500), 3 * torch.randn(500)], dim=1)
+    density, first, second = Geometric(2), Geometric(), Geometric()
+    density.fit([phi])
+    first.fit([phi[:, :1]])
+    second.fit([phi[:, 1:]])
+    torch.testing.assert_close(density.inner, torch.cat([first.inner, second.inner]))
+    torch.testing.assert_close(density.rate([phi]), first.rate([phi[:, :1]]) + second.rate([phi[:, 1:]]))
+
+
+def test_a_group_that_is_all_zero_can_still_be_left() -> None:
+    """Leaving zero costs about the logarithm of the number of latents, not of the smallest float."""
+    density = Geometric()
+    for _ in range(50):
+        density.fit([torch.zeros(1000, 1)])
+    slope = torch.full((1, 1), 0.5, requires_grad=True)
+    density.rate([slope]).backward()
+    assert slope.grad is not None
+    assert 9 < slope.grad.item() < 13
+
+
+def test_learned_densities_of_several_dimensions_are_independent() -> None:
+    torch.manual_seed(0)
+    density = DeepFactorized(3)
+    x = torch.randn(3, 50)
+    separate = []
+    for dimension in range(3):
+        one = DeepFactorized()
+        state = {name: tensor[dimension : dimension + 1] for name, tensor in density.state_dict().items()}
+        one.load_state_dict(state)
+        separate.append(one.bits(x[dimension]))
+    torch.testing.assert_close(density.bits(x), torch.stack(separate))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,13 @@ from torch.nn.utils import parametrizations, parametrize
 
 from tests.trainers.trials import ARCHITECTURES, FIRST, Attached, architecture_of, attach, configuration, run
 from trainers.coding import container
+from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw
 from trainers.compressed import load_compressed
-from trainers.methods.entropy_penalized import EntropyPenalized, Latent, ScalarDecoder
+from trainers.methods.base import Moment
+from trainers.methods.decoders import Decoder, Latent
+from trainers.methods.density import Geometric
+from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.ptq import PostTrainingQuantisation
 
 
@@ -32,10 +39,11 @@ def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
     return trial
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_decoded_network_is_the_trained_network(architecture: str, tmp_path: Path) -> None:
-    """Training is quantised: file and training network compute the same, to the last bit of each weight."""
-    trial = trained(architecture)
+@pytest.mark.parametrize("variant", [{}, {"decoder": "dft"}, {"groups": "layer"}], ids=str)
+@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "normed"])
+def test_the_decoded_network_is_the_trained_network(architecture: str, variant: dict[str, Any], tmp_path: Path) -> None:
+    """Training is quantised: file and training network compute the same."""
+    trial = trained(architecture, **variant)
     ((_, sections),) = trial.method.points(trial.model, trial.context)
     path = tmp_path / "x.rfz"
     path.write_bytes(container.write(trial.header, trial.layout, sections))
@@ -45,11 +53,15 @@ def test_the_decoded_network_is_the_trained_network(architecture: str, tmp_path:
         torch.testing.assert_close(decoded(inputs), trial.model.eval()(inputs), rtol=1e-5, atol=1e-5)
     for name, parameter in decoded.named_parameters():
         module, _, attribute = name.rpartition(".")
-        assert torch.equal(parameter, getattr(trial.model.get_submodule(module), attribute))
+        as_trained = getattr(trial.model.get_submodule(module), attribute)
+        if variant.get("decoder") == "dft":
+            torch.testing.assert_close(parameter, as_trained, rtol=1e-5, atol=1e-6)
+        else:
+            assert torch.equal(parameter, as_trained), "to the last bit"
 
 
 def test_gradients_are_straight_through() -> None:
-    decoder = ScalarDecoder(0.25)
+    decoder = Decoder(0.25, Geometric())
     latent = Latent(decoder)
     phi = torch.tensor([-1.4, 0.2, 0.5, 2.6], requires_grad=True)
     theta = latent(phi)
@@ -59,18 +71,18 @@ def test_gradients_are_straight_through() -> None:
     assert phi.grad is not None
     torch.testing.assert_close(phi.grad, 0.25 * slope)
     assert decoder.log_step.grad is not None
-    torch.testing.assert_close(decoder.log_step.grad, (theta.detach() * slope).sum())
+    torch.testing.assert_close(decoder.log_step.grad, (theta.detach() * slope).sum().reshape(1))
 
 
 def test_rounding_is_exact_at_every_magnitude() -> None:
-    latent = Latent(ScalarDecoder(1.0))
+    latent = Latent(Decoder(1.0, Geometric()))
     phi = torch.cat([torch.linspace(-3, 3, 10001), torch.tensor([0.49999997, 0.5, 1.5, 1e6 + 0.4, -3e7, 1e-30])])
     assert torch.equal(latent(phi), phi.round())
 
 
 @pytest.mark.parametrize("value", [1e-9, 2.0**-14, 1e-3, 0.1, 1 / 3, 1.0, 1000.0])
 def test_a_step_is_exact_in_float16_and_positive(value: float) -> None:
-    decoder = ScalarDecoder(value)
+    decoder = Decoder(value, Geometric())
     step = decoder.step()
     assert float(np.float16(step.item())) == step.item()
     assert step.item() >= 2.0**-14
@@ -78,7 +90,7 @@ def test_a_step_is_exact_in_float16_and_positive(value: float) -> None:
 
 
 def test_attaching_inverts_up_to_rounding() -> None:
-    latent = Latent(ScalarDecoder(0.3))
+    latent = Latent(Decoder(0.3, Geometric()))
     theta = torch.linspace(-2, 2, 101)
     assert (latent(latent.right_inverse(theta)) - theta).abs().max() <= 0.5 * latent.decoder.step().item() + 1e-6
 
@@ -116,13 +128,27 @@ def test_a_step_starts_at_the_root_mean_square_of_its_group() -> None:
     assert sections.vectors[0].tolist() == pytest.approx([expected, expected], rel=1e-3)
 
 
-def test_norms_and_buffers_stay_as_they_are() -> None:
-    trial = attach(configuration("epr", "normed"))
+def test_batch_norms_are_stored_as_one_scale_and_one_shift() -> None:
+    """With fine steps the folded network computes what the trained one does; mean and variance take no bytes."""
+    trial = trained("normed", norm_step=1e-3)
+    norm = trial.model[1]  # type: ignore[index]
+    assert not parametrize.is_parametrized(norm)
+    with torch.no_grad():
+        norm.running_mean.uniform_(-0.5, 0.5)
+        norm.running_var.uniform_(0.5, 2)
+        norm.weight.uniform_(-1, 1)
+        norm.bias.uniform_(-1, 1)
     ((_, sections),) = trial.method.points(trial.model, trial.context)
-    raw = {name for name, section in sections.tensors.items() if isinstance(section, Raw)}
-    assert raw == {"1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"}
-    assert all(sections.tensors[n].values.dtype == np.float32 for n in raw - {"1.num_batches_tracked"})
-    assert not parametrize.is_parametrized(trial.model[1])  # type: ignore[index]
+    raw = {name: section.values for name, section in sections.tensors.items() if isinstance(section, Raw)}
+    assert set(raw) == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
+    assert not raw["1.running_mean"].any()
+    assert not raw["1.num_batches_tracked"].any()
+    assert (raw["1.running_var"] == 1).all()
+    decoded = architecture_of(configuration("epr", "normed"))(**trial.header.arguments)
+    decoded.load_state_dict(trial.method.decode(sections, trial.context.plain))
+    with torch.no_grad():
+        inputs = trial.task.test.inputs
+        torch.testing.assert_close(decoded.eval()(inputs), trial.model.eval()(inputs), rtol=0.01, atol=0.01)
 
 
 @pytest.mark.parametrize("kind", [EntropyPenalized, PostTrainingQuantisation])
@@ -176,10 +202,76 @@ def test_more_weight_on_the_rate_makes_smaller_files(tmp_path: Path) -> None:
 
 def test_the_rate_tracks_the_size_of_the_stream() -> None:
     """After training, the estimate is near the information content of what is stored."""
-    trial = trained("mlp", 200, density_learning_rate=2e-2)
+    trial = trained("mlp", 200, density="learned", density_learning_rate=2e-2)
     ((_, sections),) = trial.method.points(trial.model, trial.context)
     shares = container.account(container.write(trial.header, trial.layout, sections), trial.layout)
     stored_bits = 8 * sum(share.size_bytes for share in shares if share.part == "tensor")
     with torch.no_grad():
         rates = [trial.method.rate_bits(trial.model, trial.context).item() for _ in range(20)]
     assert sum(rates) / 20 == pytest.approx(stored_bits, rel=0.5, abs=30)
+
+
+def test_each_frequency_has_a_step_of_its_own() -> None:
+    trial = trained("cnn", decoder="dft")
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    assert [len(vector) for vector in sections.vectors] == [2, 9], "dense and biases; 3x3 kernels"
+    assert len(set(sections.vectors[1].tolist())) > 1, "they are learned"
+
+
+def test_a_file_with_too_few_frequencies_is_refused() -> None:
+    trial = trained("cnn", decoder="dft")
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    damaged = replace(sections, vectors=(sections.vectors[0], sections.vectors[1][:4]))
+    with pytest.raises(RfzError, match=r"4 frequencies for '0\.weight'"):
+        trial.method.decode(damaged, trial.context.plain)
+    with pytest.raises(RfzError, match="table 2 has no step among 2"):
+        trial.method.decode(replace(sections, vectors=sections.vectors[:1]), trial.context.plain)
+
+
+def grouped(groups: Any) -> list[set[str]]:
+    """Names of the tensors of a convolution and two dense layers that share a table."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
+    context: Any = type("Context", (), {"device": torch.device("cpu"), "plain": copy.deepcopy(model)})
+    method = EntropyPenalized(lam=0.1, groups=groups)
+    ((_, sections),) = method.points(method.attach(model, context), context)
+    found: dict[int, set[str]] = {}
+    for name, section in sections.tensors.items():
+        assert isinstance(section, Integers)
+        found.setdefault(section.table, set()).add(name)
+    return list(found.values())
+
+
+def test_groups_are_by_kind_by_layer_or_by_pattern() -> None:
+    assert grouped("kind") == [{"0.weight"}, {"0.bias", "2.bias", "3.bias"}, {"2.weight", "3.weight"}]
+    assert grouped("layer") == [{f"{layer}.{kind}"} for layer in (0, 2, 3) for kind in ("weight", "bias")]
+    by_pattern = grouped({"3.*": "last", "*.weight": "weights"})
+    assert by_pattern == [{"0.weight", "2.weight"}, {"0.bias", "2.bias"}, {"3.weight", "3.bias"}]
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"decoder": "fft"}, "decoder is 'fft': wanted scalar or dft"),
+        ({"density": "laplace"}, "density is 'laplace': wanted geometric or learned"),
+        ({"groups": "kinds"}, "groups is 'kinds': wanted kind or layer"),
+        ({"groups": {"*": 3}}, "groups is {'*': 3}: wanted kind, layer, or names of groups by patterns"),
+        ({"rate_warmup": 1.5}, "rate_warmup is 1.5: wanted a number of at least 0 and at most 1"),
+    ],
+    ids=str,
+)
+def test_a_wrong_field_is_told(field: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        EntropyPenalized(lam=0.1, **field)
+
+
+def test_the_rate_warms_up() -> None:
+    """At the start the loss is the task's alone; after the warm-up it is whole."""
+    trial = attach(configuration("epr", "mlp", method={"name": "epr", "lam": 0.5, "rate_warmup": 0.5}))
+    (phase,) = trial.method.phases(trial.context)
+    inputs, targets = trial.batch
+    task_loss = trial.context.loss(trial.model(inputs), targets)
+    rate = 0.5 * trial.method.rate_bits(trial.model, trial.context) / trial.context.num_parameters
+    for phase_step, share in [(0, 0.0), (25, 0.5), (50, 1.0), (99, 1.0)]:
+        moment = Moment(step=phase_step, phase_step=phase_step, num_phase_steps=100)
+        loss = phase.loss(trial.model, trial.batch, trial.context, moment)
+        torch.testing.assert_close(loss, task_loss + share * rate)

@@ -30,6 +30,15 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    **{name: {"name": name} for name in METHODS},
+    "epr-learned": {"name": "epr", "density": "learned"},
+    "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},
+    "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
+}
+"""What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
+
+
 def method_arguments(name: str) -> dict[str, Any]:
     """What a method needs and has no default for: its rate knob, in the middle of its useful range."""
     kind = METHODS[name]
@@ -54,7 +63,7 @@ def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> 
         {
             "task": CLUSTERS,
             "architecture": ARCHITECTURES[architecture],
-            "method": {"name": method, **method_arguments(method)},
+            "method": {**VARIANTS[method], **method_arguments(VARIANTS[method]["name"])},
             "steps": 6,
             "batch_size": 96,
             **changes,

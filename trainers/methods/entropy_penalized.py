@@ -1,17 +1,19 @@
 """Entropy-penalized reparameterization (EPR): train in a latent space whose entropy is part of the loss.
 
 Notation of the paper: Phi are latents, one real number for each weight or bias; theta = f(round(Phi)) are the
-network's parameters; q is a learned density over latents; lambda weighs the rate.
+network's parameters; q is a density over latents; lambda weighs the rate.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -19,53 +21,46 @@ from torch.nn.utils import parametrize
 from trainers import checks
 from trainers.coding.sections import Section, Sections
 from trainers.methods import backend
-from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.density import DeepFactorized
+from trainers.methods.base import (
+    AbstractMethod,
+    Batch,
+    Context,
+    Moment,
+    Optimiser,
+    Phase,
+    RateKnob,
+    do_nothing,
+)
+from trainers.methods.decoders import Decoder, Latent
+from trainers.methods.density import DeepFactorized, Geometric
 from trainers.methods.plain import adam_cosine
 
 _KINDS = {1: "bias", 2: "dense"}  # by number of dimensions; three and more are convolutions
-_SMALLEST_STEP = 2.0**-14  # the smallest normal float16
+_FIT_EVERY = 10
+_DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
 
 
-class ScalarDecoder(nn.Module):
-    """f of one group: theta = step * round(phi), with a learned step, and the group's density q."""
+@dataclass(frozen=True, kw_only=True)
+class _StoredGroup:
+    """Tensors of whole numbers with common steps: one, or one for each frequency of a kernel."""
 
-    def __init__(self, step: float) -> None:
-        super().__init__()
-        self.log_step = nn.Parameter(torch.tensor(math.log(max(step, _SMALLEST_STEP))))
-        self.density = DeepFactorized()
-
-    def step(self) -> Tensor:
-        """Scalar, exact in float16, as the file stores it; its gradient passes the rounding straight through."""
-        step = self.log_step.exp().clamp(min=_SMALLEST_STEP)
-        return step + (step.half().float() - step).detach()
-
-
-class Latent(nn.Module):
-    """The parametrization of one tensor: from latents, in steps, to parameters."""
-
-    def __init__(self, decoder: ScalarDecoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(self, phi: Tensor) -> Tensor:
-        """Rounds; the gradient with respect to ``phi`` passes straight through (section 3 of the paper)."""
-        return self.decoder.step() * (phi + (phi.round() - phi).detach())
-
-    def right_inverse(self, theta: Tensor) -> Tensor:
-        return theta / self.decoder.step().detach()
+    is_fourier: bool
+    steps: npt.NDArray[np.float16]
+    integers: dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EntropyPenalized(AbstractMethod):
-    """EPR with scalar quantisation (the paper's SQ).
+    """EPR with scalar (the paper's SQ) or Fourier (DFT) decoders.
 
-    Weights and biases are latents. Convolutions, fully connected layers and biases are three groups; a group shares
-    one decoder, one density and one frequency table. Norm parameters and buffers are stored as they are.
+    Weights and biases are latents. The tensors of a group share one decoder and one density: convolutions, fully
+    connected layers and biases as in the paper, unless ``groups`` says otherwise. Norm layers are folded to one scale
+    and one shift for each channel when the network is stored.
 
-        loss = task loss + lam * (sum over groups of -log2 q(phi + u)) / number of parameters,   u ~ U(-1/2, 1/2)
+        loss = task loss + lam * (sum over groups of -log2 q(phi)) / number of parameters
 
-    with straight-through rounding in the task loss and uniform noise in the rate only.
+    with straight-through rounding in the task loss. The learned density sees phi + u, u ~ U(-1/2, 1/2), as in the
+    paper; the geometric one needs no noise.
 
     References:
         Oktay, Balle, Singh, Shrivastava 2020, "Scalable Model Compression by Entropy Penalized Reparameterization",
@@ -74,62 +69,95 @@ class EntropyPenalized(AbstractMethod):
 
     lam: float
     """Nats of task loss for one bit per parameter, so that it means the same on every architecture."""
-    initial_step: float = 1.0
+    decoder: str = "scalar"
+    """``scalar`` or ``dft``: convolution kernels as real Fourier coefficients, each frequency with its own step."""
+    density: str = "geometric"
+    """``geometric`` or ``learned``, the paper's."""
+    groups: str | Mapping[str, str] = "kind"
+    """``kind``, ``layer`` (each tensor for itself), or group names by patterns of tensor names, the first that fits:
+    ``{"fc3.*": last}``; what fits none is grouped by kind."""
+    initial_step: float = 2.0
     """In units of the root mean square of a group's initial parameters."""
     learning_rate: float = 2e-3
     """Of latents, in units of parameters."""
     step_learning_rate: float = 1e-3
     """Of the logarithm of the steps."""
     density_learning_rate: float = 1e-2
+    """Of the learned density."""
+    rate_warmup: float = 0.0
+    """Share of the training over which ``lam`` rises from zero."""
+    norm_step: float = 1 / 32
+    """Of the folded scales and shifts of norm layers, in units of their root mean square."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True)
 
     def __post_init__(self) -> None:
         checks.number("lam", self.lam, low=0)
-        for name in ("initial_step", "learning_rate"):
+        checks.choice("decoder", self.decoder, ("scalar", "dft"))
+        checks.choice("density", self.density, tuple(_DENSITIES))
+        if isinstance(self.groups, str):
+            checks.choice("groups", self.groups, ("kind", "layer"))
+        elif not all(isinstance(name, str) for item in self.groups.items() for name in item):
+            raise ValueError(f"groups is {self.groups!r}: wanted kind, layer, or names of groups by patterns")
+        for name in ("initial_step", "learning_rate", "norm_step"):
             checks.number(name, getattr(self, name), low=0, above=True)
         for name in ("step_learning_rate", "density_learning_rate"):
             checks.number(name, getattr(self, name), low=0)
+        checks.number("rate_warmup", self.rate_warmup, low=0, high=1)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         """Latents start at the given parameters over the step: the network is the given one, rounded."""
-        groups = _group_parameters(model)
+        groups = self._group_parameters(model)
+        weights = [tensor for named in groups.values() for _, _, tensor in named if tensor.ndim > 1]
         # before the first parametrization, which turns the values of a parameter into latents
-        weights = _root_mean_square([tensor for kind in groups if kind != "bias" for _, _, tensor in groups[kind]])
-        for named in groups.values():
+        spread_of_weights = _root_mean_square(weights)
+        for (_, kernel_shape), named in groups.items():
             parameters = [parameter for _, _, parameter in named]
             # biases start at zero in most networks: then the weights tell the scale
-            spread = _root_mean_square(parameters) or weights or 1.0
-            decoder = ScalarDecoder(self.initial_step * spread).to(context.device)
+            spread = _root_mean_square(parameters) or spread_of_weights or 1.0
+            density = _DENSITIES[self.density](max(1, math.prod(kernel_shape)))
+            decoder = Decoder(self.initial_step * spread, density, kernel_shape).to(context.device)
             for module, name, _ in named:
                 parametrize.register_parametrization(module, name, Latent(decoder))
+        _fit(model)
         return model
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
-        return (Phase(name="train", loss=self._loss, optimisers=self._optimisers),)
+        refit = self._refit if self.density == "geometric" else do_nothing
+        return (Phase(name="train", loss=self._loss, optimisers=self._optimisers, after_step=refit),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         total = torch.zeros((), device=context.device)
         for decoder, latents in _latents_by_decoder(model).items():
-            phi_N = torch.cat([phi.reshape(-1) for phi in latents.values()])
-            noise = torch.rand_like(phi_N) - 0.5
-            total = total + decoder.density.bits(phi_N + noise).sum()
+            total = total + decoder.density.rate([decoder.matrix(phi) for phi in latents.values()])
         return total
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        decoders = _latents_by_decoder(model)
-        tables = {name: (table, phi) for table, named in enumerate(decoders.values()) for name, phi in named.items()}
-        stored = model.state_dict()
-        tensors: dict[str, Section] = {}
-        for name in context.plain.state_dict():
-            if name in tables:
-                table, phi = tables[name]
-                tensors[name] = backend.integers(phi.round(), table=table)
-            else:
-                tensors[name] = backend.raw(stored[name])
-        steps = np.array([decoder.step().item() for decoder in decoders], np.float16)
-        yield "point", Sections(tensors=tensors, vectors=(steps,))
+        plain = context.plain.state_dict()
+        rest = {name: tensor for name, tensor in model.state_dict().items() if name in plain}
+        folded = backend.fold_norms(context.plain, rest)
+        groups = [
+            _StoredGroup(
+                is_fourier=decoder.basis is not None,
+                steps=decoder.step().detach().cpu().numpy().astype(np.float16),
+                integers={name: phi.round() for name, phi in latents.items()},
+            )
+            for decoder, latents in _latents_by_decoder(model).items()
+        ]
+        for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
+            named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
+            if named:
+                step = backend.relative_step(list(named.values()), self.norm_step)
+                integers = {name: (tensor / float(step)).round() for name, tensor in named.items()}
+                groups.append(_StoredGroup(is_fourier=False, steps=np.array([step]), integers=integers))
+        groups.sort(key=lambda group: group.is_fourier)  # as backend.dequantise expects them
+        tensors: dict[str, Section] = {name: backend.raw(tensor) for name, tensor in {**rest, **folded}.items()}
+        for table, group in enumerate(groups):
+            tensors |= {name: backend.integers(values, table=table) for name, values in group.integers.items()}
+        scalar = [group.steps for group in groups if not group.is_fourier]
+        vectors = (np.concatenate([np.zeros(0, np.float16), *scalar]), *(g.steps for g in groups if g.is_fourier))
+        yield "point", Sections(tensors={name: tensors[name] for name in plain}, vectors=vectors)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -137,7 +165,12 @@ class EntropyPenalized(AbstractMethod):
 
     def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         inputs, targets = batch
-        return context.loss(model(inputs), targets) + self.lam / context.num_parameters * self.rate_bits(model, context)
+        lam = self.lam * (min(1.0, moment.progress / self.rate_warmup) if self.rate_warmup else 1.0)
+        return context.loss(model(inputs), targets) + lam / context.num_parameters * self.rate_bits(model, context)
+
+    def _refit(self, model: nn.Module, context: Context, moment: Moment) -> None:
+        if (moment.phase_step + 1) % _FIT_EVERY == 0:
+            _fit(model)
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         groups: list[dict[str, object]] = []
@@ -146,35 +179,49 @@ class EntropyPenalized(AbstractMethod):
             phis = list(named.values())
             latents.update(id(parameter) for parameter in [*phis, *decoder.parameters()])
             groups += [
-                {"params": phis, "lr": self.learning_rate / decoder.step().item()},
+                {"params": phis, "lr": self.learning_rate / decoder.step().mean().item()},
                 {"params": [decoder.log_step], "lr": self.step_learning_rate},
                 {"params": list(decoder.density.parameters()), "lr": self.density_learning_rate},
             ]
         rest = [parameter for parameter in model.parameters() if id(parameter) not in latents]
-        if rest:
-            groups.append({"params": rest, "lr": self.learning_rate})
-        return (adam_cosine(groups, num_steps),)
+        groups.append({"params": rest, "lr": self.learning_rate})
+        return (adam_cosine([group for group in groups if group["params"]], num_steps),)
+
+    def _group_parameters(
+        self, model: nn.Module
+    ) -> dict[tuple[str, tuple[int, ...]], list[tuple[nn.Module, str, Tensor]]]:
+        """(module, attribute, parameter) of each tensor to compress, by group and kernel shape, in their order.
+
+        The kernel shape is () where decoding is scalar.
+        """
+        if len(list(model.parameters())) != len(list(model.named_parameters(remove_duplicate=False))):
+            raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")
+        if any(parametrize.is_parametrized(module) for module in model.modules()):
+            raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
+        groups: dict[tuple[str, tuple[int, ...]], list[tuple[nn.Module, str, Tensor]]] = {}
+        norms = backend.norm_parameters(model)
+        for prefix, module in model.named_modules():
+            for attribute, parameter in module.named_parameters(recurse=False):
+                name = f"{prefix}.{attribute}" if prefix else attribute
+                if name not in norms:
+                    kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" else ()
+                    key = self._group(name, parameter), kernel if math.prod(kernel) > 1 else ()
+                    groups.setdefault(key, []).append((module, attribute, parameter))
+        return groups
+
+    def _group(self, name: str, parameter: Tensor) -> str:
+        if self.groups == "layer":
+            return f"layer {name}"
+        if isinstance(self.groups, Mapping):
+            for pattern, group in self.groups.items():
+                if fnmatch.fnmatchcase(name, pattern):
+                    return f"group {group}"
+        return _KINDS.get(max(parameter.ndim, 1), "conv")
 
 
-def _group_parameters(model: nn.Module) -> dict[str, list[tuple[nn.Module, str, Tensor]]]:
-    """(module, attribute, parameter) of each tensor to compress, by kind, in the order of the network."""
-    if len(list(model.parameters())) != len(list(model.named_parameters(remove_duplicate=False))):
-        raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")
-    if any(parametrize.is_parametrized(module) for module in model.modules()):
-        raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
-    groups: dict[str, list[tuple[nn.Module, str, Tensor]]] = {}
-    norms = backend.norm_parameters(model)
-    for prefix, module in model.named_modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            if (f"{prefix}.{name}" if prefix else name) not in norms:
-                kind = _KINDS.get(max(parameter.ndim, 1), "conv")
-                groups.setdefault(kind, []).append((module, name, parameter))
-    return groups
-
-
-def _latents_by_decoder(model: nn.Module) -> dict[ScalarDecoder, dict[str, nn.Parameter]]:
+def _latents_by_decoder(model: nn.Module) -> dict[Decoder, dict[str, nn.Parameter]]:
     """Each group's decoder with its latents under the names that their tensors have in the plain network."""
-    found: dict[ScalarDecoder, dict[str, nn.Parameter]] = {}
+    found: dict[Decoder, dict[str, nn.Parameter]] = {}
     for prefix, module in model.named_modules():
         if parametrize.is_parametrized(module):
             for name, chain in cast(nn.ModuleDict, module.parametrizations).items():
@@ -182,6 +229,12 @@ def _latents_by_decoder(model: nn.Module) -> dict[ScalarDecoder, dict[str, nn.Pa
                 original = cast(nn.Parameter, chain.original)
                 found.setdefault(latent.decoder, {})[f"{prefix}.{name}" if prefix else name] = original
     return found
+
+
+def _fit(model: nn.Module) -> None:
+    for decoder, latents in _latents_by_decoder(model).items():
+        if isinstance(decoder.density, Geometric):
+            decoder.density.fit([decoder.matrix(phi.detach()) for phi in latents.values()])
 
 
 def _root_mean_square(tensors: list[Tensor]) -> float:

@@ -1,0 +1,84 @@
+"""The decoders f of entropy-penalized reparameterization: from latents, in quantisation steps, to parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.density import DeepFactorized, Geometric
+from trainers.methods.fourier import real_fourier
+
+_SMALLEST_STEP = 2.0**-14  # the smallest normal float16
+
+
+class Decoder(nn.Module):
+    """f of one group: theta = (step * round(phi)) B, with learned steps, and the group's density q.
+
+    For scalar decoding B = 1 and there is one step. For convolution kernels in the frequency domain B is the real
+    Fourier basis of a kernel, and each frequency has a step and a density of its own.
+    """
+
+    log_step: nn.Parameter
+    basis: Tensor | None
+
+    def __init__(self, step: float, density: Geometric | DeepFactorized, kernel_shape: tuple[int, ...] = ()) -> None:
+        """``kernel_shape``: the spatial shape of a kernel; () for scalar decoding."""
+        super().__init__()
+        self.num_dimensions = math.prod(kernel_shape)
+        start = math.log(max(step, _SMALLEST_STEP))
+        self.log_step = nn.Parameter(torch.full((self.num_dimensions,), start))
+        self.density = density
+        self.register_buffer("basis", real_fourier(kernel_shape).float() if kernel_shape else None, persistent=False)
+
+    def step(self) -> Tensor:
+        """(dimensions,), exact in float16, as the file stores it; gradients pass that rounding straight through."""
+        step = self.log_step.exp().clamp(min=_SMALLEST_STEP)
+        return step + (step.half().float() - step).detach()
+
+    def matrix(self, phi: Tensor) -> Tensor:
+        """``phi`` as (n, dimensions), without a copy."""
+        return phi.reshape(-1, self.num_dimensions)
+
+
+class Latent(nn.Module):
+    """The parametrization of one tensor: its latents have its shape."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, phi: Tensor) -> Tensor:
+        """Rounds; the gradient with respect to ``phi`` passes straight through (section 3 of the paper)."""
+        rounded = _RoundAndScale.apply(self.decoder.matrix(phi), self.decoder.step())  # type: ignore[no-untyped-call]
+        theta = cast(Tensor, rounded)
+        if self.decoder.basis is not None:
+            theta = theta @ self.decoder.basis
+        return theta.reshape(phi.shape)
+
+    def right_inverse(self, theta: Tensor) -> Tensor:
+        phi = self.decoder.matrix(theta)
+        if self.decoder.basis is not None:
+            phi = phi @ self.decoder.basis.T
+        return (phi / self.decoder.step().detach()).reshape(theta.shape)
+
+
+class _RoundAndScale(torch.autograd.Function):
+    """step * round(phi) in one pass each way: ``phi`` (n, dimensions), ``step`` (dimensions,)."""
+
+    @staticmethod
+    def forward(ctx: Any, phi: Tensor, step: Tensor) -> Tensor:
+        rounded = phi.round()
+        ctx.save_for_backward(rounded, step)
+        return rounded * step
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        rounded, step = ctx.saved_tensors
+        if len(step) == 1:
+            of_step = torch.dot(gradient.reshape(-1), rounded.reshape(-1)).reshape(1)
+        else:
+            of_step = (gradient * rounded).sum(dim=0)
+        return gradient * step, of_step
