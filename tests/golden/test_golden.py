@@ -58,9 +58,9 @@ def test_the_header_of_a_tiny_network_is_lean() -> None:
     rest = data[14 + len(arguments) :]
     assert rest[:4] == container.fingerprint(tiny_layout())
     assert rest[4:10] == b"\x01\x02" + np.array([0.25, 2.0**-14], "<f2").tobytes()
-    kinds = bytes([2 + 8 * 1, 2 + 8 * 0, 0, 1, 3 + 8 * 3, 3 + 8 * 0])
-    assert rest[10:16] == kinds  # table 1, table 0, raw, float16, one float16 value, zeros
-    assert rest[16:17] == varint(zigzag(-70_000))[:1]  # table 1 begins with its first symbol
+    kinds = bytes([4 + 8 * 1, 2 + 8 * 0, 0, 1, 3 + 8 * 3, 3 + 8 * 0])
+    assert rest[10:16] == kinds  # adaptive with step 1, table 0, raw, float16, one float16 value, zeros
+    assert rest[16:19] == bytes([3, 4, 3])  # three rows, four columns, on a grid of three
     stored = bytes([zigzag(4), 3])  # table 0: symbol 4, three times
     stored += np.array([0.5, -1.25, 3e-5, 1e-8, 0.1, 2.0], "<f4").tobytes()
     stored += np.array([0.1, -65504.0, -0.75], "<f2").tobytes()

@@ -6,6 +6,7 @@ A tensor may have bytes before the stream, in the order of the architecture, and
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -13,13 +14,14 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from trainers.coding import tables
-from trainers.coding.bytestream import Reader, RfzError
-from trainers.coding.coder import Decoder, Encoder, information_bits
-from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
+from trainers.coding import adaptive, tables
+from trainers.coding.bytestream import Reader, RfzError, put_varint
+from trainers.coding.coder import Decoder, Encoder, information_bits, information_of_bits
+from trainers.coding.sections import Entry, Integers, Layout, Raw, Section, Sections
 
 NUM_KINDS = 8
-RAW, HALF, INTEGERS, CONSTANT = range(4)
+_SMALL = 1 << 20  # values of a tensor for which alternatives are tried
+RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE = range(5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class Use:
     entry: Entry
     kind: int
     argument: int
+    width: int = 0
+    """Of the grid on which the columns of an adaptive matrix lie; stored with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +97,10 @@ class StaticTables(AbstractCodec):
     """Kind ``INTEGERS``: symbols under exact counts. Argument: number of the table, stored where it is first used."""
 
     def __init__(self, uses: Sequence[Use]) -> None:
-        """``uses``: all tensors of this kind.
-
-        Raises:
-            ValueError: the numbers of the tables have gaps.
-        """
+        """``uses``: all tensors of this kind."""
         self._totals: dict[int, int] = {}
         for use in uses:
             self._totals[use.argument] = self._totals.get(use.argument, 0) + use.entry.num_values
-        numbers = sorted(self._totals)
-        if numbers != list(range(len(numbers))):
-            raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
         self._tables: dict[int, tables.Table] = {}
         self._left: dict[int, npt.NDArray[np.int64]] = {}
 
@@ -143,10 +140,103 @@ class StaticTables(AbstractCodec):
         )
 
 
-def plan(entry: Entry, section: Section) -> Use:
-    """The kind that stores ``section`` in the fewest bytes."""
-    if isinstance(section, Integers):
-        return Use(entry=entry, kind=INTEGERS, argument=section.table)
+class Adaptive(AbstractCodec):
+    """Kind ``ADAPTIVE``: integers without a table, as ``adaptive.code`` codes a matrix. Argument: as of ``INTEGERS``.
+
+    Rows are the first axis, columns the others; of one axis, columns. Trailing rows and columns of zeros are left
+    out. Before the stream: the number of rows left; if any, of columns; and the width of their grid.
+    """
+
+    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        live = live_block(as_matrix(cast(Integers, sections.tensors[use.entry.name]).values))
+        put_varint(out, live.shape[0])
+        if not live.size:
+            return
+        put_varint(out, live.shape[1])
+        put_varint(out, use.width)
+
+        def port(ones: adaptive.Ints, bits: adaptive.Ints) -> adaptive.Ints:
+            encoder.encode_bits(bits, ones)
+            return bits
+
+        adaptive.code(live, use.width, port)
+
+    def read(self, use: Use, reader: Reader) -> Finish:
+        start = reader.position
+        num_rows, num_columns = matrix_shape(use.entry.shape)
+        live_rows = reader.varint()
+        live_columns = reader.varint() if live_rows else 0
+        width = reader.varint() if live_rows else 0
+        if live_rows > num_rows or live_columns > num_columns or (live_rows and not live_columns):
+            raise RfzError(
+                f"the file is malformed: tensor {use.entry.name!r} has {num_rows} rows of {num_columns} columns, "
+                f"{live_rows} of {live_columns} are said to be stored"
+            )
+        if width > adaptive.MAX_WIDTH:
+            raise RfzError(f"the file is malformed: a grid is {width} columns wide, at most {adaptive.MAX_WIDTH}")
+        stored_bytes = reader.position - start
+        return lambda decoder: self._decode(use, (live_rows, live_columns), width, stored_bytes, decoder)
+
+    def _decode(self, use: Use, live: tuple[int, int], width: int, stored_bytes: int, decoder: Decoder) -> Coded:
+        coded_bits = 0.0
+
+        def port(ones: adaptive.Ints, _: adaptive.Ints) -> adaptive.Ints:
+            nonlocal coded_bits
+            bits = decoder.decode_bits(ones)
+            coded_bits += information_of_bits(bits, ones)
+            return bits
+
+        values = np.zeros(matrix_shape(use.entry.shape), np.int32)
+        if live[0]:
+            values[: live[0], : live[1]] = adaptive.code(np.zeros(live, np.int32), width, port)
+        section = Integers(values=values.reshape(use.entry.shape), table=use.argument)
+        return Coded(section=section, stored_bytes=stored_bytes, coded_bits=coded_bits)
+
+
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(rows, columns) of a tensor: outputs by inputs; one row where it has one axis or none."""
+    return (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
+
+
+def as_matrix(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    return values.reshape(matrix_shape(values.shape))
+
+
+def live_block(matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Without its trailing rows and columns of zeros."""
+    rows, columns = np.flatnonzero(matrix.any(axis=1)), np.flatnonzero(matrix.any(axis=0))
+    return matrix[: rows[-1] + 1, : columns[-1] + 1] if len(rows) else matrix[:0, :0]
+
+
+def plan(layout: Layout, sections: Sections) -> list[Use]:
+    """The kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
+
+    Raises:
+        ValueError: the numbers of the tables have gaps, or a table has too many symbols.
+    """
+    groups: dict[int, list[Entry]] = {}
+    for entry in layout:
+        section = sections.tensors[entry.name]
+        if isinstance(section, Integers):
+            groups.setdefault(section.table, []).append(entry)
+    if sorted(groups) != list(range(len(groups))):
+        raise ValueError(f"tables are numbered {sorted(groups)}: wanted 0 to {len(groups) - 1} without a gap")
+    uses: dict[str, Use] = {}
+    for table, entries in groups.items():
+        values = [cast(Integers, sections.tensors[entry.name]).values for entry in entries]
+        static_bits = _static_bits(values)
+        adaptive_bits, widths = 0.0, []
+        for tensor in values:
+            bits, width = _adaptive_bits(tensor)
+            adaptive_bits += bits
+            widths.append(width)
+        kind = ADAPTIVE if adaptive_bits < static_bits else INTEGERS
+        for entry, width in zip(entries, widths, strict=True):
+            uses[entry.name] = Use(entry=entry, kind=kind, argument=table, width=width if kind == ADAPTIVE else 0)
+    return [uses.get(entry.name) or _plan_raw(entry, cast(Raw, sections.tensors[entry.name])) for entry in layout]
+
+
+def _plan_raw(entry: Entry, section: Raw) -> Use:
     is_half = section.values.dtype != np.dtype(entry.dtype)
     bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
     if (bits == bits[:1]).all():
@@ -154,21 +244,59 @@ def plan(entry: Entry, section: Section) -> Use:
     return Use(entry=entry, kind=HALF if is_half else RAW, argument=0)
 
 
+def _static_bits(values: Sequence[npt.NDArray[np.int32]]) -> float:
+    table = tables.count(values)
+    stored = bytearray()
+    tables.write_table(stored, table)
+    return 8 * len(stored) + float(table.counts @ information_bits(table.counts))
+
+
+def _adaptive_bits(values: npt.NDArray[np.int32]) -> tuple[float, int]:
+    """What adaptive coding takes, and the width of the grid with which it takes that."""
+    live = live_block(as_matrix(values))
+    if not live.size:
+        return 8.0, 0
+    width = adaptive.grid_width(live)
+    candidates = {0, width} if live.size <= _SMALL else {width}
+    return min((_coded_bits(live, candidate) + 40, candidate) for candidate in candidates)
+
+
+def _coded_bits(live: npt.NDArray[np.int32], width: int) -> float:
+    total = 0.0
+
+    def port(ones: adaptive.Ints, bits: adaptive.Ints) -> adaptive.Ints:
+        nonlocal total
+        total += information_of_bits(bits, ones)
+        return bits
+
+    adaptive.code(live, width, port)
+    return total
+
+
 def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:
     """One codec for each kind, for one file.
 
     Raises:
-        ValueError: a kind is unknown, or its arguments do not fit together.
+        ValueError: a kind is unknown.
     """
     plain = Plain()
     integers = StaticTables([use for use in uses if use.kind == INTEGERS])
-    codecs: dict[int, AbstractCodec] = {RAW: plain, HALF: plain, INTEGERS: integers, CONSTANT: Constant()}
+    codecs: dict[int, AbstractCodec] = {
+        RAW: plain,
+        HALF: plain,
+        INTEGERS: integers,
+        CONSTANT: Constant(),
+        ADAPTIVE: Adaptive(),
+    }
     for use in uses:
         if use.kind not in codecs:
             raise ValueError(
                 f"tensor {use.entry.name!r} is of kind {use.kind}, this ratefront knows {sorted(codecs)}: "
                 "use a newer ratefront"
             )
+    numbers = sorted({use.argument for use in uses if use.kind in (INTEGERS, ADAPTIVE)})
+    if numbers != list(range(len(numbers))):
+        raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
     return codecs
 
 

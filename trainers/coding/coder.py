@@ -31,6 +31,12 @@ def information_bits(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64
     return bits
 
 
+def information_of_bits(bits: npt.NDArray[np.int64], ones: npt.NDArray[np.int64], /) -> float:
+    """-log2 p, summed, of ``bits`` with probabilities as ``Encoder.encode_bits`` takes them."""
+    odd = 2 * ones + 1
+    return float(17 * len(bits) - np.log2(np.where(bits == 1, odd, 2**17 - odd)).sum())
+
+
 class Encoder:
     """Appends tensors of symbols to one stream."""
 
@@ -41,6 +47,11 @@ class Encoder:
         """Code ``indices`` (n,) into ``counts`` (k,), the frequencies of the k symbols."""
         if len(counts) > 1 and len(indices):
             self._coder.encode(np.ascontiguousarray(indices, np.int32), _model(counts))
+
+    def encode_bits(self, bits: npt.NDArray[np.int64], ones: npt.NDArray[np.int64], /) -> None:
+        """Code ``bits`` (n,), each with its probability of a one: (2 ``ones`` + 1) / 2^17, 0 <= ones < 2^16."""
+        if len(bits):
+            self._coder.encode(bits.astype(np.int32), _bernoulli(), _exact(ones))
 
     def finish(self) -> bytes:
         """The stream: whole 32-bit words, little-endian."""
@@ -72,6 +83,21 @@ class Decoder:
             decoded: npt.NDArray[np.int32] = self._coder.decode(_model(counts), num_symbols)
             return decoded
 
+    def decode_bits(self, ones: npt.NDArray[np.int64], /) -> npt.NDArray[np.int64]:
+        """The next bits (n,), each with the probability that it was coded with.
+
+        Raises:
+            RfzError: the stream is not one that these probabilities can have written.
+        """
+        if not len(ones):
+            return np.zeros(0, np.int64)
+        if self._empty:
+            raise RfzError("the coded stream is empty where symbols should be")
+        self._used = True
+        with _panics_are_errors():
+            decoded: npt.NDArray[np.int32] = self._coder.decode(_bernoulli(), _exact(ones))
+            return decoded.astype(np.int64)
+
     def finish(self) -> None:
         """Check that nothing is left over.
 
@@ -84,6 +110,15 @@ class Decoder:
 
 def _model(counts: npt.NDArray[np.int64], /) -> constriction.stream.model.Categorical:
     return constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
+
+
+def _bernoulli() -> constriction.stream.model.Bernoulli:
+    return constriction.stream.model.Bernoulli(perfect=False)
+
+
+def _exact(ones: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
+    probabilities: npt.NDArray[np.float64] = (2 * ones + 1) / 2.0**17
+    return probabilities
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@
     varint      number of the method's vectors; for each a varint length and that many float16
     varints     for each tensor in order: kind + 8 * argument, see codecs.py:
                 0 raw in its own dtype; 1 raw float16; 2 integers, argument = number of their table;
-                3 constant, argument = 0 all zero or 1 one value, + 2 as float16
+                3 constant, argument = 0 all zero or 1 one value, + 2 as float16;
+                4 adaptive integers, argument = number of their table, which is not stored: adaptive.py
     stored      for each tensor in order: its values; the one value of a constant; of integers their table, where
                 it is the first tensor that uses it (tables.py)
     stream      all integers, tensor by tensor, in one range-coder stream: up to the checksum
@@ -59,7 +60,7 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
         ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
     """
     check_sections(layout, sections)
-    uses = [codecs.plan(entry, sections.tensors[entry.name]) for entry in layout]
+    uses = codecs.plan(layout, sections)
     by_kind = codecs.codecs_for(uses)
     out = write_header(header)
     out += fingerprint(layout)

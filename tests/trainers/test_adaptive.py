@@ -1,0 +1,164 @@
+"""Adaptive coding is exact for every matrix, deterministic, and below order-0 entropy where there is structure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from trainers.coding import adaptive, codecs, container, mixing
+from trainers.coding.coder import Decoder, Encoder, information_of_bits
+from trainers.coding.sections import Entry, Integers, Sections
+
+HEADER = container.Header(method="epr", method_version=1, architecture="x")
+INT32 = np.iinfo(np.int32)
+
+
+def encode(values: npt.NDArray[np.int32], width: int) -> tuple[bytes, float]:
+    """The stream, and its information in bits."""
+    encoder, bits = Encoder(), 0.0
+
+    def port(ones: mixing.Ints, given: mixing.Ints) -> mixing.Ints:
+        nonlocal bits
+        bits += information_of_bits(given, ones)
+        encoder.encode_bits(given, ones)
+        return given
+
+    assert np.array_equal(adaptive.code(values, width, port), values)
+    return encoder.finish(), bits
+
+
+def decode(stream: bytes, shape: tuple[int, int], width: int) -> npt.NDArray[np.int32]:
+    decoder = Decoder(stream)
+    decoded = adaptive.code(np.zeros(shape, np.int32), width, lambda ones, _: decoder.decode_bits(ones))
+    decoder.finish()
+    return decoded
+
+
+def kinds_in(data: bytes, layout: container.Layout) -> list[type]:
+    return [type(section) for section in container.read(data, layout).tensors.values()]
+
+
+def order_0_bits(values: npt.NDArray[np.int32]) -> float:
+    counts = np.unique(values, return_counts=True)[1]
+    return float(-(counts * np.log2(counts / counts.sum())).sum())
+
+
+matrices = hnp.arrays(
+    np.int32,
+    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12),
+    elements=st.sampled_from([0, 0, 0, 1, -1, 2, -7, 14, 15, 16, 17, 300, INT32.max, INT32.min, INT32.min + 1]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(matrices, st.sampled_from([0, 1, 2, 3, 5, 64]))
+def test_decoding_inverts_encoding(values: npt.NDArray[np.int32], width: int) -> None:
+    stream, bits = encode(values, width)
+    assert np.array_equal(decode(stream, values.shape, width), values)
+    assert 8 * len(stream) <= 1.01 * bits + 64
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        np.int32,
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
+        elements=st.integers(-3, 3) | st.integers(INT32.min, INT32.max),
+    )
+)
+def test_tensors_of_any_shape_go_through_a_file(values: npt.NDArray[np.int32]) -> None:
+    layout = [Entry(name="w", shape=values.shape, dtype="float32")]
+    data = container.write(HEADER, layout, Sections(tensors={"w": Integers(values=values)}))
+    assert np.array_equal(container.read(data, layout).tensors["w"].values, values)
+
+
+def network_like(seed: int = 0) -> npt.NDArray[np.int32]:
+    """The first layer of a sparse network on 20x20 images: units differ in density, non-zeros are blobs."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:20, :20]
+    density = np.geomspace(0.5, 0.01, 60)[:, None, None] * np.exp(-((y - 10) ** 2 + (x - 10) ** 2) / 40)
+    flags = generator.random((60, 20, 20)) < density
+    flags[:, 1:] |= flags[:, :-1] & (generator.random((60, 19, 20)) < 0.6)
+    magnitudes = flags * generator.geometric(0.6, flags.shape)
+    return (magnitudes * np.sign(generator.normal(size=(60, 1, 20)))).astype(np.int32).reshape(60, 400)
+
+
+def test_structure_goes_below_order_0_entropy() -> None:
+    values = network_like()
+    assert adaptive.grid_width(values) == 20
+    stream, _ = encode(values, 20)
+    assert 8 * len(stream) < 0.85 * order_0_bits(values)
+    shuffled = np.random.default_rng(0).permuted(values.reshape(-1)).reshape(values.shape)
+    assert 8 * len(encode(shuffled, 0)[0]) < 1.1 * order_0_bits(shuffled) + 64, "little is lost where there is none"
+
+
+def test_a_file_is_never_larger_than_with_static_tables() -> None:
+    """Dense integers without structure stay with their table."""
+    generator = np.random.default_rng(0)
+    noise = generator.integers(-100, 100, (40, 50)).astype(np.int32)
+    layout = [Entry(name="noise", shape=(40, 50), dtype="float32"), Entry(name="net", shape=(60, 400), dtype="float32")]
+    sections = Sections(
+        tensors={"noise": Integers(values=noise, table=0), "net": Integers(values=network_like(), table=1)}
+    )
+    assert [use.kind for use in codecs.plan(layout, sections)] == [codecs.INTEGERS, codecs.ADAPTIVE]
+    data = container.write(HEADER, layout, sections)
+    found = container.read(data, layout)
+    assert all(np.array_equal(found.tensors[n].values, s.values) for n, s in sections.tensors.items())
+    shares = container.account(data, layout)
+    assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
+
+
+def test_trailing_rows_and_columns_of_zeros_cost_nothing() -> None:
+    values = network_like()
+    padded = np.zeros((600, 4000), np.int32)
+    padded[:60, :400] = values
+    sizes = []
+    for tensor in (values, padded):
+        layout = [Entry(name="w", shape=tensor.shape, dtype="float32")]
+        data = container.write(HEADER, layout, Sections(tensors={"w": Integers(values=tensor)}))
+        assert np.array_equal(container.read(data, layout).tensors["w"].values, tensor)
+        sizes.append(len(data))
+    assert sizes[0] == sizes[1]
+
+
+def test_the_stream_is_the_same_on_every_machine() -> None:
+    """Committed: a change here makes old files unreadable, and needs a new format version."""
+    stream, _ = encode(network_like(3), 20)
+    assert hashlib.sha256(stream).hexdigest()[:16] == "c3362b55d512af4d"
+
+
+def test_logarithms_are_exact_to_a_unit() -> None:
+    x = np.concatenate([np.arange(1, 5000), 2 ** np.arange(53) + 0, 3 ** np.arange(1, 33)]).astype(np.int64)
+    assert np.abs(mixing.logarithm(x) - 256 * np.log(x.astype(np.float64))).max() < 1
+
+
+def test_probabilities_invert_logits() -> None:
+    logits = np.arange(-11 * 256, 11 * 256 + 1)
+    found = (2 * mixing.probability(logits) + 1) / 2**17
+    wanted = 1 / (1 + np.exp(-logits / 256))
+    assert np.abs(found - wanted).max() < 2e-3
+    assert (np.diff(mixing.probability(logits)) >= 0).all()
+    assert 0 <= mixing.probability(np.array([-(10**9)]))[0] < mixing.probability(np.array([10**9]))[0] < 2**16
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_stream_decodes_to_something_or_is_refused(seed: int) -> None:
+    """Within bounds, in time, and never with another error."""
+    values = network_like(seed)[:, :100]
+    stream, _ = encode(values, 20)
+    generator = np.random.default_rng(seed)
+    for _ in range(10):
+        damaged = bytearray(stream)
+        damaged[int(generator.integers(len(stream)))] ^= int(generator.integers(1, 256))
+        try:
+            decoded = decode(bytes(damaged), values.shape, 20)
+        except ValueError:
+            continue
+        assert decoded.shape == values.shape

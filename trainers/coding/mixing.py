@@ -1,0 +1,124 @@
+"""Mixing of predictions of bits in integer arithmetic, the same on every machine: counters, logits, a gated mixer.
+
+Logits are natural, in 1/256; probabilities are odd multiples of 2^-17. Tables come from integer arithmetic alone, and
+sums are of int64, so no result depends on the order of operations or on a library's logarithm.
+
+References:
+    Mahoney 2005, "Adaptive weighing of context models for lossless data compression", Florida Tech CS-2005-16:
+    logistic mixing, equations 3 to 6.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+ONE = 1 << 16
+"""Probability and weight 1."""
+LOGIT = 256
+"""Logit 1."""
+_LIMIT = 11 * LOGIT
+_LN2 = 11629080  # ln 2 in 2^-24
+_MANTISSA_BITS = 12
+
+
+@functools.cache
+def _log_table() -> Ints:
+    """256 ln(1 + i / 4096), i = 0..4095, by squaring: each squaring yields one bit of the binary logarithm."""
+    x = (np.arange(1 << _MANTISSA_BITS, dtype=np.int64) + (1 << _MANTISSA_BITS)) << (30 - _MANTISSA_BITS)
+    log2 = np.zeros_like(x)
+    for _ in range(20):
+        x = (x * x) >> 30
+        carry = x >> 31
+        x >>= carry
+        log2 = 2 * log2 + carry
+    table: Ints = (log2 * _LN2 + (1 << 35)) >> 36  # 20 + 24 - 8 bits
+    return table
+
+
+def logarithm(x: Ints, /) -> Ints:
+    """256 ln(x), rounded, of integers 1 <= x < 2^53."""
+    mantissa, exponent = np.frexp(x.astype(np.float64))  # exact
+    index = (mantissa * (2 << _MANTISSA_BITS)).astype(np.int64) - (1 << _MANTISSA_BITS)
+    logarithms: Ints = _log_table()[index] + (((exponent.astype(np.int64) - 1) * _LN2 + (1 << 15)) >> 16)
+    return logarithms
+
+
+def logit(ones: Ints, zeros: Ints, /) -> Ints:
+    """Of the probability ones / (ones + zeros); both positive."""
+    both = logarithm(np.stack([ones, zeros]))
+    clipped: Ints = np.clip(both[0] - both[1], -_LIMIT, _LIMIT)
+    return clipped
+
+
+@functools.cache
+def _probability_table() -> Ints:
+    odd = 2 * np.arange(ONE, dtype=np.int64) + 1
+    logits = logarithm(odd) - logarithm(2 * ONE - odd)
+    return np.minimum(np.searchsorted(logits, np.arange(-_LIMIT, _LIMIT + 1)), ONE - 1).astype(np.int64)
+
+
+def probability(logits: Ints, /) -> Ints:
+    """In 2^-16, from 0 to 2^16 - 1; what is coded is half a unit more."""
+    return _probability_table()[np.clip(logits, -_LIMIT, _LIMIT) + _LIMIT]
+
+
+class Counter:
+    """Counts of zeros and ones in each of a number of contexts."""
+
+    def __init__(self, num_contexts: int) -> None:
+        self.num_contexts = num_contexts
+        self._counts = np.zeros((2, num_contexts), np.int64)
+
+    def logits(self, prior: Ints | int, strength: int) -> Ints:
+        """Of a one, in every context, where ``strength`` / 16 further bits had the ``prior`` in 2^-16."""
+        zeros, ones = self._counts
+        return logit((ones << 20) + strength * (prior + 1), (zeros << 20) + strength * (ONE - prior))
+
+    def count(self, contexts: Ints, bits: Ints) -> None:
+        size = self._counts.shape[1]
+        ones = np.bincount(contexts[bits == 1], minlength=size)
+        self._counts[1] += ones
+        self._counts[0] += np.bincount(contexts, minlength=size) - ones
+
+
+class Mixer:
+    """A logistic regression over logits, learned online, with a set of weights for each value of a gate.
+
+    Weights, logits and errors are whole numbers below 2^53 in float64, and so are their sums: matrix products are
+    exact, whatever their order.
+    """
+
+    def __init__(self, start: Sequence[float], num_sets: int = 1) -> None:
+        """``start``: the first weight of each input."""
+        self._weights = np.array([[float(round(ONE * weight)) for weight in start]] * num_sets)
+        self._seen = np.zeros(num_sets, np.int64)
+        self._inputs, self._gates, self._mixed = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, np.int64)
+
+    def mix(self, inputs: Sequence[Ints | int], gate: Ints | int, num_bits: int) -> Ints:
+        """Probability (n,), as of ``probability``, from logits (n,) or scalars and the set of each (n,) or of all."""
+        self._inputs = np.empty((len(inputs), num_bits))
+        for row, one in zip(self._inputs, inputs, strict=True):
+            row[:] = one
+        self._gates = (np.arange(len(self._seen))[:, None] == np.broadcast_to(gate, num_bits)).astype(np.float64)
+        dots = self._weights @ self._inputs  # (sets, n)
+        if len(self._seen) > 1:
+            dots *= self._gates
+        self._mixed = probability(np.floor(dots.sum(axis=0) / ONE).astype(np.int64))
+        return self._mixed
+
+    def learn(self, bits: Ints) -> None:
+        """One step of gradient descent on the code length of what was mixed last: ``bits`` (n,)."""
+        errors = self._gates * ((bits << 16) - self._mixed)  # (sets, n)
+        gradients = (errors @ self._inputs.T).astype(np.int64)
+        rates = _RATE + _FIRST_RATE * _SOON // (_SOON + self._seen)
+        self._weights += (gradients * rates[:, None]) >> 24
+        self._seen += (self._gates @ bits.astype(np.float64)).astype(np.int64)
+
+
+_RATE, _FIRST_RATE, _SOON = 64, 128, 100
