@@ -38,9 +38,9 @@ class Decoder(nn.Module):
         step = self.log_step.exp().clamp(min=_SMALLEST_STEP)
         return step + (step.half().float() - step).detach()
 
-    def matrix(self, phi: Tensor) -> Tensor:
-        """``phi`` as (n, dimensions), without a copy."""
-        return phi.reshape(-1, self.num_dimensions)
+    def dimensions_last(self, phi: Tensor) -> Tensor:
+        """``phi`` as (n, dimensions); as it is where there is one dimension, whatever its memory format."""
+        return phi if self.num_dimensions == 1 else phi.reshape(-1, self.num_dimensions)
 
 
 class Latent(nn.Module):
@@ -52,33 +52,37 @@ class Latent(nn.Module):
 
     def forward(self, phi: Tensor) -> Tensor:
         """Rounds; the gradient with respect to ``phi`` passes straight through (section 3 of the paper)."""
-        rounded = _RoundAndScale.apply(self.decoder.matrix(phi), self.decoder.step())  # type: ignore[no-untyped-call]
-        theta = cast(Tensor, rounded)
+        scaled = _RoundAndScale.apply(self.decoder.dimensions_last(phi), self.decoder.step())  # type: ignore[no-untyped-call]
+        theta = cast(Tensor, scaled)
         if self.decoder.basis is not None:
-            theta = theta @ self.decoder.basis
+            with torch.autocast(phi.device.type, enabled=False):
+                theta = theta @ self.decoder.basis
         return theta.reshape(phi.shape)
 
     def right_inverse(self, theta: Tensor) -> Tensor:
-        phi = self.decoder.matrix(theta)
+        phi = self.decoder.dimensions_last(theta)
         if self.decoder.basis is not None:
             phi = phi @ self.decoder.basis.T
         return (phi / self.decoder.step().detach()).reshape(theta.shape)
 
 
 class _RoundAndScale(torch.autograd.Function):
-    """step * round(phi) in one pass each way: ``phi`` (n, dimensions), ``step`` (dimensions,)."""
+    """step * round(phi) in one pass each way: ``step`` (dimensions,), ``phi`` (n, dimensions), or any for one."""
 
     @staticmethod
     def forward(ctx: Any, phi: Tensor, step: Tensor) -> Tensor:
         rounded = phi.round()
-        ctx.save_for_backward(rounded, step)
-        return rounded * step
+        scale = step.reshape(()) if len(step) == 1 else step  # the former fits any shape, scalars too
+        ctx.save_for_backward(rounded, scale)
+        return rounded * scale
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        rounded, step = ctx.saved_tensors
-        if len(step) == 1:
-            of_step = torch.dot(gradient.reshape(-1), rounded.reshape(-1)).reshape(1)
-        else:
+        rounded, scale = ctx.saved_tensors
+        if scale.ndim:
             of_step = (gradient * rounded).sum(dim=0)
-        return gradient * step, of_step
+        elif gradient.is_contiguous() and rounded.is_contiguous():  # half the passes over memory
+            of_step = torch.dot(gradient.view(-1), rounded.view(-1)).reshape(1)
+        else:
+            of_step = (gradient * rounded).sum().reshape(1)
+        return gradient * scale, of_step

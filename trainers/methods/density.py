@@ -62,7 +62,7 @@ class DeepFactorized(nn.Module):
 
     def rate(self, latents: Sequence[Tensor]) -> Tensor:
         """Bits, scalar, of ``latents`` (n_i, dimensions) under uniform noise U(-1/2, 1/2)."""
-        phi_LN = torch.cat(list(latents)).T.contiguous()
+        phi_LN = torch.cat([phi.reshape(-1, self.num_dimensions) for phi in latents]).T.contiguous()
         return self.bits(phi_LN + torch.rand_like(phi_LN) - 0.5).sum()
 
 
@@ -92,13 +92,14 @@ class Geometric(nn.Module):
 
     @torch.no_grad()
     def fit(self, latents: Sequence[Tensor]) -> None:
-        """Follow the counts of ``latents`` (n_i, dimensions): the first time at once, then as a moving average."""
+        """Follow the counts of ``latents``, (n_i, dimensions) or any shape for one: the first time at once, then as a
+        moving average."""
         found = torch.zeros_like(self.counts)
         for phi in latents:
-            magnitudes = phi.round().abs_()
+            magnitudes = phi.reshape(-1, self.num_dimensions).round().abs_()
             found[1] += torch.count_nonzero(magnitudes, dim=0)
             found[2] += magnitudes.sum(dim=0)
-            found[0] += len(phi)
+            found[0] += len(magnitudes)
         found[0] -= found[1]
         self.counts.copy_(torch.where(self.counts.any(), _KEEP * self.counts + (1 - _KEEP) * found, found))
         zeros, nonzeros, total = self.counts
@@ -129,5 +130,7 @@ class _BoxSlope(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inner, outer, *latents = ctx.saved_tensors
         inner, outer = inner * gradient, outer * gradient
+        if len(inner) == 1:  # fits any shape, scalars too
+            inner, outer = inner.reshape(()), outer.reshape(())
         slopes = (phi.clamp(-0.5, 0.5).mul_(inner).addcmul_(phi.clamp(-1.5, 1.5), outer) for phi in latents)
         return (None, None, None, *slopes)

@@ -130,7 +130,7 @@ class EntropyPenalized(AbstractMethod):
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         total = torch.zeros((), device=context.device)
         for decoder, latents in _latents_by_decoder(model).items():
-            total = total + decoder.density.rate([decoder.matrix(phi) for phi in latents.values()])
+            total = total + decoder.density.rate([decoder.dimensions_last(phi) for phi in latents.values()])
         return total
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
@@ -234,7 +234,7 @@ def _latents_by_decoder(model: nn.Module) -> dict[Decoder, dict[str, nn.Paramete
 def _fit(model: nn.Module) -> None:
     for decoder, latents in _latents_by_decoder(model).items():
         if isinstance(decoder.density, Geometric):
-            decoder.density.fit([decoder.matrix(phi.detach()) for phi in latents.values()])
+            decoder.density.fit([decoder.dimensions_last(phi.detach()) for phi in latents.values()])
 
 
 def _root_mean_square(tensors: list[Tensor]) -> float:

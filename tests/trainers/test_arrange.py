@@ -1,0 +1,181 @@
+"""Arranging units leaves the network's function as it is, empties what is dead, and sorts."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from trainers.architectures import ARCHITECTURES
+from trainers.architectures.base import initialise
+from trainers.architectures.graph import Role, unit_groups
+from trainers.arrange import arrange
+from trainers.coding.sections import Integers, Raw, Section, Sections
+
+NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
+    "lenet300_100": ("lenet300_100", {}, (1, 28, 28)),
+    "lenet5": ("lenet5", {}, (1, 28, 28)),
+    "cnn": ("cnn", {"input_shape": [1, 8, 8], "num_outputs": 10, "channels": [4, 6]}, (1, 8, 8)),
+    "mlp": ("mlp", {"input_shape": [6], "num_outputs": 3, "hidden": [9, 8, 7]}, (6,)),
+    "resnet_cifar": ("resnet_cifar", {"depth": 8}, (3, 32, 32)),
+    "vgg16_cifar": ("vgg16_cifar", {}, (3, 32, 32)),
+}
+
+
+def sparse(network: nn.Module, seed: int) -> Sections:
+    """Few non-zero weights in few units, offsets of both signs, norms as they are stored when folded."""
+    generator = np.random.default_rng(seed)
+    tensors: dict[str, Section] = {}
+    for name, tensor in network.state_dict().items():
+        shape = tuple(tensor.shape)
+        if tensor.ndim >= 2:
+            alive = generator.random((shape[0],) + (1,) * (tensor.ndim - 1)) < 0.7
+            alive = alive & (generator.random((1, shape[1]) + (1,) * (tensor.ndim - 2)) < 0.7)
+            dense = generator.integers(-3, 4, shape) * (generator.random(shape) < 0.3)
+            tensors[name] = Integers(values=(dense * alive).astype(np.int32))
+        elif name.endswith("running_mean"):
+            tensors[name] = Raw(values=np.zeros(shape, np.float32))
+        elif name.endswith("running_var"):
+            tensors[name] = Raw(values=np.ones(shape, np.float32))
+        elif name.endswith("num_batches_tracked"):
+            tensors[name] = Raw(values=np.zeros(shape, np.int64))
+        else:
+            tensors[name] = Integers(values=generator.integers(-2, 2, shape).astype(np.int32))
+    return Sections(tensors=tensors)
+
+
+def outputs(network: nn.Module, sections: Sections, input_shape: tuple[int, ...]) -> torch.Tensor:
+    """In float64, each layer scaled so that signals neither vanish nor grow."""
+    decoded = copy.deepcopy(network).double().eval()
+    values = {name: torch.from_numpy(np.array(section.values)).double() for name, section in sections.tensors.items()}
+    for name, tensor in values.items():
+        if tensor.ndim > 1:
+            values[name] = tensor * 0.3 / tensor[0].numel() ** 0.25
+    decoded.load_state_dict(values)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        found: torch.Tensor = decoded(torch.randn(3, *input_shape, dtype=torch.float64))
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_function_stays_and_nonzeros_do_not_grow(name: str, seed: int) -> None:
+    architecture, arguments, input_shape = NETWORKS[name]
+    network = ARCHITECTURES[architecture](**arguments)
+    with torch.device("meta"):
+        groups = unit_groups(ARCHITECTURES[architecture](**arguments), input_shape)
+    assert groups
+    given = sparse(network, seed)
+    before = {key: section.values.copy() for key, section in given.tensors.items()}
+    arranged = arrange(given, groups)
+    wanted = outputs(network, given, input_shape)
+    assert wanted.std() > 0
+    torch.testing.assert_close(outputs(network, arranged, input_shape), wanted, rtol=1e-9, atol=1e-9)
+    for key, section in given.tensors.items():
+        assert np.array_equal(section.values, before[key]), "what was given is not written to"
+        assert np.count_nonzero(arranged.tensors[key].values) <= np.count_nonzero(section.values)
+    assert sum(np.count_nonzero(s.values) for s in arranged.tensors.values()) < sum(
+        np.count_nonzero(s.values) for s in given.tensors.values()
+    ), "some units were dead"
+    again = arrange(arranged, groups)
+    assert all(np.array_equal(again.tensors[key].values, arranged.tensors[key].values) for key in again.tensors)
+
+
+def test_units_are_sorted_and_the_dead_come_last() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    weights = np.array([[0, 1, 0], [1, 2, 3], [0, 0, 0], [1, 1, 1]], np.int32)
+    bias = np.array([5, 6, -7, 8], np.int32)
+    readers = np.array([[1, 1, 1, 0], [2, 2, 2, 0]], np.int32)
+    given = Sections(
+        tensors={
+            "0.weight": Integers(values=weights),
+            "0.bias": Integers(values=bias, table=1),
+            "2.weight": Integers(values=readers),
+            "2.bias": Integers(values=np.zeros(2, np.int32), table=1),
+        }
+    )
+    arranged = arrange(given, unit_groups(network.to("meta"), (3,)))
+    assert arranged.tensors["0.weight"].values.tolist() == [[1, 2, 3], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert arranged.tensors["0.bias"].values.tolist() == [6, 5, 0, 0], "nobody reads the last, the third is negative"
+    assert arranged.tensors["2.weight"].values.tolist() == [[1, 1, 0, 0], [2, 2, 0, 0]]
+    assert [s.table for s in arranged.tensors.values() if isinstance(s, Integers)] == [0, 1, 0, 1]
+
+
+def test_a_unit_with_a_positive_offset_is_not_dead() -> None:
+    network = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1))
+    names = ("0.weight", "0.bias", "2.weight", "2.bias")
+    values = dict(zip(names, ([[0]], [1], [[2]], [0]), strict=True))
+    given = Sections(tensors={name: Integers(values=np.array(value, np.int32)) for name, value in values.items()})
+    arranged = arrange(given, unit_groups(network.to("meta"), (1,)))
+    assert {name: section.values.tolist() for name, section in arranged.tensors.items()} == values
+
+
+def test_networks_of_floats_are_left_alone() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    given = Sections(tensors={name: Raw(values=t.detach().numpy()) for name, t in network.state_dict().items()})
+    arranged = arrange(given, unit_groups(network.to("meta"), (3,)))
+    assert all(arranged.tensors[name] is section for name, section in given.tensors.items())
+
+
+def test_the_units_of_lenet5_in_a_flattened_convolution_are_blocks_of_columns() -> None:
+    with torch.device("meta"):
+        groups = unit_groups(ARCHITECTURES["lenet5"](), (1, 28, 28))
+    assert [group.num_units for group in groups] == [20, 50, 500]
+    (reader,) = [use for use in groups[1].uses if use.role is Role.READER]
+    assert (reader.name, reader.axis, reader.block) == ("7.weight", 1, 16)
+
+
+class Residual(nn.Module):
+    """Two layers whose outputs are added, and whatever ``join`` does to them."""
+
+    def __init__(self, join: Any) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(5, 6), nn.Linear(5, 6), nn.Linear(6, 2)
+        self.join = join
+        initialise(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.join(self.first(x), self.second(x)))  # type: ignore[no-any-return]
+
+
+def test_units_that_are_added_move_together() -> None:
+    (group,) = unit_groups(Residual(lambda a, b: F.relu(a + b)).to("meta"), (5,))
+    names = {use.name for use in group.uses}
+    assert names == {"first.weight", "first.bias", "second.weight", "second.bias", "last.weight"}
+    assert not group.rectified, "a negative offset may be made up for by the other layer"
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda a, b: a * b,
+        lambda a, b: torch.softmax(a, 1) + b,
+        lambda a, b: a + b.flip(1),
+        lambda a, b: a + F.pad(b[:, 1:], (1, 0)),
+        lambda a, b: a.view(-1, 2, 3).sum(1).repeat(1, 2) + b,
+        lambda a, b: a if a.sum() > 0 else b,
+    ],
+    ids=["product", "softmax", "flip", "pad", "view", "branch"],
+)
+def test_what_is_not_understood_is_pinned(join: Any) -> None:
+    groups = unit_groups(Residual(join).to("meta"), (5,))
+    assert not any(use.name == "last.weight" for group in groups for use in group.uses)
+
+
+def test_an_offset_that_is_also_read_before_its_relu_is_not_cut() -> None:
+    groups = unit_groups(Residual(lambda a, b: F.relu(a) + a + b).to("meta"), (5,))
+    assert not any(group.rectified for group in groups)
+
+
+def test_tied_weights_have_no_groups() -> None:
+    with torch.device("meta"):
+        network = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    assert unit_groups(network, (3,))
+    network[2].weight = network[0].weight
+    assert unit_groups(network, (3,)) == ()

@@ -1,0 +1,234 @@
+"""Which axes of a network's tensors the same hidden units index, so that units may be reordered or left out."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, cast
+
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional as F
+
+
+class Role(Enum):
+    """What a tensor does for the units of a group."""
+
+    WEIGHT = "computes the units: outputs of a layer"
+    BIAS = "is added to what a layer computes"
+    SCALE = "multiplies the units: a norm's weight"
+    SHIFT = "is added to the scaled units: a norm's bias"
+    MEAN = "is subtracted before scaling: a norm's running mean"
+    VARIANCE = "divides: a norm's running variance"
+    READER = "reads the units: inputs of a layer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """``name``: in the ``state_dict``. Unit u has the indices u * ``block`` to (u + 1) * ``block`` of ``axis``."""
+
+    name: str
+    axis: int
+    block: int
+    role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitGroup:
+    """Hidden units that may be permuted: the same permutation in every use leaves the network's function as it is."""
+
+    num_units: int
+    uses: tuple[Use, ...]
+    keeps_zero: bool
+    """Whether a unit that is zero where it is computed is zero wherever it is read."""
+    rectified: bool
+    """Whether all that is computed passes a ReLU before anything else."""
+
+
+def unit_groups(plain: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:
+    """The hidden units of ``plain``, which is on the meta device, in the order of its layers.
+
+    Knows fully connected and two-dimensional convolution layers, batch norms, elementwise activations, pooling,
+    flattening and addition. Units that anything else touches are in no group; a network that cannot be traced, or
+    that uses a parameter twice, has none. Leaving units where they are is always right.
+    """
+    was_training = plain.training
+    try:
+        traced = fx.symbolic_trace(plain.eval())
+        with torch.no_grad():
+            ShapeProp(traced).propagate(torch.empty(2, *input_shape, device="meta"))
+    except Exception:  # a user's own architecture may raise anything when it is traced
+        return ()
+    finally:
+        plain.train(was_training)
+    names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
+    if len(names) != len(list(plain.parameters())) or any(node.op == "get_attr" for node in traced.graph.nodes):
+        return ()
+    return _Tracer(traced).groups()
+
+
+_RECTIFIERS = (nn.ReLU, F.relu, torch.relu, "relu", "relu_")
+_KEEP_ZERO = (
+    *_RECTIFIERS,
+    *(nn.LeakyReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.ELU, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout2d),
+    *(F.leaky_relu, F.relu6, F.gelu, F.silu, torch.tanh, "tanh", F.elu, F.hardswish, F.dropout, "contiguous"),
+    *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+    *(F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
+)
+_OTHER_ELEMENTWISE = (nn.Sigmoid, nn.Softplus, torch.sigmoid, F.softplus, "sigmoid")
+_ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+_FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
+_MEANS = (torch.mean, "mean")
+_SHAPES = ("size", "dim", getattr)
+
+
+@dataclass(eq=False)
+class _Units:
+    """The units of one axis, until it turns out that another axis has the same."""
+
+    num_units: int
+    uses: list[Use]
+    pinned: bool = False
+    keeps_zero: bool = True
+    num_layers: int = 0
+    num_rectified: int = 0
+    merged: _Units | None = None
+
+    def root(self) -> _Units:
+        return self if self.merged is None else self.merged.root()
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What axis 1 of an activation holds: units, each in ``block`` places in a row."""
+
+    units: _Units
+    block: int
+    fresh: bool = False
+    """Just computed by a layer or norm: nothing has read it yet."""
+
+
+class _Tracer:
+    def __init__(self, traced: fx.GraphModule) -> None:
+        self._modules = dict(traced.named_modules())
+        self._values: dict[fx.Node, _Value] = {}
+        self._all: list[_Units] = []
+        called = [node.target for node in traced.graph.nodes if node.op == "call_module"]
+        self._repeated = {name for name in called if called.count(name) > 1 and self._modules[name].state_dict()}
+        for node in traced.graph.nodes:
+            self._visit(node)
+
+    def groups(self) -> tuple[UnitGroup, ...]:
+        roots = [units for units in self._all if units.merged is None and not units.pinned and units.uses]
+        return tuple(
+            UnitGroup(
+                num_units=units.num_units,
+                uses=tuple(units.uses),
+                keeps_zero=units.keeps_zero,
+                rectified=units.num_layers == units.num_rectified == 1,
+            )
+            for units in roots
+        )
+
+    def _visit(self, node: fx.Node) -> None:
+        inputs = [self._values[one] for one in node.all_input_nodes if one in self._values]
+        shape = _shape(node)
+        if shape is None and node.target in _SHAPES:
+            return
+        if node.op == "call_module" and node.target not in self._repeated and len(inputs) == 1:
+            found = self._module(str(node.target), self._modules[str(node.target)], inputs[0], node)
+        elif node.op in ("call_function", "call_method"):
+            found = self._function(node, inputs)
+        else:
+            found = None
+        if found is None:
+            for value in inputs:
+                value.units.root().pinned = True
+            if shape is not None and len(shape) > 1:
+                self._values[node] = self._new(shape[1], pinned=True)
+        else:
+            self._values[node] = found
+
+    def _new(self, num_units: int, *uses: Use, pinned: bool = False) -> _Value:
+        units = _Units(num_units=num_units, uses=list(uses), pinned=pinned, num_layers=1)
+        self._all.append(units)
+        return _Value(units, 1, fresh=True)
+
+    def _module(self, name: str, module: nn.Module, value: _Value, node: fx.Node) -> _Value | None:
+        (before,), shape = (_shape(one) for one in node.all_input_nodes), _shape(node)
+        if before is None or shape is None:
+            return None
+        units, block = value.units.root(), value.block
+        is_dense = isinstance(module, nn.Linear) and len(before) == 2
+        if is_dense or (isinstance(module, nn.Conv2d) and module.groups == 1 and block == 1):
+            units.uses.append(Use(name=f"{name}.weight", axis=1, block=block, role=Role.READER))
+            made = [Use(name=f"{name}.weight", axis=0, block=1, role=Role.WEIGHT)]
+            if module.bias is not None:
+                made.append(Use(name=f"{name}.bias", axis=0, block=1, role=Role.BIAS))
+            return self._new(shape[1], *made)
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and block == 1 and value.fresh:
+            roles = {"weight": Role.SCALE, "bias": Role.SHIFT, "running_mean": Role.MEAN, "running_var": Role.VARIANCE}
+            state = module.state_dict()
+            units.uses += [
+                Use(name=f"{name}.{key}", axis=0, block=1, role=role) for key, role in roles.items() if key in state
+            ]
+            return _Value(units, block, fresh=_is_read_once(node.all_input_nodes[0]))
+        if isinstance(module, nn.Flatten) and module.start_dim == 1 and module.end_dim == -1:
+            return _Value(units, block * math.prod(before[2:]))
+        return self._elementwise(type(module), value, node, before, shape)
+
+    def _function(self, node: fx.Node, inputs: list[_Value]) -> _Value | None:
+        shape, shapes = _shape(node), [_shape(one) for one in node.all_input_nodes if one in self._values]
+        if shape is None or not inputs or None in shapes:
+            return None
+        before = cast(tuple[int, ...], shapes[0])
+        if node.target in _ADDITIONS and len(inputs) == 2 and shapes[0] == shapes[1] == shape:
+            return self._merged(inputs[0], inputs[1])
+        if len(inputs) != 1:
+            return None
+        (value,) = inputs
+        flat = (before[0], math.prod(before[1:]))
+        if node.target in _FLATTENING and shape == flat:
+            return _Value(value.units.root(), value.block * math.prod(before[2:]))
+        if node.target in _MEANS and len(before) == 4 and shape[:2] == before[:2]:
+            return _Value(value.units.root(), value.block)
+        return self._elementwise(node.target, value, node, before, shape)
+
+    def _elementwise(
+        self, kind: Any, value: _Value, node: fx.Node, before: tuple[int, ...], shape: tuple[int, ...]
+    ) -> _Value | None:
+        units = value.units.root()
+        if shape[:2] != before[:2] or len(shape) != len(before):
+            return None
+        if kind in _KEEP_ZERO:
+            units.num_rectified += value.fresh and kind in _RECTIFIERS and _is_read_once(node.all_input_nodes[0])
+            return _Value(units, value.block)
+        if kind in _OTHER_ELEMENTWISE:
+            units.keeps_zero = False
+            return _Value(units, value.block)
+        return None
+
+    def _merged(self, first: _Value, second: _Value) -> _Value | None:
+        one, other = first.units.root(), second.units.root()
+        if first.block != second.block or one.num_units != other.num_units:
+            return None
+        if one is not other:
+            one.uses += other.uses
+            one.pinned |= other.pinned
+            one.keeps_zero &= other.keeps_zero
+            one.num_layers += other.num_layers
+            one.num_rectified += other.num_rectified
+            other.merged = one
+        return _Value(one, first.block)
+
+
+def _is_read_once(node: fx.Node) -> bool:
+    return len(node.users) == 1
+
+
+def _shape(node: fx.Node) -> tuple[int, ...] | None:
+    meta = node.meta.get("tensor_meta")
+    return tuple(meta.shape) if meta is not None and hasattr(meta, "shape") else None
