@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.domains import Choice, Real
 from orchestrator.space import SpecSpace
-from trainers.lookup import check_complete, find, is_import_path, resolve
+from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 
 _FROM_TASK = frozenset({"input_shape", "num_outputs"})
 """What an architecture gets from its task, unless a sweep says otherwise."""
@@ -34,13 +34,17 @@ def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
 
 
 def lookup(kind: str, name: str) -> Callable[..., Any]:
-    """The registered object, or the user's own task or architecture, imported: the sweep is the user's as well.
+    """The registered object, timm's, or the user's own task or architecture, imported: the sweep is the user's as well.
 
     Raises:
         ValueError: there is no such object.
     """
     if kind == "method":  # a file names the method that decodes it, so methods are registered
         return find(kind, name, registry(kind))
+    if kind == "architecture" and is_timm(name):
+        from trainers.architectures import lookup_architecture
+
+        return lookup_architecture(name, allow_import=False)
     return resolve(kind, name, registry(kind), allow_import=True)
 
 

@@ -14,7 +14,8 @@ from trainers import checks
 from trainers.config import Spec
 
 Configuration = dict[str, Any]
-"""A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``."""
+"""A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
+``init_from`` where it is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Space:
     methods: tuple[SpecSpace, ...]
     steps: int | AbstractDomain
     batch_size: int | AbstractDomain
+    init_from: str = ""
 
     def grid(self, num_values: int) -> Iterator[Configuration]:
         """Architecture by architecture, method by method; the last domain varies fastest."""
@@ -72,6 +74,7 @@ class Space:
             **{kind: {"name": spec.name, **spec.arguments} for kind, spec in specs.items()},
             "steps": self.steps,
             "batch_size": self.batch_size,
+            **({"init_from": self.init_from} if self.init_from else {}),
         }
 
 

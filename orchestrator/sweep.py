@@ -19,7 +19,7 @@ from orchestrator.domains import AbstractDomain
 from orchestrator.searchers import SEARCHERS
 from orchestrator.searchers.base import AbstractSearch
 from orchestrator.space import Space, SpecSpace, parse_count, parse_specs, setting_to_dict
-from trainers.config import Spec, TrialConfig
+from trainers.config import Spec, TrialConfig, values_identity
 from trainers.lookup import check_complete, find, nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -59,6 +59,17 @@ def _methods(value: Any) -> tuple[SpecSpace, ...]:
     return tuple(registries.resolved("method", spec) for spec in parse_specs("method", value))
 
 
+def _init_from(value: Any) -> str:
+    """A name, or an absolute path with the digest of the file, which workers find and check."""
+    if not isinstance(value, str):
+        raise ValueError(f"init_from is {value!r}: wanted the path of a state_dict, or a trained network's name")
+    if not value:
+        return value
+    from trainers.pretrained import pin  # loads torch
+
+    return pin(value)
+
+
 def _search(value: Any) -> dict[str, Any]:
     """With its defaults, so that what a file leaves open is part of the sweep's identity."""
     spec = Spec.from_dict("search", value)
@@ -79,6 +90,8 @@ class Sweep(_Frozen):
     method: Annotated[tuple[SpecSpace, ...], PlainValidator(_methods)]
     steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value))] = 2000
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
+    init_from: Annotated[str, PlainValidator(_init_from)] = ""
+    """Of every trial: see ``TrialConfig``."""
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
     search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default="grid", validate_default=True)
@@ -124,6 +137,7 @@ class Sweep(_Frozen):
             "method": [spec.to_dict() for spec in self.method],
             "steps": setting_to_dict(self.steps),
             "batch_size": setting_to_dict(self.batch_size),
+            **({"init_from": self.init_from} if self.init_from else {}),
             "seed": self.seed,
             "seeds": self.seeds,
             "search": dict(self.search),
@@ -136,7 +150,7 @@ class Sweep(_Frozen):
 
     @property
     def sweep_id(self) -> str:
-        """The name and a hash of everything that changes results, the user's own code included.
+        """The name and a hash of everything that changes results, the user's own code and initial values included.
 
         Neither resources nor the name are hashed.
         """
@@ -144,6 +158,8 @@ class Sweep(_Frozen):
         own = registries.sources(spec.name for spec in (self.task, *self.architecture))
         if own:
             content["sources"] = own
+        if self.init_from:
+            content["init_from"] = values_identity(self.init_from)
         return f"{self.name}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
     @property
@@ -154,6 +170,7 @@ class Sweep(_Frozen):
             methods=self.method,
             steps=self.steps,
             batch_size=self.batch_size,
+            init_from=self.init_from,
         )
 
     def start_search(self) -> AbstractSearch:

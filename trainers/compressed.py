@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from trainers.architectures import ARCHITECTURES
+from trainers.architectures import lookup_architecture
 from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
-from trainers.lookup import resolve
 from trainers.methods import METHODS
 
 __all__ = ["Opened", "RfzError", "load_compressed", "open_compressed"]
@@ -82,7 +81,7 @@ def open_compressed(
         raise RfzError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         header = container.read_header(data)
-        found = architecture or resolve("architecture", header.architecture, ARCHITECTURES, allow_import=allow_import)
+        found = architecture or lookup_architecture(header.architecture, allow_import=allow_import)
         plain = build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters)
     except ValueError as error:
         raise RfzError(f"{path}: {error}") from error

@@ -48,11 +48,21 @@ class TrialConfig:
     steps: int
     batch_size: int = 64
     seed: int = 0
+    precision: str = "float32"
+    """Of activations while training, ``float32`` or ``bfloat16``; parameters and every measurement are float32."""
+    init_from: str = ""
+    """Where the plain network's initial values come from: the path of a ``state_dict`` or the name of a trained network
+    (``trainers/pretrained.py``); empty: drawn at random. ``pretrained.pin`` makes a path's content part of it."""
 
     def __post_init__(self) -> None:
         checks.integer("steps", self.steps, low=1)
         checks.integer("batch_size", self.batch_size, low=1)
         checks.integer("seed", self.seed, low=0)
+        checks.choice("precision", self.precision, ("float32", "bfloat16"))
+        if not isinstance(self.init_from, str):
+            raise ValueError(
+                f"init_from is {self.init_from!r}: wanted the path of a state_dict, or a trained network's name"
+            )
         try:
             self.to_json()
         except (TypeError, ValueError) as error:
@@ -79,7 +89,9 @@ class TrialConfig:
 
     def to_dict(self) -> dict[str, Any]:
         specs = {key: getattr(self, key).to_dict() for key in ("task", "architecture", "method")}
-        return {**specs, "steps": self.steps, "batch_size": self.batch_size, "seed": self.seed}
+        optional = {key: getattr(self, key) for key in ("precision", "init_from")}
+        changed = {key: value for key, value in optional.items() if value != _DEFAULTS[key]}
+        return {**specs, "steps": self.steps, "batch_size": self.batch_size, **changed, "seed": self.seed}
 
     def to_json(self) -> str:
         """One line in which equal configurations are equal text."""
@@ -89,7 +101,17 @@ class TrialConfig:
     def config_hash(self) -> str:
         """Twelve hexadecimal digits of everything but the seed: repeats over seeds share it."""
         content = {key: value for key, value in self.to_dict().items() if key != "seed"}
+        if self.init_from:
+            content["init_from"] = values_identity(self.init_from)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def values_identity(init_from: str) -> str:
+    """What tells initial values apart: of a pinned file its digest, wherever it lies, else the name or path."""
+    return init_from.rpartition("#sha256=")[2]
+
+
+_DEFAULTS = {item.name: item.default for item in fields(TrialConfig)}
 
 
 def _short(value: Any) -> str:

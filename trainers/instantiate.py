@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainers.architectures import ARCHITECTURES
+from trainers.architectures import lookup_architecture
 from trainers.architectures.base import Architecture, complete
 from trainers.config import Spec
 from trainers.lookup import check_complete, find, resolve
@@ -43,6 +43,6 @@ def make_task(spec: Spec) -> Task:
 
 
 def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, Any]]:
-    """The function, registered or the user's own, and its non-default arguments with what the task gives."""
-    function = resolve("architecture", spec.name, ARCHITECTURES, allow_import=True)
+    """The function, registered, timm's or the user's own, and its non-default arguments with what the task gives."""
+    function = lookup_architecture(spec.name, allow_import=True)
     return function, complete(function, spec.arguments, input_shape=task.input_shape, num_outputs=task.num_outputs)

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 T = TypeVar("T")
 
+TIMM = "timm:"
+"""How the name of an architecture from timm begins: a family of registered names, never somebody's own code."""
+
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """``; did you mean 'x'?`` with the closest valid name, or the list of valid names."""
@@ -34,7 +37,12 @@ def find(kind: str, name: str, registry: Mapping[str, T]) -> T:
 
 def is_import_path(name: str) -> bool:
     """Whether ``name`` has the form ``package.module:callable`` of a user's own code."""
-    return ":" in name
+    return ":" in name and not is_timm(name)
+
+
+def is_timm(name: str) -> bool:
+    """Whether ``name`` has the form ``timm:NAME``, of an architecture from timm."""
+    return name.startswith(TIMM)
 
 
 def import_callable(kind: str, name: str) -> Callable[..., Any]:

@@ -134,7 +134,9 @@ class Loop:
     ) -> torch.Tensor:
         model.train()
         seed_everything(self._config.seed, "step", self.step)
-        loss = phase.loss(model, self._batch(), self._context, moment)
+        device = self._context.device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._config.precision == "bfloat16"):
+            loss = phase.loss(model, self._batch(), self._context, moment)
         for optimiser in optimisers:
             optimiser.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -156,6 +158,8 @@ class Loop:
         inputs = self._task.train.inputs[chosen]
         if self._task.augment is not None:
             inputs = self._task.augment(inputs)
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)  # as the kernels: see train.py
         return inputs, self._task.train.targets[chosen]
 
     def _tell(self, model: nn.Module, phase: Phase, train_loss: float) -> None:

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from trainers.architectures.base import Architecture, build, build_on_meta, count_macs, layout_of
+from trainers.architectures.graph import UnitGroup, unit_groups
+from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
@@ -21,6 +23,7 @@ from trainers.evaluate import evaluate
 from trainers.instantiate import find_architecture, make_method, make_task
 from trainers.loop import DivergedError, Loop, Report
 from trainers.methods.base import AbstractMethod, Batch, Context
+from trainers.pretrained import initial_values
 from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
@@ -70,9 +73,10 @@ class Prepared:
     header: container.Header
     layout: container.Layout
     macs: int
+    groups: tuple[UnitGroup, ...]
     context: Context
     model: nn.Module
-    """The plain network with its initial values."""
+    """The plain network with its initial values, drawn or those of ``init_from``."""
 
 
 def prepare(config: TrialConfig, device: torch.device) -> Prepared:
@@ -108,6 +112,12 @@ def prepare(config: TrialConfig, device: torch.device) -> Prepared:
     if context.num_parameters == 0:
         raise ValueError(f"architecture {config.architecture.name!r} has no parameters: nothing to train")
     seed_everything(config.seed, "initialisation")
+    model = build(config.architecture.name, architecture, arguments).to(device)
+    if config.init_from:
+        model.load_state_dict(initial_values(config.init_from, plain), strict=False)  # checked; counters may be missing
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):  # convolutions are 1.5 times as fast, and more in bfloat16
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Prepared(
         task=task,
         method=method,
@@ -115,8 +125,9 @@ def prepare(config: TrialConfig, device: torch.device) -> Prepared:
         header=header,
         layout=layout,
         macs=macs,
+        groups=unit_groups(plain, task.input_shape),
         context=context,
-        model=build(config.architecture.name, architecture, arguments).to(device),
+        model=model,
     )
 
 
@@ -153,7 +164,8 @@ def train(
         for point_id, sections in trial.method.points(model, context):
             _check_point_id(point_id, points)
             path = directory / f"{point_id}.rfz"
-            write_atomically(path, container.write(trial.header, trial.layout, sections))
+            arranged = arrange(sections, trial.groups)
+            write_atomically(path, container.write(trial.header, trial.layout, arranged))
             decoded = load_compressed(path, architecture=trial.architecture, device=device)
             data = path.read_bytes()
             points[point_id] = OperatingPoint(

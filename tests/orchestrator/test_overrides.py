@@ -23,6 +23,8 @@ def document() -> dict[str, Any]:
         ("steps=100", "steps", 100),
         ("steps=[100, 200]", "steps", [100, 200]),
         ("seeds=5", "seeds", 5),
+        ("init_from=~/nets/net.pth", "init_from", "~/nets/net.pth"),
+        ("init_from=resnet20_cifar10", "init_from", "resnet20_cifar10"),
         ("name=a=b", "name", "a=b"),
         ("task=mnist", "task", "mnist"),
         ("method=epr", "method", "epr"),

@@ -1,5 +1,6 @@
 """Sweeps: reading, identity, planning, and an error in one line for every mistake."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -71,6 +72,47 @@ def test_trial_ids_are_unique_and_those_of_one_seed_sort_in_the_order_of_the_pla
     ids = [trial.trial_id for trial in plan(sweep)]
     assert ids == sorted(set(ids))
     assert len(ids) == 300
+
+
+def test_trials_start_from_the_values_that_the_sweep_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pth").write_bytes(b"any")
+    sweep = Sweep.from_dict(document(init_from="net.pth"))
+    found = {trial.config.init_from for trial in plan(sweep)}
+    assert found == {f"{tmp_path / 'net.pth'}#sha256={hashlib.sha256(b'any').hexdigest()}"}, "as workers find it"
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    drawn = document(init_from="net.pth", search={"name": "random", "num_trials": 3})
+    assert {trial.config.init_from for trial in plan(Sweep.from_dict(drawn))} == found
+    known = plan(Sweep.from_dict(document(init_from="resnet20_cifar10")))
+    assert {trial.config.init_from for trial in known} == {"resnet20_cifar10"}, "a name stays a name"
+
+
+def test_the_id_changes_with_the_initial_values_and_not_with_their_folder(tmp_path: Path) -> None:
+    def id_of(folder: str, content: bytes) -> str:
+        path = tmp_path / folder / "net.pth"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return Sweep.from_dict(document(init_from=str(path))).sweep_id
+
+    assert id_of("a", b"one") == id_of("b", b"one")
+    ids = {id_of("a", b"one"), id_of("a", b"two"), Sweep.from_dict(document()).sweep_id}
+    ids |= {Sweep.from_dict(document(init_from=name)).sweep_id for name in ("resnet20_cifar10", "resnet32_cifar10")}
+    assert len(ids) == 5
+    assert Sweep.from_dict(document(init_from="")).sweep_id == Sweep.from_dict(document()).sweep_id
+
+
+def test_a_sweep_from_scratch_says_nothing_of_initial_values() -> None:
+    sweep = Sweep.from_dict(document())
+    assert "init_from" not in sweep.to_dict()
+    assert all("init_from" not in trial.config.to_dict() for trial in plan(sweep))
+
+
+def test_initial_values_that_changed_since_a_sweep_was_written_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"one")
+    written = Sweep.from_dict(document(init_from=str(path))).to_dict()
+    path.write_bytes(b"two")
+    assert error_of(written).startswith(f"init_from: {path} has changed: its content is sha256=3fc4ccfe")
 
 
 def test_more_seeds_keep_the_earlier_trials() -> None:
@@ -229,6 +271,17 @@ def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypa
         ({"steps": -5}, "steps is -5: wanted a whole number of at least 1"),
         ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 1"),
         ({"batch_size": True}, "batch_size is True: wanted a whole number of at least 1"),
+        ({"init_from": 3}, "init_from is 3: wanted the path of a state_dict, or a trained network's name"),
+        (
+            {"init_from": "resnet20"},
+            "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, "
+            "or a trained network's name: resnet20_cifar10, resnet32_cifar10",
+        ),
+        (
+            {"init_from": "/no/such/net.pth"},
+            "init_from: cannot read /no/such/net.pth (No such file or directory): wanted a file of trained values; "
+            "a relative path begins at the working directory",
+        ),
         ({"seeds": 0}, "seeds is 0: wanted greater than or equal to 1"),
         ({"seeds": "3"}, "seeds is '3': wanted a valid integer"),
         ({"seed": -1}, "seed is -1: wanted greater than or equal to 0"),

@@ -8,13 +8,29 @@ from trainers.architectures.cnn import cnn
 from trainers.architectures.lenet import lenet5, lenet300_100
 from trainers.architectures.mlp import mlp
 from trainers.architectures.resnet_cifar import resnet_cifar
+from trainers.architectures.resnet_imagenet import resnet18, resnet50
+from trainers.architectures.timm import timm_architecture
 from trainers.architectures.vgg_cifar import vgg16_cifar
+from trainers.lookup import is_timm, resolve
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cnn": cnn,
     "lenet300_100": lenet300_100,
     "lenet5": lenet5,
     "mlp": mlp,
+    "resnet18": resnet18,
+    "resnet50": resnet50,
     "resnet_cifar": resnet_cifar,
     "vgg16_cifar": vgg16_cifar,
 }
+
+
+def lookup_architecture(name: str, *, allow_import: bool) -> Architecture:
+    """The registered architecture, timm's as ``timm:NAME``, or where ``allow_import`` the user's ``module:callable``.
+
+    Raises:
+        ValueError: there is none, or it may not be imported.
+    """
+    if is_timm(name):
+        return timm_architecture(name)
+    return resolve("architecture", name, ARCHITECTURES, allow_import=allow_import)

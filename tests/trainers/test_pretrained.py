@@ -1,0 +1,247 @@
+"""Initial values from files and known networks: what loads, what a mistake says, and that methods start from them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from tests.trainers.networks import normed
+from tests.trainers.trials import VARIANTS, attach, configuration, run
+from trainers import pretrained
+from trainers.config import TrialConfig
+from trainers.datasets.files import DataFile, DataUnavailableError
+from trainers.pretrained import PRETRAINED, initial_values, pin
+
+
+def network() -> nn.Module:
+    """What ``configuration(..., "normed")`` trains."""
+    torch.manual_seed(7)
+    return normed(input_shape=(1, 4, 4), num_outputs=3)
+
+
+def saved(values: Any, path: Path) -> Path:
+    torch.save(values, path)
+    return path
+
+
+def message_of(call: Callable[[], Any]) -> str:
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    assert list(found) == list(wanted)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
+def prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in values.items()}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".th"])
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda values: values,
+        lambda values: {"state_dict": values, "best_prec1": 91.7, "epoch": 3},
+        lambda values: {"model": values, "args": {"lr": 0.1}},
+        lambda values: {"model": {"state_dict": values}},
+        lambda values: prefixed("module.", values),
+        lambda values: {"state_dict": prefixed("model.", values)},
+        lambda values: prefixed("_orig_mod.module.", values),
+    ],
+    ids=["plain", "state_dict", "model", "both", "module.", "model.", "two prefixes"],
+)
+def test_a_state_dict_loads_however_it_was_saved(suffix: str, wrapped: Callable[..., Any], tmp_path: Path) -> None:
+    wanted = network().state_dict()
+    path = saved(wrapped(wanted), tmp_path / f"net{suffix}")
+    assert_same(initial_values(str(path), network()), wanted)
+
+
+def test_safetensors_load(tmp_path: Path) -> None:
+    wanted = network().state_dict()
+    safetensors.torch.save_file(prefixed("module.", wanted), tmp_path / "net.safetensors")
+    found = initial_values(str(tmp_path / "net.safetensors"), network())
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
+def test_a_network_whose_own_names_begin_like_a_prefix_loads(tmp_path: Path) -> None:
+    own = nn.ModuleDict({"model": network()})
+    assert all(name.startswith("model.") for name in own.state_dict())
+    path = saved(prefixed("module.", own.state_dict()), tmp_path / "net.pt")
+    assert_same(initial_values(str(path), own), own.state_dict())
+
+
+def test_counters_of_batches_may_be_missing(tmp_path: Path) -> None:
+    wanted = network().state_dict()
+    older = {name: tensor for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}
+    path = saved(older, tmp_path / "net.pt")
+    assert_same(initial_values(str(path), network()), older)
+    prepared = attach(configuration("uncompressed", "normed", init_from=str(path)))
+    assert prepared.given["1.num_batches_tracked"] == 0
+    assert all(torch.equal(prepared.given[name], tensor) for name, tensor in older.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda values: values.pop("0.weight"), "it lacks 0.weight; wanted the 8 tensors"),
+        (lambda values: values.update({"head.bias": torch.zeros(1)}), "it has unknown head.bias; wanted"),
+        (
+            lambda values: values.update({"4.bias": torch.zeros(5)}),
+            "it has of another shape 4.bias (5,) for (3,); wanted",
+        ),
+        (
+            lambda values: [values.update({f"x.{name}": values.pop(name)}) for name in list(values)],
+            "it lacks 0.weight, 1.weight, 1.bias and 4 more, "
+            "has unknown x.0.weight, x.1.weight, x.1.bias and 5 more; wanted",
+        ),
+    ],
+    ids=["missing", "unexpected", "shape", "many"],
+)
+def test_values_of_another_network_are_refused_in_one_line(
+    change: Callable[[dict[str, Tensor]], Any], said: str, tmp_path: Path
+) -> None:
+    values = dict(network().state_dict())
+    change(values)
+    path = saved(values, tmp_path / "net.pt")
+    message = message_of(lambda: initial_values(str(path), network()))
+    assert message.startswith(f"init_from: {path} is of another network: it ")
+    assert said in message
+    assert message.endswith("change its name or arguments to those of the file, or give another file")
+
+
+class Hostile:
+    """Pickled, it would create a file when it is loaded."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.target,)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": Hostile(tmp_path / "ran")}, tmp_path / "net.pth")
+    (tmp_path / "raw.pth").write_bytes(pickle.dumps(Hostile(tmp_path / "ran")))
+    for name in ("net.pth", "raw.pth"):
+        assert "cannot be loaded (UnpicklingError" in message_of(
+            lambda name=name: initial_values(str(tmp_path / name), network())
+        )
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"epoch": 3, "lr": 0.1}, "holds entries epoch, lr: wanted a state_dict, alone or under "),
+        ({}, "holds entries none: wanted a state_dict"),
+        ([torch.zeros(2)], "holds list: wanted a state_dict"),
+        (torch.zeros(2), "holds Tensor: wanted a state_dict"),
+        ({"state_dict": {}}, "holds entries none: wanted a state_dict"),
+    ],
+    ids=["no tensors", "empty", "list", "tensor", "empty state_dict"],
+)
+def test_a_file_without_a_state_dict_is_refused_in_one_line(values: Any, said: str, tmp_path: Path) -> None:
+    path = saved(values, tmp_path / "net.pt")
+    assert said in message_of(lambda: initial_values(str(path), network()))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_damaged_file_is_refused_in_one_line(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    for content in (b"", b"no tensors", bytes(1000)):
+        path.write_bytes(content)
+        assert f"{path} cannot be loaded" in message_of(lambda: initial_values(str(path), network()))
+
+
+def test_pinning_makes_a_path_absolute_with_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = saved(network().state_dict(), tmp_path / "net.pt")
+    wanted = f"{path}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}"
+    assert pin("net.pt") == pin("~/net.pt") == pin(str(path)) == pin(wanted) == wanted
+    assert_same(initial_values(wanted, network()), network().state_dict())
+    assert pin("") == ""
+    assert all(pin(name) == name for name in PRETRAINED), "without reading it"
+
+
+def test_another_content_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    path = saved(network().state_dict(), tmp_path / "net.pt")
+    pinned = pin(str(path))
+    path.write_bytes(path.read_bytes() + b" ")
+    for call in (lambda: pin(pinned), lambda: initial_values(pinned, network())):
+        assert f"{path} has changed: its content is sha256=" in message_of(call)
+    assert pin(str(path)) != pinned
+
+
+def test_what_is_neither_a_name_nor_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    assert message_of(lambda: pin("resnet20_cifar")) == (
+        "init_from is 'resnet20_cifar': wanted a file that ends in .pth, .pt, .th, .safetensors, "
+        "or a trained network's name: resnet20_cifar10, resnet32_cifar10"
+    )
+    assert message_of(lambda: pin(f"{tmp_path}/none.pt")).startswith(
+        f"init_from: cannot read {tmp_path}/none.pt (No such file or directory): wanted a file of trained values"
+    )
+    (tmp_path / "folder.pt").mkdir()
+    assert "(Is a directory)" in message_of(lambda: pin(f"{tmp_path}/folder.pt"))
+
+
+def test_a_known_network_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    path = saved({"state_dict": prefixed("module.", network().state_dict())}, tmp_path / "models" / "net.th")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setenv("RATEFRONT_DATA", str(tmp_path))
+    monkeypatch.setitem(PRETRAINED, "known", DataFile(path="models/net.th", sha256=digest, urls=()))
+    assert_same(initial_values("known", network()), network().state_dict())
+    monkeypatch.setitem(PRETRAINED, "known", DataFile(path="models/net.th", sha256="0" * 64, urls=()))
+    with pytest.raises(DataUnavailableError, match="is not the expected file"):
+        initial_values("known", network())
+
+
+def test_known_networks_are_files_with_a_digest_from_their_authors() -> None:
+    for file in PRETRAINED.values():
+        assert len(file.sha256) == 64
+        assert Path(file.path).suffix in pretrained._SUFFIXES
+        assert all(url.startswith("https://github.com/") and url.endswith(Path(file.path).name) for url in file.urls)
+
+
+@pytest.mark.parametrize("method", VARIANTS)
+def test_every_method_starts_from_the_given_values(method: str, tmp_path: Path) -> None:
+    wanted = network().state_dict()
+    path = saved(wanted, tmp_path / "net.pt")
+    assert_same(attach(configuration(method, "normed", init_from=str(path))).given, wanted)
+    files, _ = run(configuration(method, "normed", init_from=pin(str(path))), tmp_path)
+    assert files != run(configuration(method, "normed"), tmp_path / "fresh")[0]
+
+
+def test_the_values_are_part_of_a_trials_identity_and_their_folder_is_not(tmp_path: Path) -> None:
+    def hash_of(init_from: str) -> str:
+        return configuration("ptq", init_from=init_from).config_hash
+
+    paths = [saved(network().state_dict(), tmp_path / name) for name in ("one.pt", "other.pt")]
+    paths[1].write_bytes(paths[0].read_bytes())
+    assert hash_of(pin(str(paths[0]))) == hash_of(pin(str(paths[1])))
+    before = hash_of(pin(str(paths[0])))
+    paths[0].write_bytes(paths[0].read_bytes() + b" ")
+    assert len({hash_of(""), before, hash_of(pin(str(paths[0]))), hash_of("resnet20_cifar10")}) == 4
+
+
+def test_a_trial_from_scratch_says_nothing_of_initial_values() -> None:
+    config = configuration("ptq")
+    assert "init_from" not in config.to_dict()
+    given = configuration("ptq", init_from="resnet20_cifar10")
+    assert TrialConfig.from_dict(given.to_dict()) == given
+    assert message_of(lambda: configuration("ptq", init_from=None)) == (
+        "init_from is None: wanted the path of a state_dict, or a trained network's name"
+    )

@@ -1,0 +1,160 @@
+"""Where a plain network's initial values come from: a file's ``state_dict``, or a known trained network by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from trainers.datasets.files import DataFile, locate
+from trainers.lookup import one_line
+
+_AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
+
+
+def _cifar10(file: str, sha256: str) -> DataFile:
+    return DataFile(path=f"models/{file}", sha256=sha256, urls=(f"{_AUTHORS}/{file}",))
+
+
+PRETRAINED: dict[str, DataFile] = {
+    # of task cifar10, by Yerlan Idelbayev; BSD 2-clause; chosen on test data, so slightly optimistic
+    # resnet_cifar(depth=20), 91.73 % of test images
+    "resnet20_cifar10": _cifar10(
+        "resnet20-12fca82f.th", "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8"
+    ),
+    # resnet_cifar(depth=32), 92.63 %
+    "resnet32_cifar10": _cifar10(
+        "resnet32-d509ac18.th", "d509ac1820d7f25398913559d7e81a13229b1e7adc5648e3bfa5e22dc137f850"
+    ),
+}
+"""Trained networks by name. A name's meaning never changes: sweeps in the world refer to it."""
+
+_SUFFIXES = (".pth", ".pt", ".th", ".safetensors")
+_PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
+_NESTED_IN = ("state_dict", "model")
+_PREFIXES = ("module.", "model.", "_orig_mod.")
+"""What DataParallel, Lightning and torch.compile put before every name."""
+_COUNTER = "num_batches_tracked"
+_MOST_NAMED = 3
+
+
+def pin(init_from: str) -> str:
+    """What stands for the same values anywhere: a name as it is, a path absolute and with its content's digest.
+
+    ``weights.pth`` becomes ``/home/me/weights.pth#sha256=...``, which refuses another content from then on.
+
+    Raises:
+        ValueError: it is no name and no file that is there, or the file's content is not the pinned one.
+    """
+    if init_from == "" or init_from in PRETRAINED:
+        return init_from
+    path, content = _read(init_from)
+    return f"{path}#{_digest(content)}"
+
+
+def initial_values(init_from: str, plain: nn.Module) -> dict[str, Tensor]:
+    """The values for ``plain``'s ``state_dict``, on the CPU.
+
+    Complete but for counters of batches, which an older file may lack. The file may hold the ``state_dict`` itself or
+    under ``state_dict`` or ``model``, and with ``module.``, ``model.`` or ``_orig_mod.`` before all of its names.
+
+    Args:
+        init_from: a registered name, a path, or what ``pin`` makes of either.
+        plain: the architecture, on any device.
+
+    Raises:
+        ValueError: the file is not there, holds no ``state_dict``, or one of another network.
+    """
+    if init_from in PRETRAINED:
+        path = locate(PRETRAINED[init_from])
+        content = path.read_bytes()
+    else:
+        path, content = _read(init_from)
+    wanted = plain.state_dict()
+    given = _without_prefixes(_tensors(path, content), wanted)
+    missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != _COUNTER]
+    unexpected = [name for name in given if name not in wanted]
+    misshapen = [
+        f"{name} {tuple(given[name].shape)} for {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    kinds = (("lacks", missing), ("has unknown", unexpected), ("has of another shape", misshapen))
+    if wrong := [f"{kind} {_few(names)}" for kind, names in kinds if names]:
+        raise ValueError(
+            f"init_from: {path} is of another network: it {', '.join(wrong)}; wanted the {len(wanted)} tensors "
+            "of the architecture: change its name or arguments to those of the file, or give another file"
+        )
+    return dict(given)
+
+
+def _read(init_from: str) -> tuple[Path, bytes]:
+    """The absolute path and the content, checked where ``init_from`` is pinned."""
+    pinned = _PINNED.fullmatch(init_from)
+    path = Path(pinned["path"] if pinned else init_from).expanduser().absolute()
+    if path.suffix not in _SUFFIXES:
+        raise ValueError(
+            f"init_from is {init_from!r}: wanted a file that ends in {', '.join(_SUFFIXES)}, "
+            f"or a trained network's name: {', '.join(PRETRAINED)}"
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"init_from: cannot read {path} ({error.strerror}): wanted a file of trained values; "
+            "a relative path begins at the working directory"
+        ) from error
+    if pinned and pinned["digest"] != (found := _digest(content)):
+        raise ValueError(
+            f"init_from: {path} has changed: its content is {found}, wanted {pinned['digest']}: "
+            "restore it, or give the path alone to take what it holds now"
+        )
+    return path, content
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256={hashlib.sha256(content).hexdigest()}"
+
+
+def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
+    """Of the file's ``state_dict``. No code in the file is run."""
+    found: Any
+    try:
+        if path.suffix == ".safetensors":
+            found = safetensors.torch.load(content)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of newer pickle protocols; what does not load says so below
+                found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # a file may hold anything
+        raise ValueError(
+            f"init_from: {path} cannot be loaded ({type(error).__name__}: {one_line(error)[:200]}): "
+            "wanted a state_dict, from torch.save(model.state_dict(), path) or as safetensors"
+        ) from error
+    while isinstance(found, Mapping) and (keys := [key for key in _NESTED_IN if isinstance(found.get(key), Mapping)]):
+        found = found[keys[0]]
+    if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        held = f"entries {_few([str(key) for key in found])}" if isinstance(found, Mapping) else type(found).__name__
+        raise ValueError(f"init_from: {path} holds {held}: wanted a state_dict, alone or under {_NESTED_IN}")
+    return {str(name): tensor for name, tensor in found.items()}
+
+
+def _without_prefixes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """``given`` without what wrappers put before every name, unless the network's own names begin so."""
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in given) and not all(name.startswith(prefix) for name in wanted):
+            return _without_prefixes({name.removeprefix(prefix): tensor for name, tensor in given.items()}, wanted)
+    return given
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMED]) or "none"
+    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
