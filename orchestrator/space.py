@@ -15,7 +15,7 @@ from trainers.config import Spec
 
 Configuration = dict[str, Any]
 """A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
-``init_from`` where it is set."""
+``precision`` and ``init_from`` where they are set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,7 @@ class Space:
     methods: tuple[SpecSpace, ...]
     steps: int | AbstractDomain
     batch_size: int | AbstractDomain
+    precision: str = "float32"
     init_from: str = ""
 
     def grid(self, num_values: int) -> Iterator[Configuration]:
@@ -74,6 +75,7 @@ class Space:
             **{kind: {"name": spec.name, **spec.arguments} for kind, spec in specs.items()},
             "steps": self.steps,
             "batch_size": self.batch_size,
+            **({"precision": self.precision} if self.precision != "float32" else {}),
             **({"init_from": self.init_from} if self.init_from else {}),
         }
 

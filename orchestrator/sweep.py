@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
@@ -90,6 +90,8 @@ class Sweep(_Frozen):
     method: Annotated[tuple[SpecSpace, ...], PlainValidator(_methods)]
     steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value))] = 2000
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of activations while training."""
     init_from: Annotated[str, PlainValidator(_init_from)] = ""
     """Of every trial: see ``TrialConfig``."""
     seed: int = Field(default=0, ge=0)
@@ -137,6 +139,7 @@ class Sweep(_Frozen):
             "method": [spec.to_dict() for spec in self.method],
             "steps": setting_to_dict(self.steps),
             "batch_size": setting_to_dict(self.batch_size),
+            **({"precision": self.precision} if self.precision != "float32" else {}),
             **({"init_from": self.init_from} if self.init_from else {}),
             "seed": self.seed,
             "seeds": self.seeds,
@@ -170,6 +173,7 @@ class Sweep(_Frozen):
             methods=self.method,
             steps=self.steps,
             batch_size=self.batch_size,
+            precision=self.precision,
             init_from=self.init_from,
         )
 

@@ -189,7 +189,8 @@ class Tracker:
     def _log_params(self, run_id: str, config: dict[str, Any]) -> None:
         from mlflow.entities import Param
 
-        params = {key: config[key] for key in ("steps", "batch_size", "seed")}
+        kept = ("steps", "batch_size", "seed", "precision", "init_from")
+        params = {key: config[key] for key in kept if key in config}
         for kind in ("task", "architecture", "method"):
             spec = Spec.from_dict(kind, config[kind])
             # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes

@@ -383,3 +383,18 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> No
 def test_importing_sweeps_loads_no_torch() -> None:
     code = "import orchestrator.overrides, sys; assert not {'torch', 'ray', 'mlflow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_precision_is_every_trials_and_part_of_the_sweep() -> None:
+    sweep = Sweep.from_dict(document(precision="bfloat16"))
+    assert {trial.config.precision for trial in plan(sweep)} == {"bfloat16"}
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    assert Sweep.from_dict(document(precision="float32")).sweep_id == Sweep.from_dict(document()).sweep_id
+    assert sweep.sweep_id != Sweep.from_dict(document()).sweep_id
+    assert error_of(document(precision="bf16")) == "precision is 'bf16': wanted 'float32' or 'bfloat16'"
+
+
+def test_a_mapping_is_one_value_of_a_choice() -> None:
+    groups = {"3.*": "last"}
+    sweep = Sweep.from_dict(document(method={"name": "epr", "lam": 1.0, "groups": {"choice": [groups]}}))
+    assert plan(sweep)[0].config.method.arguments["groups"] == groups

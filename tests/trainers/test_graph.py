@@ -1,0 +1,226 @@
+"""Unit groups of each architecture are what its layers say, and any permutation of a group keeps the function."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from trainers.architectures import ARCHITECTURES
+from trainers.architectures.graph import Role, UnitGroup, unit_groups
+
+Forward = Callable[[Any, torch.Tensor], torch.Tensor]
+
+
+def groups_of(name: str, input_shape: tuple[int, ...], /, **arguments: Any) -> tuple[UnitGroup, ...]:
+    with torch.device("meta"):
+        return unit_groups(ARCHITECTURES[name](**arguments), input_shape)
+
+
+def uses_of(group: UnitGroup) -> set[tuple[str, int, int, Role]]:
+    return {(use.name, use.axis, use.block, use.role) for use in group.uses}
+
+
+def dense(computes: str, reads: str, *, block: int = 1) -> set[tuple[str, int, int, Role]]:
+    return {
+        (f"{computes}.weight", 0, 1, Role.WEIGHT),
+        (f"{computes}.bias", 0, 1, Role.BIAS),
+        (f"{reads}.weight", 1, block, Role.READER),
+    }
+
+
+def normed(conv: str, norm: str, reads: str) -> set[tuple[str, int, int, Role]]:
+    return {
+        (f"{conv}.weight", 0, 1, Role.WEIGHT),
+        (f"{norm}.weight", 0, 1, Role.SCALE),
+        (f"{norm}.bias", 0, 1, Role.SHIFT),
+        (f"{norm}.running_mean", 0, 1, Role.MEAN),
+        (f"{norm}.running_var", 0, 1, Role.VARIANCE),
+        (f"{reads}.weight", 1, 1, Role.READER),
+    }
+
+
+class Network(nn.Module):
+    """``forward`` over the modules given by name."""
+
+    def __init__(self, forward: Forward, **modules: nn.Module) -> None:
+        super().__init__()
+        self.run = forward
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.run(self, x)
+
+
+def assert_any_permutation_keeps_the_function(network: nn.Module, input_shape: tuple[int, ...]) -> None:
+    groups = unit_groups(copy.deepcopy(network).to("meta"), input_shape)
+    generator = np.random.default_rng(0)
+    torch.manual_seed(0)
+    network = network.double().eval()
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.uniform_(0.1, 1.0) if tensor.ndim == 1 else tensor.normal_(0, 0.2)
+    x = torch.randn(3, *input_shape, dtype=torch.float64)
+    with torch.no_grad():
+        wanted = network(x)
+        assert wanted.std() > 0
+        state = network.state_dict()
+        for group in groups:
+            order = torch.from_numpy(generator.permutation(group.num_units))
+            for use in group.uses:
+                indices = (order[:, None] * use.block + torch.arange(use.block)).reshape(-1)
+                state[use.name] = state[use.name].index_select(use.axis, indices)
+        network.load_state_dict(state)
+        torch.testing.assert_close(network(x), wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_lenet300_100_has_its_two_hidden_layers() -> None:
+    first, second = groups_of("lenet300_100", (1, 28, 28))
+    assert (first.num_units, second.num_units) == (300, 100)
+    assert uses_of(first) == dense("1", "3")
+    assert uses_of(second) == dense("3", "5")
+    assert first.keeps_zero
+    assert first.rectified
+
+
+def test_a_channel_of_lenet5_is_a_block_of_columns_after_flattening() -> None:
+    first, second, third = groups_of("lenet5", (1, 28, 28))
+    assert (first.num_units, second.num_units, third.num_units) == (20, 50, 500)
+    assert uses_of(first) == dense("0", "3")
+    assert uses_of(second) == dense("3", "7", block=16)
+    assert uses_of(third) == dense("7", "9")
+
+
+def test_a_small_cnn_has_a_group_for_each_convolution() -> None:
+    first, second = groups_of("cnn", (1, 8, 8), input_shape=[1, 8, 8], num_outputs=10, channels=[4, 6])
+    assert uses_of(first) == dense("0", "3")
+    assert uses_of(second) == dense("3", "7", block=4)
+
+
+def test_an_mlp_without_hidden_layers_has_no_groups() -> None:
+    assert groups_of("mlp", (6,), input_shape=[6], num_outputs=3, hidden=[]) == ()
+
+
+def test_vgg16_has_a_group_for_each_hidden_layer() -> None:
+    groups = groups_of("vgg16_cifar", (3, 32, 32))
+    assert [group.num_units for group in groups] == [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6 + [512]
+    assert uses_of(groups[0]) == normed("0", "1", "3")
+    assert all(group.rectified and group.keeps_zero for group in groups)
+
+
+def test_only_inside_of_blocks_are_residual_units_free() -> None:
+    """Shortcuts that pad channels fix the residual stream of all three stages."""
+    groups = groups_of("resnet_cifar", (3, 32, 32), depth=14)
+    blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in (0, 1)]
+    wanted = [normed(f"{block}.conv1", f"{block}.bn1", f"{block}.conv2") for block in blocks]
+    assert [uses_of(group) for group in groups] == wanted
+    assert [group.num_units for group in groups] == [16, 16, 32, 32, 64, 64]
+    used = {(use.name, use.axis) for group in groups for use in group.uses}
+    assert not used & {("conv1.weight", 0), ("linear.weight", 1), ("layer1.0.conv2.weight", 0), ("bn1.weight", 0)}
+
+
+def test_a_residual_stream_without_padding_is_one_group() -> None:
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu(m.stem(x))
+        x = F.relu(x + m.norm(m.inner(x)))
+        return m.head(x.mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+    modules = {"stem": nn.Conv2d(1, 6, 3), "inner": nn.Conv2d(6, 6, 3, padding=1), "norm": nn.BatchNorm2d(6)}
+    (group,) = unit_groups(Network(forward, **modules, head=nn.Linear(6, 2)).to("meta"), (1, 8, 8))
+    assert {(name, axis) for name, axis, _, role in uses_of(group) if role is Role.READER} == {
+        ("inner.weight", 1),
+        ("head.weight", 1),
+    }
+    assert {name for name, _, _, role in uses_of(group) if role is Role.WEIGHT} == {"stem.weight", "inner.weight"}
+
+
+@pytest.mark.parametrize("name", ["cnn", "lenet300_100", "lenet5", "mlp", "resnet_cifar", "vgg16_cifar"])
+def test_inputs_and_outputs_never_move(name: str) -> None:
+    arguments: dict[str, dict[str, Any]] = {
+        "cnn": {"input_shape": [3, 32, 32], "num_outputs": 10},
+        "mlp": {"input_shape": [3, 32, 32], "num_outputs": 10},
+        "resnet_cifar": {"depth": 8},
+    }
+    with torch.device("meta"):
+        network = ARCHITECTURES[name](**arguments.get(name, {}))
+    input_shape = (1, 28, 28) if name.startswith("lenet") else (3, 32, 32)
+    weights = [key for key, tensor in network.state_dict().items() if tensor.ndim > 1]
+    uses = [use for group in unit_groups(network, input_shape) for use in group.uses]
+    assert uses
+    assert (weights[0], 1) not in {(use.name, use.axis) for use in uses}
+    assert (weights[-1], 0) not in {(use.name, use.axis) for use in uses}
+    assert len({(use.name, use.axis) for use in uses}) == len(uses), "an axis has units of one group, once"
+    sizes = {key: tensor.shape for key, tensor in network.state_dict().items()}
+    for group in unit_groups(network, input_shape):
+        assert all(sizes[use.name][use.axis] == group.num_units * use.block for use in group.uses)
+
+
+SEQUENCES: dict[str, tuple[nn.Sequential, tuple[int, ...]]] = {
+    "norms of vectors": (nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)), (4,)),
+    "strides and pools": (
+        nn.Sequential(nn.Conv2d(1, 5, 3, stride=2), nn.GELU(), nn.AvgPool2d(2), nn.Conv2d(5, 4, 1), nn.Flatten()),
+        (1, 9, 9),
+    ),
+    "groups of convolutions": (
+        nn.Sequential(nn.Conv2d(1, 6, 3), nn.Conv2d(6, 6, 3, groups=2), nn.Conv2d(6, 4, 1), nn.Flatten()),
+        (1, 9, 9),
+    ),
+    "depthwise convolutions": (
+        nn.Sequential(
+            *(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=6)),
+            *(nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(100, 3)),
+        ),
+        (1, 9, 9),
+    ),
+    "flat norms": (
+        nn.Sequential(nn.Conv2d(1, 6, 3), nn.Flatten(), nn.BatchNorm1d(54), nn.Linear(54, 3)),
+        (1, 5, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEQUENCES)
+def test_any_permutation_keeps_the_function_of_layers_in_a_row(case: str) -> None:
+    network, input_shape = SEQUENCES[case]
+    assert_any_permutation_keeps_the_function(copy.deepcopy(network), input_shape)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet_cifar"])
+def test_any_permutation_keeps_the_function_of_an_architecture(name: str) -> None:
+    network = ARCHITECTURES[name](**({"depth": 8} if name == "resnet_cifar" else {}))
+    assert_any_permutation_keeps_the_function(network, (1, 28, 28) if name == "lenet5" else (3, 32, 32))
+
+
+def test_a_sigmoid_does_not_keep_zero() -> None:
+    with torch.device("meta"):
+        (group,) = unit_groups(nn.Sequential(nn.Linear(4, 8), nn.Sigmoid(), nn.Linear(8, 3)), (4,))
+    assert not group.keeps_zero
+
+
+def test_a_sum_with_a_sigmoid_does_not_keep_zero() -> None:
+    network = Network(
+        lambda m, x: m.last(m.first(x) + torch.sigmoid(m.second(x))),
+        first=nn.Linear(4, 8),
+        second=nn.Linear(4, 8),
+        last=nn.Linear(8, 3),
+    )
+    (group,) = unit_groups(network.to("meta"), (4,))
+    assert not group.keeps_zero
+
+
+def test_a_network_whose_path_depends_on_its_input_has_no_groups(capfd: pytest.CaptureFixture[str]) -> None:
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return m.last(m.first(x) if x.sum() > 0 else -m.first(x))  # type: ignore[no-any-return]
+
+    with torch.device("meta"):
+        network = Network(forward, first=nn.Linear(4, 8), last=nn.Linear(8, 3)).train()
+    assert unit_groups(network, (4,)) == ()
+    assert network.training, "its mode is as it was"
+    assert capfd.readouterr().err == ""
