@@ -242,20 +242,23 @@ def _check_shared(directory: Path) -> None:
 
 
 def _check_here(trials: list[Trial]) -> None:
-    """Find missing data and networks that cannot be built once, here, before every trial fails of it.
+    """Find missing data, networks that cannot be built and values that do not fit once, here, before every trial fails.
 
     Raises:
         ValueError: in one line.
     """
     from trainers.architectures.base import build_on_meta
     from trainers.instantiate import find_architecture, make_task
+    from trainers.pretrained import initial_values
 
     for task_spec in {str(trial.config.task): trial.config.task for trial in trials}.values():
         task = make_task(task_spec)
         specs = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
         for spec in {str(spec): spec for spec in specs}.values():
             architecture, arguments = find_architecture(spec, task)
-            build_on_meta(spec.name, architecture, arguments)
+            plain = build_on_meta(spec.name, architecture, arguments)
+            if trials[0].config.init_from:  # one for the whole sweep
+                initial_values(trials[0].config.init_from, plain)
 
 
 @contextlib.contextmanager

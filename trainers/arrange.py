@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.architectures.graph import Role, UnitGroup, Use
-from trainers.coding.sections import Integers, Section, Sections
+from trainers.coding.sections import Integers, Raw, Section, Sections
 
-_OFFSETS = (Role.BIAS, Role.SHIFT)
 _WEIGHTS = (Role.WEIGHT, Role.READER)
 
 
@@ -50,15 +49,20 @@ def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
     for use in group.uses:
         if use.role is not Role.VARIANCE and use.role is not Role.READER:
             changed |= _empty(tensors, use, unread)
-    silent = uncomputed & group.keeps_zero
+    is_scaled = any(use.role is Role.SCALE for use in group.uses)
+    closed, unshifted = np.full(group.num_units, group.gated), np.full(group.num_units, group.keeps_zero)
     for use in group.uses:
-        values: npt.NDArray[Any] = tensors[use.name].values
-        if use.role is Role.MEAN:
-            silent &= values == 0
-        elif use.role in _OFFSETS:
-            # only what a norm does not scale can be negative and still be cut to zero
-            is_scaled = use.role is Role.BIAS and any(other.role is Role.SCALE for other in group.uses)
-            silent &= (values <= 0) if group.rectified and not is_scaled else (values == 0)
+        values = _by_unit(tensors[use.name].values, use)
+        # only what a norm does not scale can be negative and still be cut to zero
+        is_cut = group.rectified and (use.role is Role.SHIFT or (use.role is Role.BIAS and not is_scaled))
+        is_silent = ((values <= 0) if is_cut else (values == 0)).all(axis=_others(values, use))
+        if use.role is Role.SCALE:
+            closed &= is_silent
+        elif use.role is Role.SHIFT:
+            unshifted &= is_silent
+        elif use.role is Role.BIAS or use.role is Role.MEAN:
+            uncomputed &= is_silent
+    silent = unshifted & (uncomputed | closed)
     for use in group.uses:
         if use.role is not Role.VARIANCE:
             changed |= _empty(tensors, use, silent)
@@ -66,7 +70,10 @@ def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
 
 
 def _empty(tensors: dict[str, Section], use: Use, units: npt.NDArray[np.bool_]) -> bool:
-    """Set the values of ``units`` to zero; whether any was not."""
+    """Set the values of ``units`` to zero; whether any was not. A constant is left: it is stored as one value."""
+    section = tensors[use.name]
+    if isinstance(section, Raw) and (section.values == section.values.flat[0]).all():
+        return False
     values = _by_unit(tensors[use.name].values, use)
     chosen = units.reshape(-1, *[1] * (values.ndim - 1 - use.axis))
     if not (chosen & (values != 0)).any():
@@ -78,9 +85,13 @@ def _empty(tensors: dict[str, Section], use: Use, units: npt.NDArray[np.bool_]) 
 def _count(tensors: dict[str, Section], use: Use) -> npt.NDArray[np.int64]:
     """Non-zeros of each unit."""
     values = _by_unit(tensors[use.name].values, use)
-    others = tuple(axis for axis in range(values.ndim) if axis != use.axis)
-    counts: npt.NDArray[np.int64] = np.count_nonzero(values, axis=others).astype(np.int64)
+    counts: npt.NDArray[np.int64] = np.count_nonzero(values, axis=_others(values, use)).astype(np.int64)
     return counts
+
+
+def _others(by_unit: npt.NDArray[Any], use: Use) -> tuple[int, ...]:
+    """All axes but that of the units."""
+    return tuple(axis for axis in range(by_unit.ndim) if axis != use.axis)
 
 
 def _by_unit(values: npt.NDArray[Any], use: Use) -> npt.NDArray[Any]:

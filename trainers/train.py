@@ -17,6 +17,7 @@ from trainers.architectures.base import Architecture, build, build_on_meta, coun
 from trainers.architectures.graph import UnitGroup, unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
+from trainers.coding.sections import check_sections
 from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
@@ -125,7 +126,7 @@ def prepare(config: TrialConfig, device: torch.device) -> Prepared:
         header=header,
         layout=layout,
         macs=macs,
-        groups=unit_groups(plain, task.input_shape),
+        groups=unit_groups(plain, task.input_shape, task.train.inputs.dtype),
         context=context,
         model=model,
     )
@@ -164,6 +165,7 @@ def train(
         for point_id, sections in trial.method.points(model, context):
             _check_point_id(point_id, points)
             path = directory / f"{point_id}.rfz"
+            check_sections(trial.layout, sections)
             arranged = arrange(sections, trial.groups)
             write_atomically(path, container.write(trial.header, trial.layout, arranged))
             decoded = load_compressed(path, architecture=trial.architecture, device=device)

@@ -126,6 +126,8 @@ def plan(
         f"{total:,} optimiser steps; each trial has {chosen.resources.cpu} CPU{gpu}",
         highlight=False,
     )
+    if chosen.init_from:
+        console.print(escape(f"initial values: {chosen.init_from.partition('#sha256=')[0]}"), highlight=False)
 
 
 def _read(

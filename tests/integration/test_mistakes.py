@@ -21,6 +21,11 @@ MISTAKES = {
     "nothing": (["sweep"], "give a recipe or a sweep file"),
     "layers": (["sweep", "digits", "--set", "architecture.hidden=[0]"], "hidden[0] is 0: wanted a whole number"),
     "no data": (["sweep", "digits", "--task", "mnist"], "is unavailable"),
+    "no initial values": (["plan", "digits", "--set", "init_from=net.pth"], "net.pth (No such file or directory)"),
+    "unknown network": (
+        ["sweep", "digits", "--set", "init_from=resnet20"],
+        "a trained network's name: resnet20_cifar10",
+    ),
     "no server": (["sweep", "digits", "--tracking-uri", "http://127.0.0.1:9"], "no MLflow server answers"),
     "no database": (["frontier"], "no tracking database"),
     "no file": (["inspect", "nothing.rfz"], "cannot be read"),

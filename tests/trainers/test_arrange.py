@@ -179,3 +179,36 @@ def test_tied_weights_have_no_groups() -> None:
     assert unit_groups(network, (3,))
     network[2].weight = network[0].weight
     assert unit_groups(network, (3,)) == ()
+
+
+def normed_sections(scale: list[float], shift: list[float], *, mean: float = 0) -> tuple[nn.Module, Sections]:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 1)).eval()
+    tensors: dict[str, Section] = {
+        "0.weight": Integers(values=np.array([[1, 2], [3, 4], [5, 6]], np.int32)),
+        "0.bias": Raw(values=np.array([1, 2, 3], np.float32)),
+        "1.weight": Raw(values=np.array(scale, np.float32)),
+        "1.bias": Raw(values=np.array(shift, np.float32)),
+        "1.running_mean": Raw(values=np.full(3, mean, np.float32)),
+        "1.running_var": Raw(values=np.ones(3, np.float32)),
+        "1.num_batches_tracked": Raw(values=np.zeros((), np.int64)),
+        "3.weight": Integers(values=np.array([[7, 8, 9]], np.int32)),
+        "3.bias": Integers(values=np.array([1], np.int32), table=1),
+    }
+    return network, Sections(tensors=tensors)
+
+
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+def test_a_norm_that_scales_to_nothing_empties_its_layer(mean: float) -> None:
+    network, given = normed_sections([0, 1, 0], [-1, 2, 0.5], mean=mean)
+    arranged = arrange(given, unit_groups(copy.deepcopy(network).to("meta"), (2,)))
+    assert arranged.tensors["0.weight"].values.tolist() == [[3, 4], [5, 6], [0, 0]]
+    assert arranged.tensors["3.weight"].values.tolist() == [[8, 9, 0]], "a positive shift is still read"
+    torch.testing.assert_close(outputs(network, arranged, (2,)), outputs(network, given, (2,)))
+
+
+def test_a_constant_vector_stays_constant() -> None:
+    network, given = normed_sections([1, 1, 1], [1, 2, 3])
+    readers = {"3.weight": Integers(values=np.array([[7, 0, 9]], np.int32))}
+    arranged = arrange(Sections(tensors={**given.tensors, **readers}), unit_groups(network.to("meta"), (2,)))
+    assert arranged.tensors["1.weight"].values.tolist() == [1, 1, 1], "stored as one value"
+    assert arranged.tensors["1.bias"].values.tolist() == [1, 3, 0]

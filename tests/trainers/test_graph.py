@@ -224,3 +224,51 @@ def test_a_network_whose_path_depends_on_its_input_has_no_groups(capfd: pytest.C
     assert unit_groups(network, (4,)) == ()
     assert network.training, "its mode is as it was"
     assert capfd.readouterr().err == ""
+
+
+CONV, HEAD = nn.Conv2d(1, 8, 3, padding=1), nn.Linear(64, 3)
+HAZARDS: dict[str, Network] = {
+    "mean over as many channels as rows": Network(
+        lambda m, x: m.head(m.conv(x).mean(1).flatten(1)), conv=CONV, head=HEAD
+    ),
+    "pooling over channels": Network(
+        lambda m, x: m.head(m.pool(m.conv(x).mean(3)).flatten(1)), conv=CONV, head=HEAD, pool=nn.MaxPool2d(3, 1, 1)
+    ),
+    "a module of two arguments": Network(
+        lambda m, x: m.last(m.conv(x), x.size()).flatten(1),
+        conv=nn.Conv2d(1, 4, 3, stride=2, padding=1),
+        last=nn.ConvTranspose2d(4, 2, 3, stride=2, padding=1),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HAZARDS)
+def test_what_moves_over_channels_pins_them(case: str) -> None:
+    network = copy.deepcopy(HAZARDS[case])
+    assert unit_groups(copy.deepcopy(network).to("meta"), (1, 8, 8)) == ()
+    assert_any_permutation_keeps_the_function(network, (1, 8, 8))
+
+
+def test_a_depthwise_convolution_is_a_scale_of_its_channels() -> None:
+    network, input_shape = SEQUENCES["depthwise convolutions"]
+    first, _ = unit_groups(copy.deepcopy(network).to("meta"), input_shape)
+    assert ("3.weight", 0, 1, Role.SCALE) in uses_of(first)
+    assert ("3.bias", 0, 1, Role.SHIFT) in uses_of(first)
+    assert not first.rectified
+    assert not first.gated
+
+
+def test_a_second_norm_may_turn_a_negative_shift_positive() -> None:
+    layers = [nn.Linear(4, 8), nn.BatchNorm1d(8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)]
+    (twice,) = unit_groups(nn.Sequential(*layers).to("meta"), (4,))
+    (once,) = unit_groups(nn.Sequential(*layers[:2], *layers[3:]).to("meta"), (4,))
+    assert (once.rectified, once.gated) == (True, True)
+    assert (twice.rectified, twice.gated) == (False, False)
+
+
+def test_a_network_of_whole_number_inputs_is_quiet_and_may_have_groups(capfd: pytest.CaptureFixture[str]) -> None:
+    with torch.device("meta"):
+        embedded = nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(20, 6), nn.ReLU(), nn.Linear(6, 3))
+    assert unit_groups(embedded, (5,)) == ()
+    assert [group.num_units for group in unit_groups(embedded, (5,), torch.int64)] == [6]
+    assert capfd.readouterr().err == ""

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import torch
 from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 
 
@@ -45,21 +44,31 @@ class UnitGroup:
     keeps_zero: bool
     """Whether a unit that is zero where it is computed is zero wherever it is read."""
     rectified: bool
-    """Whether all that is computed passes a ReLU before anything else."""
+    """Whether all that is computed, and scaled and shifted at most once, passes a ReLU before anything else."""
+    gated: bool
+    """Whether each layer that computes the units is read by a norm alone, so that scale and shift decide alone."""
 
 
-def unit_groups(plain: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:
+def unit_groups(
+    plain: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
+) -> tuple[UnitGroup, ...]:
     """The hidden units of ``plain``, which is on the meta device, in the order of its layers.
 
-    Knows fully connected and two-dimensional convolution layers, batch norms, elementwise activations, pooling,
-    flattening and addition. Units that anything else touches are in no group; a network that cannot be traced, or
-    that uses a parameter twice, has none. Leaving units where they are is always right.
+    Knows fully connected and two-dimensional convolution layers (ungrouped and depthwise), batch norms, elementwise
+    activations, two-dimensional pooling, means over space, flattening and addition. Units that anything else touches
+    are in no group, nor are inputs and outputs; a network that cannot be traced, or that uses a parameter twice, has
+    none. Leaving units where they are is always right.
+
+    Args:
+        plain: the network; its mode is as it was afterwards.
+        input_shape: of one example.
+        dtype: of an example.
     """
     was_training = plain.training
     try:
         traced = fx.symbolic_trace(plain.eval())
         with torch.no_grad():
-            ShapeProp(traced).propagate(torch.empty(2, *input_shape, device="meta"))
+            _Shapes(traced).run(torch.empty(2, *input_shape, device="meta", dtype=dtype))
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()
     finally:
@@ -75,6 +84,8 @@ _KEEP_ZERO = (
     *_RECTIFIERS,
     *(nn.LeakyReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.ELU, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout2d),
     *(F.leaky_relu, F.relu6, F.gelu, F.silu, torch.tanh, "tanh", F.elu, F.hardswish, F.dropout, "contiguous"),
+)
+_POOLINGS = (
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
     *(F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
 )
@@ -83,6 +94,17 @@ _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 _MEANS = (torch.mean, "mean")
 _SHAPES = ("size", "dim", getattr)
+_OF_NORMS = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
+
+
+class _Shapes(fx.Interpreter):
+    """Notes the shape of each activation; ``ShapeProp`` would print a traceback where a network does not run."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, torch.Tensor):
+            n.meta["shape"] = tuple(result.shape)
+        return result
 
 
 @dataclass(eq=False)
@@ -95,6 +117,9 @@ class _Units:
     keeps_zero: bool = True
     num_layers: int = 0
     num_rectified: int = 0
+    num_gated: int = 0
+    rescaled: bool = False
+    """Whether more than one norm, or one that is not right behind its layer, may change signs."""
     merged: _Units | None = None
 
     def root(self) -> _Units:
@@ -128,7 +153,8 @@ class _Tracer:
                 num_units=units.num_units,
                 uses=tuple(units.uses),
                 keeps_zero=units.keeps_zero,
-                rectified=units.num_layers == units.num_rectified == 1,
+                rectified=units.num_layers == units.num_rectified == 1 and not units.rescaled,
+                gated=units.num_layers == units.num_gated and not units.rescaled,
             )
             for units in roots
         )
@@ -138,7 +164,11 @@ class _Tracer:
         shape = _shape(node)
         if shape is None and node.target in _SHAPES:
             return
-        if node.op == "call_module" and node.target not in self._repeated and len(inputs) == 1:
+        if (
+            node.op == "call_module"
+            and node.target not in self._repeated
+            and len(node.all_input_nodes) == len(inputs) == 1
+        ):
             found = self._module(str(node.target), self._modules[str(node.target)], inputs[0], node)
         elif node.op in ("call_function", "call_method"):
             found = self._function(node, inputs)
@@ -158,7 +188,7 @@ class _Tracer:
         return _Value(units, 1, fresh=True)
 
     def _module(self, name: str, module: nn.Module, value: _Value, node: fx.Node) -> _Value | None:
-        (before,), shape = (_shape(one) for one in node.all_input_nodes), _shape(node)
+        before, shape = _shape(node.all_input_nodes[0]), _shape(node)
         if before is None or shape is None:
             return None
         units, block = value.units.root(), value.block
@@ -169,16 +199,28 @@ class _Tracer:
             if module.bias is not None:
                 made.append(Use(name=f"{name}.bias", axis=0, block=1, role=Role.BIAS))
             return self._new(shape[1], *made)
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and block == 1 and value.fresh:
+        if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels == module.out_channels:
+            units.rescaled = True  # a depthwise kernel is one more scale of its channel, and its bias one more shift
+            return self._scaled(units, name, module, block, {"weight": Role.SCALE, "bias": Role.SHIFT}, fresh=False)
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            is_first = value.fresh and not any(use.role in _OF_NORMS for use in units.uses)
+            is_alone = _is_read_once(node.all_input_nodes[0])
+            units.rescaled |= not is_first
+            units.num_gated += is_first and is_alone and module.affine
             roles = {"weight": Role.SCALE, "bias": Role.SHIFT, "running_mean": Role.MEAN, "running_var": Role.VARIANCE}
-            state = module.state_dict()
-            units.uses += [
-                Use(name=f"{name}.{key}", axis=0, block=1, role=role) for key, role in roles.items() if key in state
-            ]
-            return _Value(units, block, fresh=_is_read_once(node.all_input_nodes[0]))
+            return self._scaled(units, name, module, block, roles, fresh=value.fresh and is_alone)
         if isinstance(module, nn.Flatten) and module.start_dim == 1 and module.end_dim == -1:
             return _Value(units, block * math.prod(before[2:]))
         return self._elementwise(type(module), value, node, before, shape)
+
+    def _scaled(
+        self, units: _Units, name: str, module: nn.Module, block: int, roles: dict[str, Role], *, fresh: bool
+    ) -> _Value:
+        state = module.state_dict()
+        units.uses += [
+            Use(name=f"{name}.{key}", axis=0, block=block, role=role) for key, role in roles.items() if key in state
+        ]
+        return _Value(units, block, fresh=fresh)
 
     def _function(self, node: fx.Node, inputs: list[_Value]) -> _Value | None:
         shape, shapes = _shape(node), [_shape(one) for one in node.all_input_nodes if one in self._values]
@@ -193,7 +235,7 @@ class _Tracer:
         flat = (before[0], math.prod(before[1:]))
         if node.target in _FLATTENING and shape == flat:
             return _Value(value.units.root(), value.block * math.prod(before[2:]))
-        if node.target in _MEANS and len(before) == 4 and shape[:2] == before[:2]:
+        if node.target in _MEANS and len(before) == 4 and _is_over_space(node):
             return _Value(value.units.root(), value.block)
         return self._elementwise(node.target, value, node, before, shape)
 
@@ -203,6 +245,8 @@ class _Tracer:
         units = value.units.root()
         if shape[:2] != before[:2] or len(shape) != len(before):
             return None
+        if kind in _POOLINGS and len(shape) == 4:  # of three axes the first would be taken for channels
+            return _Value(units, value.block)
         if kind in _KEEP_ZERO:
             units.num_rectified += value.fresh and kind in _RECTIFIERS and _is_read_once(node.all_input_nodes[0])
             return _Value(units, value.block)
@@ -221,6 +265,8 @@ class _Tracer:
             one.keeps_zero &= other.keeps_zero
             one.num_layers += other.num_layers
             one.num_rectified += other.num_rectified
+            one.num_gated += other.num_gated
+            one.rescaled |= other.rescaled
             other.merged = one
         return _Value(one, first.block)
 
@@ -229,6 +275,13 @@ def _is_read_once(node: fx.Node) -> bool:
     return len(node.users) == 1
 
 
+def _is_over_space(node: fx.Node) -> bool:
+    """Whether a mean is over the last two of four axes, or one. Shapes do not tell: channels and sides may be equal."""
+    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
+    axes = list(dims) if isinstance(dims, list | tuple) else [dims]
+    return bool(axes) and all(isinstance(axis, int) and axis % 4 in (2, 3) for axis in axes)
+
+
 def _shape(node: fx.Node) -> tuple[int, ...] | None:
-    meta = node.meta.get("tensor_meta")
-    return tuple(meta.shape) if meta is not None and hasattr(meta, "shape") else None
+    shape: tuple[int, ...] | None = node.meta.get("shape")
+    return shape

@@ -138,7 +138,11 @@ class AbstractMethod(abc.ABC):
 
     @abc.abstractmethod
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        """(point id, what to store) for each operating point. Most methods have one, named ``point``."""
+        """(point id, what to store) for each operating point. Most methods have one, named ``point``.
+
+        Hidden units are sorted before coding (``trainers.arrange``): an integer 0 decodes to 0, greater integers to
+        greater numbers, and decoding permuted sections gives the permuted tensors.
+        """
 
     @staticmethod
     @abc.abstractmethod
