@@ -19,17 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding.mixing import LOGIT, ONE, Counter, Ints, Mixer, logit, probability
+from trainers.coding.structure import MAX_WIDTH
 
-__all__ = ["MAX_WIDTH", "Ints", "Port", "code", "grid_width"]
+__all__ = ["Ints", "Port", "code"]
 
 Port = Callable[[Ints, Ints], Ints]
 """(probability of a one in 2^-16 (n,), bits (n,)) -> bits (n,): those given when encoding, those read when decoding."""
 
-_MOST_BATCHES = 1024
+_MANY_BATCHES, _FEW_BATCHES, _LARGE = 1024, 512, 1 << 20
+"""A large matrix is coded in fewer steps, which is faster and costs little where all there is to learn is soon known."""
 _NUM_UNARY = 15
 """Larger magnitudes end in an exponential Golomb code."""
 _MAX_MAGNITUDE = 1 << 31
-MAX_WIDTH = 64
 _NUM_BUCKETS = 16
 _CENTRES = ((np.arange(_NUM_BUCKETS) - _NUM_BUCKETS) << 7) + (1 << 6)
 _NUM_NEAR = 6
@@ -46,23 +47,14 @@ def code(values: npt.NDArray[np.int32], width: int, port: Port, /) -> npt.NDArra
         port: to or from the coder.
     """
     num_rows, num_columns = values.shape
-    at_once = -(-num_columns // _MOST_BATCHES)
     walk = _Walk(num_rows, num_columns, width)
-    for first in range(0, num_columns, at_once):
-        batch = values[:, first : first + at_once]
-        walk.step(first, np.ascontiguousarray(batch.T).reshape(-1).astype(np.int64), port)
+    num_batches = _FEW_BATCHES if values.size > _LARGE else _MANY_BATCHES
+    num_segments = -(-num_columns // num_batches)
+    length = -(-num_columns // num_segments)
+    for first in range(length):  # of each segment one column, whose neighbours in the segment are known
+        columns = np.arange(first, num_columns, length)
+        walk.step(columns, values.T[columns].reshape(-1).astype(np.int64), port)
     return walk.decoded()
-
-
-def grid_width(values: npt.NDArray[np.int32], /) -> int:
-    """The distance, 3 to 64 columns, at which non-zeros of a row coincide most; 0 where there are none."""
-    nonzero = values != 0
-    coincide = {
-        lag: np.count_nonzero(nonzero[:, lag:] & nonzero[:, :-lag]) / (values.shape[1] - lag)
-        for lag in range(3, min(MAX_WIDTH + 1, values.shape[1]))
-    }
-    best = max(coincide, key=lambda lag: coincide[lag], default=0)
-    return best if best and coincide[best] > 0 else 0
 
 
 class _Walk:
@@ -75,16 +67,16 @@ class _Walk:
         self._values = np.zeros((self._margin + num_columns + MAX_WIDTH, num_rows), np.int64)
         self._num_columns = num_columns
         self._column_nonzeros = np.zeros(num_columns, np.int64)
+        self._column_known = np.zeros(num_columns, np.bool_)
         self._row_nonzeros = np.zeros(num_rows, np.int64)
         self._row_magnitudes = np.zeros(num_rows, np.int64)
-        self._row_signs = np.zeros(num_rows, np.int64)
-        self._known = 0
+        self._num_known = 0
         self._patterns, self._positions = Counter(1 << _NUM_NEAR), Counter(MAX_WIDTH + 1)
         self._densities = Counter(_NUM_BUCKETS**2)
         self._flags = Mixer([0.25, 0.25, 0.15, 0.25, 0.25, 0.1, 0.0], num_sets=3)
         self._sign_neighbours, self._sign_corners, self._sign_rows = Counter(9), Counter(9), Counter(num_rows)
         self._signs = Mixer([0.4, 0.3, 0.3])
-        self._levels = [Counter(_NUM_UNARY * size) for size in (1, 5, 12, 5)]
+        self._levels = [[Counter(size) for size in (1, 5, 12, 5)] for _ in range(_NUM_UNARY)]
         self._magnitudes = Mixer([0.25, 0.25, 0.25, 0.25], num_sets=2)
         self._lengths = Counter(33)
 
@@ -92,38 +84,36 @@ class _Walk:
         whole = self._values[self._margin : self._margin + self._num_columns].T
         return np.ascontiguousarray(whole).astype(np.int32)
 
-    def step(self, first: int, given: Ints, port: Port) -> None:
-        """Code the columns from ``first``, whose values are ``given`` (cells,)."""
-        num_columns = len(given) // self._num_rows
-        flags = self._code_flags(first, num_columns, (given != 0).astype(np.int64), port)
+    def step(self, columns: Ints, given: Ints, port: Port) -> None:
+        """Code some ``columns``, whose values are ``given`` (cells,)."""
+        flags = self._code_flags(columns, (given != 0).astype(np.int64), port)
         cells = np.flatnonzero(flags)
-        column, row = first + cells // self._num_rows, cells % self._num_rows
+        column, row = columns[cells // self._num_rows], cells % self._num_rows
         negative = self._code_signs(column, row, (given[cells] < 0).astype(np.int64), port)
         magnitudes = self._code_magnitudes(column, row, np.abs(given[cells]), port)
         signed = np.where(negative == 1, -magnitudes, magnitudes)
         self._values[self._margin + column, row] = signed
-        self._column_nonzeros[first : first + num_columns] = flags.reshape(num_columns, -1).sum(axis=1)
-        self._row_nonzeros += flags.reshape(num_columns, -1).sum(axis=0)
+        flags = flags.reshape(len(columns), -1)
+        self._column_nonzeros[columns] = flags.sum(axis=1)
+        self._column_known[columns] = True
+        self._row_nonzeros += flags.sum(axis=0)
         self._row_magnitudes += np.bincount(row, magnitudes, len(self._row_nonzeros)).astype(np.int64)
-        self._row_signs += np.bincount(row, np.sign(signed), len(self._row_nonzeros)).astype(np.int64)
-        self._known = first + num_columns
+        self._num_known += len(columns)
 
     def _at(self, column: Ints, row: Ints, lag: int) -> Ints:
         """Values ``lag`` columns before, zero where not yet known."""
         found: Ints = self._values[self._margin + column - lag, row]
         return found
 
-    def _code_flags(self, first: int, num_columns: int, given: Ints, port: Port) -> Ints:
-        rows, width = self._num_rows, self._width
-        overall_ones, seen = self._row_nonzeros.sum(), self._known * rows
+    def _code_flags(self, columns: Ints, given: Ints, port: Port) -> Ints:
+        rows, width, num_columns = self._num_rows, self._width, len(columns)
+        overall_ones, seen = self._row_nonzeros.sum(), self._num_known * rows
         overall = int(logit(np.array([16 * overall_ones + 6]), np.array([16 * (seen - overall_ones) + 160]))[0])
         p_overall = int((ONE * (16 * overall_ones + 6)) // (16 * seen + 166)) or 1
         of_row = self._row_logits(p_overall)
-        columns = np.arange(first, first + num_columns)
         of_column = self._column_logits(columns, p_overall)
 
-        start = self._margin + first
-        near = [self._values[start - lag : start - lag + num_columns] != 0 for lag in self._lags()]
+        near = [self._values[self._margin + columns - lag] != 0 for lag in self._lags()]
         pattern = sum((flag.astype(np.int64) << bit for bit, flag in enumerate(near)), start=np.zeros((), np.int64))
         pattern = np.broadcast_to(pattern, (num_columns, rows)).reshape(-1)
         num_near = sum((flag.astype(np.int64) for flag in near), start=np.zeros((num_columns, rows), np.int64))
@@ -154,7 +144,7 @@ class _Walk:
 
     def _row_logits(self, p_overall: int) -> Ints:
         """Density of each row so far, as expected from the rows beside it: they are sorted."""
-        ones, known = self._row_nonzeros, self._known
+        ones, known = self._row_nonzeros, self._num_known
         beside, weight = np.zeros_like(ones), np.zeros_like(ones)
         for distance, share in ((1, 8), (2, 4)):
             if len(ones) > distance:
@@ -170,8 +160,9 @@ class _Walk:
         """Density of the columns before, and of those around on the grid."""
         ones, seen = np.zeros(len(columns), np.int64), np.zeros(len(columns), np.int64)
         for lag, share in zip(self._lags(), (16, 8, 16, 8, 8, 8), strict=False):
-            known = (columns >= lag) & (columns - lag < self._known)
-            ones += np.where(known, share * self._column_nonzeros[np.maximum(columns - lag, 0)], 0)
+            before = np.maximum(columns - lag, 0)
+            known = (columns >= lag) & self._column_known[before]
+            ones += np.where(known, share * self._column_nonzeros[before], 0)
             seen += np.where(known, share * self._num_rows, 0)
         return logit((ones << 16) + 32 * (p_overall + 1), ((seen - ones) << 16) + 32 * (ONE - p_overall))
 
@@ -197,25 +188,23 @@ class _Walk:
         around = np.minimum(left + up, 4)
         mean = (4 * self._row_magnitudes[row] + 4) // (self._row_nonzeros[row] + 1)
         of_row = np.minimum(np.maximum(mean - 2, 0), 11)
-        nonzeros = np.minimum((left > 0) + (up > 0) + 2 * (self._row_nonzeros[row] * 8 > self._known), 4)
+        nonzeros = np.minimum((left > 0) + (up > 0) + 2 * (self._row_nonzeros[row] * 8 > self._num_known), 4)
+        contexts = [np.zeros_like(around), around, of_row, nonzeros]
         open_ = np.arange(len(given))
-        for level in range(1, _NUM_UNARY + 1):
+        for level, counters in enumerate(self._levels, start=1):
             if not len(open_):
                 return magnitudes
-            contexts = [
-                level - 1 + _NUM_UNARY * kind[open_] for kind in (np.zeros_like(around), around, of_row, nonzeros)
-            ]
-            overall = probability(self._levels[0].logits(ONE // 3, 32))
+            overall = probability(counters[0].logits(ONE // 3, 32))
             inputs = [
-                counter.logits(np.resize(overall, counter.num_contexts), 48)[chosen]
-                for counter, chosen in zip(self._levels, contexts, strict=True)
+                counter.logits(overall, 48)[chosen] for counter, chosen in zip(counters, contexts, strict=True)
             ]
             mixed = self._magnitudes.mix(inputs, int(level > 1), len(open_))
             more = port(mixed, (given[open_] > level).astype(np.int64))
             self._magnitudes.learn(more)
-            for counter, chosen in zip(self._levels, contexts, strict=True):
+            for counter, chosen in zip(counters, contexts, strict=True):
                 counter.count(chosen, more)
-            open_ = open_[more == 1]
+            goes_on = more == 1
+            open_, contexts = open_[goes_on], [chosen[goes_on] for chosen in contexts]
             magnitudes[open_] += 1
         if len(open_):
             magnitudes[open_] += self._code_remainders(given[open_] - _NUM_UNARY - 1, port)

@@ -7,21 +7,41 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from trainers.coding import adaptive, tables
+from trainers.coding import adaptive, structure, tables
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder, information_bits, information_of_bits
-from trainers.coding.sections import Entry, Integers, Layout, Raw, Section, Sections
+from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
 
 NUM_KINDS = 8
-_SMALL = 1 << 20  # values of a tensor for which alternatives are tried
+_CHUNK = 1 << 20
 RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE = range(5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """The bits of one adaptive matrix, each with its probability, in the order of the stream."""
+
+    width: int
+    """Of the grid on which the columns lie; stored with them."""
+    bits: npt.NDArray[np.uint8]
+    ones: npt.NDArray[np.uint16]
+
+    def chunks(self) -> Iterator[tuple[adaptive.Ints, adaptive.Ints]]:
+        """(bits, ones), a bounded number at once."""
+        for start in range(0, len(self.bits), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            yield self.bits[chunk].astype(np.int64), self.ones[chunk].astype(np.int64)
+
+    def information_bits(self) -> float:
+        """-log2 p, summed."""
+        return sum(information_of_bits(bits, ones) for bits, ones in self.chunks())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +51,8 @@ class Use:
     entry: Entry
     kind: int
     argument: int
-    width: int = 0
-    """Of the grid on which the columns of an adaptive matrix lie; stored with it."""
+    recording: Recording | None = field(default=None, repr=False)
+    """Of an adaptive tensor that has values, when writing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +173,10 @@ class Adaptive(AbstractCodec):
         if not live.size:
             return
         put_varint(out, live.shape[1])
-        put_varint(out, use.width)
-
-        def port(ones: adaptive.Ints, bits: adaptive.Ints) -> adaptive.Ints:
+        assert use.recording is not None, "the plan records what it chooses"
+        put_varint(out, use.recording.width)
+        for bits, ones in use.recording.chunks():
             encoder.encode_bits(bits, ones)
-            return bits
-
-        adaptive.code(live, use.width, port)
 
     def read(self, use: Use, reader: Reader) -> Finish:
         start = reader.position
@@ -172,8 +189,8 @@ class Adaptive(AbstractCodec):
                 f"the file is malformed: tensor {use.entry.name!r} has {num_rows} rows of {num_columns} columns, "
                 f"{live_rows} of {live_columns} are said to be stored"
             )
-        if width > adaptive.MAX_WIDTH:
-            raise RfzError(f"the file is malformed: a grid is {width} columns wide, at most {adaptive.MAX_WIDTH}")
+        if width > structure.MAX_WIDTH:
+            raise RfzError(f"the file is malformed: a grid is {width} columns wide, at most {structure.MAX_WIDTH}")
         stored_bytes = reader.position - start
         return lambda decoder: self._decode(use, (live_rows, live_columns), width, stored_bytes, decoder)
 
@@ -206,71 +223,6 @@ def live_block(matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Without its trailing rows and columns of zeros."""
     rows, columns = np.flatnonzero(matrix.any(axis=1)), np.flatnonzero(matrix.any(axis=0))
     return matrix[: rows[-1] + 1, : columns[-1] + 1] if len(rows) else matrix[:0, :0]
-
-
-def plan(layout: Layout, sections: Sections) -> list[Use]:
-    """The kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
-
-    Raises:
-        ValueError: the numbers of the tables have gaps, or a table has too many symbols.
-    """
-    groups: dict[int, list[Entry]] = {}
-    for entry in layout:
-        section = sections.tensors[entry.name]
-        if isinstance(section, Integers):
-            groups.setdefault(section.table, []).append(entry)
-    if sorted(groups) != list(range(len(groups))):
-        raise ValueError(f"tables are numbered {sorted(groups)}: wanted 0 to {len(groups) - 1} without a gap")
-    uses: dict[str, Use] = {}
-    for table, entries in groups.items():
-        values = [cast(Integers, sections.tensors[entry.name]).values for entry in entries]
-        static_bits = _static_bits(values)
-        adaptive_bits, widths = 0.0, []
-        for tensor in values:
-            bits, width = _adaptive_bits(tensor)
-            adaptive_bits += bits
-            widths.append(width)
-        kind = ADAPTIVE if adaptive_bits < static_bits else INTEGERS
-        for entry, width in zip(entries, widths, strict=True):
-            uses[entry.name] = Use(entry=entry, kind=kind, argument=table, width=width if kind == ADAPTIVE else 0)
-    return [uses.get(entry.name) or _plan_raw(entry, cast(Raw, sections.tensors[entry.name])) for entry in layout]
-
-
-def _plan_raw(entry: Entry, section: Raw) -> Use:
-    is_half = section.values.dtype != np.dtype(entry.dtype)
-    bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
-    if (bits == bits[:1]).all():
-        return Use(entry=entry, kind=CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
-    return Use(entry=entry, kind=HALF if is_half else RAW, argument=0)
-
-
-def _static_bits(values: Sequence[npt.NDArray[np.int32]]) -> float:
-    table = tables.count(values)
-    stored = bytearray()
-    tables.write_table(stored, table)
-    return 8 * len(stored) + float(table.counts @ information_bits(table.counts))
-
-
-def _adaptive_bits(values: npt.NDArray[np.int32]) -> tuple[float, int]:
-    """What adaptive coding takes, and the width of the grid with which it takes that."""
-    live = live_block(as_matrix(values))
-    if not live.size:
-        return 8.0, 0
-    width = adaptive.grid_width(live)
-    candidates = {0, width} if live.size <= _SMALL else {width}
-    return min((_coded_bits(live, candidate) + 40, candidate) for candidate in candidates)
-
-
-def _coded_bits(live: npt.NDArray[np.int32], width: int) -> float:
-    total = 0.0
-
-    def port(ones: adaptive.Ints, bits: adaptive.Ints) -> adaptive.Ints:
-        nonlocal total
-        total += information_of_bits(bits, ones)
-        return bits
-
-    adaptive.code(live, width, port)
-    return total
 
 
 def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:

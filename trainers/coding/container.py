@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainers.coding import codecs
+from trainers.coding import codecs, planning
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder
 from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
@@ -60,7 +60,7 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
         ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
     """
     check_sections(layout, sections)
-    uses = codecs.plan(layout, sections)
+    uses = planning.plan(layout, sections)
     by_kind = codecs.codecs_for(uses)
     out = write_header(header)
     out += fingerprint(layout)

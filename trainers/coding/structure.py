@@ -1,0 +1,71 @@
+"""Looks at a matrix of integers before it is coded: is there anything that one table for all values does not know?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_WIDTH = 64
+_ENOUGH = 1 << 18  # values to look at
+
+
+def grid_width(values: npt.NDArray[np.int32], /) -> int:
+    """The distance, 3 to 64 columns, at which non-zeros of a row coincide most; 0 where there are none."""
+    nonzero = _sample(values) != 0
+    coincide = {
+        lag: np.count_nonzero(nonzero[:, lag:] & nonzero[:, :-lag]) / (values.shape[1] - lag)
+        for lag in range(3, min(MAX_WIDTH + 1, values.shape[1]))
+    }
+    best = max(coincide, key=lambda lag: coincide[lag], default=0)
+    return best if best and coincide[best] > 0 else 0
+
+
+def is_structured(values: npt.NDArray[np.int32], /) -> bool:
+    """Whether a row, a column or a neighbour tells more of zeros, magnitudes or signs than it costs to learn.
+
+    By the two-part code length of some rows: half a logarithm of the number of values for each context (Rissanen 1978,
+    "Modeling by shortest data description"), and a thousandth of the whole, which chance alone may save.
+    """
+    sample = _sample(values)
+    magnitudes = np.abs(sample)
+    ordinary = np.median(magnitudes)
+    for events in (sample != 0, magnitudes > ordinary, sample > 0):
+        total = _bits(events.sum(), events.size)
+        cost = 0.5 * np.log2(events.size)
+        for ones, seen in _contexts(events, grid_width(sample)):
+            saved = total * (seen.sum() / events.size) - _bits(ones, seen).sum() - cost * len(ones)
+            if saved > total / 1000:
+                return True
+    return False
+
+
+def _contexts(events: npt.NDArray[np.bool_], width: int) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """Number of events and of values in each context: rows, columns, and what is ``lag`` columns before."""
+    for axis in (0, 1):
+        ones = np.count_nonzero(events, axis=axis)
+        yield ones, np.full_like(ones, events.shape[axis])
+    for lag in (1, width):
+        if 0 < lag < events.shape[1]:
+            now, before = events[:, lag:], events[:, :-lag]
+            both = np.count_nonzero(now & before)
+            num_before = np.count_nonzero(before)
+            ones = np.array([np.count_nonzero(now) - both, both])
+            yield ones, np.array([before.size - num_before, num_before])
+
+
+def _bits(ones: npt.ArrayLike, seen: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Length of ``seen`` bits of which some are ones, at their own entropy."""
+    share = np.divide(ones, np.maximum(seen, 1))
+    rest = 1 - share
+    entropy = -share * np.log2(np.where(share > 0, share, 1)) - rest * np.log2(np.where(rest > 0, rest, 1))
+    bits: npt.NDArray[np.float64] = entropy * seen
+    return bits
+
+
+def _sample(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Whole rows, evenly spaced."""
+    stride = -(-values.size // _ENOUGH)
+    return values[:: min(stride, max(1, values.shape[0]))]
