@@ -27,7 +27,7 @@ Port = Callable[[Ints, Ints], Ints]
 """(probability of a one in 2^-16 (n,), bits (n,)) -> bits (n,): those given when encoding, those read when decoding."""
 
 _MANY_BATCHES, _FEW_BATCHES, _LARGE = 1024, 512, 1 << 20
-"""A large matrix is coded in fewer steps, which is faster and costs little where all there is to learn is soon known."""
+"""A large matrix is coded in fewer steps: faster, at little cost where all there is to learn is soon known."""
 _NUM_UNARY = 15
 """Larger magnitudes end in an exponential Golomb code."""
 _MAX_MAGNITUDE = 1 << 31
@@ -195,9 +195,7 @@ class _Walk:
             if not len(open_):
                 return magnitudes
             overall = probability(counters[0].logits(ONE // 3, 32))
-            inputs = [
-                counter.logits(overall, 48)[chosen] for counter, chosen in zip(counters, contexts, strict=True)
-            ]
+            inputs = [counter.logits(overall, 48)[chosen] for counter, chosen in zip(counters, contexts, strict=True)]
             mixed = self._magnitudes.mix(inputs, int(level > 1), len(open_))
             more = port(mixed, (given[open_] > level).astype(np.int64))
             self._magnitudes.learn(more)

@@ -40,7 +40,10 @@ _XZ_SHA256 = {
 _ARCHIVE = DataFile(
     path="cifar10/cifar-10-binary.tar.gz",
     sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    urls=("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+    urls=(
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/cifar-10-binary.tar.gz",
+    ),
 )
 _ARCHIVE_FOLDER = "cifar-10-batches-bin"
 _RECORDS = 10_000
