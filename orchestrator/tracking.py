@@ -10,16 +10,14 @@ import json
 import logging
 import math
 import os
-import platform
 import sqlite3
-import subprocess
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.addresses import sqlite_path, sqlite_uri
+from orchestrator import environment
 from orchestrator.journal import Ended, Journal, Outcome
 from trainers.config import Spec, TrialConfig
 from trainers.record import OperatingPoint
@@ -27,7 +25,6 @@ from trainers.record import OperatingPoint
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "optuna", "pandas")
 _BATCH = 900  # MLflow takes 1,000 metrics, parameters and tags together in one request
 _EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
 
@@ -329,15 +326,6 @@ def _on_network_disk(folder: Path) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Versions and commit of what runs; no environment variables, which hold secrets."""
-    tags = {"ratefront.python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            tags[f"ratefront.version.{package}"] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            tags[f"ratefront.version.{package}"] = "not installed"
-    try:
-        shown = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return tags
-    return {**tags, "mlflow.source.git.commit": shown.stdout.strip()} if shown.returncode == 0 else tags
+    tags = {f"ratefront.{key}": text for key, text in environment.versions().items()}
+    commit = environment.commit()
+    return {**tags, "mlflow.source.git.commit": commit} if commit else tags

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import platform
 import sys
 import time
 import traceback
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.environment import processor, versions
 from orchestrator.journal import Ended, Journal, Outcome
 from trainers.record import OperatingPoint, write_atomically
 
@@ -131,10 +131,9 @@ def _environment(request: Request) -> dict[str, str]:
 
     gpu = request.use_gpu and torch.cuda.is_available()
     return {
-        "device": torch.cuda.get_device_name() if gpu else platform.machine(),
+        "device": torch.cuda.get_device_name() if gpu else processor(),
         "num_threads": str(request.num_threads),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        **versions(),
     }
 
 
