@@ -24,6 +24,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
     "plan": sweeps.plan,
     "frontier": frontiers.frontier,
+    "export": frontiers.export,
     "best": frontiers.best,
     "list": frontiers.list_sweeps,
     "ui": frontiers.ui,

@@ -1,4 +1,4 @@
-"""What a sweep or a trial runs on, as text: versions, commit, processor. No environment variables: they hold secrets."""
+"""What a sweep or trial runs on, as text: versions, commit, processor. No environment variables: they hold secrets."""
 
 from __future__ import annotations
 

@@ -32,31 +32,53 @@ def configurations_of(tracking_uri: str, sweeps: Sequence[str], *, task: str | N
     """The configurations of some sweeps, or of all, as ``analysis.frontier.summarise`` gives them."""
     from analysis.frontier import summarise
 
-    return summarise(_points(tracking_uri, sweeps, task))
+    return summarise(points_of(tracking_uri, sweeps, task))
+
+
+def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None) -> pd.DataFrame:
+    """The points of one task, as ``analysis.load.load_points`` gives them."""
+    from analysis.frontier import of_task
+    from analysis.load import load_points
+
+    points = load_points(tracking_uri, sweeps)
+    if task is not None:
+        return of_task(points, task)
+    tasks = sorted(points["task"].unique())
+    if len(tasks) > 1:
+        raise ValueError(
+            f"the points are of several tasks, of which a frontier shows one: give --task "
+            f"{' or --task '.join(map(shlex.quote, tasks))}"
+        )
+    return points
+
+
+def write_figures(configurations: pd.DataFrame, points: pd.DataFrame, folder: Path, *, title: str) -> None:
+    """``frontier.png`` and ``.svg``; the same points draw the same files."""
+    import io
+
+    from analysis.plots import frontier_figure
+
+    figure = frontier_figure(configurations, points, title=title)
+    for kind in ("png", "svg"):
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+        write_atomically(folder / f"frontier.{kind}", picture.getvalue())
 
 
 def write_frontier(
     tracking_uri: str, sweeps: Sequence[str], folder: Path, *, task: str | None = None, ui_url: str | None = None
 ) -> WrittenFrontier | None:
     """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point."""
-    import io
-
     from analysis.frontier import KEY, summarise
     from analysis.interactive import frontier_html
-    from analysis.plots import frontier_figure
     from analysis.tables import frontier_csv
 
-    points = _points(tracking_uri, sweeps, task)
+    points = points_of(tracking_uri, sweeps, task)
     if points.empty:
         return None
     configurations = summarise(points)
     title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
-    figure = frontier_figure(configurations, points, title=title)
-    for kind in ("png", "svg"):
-        picture = io.BytesIO()
-        # without a date the same sweep draws the same file
-        figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
-        write_atomically(folder / f"frontier.{kind}", picture.getvalue())
+    write_figures(configurations, points, folder, title=title)
     page = frontier_html(configurations, points, title=title, ui_url=ui_url)
     write_atomically(folder / "frontier.html", page.encode())
     write_atomically(folder / "frontier.csv", frontier_csv(configurations).encode())
@@ -75,20 +97,3 @@ def print_frontier(written: WrittenFrontier, console: Console) -> None:
 
     console.print(frontier_table(written.configurations))
     console.print(f"\nfigures: {written.folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)
-
-
-def _points(tracking_uri: str, sweeps: Sequence[str], task: str | None) -> pd.DataFrame:
-    """The points of one task."""
-    from analysis.frontier import of_task
-    from analysis.load import load_points
-
-    points = load_points(tracking_uri, sweeps)
-    if task is not None:
-        return of_task(points, task)
-    tasks = sorted(points["task"].unique())
-    if len(tasks) > 1:
-        raise ValueError(
-            f"the points are of several tasks, of which a frontier shows one: give --task "
-            f"{' or --task '.join(map(shlex.quote, tasks))}"
-        )
-    return points

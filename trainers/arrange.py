@@ -62,6 +62,10 @@ def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
             unshifted &= is_silent
         elif use.role is Role.BIAS or use.role is Role.MEAN:
             uncomputed &= is_silent
+    if group.gated:  # what scales a zero does not matter; of a dead channel it is often enormous
+        for use in group.uses:
+            if use.role is Role.SCALE:
+                changed |= _empty(tensors, use, uncomputed)
     silent = unshifted & (uncomputed | closed)
     for use in group.uses:
         if use.role is not Role.VARIANCE:

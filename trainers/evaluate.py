@@ -11,13 +11,14 @@ _BATCH_SIZE = 1000
 
 
 def evaluate(model: nn.Module, split: Split, task: Task) -> float:
-    """The task's quality of ``model``, in evaluation mode, over all of ``split``; both on one device."""
+    """The task's quality of ``model``, in evaluation mode, over all of ``split``, which may be on another device."""
+    device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     total = 0.0
     with torch.inference_mode():
         for start in range(0, len(split), _BATCH_SIZE):
-            outputs = model(split.inputs[start : start + _BATCH_SIZE])
-            total += float(task.score(outputs, split.targets[start : start + _BATCH_SIZE]).sum())
+            inputs, targets = (part[start : start + _BATCH_SIZE].to(device) for part in (split.inputs, split.targets))
+            total += float(task.score(model(inputs), targets).sum())
     model.train(was_training)
     return task.quality_of(total / len(split))

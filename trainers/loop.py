@@ -153,14 +153,16 @@ class Loop:
         if epoch != self._order_epoch:
             self._order_epoch = epoch
             generator = torch.Generator().manual_seed(derive(self._config.seed, "order", epoch))
-            self._order = torch.randperm(len(self._task.train), generator=generator).to(self._context.device)
+            order = torch.randperm(len(self._task.train), generator=generator)
+            self._order = order.to(self._task.train.inputs.device)
         chosen = self._order[position * self._config.batch_size : (position + 1) * self._config.batch_size]
-        inputs = self._task.train.inputs[chosen]
+        device = self._context.device
+        inputs, targets = self._task.train.inputs[chosen].to(device), self._task.train.targets[chosen].to(device)
         if self._task.augment is not None:
             inputs = self._task.augment(inputs)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)  # as the kernels: see train.py
-        return inputs, self._task.train.targets[chosen]
+        return inputs, targets
 
     def _tell(self, model: nn.Module, phase: Phase, train_loss: float) -> None:
         seed_everything(self._config.seed, "report", self.step)

@@ -18,10 +18,11 @@ from trainers.datasets.files import DataFile, locate
 from trainers.lookup import one_line
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
+_MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"
 
 
 def _cifar10(file: str, sha256: str) -> DataFile:
-    return DataFile(path=f"models/{file}", sha256=sha256, urls=(f"{_AUTHORS}/{file}",))
+    return DataFile(path=f"models/{file}", sha256=sha256, urls=(f"{_AUTHORS}/{file}", f"{_MIRROR}/{file}"))
 
 
 PRETRAINED: dict[str, DataFile] = {
@@ -39,7 +40,8 @@ PRETRAINED: dict[str, DataFile] = {
 
 _SUFFIXES = (".pth", ".pt", ".th", ".safetensors")
 _PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
-_NESTED_IN = ("state_dict", "model")
+_NESTED_IN = ("state_dict", "model", "net")
+_MOST_NESTED = 4
 _PREFIXES = ("module.", "model.", "_orig_mod.")
 """What DataParallel, Lightning and torch.compile put before every name."""
 _COUNTER = "num_batches_tracked"
@@ -64,14 +66,16 @@ def initial_values(init_from: str, plain: nn.Module) -> dict[str, Tensor]:
     """The values for ``plain``'s ``state_dict``, on the CPU.
 
     Complete but for counters of batches, which an older file may lack. The file may hold the ``state_dict`` itself or
-    under ``state_dict`` or ``model``, and with ``module.``, ``model.`` or ``_orig_mod.`` before all of its names.
+    under ``state_dict``, ``model`` or ``net``, with ``module.``, ``model.`` or ``_orig_mod.`` before its names; what
+    lacks that prefix beside a complete network (a counter, a loss's weights) is left out.
 
     Args:
         init_from: a registered name, a path, or what ``pin`` makes of either.
         plain: the architecture, on any device.
 
     Raises:
-        ValueError: the file is not there, holds no ``state_dict``, or one of another network.
+        ValueError: the file is not there, holds no ``state_dict``, one of another network, or values that are no finite
+            numbers.
     """
     if init_from in PRETRAINED:
         path = locate(PRETRAINED[init_from])
@@ -93,7 +97,17 @@ def initial_values(init_from: str, plain: nn.Module) -> dict[str, Tensor]:
             f"init_from: {path} is of another network: it {', '.join(wrong)}; wanted the {len(wanted)} tensors "
             "of the architecture: change its name or arguments to those of the file, or give another file"
         )
+    for name, tensor in given.items():
+        _check_values(f"init_from: {path}: {name}", tensor, wanted[name])
     return dict(given)
+
+
+def _check_values(name: str, tensor: Tensor, like: Tensor) -> None:
+    is_dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    if not is_dense or tensor.is_floating_point() != like.is_floating_point() or tensor.is_complex():
+        raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}: wanted dense values that fit {like.dtype}")
+    if not tensor.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinity: wanted finite values")
 
 
 def _read(init_from: str) -> tuple[Path, bytes]:
@@ -139,8 +153,9 @@ def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
             f"init_from: {path} cannot be loaded ({type(error).__name__}: {one_line(error)[:200]}): "
             "wanted a state_dict, from torch.save(model.state_dict(), path) or as safetensors"
         ) from error
-    while isinstance(found, Mapping) and (keys := [key for key in _NESTED_IN if isinstance(found.get(key), Mapping)]):
-        found = found[keys[0]]
+    for _ in range(_MOST_NESTED):  # not for ever: a pickle may hold itself
+        keys = [key for key in _NESTED_IN if isinstance(found, Mapping) and isinstance(found.get(key), Mapping)]
+        found = found[keys[0]] if keys else found
     if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         held = f"entries {_few([str(key) for key in found])}" if isinstance(found, Mapping) else type(found).__name__
         raise ValueError(f"init_from: {path} holds {held}: wanted a state_dict, alone or under {_NESTED_IN}")
@@ -149,9 +164,12 @@ def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
 
 def _without_prefixes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """``given`` without what wrappers put before every name, unless the network's own names begin so."""
+    needed = {name for name in wanted if name.rpartition(".")[2] != _COUNTER}
     for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in given) and not all(name.startswith(prefix) for name in wanted):
-            return _without_prefixes({name.removeprefix(prefix): tensor for name, tensor in given.items()}, wanted)
+        inner = {name.removeprefix(prefix): tensor for name, tensor in given.items() if name.startswith(prefix)}
+        is_whole = bool(inner) and (len(inner) == len(given) or needed <= set(inner))
+        if is_whole and not all(name.startswith(prefix) for name in wanted):
+            return _without_prefixes(inner, wanted)
     return given
 
 

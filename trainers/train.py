@@ -29,6 +29,8 @@ from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
 
+_SHARE_OF_MEMORY = 0.25
+"""Of a GPU's free memory, which data may take: several trials may share it."""
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -68,7 +70,7 @@ class Prepared:
     """Everything a training needs, before its method touches the network."""
 
     task: Task
-    """Its splits are on the device."""
+    """Its splits are on the device where they fit."""
     method: AbstractMethod
     architecture: Architecture
     header: container.Header
@@ -99,7 +101,8 @@ def prepare(config: TrialConfig, device: torch.device) -> Prepared:
         arguments=arguments,
     )
     container.write_header(header)  # what cannot be written is refused now, not after the training
-    task = task.to(device)
+    if device.type == "cpu" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        task = task.to(device)  # else each batch is moved when it is needed
     seen = {"train": task.train, "validation": task.validation}
     context = Context(
         plain=plain,
@@ -107,7 +110,7 @@ def prepare(config: TrialConfig, device: torch.device) -> Prepared:
         num_train=len(task.train),
         total_steps=config.steps,
         device=device,
-        batches=lambda split: _batches(seen[split], config.batch_size),
+        batches=lambda split: _batches(seen[split], config.batch_size, device),
         validate=lambda model: evaluate(model, task.validation, task),
     )
     if context.num_parameters == 0:
@@ -219,6 +222,7 @@ def _finite(quality: float) -> float:
     return quality
 
 
-def _batches(split: Split, batch_size: int) -> Iterator[Batch]:
+def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:
     for start in range(0, len(split), batch_size):
-        yield split.inputs[start : start + batch_size], split.targets[start : start + batch_size]
+        chosen = slice(start, start + batch_size)
+        yield split.inputs[chosen].to(device), split.targets[chosen].to(device)

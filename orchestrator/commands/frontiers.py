@@ -1,8 +1,7 @@
-"""Commands that read measured sweeps: frontier, best, list, ui."""
+"""Commands that read measured sweeps: frontier, export, best, list, ui."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -49,6 +48,24 @@ def frontier(
     print_frontier(written, open_console())
 
 
+def export(
+    sweep: Annotated[str, typer.Argument(help="Id or name.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; an earlier export there is replaced.")],
+    max_file_size: Annotated[str, typer.Option(help="Larger files are left out.")] = "100kB",
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Write what others need to check a sweep: points.csv, the frontier's files, the figure, how it was made.
+
+    Example: `ratefront export digits --out results/digits`
+    """
+    from analysis.units import parse_size
+    from orchestrator.export import export as write
+
+    uri = tracking_uri_or_default(tracking_uri)
+    num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size))
+    typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")
+
+
 def best(
     sweep: Annotated[str | None, typer.Argument(help="Id or name; default: all.", show_default=False)] = None,
     max_size: Annotated[str | None, typer.Option(help="Byte budget, such as 10kB.", show_default=False)] = None,
@@ -65,6 +82,7 @@ def best(
     """
     from analysis.frontier import best as choose
     from analysis.units import format_quality, format_size, parse_size
+    from orchestrator.export import read_measured
     from orchestrator.frontier import configurations_of
 
     if (max_size is None) == (min_accuracy is None):
@@ -74,9 +92,11 @@ def best(
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=min_accuracy)
     file = Path(chosen["file_directory"]) / chosen["file_path"]
-    if (wrong := _not_as_measured(file, chosen["file_sha256"])) is not None:
-        typer.echo(f"ratefront: {file} {wrong}; its copy in MLflow: {_download(chosen, uri)}", err=True)
-        raise typer.Exit(1)
+    try:
+        read_measured(file, chosen["file_sha256"])
+    except ValueError as error:
+        typer.echo(f"ratefront: {error}; its copy in MLflow: {_download(chosen, uri)}", err=True)
+        raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps({"file": str(file), **json.loads(chosen.to_json())}))
         return
@@ -89,15 +109,6 @@ def best(
         f"{quality} on test, {validation} on validation; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )
-
-
-def _not_as_measured(file: Path, sha256: str) -> str | None:
-    """What is wrong with the file, if anything."""
-    if not file.is_file():
-        return "is not there: it has moved, or lies on another machine"
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    return None if found == sha256 else f"has changed: its sha256 is {found}, measured was {sha256}"
 
 
 def _download(chosen: pd.Series, tracking_uri: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import initialise
@@ -27,6 +28,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
 }
 
 
+def prune_half(module: nn.Linear) -> nn.Linear:
+    return prune.l1_unstructured(module, "weight", 0.5)  # type: ignore[no-untyped-call]
+
+
 def sparse(network: nn.Module, seed: int) -> Sections:
     """Few non-zero weights in few units, offsets of both signs, norms as they are stored when folded."""
     generator = np.random.default_rng(seed)
@@ -39,9 +44,11 @@ def sparse(network: nn.Module, seed: int) -> Sections:
             dense = generator.integers(-3, 4, shape) * (generator.random(shape) < 0.3)
             tensors[name] = Integers(values=(dense * alive).astype(np.int32))
         elif name.endswith("running_mean"):
-            tensors[name] = Raw(values=np.zeros(shape, np.float32))
+            means = generator.integers(-1, 2, shape) if seed % 2 else np.zeros(shape)
+            tensors[name] = Raw(values=means.astype(np.float32))
         elif name.endswith("running_var"):
-            tensors[name] = Raw(values=np.ones(shape, np.float32))
+            variances = generator.uniform(0.5, 2, shape) if seed % 2 else np.ones(shape)
+            tensors[name] = Raw(values=variances.astype(np.float32))
         elif name.endswith("num_batches_tracked"):
             tensors[name] = Raw(values=np.zeros(shape, np.int64))
         else:
@@ -212,3 +219,31 @@ def test_a_constant_vector_stays_constant() -> None:
     arranged = arrange(Sections(tensors={**given.tensors, **readers}), unit_groups(network.to("meta"), (2,)))
     assert arranged.tensors["1.weight"].values.tolist() == [1, 1, 1], "stored as one value"
     assert arranged.tensors["1.bias"].values.tolist() == [1, 3, 0]
+
+
+@pytest.mark.parametrize("reparametrise", [nn.utils.parametrizations.weight_norm, prune_half], ids=["norm", "pruned"])
+def test_a_network_whose_weights_something_else_makes_stays_as_it_is(reparametrise: Any) -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), reparametrise(nn.Linear(4, 4)), nn.ReLU(), nn.Linear(4, 2))
+    names = set(network.state_dict())
+    assert "2.weight" not in names
+    groups = unit_groups(network.to("meta"), (3,))
+    assert all(use.name in names for group in groups for use in group.uses)
+
+
+def test_what_scales_a_dead_channel_is_left_out() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 3, 1, bias=False), nn.BatchNorm2d(3), nn.Tanh(), nn.Conv2d(3, 2, 1))
+    groups = unit_groups(network.to("meta"), (1, 2, 2))
+    zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
+    tensors: dict[str, Section] = {
+        "0.weight": Integers(values=np.array([[1], [0], [2]], np.int32).reshape(3, 1, 1, 1)),
+        "1.weight": Integers(values=np.array([3, 9000, 4], np.int32), table=1),
+        "1.bias": Integers(values=np.array([1, 5, 2], np.int32), table=2),
+        "1.running_mean": Raw(values=zeros),
+        "1.running_var": Raw(values=ones),
+        "1.num_batches_tracked": Raw(values=np.zeros((), np.int64)),
+        "3.weight": Integers(values=np.ones((2, 3, 1, 1), np.int32), table=3),
+        "3.bias": Integers(values=np.zeros(2, np.int32), table=4),
+    }
+    arranged = arrange(Sections(tensors=tensors), groups).tensors
+    assert sorted(arranged["1.weight"].values.tolist()) == [0, 3, 4]
+    assert sorted(arranged["1.bias"].values.tolist()) == [1, 2, 5]

@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 from tests.trainers.trials import ARCHITECTURES, FIRST, Attached, architecture_of, attach, configuration, run
+from trainers.architectures.graph import unit_groups
+from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw
@@ -149,6 +151,30 @@ def test_batch_norms_are_stored_as_one_scale_and_one_shift() -> None:
     with torch.no_grad():
         inputs = trial.task.test.inputs
         torch.testing.assert_close(decoded.eval()(inputs), trial.model.eval()(inputs), rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("num_dead", [1, 2])
+def test_dead_channels_do_not_coarsen_the_norms_of_the_others(num_dead: int) -> None:
+    """What is always zero has a running variance of zero, and a folded scale of 1 / sqrt(epsilon)."""
+    trial = trained("normed")
+    convolution, norm = trial.model[0], trial.model[1]  # type: ignore[index]
+    num_channels = norm.num_features
+    assert num_dead < num_channels
+    with torch.no_grad():
+        norm.running_var.uniform_(0.5, 2)
+        norm.weight.uniform_(0.5, 1)
+        convolution.parametrizations.weight.original[:num_dead] = 0
+        norm.running_mean[:num_dead], norm.running_var[:num_dead] = 0, 0
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    scales = sections.tensors["1.weight"].values
+    assert (np.abs(scales[num_dead:]) >= 10).all(), scales
+    groups = unit_groups(trial.context.plain, trial.task.input_shape)
+    decoded = architecture_of(configuration("epr", "normed"))(**trial.header.arguments)
+    decoded.load_state_dict(trial.method.decode(arrange(sections, groups), trial.context.plain))
+    with torch.no_grad():
+        inputs = trial.task.test.inputs
+        wanted = trial.model.eval()(inputs)
+        torch.testing.assert_close(decoded.eval()(inputs), wanted, rtol=0.1, atol=0.1 * float(wanted.std()))
 
 
 @pytest.mark.parametrize("kind", [EntropyPenalized, PostTrainingQuantisation])

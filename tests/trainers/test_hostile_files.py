@@ -21,7 +21,7 @@ from tests.trainers.networks import NORMED, normed
 from tests.trainers.trials import architecture_of, configuration, run
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.architectures.mlp import mlp
-from trainers.coding import container, plaindata
+from trainers.coding import coder, container, plaindata
 from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
 from trainers.coding.container import Header
 from trainers.coding.sections import Integers, Sections
@@ -368,6 +368,21 @@ def test_integers_times_a_step_stay_finite(tmp_path: Path) -> None:
     )
     (tmp_path / "x.rfz").write_bytes(container.write(TINY, layout_of(plain), sections))
     assert load_compressed(tmp_path / "x.rfz").state_dict()["1.weight"].isfinite().all()
+
+
+def test_a_few_bytes_cannot_keep_a_decoder_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream of four bytes says to hold two million values, each of which costs at least some information."""
+    header = Header(
+        method="epr", method_version=1, architecture="mlp", arguments={**TINY.arguments, "hidden": [1024, 1024]}
+    )
+    layout = layout_of(build_on_meta("mlp", mlp, header.arguments))
+    matrices = [(entry.shape[0], entry.num_values // entry.shape[0]) for entry in layout]
+    body = STEP + varints(*[4 for _ in layout])  # adaptive, all with the first step
+    body += b"".join(varints(*(shape if shape[1] > 1 else (1, shape[0])), 0) for shape in matrices)
+    data = sealed(bytes(container.write_header(header)) + container.fingerprint(layout) + body + bytes(4) + bytes(4))
+    assert len(data) < 80
+    monkeypatch.setattr(coder, "_SLACK_BITS", 0)  # with it the network would have to be larger, and the test slow
+    assert error_of(tmp_path, data) == "the coded stream is damaged: it is shorter than its symbols"
 
 
 def test_renamed_tensors_are_refused_not_decoded_to_garbage(tmp_path: Path) -> None:

@@ -59,8 +59,11 @@ def prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
         lambda values: prefixed("module.", values),
         lambda values: {"state_dict": prefixed("model.", values)},
         lambda values: prefixed("_orig_mod.module.", values),
+        lambda values: {"net": values, "acc": 91.7},
+        lambda values: {"n_averaged": torch.tensor(3), **prefixed("module.", values)},
+        lambda values: {"state_dict": {"criterion.weight": torch.ones(3), **prefixed("model.", values)}},
     ],
-    ids=["plain", "state_dict", "model", "both", "module.", "model.", "two prefixes"],
+    ids=["plain", "state_dict", "model", "both", "module.", "model.", "two prefixes", "net", "averaged", "criterion"],
 )
 def test_a_state_dict_loads_however_it_was_saved(suffix: str, wrapped: Callable[..., Any], tmp_path: Path) -> None:
     wanted = network().state_dict()
@@ -245,3 +248,35 @@ def test_a_trial_from_scratch_says_nothing_of_initial_values() -> None:
     assert message_of(lambda: configuration("ptq", init_from=None)) == (
         "init_from is None: wanted the path of a state_dict, or a trained network's name"
     )
+
+
+def one_changed(change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    values = network().state_dict()
+    return {**values, "0.weight": change(values["0.weight"])}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensor: tensor * torch.nan, "0.weight holds NaN or infinity: wanted finite values"),
+        (lambda tensor: tensor.to(torch.complex64), "0.weight is torch.complex64"),
+        (lambda tensor: tensor.to(torch.int8), "0.weight is torch.int8"),
+        (lambda tensor: tensor.to_sparse(), "torch.sparse_coo: wanted dense values that fit torch.float32"),
+    ],
+    ids=["nan", "complex", "int8", "sparse"],
+)
+def test_values_that_are_no_finite_numbers_are_refused(change: Any, message: str, tmp_path: Path) -> None:
+    path = saved(one_changed(change), tmp_path / "net.pth")
+    assert message in message_of(lambda: initial_values(str(path), network()))
+
+
+def test_half_precision_values_load(tmp_path: Path) -> None:
+    path = saved(one_changed(Tensor.half), tmp_path / "net.pth")
+    assert initial_values(str(path), network())["0.weight"].dtype == torch.float16
+
+
+def test_a_pickle_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    endless: dict[str, Any] = {}
+    endless["model"] = endless
+    path = saved(endless, tmp_path / "net.pth")
+    assert "wanted a state_dict" in message_of(lambda: initial_values(str(path), network()))

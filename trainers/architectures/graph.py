@@ -76,7 +76,7 @@ def unit_groups(
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(plain.parameters())) or any(node.op == "get_attr" for node in traced.graph.nodes):
         return ()
-    return _Tracer(traced).groups()
+    return _Tracer(traced, set(plain.state_dict())).groups()
 
 
 _RECTIFIERS = (nn.ReLU, F.relu, torch.relu, "relu", "relu_")
@@ -137,7 +137,9 @@ class _Value:
 
 
 class _Tracer:
-    def __init__(self, traced: fx.GraphModule) -> None:
+    def __init__(self, traced: fx.GraphModule, stored: set[str]) -> None:
+        """``stored``: names in the ``state_dict``, which lacks weights that something else makes (``weight_norm``)."""
+        self._stored = stored
         self._modules = dict(traced.named_modules())
         self._values: dict[fx.Node, _Value] = {}
         self._all: list[_Units] = []
@@ -157,6 +159,7 @@ class _Tracer:
                 gated=units.num_layers == units.num_gated and not units.rescaled,
             )
             for units in roots
+            if all(use.name in self._stored for use in units.uses)
         )
 
     def _visit(self, node: fx.Node) -> None:

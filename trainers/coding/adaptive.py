@@ -18,10 +18,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from trainers.coding.mixing import LOGIT, ONE, Counter, Ints, Mixer, logit, probability
+from trainers.coding.mixing import LOGIT, MOST_BITS, ONE, Counter, Ints, Mixer, logit, probability
 from trainers.coding.structure import MAX_WIDTH
 
-__all__ = ["Ints", "Port", "code"]
+__all__ = ["Ints", "Port", "code", "num_steps"]
 
 Port = Callable[[Ints, Ints], Ints]
 """(probability of a one in 2^-16 (n,), bits (n,)) -> bits (n,): those given when encoding, those read when decoding."""
@@ -48,13 +48,20 @@ def code(values: npt.NDArray[np.int32], width: int, port: Port, /) -> npt.NDArra
     """
     num_rows, num_columns = values.shape
     walk = _Walk(num_rows, num_columns, width)
-    num_batches = _FEW_BATCHES if values.size > _LARGE else _MANY_BATCHES
-    num_segments = -(-num_columns // num_batches)
-    length = -(-num_columns // num_segments)
+    length = num_steps(values.shape)
+    assert length, "the caller asks first whether there are steps"
     for first in range(length):  # of each segment one column, whose neighbours in the segment are known
         columns = np.arange(first, num_columns, length)
         walk.step(columns, values.T[columns].reshape(-1).astype(np.int64), port)
     return walk.decoded()
+
+
+def num_steps(shape: tuple[int, int], /) -> int:
+    """How many steps a matrix of ``shape`` (rows, columns) takes; 0 where one step would have too many bits."""
+    num_rows, num_columns = shape
+    num_batches = _FEW_BATCHES if num_rows * num_columns > _LARGE else _MANY_BATCHES
+    num_segments = -(-num_columns // num_batches)
+    return -(-num_columns // num_segments) if num_rows * num_segments <= MOST_BITS else 0
 
 
 class _Walk:
@@ -229,7 +236,7 @@ class _Walk:
             holds = np.flatnonzero(lengths > bit)
             half = np.full(len(holds), ONE // 2)
             found[holds] = 2 * found[holds] + port(half, (shifted[holds] >> bit) & 1)
-        return np.minimum(found - 1, _MAX_MAGNITUDE)
+        return np.minimum(found - 1, _MAX_MAGNITUDE - _NUM_UNARY - 1)
 
 
 def _bucket(logits: Ints) -> Ints:

@@ -189,25 +189,22 @@ class Adaptive(AbstractCodec):
                 f"the file is malformed: tensor {use.entry.name!r} has {num_rows} rows of {num_columns} columns, "
                 f"{live_rows} of {live_columns} are said to be stored"
             )
+        if live_rows and not adaptive.num_steps((live_rows, live_columns)):
+            raise RfzError(f"the file is malformed: {live_rows} rows of tensor {use.entry.name!r} are too many at once")
         if width > structure.MAX_WIDTH:
             raise RfzError(f"the file is malformed: a grid is {width} columns wide, at most {structure.MAX_WIDTH}")
         stored_bytes = reader.position - start
         return lambda decoder: self._decode(use, (live_rows, live_columns), width, stored_bytes, decoder)
 
     def _decode(self, use: Use, live: tuple[int, int], width: int, stored_bytes: int, decoder: Decoder) -> Coded:
-        coded_bits = 0.0
-
-        def port(ones: adaptive.Ints, _: adaptive.Ints) -> adaptive.Ints:
-            nonlocal coded_bits
-            bits = decoder.decode_bits(ones)
-            coded_bits += information_of_bits(bits, ones)
-            return bits
-
+        before = decoder.information_bits
         values = np.zeros(matrix_shape(use.entry.shape), np.int32)
         if live[0]:
-            values[: live[0], : live[1]] = adaptive.code(np.zeros(live, np.int32), width, port)
+            values[: live[0], : live[1]] = adaptive.code(
+                np.zeros(live, np.int32), width, lambda ones, _: decoder.decode_bits(ones)
+            )
         section = Integers(values=values.reshape(use.entry.shape), table=use.argument)
-        return Coded(section=section, stored_bytes=stored_bytes, coded_bits=coded_bits)
+        return Coded(section=section, stored_bytes=stored_bytes, coded_bits=decoder.information_bits - before)
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:

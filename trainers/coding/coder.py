@@ -16,6 +16,8 @@ import numpy.typing as npt
 from trainers.coding.bytestream import RfzError
 
 _PRECISION_BITS = 24
+_SLACK_BITS = 64
+"""By which a stream may be shorter than the information in it."""
 
 
 def information_bits(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
@@ -66,6 +68,9 @@ class Decoder:
         if len(stream) % 4:
             raise RfzError(f"the coded stream is malformed: {len(stream)} bytes are no whole number of 32-bit words")
         self._empty, self._used = not stream, False
+        self._most_bits = 8 * len(stream) + _SLACK_BITS
+        self.information_bits = 0.0
+        """-log2 p of all bits that ``decode_bits`` has read."""
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
 
     def decode(self, counts: npt.NDArray[np.int64], num_symbols: int, /) -> npt.NDArray[np.int32]:
@@ -95,8 +100,11 @@ class Decoder:
             raise RfzError("the coded stream is empty where symbols should be")
         self._used = True
         with _panics_are_errors():
-            decoded: npt.NDArray[np.int32] = self._coder.decode(_bernoulli(), _exact(ones))
-            return decoded.astype(np.int64)
+            decoded: npt.NDArray[np.int64] = self._coder.decode(_bernoulli(), _exact(ones)).astype(np.int64)
+        self.information_bits += information_of_bits(decoded, ones)
+        if self.information_bits > self._most_bits:  # else a few bytes could keep a decoder busy for very long
+            raise RfzError("the coded stream is damaged: it is shorter than its symbols")
+        return decoded
 
     def finish(self) -> None:
         """Check that nothing is left over.

@@ -22,6 +22,8 @@ ONE = 1 << 16
 """Probability and weight 1."""
 LOGIT = 256
 """Logit 1."""
+MOST_BITS = 1 << 22
+"""A mixer's errors are below 2^16, logits below 2^12, rates times ``_MOST`` at most 2^13."""
 _LIMIT = 11 * LOGIT
 _LN2 = 11629080  # ln 2 in 2^-24
 _MANTISSA_BITS = 12
@@ -92,8 +94,8 @@ class Counter:
 class Mixer:
     """A logistic regression over logits, learned online, with a set of weights for each value of a gate.
 
-    Weights, logits and errors are whole numbers below 2^53 in float64, and so are their sums: matrix products are
-    exact, whatever their order.
+    Weights, logits and errors are whole numbers in float64, and with at most ``MOST_BITS`` at once their sums are below
+    2^53: matrix products are exact, whatever their order.
     """
 
     def __init__(self, start: Sequence[float], num_sets: int = 1) -> None:
@@ -120,8 +122,8 @@ class Mixer:
         gradients = (errors @ self._inputs.T).astype(np.int64)
         rates = _RATE + _FIRST_RATE * _SOON // (_SOON + self._seen)
         # a sum over many bits would overshoot: beyond some it counts as their mean
-        rates = rates * _MOST // np.maximum(self._gates.sum(axis=1).astype(np.int64), _MOST)
-        self._weights += (gradients * rates[:, None]) >> 24
+        num_bits = np.maximum(self._gates.sum(axis=1).astype(np.int64), _MOST)
+        self._weights += (gradients * (rates * _MOST)[:, None] // num_bits[:, None]) >> 24
         self._seen += (self._gates @ bits.astype(np.float64)).astype(np.int64)
 
 

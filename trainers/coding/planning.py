@@ -14,6 +14,7 @@ from trainers.coding.coder import information_bits
 from trainers.coding.sections import Entry, Integers, Layout, Raw, Sections
 
 _SMALL = 1 << 18  # values for which all ways are tried
+_FEW_CALLS = 1 << 13  # less than a second
 
 
 def plan(layout: Layout, sections: Sections) -> list[Use]:
@@ -64,10 +65,23 @@ def _static_bits(values: Sequence[npt.NDArray[np.int32]]) -> float:
 def _record(values: Sequence[npt.NDArray[np.int32]]) -> list[Recording | None]:
     """The tensors of a table as coded adaptively, None for one without values; empty where that promises nothing."""
     matrices = [codecs.live_block(codecs.as_matrix(tensor)) for tensor in values]
+    if not _is_fast([matrix for matrix in matrices if matrix.size]):
+        return []
     is_small = sum(matrix.size for matrix in matrices) <= _SMALL
     if not is_small and not any(structure.is_structured(matrix) for matrix in matrices if matrix.size):
         return []
     return [_record_matrix(matrix) if matrix.size else None for matrix in matrices]
+
+
+def _is_fast(matrices: Sequence[npt.NDArray[np.int32]]) -> bool:
+    """By the calls of the coder: each step has some for every magnitude.
+
+    Vectors of large numbers have more calls than values, and little to learn.
+    """
+    num_steps = [adaptive.num_steps((matrix.shape[0], matrix.shape[1])) for matrix in matrices]
+    largest = [min(int(np.abs(matrix).max()), 64) for matrix in matrices]
+    num_calls = sum(steps * (3 + magnitude) for steps, magnitude in zip(num_steps, largest, strict=True))
+    return all(num_steps) and num_calls <= max(_FEW_CALLS, 4 * sum(matrix.size for matrix in matrices))
 
 
 def _record_matrix(matrix: npt.NDArray[np.int32]) -> Recording:

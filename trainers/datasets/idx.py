@@ -15,6 +15,7 @@ from trainers.datasets.files import DataFile, locate
 _MNIST_URLS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/{}",
     "https://storage.googleapis.com/cvdf-datasets/mnist/{}",
+    "http://yann.lecun.com/exdb/mnist/{}",  # the official place, which often refuses
 )
 _FASHION_URLS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from trainers.methods.fourier import real_fourier
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 """Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
+
+_DEAD = 10
+"""Times a norm's epsilon: channels of less variance are taken for dead."""
 
 
 def raw(tensor: Tensor) -> Raw:
@@ -65,24 +69,51 @@ def fold_norms(plain: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
     """
     changed: dict[str, Tensor] = {}
     for prefix, module in plain.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and module.track_running_stats:
-            names = {name: f"{prefix}.{name}" if prefix else name for name, _ in module.state_dict().items()}
-            mean, variance, weight, bias = (
-                state[names[name]].double() for name in ("running_mean", "running_var", "weight", "bias")
-            )
-            scale = weight / (variance + module.eps).sqrt()
-            changed[names["weight"]] = (scale * math.sqrt(1 + module.eps)).float()
-            changed[names["bias"]] = (bias - mean * scale).float()
-            changed[names["running_mean"]] = torch.zeros_like(state[names["running_mean"]])
-            changed[names["running_var"]] = torch.ones_like(state[names["running_var"]])
-            changed[names["num_batches_tracked"]] = torch.zeros_like(state[names["num_batches_tracked"]])
+        if _is_foldable(module):
+            name = f"{prefix}." if prefix else ""
+            changed |= {f"{name}{key}": values for key, values in _fold(module, state, name).items()}
+            changed[f"{name}running_mean"] = torch.zeros_like(state[f"{name}running_mean"])
+            changed[f"{name}running_var"] = torch.ones_like(state[f"{name}running_var"])
+            changed[f"{name}num_batches_tracked"] = torch.zeros_like(state[f"{name}num_batches_tracked"])
     return changed
 
 
-def relative_step(tensors: Sequence[Tensor], fraction: float) -> np.float16:
-    """``fraction`` of the root mean square of all ``tensors``, as a positive float16: 1 where they are zero."""
-    values = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).double()
-    step = np.float16(fraction * float(values.square().mean().sqrt()))
+def _is_foldable(module: nn.Module) -> TypeGuard[nn.modules.batchnorm._BatchNorm]:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and module.track_running_stats
+
+
+def _fold(module: nn.modules.batchnorm._BatchNorm, state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    mean, variance, weight, bias = (
+        state[f"{name}{key}"].double() for key in ("running_mean", "running_var", "weight", "bias")
+    )
+    scale = weight / (variance + module.eps).sqrt()
+    return {"weight": (scale * math.sqrt(1 + module.eps)).float(), "bias": (bias - mean * scale).float()}
+
+
+def norm_step(plain: nn.Module, state: Mapping[str, Tensor], kind: str, fraction: float) -> np.float16:
+    """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
+
+    Of a channel that is always zero the running variance is near zero and the scale enormous, and means nothing: such
+    channels are left out, and the median keeps out those on their way there.
+
+    Args:
+        plain: the plain architecture.
+        state: its ``state_dict``, before folding.
+        kind: ``weight`` for scales, ``bias`` for shifts.
+        fraction: positive.
+
+    Returns:
+        A positive float16; 1 where there is nothing to go by.
+    """
+    magnitudes: list[Tensor] = []
+    for prefix, module in plain.named_modules():
+        if _is_foldable(module):
+            name = f"{prefix}." if prefix else ""
+            is_alive = state[f"{name}running_var"] > _DEAD * module.eps
+            magnitudes.append(_fold(module, state, name)[kind][is_alive].abs())
+    values = torch.cat(magnitudes) if magnitudes else torch.zeros(0)
+    values = values[values > 0]
+    step = np.float16(fraction * float(values.median())) if len(values) else np.float16(0)
     return step if step > 0 else np.float16(1)
 
 

@@ -35,7 +35,6 @@ from trainers.methods.decoders import Decoder, Latent
 from trainers.methods.density import DeepFactorized, Geometric
 from trainers.methods.plain import adam_cosine
 
-_KINDS = {1: "bias", 2: "dense"}  # by number of dimensions; three and more are convolutions
 _FIT_EVERY = 10
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
 
@@ -83,11 +82,11 @@ class EntropyPenalized(AbstractMethod):
     step_learning_rate: float = 1e-3
     """Of the logarithm of the steps."""
     density_learning_rate: float = 1e-2
-    """Of the learned density."""
+    """Of the learned density. Public ports of the paper have 1e-4, for trainings of many more steps than ours."""
     rate_warmup: float = 0.0
     """Share of the training over which ``lam`` rises from zero."""
     norm_step: float = 1 / 32
-    """Of the folded scales and shifts of norm layers, in units of their root mean square."""
+    """Of the folded scales and shifts of norm layers, in units of their median magnitude."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True)
@@ -148,7 +147,7 @@ class EntropyPenalized(AbstractMethod):
         for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
             named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
             if named:
-                step = backend.relative_step(list(named.values()), self.norm_step)
+                step = backend.norm_step(context.plain, rest, kind, self.norm_step)
                 integers = {name: (tensor / float(step)).round() for name, tensor in named.items()}
                 groups.append(_StoredGroup(is_fourier=False, steps=np.array([step]), integers=integers))
         groups.sort(key=lambda group: group.is_fourier)  # as backend.dequantise expects them
@@ -200,23 +199,30 @@ class EntropyPenalized(AbstractMethod):
             raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
         groups: dict[tuple[str, tuple[int, ...]], list[tuple[nn.Module, str, Tensor]]] = {}
         norms = backend.norm_parameters(model)
+        self._check_patterns([name for name, _ in model.named_parameters() if name not in norms])
         for prefix, module in model.named_modules():
             for attribute, parameter in module.named_parameters(recurse=False):
                 name = f"{prefix}.{attribute}" if prefix else attribute
                 if name not in norms:
-                    kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" else ()
-                    key = self._group(name, parameter), kernel if math.prod(kernel) > 1 else ()
+                    is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
+                    kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
+                    key = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
                     groups.setdefault(key, []).append((module, attribute, parameter))
         return groups
 
-    def _group(self, name: str, parameter: Tensor) -> str:
+    def _check_patterns(self, names: list[str]) -> None:
+        for pattern in self.groups if isinstance(self.groups, Mapping) else ():
+            if not fnmatch.filter(names, pattern):
+                raise ValueError(f"groups: {pattern!r} fits none of the network's tensors: {', '.join(names[:8])}, ...")
+
+    def _group(self, name: str, parameter: Tensor, is_kernel: bool) -> str:
         if self.groups == "layer":
             return f"layer {name}"
         if isinstance(self.groups, Mapping):
             for pattern, group in self.groups.items():
                 if fnmatch.fnmatchcase(name, pattern):
                     return f"group {group}"
-        return _KINDS.get(max(parameter.ndim, 1), "conv")
+        return "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
 
 
 def _latents_by_decoder(model: nn.Module) -> dict[Decoder, dict[str, nn.Parameter]]:

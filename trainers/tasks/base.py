@@ -56,6 +56,12 @@ class Task:
     augment: Callable[[Tensor], Tensor] | None = None
     """Applied to a training batch of inputs, on the device; draws from torch's global generator."""
 
+    @property
+    def num_bytes(self) -> int:
+        """Of all splits."""
+        splits = (self.train, self.validation, self.test)
+        return sum(split.inputs.nbytes + split.targets.nbytes for split in splits)
+
     def to(self, device: torch.device) -> Task:
         """With its splits on ``device``."""
         return replace(

@@ -1,0 +1,149 @@
+"""A sweep's outcome as a small folder that others can check: points, the frontier's files, its figure, its origin."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.frontier import points_of, write_figures
+from orchestrator.journal import Journal
+from trainers.record import COLUMNS, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+README, POINTS, SWEEP, FILES = "README.md", "points.csv", "sweep.yaml", "frontier"
+
+
+def export(tracking_uri: str, sweep: str, folder: Path, *, max_file_size_bytes: float) -> int:
+    """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
+
+    ``points.csv`` has every point and ``OperatingPoint``'s columns. Where a file is here, its ``path`` is relative to
+    ``folder``; else it is what it is in the sweep's folder. Kept are the representatives of the frontier.
+
+    Args:
+        tracking_uri: of MLflow.
+        sweep: id, or name for the newest of that name; its folder is on this machine.
+        folder: what it holds of an earlier export is replaced.
+        max_file_size_bytes: larger files are left out.
+
+    Returns:
+        How many files were kept.
+
+    Raises:
+        ValueError: the sweep has no point, or its files are not those that were measured.
+    """
+    from analysis.frontier import summarise
+    from analysis.tables import ordered
+
+    points = points_of(tracking_uri, [sweep])
+    if points.empty:
+        raise ValueError(f"sweep {sweep!r} has no finished point yet: nothing to export")
+    configurations = ordered(summarise(points))
+    front = configurations[configurations["on_front"]]
+    kept = {
+        row["file_path"]: f"{FILES}/{row['file_trial_id']}-{row['point_id']}.rfz"
+        for row in front[front["file_size_bytes"] <= max_file_size_bytes].to_dict("records")
+    }
+    directory = Path(points["directory"].iloc[0])
+    if not (directory / SWEEP).is_file():
+        raise ValueError(f"the sweep's folder {str(directory)!r} is not there: it has moved, or is on another machine")
+    digests = dict(zip(points["path"], points["sha256"], strict=True))
+    files = {name: read_measured(directory / path, digests[path]) for path, name in kept.items()}
+    for old in (folder / FILES).glob("*.rfz"):
+        old.unlink()
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(kept))).encode())
+    write_atomically(folder / SWEEP, (directory / SWEEP).read_bytes())
+    sweep_id = str(points["sweep_id"].iloc[0])
+    write_figures(configurations, points, folder, title=f"{points['task'].iloc[0]}: {sweep_id}")
+    text = _readme(sweep_id, points, front, kept, Journal(directory))
+    write_atomically(folder / README, text.encode())
+    return len(files)
+
+
+def read_measured(file: Path, sha256: str) -> bytes:
+    """The content of a measured file.
+
+    Raises:
+        ValueError: it is not there, or is another than was measured.
+    """
+    if not file.is_file():
+        raise ValueError(f"{file} is not there: it has moved, or lies on another machine")
+    content = file.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{file} has changed: its sha256 is {found}, measured was {sha256}")
+    return content
+
+
+def _rows(points: pd.DataFrame) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(points.sort_values(["trial_id", "point_id"])[list(COLUMNS)].itertuples(index=False))
+    return table.getvalue()
+
+
+def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict[str, str], journal: Journal) -> str:
+    """The frontier as a table, the command, and what the trials ran on."""
+    first = points.iloc[0]
+    seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
+    environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
+    lines = [
+        f"# {sweep_id}",
+        "",
+        f"{first['architecture']} on `{first['task']}`: {len(points)} points, {seeds}. The frontier:",
+        "",
+        "![The frontier](frontier.svg)",
+        "",
+        *_table(front, kept),
+        "",
+        "A row is one configuration, chosen on validation. Size and test quality are those of its file: that of the",
+        "lower-median validation seed. Means and standard deviations are over seeds.",
+        "",
+        "Run it again, from this folder:",
+        "",
+        f"    ratefront sweep {SWEEP}",
+        "",
+        "It ran on:",
+        "",
+    ]
+    for environment, num_trials in environments.items():
+        lines.append(f"- {num_trials} trials: " + ", ".join(f"{key} {value}" for key, value in environment))
+    return "\n".join([*lines, f"- training: {_hours(points)}", ""])
+
+
+def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
+    from analysis.units import format_quality, format_ratio
+
+    name = str(front["quality_name"].iloc[0])
+    headings = ["bytes", "ratio", f"test {name}", "test, mean", "validation, mean", "bytes, mean", "method", "file"]
+    lines = [headings, ["---"] * len(headings)]
+    for row in front.to_dict("records"):
+        file = kept.get(row["file_path"])
+        lines.append(
+            [
+                f"{row['file_size_bytes']:,}",
+                format_ratio(row["file_compression_ratio"]),
+                format_quality(row["file_quality"], name),
+                format_quality(row["quality_mean"], name, spread=row["quality_std"]),
+                format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"]),
+                f"{row['size_bytes_mean']:,.0f}" + (f" ± {row['size_bytes_std']:,.0f}" if row["num_seeds"] > 1 else ""),
+                f"{row['architecture']}, {row['method']} {row['label']}".rstrip(),
+                f"[{Path(file).stem}]({file})" if file else "too large to keep",
+            ]
+        )
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _hours(points: pd.DataFrame) -> str:
+    seconds = points.drop_duplicates("trial_id")["train_s"]
+    return (
+        f"{seconds.sum() / 3600:.1f} hours of all trials together, median {seconds.median() / 60:.1f} minutes a trial"
+    )

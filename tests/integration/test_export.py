@@ -1,0 +1,74 @@
+"""A sweep's outcome as a folder: complete, of the measured files, and the same sweep when run again."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.journal import Journal
+from orchestrator.sweep import Sweep
+from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
+from trainers.record import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def exported(finished: Finished) -> Path:
+    said = call(finished.folder, "export", "tiny", "--out", "results", "--max-file-size", "2kB")
+    assert said.returncode == 0, said.stderr
+    return finished.folder / "results"
+
+
+def test_every_point_is_a_row_and_the_files_of_the_frontier_are_there(finished: Finished, exported: Path) -> None:
+    rows = list(csv.DictReader((exported / "points.csv").read_text().splitlines()))
+    assert len(rows) == NUM_TRIALS - NUM_FAILED
+    assert tuple(rows[0]) == COLUMNS
+    files = {str(path.relative_to(exported)): path for path in (exported / "frontier").iterdir()}
+    assert files
+    for row in rows:
+        path = files.pop(row["path"], None) or finished.sweep_directory / row["path"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+        assert path.stat().st_size == int(row["size_bytes"])
+    assert not files, "a file has no row"
+
+
+def test_files_above_the_limit_are_left_out(finished: Finished, exported: Path) -> None:
+    rows = list(csv.DictReader((finished.sweep_directory / "frontier" / "frontier.csv").read_text().splitlines()))
+    sizes = [int(row["file_size_bytes"]) for row in rows if row["on_front"] == "True"]
+    kept = [path.stat().st_size for path in (exported / "frontier").iterdir()]
+    assert max(sizes) > 2000
+    assert sorted(kept) == sorted(size for size in sizes if size <= 2000)
+
+
+def test_the_exported_sweep_file_is_the_same_sweep(finished: Finished, exported: Path) -> None:
+    assert Sweep.load(exported / "sweep.yaml").sweep_id == finished.sweep_directory.name
+
+
+def test_the_readme_tells_the_command_and_what_it_ran_on(finished: Finished, exported: Path) -> None:
+    text = (exported / "README.md").read_text()
+    journal = Journal(finished.sweep_directory)
+    assert "    ratefront sweep sweep.yaml" in text
+    for key, value in journal.environment(next(journal.trial_ids())).items():
+        assert f"{key} {value}" in text
+    for path in (exported / "frontier").iterdir():
+        assert f"]({path.relative_to(exported)})" in text
+    assert (exported / "frontier.svg").is_file()
+
+
+def test_a_changed_file_is_not_exported(finished: Finished, tmp_path: Path) -> None:
+    rows = list(csv.DictReader((finished.sweep_directory / "frontier" / "frontier.csv").read_text().splitlines()))
+    file = finished.sweep_directory / rows[0]["file_path"]
+    kept = tmp_path / "kept.rfz"
+    shutil.copy(file, kept)
+    file.write_bytes(kept.read_bytes() + b"0")
+    try:
+        said = call(finished.folder, "export", "tiny", "--out", str(tmp_path / "results"))
+    finally:
+        shutil.copy(kept, file)
+    assert said.returncode == 2
+    assert said.stderr.count("\n") == 1
+    assert f"{file} has changed: its sha256 is" in said.stderr
+    assert not (tmp_path / "results").exists()
