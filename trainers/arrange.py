@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainers.architectures.graph import Role, UnitGroup, Use
+from trainers.architectures.units import Role, UnitGroup, Use
 from trainers.coding.sections import Integers, Raw, Section, Sections
 
 _WEIGHTS = (Role.WEIGHT, Role.READER)

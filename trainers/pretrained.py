@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from trainers.datasets.files import DataFile, locate
+from trainers.downloads import DataFile, locate
 from trainers.lookup import one_line
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from trainers.architectures.base import Architecture, build, build_on_meta, count_macs, layout_of
-from trainers.architectures.graph import UnitGroup, unit_groups
+from trainers.architectures.graph import unit_groups
+from trainers.architectures.units import UnitGroup
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import check_sections

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.golden.regenerate import SPLIT_FINGERPRINTS, split_fingerprints
-from trainers.datasets.files import DataUnavailableError
+from trainers.downloads import DataUnavailableError
 from trainers.tasks import TASKS
 from trainers.tasks.base import Split, Task
 

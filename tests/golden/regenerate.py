@@ -19,7 +19,7 @@ from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
 from trainers.coding import container
 from trainers.coding.sections import Integers, Raw, Sections
-from trainers.datasets.files import DataUnavailableError
+from trainers.downloads import DataUnavailableError
 from trainers.tasks import TASKS
 from trainers.tasks.base import Task
 

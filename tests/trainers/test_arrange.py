@@ -14,7 +14,8 @@ from torch.nn.utils import prune
 
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import initialise
-from trainers.architectures.graph import Role, unit_groups
+from trainers.architectures.graph import unit_groups
+from trainers.architectures.units import Role
 from trainers.arrange import arrange
 from trainers.coding.sections import Integers, Raw, Section, Sections
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from trainers.datasets import cifar10, files, idx
-from trainers.datasets.files import DataFile, DataUnavailableError, locate
+from trainers.downloads import DataFile, DataUnavailableError, locate
 
 CONTENT = b"some data"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

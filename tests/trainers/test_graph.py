@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from trainers.architectures import ARCHITECTURES
-from trainers.architectures.graph import Role, UnitGroup, unit_groups
+from trainers.architectures.graph import unit_groups
+from trainers.architectures.units import Role, UnitGroup
 
 Forward = Callable[[Any, torch.Tensor], torch.Tensor]
 

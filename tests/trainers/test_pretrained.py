@@ -17,7 +17,7 @@ from tests.trainers.networks import normed
 from tests.trainers.trials import VARIANTS, attach, configuration, run
 from trainers import pretrained
 from trainers.config import TrialConfig
-from trainers.datasets.files import DataFile, DataUnavailableError
+from trainers.downloads import DataFile, DataUnavailableError
 from trainers.pretrained import PRETRAINED, initial_values, pin
 
 

@@ -1,52 +1,17 @@
-"""Which axes of a network's tensors the same hidden units index, so that units may be reordered or left out."""
+"""Finds the hidden units of a network by tracing it."""
 
 from __future__ import annotations
 
 import math
 import operator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, cast
 
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-
-class Role(Enum):
-    """What a tensor does for the units of a group."""
-
-    WEIGHT = "computes the units: outputs of a layer"
-    BIAS = "is added to what a layer computes"
-    SCALE = "multiplies the units: a norm's weight"
-    SHIFT = "is added to the scaled units: a norm's bias"
-    MEAN = "is subtracted before scaling: a norm's running mean"
-    VARIANCE = "divides: a norm's running variance"
-    READER = "reads the units: inputs of a layer"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Use:
-    """``name``: in the ``state_dict``. Unit u has the indices u * ``block`` to (u + 1) * ``block`` of ``axis``."""
-
-    name: str
-    axis: int
-    block: int
-    role: Role
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnitGroup:
-    """Hidden units that may be permuted: the same permutation in every use leaves the network's function as it is."""
-
-    num_units: int
-    uses: tuple[Use, ...]
-    keeps_zero: bool
-    """Whether a unit that is zero where it is computed is zero wherever it is read."""
-    rectified: bool
-    """Whether all that is computed, and scaled and shifted at most once, passes a ReLU before anything else."""
-    gated: bool
-    """Whether each layer that computes the units is read by a norm alone, so that scale and shift decide alone."""
+from trainers.architectures.units import Role, UnitGroup, Use
 
 
 def unit_groups(

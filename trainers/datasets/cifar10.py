@@ -14,7 +14,7 @@ from typing import IO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from trainers.datasets.files import DataFile, find_local, locate
+from trainers.downloads import DataFile, find_local, locate
 
 Examples: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 """Images (n, 3, 32, 32), red, green and blue, and labels (n,)."""

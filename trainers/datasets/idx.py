@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainers.datasets.files import DataFile, locate
+from trainers.downloads import DataFile, locate
 
 _MNIST_URLS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/{}",

@@ -1,0 +1,36 @@
+"""Every shipped recipe trains and writes: two steps of its first configuration, on random pictures of its shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from orchestrator.recipes import recipe_paths
+from orchestrator.sweep import Sweep, plan
+from trainers.config import TrialConfig
+from trainers.tasks.base import Split, Task, classification
+from trainers.train import train
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+
+
+def pictures(*, shape: tuple[int, ...]) -> Task:
+    generator = torch.Generator().manual_seed(0)
+
+    def split() -> Split:
+        return Split(inputs=torch.randn(8, *shape, generator=generator), targets=torch.arange(8))
+
+    return classification(train=split(), validation=split(), test=split(), num_classes=10)
+
+
+@pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())
+def test_a_recipe_trains_and_writes_a_file(path: Path, tmp_path: Path) -> None:
+    config = plan(Sweep.load(path))[0].config
+    task = {"name": f"{__name__}:pictures", "shape": list(SHAPES[config.task.name])}
+    small = TrialConfig.from_dict({**config.to_dict(), "task": task, "steps": 2, "batch_size": 4})
+    (point,) = train(small, lambda progress: None, tmp_path)
+    assert 0 < point.size_bytes < point.uncompressed_bytes / 4
