@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.frontier import KEY
+from analysis.labels import method_variants
 from analysis.units import format_quality, quality_scale
 
 REFERENCE_METHOD = "uncompressed"
@@ -29,7 +30,8 @@ _MAX_TICKS = 7
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
     """``rows`` has the configurations with ``x`` (bytes) and ``y`` (quality as shown), the seeds' ranges ``x_low``,
-    ``x_high``, ``y_low``, ``y_high``, their ``colour`` and ``marker``, and ``outside``: beyond the quality axis."""
+    ``x_high``, ``y_low``, ``y_high``, the method's ``variant``, ``colour`` and ``marker``, and ``outside``: beyond the
+    quality axis."""
 
     rows: pd.DataFrame
     colours: dict[str, str]
@@ -73,16 +75,21 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
         axis=1,
     )
     architectures = configurations.sort_values(["num_parameters", "architecture"])["architecture"].unique()
-    methods = sorted(set(configurations["method"]) - {REFERENCE_METHOD})
+    variants = pd.Series(
+        method_variants(list(configurations["method"]), list(configurations["config"])), configurations.index
+    )
+    others = sorted(set(variants[configurations["method"] != REFERENCE_METHOD]))
     colours = _assign(architectures, COLOURS, OTHER_COLOUR)
-    markers = _assign(methods, MARKERS, OTHER_MARKER)
+    markers = _assign(others, MARKERS, OTHER_MARKER)
     if REFERENCE_METHOD in set(configurations["method"]):
+        variants = variants.mask(configurations["method"] == REFERENCE_METHOD, REFERENCE_METHOD)
         markers[REFERENCE_METHOD] = REFERENCE_MARKER
     rows = configurations.join(ranges, on=KEY).assign(
         x=configurations["file_size_bytes"],
         y=configurations["file_quality"] * factor,
         colour=configurations["architecture"].map(colours),
-        marker=configurations["method"].map(markers),
+        variant=variants,
+        marker=variants.map(markers),
     )
     limits, worst = quality_limits(rows["y"], rows["on_front"], maximise=maximise)
     rows["outside"] = rows["y"] < worst if maximise else rows["y"] > worst

@@ -48,8 +48,8 @@ def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: 
     front, line = drawing.front, {"color": _INK, "width": 1.6, "shape": "hv"}
     figure.add_scatter(x=front["x"], y=front["y"], mode="lines", line=line, name="frontier", hoverinfo="skip")
     titled: set[str] = set()
-    for (architecture, method), rows in drawing.rows.groupby(["architecture", "method"]):
-        legend = _legend(drawing, str(architecture), str(method), with_title=str(architecture) not in titled)
+    for (architecture, variant), rows in drawing.rows.groupby(["architecture", "variant"]):
+        legend = _legend(drawing, str(architecture), str(variant), with_title=str(architecture) not in titled)
         titled.add(str(architecture))
         figure.add_scatter(x=[None], y=[None], **legend)
         for (on_front, outside), alike in rows.groupby(["on_front", "outside"]):
@@ -68,12 +68,12 @@ def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: 
     return "<!doctype html>\n" + str(page).replace("<head>", head, 1)
 
 
-def _legend(drawing: Drawing, architecture: str, method: str, *, with_title: bool) -> dict[str, Any]:
-    """An entry of the legend, which hides and shows the points of one architecture and method."""
-    symbol = drawing.markers[method]
+def _legend(drawing: Drawing, architecture: str, variant: str, *, with_title: bool) -> dict[str, Any]:
+    """An entry of the legend, which hides and shows the points of one architecture and variant of a method."""
+    symbol = drawing.markers[variant]
     return {
-        "name": escape(method, quote=False),
-        "legendgroup": f"{escape(architecture, quote=False)} {escape(method, quote=False)}",
+        "name": escape(variant, quote=False),
+        "legendgroup": f"{escape(architecture, quote=False)} {escape(variant, quote=False)}",
         "legendgrouptitle": {"text": escape(architecture, quote=False) if with_title else ""},
         "mode": "markers",
         "marker": {

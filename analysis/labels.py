@@ -19,6 +19,26 @@ def config_text(params: Mapping[str, str]) -> str:
     return " ".join(f"{key.removeprefix('method.')}={params[key]}" for key in keys)
 
 
+def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]:
+    """Each method with those of its settings that are words and not the same everywhere: ``epr density=learned``.
+
+    Args:
+        methods: (num_rows,).
+        configs: (num_rows,), as ``config_text`` writes them.
+    """
+    settings = [dict(word.split("=", 1) for word in config.split() if "=" in word) for config in configs]
+    variants = []
+    for method, own in zip(methods, settings, strict=True):
+        alike = [other for name, other in zip(methods, settings, strict=True) if name == method]
+        told = [
+            f"{key}={value}"
+            for key, value in own.items()
+            if not _is_number(value) and any(other.get(key) != value for other in alike)
+        ]
+        variants.append(" ".join([method, *told]))
+    return variants
+
+
 def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[str, str]]) -> list[str]:
     """One label for each row, such as ``lam=0.3`` or ``bits=4``; empty where nothing needs to be told apart.
 
@@ -77,7 +97,12 @@ def _short(values: Sequence[str]) -> dict[str, str]:
 
 
 def _rounded(value: str, num_digits: int) -> str:
+    return f"{float(value):.{num_digits}g}" if _is_number(value) and not value.lstrip("-").isdigit() else value
+
+
+def _is_number(value: str) -> bool:
     try:
-        return value if value.lstrip("-").isdigit() else f"{float(value):.{num_digits}g}"
+        float(value)
     except ValueError:
-        return value
+        return False
+    return True

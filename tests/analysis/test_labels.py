@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.labels import config_labels, config_text
+from analysis.labels import config_labels, config_text, method_variants
 
 
 def labels(*settings: dict[str, str], point_ids: str = "0", **others: list[str]) -> list[str]:
@@ -67,3 +67,10 @@ def test_the_whole_text_has_every_setting_as_it_was_logged() -> None:
     given = {"steps": "100", "method.lam": "0.2913857", "seed": "3", "method.bits": "4", "batch_size": "64"}
     assert config_text(given) == "bits=4 lam=0.2913857 steps=100 batch_size=64"
     assert config_text({}) == ""
+
+
+def test_variants_of_a_method_are_told_apart_by_words_not_by_numbers() -> None:
+    methods = ["epr", "epr", "epr", "ptq"]
+    configs = ["density=learned lam=1 steps=9", "density=geometric lam=1", "density=geometric lam=2", "bits=4"]
+    assert method_variants(methods, configs) == ["epr density=learned", *["epr density=geometric"] * 2, "ptq"]
+    assert method_variants(methods[1:], configs[1:]) == ["epr", "epr", "ptq"]

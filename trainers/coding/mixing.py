@@ -43,17 +43,24 @@ def _log_table() -> Ints:
     return table
 
 
+@functools.cache
+def _exponent_table() -> Ints:
+    """256 ln(2^(i - 1023)), rounded."""
+    return ((np.arange(2047, dtype=np.int64) - 1023) * _LN2 + (1 << 15)) >> 16
+
+
 def logarithm(x: Ints, /) -> Ints:
     """256 ln(x), rounded, of integers 1 <= x < 2^53."""
-    mantissa, exponent = np.frexp(x.astype(np.float64))  # exact
-    index = (mantissa * (2 << _MANTISSA_BITS)).astype(np.int64) - (1 << _MANTISSA_BITS)
-    logarithms: Ints = _log_table()[index] + (((exponent.astype(np.int64) - 1) * _LN2 + (1 << 15)) >> 16)
+    double = x.astype(np.float64).view(np.int64)  # exact: 52 bits of mantissa, above them the exponent + 1023
+    index = (double >> (52 - _MANTISSA_BITS)) & ((1 << _MANTISSA_BITS) - 1)
+    logarithms: Ints = _log_table()[index] + _exponent_table()[double >> 52]
     return logarithms
 
 
 def logit(ones: Ints, zeros: Ints, /) -> Ints:
     """Of the probability ones / (ones + zeros); both positive."""
-    return _clip(logarithm(ones) - logarithm(zeros))
+    both = logarithm(np.concatenate((ones, zeros)))  # one call: what it costs to begin counts
+    return _clip(both[: len(ones)] - both[len(ones) :])
 
 
 @functools.cache
