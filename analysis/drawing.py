@@ -25,6 +25,7 @@ REFERENCE_MARKER = "star"
 
 _TICK_SERIES = ((1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MAX_TICKS = 7
+_NO_COLLAPSE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +110,11 @@ def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool
     """The quality axis: its two ends, and the worst quality that is drawn in place.
 
     A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
+    A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
     above it. Losses are counted from the best point. Going down the front from the best, the axis follows it until a
-    loss more than four times the one before (collapse, not trade-off), then leaves as much room again for dominated
-    points. At least half of the front and half of all points are always in place. Points beyond the end are still
-    drawn, at the edge, as triangles, and counted in the figure's note.
+    loss more than four times the one before, and than two percent of the best (collapse, not trade-off), then leaves
+    as much room again for dominated points. At least half of the front and half of all points are always in place.
+    Points beyond the end are still drawn, at the edge, as triangles, and counted in the figure's note.
 
     Args:
         quality: (num_points,).
@@ -125,7 +127,7 @@ def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool
     front = np.sort(losses[np.asarray(on_front, dtype=bool)])
     reach = front[0] if front.size else 0.0
     for index, loss in enumerate(front):
-        if index >= (front.size + 1) // 2 and loss > 4 * reach:
+        if index >= (front.size + 1) // 2 and loss > max(4 * reach, _NO_COLLAPSE * abs(best)):
             break
         reach = loss
     reach = max(2 * reach, float(np.median(losses)))

@@ -174,3 +174,9 @@ def test_half_of_the_points_and_the_best_are_always_in_place(points: list[tuple[
     flipped, flipped_worst = quality_limits(-quality, on_front, maximise=False)
     assert flipped == pytest.approx((-high, -low))
     assert flipped_worst == -worst
+
+
+def test_two_nearly_equal_points_are_both_in_place() -> None:
+    (low, high), worst = quality_limits([99.10, 99.09], [True, True], maximise=True)
+    assert worst == 99.09
+    assert low < 99.09 < 99.10 < high < 99.2
