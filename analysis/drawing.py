@@ -25,7 +25,7 @@ REFERENCE_MARKER = "star"
 
 _TICK_SERIES = ((1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MAX_TICKS = 7
-_NO_COLLAPSE = 0.02
+_NO_COLLAPSE, _SMALL_RANGE = 0.02, 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,7 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
     )
     limits, worst = quality_limits(rows["y"], rows["on_front"], maximise=maximise)
     rows["outside"] = rows["y"] < worst if maximise else rows["y"] > worst
+    limits = _with_bars(limits, rows[~rows["outside"]])
     return Drawing(
         rows=rows,
         colours=colours,
@@ -109,7 +110,6 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
 def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool) -> tuple[tuple[float, float], float]:
     """The quality axis: its two ends, and the worst quality that is drawn in place.
 
-    A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
     A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
     above it. Losses are counted from the best point. Going down the front from the best, the axis follows it until a
     loss more than four times the one before, and than two percent of the best (collapse, not trade-off), then leaves
@@ -135,6 +135,17 @@ def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool
     margin = 0.06 * (abs(best - worst) or 0.1 * abs(best) or 1.0)
     low, high = sorted((float(best), worst))
     return (low - margin, high + margin), worst
+
+
+def _with_bars(limits: tuple[float, float], inside: pd.DataFrame) -> tuple[float, float]:
+    """Wider, so that the bars of the points in place fit; but by no more than makes the points hard to tell apart."""
+    low, high = limits
+    most = max(high - low, _SMALL_RANGE * max(abs(low), abs(high)))
+    margin = 0.06 * (inside["y_high"].max() - inside["y_low"].min())
+    return (
+        min(low, max(inside["y_low"].min() - margin, low - most)),
+        max(high, min(inside["y_high"].max() + margin, high + most)),
+    )
 
 
 def size_ticks(low: float, high: float, /) -> list[float]:

@@ -102,7 +102,7 @@ def prepare(config: TrialConfig, device: torch.device) -> Prepared:
         arguments=arguments,
     )
     container.write_header(header)  # what cannot be written is refused now, not after the training
-    if device.type == "cpu" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+    if device.type != "cuda" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
         task = task.to(device)  # else each batch is moved when it is needed
     seen = {"train": task.train, "validation": task.validation}
     context = Context(

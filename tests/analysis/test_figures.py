@@ -180,3 +180,17 @@ def test_two_nearly_equal_points_are_both_in_place() -> None:
     (low, high), worst = quality_limits([99.10, 99.09], [True, True], maximise=True)
     assert worst == 99.09
     assert low < 99.09 < 99.10 < high < 99.2
+
+
+def test_the_bars_of_nearly_equal_points_fit() -> None:
+    points = frame(
+        *({"config_hash": "a", "seed": seed, "quality": 0.9909 + 0.0003 * seed} for seed in range(3)),
+        *(
+            {"config_hash": "b", "seed": seed, "quality": 0.9910, "quality_val": 0.97, "size_bytes": 1200}
+            for seed in range(3)
+        ),
+    )
+    low, high = prepare(summarise(points), points).quality_limits
+    assert low < 99.09
+    assert high > 99.15
+    assert high - low < 0.3

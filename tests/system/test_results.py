@@ -22,6 +22,13 @@ RESULTS = Path(__file__).parents[2] / "results"
 FILES = sorted(RESULTS.glob("*/frontier/*.rfz"))
 
 
+CLAIMS = {  # the largest file and the least test accuracy that the benchmarks ask for
+    "lenet300_mnist": (2600, 0.981),
+    "lenet5_mnist": (1800, 0.990),
+    "resnet20_cifar10_finetune": (1_078_888 // 16, 0.9173 - 0.005),
+}
+
+
 def rows_of(result: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((result / "points.csv").read_text().splitlines()))
 
@@ -48,6 +55,13 @@ def test_the_rows_are_the_trials_of_the_sweep(result: Path) -> None:
     assert all(row["config_hash"] == planned[row["trial_id"]].config_hash for row in rows)
     kept = {row["path"] for row in rows if (result / row["path"]).is_file()}
     assert kept == {str(path.relative_to(result)) for path in FILES if path.is_relative_to(result)}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_benchmark_is_met_by_a_representative(name: str) -> None:
+    most_bytes, least_accuracy = CLAIMS[name]
+    kept = [row for row in rows_of(RESULTS / name) if row["path"].startswith("frontier/")]
+    assert any(int(row["size_bytes"]) <= most_bytes and float(row["quality"]) >= least_accuracy for row in kept)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda one: str(one.relative_to(RESULTS)))
