@@ -33,10 +33,10 @@ class Decoder(nn.Module):
         self.density = density
         self.register_buffer("basis", real_fourier(kernel_shape).float() if kernel_shape else None, persistent=False)
 
+    @torch.no_grad()
     def step(self) -> Tensor:
-        """(dimensions,), exact in float16, as the file stores it; gradients pass that rounding straight through."""
-        step = self.log_step.exp().clamp(min=_SMALLEST_STEP)
-        return step + (step.half().float() - step).detach()
+        """(dimensions,), exact in float16, as the file stores it; without a gradient, which is ``Latent``'s."""
+        return _stored(self.log_step.exp())
 
     def dimensions_last(self, phi: Tensor) -> Tensor:
         """``phi`` as (n, dimensions); as it is where there is one dimension, whatever its memory format."""
@@ -52,7 +52,7 @@ class Latent(nn.Module):
 
     def forward(self, phi: Tensor) -> Tensor:
         """Rounds; the gradient with respect to ``phi`` passes straight through (section 3 of the paper)."""
-        scaled = _RoundAndScale.apply(self.decoder.dimensions_last(phi), self.decoder.step())  # type: ignore[no-untyped-call]
+        scaled = _RoundAndScale.apply(self.decoder.dimensions_last(phi), self.decoder.log_step)  # type: ignore[no-untyped-call]
         theta = cast(Tensor, scaled)
         if self.decoder.basis is not None:
             with torch.autocast(phi.device.type, enabled=False):
@@ -63,26 +63,35 @@ class Latent(nn.Module):
         phi = self.decoder.dimensions_last(theta)
         if self.decoder.basis is not None:
             phi = phi @ self.decoder.basis.T
-        return (phi / self.decoder.step().detach()).reshape(theta.shape)
+        return (phi / self.decoder.step()).reshape(theta.shape)
+
+
+def _stored(step: Tensor) -> Tensor:
+    return step.clamp(min=_SMALLEST_STEP).half().float()
 
 
 class _RoundAndScale(torch.autograd.Function):
-    """step * round(phi) in one pass each way: ``step`` (dimensions,), ``phi`` (n, dimensions), or any for one."""
+    """step * round(phi), ``log_step`` (dimensions,), ``phi`` (n, dimensions) or any for one, in few operations.
+
+    Gradients pass the rounding of ``phi``, and that of the step to float16, straight through.
+    """
 
     @staticmethod
-    def forward(ctx: Any, phi: Tensor, step: Tensor) -> Tensor:
-        rounded = phi.round()
-        scale = step.reshape(()) if len(step) == 1 else step  # the former fits any shape, scalars too
-        ctx.save_for_backward(rounded, scale)
+    def forward(ctx: Any, phi: Tensor, log_step: Tensor) -> Tensor:
+        rounded, exact = phi.round(), log_step.exp()
+        scale = _stored(exact)
+        if len(scale) == 1:  # fits any shape, scalars too
+            scale = scale.reshape(())
+        ctx.save_for_backward(rounded, scale, exact)
         return rounded * scale
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        rounded, scale = ctx.saved_tensors
+        rounded, scale, exact = ctx.saved_tensors
         if scale.ndim:
             of_step = (gradient * rounded).sum(dim=0)
         elif gradient.is_contiguous() and rounded.is_contiguous():  # half the passes over memory
             of_step = torch.dot(gradient.view(-1), rounded.view(-1)).reshape(1)
         else:
             of_step = (gradient * rounded).sum().reshape(1)
-        return gradient * scale, of_step
+        return gradient * scale, of_step * exact * (exact >= _SMALLEST_STEP)

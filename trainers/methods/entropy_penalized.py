@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -139,7 +140,7 @@ class EntropyPenalized(AbstractMethod):
         groups = [
             _StoredGroup(
                 is_fourier=decoder.basis is not None,
-                steps=decoder.step().detach().cpu().numpy().astype(np.float16),
+                steps=decoder.step().cpu().numpy().astype(np.float16),
                 integers={name: phi.round() for name, phi in latents.items()},
             )
             for decoder, latents in _latents_by_decoder(model).items()
@@ -225,8 +226,20 @@ class EntropyPenalized(AbstractMethod):
         return "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
 
 
+_FOUND: WeakKeyDictionary[nn.Module, dict[Decoder, dict[str, nn.Parameter]]] = WeakKeyDictionary()
+
+
 def _latents_by_decoder(model: nn.Module) -> dict[Decoder, dict[str, nn.Parameter]]:
-    """Each group's decoder with its latents under the names that their tensors have in the plain network."""
+    """Each group's decoder with its latents under the names that their tensors have in the plain network.
+
+    Remembered: walking the modules in each step would take a tenth of a small network's step.
+    """
+    if model not in _FOUND:
+        _FOUND[model] = _find_latents(model)
+    return _FOUND[model]
+
+
+def _find_latents(model: nn.Module) -> dict[Decoder, dict[str, nn.Parameter]]:
     found: dict[Decoder, dict[str, nn.Parameter]] = {}
     for prefix, module in model.named_modules():
         if parametrize.is_parametrized(module):
