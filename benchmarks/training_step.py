@@ -1,7 +1,7 @@
 """Time and memory of one training step of epr, against the same step of plain training.
 
-    python benchmarks/training_step.py                            # LeNet300-100
-    python benchmarks/training_step.py --architecture lenet5
+    python benchmarks/training_step.py                            # LeNet300-100, two minutes
+    python benchmarks/training_step.py --architecture lenet5      # six minutes
 
 Trains on MNIST where RATEFRONT_DATA names a folder that has it, else on random images.
 """
@@ -9,12 +9,11 @@ Trains on MNIST where RATEFRONT_DATA names a folder that has it, else on random 
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +22,23 @@ from report import print_machine, print_table, quartiles
 
 from trainers.coding.sections import Integers
 from trainers.config import Spec, TrialConfig
+from trainers.loop import Loop
 from trainers.methods.base import Moment
-from trainers.seeding import seed_everything
 from trainers.train import prepare
 
-_SCALAR = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
+_EPR = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
 _METHODS = {
     "plain": {"name": "uncompressed"},
-    "epr": _SCALAR,
-    "epr, learned density": {**_SCALAR, "density": "learned"},
-    "epr, dft": {**_SCALAR, "decoder": "dft"},
-    "epr, dft, learned density": {**_SCALAR, "decoder": "dft", "density": "learned"},
+    "epr": _EPR,
+    "epr, learned density": {**_EPR, "density": "learned"},
+    "epr, dft": {**_EPR, "decoder": "dft"},
+    "epr, dft, learned density": {**_EPR, "decoder": "dft", "density": "learned"},
 }
-_FOURIER = ("epr, dft", "epr, dft, learned density")
-_BATCH_SIZE, _NUM_BATCHES = 256, 16
-_BLOCK = 20  # steps, of which two refit the density
-_WARM_UP = 300  # steps, after which nearly all latents are zero
+_BATCH_SIZE = 256
+_BLOCK = 10  # steps, of which one refits the density
 _PLANNED = 10_000  # steps of the learning rate's schedule
+_SYNTHETIC = "synthetic:patterns"
+_NUM_PROCESSES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +47,15 @@ class Setting:
 
     architecture: str
     precision: str
-    device: str
+    device: torch.device
     task: str
 
 
 class Training:
-    """A training that is driven step by step, as ``trainers.loop.Loop`` takes its steps."""
+    """A training that is driven by hand; the steps are those of ``trainers.loop``."""
 
     def __init__(self, method: str, setting: Setting) -> None:
-        self._config = TrialConfig(
+        config = TrialConfig(
             task=Spec(name=setting.task),
             architecture=Spec(name=setting.architecture),
             method=Spec.from_dict("method", _METHODS[method]),
@@ -64,35 +63,18 @@ class Training:
             batch_size=_BATCH_SIZE,
             precision=setting.precision,
         )
-        trial = prepare(self._config, torch.device(setting.device))
-        self.start_bytes = memory("VmRSS")
-        """With the data and the plain network."""
+        trial = prepare(config, setting.device)
         self._method, self._context = trial.method, trial.context
+        self._loop = Loop(config, trial.task, trial.method, trial.context, lambda progress: None, Path(), 0.0)
         self._model = self._method.attach(trial.model, self._context)
         (self._phase,) = self._method.phases(self._context)
         self._optimisers = self._phase.optimisers(self._model, _PLANNED)
-        self._batches = [  # chosen ahead: what all methods share would make every ratio look better
-            (inputs.contiguous(memory_format=torch.channels_last), targets)
-            for inputs, targets in itertools.islice(self._context.batches("train"), _NUM_BATCHES)
-        ]
-        self._step = 0
 
-    def step(self) -> None:
-        moment = Moment(step=self._step, phase_step=self._step, num_phase_steps=_PLANNED)
-        self._model.train()
-        seed_everything(self._config.seed, "step", self._step)
-        device = self._context.device.type
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._config.precision == "bfloat16"):
-            loss = self._phase.loss(self._model, self._batches[self._step % _NUM_BATCHES], self._context, moment)
-        for optimiser in self._optimisers:
-            optimiser.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimiser in self._optimisers:
-            optimiser.optimiser.step()
-            optimiser.schedule.step()
-        with torch.no_grad():
-            self._phase.after_step(self._model, self._context, moment)
-        self._step += 1
+    def take(self, num_steps: int) -> None:
+        for _ in range(num_steps):
+            moment = Moment(step=self._loop.step, phase_step=self._loop.step, num_phase_steps=_PLANNED)
+            self._loop._one_step(self._model, self._phase, self._optimisers, moment)
+            self._loop.step += 1
 
     def share_of_zeros(self) -> float:
         """Of what would be stored as integers; NaN where nothing would."""
@@ -103,98 +85,106 @@ class Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--architecture", default="lenet300_100", help="for pictures of 1x28x28")
+    parser.add_argument("--architecture", default="lenet300_100", help="for images of 1x28x28")
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
-    parser.add_argument("--device", default="cpu", help="cpu, one thread; or cuda")
-    parser.add_argument("--blocks", type=int, default=9, help=f"of {_BLOCK} steps of each method, in turn")
+    parser.add_argument("--device", default="cpu", help="cpu, with one thread, or cuda")
+    parser.add_argument("--steps", type=int, default=300, help=f"of each method, in blocks of {_BLOCK}, in turn")
+    parser.add_argument(
+        "--warm-up", type=int, default=300, help="steps before, after which nearly all latents are zero"
+    )
     parser.add_argument("--peak-of", choices=tuple(_METHODS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    torch.set_flush_denormal(True)  # as trainers/train.py
     setting = Setting(
         architecture=arguments.architecture,
         precision=arguments.precision,
-        device=arguments.device,
-        task="mnist" if os.environ.get("RATEFRONT_DATA") else "synthetic:patterns",
+        device=torch.device(arguments.device),
+        task="mnist" if os.environ.get("RATEFRONT_DATA") else _SYNTHETIC,
     )
     if arguments.peak_of:
         print(peak_bytes(arguments.peak_of, setting))
         return
-    print_machine(torch.device(setting.device))
-    trainings = {method: Training(method, setting) for method in methods_for(setting)}
+    print_machine(setting.device)
+    has_kernels = setting.architecture != "lenet300_100"
+    methods = [name for name, spec in _METHODS.items() if has_kernels or "decoder" not in spec]
+    show_memory(methods, setting)
+    show_time(methods, setting, arguments.warm_up, max(1, arguments.steps // _BLOCK))
+
+
+def show_time(methods: list[str], setting: Setting, warm_up: int, num_blocks: int) -> None:
+    trainings = {method: Training(method, setting) for method in methods}
     for training in trainings.values():
-        for _ in range(_WARM_UP):
-            training.step()
-    seconds: dict[str, list[float]] = {method: [] for method in trainings}
-    for _ in range(arguments.blocks):
+        training.take(warm_up)
+    seconds: dict[str, list[float]] = {method: [] for method in methods}
+    for _ in range(num_blocks):
         for method, training in trainings.items():
-            seconds[method].append(time_block(training, setting.device))
-    plain_peak = peak_in_a_process("plain", arguments)
-    rows = []
-    for method, training in trainings.items():
-        ratios = [one / plain for one, plain in zip(seconds[method], seconds["plain"], strict=True)]
-        peak = peak_in_a_process(method, arguments)
-        rows.append(
-            [
-                method,
-                f"{1000.0 * float(np.median(seconds[method])):.2f}",
-                quartiles(ratios),
-                f"{peak / 1000000.0:.1f}",
-                f"{peak / plain_peak:.2f}",
-                f"{training.share_of_zeros():.1%}",
-            ]
-        )
-    title = (
-        f"{setting.architecture}, {setting.task}, {setting.precision}, batch {_BATCH_SIZE}; medians of {_BLOCK} steps"
-    )
-    heads = ["method", "ms", "ratio", "peak MB", "ratio", "zeros"]
-    print_table(f"{title}, ratios to plain with quartiles, n = {arguments.blocks}", heads, rows)
+            seconds[method].append(seconds_of_block(training, setting.device) / _BLOCK)
+    rows = [
+        [
+            method,
+            f"{1000 * float(np.median(seconds[method])):.2f}",
+            quartiles([one / plain for one, plain in zip(seconds[method], seconds["plain"], strict=True)]),
+            f"{training.share_of_zeros():.1%}",
+        ]
+        for method, training in trainings.items()
+    ]
+    title = f"{setting.architecture}, {setting.task}, {setting.precision}, batch {_BATCH_SIZE}"
+    heads = ["method", "ms a step", "times plain", "zeros"]
+    print_table(f"time: {title}; n = {num_blocks} blocks of {_BLOCK} steps", heads, rows)
 
 
-def methods_for(setting: Setting) -> list[str]:
-    """Fourier decoders need kernels."""
-    return [method for method in _METHODS if method not in _FOURIER or setting.architecture != "lenet300_100"]
+def seconds_of_block(training: Training, device: torch.device) -> float:
+    """Of this process on the CPU, which other work on the machine disturbs least; on a GPU, on the clock."""
+    if device.type != "cuda":
+        started = time.process_time()
+        training.take(_BLOCK)
+        return time.process_time() - started
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    training.take(_BLOCK)
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
 
 
-def time_block(training: Training, device: str) -> float:
-    """Median seconds of a step."""
-    seconds = []
-    for _ in range(_BLOCK):
-        started = time.perf_counter()
-        training.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return float(np.mean(sorted(seconds)[: _BLOCK - 2]))  # without the two slowest, which others' work made slow
+def show_memory(methods: list[str], setting: Setting) -> None:
+    """Each in processes of its own."""
+    command = [sys.executable, __file__, "--architecture", setting.architecture]
+    command += ["--precision", setting.precision, "--device", str(setting.device), "--peak-of"]
+    peaks = {
+        method: [int(subprocess.check_output([*command, method])) for _ in range(_NUM_PROCESSES)] for method in methods
+    }
+    plain = float(np.median(peaks["plain"]))
+    rows = [
+        [method, f"{np.median(found) / 1e6:.1f}", quartiles([one / plain for one in found])]
+        for method, found in peaks.items()
+    ]
+    title = f"peak memory: {setting.architecture}, {setting.precision}, batch {_BATCH_SIZE}"
+    print_table(f"{title}; n = {_NUM_PROCESSES} processes", ["method", "MB", "times plain"], rows)
 
 
 def peak_bytes(method: str, setting: Setting) -> int:
-    """Memory that latents, gradients, the optimiser and a step take at most, beyond the data and the plain network."""
-    if setting.device == "cuda":
-        training = Training(method, setting)
+    """Most that the network, what trains it and its steps take, beyond data and libraries."""
+    setting = replace(setting, task=_SYNTHETIC)  # kept by its module, and so not counted
+    warm = Training(method, replace(setting, architecture="mlp"))
+    warm.take(_BLOCK)
+    del warm
+    if setting.device.type == "cuda":
+        before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        for _ in range(_BLOCK):
-            training.step()
-        return torch.cuda.max_memory_allocated()
-    training = Training(method, setting)
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far: preparing the data took more
-    for _ in range(_BLOCK):
-        training.step()
-    return memory("VmHWM") - training.start_bytes
+        Training(method, setting).take(2 * _BLOCK)
+        return torch.cuda.max_memory_allocated() - before
+    before = linux_bytes("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far, which loading libraries made
+    Training(method, setting).take(2 * _BLOCK)
+    return linux_bytes("VmHWM") - before
 
 
-def memory(field: str) -> int:
-    """Bytes that this process takes, as Linux counts them."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{field}:"))
-    return 1024 * int(line.split()[1])
-
-
-def peak_in_a_process(method: str, arguments: argparse.Namespace) -> int:
-    """Of its own: the peak of a process never falls."""
-    command = [sys.executable, __file__, "--peak-of", method, "--architecture", arguments.architecture]
-    command += ["--precision", arguments.precision, "--device", arguments.device]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(shown.stdout)
+def linux_bytes(field: str) -> int:
+    """What Linux says this process has in memory now, ``VmRSS``, or had at most, ``VmHWM``."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{field}:"))
+    return 1024 * int(kilobytes)
 
 
 if __name__ == "__main__":
