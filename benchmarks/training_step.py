@@ -26,8 +26,8 @@ from trainers.loop import Loop
 from trainers.methods.base import Moment
 from trainers.train import prepare
 
-_EPR = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
-_METHODS = {
+_EPR: dict[str, object] = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
+_METHODS: dict[str, dict[str, object]] = {
     "plain": {"name": "uncompressed"},
     "epr": _EPR,
     "epr, learned density": {**_EPR, "density": "learned"},
