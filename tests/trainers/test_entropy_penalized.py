@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations
 
 from tests.trainers.trials import ARCHITECTURES, FIRST, Attached, architecture_of, attach, configuration, run
 from trainers.architectures.graph import unit_groups
@@ -23,9 +23,9 @@ from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw
 from trainers.compressed import load_compressed
 from trainers.methods.base import Moment
-from trainers.methods.decoders import Decoder, Latent
 from trainers.methods.density import Geometric
 from trainers.methods.entropy_penalized import EntropyPenalized
+from trainers.methods.latents import LatentGroup
 from trainers.methods.ptq import PostTrainingQuantisation
 
 
@@ -41,8 +41,14 @@ def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
     return trial
 
 
-@pytest.mark.parametrize("variant", [{}, {"decoder": "dft"}, {"groups": "layer"}], ids=str)
-@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "normed"])
+@pytest.mark.parametrize(
+    ("architecture", "variant"),
+    [
+        *((name, variant) for name in ARCHITECTURES if name != "normed" for variant in ({}, {"groups": "layer"})),
+        ("cnn", {"decoder": "dft"}),
+    ],
+    ids=str,
+)
 def test_the_decoded_network_is_the_trained_network(architecture: str, variant: dict[str, Any], tmp_path: Path) -> None:
     """Training is quantised: file and training network compute the same."""
     trial = trained(architecture, **variant)
@@ -53,63 +59,102 @@ def test_the_decoded_network_is_the_trained_network(architecture: str, variant: 
     inputs = trial.task.test.inputs
     with torch.no_grad():
         torch.testing.assert_close(decoded(inputs), trial.model.eval()(inputs), rtol=1e-5, atol=1e-5)
+    as_trained: dict[str, torch.Tensor] = trial.model.decoded()[0]  # type: ignore[operator]
     for name, parameter in decoded.named_parameters():
-        module, _, attribute = name.rpartition(".")
-        as_trained = getattr(trial.model.get_submodule(module), attribute)
         if variant.get("decoder") == "dft":
-            torch.testing.assert_close(parameter, as_trained, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(parameter, as_trained[name], rtol=1e-5, atol=1e-6)
         else:
-            assert torch.equal(parameter, as_trained), "to the last bit"
+            assert torch.equal(parameter, as_trained[name]), "to the last bit"
+
+
+def group_at(phi: torch.Tensor, step: float) -> LatentGroup:
+    """A scalar group of one tensor, named ``x``, whose latents are exactly ``phi``."""
+    group = LatentGroup({"x": phi}, step, Geometric())
+    with torch.no_grad():
+        group.phi.copy_(phi.reshape(-1, 1))
+    return group
 
 
 def test_gradients_are_straight_through() -> None:
-    decoder = Decoder(0.25, Geometric())
-    latent = Latent(decoder)
-    phi = torch.tensor([-1.4, 0.2, 0.5, 2.6], requires_grad=True)
-    theta = latent(phi)
+    group = group_at(torch.tensor([-1.4, 0.2, 0.5, 2.6]), 0.25)
+    theta = group()[0]["x"]
     assert theta.tolist() == [-0.25, 0, 0, 0.75], "rounded, halves to even"
     slope = torch.tensor([1.0, 2, 3, 4])
     (theta * slope).sum().backward()
-    assert phi.grad is not None
-    torch.testing.assert_close(phi.grad, 0.25 * slope)
-    assert decoder.log_step.grad is not None
-    torch.testing.assert_close(decoder.log_step.grad, (theta.detach() * slope).sum().reshape(1))
+    assert group.phi.grad is not None
+    torch.testing.assert_close(group.phi.grad, 0.25 * slope.reshape(-1, 1))
+    assert group.log_step.grad is not None
+    torch.testing.assert_close(group.log_step.grad, (theta.detach() * slope).sum().reshape(1))
+
+
+def test_gradients_of_kernels_are_those_of_the_transform() -> None:
+    """Against plain operations of autograd, for tensors of any memory order, each frequency with its own step."""
+    generator = torch.Generator().manual_seed(0)
+    kernels = {
+        "first": torch.randn(4, 3, 3, 3, generator=generator),
+        "last": torch.randn(2, 4, 3, 3, generator=generator).to(memory_format=torch.channels_last),
+    }
+    group = LatentGroup(kernels, 0.4, Geometric(9), (3, 3))
+    with torch.no_grad():
+        group.log_step += torch.linspace(-1, 1, 9)
+    tensors = group()[0]
+    assert tensors["last"].is_contiguous(memory_format=torch.channels_last)
+    weights = {name: torch.randn(kernel.shape, generator=generator) for name, kernel in kernels.items()}
+    sum((tensors[name] * weight).sum() for name, weight in weights.items()).backward()  # type: ignore[union-attr]
+    phi, log_step = group.phi.detach().clone().requires_grad_(), group.log_step.detach().clone().requires_grad_()
+    assert group.basis is not None
+    theta = ((phi + (phi.round() - phi).detach()) * log_step.exp()) @ group.basis
+    torch.testing.assert_close(theta[:12].reshape(4, 3, 3, 3), tensors["first"], rtol=1e-3, atol=1e-3)
+    (theta * torch.cat([weight.reshape(-1, 9) for weight in weights.values()])).sum().backward()
+    torch.testing.assert_close(group.phi.grad, phi.grad, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(group.log_step.grad, log_step.grad, rtol=1e-3, atol=1e-3)
 
 
 def test_rounding_is_exact_at_every_magnitude() -> None:
-    latent = Latent(Decoder(1.0, Geometric()))
     phi = torch.cat([torch.linspace(-3, 3, 10001), torch.tensor([0.49999997, 0.5, 1.5, 1e6 + 0.4, -3e7, 1e-30])])
-    assert torch.equal(latent(phi), phi.round())
+    assert torch.equal(group_at(phi, 1.0)()[0]["x"], phi.round())
 
 
 @pytest.mark.parametrize("value", [1e-9, 2.0**-14, 1e-3, 0.1, 1 / 3, 1.0, 1000.0])
 def test_a_step_is_exact_in_float16_and_positive(value: float) -> None:
-    decoder = Decoder(value, Geometric())
-    step = decoder.step()
+    step = group_at(torch.zeros(1), value).step()
     assert float(np.float16(step.item())) == step.item()
     assert step.item() >= 2.0**-14
     assert math.isclose(step.item(), max(value, 2.0**-14), rel_tol=1e-3)
 
 
 def test_attaching_inverts_up_to_rounding() -> None:
-    latent = Latent(Decoder(0.3, Geometric()))
     theta = torch.linspace(-2, 2, 101)
-    assert (latent(latent.right_inverse(theta)) - theta).abs().max() <= 0.5 * latent.decoder.step().item() + 1e-6
+    group = LatentGroup({"x": theta}, 0.3, Geometric())
+    assert (group()[0]["x"] - theta).abs().max() <= 0.5 * group.step().item() + 1e-6
+
+
+def test_a_recurrent_network_computes_with_its_latents() -> None:
+    """Its layers keep lists of their weights, which must follow."""
+    network = nn.LSTM(3, 4)
+    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    given = copy.deepcopy(network)
+    model = EntropyPenalized(lam=0.1, initial_step=1e-3).attach(network, context)
+    inputs = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model(inputs)[0], given(inputs)[0], rtol=1e-2, atol=1e-3)
+    model(inputs)[0].sum().backward()
+    assert all(group.phi.grad.any() for group in model.latent_groups())
 
 
 def test_convolutions_dense_layers_and_biases_each_share_a_decoder() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv1d(2, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
     context: Any = type("Context", (), {"device": torch.device("cpu")})
-    EntropyPenalized(lam=0.1).attach(model, context)
-    decoders: dict[str, set[int]] = {"conv": set(), "dense": set(), "bias": set()}
-    for module in (model[0], model[1], model[3], model[4]):
-        kind = "dense" if isinstance(module, nn.Linear) else "conv"
-        for name, key in (("weight", kind), ("bias", "bias")):
-            decoders[key].add(id(module.parametrizations[name][0].decoder))
-    assert [len(found) for found in decoders.values()] == [1, 1, 1]
-    assert len(set.union(*decoders.values())) == 3
-    names = [name for name, _ in model.named_parameters() if name.endswith("log_step")]
-    assert len(names) == 3, "a shared decoder is trained once"
+    attached: Any = EntropyPenalized(lam=0.1).attach(model, context)
+    found = [set(group.rounded()) for group in attached.latent_groups()]
+    weights, biases = {"0.weight", "1.weight"}, {"0.bias", "1.bias", "3.bias", "4.bias"}
+    assert found == [weights, biases, {"3.weight", "4.weight"}]
+    names = [name for name, _ in attached.named_parameters()]
+    assert len(names) == 6, "of each group the latents and the step, and nothing besides"
+
+
+def test_a_network_without_kernels_has_nothing_to_transform() -> None:
+    with pytest.raises(ValueError, match="has no kernels to transform: use 'scalar'"):
+        attach(configuration("epr", "mlp", method={"name": "epr", "lam": 0.1, "decoder": "dft"}))
 
 
 def test_each_group_has_one_table_and_one_step() -> None:
@@ -133,8 +178,7 @@ def test_a_step_starts_at_the_root_mean_square_of_its_group() -> None:
 def test_batch_norms_are_stored_as_one_scale_and_one_shift() -> None:
     """With fine steps the folded network computes what the trained one does; mean and variance take no bytes."""
     trial = trained("normed", norm_step=1e-3)
-    norm = trial.model[1]  # type: ignore[index]
-    assert not parametrize.is_parametrized(norm)
+    norm = trial.model.network[1]  # type: ignore[index]
     with torch.no_grad():
         norm.running_mean.uniform_(-0.5, 0.5)
         norm.running_var.uniform_(0.5, 2)
@@ -157,13 +201,15 @@ def test_batch_norms_are_stored_as_one_scale_and_one_shift() -> None:
 def test_dead_channels_do_not_coarsen_the_norms_of_the_others(num_dead: int) -> None:
     """What is always zero has a running variance of zero, and a folded scale of 1 / sqrt(epsilon)."""
     trial = trained("normed")
-    convolution, norm = trial.model[0], trial.model[1]  # type: ignore[index]
+    network: Any = trial.model.network
+    norm = network[1]
     num_channels = norm.num_features
     assert num_dead < num_channels
     with torch.no_grad():
         norm.running_var.uniform_(0.5, 2)
         norm.weight.uniform_(0.5, 1)
-        convolution.parametrizations.weight.original[:num_dead] = 0
+        (group,) = (group for group in trial.model.latent_groups() if "0.weight" in group.rounded())  # type: ignore[operator]
+        group.phi[: num_dead * network[0].kernel_size[0] ** 2] = 0
         norm.running_mean[:num_dead], norm.running_var[:num_dead] = 0, 0
     ((_, sections),) = trial.method.points(trial.model, trial.context)
     scales = sections.tensors["1.weight"].values

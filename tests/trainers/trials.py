@@ -58,7 +58,9 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each."""
+    """Six steps of one epoch each; with kernels, for what transforms them."""
+    if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
+        architecture = "cnn"
     return TrialConfig.from_dict(
         {
             "task": CLUSTERS,

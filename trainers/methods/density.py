@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,9 +58,9 @@ class DeepFactorized(nn.Module):
         probability = (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()
         return -torch.log2(probability + _LEAST_PROBABILITY)
 
-    def rate(self, latents: Sequence[Tensor]) -> Tensor:
-        """Bits, scalar, of ``latents`` (n_i, dimensions) under uniform noise U(-1/2, 1/2)."""
-        phi_LN = torch.cat([phi.reshape(-1, self.num_dimensions) for phi in latents]).T.contiguous()
+    def rate(self, phi_NL: Tensor) -> Tensor:
+        """Bits, scalar, of latents (n, dimensions) under uniform noise U(-1/2, 1/2)."""
+        phi_LN = phi_NL.T.contiguous()
         return self.bits(phi_LN + torch.rand_like(phi_LN) - 0.5).sum()
 
 
@@ -89,18 +87,15 @@ class Geometric(nn.Module):
         self.register_buffer("inner", torch.zeros(num_dimensions))
         self.register_buffer("outer", torch.zeros(num_dimensions))
         self.register_buffer("code_bits", torch.zeros(()))
+        """Of the latents as they were at the last fit."""
 
     @torch.no_grad()
-    def fit(self, latents: Sequence[Tensor]) -> None:
-        """Follow the counts of ``latents``, (n_i, dimensions) or any shape for one: the first time at once, then as a
-        moving average."""
-        found = torch.zeros_like(self.counts)
-        for phi in latents:
-            magnitudes = phi.reshape(-1, self.num_dimensions).round().abs_()
-            found[1] += torch.count_nonzero(magnitudes, dim=0)
-            found[2] += magnitudes.sum(dim=0)
-            found[0] += len(magnitudes)
-        found[0] -= found[1]
+    def fit(self, phi_NL: Tensor) -> None:
+        """Follow the counts of latents (n, dimensions): the first time at once, then as a moving average."""
+        magnitudes = phi_NL.detach().round().abs_()
+        sums = magnitudes.sum(dim=0)
+        num_nonzeros = magnitudes.clamp_(max=1).sum(dim=0)
+        found = torch.stack([len(magnitudes) - num_nonzeros, num_nonzeros, sums])
         self.counts.copy_(torch.where(self.counts.any(), _KEEP * self.counts + (1 - _KEEP) * found, found))
         zeros, nonzeros, total = self.counts
         # One pseudo-count for each event, so that a group that is all zero can still be left.
@@ -113,24 +108,8 @@ class Geometric(nn.Module):
         self.outer.copy_(further - first)
         self.code_bits.copy_((found[0] * at_zero + found[1] * at_one + (found[2] - found[1]) * further).sum())
 
-    def rate(self, latents: Sequence[Tensor]) -> Tensor:
-        """Bits, scalar, of ``latents`` (n_i, dimensions) as they were at the last fit; the gradient is of now."""
-        return cast(Tensor, _BoxSlope.apply(self.code_bits, self.inner, self.outer, *latents))  # type: ignore[no-untyped-call]
-
-
-class _BoxSlope(torch.autograd.Function):
-    """A given value, with the gradient of ``Geometric``."""
-
-    @staticmethod
-    def forward(ctx: Any, bits: Tensor, inner: Tensor, outer: Tensor, *latents: Tensor) -> Tensor:
-        ctx.save_for_backward(inner, outer, *latents)
-        return bits.clone()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inner, outer, *latents = ctx.saved_tensors
-        inner, outer = inner * gradient, outer * gradient
-        if len(inner) == 1:  # fits any shape, scalars too
-            inner, outer = inner.reshape(()), outer.reshape(())
-        slopes = (phi.clamp(-0.5, 0.5).mul_(inner).addcmul_(phi.clamp(-1.5, 1.5), outer) for phi in latents)
-        return (None, None, None, *slopes)
+    def add_slope(self, gradient_NL: Tensor, phi_NL: Tensor, weight: Tensor) -> None:
+        """Add ``weight``, scalar, times the gradient of the rate at latents (n, dimensions) to ``gradient_NL``."""
+        clamped = phi_NL.clamp(-0.5, 0.5)
+        gradient_NL.addcmul_(clamped, self.inner * weight)
+        gradient_NL.addcmul_(torch.clamp(phi_NL, -1.5, 1.5, out=clamped), self.outer * weight)

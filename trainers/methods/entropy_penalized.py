@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -32,8 +30,8 @@ from trainers.methods.base import (
     RateKnob,
     do_nothing,
 )
-from trainers.methods.decoders import Decoder, Latent
 from trainers.methods.density import DeepFactorized, Geometric
+from trainers.methods.latents import LatentGroup, Reparameterized
 from trainers.methods.plain import adam_cosine
 
 _FIT_EVERY = 10
@@ -108,42 +106,38 @@ class EntropyPenalized(AbstractMethod):
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         """Latents start at the given parameters over the step: the network is the given one, rounded."""
-        groups = self._group_parameters(model)
-        weights = [tensor for named in groups.values() for _, _, tensor in named if tensor.ndim > 1]
-        # before the first parametrization, which turns the values of a parameter into latents
-        spread_of_weights = _root_mean_square(weights)
-        for (_, kernel_shape), named in groups.items():
-            parameters = [parameter for _, _, parameter in named]
+        grouped = self._group_parameters(model)
+        weights = [tensor for named in grouped.values() for tensor in named.values() if tensor.ndim > 1]
+        groups: list[LatentGroup] = []
+        for (_, kernel_shape), named in grouped.items():
             # biases start at zero in most networks: then the weights tell the scale
-            spread = _root_mean_square(parameters) or spread_of_weights or 1.0
+            spread = _root_mean_square(named.values()) or _root_mean_square(weights) or 1.0
             density = _DENSITIES[self.density](max(1, math.prod(kernel_shape)))
-            decoder = Decoder(self.initial_step * spread, density, kernel_shape).to(context.device)
-            for module, name, _ in named:
-                parametrize.register_parametrization(module, name, Latent(decoder))
-        _fit(model)
-        return model
+            group = LatentGroup(named, self.initial_step * spread, density, kernel_shape)
+            groups.append(group.to(context.device))
+        attached = Reparameterized(model, groups)
+        _fit(attached)
+        return attached
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         refit = self._refit if self.density == "geometric" else do_nothing
         return (Phase(name="train", loss=self._loss, optimisers=self._optimisers, after_step=refit),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        total = torch.zeros((), device=context.device)
-        for decoder, latents in _latents_by_decoder(model).items():
-            total = total + decoder.density.rate([decoder.dimensions_last(phi) for phi in latents.values()])
-        return total
+        return cast(Reparameterized, model).decoded()[1]
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         plain = context.plain.state_dict()
-        rest = {name: tensor for name, tensor in model.state_dict().items() if name in plain}
+        trained = cast(Reparameterized, model)
+        rest = trained.network.state_dict()
         folded = backend.fold_norms(context.plain, rest)
         groups = [
             _StoredGroup(
-                is_fourier=decoder.basis is not None,
-                steps=decoder.step().cpu().numpy().astype(np.float16),
-                integers={name: phi.round() for name, phi in latents.items()},
+                is_fourier=group.basis is not None,
+                steps=group.step().cpu().numpy().astype(np.float16),
+                integers=group.rounded(),
             )
-            for decoder, latents in _latents_by_decoder(model).items()
+            for group in trained.latent_groups()
         ]
         for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
             named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
@@ -166,31 +160,27 @@ class EntropyPenalized(AbstractMethod):
     def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         inputs, targets = batch
         lam = self.lam * (min(1.0, moment.progress / self.rate_warmup) if self.rate_warmup else 1.0)
-        return context.loss(model(inputs), targets) + lam / context.num_parameters * self.rate_bits(model, context)
+        outputs, bits = cast(Reparameterized, model).outputs_and_rate(inputs)
+        return context.loss(outputs, targets) + lam / context.num_parameters * bits
 
     def _refit(self, model: nn.Module, context: Context, moment: Moment) -> None:
         if (moment.phase_step + 1) % _FIT_EVERY == 0:
             _fit(model)
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
-        groups: list[dict[str, object]] = []
-        latents: set[int] = set()
-        for decoder, named in _latents_by_decoder(model).items():
-            phis = list(named.values())
-            latents.update(id(parameter) for parameter in [*phis, *decoder.parameters()])
-            groups += [
-                {"params": phis, "lr": self.learning_rate / decoder.step().mean().item()},
-                {"params": [decoder.log_step], "lr": self.step_learning_rate},
-                {"params": list(decoder.density.parameters()), "lr": self.density_learning_rate},
-            ]
-        rest = [parameter for parameter in model.parameters() if id(parameter) not in latents]
-        groups.append({"params": rest, "lr": self.learning_rate})
+        trained = cast(Reparameterized, model)
+        latent_groups = trained.latent_groups()
+        densities = [parameter for group in latent_groups for parameter in group.density.parameters()]
+        groups: list[dict[str, object]] = [
+            {"params": [group.phi], "lr": self.learning_rate / group.step().mean().item()} for group in latent_groups
+        ]
+        groups.append({"params": [group.log_step for group in latent_groups], "lr": self.step_learning_rate})
+        groups.append({"params": densities, "lr": self.density_learning_rate})
+        groups.append({"params": list(trained.network.parameters()), "lr": self.learning_rate})
         return (adam_cosine([group for group in groups if group["params"]], num_steps),)
 
-    def _group_parameters(
-        self, model: nn.Module
-    ) -> dict[tuple[str, tuple[int, ...]], list[tuple[nn.Module, str, Tensor]]]:
-        """(module, attribute, parameter) of each tensor to compress, by group and kernel shape, in their order.
+    def _group_parameters(self, model: nn.Module) -> dict[tuple[str, tuple[int, ...]], dict[str, Tensor]]:
+        """Each tensor to compress by its name, by group and kernel shape, in their order.
 
         The kernel shape is () where decoding is scalar.
         """
@@ -198,7 +188,7 @@ class EntropyPenalized(AbstractMethod):
             raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")
         if any(parametrize.is_parametrized(module) for module in model.modules()):
             raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
-        groups: dict[tuple[str, tuple[int, ...]], list[tuple[nn.Module, str, Tensor]]] = {}
+        groups: dict[tuple[str, tuple[int, ...]], dict[str, Tensor]] = {}
         norms = backend.norm_parameters(model)
         self._check_patterns([name for name, _ in model.named_parameters() if name not in norms])
         for prefix, module in model.named_modules():
@@ -208,7 +198,9 @@ class EntropyPenalized(AbstractMethod):
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
                     key = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
-                    groups.setdefault(key, []).append((module, attribute, parameter))
+                    groups.setdefault(key, {})[name] = parameter
+        if self.decoder == "dft" and not any(kernel for _, kernel in groups):
+            raise ValueError("decoder is 'dft', but the network has no kernels to transform: use 'scalar'")
         return groups
 
     def _check_patterns(self, names: list[str]) -> None:
@@ -226,37 +218,13 @@ class EntropyPenalized(AbstractMethod):
         return "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
 
 
-_FOUND: WeakKeyDictionary[nn.Module, dict[Decoder, dict[str, nn.Parameter]]] = WeakKeyDictionary()
-
-
-def _latents_by_decoder(model: nn.Module) -> dict[Decoder, dict[str, nn.Parameter]]:
-    """Each group's decoder with its latents under the names that their tensors have in the plain network.
-
-    Remembered: walking the modules in each step would take a tenth of a small network's step.
-    """
-    if model not in _FOUND:
-        _FOUND[model] = _find_latents(model)
-    return _FOUND[model]
-
-
-def _find_latents(model: nn.Module) -> dict[Decoder, dict[str, nn.Parameter]]:
-    found: dict[Decoder, dict[str, nn.Parameter]] = {}
-    for prefix, module in model.named_modules():
-        if parametrize.is_parametrized(module):
-            for name, chain in cast(nn.ModuleDict, module.parametrizations).items():
-                latent = cast(Latent, cast(parametrize.ParametrizationList, chain)[0])
-                original = cast(nn.Parameter, chain.original)
-                found.setdefault(latent.decoder, {})[f"{prefix}.{name}" if prefix else name] = original
-    return found
-
-
 def _fit(model: nn.Module) -> None:
-    for decoder, latents in _latents_by_decoder(model).items():
-        if isinstance(decoder.density, Geometric):
-            decoder.density.fit([decoder.dimensions_last(phi.detach()) for phi in latents.values()])
+    for group in cast(Reparameterized, model).latent_groups():
+        if isinstance(group.density, Geometric):
+            group.density.fit(group.phi)
 
 
-def _root_mean_square(tensors: list[Tensor]) -> float:
+def _root_mean_square(tensors: Collection[Tensor]) -> float:
     num_values = sum(tensor.numel() for tensor in tensors)
     return (
         math.sqrt(sum(float(tensor.detach().square().sum()) for tensor in tensors) / num_values) if num_values else 0.0
