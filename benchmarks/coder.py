@@ -1,8 +1,10 @@
 """Speed of whole ``.rfz`` files against bare constriction; bytes against order-0 entropy, static tables, xz and zstd.
 
-python benchmarks/coder.py                              # all three parts: about three minutes
-python benchmarks/coder.py --part symbols               # or network, or bytes
-python benchmarks/coder.py --part bytes a.rfz b.rfz     # with the integers of trained files
+    python benchmarks/coder.py                              # all three parts: about three minutes
+    python benchmarks/coder.py --part symbols               # or network, or bytes
+    python benchmarks/coder.py --part bytes a.rfz b.rfz     # with the integers of trained files
+
+Needs the package zstandard, or Python 3.14, for zstd.
 """
 
 from __future__ import annotations

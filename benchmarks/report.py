@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import torch
+
+from orchestrator.environment import processor
 
 
 def print_machine(device: torch.device) -> None:
     """Where the numbers come from: without this they say nothing."""
     versions = [f"{name} {metadata.version(name)}" for name in ("numpy", "constriction")]
-    print(f"machine   {_processor()}; {platform.system()} {platform.machine()}")
+    print(f"machine   {processor()}, {os.cpu_count()} CPUs; {platform.system()} {platform.machine()}")
     if device.type == "cuda":
         print(f"device    {torch.cuda.get_device_name(device)}")
     print(f"versions  Python {platform.python_version()}, torch {torch.__version__}, {', '.join(versions)}")
@@ -36,10 +38,3 @@ def quartiles(values: Sequence[float]) -> str:
     """``1.09 (1.08-1.11)``: the median, and the quartiles around it."""
     first, median, third = np.percentile(values, [25, 50, 75])
     return f"{median:.2f} ({first:.2f}-{third:.2f})"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0]}, {len(models)} CPUs" if models else platform.processor() or "unknown processor"

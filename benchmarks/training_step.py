@@ -9,6 +9,7 @@ Trains on MNIST where RATEFRONT_DATA names a folder that has it, else on random 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import subprocess
 import sys
@@ -39,6 +40,9 @@ _BLOCK = 10  # steps, of which one refits the density
 _PLANNED = 10_000  # steps of the learning rate's schedule
 _SYNTHETIC = "synthetic:patterns"
 _NUM_PROCESSES = 3
+# glibc gives freed memory back when the top of its heap is free: methods that take turns make each other pay for that
+_KEEP = {"MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_MMAP_THRESHOLD_": str(1 << 40)}
+_GIVE_BACK = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "4096"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,8 @@ def main() -> None:
     if arguments.peak_of:
         print(peak_bytes(arguments.peak_of, setting))
         return
+    if not _KEEP.items() <= os.environ.items():  # read when a process starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **_KEEP})
     print_machine(setting.device)
     has_kernels = setting.architecture != "lenet300_100"
     methods = [name for name, spec in _METHODS.items() if has_kernels or "decoder" not in spec]
@@ -152,7 +158,11 @@ def show_memory(methods: list[str], setting: Setting) -> None:
     command = [sys.executable, __file__, "--architecture", setting.architecture]
     command += ["--precision", setting.precision, "--device", str(setting.device), "--peak-of"]
     peaks = {
-        method: [int(subprocess.check_output([*command, method])) for _ in range(_NUM_PROCESSES)] for method in methods
+        method: [
+            int(subprocess.check_output([*command, method], env={**os.environ, **_GIVE_BACK}))
+            for _ in range(_NUM_PROCESSES)
+        ]
+        for method in methods
     }
     plain = float(np.median(peaks["plain"]))
     rows = [
@@ -169,6 +179,7 @@ def peak_bytes(method: str, setting: Setting) -> int:
     warm = Training(method, replace(setting, architecture="mlp"))
     warm.take(_BLOCK)
     del warm
+    gc.collect()
     if setting.device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()

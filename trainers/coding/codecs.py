@@ -53,6 +53,8 @@ class Use:
     argument: int
     recording: Recording | None = field(default=None, repr=False)
     """Of an adaptive tensor that has values, when writing."""
+    table: tables.Table | None = field(default=None, repr=False)
+    """Of a tensor under a static table, when writing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +127,11 @@ class StaticTables(AbstractCodec):
         self._left: dict[int, npt.NDArray[np.int64]] = {}
 
     def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        assert use.table is not None
         if use.argument not in self._tables:
-            integers = [section for section in sections.tensors.values() if isinstance(section, Integers)]
-            table = tables.count([section.values for section in integers if section.table == use.argument])
-            tables.write_table(out, table)
-            self._tables[use.argument] = table
-        table = self._tables[use.argument]
+            tables.write_table(out, use.table)
+            self._tables[use.argument] = use.table
+        table = use.table
         values = cast(Integers, sections.tensors[use.entry.name]).values
         encoder.encode(table.index(values.ravel()), table.counts)
 

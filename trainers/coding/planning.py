@@ -33,16 +33,17 @@ def plan(layout: Layout, sections: Sections) -> list[Use]:
     uses: dict[str, Use] = {}
     for table, entries in groups.items():
         values = [cast(Integers, sections.tensors[entry.name]).values for entry in entries]
-        static_bits = _static_bits(values)
+        static = tables.count(values)
         recordings = _record(values)
         adaptive_bits = sum(8.0 if recording is None else 40 + recording.information_bits() for recording in recordings)
-        is_adaptive = bool(recordings) and adaptive_bits < static_bits
+        is_adaptive = bool(recordings) and adaptive_bits < _static_bits(static)
         for index, entry in enumerate(entries):
             uses[entry.name] = Use(
                 entry=entry,
                 kind=codecs.ADAPTIVE if is_adaptive else codecs.INTEGERS,
                 argument=table,
                 recording=recordings[index] if is_adaptive else None,
+                table=None if is_adaptive else static,
             )
     return [uses.get(entry.name) or _plan_raw(entry, cast(Raw, sections.tensors[entry.name])) for entry in layout]
 
@@ -55,8 +56,7 @@ def _plan_raw(entry: Entry, section: Raw) -> Use:
     return Use(entry=entry, kind=codecs.HALF if is_half else codecs.RAW, argument=0)
 
 
-def _static_bits(values: Sequence[npt.NDArray[np.int32]]) -> float:
-    table = tables.count(values)
+def _static_bits(table: tables.Table) -> float:
     stored = bytearray()
     tables.write_table(stored, table)
     return 8 * len(stored) + float(table.counts @ information_bits(table.counts))

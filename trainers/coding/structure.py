@@ -32,10 +32,11 @@ def is_structured(values: npt.NDArray[np.int32], /) -> bool:
     sample = _sample(values)
     magnitudes = np.abs(sample)
     ordinary = np.median(magnitudes)
+    width = grid_width(sample)
     for events in (sample != 0, magnitudes > ordinary, sample > 0):
         total = _bits(events.sum(), events.size)
         cost = 0.5 * np.log2(events.size)
-        for ones, seen in _contexts(events, grid_width(sample)):
+        for ones, seen in _contexts(events, width):
             saved = total * (seen.sum() / events.size) - _bits(ones, seen).sum() - cost * len(ones)
             if saved > total / 1000:
                 return True

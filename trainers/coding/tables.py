@@ -33,10 +33,18 @@ class Table:
 
     def index(self, values: npt.NDArray[np.int32], /) -> npt.NDArray[np.int32]:
         """Positions in ``symbols`` of ``values`` (n,), all of which occur in the table."""
-        if len(self.symbols) and int(self.symbols[-1]) - int(self.symbols[0]) == len(self.symbols) - 1:
-            offsets: npt.NDArray[np.int32] = (values - self.symbols[0]).astype(np.int32)
-            return offsets
-        positions: npt.NDArray[np.int32] = np.searchsorted(self.symbols, values).astype(np.int32)
+        if not len(self.symbols):
+            return np.zeros(0, np.int32)
+        first, num_possible = self.symbols[0], int(self.symbols[-1]) - int(self.symbols[0]) + 1
+        positions: npt.NDArray[np.int32]
+        if num_possible == len(self.symbols):
+            positions = values - first
+        elif num_possible <= _DENSE_RANGE:
+            of_offset = np.zeros(num_possible, np.int32)
+            of_offset[self.symbols - first] = np.arange(len(self.symbols), dtype=np.int32)
+            positions = of_offset[values - first]
+        else:
+            positions = np.searchsorted(self.symbols, values).astype(np.int32)
         return positions
 
 

@@ -90,7 +90,9 @@ def _fold(module: nn.modules.batchnorm._BatchNorm, state: Mapping[str, Tensor], 
     return {"weight": (scale * math.sqrt(1 + module.eps)).float(), "bias": (bias - mean * scale).float()}
 
 
-def norm_step(plain: nn.Module, state: Mapping[str, Tensor], kind: str, fraction: float) -> np.float16:
+def norm_step(
+    plain: nn.Module, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], kind: str, fraction: float
+) -> np.float16:
     """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
 
     Of a channel that is always zero the running variance is near zero and the scale enormous, and means nothing: such
@@ -99,6 +101,7 @@ def norm_step(plain: nn.Module, state: Mapping[str, Tensor], kind: str, fraction
     Args:
         plain: the plain architecture.
         state: its ``state_dict``, before folding.
+        folded: what ``fold_norms`` made of it.
         kind: ``weight`` for scales, ``bias`` for shifts.
         fraction: positive.
 
@@ -110,7 +113,7 @@ def norm_step(plain: nn.Module, state: Mapping[str, Tensor], kind: str, fraction
         if _is_foldable(module):
             name = f"{prefix}." if prefix else ""
             is_alive = state[f"{name}running_var"] > _DEAD * module.eps
-            magnitudes.append(_fold(module, state, name)[kind][is_alive].abs())
+            magnitudes.append(folded[f"{name}{kind}"][is_alive].abs())
     values = torch.cat(magnitudes) if magnitudes else torch.zeros(0)
     values = values[values > 0]
     step = np.float16(fraction * float(values.median())) if len(values) else np.float16(0)

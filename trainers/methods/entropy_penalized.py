@@ -142,7 +142,7 @@ class EntropyPenalized(AbstractMethod):
         for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
             named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
             if named:
-                step = backend.norm_step(context.plain, rest, kind, self.norm_step)
+                step = backend.norm_step(context.plain, rest, folded, kind, self.norm_step)
                 integers = {name: (tensor / float(step)).round() for name, tensor in named.items()}
                 groups.append(_StoredGroup(is_fourier=False, steps=np.array([step]), integers=integers))
         groups.sort(key=lambda group: group.is_fourier)  # as backend.dequantise expects them
