@@ -315,7 +315,9 @@ def test_a_truncated_file_is_one_line(share: float, made: dict[str, bytes], tmp_
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"neither", b"\xfd7zXZ\0" + b"?" * 99, gzip.compress(b"no archive" * 99)])
+@pytest.mark.parametrize(
+    "content", [b"neither", b"\xfd7zXZ\0" + b"?" * 99, gzip.compress(b"no archive" * 99)], ids=["text", "xz", "gzip"]
+)
 def test_what_is_not_packed_is_one_line(content: bytes, made: dict[str, bytes], tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(content)
