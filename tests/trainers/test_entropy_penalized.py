@@ -69,7 +69,7 @@ def test_the_decoded_network_is_the_trained_network(architecture: str, variant: 
 
 def group_at(phi: torch.Tensor, step: float) -> LatentGroup:
     """A scalar group of one tensor, named ``x``, whose latents are exactly ``phi``."""
-    group = LatentGroup({"x": phi}, step, Geometric())
+    group = LatentGroup({"x": nn.Parameter(phi)}, step, Geometric())
     with torch.no_grad():
         group.phi.copy_(phi.reshape(-1, 1))
     return group
@@ -91,8 +91,8 @@ def test_gradients_of_kernels_are_those_of_the_transform() -> None:
     """Against plain operations of autograd, for tensors of any memory order, each frequency with its own step."""
     generator = torch.Generator().manual_seed(0)
     kernels = {
-        "first": torch.randn(4, 3, 3, 3, generator=generator),
-        "last": torch.randn(2, 4, 3, 3, generator=generator).to(memory_format=torch.channels_last),
+        "first": nn.Parameter(torch.randn(4, 3, 3, 3, generator=generator)),
+        "last": nn.Parameter(torch.randn(2, 4, 3, 3, generator=generator).to(memory_format=torch.channels_last)),
     }
     group = LatentGroup(kernels, 0.4, Geometric(9), (3, 3))
     with torch.no_grad():
@@ -139,6 +139,34 @@ def test_a_recurrent_network_computes_with_its_latents() -> None:
     torch.testing.assert_close(model(inputs)[0], given(inputs)[0], rtol=1e-2, atol=1e-3)
     model(inputs)[0].sum().backward()
     assert all(group.phi.grad.any() for group in model.latent_groups())
+
+
+def test_frozen_parameters_are_compressed_and_stay() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    network[0].weight.requires_grad_(False)
+    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    method = EntropyPenalized(lam=1.0, initial_step=0.1)
+    model: Any = method.attach(network, context)
+    before = {name: tensor.clone() for name, tensor in model.decoded()[0].items()}
+    (optimiser,) = method._optimisers(model, 5)
+    for _ in range(5):
+        outputs, bits = model.outputs_and_rate(torch.ones(2, 3))
+        (outputs.square().sum() + bits).backward()
+        optimiser.optimiser.step()
+    after = model.decoded()[0]
+    assert torch.equal(after["0.weight"], before["0.weight"])
+    assert not torch.equal(after["1.weight"], before["1.weight"])
+
+
+def test_a_network_of_doubles_computes_in_doubles() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).double()
+    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    for decoder in ("scalar", "dft"):
+        model: Any = EntropyPenalized(lam=1.0, decoder=decoder).attach(copy.deepcopy(network), context)
+        outputs = model(torch.ones(1, 1, 4, 4, dtype=torch.float64))
+        outputs.sum().backward()
+        assert outputs.dtype == torch.float64
+        assert all(group.phi.grad.isfinite().all() for group in model.latent_groups())
 
 
 def test_convolutions_dense_layers_and_biases_each_share_a_decoder() -> None:

@@ -81,7 +81,6 @@ class Geometric(nn.Module):
 
     def __init__(self, num_dimensions: int = 1) -> None:
         super().__init__()
-        self.num_dimensions = num_dimensions
         self.register_buffer("counts", torch.zeros(3, num_dimensions))
         """Zeros, non-zeros and the sum of magnitudes, averaged over past fits."""
         self.register_buffer("inner", torch.zeros(num_dimensions))

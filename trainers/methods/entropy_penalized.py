@@ -109,7 +109,7 @@ class EntropyPenalized(AbstractMethod):
         grouped = self._group_parameters(model)
         weights = [tensor for named in grouped.values() for tensor in named.values() if tensor.ndim > 1]
         groups: list[LatentGroup] = []
-        for (_, kernel_shape), named in grouped.items():
+        for (_, kernel_shape, _), named in grouped.items():
             # biases start at zero in most networks: then the weights tell the scale
             spread = _root_mean_square(named.values()) or _root_mean_square(weights) or 1.0
             density = _DENSITIES[self.density](max(1, math.prod(kernel_shape)))
@@ -179,8 +179,8 @@ class EntropyPenalized(AbstractMethod):
         groups.append({"params": list(trained.network.parameters()), "lr": self.learning_rate})
         return (adam_cosine([group for group in groups if group["params"]], num_steps),)
 
-    def _group_parameters(self, model: nn.Module) -> dict[tuple[str, tuple[int, ...]], dict[str, Tensor]]:
-        """Each tensor to compress by its name, by group and kernel shape, in their order.
+    def _group_parameters(self, model: nn.Module) -> dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]]:
+        """Each tensor to compress by its name, by group, kernel shape and whether it is trained, in their order.
 
         The kernel shape is () where decoding is scalar.
         """
@@ -188,7 +188,7 @@ class EntropyPenalized(AbstractMethod):
             raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")
         if any(parametrize.is_parametrized(module) for module in model.modules()):
             raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
-        groups: dict[tuple[str, tuple[int, ...]], dict[str, Tensor]] = {}
+        groups: dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]] = {}
         norms = backend.norm_parameters(model)
         self._check_patterns([name for name, _ in model.named_parameters() if name not in norms])
         for prefix, module in model.named_modules():
@@ -197,9 +197,9 @@ class EntropyPenalized(AbstractMethod):
                 if name not in norms:
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
-                    key = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
-                    groups.setdefault(key, {})[name] = parameter
-        if self.decoder == "dft" and not any(kernel for _, kernel in groups):
+                    group, kernel = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
+                    groups.setdefault((group, kernel, parameter.requires_grad), {})[name] = parameter
+        if self.decoder == "dft" and not any(kernel for _, kernel, _ in groups):
             raise ValueError("decoder is 'dft', but the network has no kernels to transform: use 'scalar'")
         return groups
 

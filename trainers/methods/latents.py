@@ -26,15 +26,17 @@ class _Place:
     offset: int
     network_stride: tuple[int, ...]
     """Of the tensor that the network computes with: channels-last kernels are faster."""
+    dtype: torch.dtype
 
     def within(self, flat: Tensor) -> Tensor:
         return flat.as_strided(self.shape, self.stride, self.offset)
 
     def for_network(self, flat: Tensor) -> Tensor:
         tensor = self.within(flat)
-        if self.stride == self.network_stride:
+        if self.stride == self.network_stride and self.dtype == flat.dtype:
             return tensor
-        return torch.empty_strided(self.shape, self.network_stride, device=flat.device).copy_(tensor)
+        made = torch.empty_strided(self.shape, self.network_stride, dtype=self.dtype, device=flat.device)
+        return made.copy_(tensor)
 
 
 class LatentGroup(nn.Module):
@@ -58,7 +60,10 @@ class LatentGroup(nn.Module):
         density: Geometric | DeepFactorized,
         kernel_shape: tuple[int, ...] = (),
     ) -> None:
-        """``tensors`` are where the network starts; ``kernel_shape``: the spatial shape of kernels, () for scalars."""
+        """``tensors`` are where the network starts: all of them are trained, or none, as the first requires gradients.
+
+        ``kernel_shape``: the spatial shape of kernels, () for scalars.
+        """
         super().__init__()
         self.density = density
         num_frequencies = math.prod(kernel_shape)
@@ -69,13 +74,16 @@ class LatentGroup(nn.Module):
         for name, tensor in tensors.items():
             in_memory = torch.empty_like(tensor, device="meta").stride()
             stride = torch.empty(tensor.shape, device="meta").stride() if kernel_shape else in_memory
-            self._places[name] = _Place(tensor.shape, stride, offset, in_memory)
+            self._places[name] = _Place(tensor.shape, stride, offset, in_memory, tensor.dtype)
             offset += tensor.numel()
         theta = torch.empty(offset // num_frequencies, num_frequencies)
         for place, tensor in zip(self._places.values(), tensors.values(), strict=True):
             place.within(theta).copy_(tensor.detach())
         phi = theta if self.basis is None else theta @ self.basis.T
         self.phi = nn.Parameter(phi / self.step())
+        if not next(iter(tensors.values())).requires_grad:
+            self.phi.requires_grad_(False)
+            self.log_step.requires_grad_(False)
 
     @torch.no_grad()
     def step(self) -> Tensor:
@@ -102,7 +110,7 @@ class LatentGroup(nn.Module):
 
 
 class Reparameterized(nn.Module):
-    """A network, tensors of which are decoded from latents whenever it is called."""
+    """A network, tensors of which are decoded from latents whenever it is called; it must not write to them."""
 
     def __init__(self, network: nn.Module, groups: Sequence[LatentGroup]) -> None:
         """``groups`` hold values for parameters of ``network``, which loses its own."""
