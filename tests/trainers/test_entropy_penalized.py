@@ -237,7 +237,7 @@ def test_dead_channels_do_not_coarsen_the_norms_of_the_others(num_dead: int) -> 
         norm.running_var.uniform_(0.5, 2)
         norm.weight.uniform_(0.5, 1)
         (group,) = (group for group in trial.model.latent_groups() if "0.weight" in group.rounded())  # type: ignore[operator]
-        group.phi[: num_dead * network[0].kernel_size[0] ** 2] = 0
+        group.phi[: num_dead * group.rounded()["0.weight"][0].numel()] = 0
         norm.running_mean[:num_dead], norm.running_var[:num_dead] = 0, 0
     ((_, sections),) = trial.method.points(trial.model, trial.context)
     scales = sections.tensors["1.weight"].values

@@ -127,11 +127,11 @@ class StaticTables(AbstractCodec):
         self._left: dict[int, npt.NDArray[np.int64]] = {}
 
     def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        assert use.table is not None
-        if use.argument not in self._tables:
-            tables.write_table(out, use.table)
-            self._tables[use.argument] = use.table
         table = use.table
+        assert table is not None
+        if use.argument not in self._tables:
+            tables.write_table(out, table)
+            self._tables[use.argument] = table
         values = cast(Integers, sections.tensors[use.entry.name]).values
         encoder.encode(table.index(values.ravel()), table.counts)
 

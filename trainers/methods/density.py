@@ -91,7 +91,7 @@ class Geometric(nn.Module):
     @torch.no_grad()
     def fit(self, phi_NL: Tensor) -> None:
         """Follow the counts of latents (n, dimensions): the first time at once, then as a moving average."""
-        magnitudes = phi_NL.detach().round().abs_()
+        magnitudes = phi_NL.round().abs_()
         sums = magnitudes.sum(dim=0)
         num_nonzeros = magnitudes.clamp_(max=1).sum(dim=0)
         found = torch.stack([len(magnitudes) - num_nonzeros, num_nonzeros, sums])
