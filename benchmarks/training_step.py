@@ -176,7 +176,7 @@ def show_memory(methods: list[str], setting: Setting) -> None:
 def peak_bytes(method: str, setting: Setting) -> int:
     """Most that the network, what trains it and its steps take, beyond data and libraries."""
     setting = replace(setting, task=_SYNTHETIC)  # kept by its module, and so not counted
-    warm = Training(method, replace(setting, architecture="mlp"))
+    warm = Training(method, replace(setting, architecture="cnn"))  # with kernels, for what transforms them
     warm.take(_BLOCK)
     del warm
     gc.collect()
