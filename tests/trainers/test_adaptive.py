@@ -20,7 +20,7 @@ HEADER = container.Header(method="epr", method_version=1, architecture="x")
 INT32 = np.iinfo(np.int32)
 
 
-def encode(values: npt.NDArray[np.int32], width: int) -> tuple[bytes, float]:
+def encode(values: npt.NDArray[np.int32], width: int, coarseness: int = 0) -> tuple[bytes, float]:
     """The stream, and its information in bits."""
     encoder, bits = Encoder(), 0.0
 
@@ -30,13 +30,13 @@ def encode(values: npt.NDArray[np.int32], width: int) -> tuple[bytes, float]:
         encoder.encode_bits(given, ones)
         return given
 
-    assert np.array_equal(adaptive.code(values, width, port), values)
+    assert np.array_equal(adaptive.code(values, width, coarseness, port), values)
     return encoder.finish(), bits
 
 
-def decode(stream: bytes, shape: tuple[int, int], width: int) -> npt.NDArray[np.int32]:
+def decode(stream: bytes, shape: tuple[int, int], width: int, coarseness: int = 0) -> npt.NDArray[np.int32]:
     decoder = Decoder(stream)
-    decoded = adaptive.code(np.zeros(shape, np.int32), width, lambda ones, _: decoder.decode_bits(ones))
+    decoded = adaptive.code(np.zeros(shape, np.int32), width, coarseness, lambda ones, _: decoder.decode_bits(ones))
     decoder.finish()
     return decoded
 
@@ -58,10 +58,10 @@ matrices = hnp.arrays(
 
 
 @settings(max_examples=60, deadline=None)
-@given(matrices, st.sampled_from([0, 1, 2, 3, 5, 64]))
-def test_decoding_inverts_encoding(values: npt.NDArray[np.int32], width: int) -> None:
-    stream, bits = encode(values, width)
-    assert np.array_equal(decode(stream, values.shape, width), values)
+@given(matrices, st.sampled_from([0, 1, 2, 3, 5, 64]), st.sampled_from([0, 8, adaptive.MAX_COARSENESS]))
+def test_decoding_inverts_encoding(values: npt.NDArray[np.int32], width: int, coarseness: int) -> None:
+    stream, bits = encode(values, width, coarseness)
+    assert np.array_equal(decode(stream, values.shape, width, coarseness), values)
     assert 8 * len(stream) <= 1.01 * bits + 64
 
 
@@ -97,6 +97,27 @@ def test_structure_goes_below_order_0_entropy() -> None:
     assert 8 * len(stream) < 0.85 * order_0_bits(values)
     shuffled = np.random.default_rng(0).permuted(values.reshape(-1)).reshape(values.shape)
     assert 8 * len(encode(shuffled, 0)[0]) < 1.1 * order_0_bits(shuffled) + 64, "little is lost where there is none"
+
+
+def test_coarse_steps_are_fewer_and_lose_little() -> None:
+    values = network_like()
+    fine, coarse = (len(encode(values, 20, coarseness)[0]) for coarseness in (0, 3))
+    assert adaptive.num_steps(values.shape, 3) == 100
+    assert fine < coarse < 1.1 * fine
+
+
+def test_a_large_file_takes_a_bounded_number_of_steps() -> None:
+    """Many narrow layers, which are not large alone."""
+    generator = np.random.default_rng(0)
+    density = np.linspace(0.2, 0, 16)[:, None]
+    layout = [Entry(name=str(index), shape=(16, 1000), dtype="float32") for index in range(20)]
+    tensors = {
+        entry.name: Integers(values=(generator.random(entry.shape) < density).astype(np.int32)) for entry in layout
+    }
+    uses = planning.plan(layout, Sections(tensors=tensors))
+    assert {use.recording and use.recording.coarseness for use in uses} == {2}
+    found = container.read(container.write(HEADER, layout, Sections(tensors=tensors)), layout)
+    assert all(np.array_equal(found.tensors[name].values, section.values) for name, section in tensors.items())
 
 
 def test_a_file_is_never_larger_than_with_static_tables() -> None:

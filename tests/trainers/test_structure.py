@@ -21,7 +21,7 @@ def independent(density: float, shape: tuple[int, int] = (256, 1100), seed: int 
 @pytest.mark.parametrize("density", [0.0, 0.002, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_independent_values_have_no_structure(density: float, seed: int) -> None:
-    assert not is_structured(independent(density, seed=seed))
+    assert not is_structured([independent(density, seed=seed)])
 
 
 def test_each_kind_of_structure_is_found() -> None:
@@ -36,7 +36,7 @@ def test_each_kind_of_structure_is_found() -> None:
     signs = np.abs(independent(1.0)) * np.repeat(generator.choice([-1, 1], (256, 550)), 2, axis=1).astype(np.int32)
     for values in (rows, columns, neighbours, scales, signs):
         assert values.shape == shape
-        assert is_structured(values)
+        assert is_structured([values])
 
 
 def test_the_width_of_a_grid() -> None:

@@ -21,6 +21,7 @@ from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
 
 NUM_KINDS = 8
 _CHUNK = 1 << 20
+_NUM_WIDTHS = structure.MAX_WIDTH + 1
 RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE = range(5)
 
 
@@ -29,7 +30,8 @@ class Recording:
     """The bits of one adaptive matrix, each with its probability, in the order of the stream."""
 
     width: int
-    """Of the grid on which the columns lie; stored with them."""
+    """Of the grid on which the columns lie; stored with them, and so is ``coarseness``."""
+    coarseness: int
     bits: npt.NDArray[np.uint8]
     ones: npt.NDArray[np.uint16]
 
@@ -165,7 +167,8 @@ class Adaptive(AbstractCodec):
     """Kind ``ADAPTIVE``: integers without a table, as ``adaptive.code`` codes a matrix. Argument: as of ``INTEGERS``.
 
     Rows are the first axis, columns the others; of one axis, columns. Trailing rows and columns of zeros are left
-    out. Before the stream: the number of rows left; if any, of columns; and the width of their grid.
+    out. Before the stream: the number of rows left; if any, of columns; and the width of their grid, to which 65 is
+    added for each unit of coarseness.
     """
 
     def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
@@ -175,7 +178,7 @@ class Adaptive(AbstractCodec):
             return
         put_varint(out, live.shape[1])
         assert use.recording is not None, "the plan records what it chooses"
-        put_varint(out, use.recording.width)
+        put_varint(out, use.recording.width + _NUM_WIDTHS * use.recording.coarseness)
         for bits, ones in use.recording.chunks():
             encoder.encode_bits(bits, ones)
 
@@ -184,28 +187,28 @@ class Adaptive(AbstractCodec):
         num_rows, num_columns = matrix_shape(use.entry.shape)
         live_rows = reader.varint()
         live_columns = reader.varint() if live_rows else 0
-        width = reader.varint() if live_rows else 0
+        coarseness, width = divmod(reader.varint() if live_rows else 0, _NUM_WIDTHS)
         if live_rows > num_rows or live_columns > num_columns or (live_rows and not live_columns):
             raise RfzError(
                 f"the file is malformed: tensor {use.entry.name!r} has {num_rows} rows of {num_columns} columns, "
                 f"{live_rows} of {live_columns} are said to be stored"
             )
-        if live_rows and not adaptive.num_steps((live_rows, live_columns)):
+        if coarseness > adaptive.MAX_COARSENESS:
+            raise RfzError(f"the file is malformed: coarseness {coarseness}, at most {adaptive.MAX_COARSENESS} may be")
+        if live_rows and not adaptive.num_steps((live_rows, live_columns), coarseness):
             raise RfzError(f"the file is malformed: {live_rows} rows of tensor {use.entry.name!r} are too many at once")
-        if width > structure.MAX_WIDTH:
-            raise RfzError(f"the file is malformed: a grid is {width} columns wide, at most {structure.MAX_WIDTH}")
         stored_bytes = reader.position - start
-        return lambda decoder: self._decode(use, (live_rows, live_columns), width, stored_bytes, decoder)
 
-    def _decode(self, use: Use, live: tuple[int, int], width: int, stored_bytes: int, decoder: Decoder) -> Coded:
-        before = decoder.information_bits
-        values = np.zeros(matrix_shape(use.entry.shape), np.int32)
-        if live[0]:
-            values[: live[0], : live[1]] = adaptive.code(
-                np.zeros(live, np.int32), width, lambda ones, _: decoder.decode_bits(ones)
-            )
-        section = Integers(values=values.reshape(use.entry.shape), table=use.argument)
-        return Coded(section=section, stored_bytes=stored_bytes, coded_bits=decoder.information_bits - before)
+        def finish(decoder: Decoder) -> Coded:
+            before = decoder.information_bits
+            values = np.zeros((num_rows, num_columns), np.int32)
+            if live_rows:
+                live = values[:live_rows, :live_columns]
+                live[:] = adaptive.code(live, width, coarseness, lambda ones, _: decoder.decode_bits(ones))
+            section = Integers(values=values.reshape(use.entry.shape), table=use.argument)
+            return Coded(section=section, stored_bytes=stored_bytes, coded_bits=decoder.information_bits - before)
+
+        return finish
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:

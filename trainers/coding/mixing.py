@@ -57,17 +57,17 @@ def logarithm(x: Ints, /) -> Ints:
     return logarithms
 
 
-def logit(ones: Ints, zeros: Ints, /) -> Ints:
-    """Of the probability ones / (ones + zeros); both positive."""
-    both = logarithm(np.concatenate((ones, zeros)))  # one call: what it costs to begin counts
-    return _clip(both[: len(ones)] - both[len(ones) :])
+def logit(evidence: Ints, /) -> Ints:
+    """Of the probability ones / (ones + zeros): ``evidence`` (2, n) holds ones and zeros, all positive."""
+    ones, zeros = logarithm(evidence)
+    return _clip(ones - zeros)
 
 
 @functools.cache
 def _probability_table() -> Ints:
     odd = 2 * np.arange(ONE, dtype=np.int64) + 1
-    logits = logarithm(odd) - logarithm(2 * ONE - odd)
-    return np.minimum(np.searchsorted(logits, np.arange(-_LIMIT, _LIMIT + 1)), ONE - 1).astype(np.int64)
+    ones, zeros = logarithm(np.stack((odd, 2 * ONE - odd)))
+    return np.minimum(np.searchsorted(ones - zeros, np.arange(-_LIMIT, _LIMIT + 1)), ONE - 1).astype(np.int64)
 
 
 def probability(logits: Ints, /) -> Ints:
@@ -80,22 +80,26 @@ def _clip(logits: Ints) -> Ints:
 
 
 class Counter:
-    """Counts of zeros and ones in each of a number of contexts."""
+    """How often a one and a zero occurred in each of a number of contexts: ``counts`` (2, contexts)."""
 
     def __init__(self, num_contexts: int) -> None:
-        self.num_contexts = num_contexts
-        self._counts = np.zeros((2, num_contexts), np.int64)
+        self.counts = np.zeros((2, num_contexts), np.int64)
 
-    def logits(self, prior: Ints | int, strength: int) -> Ints:
+    def logits(self, prior: Ints | int, strength: Ints | int) -> Ints:
         """Of a one, in every context, where ``strength`` / 16 further bits had the ``prior`` in 2^-16."""
-        zeros, ones = self._counts
-        return logit((ones << 20) + strength * (prior + 1), (zeros << 20) + strength * (ONE - prior))
+        return logit(evidence(self.counts, prior, strength))
 
     def count(self, contexts: Ints, bits: Ints) -> None:
-        size = self._counts.shape[1]
-        ones = np.bincount(contexts[bits == 1], minlength=size)
-        self._counts[1] += ones
-        self._counts[0] += np.bincount(contexts, minlength=size) - ones
+        """Count ``bits`` (n,), each in its ``contexts`` (..., n)."""
+        num_contexts = self.counts.shape[1]
+        found = np.bincount((contexts + num_contexts * (1 - bits)).reshape(-1), minlength=2 * num_contexts)
+        self.counts += found.reshape(2, num_contexts)
+
+
+def evidence(counts: Ints, prior: Ints | int, strength: Ints | int, /) -> Ints:
+    """``counts`` (2, n) of ones and zeros, and ``strength`` / 16 further bits of the ``prior``; for ``logit``."""
+    ones, zeros = counts << 20
+    return np.stack((ones + strength * (prior + 1), zeros + strength * (ONE - prior)))
 
 
 class Mixer:
@@ -109,29 +113,34 @@ class Mixer:
         """``start``: the first weight of each input."""
         self._weights = np.array([[float(round(ONE * weight)) for weight in start]] * num_sets)
         self._seen = np.zeros(num_sets, np.int64)
-        self._inputs, self._gates, self._mixed = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, np.int64)
+        self._inputs, self._mixed = np.zeros((len(start), 0)), np.zeros(0, np.int64)
+        self._gates: npt.NDArray[np.bool_] | None = None
 
-    def mix(self, inputs: Sequence[Ints | int], gate: Ints | int, num_bits: int) -> Ints:
-        """Probability (n,), as of ``probability``, from logits (n,) or scalars and the set of each (n,) or of all."""
-        self._inputs = np.empty((len(inputs), num_bits))
-        for row, one in zip(self._inputs, inputs, strict=True):
-            row[:] = one
-        self._gates = (np.arange(len(self._seen))[:, None] == np.broadcast_to(gate, num_bits)).astype(np.float64)
+    def mix(self, inputs: Ints, gate: Ints | None = None) -> Ints:
+        """Probability (n,), as of ``probability``, from logits (inputs, n) and the set of each (n,), if several."""
+        self._inputs = inputs.astype(np.float64)
         dots = self._weights @ self._inputs  # (sets, n)
-        if len(self._seen) > 1:
-            dots *= self._gates
-        self._mixed = probability(np.floor(dots.sum(axis=0) / ONE).astype(np.int64))
+        if gate is None:
+            dot = dots[0]
+        else:
+            self._gates = np.arange(len(self._seen))[:, None] == gate
+            dot = np.choose(gate, dots)
+        self._mixed = probability(np.floor(dot / ONE).astype(np.int64))
         return self._mixed
 
     def learn(self, bits: Ints) -> None:
         """One step of gradient descent on the code length of what was mixed last: ``bits`` (n,)."""
-        errors = self._gates * ((bits << 16) - self._mixed)  # (sets, n)
+        errors = ((bits << 16) - self._mixed)[None].astype(np.float64)
+        if self._gates is None:
+            num_bits, num_ones = np.array([len(bits)]), bits.sum()
+        else:
+            errors = self._gates * errors
+            num_bits, num_ones = self._gates.sum(axis=1), self._gates @ bits
         gradients = (errors @ self._inputs.T).astype(np.int64)
         rates = _RATE + _FIRST_RATE * _SOON // (_SOON + self._seen)
         # a sum over many bits would overshoot: beyond some it counts as their mean
-        num_bits = np.maximum(self._gates.sum(axis=1).astype(np.int64), _MOST)
-        self._weights += (gradients * (rates * _MOST)[:, None] // num_bits[:, None]) >> 24
-        self._seen += (self._gates @ bits.astype(np.float64)).astype(np.int64)
+        self._weights += (gradients * (rates * _MOST)[:, None] // np.maximum(num_bits, _MOST)[:, None]) >> 24
+        self._seen += num_ones
 
 
 _RATE, _FIRST_RATE, _SOON, _MOST = 64, 192, 200, 32

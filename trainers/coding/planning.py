@@ -13,8 +13,11 @@ from trainers.coding.codecs import Recording, Use
 from trainers.coding.coder import information_bits
 from trainers.coding.sections import Entry, Integers, Layout, Raw, Sections
 
+Ints32 = npt.NDArray[np.int32]
+
 _SMALL = 1 << 18  # values for which all ways are tried
 _FEW_CALLS = 1 << 13  # less than a second
+_MANY_STEPS = 1 << 13  # about ten seconds
 
 
 def plan(layout: Layout, sections: Sections) -> list[Use]:
@@ -30,11 +33,16 @@ def plan(layout: Layout, sections: Sections) -> list[Use]:
             groups.setdefault(section.table, []).append(entry)
     if sorted(groups) != list(range(len(groups))):
         raise ValueError(f"tables are numbered {sorted(groups)}: wanted 0 to {len(groups) - 1} without a gap")
+    values = {
+        table: [cast(Integers, sections.tensors[entry.name]).values for entry in entries]
+        for table, entries in groups.items()
+    }
+    matrices = {table: _promising(tensors) for table, tensors in values.items()}
+    coarseness = _coarseness([matrix for some in matrices.values() for matrix in some if matrix.size])
     uses: dict[str, Use] = {}
     for table, entries in groups.items():
-        values = [cast(Integers, sections.tensors[entry.name]).values for entry in entries]
-        static = tables.count(values)
-        recordings = _record(values)
+        static = tables.count(values[table])
+        recordings = [_record(matrix, coarseness) if matrix.size else None for matrix in matrices[table]]
         adaptive_bits = sum(8.0 if recording is None else 40 + recording.information_bits() for recording in recordings)
         is_adaptive = bool(recordings) and adaptive_bits < _static_bits(static)
         for index, entry in enumerate(entries):
@@ -62,35 +70,41 @@ def _static_bits(table: tables.Table) -> float:
     return 8 * len(stored) + float(table.counts @ information_bits(table.counts))
 
 
-def _record(values: Sequence[npt.NDArray[np.int32]]) -> list[Recording | None]:
-    """The tensors of a table as coded adaptively, None for one without values; empty where that promises nothing."""
+def _promising(values: Sequence[Ints32]) -> list[Ints32]:
+    """The tensors of a table as adaptive coding sees them; none where that is slow or promises nothing."""
     matrices = [codecs.live_block(codecs.as_matrix(tensor)) for tensor in values]
-    if not _is_fast([matrix for matrix in matrices if matrix.size]):
-        return []
-    is_small = sum(matrix.size for matrix in matrices) <= _SMALL
-    if not is_small and not any(structure.is_structured(matrix) for matrix in matrices if matrix.size):
-        return []
-    return [_record_matrix(matrix) if matrix.size else None for matrix in matrices]
+    filled = [matrix for matrix in matrices if matrix.size]
+    is_small = sum(matrix.size for matrix in filled) <= _SMALL
+    return matrices if _is_fast(filled) and (is_small or structure.is_structured(filled)) else []
 
 
-def _is_fast(matrices: Sequence[npt.NDArray[np.int32]]) -> bool:
+def _is_fast(matrices: Sequence[Ints32]) -> bool:
     """By the calls of the coder: each step has some for every magnitude.
 
     Vectors of large numbers have more calls than values, and little to learn.
     """
-    num_steps = [adaptive.num_steps((matrix.shape[0], matrix.shape[1])) for matrix in matrices]
+    num_steps = [adaptive.num_steps(matrix.shape, 0) for matrix in matrices]
     largest = [min(int(np.abs(matrix).max()), 64) for matrix in matrices]
     num_calls = sum(steps * (3 + magnitude) for steps, magnitude in zip(num_steps, largest, strict=True))
     return all(num_steps) and num_calls <= max(_FEW_CALLS, 4 * sum(matrix.size for matrix in matrices))
 
 
-def _record_matrix(matrix: npt.NDArray[np.int32]) -> Recording:
+def _coarseness(matrices: Sequence[Ints32]) -> int:
+    """The least at which a whole file takes seconds."""
+    for coarseness in range(adaptive.MAX_COARSENESS):
+        if sum(adaptive.num_steps(matrix.shape, coarseness) for matrix in matrices) <= _MANY_STEPS:
+            return coarseness
+    return adaptive.MAX_COARSENESS
+
+
+def _record(matrix: Ints32, coarseness: int) -> Recording:
     width = structure.grid_width(matrix)
-    widths = {0, width} if matrix.size <= _SMALL else {width}
-    return min((_record_with(matrix, one) for one in sorted(widths)), key=Recording.information_bits)
+    widths = {0, width} if matrix.size <= _SMALL and coarseness == 0 else {width}
+    recordings = [_record_with(matrix, one, coarseness) for one in sorted(widths)]
+    return min(recordings, key=Recording.information_bits)
 
 
-def _record_with(matrix: npt.NDArray[np.int32], width: int) -> Recording:
+def _record_with(matrix: Ints32, width: int, coarseness: int) -> Recording:
     all_bits: list[npt.NDArray[np.uint8]] = []
     all_ones: list[npt.NDArray[np.uint16]] = []
 
@@ -99,5 +113,5 @@ def _record_with(matrix: npt.NDArray[np.int32], width: int) -> Recording:
         all_ones.append(ones.astype(np.uint16))
         return bits
 
-    adaptive.code(matrix, width, port)
-    return Recording(width=width, bits=np.concatenate(all_bits), ones=np.concatenate(all_ones))
+    adaptive.code(matrix, width, coarseness, port)
+    return Recording(width=width, coarseness=coarseness, bits=np.concatenate(all_bits), ones=np.concatenate(all_ones))

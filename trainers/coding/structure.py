@@ -1,8 +1,8 @@
-"""Looks at a matrix of integers before it is coded: is there anything that one table for all values does not know?"""
+"""Looks at matrices of integers before they are coded: is there anything that one table for all does not know?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,24 +23,35 @@ def grid_width(values: npt.NDArray[np.int32], /) -> int:
     return best if best and coincide[best] > 0 else 0
 
 
-def is_structured(values: npt.NDArray[np.int32], /) -> bool:
-    """Whether a row, a column or a neighbour tells more of zeros, magnitudes or signs than it costs to learn.
+def is_structured(matrices: Sequence[npt.NDArray[np.int32]], /) -> bool:
+    """Whether rows, columns or neighbours tell more of zeros, magnitudes or signs than it costs to learn.
 
-    By the two-part code length of some rows: half a logarithm of the number of values for each context (Rissanen 1978,
-    "Modeling by shortest data description"), and a thousandth of the whole, which chance alone may save.
+    By the two-part code length of some rows of each matrix: half a logarithm of the number of values for each context
+    (Rissanen 1978, "Modeling by shortest data description"); and than a thousandth, which chance alone may save.
     """
-    sample = _sample(values)
+    whole, saved = np.zeros(3), np.zeros(3)
+    for matrix in matrices:
+        # what is seen in a sample stands for all values
+        weight = matrix.size / max(_sample(matrix).size, 1)
+        for index, (bits, saving) in enumerate(_savings(_sample(matrix))):
+            whole[index] += weight * bits
+            saved[index] += weight * saving
+    return bool((saved > whole / 1000).any())
+
+
+def _savings(sample: npt.NDArray[np.int32]) -> Iterator[tuple[float, float]]:
+    """Of zeros, of large magnitudes and of signs: how many bits they take, and how many the best context saves."""
     magnitudes = np.abs(sample)
     ordinary = np.median(magnitudes)
     width = grid_width(sample)
     for events in (sample != 0, magnitudes > ordinary, sample > 0):
-        total = _bits(events.sum(), events.size)
+        total = float(_bits(events.sum(), events.size))
         cost = 0.5 * np.log2(events.size)
-        for ones, seen in _contexts(events, width):
-            saved = total * (seen.sum() / events.size) - _bits(ones, seen).sum() - cost * len(ones)
-            if saved > total / 1000:
-                return True
-    return False
+        savings = (
+            total * float(seen.sum() / events.size) - float(_bits(ones, seen).sum()) - cost * len(ones)
+            for ones, seen in _contexts(events, width)
+        )
+        yield total, max(0.0, *savings)
 
 
 def _contexts(events: npt.NDArray[np.bool_], width: int) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
