@@ -155,7 +155,7 @@ class StaticTables(AbstractCodec):
         self._left[use.argument] = self._left[use.argument] - found
         if (self._left[use.argument] < 0).any():
             raise RfzError("the coded stream is damaged: its symbols do not match their frequency table")
-        values = table.symbols[indices].reshape(use.entry.shape)
+        values = table.values(indices).reshape(use.entry.shape)
         return Coded(
             section=Integers(values=values, table=use.argument),
             coded_bits=float(found @ information_bits(table.counts)),

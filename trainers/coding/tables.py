@@ -35,7 +35,7 @@ class Table:
         """Positions in ``symbols`` of ``values`` (n,), all of which occur in the table."""
         if not len(self.symbols):
             return np.zeros(0, np.int32)
-        first, num_possible = self.symbols[0], int(self.symbols[-1]) - int(self.symbols[0]) + 1
+        first, num_possible = self.symbols[0], self._num_possible
         positions: npt.NDArray[np.int32]
         if num_possible == len(self.symbols):
             positions = values - first
@@ -46,6 +46,16 @@ class Table:
         else:
             positions = np.searchsorted(self.symbols, values).astype(np.int32)
         return positions
+
+    def values(self, positions: npt.NDArray[np.int32], /) -> npt.NDArray[np.int32]:
+        """The inverse of ``index``."""
+        is_gapless = len(self.symbols) > 0 and self._num_possible == len(self.symbols)  # adding beats looking up
+        found: npt.NDArray[np.int32] = positions + self.symbols[0] if is_gapless else self.symbols[positions]
+        return found
+
+    @property
+    def _num_possible(self) -> int:
+        return int(self.symbols[-1]) - int(self.symbols[0]) + 1
 
 
 def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
