@@ -1,0 +1,38 @@
+"""Files that an attacker makes: a checksum that fits, whatever the content; and what opening one says."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainers.coding.bytestream import RfzError, put_varint
+from trainers.compressed import load_compressed
+
+
+def sealed(data: bytes) -> bytes:
+    return data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little")
+
+
+def error_of(path: Path, data: bytes, **options: Any) -> str:
+    """The message without the file's name, which comes first."""
+    path = path / "x.rfz"
+    path.write_bytes(data)
+    started = time.perf_counter()
+    with pytest.raises(RfzError) as caught:
+        load_compressed(path, **options)
+    assert time.perf_counter() - started < 2
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable(), "one line"
+    return message.removeprefix(f"{path}: ")
+
+
+def varints(*values: int) -> bytes:
+    out = bytearray()
+    for value in values:
+        put_varint(out, value)
+    return bytes(out)
