@@ -6,7 +6,6 @@ import abc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from trainers.lookup import nearest
@@ -20,8 +19,12 @@ class AbstractDomain(abc.ABC):
         """All values of a choice; of a range, ``num_values`` evenly spaced ones from end to end (of 1: the middle)."""
 
     @abc.abstractmethod
-    def draw(self, generator: Random) -> Any:
-        """One value. Uses ``generator.random()`` only, the one draw that Python promises never to change."""
+    def at(self, fraction: float) -> Any:
+        """The value at ``fraction``, 0 <= fraction < 1, of the way through; uniform fractions draw values."""
+
+    @abc.abstractmethod
+    def contains(self, value: Any) -> bool:
+        """Whether ``value`` is one that the setting may take."""
 
     @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -41,8 +44,11 @@ class Choice(AbstractDomain):
     def grid(self, num_values: int) -> list[Any]:
         return list(self.values)
 
-    def draw(self, generator: Random) -> Any:
-        return self.values[int(generator.random() * len(self.values))]
+    def at(self, fraction: float) -> Any:
+        return self.values[int(fraction * len(self.values))]
+
+    def contains(self, value: Any) -> bool:
+        return value in self.values
 
     def to_dict(self) -> dict[str, Any]:
         return {"choice": list(self.values)}
@@ -64,19 +70,22 @@ class Real(AbstractDomain):
             raise ValueError(f"wanted [low, high] with {'0 < ' if self.log else ''}low < high")
 
     def grid(self, num_values: int) -> list[float]:
-        return [self._at(fraction) for fraction in _fractions(num_values)]
+        return [self.at(fraction) for fraction in _fractions(num_values)]
 
-    def draw(self, generator: Random) -> float:
-        return self._at(generator.random())
+    def at(self, fraction: float) -> float:
+        ratio_or_width = self.high / self.low if self.log else self.high - self.low
+        return self.round(self.low * ratio_or_width**fraction if self.log else self.low + ratio_or_width * fraction)
+
+    def round(self, value: float) -> float:
+        """To six significant digits, or within the range."""
+        rounded = float(f"{value:.6g}")
+        return rounded if self.low <= rounded <= self.high else float(min(max(value, self.low), self.high))
+
+    def contains(self, value: Any) -> bool:
+        return _are_numbers(value) and self.low <= value <= self.high
 
     def to_dict(self) -> dict[str, Any]:
         return {"loguniform" if self.log else "uniform": [float(self.low), float(self.high)]}
-
-    def _at(self, fraction: float) -> float:
-        ratio_or_width = self.high / self.low if self.log else self.high - self.low
-        value = self.low * ratio_or_width**fraction if self.log else self.low + ratio_or_width * fraction
-        rounded = float(f"{value:.6g}")
-        return rounded if self.low <= rounded <= self.high else float(min(max(value, self.low), self.high))
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,11 @@ class Integers(AbstractDomain):
         spaced = (round(self.low + (self.high - self.low) * fraction) for fraction in _fractions(num_values))
         return list(dict.fromkeys(spaced))
 
-    def draw(self, generator: Random) -> int:
-        return self.low + int(generator.random() * (self.high - self.low + 1))
+    def at(self, fraction: float) -> int:
+        return self.low + int(fraction * (self.high - self.low + 1))
+
+    def contains(self, value: Any) -> bool:
+        return isinstance(value, int) and _are_numbers(value) and self.low <= value <= self.high
 
     def to_dict(self) -> dict[str, Any]:
         return {"integers": [self.low, self.high]}

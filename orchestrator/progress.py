@@ -47,16 +47,10 @@ class ProgressView(tune.Callback):
         self._ended(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        # The trial itself records what it raises: Ray reports an error only where the worker died.
-        trial_id = trial.config["request"]["trial_id"]
-        if self._journal.ended(trial_id) is None:
-            if self._journal.config(trial_id) is None:
-                self._journal.begin(trial_id, trial.config["request"]["config"], {})
-            self._journal.end(trial_id, Ended(outcome=Outcome.FAILED, reason="the worker process died"))
         self._ended(trial)
 
     def _ended(self, trial: Any) -> None:
-        trial_id = trial.config["request"]["trial_id"]
+        trial_id = trial.config["trial_id"]
         self._num_ended += 1
         self._bar.update(self._task, completed=self._num_ended)
         width = len(str(self._num_trials))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
-from orchestrator.domains import AbstractDomain, parse_setting
+from orchestrator.domains import AbstractDomain, Choice, parse_setting
 from trainers import checks
 from trainers.config import Spec
 
@@ -58,16 +57,44 @@ class Space:
         """Architecture by architecture, method by method; the last domain varies fastest."""
         for architecture, method in itertools.product(self.architectures, self.methods):
             branch = self._branch(architecture, method)
-            domains: list[AbstractDomain] = []
-            _fill(branch, domains.append)
+            domains = [domain for _, domain in _domains(branch)]
             for values in itertools.product(*(domain.grid(num_values) for domain in domains)):
-                yield _filled(branch, iter(values))
+                yield _filled(branch, values)
 
-    def draw(self, generator: Random) -> Configuration:
-        """One architecture, one method, then a value of each of their domains."""
-        architecture = self.architectures[int(generator.random() * len(self.architectures))]
-        method = self.methods[int(generator.random() * len(self.methods))]
-        return _fill(self._branch(architecture, method), lambda domain: domain.draw(generator))
+    def at(self, fractions: Iterable[float]) -> Configuration:
+        """One architecture, one method, then a value of each of their domains, by ``num_fractions`` or fewer."""
+        following = iter(fractions)
+        return self.choose(lambda name, domain: domain.at(next(following)))
+
+    def choose(self, choose: Callable[[str, AbstractDomain], Any]) -> Configuration:
+        """The configuration of what ``choose(name, domain)`` returns: first for ``architecture`` and ``method``, by
+        their numbers, then for each domain that these two leave open. A name always has the same domain."""
+        architecture = choose("architecture", Choice(range(len(self.architectures))))
+        method = choose("method", Choice(range(len(self.methods))))
+        branch = self._branch(self.architectures[architecture], self.methods[method])
+        names = {"architecture": f"architecture {architecture}", "method": f"method {method}"}
+        values = [choose(_renamed(path, names), domain) for path, domain in _domains(branch)]
+        return _filled(branch, values)
+
+    def locate(self, configuration: Configuration) -> dict[str, Any] | None:
+        """What ``choose`` would have to return for ``configuration``, by name; None where it is not in the space."""
+        for numbers in itertools.product(range(len(self.architectures)), range(len(self.methods))):
+            branch = self._branch(self.architectures[numbers[0]], self.methods[numbers[1]])
+            domains = dict(_domains(branch))
+            given = dict(_leaves(configuration, domains))
+            if all(path in given and domain.contains(given[path]) for path, domain in domains.items()) and (
+                _filled(branch, [given[path] for path in domains]) == configuration
+            ):
+                names = {"architecture": f"architecture {numbers[0]}", "method": f"method {numbers[1]}"}
+                located = {_renamed(path, names): given[path] for path in domains}
+                return {"architecture": numbers[0], "method": numbers[1], **located}
+        return None
+
+    @property
+    def num_fractions(self) -> int:
+        """The most that ``at`` needs."""
+        pairs = itertools.product(self.architectures, self.methods)
+        return 2 + max(len(list(_domains(self._branch(*pair)))) for pair in pairs)
 
     def _branch(self, architecture: SpecSpace, method: SpecSpace) -> dict[str, Any]:
         specs = {"task": self.task, "architecture": architecture, "method": method}
@@ -105,17 +132,41 @@ def identity(configuration: Configuration) -> str:
     return json.dumps(configuration, sort_keys=True)
 
 
-def _filled(tree: Mapping[str, Any], values: Iterator[Any]) -> dict[str, Any]:
-    """``tree`` with the next of ``values`` in place of each domain."""
-    return _fill(tree, lambda _: next(values))
+Path = tuple[str, ...]
 
 
-def _fill(tree: Mapping[str, Any], choose: Callable[[AbstractDomain], Any]) -> dict[str, Any]:
-    """``tree`` with ``choose(domain)`` in place of each domain, visited in order."""
-    filled: dict[str, Any] = {}
+def _domains(tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, AbstractDomain]]:
+    """Where ``tree`` has domains, and which."""
     for key, item in tree.items():
         if isinstance(item, AbstractDomain):
-            filled[key] = choose(item)
+            yield (*path, key), item
+        elif isinstance(item, Mapping):
+            yield from _domains(item, (*path, key))
+
+
+def _filled(tree: Mapping[str, Any], values: Iterable[Any]) -> Configuration:
+    """``tree`` with the next of ``values`` in place of each domain."""
+    following = iter(values)
+
+    def fill(item: Any) -> Any:
+        if isinstance(item, AbstractDomain):
+            return next(following)
+        return {key: fill(part) for key, part in item.items()} if isinstance(item, Mapping) else item
+
+    return {key: fill(item) for key, item in tree.items()}
+
+
+def _leaves(tree: Any, paths: Iterable[Path]) -> Iterator[tuple[Path, Any]]:
+    """What ``tree`` has at each of ``paths``, where it has something."""
+    for path in paths:
+        item = tree
+        for key in path:
+            if not isinstance(item, Mapping) or key not in item:
+                break
+            item = item[key]
         else:
-            filled[key] = _fill(item, choose) if isinstance(item, Mapping) else item
-    return filled
+            yield path, item
+
+
+def _renamed(path: Path, names: Mapping[str, str]) -> str:
+    return ".".join((names.get(path[0], path[0]), *path[1:]))

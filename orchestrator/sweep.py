@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from orchestrator import registries
 from orchestrator.document import parse_yaml
 from orchestrator.domains import AbstractDomain
+from orchestrator.goals import Constraint, Goals, parse_objectives
 from orchestrator.searchers import SEARCHERS
-from orchestrator.searchers.base import AbstractSearch
-from orchestrator.space import Space, SpecSpace, parse_count, parse_specs, setting_to_dict
+from orchestrator.searchers.base import AbstractSearcher
+from orchestrator.space import Configuration, Space, SpecSpace, parse_count, parse_specs, setting_to_dict
 from trainers.config import Spec, TrialConfig, values_identity
 from trainers.lookup import check_complete, find, nearest
 
@@ -81,6 +83,12 @@ def _search(value: Any) -> dict[str, Any]:
         raise ValueError(f"search {spec.name!r}: {error}") from error
 
 
+def _constraints(value: Any) -> tuple[Constraint, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"constraints is {value!r}: wanted a list, such as ['size_bytes <= 20 kB']")
+    return tuple(item if isinstance(item, Constraint) else Constraint.parse(item) for item in value)
+
+
 class Sweep(_Frozen):
     """Everything a sweep runs, resolved: names exist, arguments fit, open rate knobs are domains."""
 
@@ -97,6 +105,8 @@ class Sweep(_Frozen):
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
     search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default="grid", validate_default=True)
+    objectives: Annotated[tuple[str, ...], PlainValidator(parse_objectives)] = Goals().objectives
+    constraints: Annotated[tuple[Constraint, ...], PlainValidator(_constraints)] = ()
     resources: Resources = Resources()
 
     @field_validator("name")
@@ -144,6 +154,8 @@ class Sweep(_Frozen):
             "seed": self.seed,
             "seeds": self.seeds,
             "search": dict(self.search),
+            **({"objectives": list(self.objectives)} if self.objectives != Goals().objectives else {}),
+            **({"constraints": [str(constraint) for constraint in self.constraints]} if self.constraints else {}),
             "resources": self.resources.model_dump(),
         }
 
@@ -177,10 +189,14 @@ class Sweep(_Frozen):
             init_from=self.init_from,
         )
 
-    def start_search(self) -> AbstractSearch:
-        """The searcher at its beginning."""
+    @property
+    def goals(self) -> Goals:
+        return Goals(objectives=self.objectives, constraints=self.constraints)
+
+    @property
+    def searcher(self) -> AbstractSearcher:
         settings = {key: value for key, value in self.search.items() if key != "name"}
-        return SEARCHERS[self.search["name"]](**settings).start(self.space, self.seed)
+        return SEARCHERS[self.search["name"]](**settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,32 +207,36 @@ class Trial:
     config: TrialConfig
 
 
-def plan(sweep: Sweep) -> list[Trial]:
-    """Every trial, checked before any starts.
+def trials_of(
+    sweep: Sweep, configurations: Sequence[Configuration], *, first_number: int = 0, seeds_together: bool = True
+) -> list[Trial]:
+    """Each configuration with each seed: configuration by configuration, or else seed by seed."""
+    numbered = list(enumerate(configurations, start=first_number))
+    seeds = range(sweep.seed, sweep.seed + sweep.seeds)
+    by_seed = ((one, seed) for seed in seeds for one in numbered)
+    pairs = itertools.product(numbered, seeds) if seeds_together else by_seed
+    return [
+        Trial(
+            trial_id=f"{number:04d}-{configuration['method']['name']}-s{seed}",
+            config=TrialConfig.from_dict({**configuration, "seed": seed}),
+        )
+        for (number, configuration), seed in pairs
+    ]
 
-    All configurations of the first seed come first, so that an interrupted sweep already shows a whole frontier.
+
+def check_trials(trials: Iterable[Trial]) -> None:
+    """Find what is wrong with a method before anything runs.
 
     Raises:
         SweepError: a trial cannot be made; says why.
     """
     from trainers.instantiate import make_method  # loads torch
 
-    configurations = list(iter(sweep.start_search().ask, None))
-    digits = max(4, len(str(len(configurations) - 1)))
-    trials = [
-        Trial(
-            trial_id=f"{number:0{digits}d}-{configuration['method']['name']}-s{seed}",
-            config=TrialConfig.from_dict({**configuration, "seed": seed}),
-        )
-        for seed in range(sweep.seed, sweep.seed + sweep.seeds)
-        for number, configuration in enumerate(configurations)
-    ]
     try:
-        for trial in trials[: len(configurations)]:
-            make_method(trial.config.method)
+        for spec in {str(trial.config.method): trial.config.method for trial in trials}.values():
+            make_method(spec)
     except ValueError as error:
         raise SweepError(str(error)) from error
-    return trials
 
 
 def load_document(path: str | Path) -> dict[str, Any]:

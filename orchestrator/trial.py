@@ -24,19 +24,26 @@ _TRACKING_INTERVAL_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a worker is sent."""
+class Setting:
+    """What all trials of a sweep share."""
 
     sweep_id: str
-    trial_id: str
-    config: dict[str, Any]
-    """Of a ``TrialConfig``."""
     directory: str
     """Of the sweep, on storage that worker and driver share."""
     import_path: str
     """Where the user's own modules are."""
     num_threads: int
     use_gpu: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One trial, as a worker is sent it."""
+
+    setting: Setting
+    trial_id: str
+    config: dict[str, Any]
+    """Of a ``TrialConfig``."""
 
 
 def execute(request: Request, *, report: Callable[[Progress], None], track: Callable[[str], None]) -> Ended:
@@ -47,11 +54,11 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
         report: told each report of the training.
         track: told the trial's id when there is something new on disk, at most every five seconds, and at the end.
     """
-    journal = Journal(Path(request.directory))
+    journal = Journal(Path(request.setting.directory))
     ended = journal.ended(request.trial_id)
     if ended is not None and ended.outcome is Outcome.FINISHED:
         return ended
-    journal.begin(request.trial_id, request.config, _environment(request))
+    journal.begin(request.trial_id, request.config, _environment(request.setting))
     track(request.trial_id)
     last_tracked = time.monotonic()
 
@@ -72,14 +79,14 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
     return ended
 
 
-def run_on_ray(config: dict[str, Any], *, tracker: Any) -> None:
-    """The Ray Tune trainable; ``config["request"]`` holds a ``Request`` as a dict."""
+def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any) -> None:
+    """The Ray Tune trainable; ``config`` holds a trial's id and configuration."""
     from ray import tune
 
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 
-    execute(Request(**config["request"]), report=report, track=tracker.sync.remote)
+    execute(Request(setting=setting, **config), report=report, track=tracker.sync.remote)
 
 
 def _finish(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> Ended:
@@ -99,18 +106,19 @@ def _train(request: Request, journal: Journal, on_progress: Callable[[Progress],
     from trainers.config import TrialConfig
     from trainers.train import train
 
-    if request.import_path not in sys.path:
-        sys.path.insert(0, request.import_path)
-    if request.use_gpu and not torch.cuda.is_available():
+    setting = request.setting
+    if setting.import_path not in sys.path:
+        sys.path.insert(0, setting.import_path)
+    if setting.use_gpu and not torch.cuda.is_available():
         raise ValueError("resources.gpu asks for a GPU and torch sees none: install torch with CUDA, or set it to 0")
-    torch.set_num_threads(request.num_threads)
+    torch.set_num_threads(setting.num_threads)
     points = train(
         TrialConfig.from_dict(request.config),
         on_progress,
         journal.trial_directory(request.trial_id),
-        sweep_id=request.sweep_id,
+        sweep_id=setting.sweep_id,
         trial_id=request.trial_id,
-        device="cuda" if request.use_gpu else "cpu",
+        device="cuda" if setting.use_gpu else "cpu",
     )
     for point in points:
         path = Path(point.path)
@@ -121,18 +129,18 @@ def _train(request: Request, journal: Journal, on_progress: Callable[[Progress],
             writer.writerow([share.part, share.name, f"{share.size_bytes:.3f}"])
         write_atomically(path.with_suffix(".sections.csv"), table.getvalue().encode())
     # relative to the sweep, whose folder may move
-    return [replace(point, path=str(Path(point.path).relative_to(request.directory))) for point in points]
+    return [replace(point, path=str(Path(point.path).relative_to(setting.directory))) for point in points]
 
 
-def _environment(request: Request) -> dict[str, str]:
+def _environment(setting: Setting) -> dict[str, str]:
     """What a trial runs on: of its results, only ``train_s`` and the last bits of floats depend on it."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: else cuBLAS sums in any order
     import torch
 
-    gpu = request.use_gpu and torch.cuda.is_available()
+    gpu = setting.use_gpu and torch.cuda.is_available()
     return {
         "device": torch.cuda.get_device_name() if gpu else processor(),
-        "num_threads": str(request.num_threads),
+        "num_threads": str(setting.num_threads),
         **versions(),
     }
 

@@ -8,7 +8,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from rich.console import Console
 from analysis.load import check_tracking
 from orchestrator.frontier import WrittenFrontier, write_frontier
 from orchestrator.journal import Journal, Outcome
-from orchestrator.sweep import Sweep, SweepError, Trial, plan
+from orchestrator.study import Study
+from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker, prepare
-from orchestrator.trial import Request, run_on_ray
+from orchestrator.trial import Setting, run_on_ray
 
 _MOST_DEATHS = 2
 """How often a trial whose worker died is tried again, from its last checkpoint."""
@@ -71,31 +72,32 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
         ValueError: data is missing or a network cannot be built.
         ConnectionError: the tracking server does not answer.
     """
-    trials = plan(sweep)
-    if place.address is None and (new or not _all_finished(trials, Journal(place.storage / sweep.sweep_id))):
-        _check_here(trials)
     check_tracking(place.tracking_uri)
     tracked = prepare(place.tracking_uri, sweep.name)
     sweep_id = _next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
     journal = Journal((place.storage / sweep_id).resolve())
-    left = [trial for trial in trials if not journal.is_finished(trial.trial_id)]
-    _check_identity(sweep_id, trials, journal, tracked)
-    if journal.instance is not None and left and not resume:
+    study = Study(sweep, journal)
+    num_finished = _count(study, journal)[Outcome.FINISHED]
+    is_left = num_finished < study.most_trials
+    if place.address is None and is_left:
+        _check_here(study.sample)
+    _check_identity(sweep_id, study.trials, journal, tracked)
+    if journal.instance is not None and is_left and not resume:
         raise SweepError(
-            f"sweep {sweep_id} is unfinished ({len(trials) - len(left)} of {len(trials)} trials): "
+            f"sweep {sweep_id} is unfinished ({num_finished} of {study.most_trials} trials): "
             "--resume goes on with it, --new starts another"
         )
     with _only_one(journal.directory):
         journal.begin_sweep(sweep.to_yaml())
         try:
-            if left:
-                _run_on_ray(sweep, sweep_id, left, len(trials), journal, place, console)
+            if is_left:
+                _run_on_ray(sweep, sweep_id, study, journal, place, console)
         finally:
-            frontier = _conclude(sweep, sweep_id, trials, journal, place)
-    states = _count(trials, journal)
+            frontier = _conclude(sweep, sweep_id, study, journal, place)
+    states = _count(study, journal)
     return SweepResult(
         sweep_id=sweep_id,
-        num_trials=len(trials),
+        num_trials=study.most_trials,
         num_finished=states[Outcome.FINISHED],
         num_failed=states[Outcome.FAILED],
         frontier=frontier,
@@ -105,43 +107,46 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
 def _run_on_ray(
     sweep: Sweep,
     sweep_id: str,
-    left: list[Trial],
-    num_trials: int,
+    study: Study,
     journal: Journal,
     place: Place,
     console: Console,
 ) -> None:
-    for trial in left:
+    for trial in study.trials:
         journal.forget_failure(trial.trial_id)
+    num_done = _count(study, journal)[Outcome.FINISHED]
     with _ray(place.address):
         from ray import tune
 
         from orchestrator.progress import ProgressView
+        from orchestrator.proposer import Proposer
+
+        # an adaptive searcher is asked as late as can be; a fixed plan may show an autoscaler what is to come
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1" if sweep.searcher.is_adaptive else "200"
 
         if place.address is not None:
             _check_shared(journal.directory)
         tracker = _start_tracker(sweep, sweep_id, journal, place)
-        requests = [
-            Request(
-                sweep_id=sweep_id,
-                trial_id=trial.trial_id,
-                config=trial.config.to_dict(),
-                directory=str(journal.directory),
-                import_path=str(place.import_path),
-                num_threads=sweep.resources.cpu,
-                use_gpu=sweep.resources.gpu > 0,
-            )
-            for trial in left
-        ]
+        setting = Setting(
+            sweep_id=sweep_id,
+            directory=str(journal.directory),
+            import_path=str(place.import_path),
+            num_threads=sweep.resources.cpu,
+            use_gpu=sweep.resources.gpu > 0,
+        )
         trainable = tune.with_resources(
-            tune.with_parameters(run_on_ray, tracker=tracker),
+            tune.with_parameters(run_on_ray, setting=setting, tracker=tracker),
             {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu},
         )
-        with ProgressView(console, journal, num_trials=num_trials, num_done=num_trials - len(left)) as view:
+        with ProgressView(console, journal, num_trials=study.most_trials, num_done=num_done) as view:
             tune.Tuner(
                 trainable,
-                param_space={"request": tune.grid_search([asdict(request) for request in requests])},
-                tune_config=tune.TuneConfig(reuse_actors=True),
+                tune_config=tune.TuneConfig(
+                    search_alg=Proposer(study, journal),
+                    num_samples=-1,  # the searcher says when it has finished
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: str(trial.config["trial_id"]),
+                ),
                 run_config=tune.RunConfig(
                     name="ray",
                     storage_path=str(journal.directory),
@@ -166,9 +171,7 @@ def _start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) 
     )
 
 
-def _conclude(
-    sweep: Sweep, sweep_id: str, trials: list[Trial], journal: Journal, place: Place
-) -> WrittenFrontier | None:
+def _conclude(sweep: Sweep, sweep_id: str, study: Study, journal: Journal, place: Place) -> WrittenFrontier | None:
     """Whatever happened before: MLflow holds what the journal holds, the frontier is published, no run is open."""
     tracker = Tracker(
         tracking_uri=place.tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory)
@@ -182,19 +185,17 @@ def _conclude(
             )
         return written
     finally:
-        tracker.close(interrupted=_count(trials, journal)[None] > 0)
+        tracker.close(interrupted=_count(study, journal)[None] > 0)
 
 
-def _all_finished(trials: list[Trial], journal: Journal) -> bool:
-    return all(journal.is_finished(trial.trial_id) for trial in trials)
-
-
-def _count(trials: list[Trial], journal: Journal) -> dict[Outcome | None, int]:
-    """Trials by outcome; None counts those that have not ended."""
-    counts: dict[Outcome | None, int] = {None: 0, Outcome.FINISHED: 0, Outcome.FAILED: 0}
-    for trial in trials:
+def _count(study: Study, journal: Journal) -> dict[Outcome | None, int]:
+    """Trials by outcome; None counts those that have not ended, and those still to come."""
+    counts: dict[Outcome | None, int] = dict.fromkeys(Outcome, 0)
+    for trial in study.trials:
         ended = journal.ended(trial.trial_id)
-        counts[ended.outcome if ended else None] += 1
+        if ended is not None:
+            counts[ended.outcome] += 1
+    counts[None] = study.most_trials - sum(counts.values())
     return counts
 
 

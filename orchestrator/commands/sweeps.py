@@ -95,7 +95,7 @@ def plan(
     from rich.table import Table
 
     from orchestrator.commands.console import open_console
-    from orchestrator.sweep import plan as trials_of
+    from orchestrator.study import plan as trials_of
     from trainers.config import Spec
 
     allow_own_modules()
@@ -106,6 +106,14 @@ def plan(
         typer.echo(json.dumps({"sweep_id": chosen.sweep_id, "trials": rows}, indent=1))
         return
     console = open_console()
+    if chosen.searcher.is_adaptive:
+        most = chosen.search["num_trials"]
+        console.print(
+            f"sweep {chosen.sweep_id}: search {chosen.search['name']!r} proposes up to {most} configurations as results "
+            f"come in, x {chosen.seeds} seeds = {most * chosen.seeds} trials at most",
+            highlight=False,
+        )
+        return
     first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed]
     table = Table(box=None, header_style="bold")
     for column in ("task", "architecture", "method", "steps"):

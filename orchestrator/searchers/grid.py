@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
+from orchestrator.goals import Goals
 from orchestrator.searchers.base import AbstractSearch, AbstractSearcher, FixedSearch
 from orchestrator.space import Configuration, Space, identity
 from trainers import checks
@@ -14,12 +16,14 @@ from trainers import checks
 class Grid(AbstractSearcher):
     """All values of choices, and ``num_values`` of each range; a configuration that occurs again is left out."""
 
+    is_adaptive: ClassVar[bool] = False
+
     num_values: int = 6
 
     def __post_init__(self) -> None:
         checks.integer("num_values", self.num_values, low=1)
 
-    def start(self, space: Space, seed: int) -> AbstractSearch:
+    def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
         return FixedSearch(self._configurations(space))
 
     def _configurations(self, space: Space) -> Iterator[Configuration]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
+from orchestrator.goals import Goals
 from orchestrator.searchers.base import AbstractSearch, AbstractSearcher, FixedSearch
 from orchestrator.space import Configuration, Space, identity
 from trainers import checks
 from trainers.seeding import derive
 
-_MAX_DRAWS = 1000
+MAX_DRAWS = 1000
 """For one new configuration; a space that gives none in so many draws counts as exhausted."""
 
 
@@ -19,21 +21,31 @@ _MAX_DRAWS = 1000
 class Random(AbstractSearcher):
     """``num_trials`` different configurations, fewer when the space has fewer; more only add to the earlier ones."""
 
+    is_adaptive: ClassVar[bool] = False
+
     num_trials: int
 
     def __post_init__(self) -> None:
         checks.integer("num_trials", self.num_trials, low=1)
 
-    def start(self, space: Space, seed: int) -> AbstractSearch:
+    def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
         return FixedSearch(self._configurations(space, seed))
 
     def _configurations(self, space: Space, seed: int) -> Iterator[Configuration]:
         seen: set[str] = set()
         for index in range(self.num_trials):
-            generator = random.Random(derive(seed, "search", index))
-            draws = (space.draw(generator) for _ in range(_MAX_DRAWS))
-            configuration = next((draw for draw in draws if identity(draw) not in seen), None)
+            configuration = draw_unseen(space, seen, derive(seed, "search", index))
             if configuration is None:
                 return
             seen.add(identity(configuration))
             yield configuration
+
+
+def draw_unseen(space: Space, seen: Container[str], seed: int) -> Configuration | None:
+    """A uniform draw whose ``identity`` is not ``seen``; None where the space seems exhausted.
+
+    Uses ``random()`` only, the one draw that Python promises never to change.
+    """
+    generator = random.Random(seed)
+    draws = (space.at(iter(generator.random, None)) for _ in range(MAX_DRAWS))
+    return next((draw for draw in draws if identity(draw) not in seen), None)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.overrides import apply_overrides, document_from_flags
-from orchestrator.sweep import Sweep, SweepError, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep, SweepError
 
 
 def document() -> dict[str, Any]:

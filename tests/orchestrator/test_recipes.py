@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.recipes import find_recipe, recipe_paths
-from orchestrator.sweep import Sweep, SweepError, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep, SweepError
 
 
 @pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())

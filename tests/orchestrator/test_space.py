@@ -38,14 +38,14 @@ def test_a_choice_ignores_the_number_of_values() -> None:
 def test_values_keep_their_ends_when_rounding_would_pass_them() -> None:
     domain = Real(0.12345678, 0.12345679)
     assert domain.grid(2) == [0.12345678, 0.12345679]
-    assert domain.low <= domain.draw(Random(0)) <= domain.high
+    assert domain.low <= domain.at(Random(0).random()) <= domain.high
 
 
 def test_draws_stay_inside_and_reach_both_ends() -> None:
     generator = Random(0)
-    assert {Integers(1, 4).draw(generator) for _ in range(200)} == {1, 2, 3, 4}
-    assert {Choice(["abc"]).draw(generator), Choice([7]).draw(generator)} == {"abc", 7}
-    logarithms = [math.log10(Real(0.01, 100, log=True).draw(generator)) for _ in range(2000)]
+    assert {Integers(1, 4).at(generator.random()) for _ in range(200)} == {1, 2, 3, 4}
+    assert {Choice(["abc"]).at(generator.random()), Choice([7]).at(generator.random())} == {"abc", 7}
+    logarithms = [math.log10(Real(0.01, 100, log=True).at(generator.random())) for _ in range(2000)]
     assert -2 <= min(logarithms) < -1.9
     assert 1.9 < max(logarithms) <= 2
     assert abs(sum(logarithms) / len(logarithms)) < 0.1
@@ -174,5 +174,5 @@ def test_a_grid_goes_architecture_by_architecture_and_the_last_domain_varies_fas
 def test_a_draw_has_only_the_arguments_of_its_own_method() -> None:
     methods = (spec("epr", lam=Real(0.1, 1)), spec("ptq", bits=Choice([2, 4])))
     space = Space(task=spec("digits"), architectures=(spec("mlp"),), methods=methods, steps=1, batch_size=1)
-    drawn = [space.draw(Random(seed))["method"] for seed in range(50)]
+    drawn = [space.at(iter(Random(seed).random, None))["method"] for seed in range(50)]
     assert {tuple(sorted(method)) for method in drawn} == {("lam", "name"), ("bits", "name")}

@@ -13,7 +13,8 @@ import pytest
 
 from orchestrator import registries
 from orchestrator.domains import Choice, Real
-from orchestrator.sweep import Sweep, SweepError, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep, SweepError
 
 NEEDED = "a sweep needs task, architecture and method"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.journal import Ended, Journal, Outcome
-from orchestrator.trial import Request, execute
+from orchestrator.trial import Request, Setting, execute
 
 CONFIG: dict[str, Any] = {
     "task": {"name": "digits"},
@@ -24,14 +24,13 @@ CONFIG: dict[str, Any] = {
 def request_in(folder: Path, **changes: Any) -> Request:
     fields = {
         "sweep_id": "small-1",
-        "trial_id": "0000-epr-s0",
-        "config": CONFIG,
         "directory": str(folder),
         "import_path": str(folder),
         "num_threads": 1,
         "use_gpu": False,
     }
-    return Request(**{**fields, **changes})
+    setting = Setting(**{**fields, **{key: changes.pop(key) for key in set(changes) & set(fields)}})
+    return Request(**{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, **changes})
 
 
 def run(request: Request) -> tuple[Ended, list[str]]:

@@ -13,9 +13,10 @@ from mlflow import MlflowClient
 from rich.console import Console
 
 from orchestrator.journal import Ended, Journal, Outcome
-from orchestrator.sweep import Sweep, SweepError, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep, SweepError
 from orchestrator.tracking import Tracker, prepare
-from orchestrator.trial import Request, execute
+from orchestrator.trial import Request, Setting, execute
 from orchestrator.tune import Place, run
 
 SWEEP = Sweep.from_dict(
@@ -48,15 +49,14 @@ def train_all(place: Place) -> Journal:
     journal = Journal(place.storage / SWEEP.sweep_id)
     journal.begin_sweep(SWEEP.to_yaml())
     for trial in plan(SWEEP):
-        request = Request(
+        setting = Setting(
             sweep_id=SWEEP.sweep_id,
-            trial_id=trial.trial_id,
-            config=trial.config.to_dict(),
             directory=str(journal.directory),
             import_path=str(place.import_path),
             num_threads=1,
             use_gpu=False,
         )
+        request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict())
         execute(request, report=lambda progress: None, track=lambda trial_id: None)
     return journal
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from orchestrator.recipes import recipe_paths
-from orchestrator.sweep import Sweep, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep
 from trainers.config import TrialConfig
 from trainers.tasks.base import Split, Task, classification
 from trainers.train import train

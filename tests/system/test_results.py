@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sweep import Sweep, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep
 from trainers.compressed import load_compressed
 from trainers.evaluate import evaluate
 from trainers.instantiate import make_task

@@ -17,7 +17,8 @@ from torch import nn
 
 from orchestrator import registries
 from orchestrator.overrides import apply_overrides
-from orchestrator.sweep import Sweep, SweepError, plan
+from orchestrator.study import plan
+from orchestrator.sweep import Sweep, SweepError
 from tests.trainers.networks import CLUSTERS
 from tests.trainers.trials import run
 from trainers.architectures import lookup_architecture

@@ -1,0 +1,67 @@
+"""Hypervolume between size and quality: what a set of points covers, towards a fixed reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The corner that counts as nothing: sizes from here on, and qualities up to here, add no area.
+
+    It must be the same for all sets that are compared.
+    """
+
+    size_bytes: float
+    quality: float
+    maximise: bool
+    """The direction of ``quality``."""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.size_bytes) and self.size_bytes > 1) or not np.isfinite(self.quality):
+            raise ValueError(
+                f"the reference is {self.size_bytes!r} bytes at quality {self.quality!r}: wanted more than one byte, "
+                "and finite numbers"
+            )
+
+
+def hypervolume(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, /) -> float:
+    """The area that points cover between themselves and ``reference``, in decades of bytes times quality.
+
+    Sizes count by their logarithm: halving a file is worth the same at 1 kB and at 1 MB. NaN and infinite points, and
+    those beyond the reference, add nothing.
+
+    Args:
+        size_bytes: (num_points,).
+        quality: (num_points,).
+        reference: the corner.
+
+    Source: Zitzler, Thiele 1998, "Multiobjective optimization using evolutionary algorithms".
+
+    Example:
+        >>> hypervolume([100.0, 1000.0], [0.5, 0.9], Reference(size_bytes=10_000, quality=0.0, maximise=True))
+        1.4
+    """
+    costs = _costs(size_bytes, quality, reference)
+    return float(moocore.hypervolume(costs, ref=_corner(reference))) if len(costs) else 0.0
+
+
+def _corner(reference: Reference) -> list[float]:
+    return [float(np.log10(reference.size_bytes)), -reference.quality if reference.maximise else reference.quality]
+
+
+def _costs(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference) -> NDArray[np.float64]:
+    """(num_points, 2), both to be minimised, without what was not measured."""
+    sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
+    if sizes.ndim != 1 or sizes.shape != qualities.shape:
+        raise ValueError(
+            f"got sizes of shape {sizes.shape} and qualities of shape {qualities.shape}, "
+            "wanted two vectors of equal length"
+        )
+    measured = np.isfinite(sizes) & np.isfinite(qualities) & (sizes > 0)
+    sizes, qualities = sizes[measured], qualities[measured]
+    return np.column_stack([np.log10(sizes), -qualities if reference.maximise else qualities])

@@ -1,0 +1,158 @@
+"""What a sweep is after: its objectives, its constraints, and what one configuration's files say of them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+from typing import Any
+
+from analysis.units import parse_size
+from trainers.lookup import nearest
+from trainers.record import OperatingPoint
+
+COLUMNS = ("size_bytes", "quality_val", "train_s", "macs")
+"""Of ``OperatingPoint``: what may be an objective. Quality is that of validation."""
+_CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*(.+?)\s*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """What a point must keep to be of use: a column and its bound."""
+
+    column: str
+    at_most: bool
+    """Else at least."""
+    bound: float
+
+    @staticmethod
+    def parse(text: Any) -> Constraint:
+        """From ``size_bytes <= 20 kB`` or ``quality_val >= 0.9``.
+
+        Raises:
+            ValueError: it is not of that form.
+        """
+        found = _CONSTRAINT.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            raise ValueError(f"constraint {text!r}: wanted a column and its bound, such as 'size_bytes <= 20 kB'")
+        column, relation, bound = found.groups()
+        check_column("constraint", column)
+        try:
+            value = float(parse_size(bound)) if column == "size_bytes" else float(bound)
+        except ValueError as error:
+            raise ValueError(f"constraint {text!r}: {error}") from error
+        if not math.isfinite(value):
+            raise ValueError(f"constraint {text!r}: the bound must be finite")
+        return Constraint(column=column, at_most=relation == "<=", bound=value)
+
+    def violation(self, value: float) -> float:
+        """By how much ``value`` breaks it; zero or less where it holds."""
+        return value - self.bound if self.at_most else self.bound - value
+
+    def __str__(self) -> str:
+        return f"{self.column} {'<=' if self.at_most else '>='} {self.bound:.12g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a searcher is told of a configuration."""
+
+    costs: tuple[float, ...]
+    """One for each objective, to be minimised: logarithms of bytes, seconds and operations; quality, negated where
+    more is better. Means over seeds."""
+    spreads: tuple[float, ...]
+    """Standard deviations over seeds."""
+    violations: tuple[float, ...]
+    """One for each constraint; zero or less where it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goals:
+    """Objectives and constraints of a sweep."""
+
+    objectives: tuple[str, ...] = ("size_bytes", "quality_val")
+    constraints: tuple[Constraint, ...] = ()
+
+    def told(self, seeds: Sequence[Sequence[OperatingPoint]], known: Iterable[Told]) -> Told | None:
+        """What the points of one configuration, seed by seed, come to: means over seeds of one of its point ids.
+
+        Of several point ids it is the one that adds most to what is known. None where nothing was measured: a searcher
+        is told that the configuration failed.
+        """
+        by_id: dict[str, list[OperatingPoint]] = {}
+        for point in (point for points in seeds for point in points):
+            by_id.setdefault(point.point_id, []).append(point)
+        candidates = [told for points in by_id.values() if (told := self._mean(points)) is not None]
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        added = _contributions([one.costs for one in candidates], [one.costs for one in known])
+        is_feasible = [max(one.violations, default=0.0) <= 0 for one in candidates]
+        return candidates[max(range(len(candidates)), key=lambda index: (is_feasible[index], added[index]))]
+
+    def _mean(self, points: Sequence[OperatingPoint]) -> Told | None:
+        costs = [[_cost(point, column) for point in points] for column in self.objectives]
+        broken = [
+            [constraint.violation(getattr(point, constraint.column)) for point in points]
+            for constraint in self.constraints
+        ]
+        if not all(math.isfinite(value) for values in (*costs, *broken) for value in values):
+            return None
+        return Told(
+            costs=tuple(map(fmean, costs)), spreads=tuple(map(pstdev, costs)), violations=tuple(map(fmean, broken))
+        )
+
+
+def parse_objectives(value: Any) -> tuple[str, ...]:
+    """At least two different columns.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, list | tuple) or len(value) < 2 or len(set(map(str, value))) != len(value):
+        raise ValueError(f"objectives is {value!r}: wanted two or more of {', '.join(COLUMNS)}")
+    for column in value:
+        check_column("objective", column)
+    return tuple(value)
+
+
+def check_column(kind: str, column: Any) -> None:
+    """Refuse what no searcher may see.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if column == "quality":
+        raise ValueError(f"{kind} 'quality' is measured on the test split, which only reports: wanted 'quality_val'")
+    if column not in COLUMNS:
+        raise ValueError(f"unknown {kind} {column!r}{nearest(str(column), COLUMNS)}")
+
+
+def told_to_dict(told: Told | None) -> dict[str, Any] | None:
+    """Plain data, and back by ``told_from_dict``."""
+    return None if told is None else {key: list(getattr(told, key)) for key in ("costs", "spreads", "violations")}
+
+
+def told_from_dict(value: Mapping[str, Any] | None) -> Told | None:
+    return None if value is None else Told(**{key: tuple(item) for key, item in value.items()})
+
+
+def _cost(point: OperatingPoint, column: str) -> float:
+    value = float(getattr(point, column))
+    if column == "quality_val":
+        return -value if point.maximise else value
+    return math.log10(value) if value > 0 else math.nan
+
+
+def _contributions(candidates: Sequence[Sequence[float]], known: Sequence[Sequence[float]]) -> list[float]:
+    """What each candidate alone adds to the hypervolume of ``known``, towards the worst of all in each objective."""
+    import moocore
+    import numpy as np
+
+    base = np.array([*known], np.float64).reshape(len(known), len(candidates[0]))
+    everything = np.vstack([base, np.array([*candidates], np.float64)])
+    span = np.ptp(everything, axis=0)
+    corner = everything.max(axis=0) + 0.1 * np.where(span > 0, span, 1.0)  # so that extremes count
+    before = moocore.hypervolume(base, ref=corner) if len(base) else 0.0
+    return [float(moocore.hypervolume(np.vstack([base, [one]]), ref=corner)) - before for one in candidates]

@@ -1,0 +1,183 @@
+"""The conversation of a sweep with its searcher: which trials there are, and what the searcher was told of them.
+
+A plan that is fixed in advance needs no record: it is made again. What an adaptive searcher was asked and told is
+appended to ``<sweep>/study.jsonl``, in order; reading it restores the searcher, so that a resumed sweep goes on.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.goals import Told, told_from_dict, told_to_dict
+from orchestrator.journal import Journal, Outcome
+from orchestrator.searchers.base import Asked
+from orchestrator.space import Configuration
+from orchestrator.sweep import Sweep, SweepError, Trial, check_trials, trials_of
+from trainers.record import OperatingPoint
+
+Foreign = tuple[Configuration, Told]
+"""A configuration of an earlier sweep, and what it came to."""
+
+
+class Study:
+    """All trials of a sweep that are known, and those still to come."""
+
+    def __init__(self, sweep: Sweep, journal: Journal, foreign: Sequence[Foreign] = ()) -> None:
+        """Restore what an earlier process asked and told.
+
+        Args:
+            sweep: what to run.
+            journal: of the sweep; nothing is written before ``next``.
+            foreign: outcomes of earlier sweeps, used where this one is at its beginning.
+
+        Raises:
+            SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
+        """
+        self._sweep, self._journal = sweep, journal
+        self._goals, self._searcher = sweep.goals, sweep.searcher
+        self._search = self._searcher.start(sweep.space, self._goals, sweep.seed)
+        self._path = journal.directory / "study.jsonl"
+        self._configurations: list[Configuration] = []
+        self._told: dict[int, Told | None] = {}
+        self._foreign: list[Told] = []
+        self._exhausted = False
+        self._pending: collections.deque[Trial] = collections.deque()
+        if not self._searcher.is_adaptive:
+            while (asked := self._search.ask()) is not None:
+                self._configurations.append(asked.configuration)
+            self._exhausted = True
+        else:
+            self._replay()
+            if not self._configurations and not self._foreign:
+                for configuration, told in foreign:
+                    self._hear(configuration, told)
+            for number in range(len(self._configurations)):
+                self._tell_where_over(number, only_finished=True)
+        self._pending.extend(self.trials)
+        check_trials(self.sample)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Those known so far.
+
+        Of a fixed plan all configurations of the first seed come first, so that an interrupted sweep already shows a
+        whole frontier. An adaptive searcher waits for all seeds of a configuration: they come together.
+        """
+        return trials_of(self._sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
+
+    @property
+    def sample(self) -> list[Trial]:
+        """Trials to check before any runs: all of a fixed plan, else some at the ends of the space."""
+        return trials_of(self._sweep, list(_ends(self._sweep))) if self._searcher.is_adaptive else self.trials
+
+    @property
+    def most_trials(self) -> int:
+        """How many there will be; an adaptive searcher may find its space exhausted sooner."""
+        asked = len(self._configurations)
+        return self._sweep.seeds * (asked if self._exhausted else max(asked, self._sweep.search["num_trials"]))
+
+    def next(self) -> Trial | None:
+        """The next trial that has not finished, or None when there are no more. Each is handed out once."""
+        while True:
+            while self._pending:
+                trial = self._pending.popleft()
+                if not self._journal.is_finished(trial.trial_id):
+                    return trial
+            if self._exhausted:
+                return None
+            self._ask()
+
+    def tell(self, trial_id: str) -> None:
+        """A trial is over: once all seeds of its configuration are, the searcher is told, once."""
+        if self._searcher.is_adaptive:
+            self._tell_where_over(int(trial_id.partition("-")[0]), only_finished=False)
+
+    def _ask(self) -> None:
+        asked = self._search.ask()
+        if asked is None:
+            self._exhausted = True
+            self._record({"exhausted": len(self._configurations)})
+            return
+        number = len(self._configurations)
+        self._record({"ask": number, "configuration": asked.configuration, "memo": asked.memo})
+        self._configurations.append(asked.configuration)
+        self._pending.extend(trials_of(self._sweep, [asked.configuration], first_number=number))
+
+    def _tell_where_over(self, number: int, *, only_finished: bool) -> None:
+        if number in self._told:
+            return
+        seeds: list[tuple[OperatingPoint, ...]] = []
+        for trial in trials_of(self._sweep, [self._configurations[number]], first_number=number):
+            ended = self._journal.ended(trial.trial_id)
+            if ended is None or (only_finished and ended.outcome is not Outcome.FINISHED):
+                return
+            seeds.append(ended.points)
+        known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
+        told = self._goals.told(seeds, known)
+        self._record({"tell": number, "told": told_to_dict(told)})
+        self._search.tell(number, told)
+        self._told[number] = told
+
+    def _hear(self, configuration: Configuration, told: Told) -> None:
+        if self._search.tell_foreign(configuration, told):
+            self._record({"foreign": configuration, "told": told_to_dict(told)})
+            self._foreign.append(told)
+
+    def _record(self, line: dict[str, Any]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _replay(self) -> None:
+        for line in _whole_lines(self._path):
+            told = told_from_dict(line.get("told"))
+            if "foreign" in line and told is not None:
+                self._search.tell_foreign(line["foreign"], told)
+                self._foreign.append(told)
+            elif line.get("ask") == len(self._configurations):
+                self._search.restore(Asked(configuration=line["configuration"], memo=line["memo"]))
+                self._configurations.append(line["configuration"])
+            elif line.get("tell") in range(len(self._configurations)) and line["tell"] not in self._told:
+                self._search.tell(line["tell"], told)
+                self._told[line["tell"]] = told
+            elif "exhausted" in line:
+                self._exhausted = True
+            else:
+                raise SweepError(f"{self._path} is damaged at {line}: --new starts another sweep")
+
+
+def plan(sweep: Sweep) -> list[Trial]:
+    """Every trial of a plan that is fixed in advance, checked; of an adaptive search none is known before it runs.
+
+    Raises:
+        SweepError: a trial cannot be made; says why.
+    """
+    return Study(sweep, Journal(Path("nowhere"))).trials
+
+
+def _ends(sweep: Sweep) -> Iterator[Configuration]:
+    """What an adaptive search may propose at the ends of its ranges."""
+    for index, configuration in enumerate(sweep.space.grid(2)):
+        if index == _MOST_CHECKED:
+            return
+        yield configuration
+
+
+_MOST_CHECKED = 100
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a record. A kill may have left half a line at its end, which is cut off."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)
+    for line in whole.splitlines():
+        yield json.loads(line)
