@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import re
 from collections import Counter
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ADDED = ("run_id", "experiment_id", "config", "label", "num_failed", "directory")
+_ADDED = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
 POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, *_ADDED)
-_COUNTS = ("num_finished", "num_failed", "num_running", "num_points")
+_COUNTS = ("num_finished", "num_stopped", "num_failed", "num_running", "num_points")
 SWEEP_COLUMNS: tuple[str, ...] = ("sweep_id", "experiment", "experiment_id", "status", "started", *_COUNTS)
 
 _DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
 _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
-_STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_failed"}
+_STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_stopped"}
 
 _IS_SWEEP = "tags.`ratefront.kind` = 'sweep'"
 _IS_POINT = "tags.`ratefront.point` = 'true' AND attributes.status = 'FINISHED'"
@@ -55,6 +56,7 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
 
         - ``run_id``, ``experiment_id``;
         - ``config``, all settings as text, and ``label``, those that tell configurations apart;
+        - ``params``, all settings by name, as JSON;
         - ``num_failed``: failed trials of the same configuration, which have no row;
         - ``directory``: of the sweep, to which ``path`` is relative; empty where the sweep does not say.
 
@@ -79,7 +81,7 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
     _refuse_copies(rows)
     labels = config_labels(rows, [run.data.params for run in runs])
     for row, run, label in zip(rows, runs, labels, strict=True):
-        row |= {"config": config_text(run.data.params), "label": label}
+        row |= {"config": config_text(run.data.params), "label": label, "params": json.dumps(run.data.params)}
         row["num_failed"] = failures[*_instance(run), row["config_hash"]]
         row["directory"] = directories.get(_instance(run), "")
     dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}

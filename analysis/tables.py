@@ -72,11 +72,12 @@ def sweeps_table(sweeps: pd.DataFrame) -> Table:
     table = _plain_table()
     for heading in ("sweep", "status", "started (UTC)"):
         table.add_column(heading, overflow="fold")
-    for heading in ("finished", "failed", "running", "points"):
+    states = ("finished", "stopped", "failed", "running", "points")
+    for heading in states:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in sweeps.to_dict("records"):
         words = [row["sweep_id"], row["status"].lower(), f"{row['started']:%Y-%m-%d %H:%M}"]
-        counts = [row[f"num_{name}"] for name in ("finished", "failed", "running", "points")]
+        counts = [row[f"num_{name}"] for name in states]
         table.add_row(*(Text(str(cell)) for cell in words + counts))
     return table
 

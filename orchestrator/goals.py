@@ -91,8 +91,30 @@ class Goals:
         is_feasible = [max(one.violations, default=0.0) <= 0 for one in candidates]
         return candidates[max(range(len(candidates)), key=lambda index: (is_feasible[index], added[index]))]
 
+    def estimated(self, progress: Mapping[str, Any]) -> Told | None:
+        """What a training had come to that was stopped early, by its last ``Progress``, as a dict.
+
+        None where an objective or a constraint has no estimate.
+        """
+        quality = progress["quality_val"]
+        values = {
+            "size_bytes": progress["rate_bits"] / 8,
+            "quality_val": quality,
+            "train_s": progress["train_s"],
+        }
+        if not {*self.objectives, *(constraint.column for constraint in self.constraints)} <= values.keys():
+            return None
+        costs = [_cost(column, values[column], maximise=progress["maximise"]) for column in self.objectives]
+        broken = [constraint.violation(values[constraint.column]) for constraint in self.constraints]
+        if not all(map(math.isfinite, (*costs, *broken))):
+            return None
+        return Told(costs=tuple(costs), spreads=(0.0,) * len(costs), violations=tuple(broken))
+
     def _mean(self, points: Sequence[OperatingPoint]) -> Told | None:
-        costs = [[_cost(point, column) for point in points] for column in self.objectives]
+        costs = [
+            [_cost(column, getattr(point, column), maximise=point.maximise) for point in points]
+            for column in self.objectives
+        ]
         broken = [
             [constraint.violation(getattr(point, constraint.column)) for point in points]
             for constraint in self.constraints
@@ -138,10 +160,9 @@ def told_from_dict(value: Mapping[str, Any] | None) -> Told | None:
     return None if value is None else Told(**{key: tuple(item) for key, item in value.items()})
 
 
-def _cost(point: OperatingPoint, column: str) -> float:
-    value = float(getattr(point, column))
+def _cost(column: str, value: float, *, maximise: bool) -> float:
     if column == "quality_val":
-        return -value if point.maximise else value
+        return -value if maximise else value
     return math.log10(value) if value > 0 else math.nan
 
 

@@ -30,6 +30,8 @@ class Outcome(enum.Enum):
     """Every operating point is on disk and was measured."""
     FAILED = "failed"
     """It raised, diverged or died; ``reason`` says why. A resumed sweep tries it again."""
+    STOPPED = "stopped"
+    """The scheduler saw no promise in it; ``reason`` says why. It has no points, and is not tried again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +134,10 @@ class Journal:
 
     def forget_failure(self, trial_id: str) -> None:
         """Before a trial is tried again."""
-        if not self.is_finished(trial_id):
+        if not self.is_over(trial_id):
             (self.trial_directory(trial_id) / "ended.json").unlink(missing_ok=True)
 
-    def is_finished(self, trial_id: str) -> bool:
+    def is_over(self, trial_id: str) -> bool:
+        """Whether there is nothing left to do for a trial: it finished or was stopped."""
         ended = self.ended(trial_id)
-        return ended is not None and ended.outcome is Outcome.FINISHED
+        return ended is not None and ended.outcome is not Outcome.FAILED

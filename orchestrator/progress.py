@@ -11,14 +11,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analysis.units import format_size
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.study import Study
 
 
 class ProgressView(tune.Callback):
     """Follows Ray Tune's trials; reads what they measured from the journal."""
 
-    def __init__(self, console: Console, journal: Journal, *, num_trials: int, num_done: int) -> None:
-        self._console, self._journal = console, journal
-        self._num_trials, self._num_ended = num_trials, num_done
+    def __init__(self, console: Console, journal: Journal, study: Study, *, num_done: int) -> None:
+        self._console, self._journal, self._study = console, journal, study
+        self._num_ended = num_done
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -30,7 +31,7 @@ class ProgressView(tune.Callback):
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("trials", total=num_trials, completed=num_done)
+        self._task = self._bar.add_task("trials", total=study.most_trials, completed=num_done)
 
     def __getstate__(self) -> dict[str, object]:
         # Tune pickles its callbacks for a restore of its own, which is never used here.
@@ -52,10 +53,10 @@ class ProgressView(tune.Callback):
     def _ended(self, trial: Any) -> None:
         trial_id = trial.config["trial_id"]
         self._num_ended += 1
-        self._bar.update(self._task, completed=self._num_ended)
-        width = len(str(self._num_trials))
+        num_ended, num_trials = self._num_ended + self._study.num_skipped, self._study.most_trials
+        self._bar.update(self._task, completed=num_ended, total=num_trials)
         self._console.print(
-            f"{self._num_ended:{width}}/{self._num_trials} {_line(trial_id, self._journal.ended(trial_id))}",
+            f"{num_ended:{len(str(num_trials))}}/{num_trials} {_line(trial_id, self._journal.ended(trial_id))}",
             highlight=False,
             soft_wrap=True,
         )
@@ -64,6 +65,8 @@ class ProgressView(tune.Callback):
 def _line(trial_id: str, ended: Ended | None) -> str:
     if ended is None:
         return f"{escape(trial_id)}  stopped before its end"
+    if ended.outcome is Outcome.STOPPED:
+        return f"{escape(trial_id)}  stopped: {escape(ended.reason)}"
     if ended.outcome is Outcome.FAILED:
         return f"[red]{escape(trial_id)}  failed: {escape(ended.reason)}[/red]"
     point = min(ended.points, key=lambda point: point.size_bytes)

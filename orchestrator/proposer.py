@@ -8,6 +8,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.study import Study
+from trainers.train import forget_checkpoint
 
 
 class Proposer(Searcher):
@@ -39,6 +40,8 @@ class Proposer(Searcher):
             if self._journal.config(trial.trial_id) is None:
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
             self._journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason="the worker process died"))
+        if self._journal.is_over(trial.trial_id):
+            forget_checkpoint(self._journal.trial_directory(trial.trial_id))  # a stopped trial left one
         self._study.tell(trial.trial_id)
 
     def save(self, checkpoint_path: str) -> None:

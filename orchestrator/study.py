@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.goals import Told, told_from_dict, told_to_dict
-from orchestrator.journal import Journal, Outcome
+from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.searchers.base import Asked
 from orchestrator.space import Configuration
 from orchestrator.sweep import Sweep, SweepError, Trial, check_trials, trials_of
@@ -46,6 +46,8 @@ class Study:
         self._told: dict[int, Told | None] = {}
         self._foreign: list[Told] = []
         self._exhausted = False
+        self.num_skipped = 0
+        """Trials that ``next`` found to be stopped before they began."""
         self._pending: collections.deque[Trial] = collections.deque()
         if not self._searcher.is_adaptive:
             while (asked := self._search.ask()) is not None:
@@ -86,8 +88,15 @@ class Study:
         while True:
             while self._pending:
                 trial = self._pending.popleft()
-                if not self._journal.is_finished(trial.trial_id):
+                if self._journal.is_over(trial.trial_id):
+                    continue
+                if not self._is_stopped(trial):
                     return trial
+                self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
+                stopped = Ended(outcome=Outcome.STOPPED, reason="its first seed was stopped")
+                self._journal.end(trial.trial_id, stopped)
+                self.num_skipped += 1
+                self.tell(trial.trial_id)
             if self._exhausted:
                 return None
             self._ask()
@@ -95,7 +104,7 @@ class Study:
     def tell(self, trial_id: str) -> None:
         """A trial is over: once all seeds of its configuration are, the searcher is told, once."""
         if self._searcher.is_adaptive:
-            self._tell_where_over(int(trial_id.partition("-")[0]), only_finished=False)
+            self._tell_where_over(_number_of(trial_id), only_finished=False)
 
     def _ask(self) -> None:
         asked = self._search.ask()
@@ -106,22 +115,37 @@ class Study:
         number = len(self._configurations)
         self._record({"ask": number, "configuration": asked.configuration, "memo": asked.memo})
         self._configurations.append(asked.configuration)
-        self._pending.extend(trials_of(self._sweep, [asked.configuration], first_number=number))
+        self._pending.extend(self._seeds(number))
 
     def _tell_where_over(self, number: int, *, only_finished: bool) -> None:
         if number in self._told:
             return
         seeds: list[tuple[OperatingPoint, ...]] = []
-        for trial in trials_of(self._sweep, [self._configurations[number]], first_number=number):
+        for trial in self._seeds(number):
             ended = self._journal.ended(trial.trial_id)
-            if ended is None or (only_finished and ended.outcome is not Outcome.FINISHED):
+            if ended is None or (only_finished and ended.outcome is Outcome.FAILED):
                 return
             seeds.append(ended.points)
         known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
-        told = self._goals.told(seeds, known)
+        told = self._goals.told(seeds, known) or self._estimate(number)
         self._record({"tell": number, "told": told_to_dict(told)})
         self._search.tell(number, told)
         self._told[number] = told
+
+    def _estimate(self, number: int) -> Told | None:
+        """What a stopped configuration had come to."""
+        (first, *_) = self._seeds(number)
+        progress = self._journal.progress(first.trial_id)
+        return self._goals.estimated(progress[-1]) if progress and self._is_stopped(first) else None
+
+    def _is_stopped(self, trial: Trial) -> bool:
+        """Whether the first seed of its configuration was stopped, which decides for all."""
+        (first, *_) = self._seeds(_number_of(trial.trial_id))
+        ended = self._journal.ended(first.trial_id)
+        return ended is not None and ended.outcome is Outcome.STOPPED
+
+    def _seeds(self, number: int) -> list[Trial]:
+        return trials_of(self._sweep, [self._configurations[number]], first_number=number)
 
     def _hear(self, configuration: Configuration, told: Told) -> None:
         if self._search.tell_foreign(configuration, told):
@@ -171,6 +195,11 @@ def _ends(sweep: Sweep) -> Iterator[Configuration]:
 
 
 _MOST_CHECKED = 100
+
+
+def _number_of(trial_id: str) -> int:
+    """Of its configuration."""
+    return int(trial_id.partition("-")[0])
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,8 @@ from orchestrator import registries
 from orchestrator.document import parse_yaml
 from orchestrator.domains import AbstractDomain
 from orchestrator.goals import Constraint, Goals, parse_objectives
+from orchestrator.schedulers import SCHEDULERS
+from orchestrator.schedulers.base import AbstractScheduler
 from orchestrator.searchers import SEARCHERS
 from orchestrator.searchers.base import AbstractSearcher
 from orchestrator.space import Configuration, Space, SpecSpace, parse_count, parse_specs, setting_to_dict
@@ -73,14 +75,22 @@ def _init_from(value: Any) -> str:
 
 
 def _search(value: Any) -> dict[str, Any]:
+    return _complete("search", value, SEARCHERS)
+
+
+def _scheduler(value: Any) -> dict[str, Any]:
+    return _complete("scheduler", value, SCHEDULERS)
+
+
+def _complete(section: str, value: Any, registry: Mapping[str, type[Any]]) -> dict[str, Any]:
     """With its defaults, so that what a file leaves open is part of the sweep's identity."""
-    spec = Spec.from_dict("search", value)
-    kind = find("search", spec.name, SEARCHERS)
-    check_complete("search", spec.name, kind, spec.arguments)
+    spec = Spec.from_dict(section, value)
+    kind = find(section, spec.name, registry)
+    check_complete(section, spec.name, kind, spec.arguments)
     try:
         return {"name": spec.name, **asdict(kind(**spec.arguments))}
     except ValueError as error:
-        raise ValueError(f"search {spec.name!r}: {error}") from error
+        raise ValueError(f"{section} {spec.name!r}: {error}") from error
 
 
 def _constraints(value: Any) -> tuple[Constraint, ...]:
@@ -105,6 +115,7 @@ class Sweep(_Frozen):
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
     search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default="grid", validate_default=True)
+    scheduler: Annotated[dict[str, Any], PlainValidator(_scheduler)] = Field(default="none", validate_default=True)
     objectives: Annotated[tuple[str, ...], PlainValidator(parse_objectives)] = Goals().objectives
     constraints: Annotated[tuple[Constraint, ...], PlainValidator(_constraints)] = ()
     resources: Resources = Resources()
@@ -154,6 +165,7 @@ class Sweep(_Frozen):
             "seed": self.seed,
             "seeds": self.seeds,
             "search": dict(self.search),
+            **({"scheduler": dict(self.scheduler)} if self.scheduler["name"] != "none" else {}),
             **({"objectives": list(self.objectives)} if self.objectives != Goals().objectives else {}),
             **({"constraints": [str(constraint) for constraint in self.constraints]} if self.constraints else {}),
             "resources": self.resources.model_dump(),
@@ -197,6 +209,11 @@ class Sweep(_Frozen):
     def searcher(self) -> AbstractSearcher:
         settings = {key: value for key, value in self.search.items() if key != "name"}
         return SEARCHERS[self.search["name"]](**settings)
+
+    @property
+    def stopper(self) -> AbstractScheduler:
+        settings = {key: value for key, value in self.scheduler.items() if key != "name"}
+        return SCHEDULERS[self.scheduler["name"]](**settings)
 
 
 @dataclass(frozen=True, kw_only=True)

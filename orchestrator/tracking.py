@@ -224,6 +224,10 @@ class Tracker:
                 self._client.log_text(run_id, ended.details, "failure.txt")
             self._client.set_terminated(run_id, "FAILED")
             return
+        if ended.outcome is Outcome.STOPPED:
+            self._client.set_tag(run_id, "ratefront.stopped", ended.reason[:5000])
+            self._client.set_terminated(run_id, "KILLED")
+            return
         for point in ended.points:
             self._log_point(
                 trial_id, point, run_id if len(ended.points) == 1 else self._point_run(trial_id, point, run_id)

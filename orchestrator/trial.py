@@ -56,7 +56,7 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
     """
     journal = Journal(Path(request.setting.directory))
     ended = journal.ended(request.trial_id)
-    if ended is not None and ended.outcome is Outcome.FINISHED:
+    if ended is not None and journal.is_over(request.trial_id):
         return ended
     journal.begin(request.trial_id, request.config, _environment(request.setting))
     track(request.trial_id)

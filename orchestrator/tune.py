@@ -21,6 +21,7 @@ from orchestrator.study import Study
 from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Setting, run_on_ray
+from orchestrator.warm_start import earlier_outcomes
 
 _MOST_DEATHS = 2
 """How often a trial whose worker died is tried again, from its last checkpoint."""
@@ -49,12 +50,14 @@ class SweepResult:
     num_trials: int
     num_finished: int
     num_failed: int
+    num_stopped: int
+    """By the scheduler."""
     frontier: WrittenFrontier | None
     """None where no trial finished."""
 
     @property
     def interrupted(self) -> bool:
-        return self.num_finished + self.num_failed < self.num_trials
+        return self.num_finished + self.num_failed + self.num_stopped < self.num_trials
 
 
 def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, new: bool = False) -> SweepResult:
@@ -76,15 +79,16 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
     tracked = prepare(place.tracking_uri, sweep.name)
     sweep_id = _next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
     journal = Journal((place.storage / sweep_id).resolve())
-    study = Study(sweep, journal)
-    num_finished = _count(study, journal)[Outcome.FINISHED]
-    is_left = num_finished < study.most_trials
+    earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
+    study = Study(sweep, journal, earlier_outcomes(place.tracking_uri, earlier, sweep.goals))
+    num_over = _num_over(study, journal)
+    is_left = num_over < study.most_trials
     if place.address is None and is_left:
         _check_here(study.sample)
     _check_identity(sweep_id, study.trials, journal, tracked)
     if journal.instance is not None and is_left and not resume:
         raise SweepError(
-            f"sweep {sweep_id} is unfinished ({num_finished} of {study.most_trials} trials): "
+            f"sweep {sweep_id} is unfinished ({num_over} of {study.most_trials} trials): "
             "--resume goes on with it, --new starts another"
         )
     with _only_one(journal.directory):
@@ -100,6 +104,7 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
         num_trials=study.most_trials,
         num_finished=states[Outcome.FINISHED],
         num_failed=states[Outcome.FAILED],
+        num_stopped=states[Outcome.STOPPED],
         frontier=frontier,
     )
 
@@ -114,15 +119,17 @@ def _run_on_ray(
 ) -> None:
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
-    num_done = _count(study, journal)[Outcome.FINISHED]
+    num_done = _num_over(study, journal)
     with _ray(place.address):
         from ray import tune
 
         from orchestrator.progress import ProgressView
         from orchestrator.proposer import Proposer
+        from orchestrator.stopper import Stopper
 
-        # an adaptive searcher is asked as late as can be; a fixed plan may show an autoscaler what is to come
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1" if sweep.searcher.is_adaptive else "200"
+        # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
+        is_fixed = not sweep.searcher.is_adaptive and sweep.scheduler["name"] == "none"
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"
 
         if place.address is not None:
             _check_shared(journal.directory)
@@ -138,11 +145,12 @@ def _run_on_ray(
             tune.with_parameters(run_on_ray, setting=setting, tracker=tracker),
             {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu},
         )
-        with ProgressView(console, journal, num_trials=study.most_trials, num_done=num_done) as view:
+        with ProgressView(console, journal, study, num_done=num_done) as view:
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
                     search_alg=Proposer(study, journal),
+                    scheduler=Stopper(sweep, study, journal),
                     num_samples=-1,  # the searcher says when it has finished
                     reuse_actors=True,
                     trial_dirname_creator=lambda trial: str(trial.config["trial_id"]),
@@ -197,6 +205,11 @@ def _count(study: Study, journal: Journal) -> dict[Outcome | None, int]:
             counts[ended.outcome] += 1
     counts[None] = study.most_trials - sum(counts.values())
     return counts
+
+
+def _num_over(study: Study, journal: Journal) -> int:
+    counts = _count(study, journal)
+    return counts[Outcome.FINISHED] + counts[Outcome.STOPPED]
 
 
 def _check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:

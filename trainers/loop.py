@@ -39,6 +39,8 @@ class Progress:
     rate_comparable: bool
     quality_val: float
     quality_name: str
+    maximise: bool
+    """The direction of ``quality_val``."""
     train_s: float
 
 
@@ -179,6 +181,7 @@ class Loop:
                 rate_comparable=phase.rate_comparable,
                 quality_val=self._context.validate(model),
                 quality_name=self._task.quality_name,
+                maximise=self._task.maximise,
                 train_s=self.train_s,
             )
         )

@@ -67,8 +67,9 @@ def sweep(
     if result.frontier is not None:
         print_frontier(result.frontier, console)
     failed = f", {result.num_failed} failed" if result.num_failed else ""
+    stopped = f", {result.num_stopped} stopped early" if result.num_stopped else ""
     console.print(
-        f"\nsweep {result.sweep_id}: {result.num_finished} of {result.num_trials} trials finished{failed}",
+        f"\nsweep {result.sweep_id}: {result.num_finished} of {result.num_trials} trials finished{stopped}{failed}",
         highlight=False,
     )
     if result.interrupted:
@@ -109,8 +110,8 @@ def plan(
     if chosen.searcher.is_adaptive:
         most = chosen.search["num_trials"]
         console.print(
-            f"sweep {chosen.sweep_id}: search {chosen.search['name']!r} proposes up to {most} configurations as results "
-            f"come in, x {chosen.seeds} seeds = {most * chosen.seeds} trials at most",
+            f"sweep {chosen.sweep_id}: search {chosen.search['name']!r} proposes up to {most} configurations "
+            f"as results come in, x {chosen.seeds} seeds = {most * chosen.seeds} trials at most",
             highlight=False,
         )
         return

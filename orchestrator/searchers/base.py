@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -49,6 +49,11 @@ class AbstractSearcher(abc.ABC):
 
     is_adaptive: ClassVar[bool]
     """Whether what is told changes what is asked. If not, the plan is fixed before anything runs."""
+
+    @property
+    def earlier_sweeps(self) -> Sequence[str]:
+        """By name or id: those whose outcomes are heard first."""
+        return ()
 
     @abc.abstractmethod
     def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -176,13 +176,21 @@ class AbstractOptunaSearcher(AbstractSearcher):
     num_trials: int
     num_random: int = 8
     """How many come first, before there is anything to learn from."""
+    warm_start: Sequence[str] = ()
+    """Earlier sweeps, by name or id, whose outcomes are learned from where they lie in the space."""
 
     def __post_init__(self) -> None:
         checks.integer("num_trials", self.num_trials, low=1)
         checks.integer("num_random", self.num_random, low=1)
+        if isinstance(self.warm_start, str) or not all(isinstance(item, str) for item in self.warm_start):
+            raise ValueError(f"warm_start is {self.warm_start!r}: wanted a list of sweeps")
 
     def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
         return OptunaSearch(space, goals, seed, self.num_trials, self._sampler)
+
+    @property
+    def earlier_sweeps(self) -> Sequence[str]:
+        return self.warm_start
 
     @abc.abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:

@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "experiment_id": "1",
     "config": "lam=0.3 steps=2000",
     "label": "lam=0.3",
+    "params": "{}",
     "num_failed": 0,
     "directory": "/sweeps/digits-0123abcd",
 }

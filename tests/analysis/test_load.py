@@ -45,7 +45,7 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_finished_points_become_rows_with_the_columns_of_a_record(tracking_uri: str) -> None:
     points = load_points(tracking_uri)
-    added = ("run_id", "experiment_id", "config", "label", "num_failed", "directory")
+    added = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
     assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, *added)
     assert points["path"].tolist() == ["t0/0.rfz", "t1/0.rfz", "t2/0.rfz", "t2/1.rfz"]
     expected: dict[str, Any] = {"sweep_id": NEW, "trial_id": "t1", "seed": 2, "size_bytes": 1000, "quality": 0.95}
@@ -125,7 +125,13 @@ def test_sweeps_are_listed_newest_first_with_their_counts(tracking_uri: str) -> 
     assert sweeps["sweep_id"].tolist() == [OTHER, NEW, OLD]
     assert sweeps["status"].tolist() == ["RUNNING", "RUNNING", "KILLED"]
     assert sweeps["experiment"].tolist() == ["mnist_small", "digits", "digits"]
-    assert sweeps.iloc[1][["num_finished", "num_failed", "num_running", "num_points"]].tolist() == [2, 2, 1, 3]
+    assert sweeps.iloc[1][["num_finished", "num_stopped", "num_failed", "num_running", "num_points"]].tolist() == [
+        2,
+        1,
+        1,
+        1,
+        3,
+    ]
     assert abs(pd.Timestamp.now("UTC") - sweeps["started"].iloc[0]) < pd.Timedelta("1h")
 
 

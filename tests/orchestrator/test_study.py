@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,60 @@ def test_a_configuration_whose_every_seed_failed_is_told_as_failed(tmp_path: Pat
     journal = Journal(tmp_path)
     run(Study(sweep(), journal), journal, end=fail)
     assert [line["told"] for line in lines(journal, "tell")] == [None] * 8
+
+
+def stop(journal: Journal, trial: Trial) -> None:
+    """As the scheduler does, after a report."""
+    lam = trial.config.method.arguments["lam"]
+    rate = {"rate_bits": 8000 / lam, "quality_val": 0.8 - lam / 10, "train_s": 1.0, "maximise": True, "step": 10}
+    folder = journal.trial_directory(trial.trial_id)
+    folder.mkdir(parents=True)
+    (folder / "progress.jsonl").write_text(json.dumps(rate) + "\n")
+    journal.end(trial.trial_id, Ended(outcome=Outcome.STOPPED, reason="it was last"))
+
+
+@pytest.mark.parametrize("search", ["tpe", "sobol"])
+def test_the_first_seed_that_is_stopped_stops_the_others(search: str, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    given = sweep(search={"name": search, "num_trials": 4})
+    study = Study(given, journal)
+    ended = []
+    while (trial := study.next()) is not None:
+        (stop if trial.trial_id == "0001-epr-s0" else finish)(journal, trial)
+        study.tell(trial.trial_id)
+        ended.append(trial.trial_id)
+    assert len(ended) == 7
+    assert study.num_skipped == 1
+    skipped = journal.ended("0001-epr-s1")
+    assert skipped is not None
+    assert (skipped.outcome, skipped.reason) == (Outcome.STOPPED, "its first seed was stopped")
+    assert Study(given, journal).next() is None, "a stopped trial is over"
+
+
+def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    study = Study(sweep(), journal)
+    first, second = study.next(), study.next()
+    assert first is not None
+    assert second is not None
+    stop(journal, first)
+    study.tell(first.trial_id)
+    assert lines(journal, "tell") == [], "its other seed may still run"
+    journal.end(second.trial_id, Ended(outcome=Outcome.STOPPED, reason="its first seed was stopped"))
+    study.tell(second.trial_id)
+    lam = first.config.method.arguments["lam"]
+    (line,) = lines(journal, "tell")
+    assert line["told"]["costs"] == pytest.approx([math.log10(1000 / lam), lam / 10 - 0.8])
+
+
+def test_what_cannot_be_estimated_failed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    study = Study(sweep(objectives=["macs", "quality_val"], seeds=1), journal)
+    first = study.next()
+    assert first is not None
+    stop(journal, first)
+    study.tell(first.trial_id)
+    assert [line["told"] for line in lines(journal, "tell")] == [None]
 
 
 def test_a_resumed_study_tries_again_what_failed_and_tells_it_once(tmp_path: Path) -> None:

@@ -12,12 +12,15 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
+from orchestrator.goals import Goals
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.space import identity
 from orchestrator.study import plan
 from orchestrator.sweep import Sweep, SweepError
 from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Request, Setting, execute
 from orchestrator.tune import Place, run
+from orchestrator.warm_start import earlier_outcomes
 
 SWEEP = Sweep.from_dict(
     {
@@ -106,6 +109,17 @@ def test_an_empty_store_is_filled_from_the_journal(place: Place, empty_store: by
     records = [journal.ended(trial_id) for trial_id in journal.trial_ids()]
     sizes = sorted(point.size_bytes for ended in records if ended for point in ended.points)
     assert sorted(run.data.metrics["size_bytes"] for run in points) == sizes
+
+
+def test_a_later_search_can_hear_what_a_sweep_measured(place: Place) -> None:
+    """Configurations come back from MLflow's texts as they were."""
+    train_all(place)
+    again(place)
+    outcomes = earlier_outcomes(place.tracking_uri, ["small"], Goals())
+    wanted = [{key: item for key, item in trial.config.to_dict().items() if key != "seed"} for trial in plan(SWEEP)]
+    assert sorted(map(identity, wanted)) == sorted(identity(configuration) for configuration, _ in outcomes)
+    assert all(1 < told.costs[0] < 4 and -1 <= told.costs[1] < 0 for _, told in outcomes)
+    assert all(SWEEP.space.locate(configuration) is not None for configuration, _ in outcomes)
 
 
 def test_a_sweep_of_the_same_content_from_elsewhere_is_not_mixed_in(place: Place, tmp_path: Path) -> None:
