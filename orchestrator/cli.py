@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.commands import files, frontiers, sweeps
+from orchestrator.commands import files, frontiers, replays, sweeps
 
 main = typer.Typer(
     name="ratefront",
@@ -23,6 +23,7 @@ main = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
     "plan": sweeps.plan,
+    "replay": replays.replay,
     "frontier": frontiers.frontier,
     "export": frontiers.export,
     "best": frontiers.best,

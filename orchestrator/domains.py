@@ -27,6 +27,10 @@ class AbstractDomain(abc.ABC):
         """Whether ``value`` is one that the setting may take."""
 
     @abc.abstractmethod
+    def distance(self, one: Any, other: Any) -> float:
+        """Between two values, from 0 to 1."""
+
+    @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """As a sweep file has it."""
 
@@ -49,6 +53,9 @@ class Choice(AbstractDomain):
 
     def contains(self, value: Any) -> bool:
         return value in self.values
+
+    def distance(self, one: Any, other: Any) -> float:
+        return float(one != other)
 
     def to_dict(self) -> dict[str, Any]:
         return {"choice": list(self.values)}
@@ -84,6 +91,11 @@ class Real(AbstractDomain):
     def contains(self, value: Any) -> bool:
         return _are_numbers(value) and self.low <= value <= self.high
 
+    def distance(self, one: float, other: float) -> float:
+        if self.log:
+            return abs(math.log(one / other)) / math.log(self.high / self.low)
+        return abs(one - other) / (self.high - self.low)
+
     def to_dict(self) -> dict[str, Any]:
         return {"loguniform" if self.log else "uniform": [float(self.low), float(self.high)]}
 
@@ -109,6 +121,9 @@ class Integers(AbstractDomain):
 
     def contains(self, value: Any) -> bool:
         return isinstance(value, int) and _are_numbers(value) and self.low <= value <= self.high
+
+    def distance(self, one: int, other: int) -> float:
+        return abs(one - other) / (self.high - self.low)
 
     def to_dict(self) -> dict[str, Any]:
         return {"integers": [self.low, self.high]}

@@ -2,6 +2,7 @@
 
 <storage>/<sweep id>/sweep.yaml            the resolved sweep
 <storage>/<sweep id>/instance              a unique name of this run of it
+<storage>/<sweep id>/study.jsonl           what an adaptive searcher was asked and told, in order
 <storage>/<sweep id>/trials/<trial id>/    trial.json      what the trial is, and what it runs on
                                            progress.jsonl  one line for each report
                                            checkpoint.pt   while it runs
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -64,6 +66,23 @@ class Journal:
         if self.instance is None:
             write_atomically(self.directory / "instance", f"{uuid.uuid4().hex}\n".encode())
         write_atomically(self.directory / "sweep.yaml", text.encode())
+
+    def append_study(self, line: dict[str, Any]) -> None:
+        """Add one line to what the searcher was asked and told."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "study.jsonl").open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def study(self) -> list[dict[str, Any]]:
+        """What the searcher was asked and told. A kill may have left half a line at the end, which is cut off."""
+        path = self.directory / "study.jsonl"
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            path.write_bytes(whole)
+        return [json.loads(line) for line in whole.splitlines()]
 
     def trial_directory(self, trial_id: str) -> Path:
         return self.directory / "trials" / trial_id

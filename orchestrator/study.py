@@ -7,16 +7,13 @@ appended to ``<sweep>/study.jsonl``, in order; reading it restores the searcher,
 from __future__ import annotations
 
 import collections
-import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.goals import Told, told_from_dict, told_to_dict
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.searchers.base import Asked
-from orchestrator.space import Configuration
+from orchestrator.space import Configuration, Space
 from orchestrator.sweep import Sweep, SweepError, Trial, check_trials, trials_of
 from trainers.record import OperatingPoint
 
@@ -27,21 +24,31 @@ Foreign = tuple[Configuration, Told]
 class Study:
     """All trials of a sweep that are known, and those still to come."""
 
-    def __init__(self, sweep: Sweep, journal: Journal, foreign: Sequence[Foreign] = ()) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        journal: Journal,
+        foreign: Sequence[Foreign] = (),
+        *,
+        space: Space | None = None,
+        search_seed: int | None = None,
+    ) -> None:
         """Restore what an earlier process asked and told.
 
         Args:
             sweep: what to run.
             journal: of the sweep; nothing is written before ``next``.
             foreign: outcomes of earlier sweeps, used where this one is at its beginning.
+            space: where it is not the sweep's own.
+            search_seed: where it is not the sweep's own, which is also that of its first trainings.
 
         Raises:
             SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
         """
         self._sweep, self._journal = sweep, journal
         self._goals, self._searcher = sweep.goals, sweep.searcher
-        self._search = self._searcher.start(sweep.space, self._goals, sweep.seed)
-        self._path = journal.directory / "study.jsonl"
+        seed = sweep.seed if search_seed is None else search_seed
+        self._search = self._searcher.start(space or sweep.space, self._goals, seed)
         self._configurations: list[Configuration] = []
         self._told: dict[int, Told | None] = {}
         self._foreign: list[Told] = []
@@ -110,10 +117,10 @@ class Study:
         asked = self._search.ask()
         if asked is None:
             self._exhausted = True
-            self._record({"exhausted": len(self._configurations)})
+            self._journal.append_study({"exhausted": len(self._configurations)})
             return
         number = len(self._configurations)
-        self._record({"ask": number, "configuration": asked.configuration, "memo": asked.memo})
+        self._journal.append_study({"ask": number, "configuration": asked.configuration, "memo": asked.memo})
         self._configurations.append(asked.configuration)
         self._pending.extend(self._seeds(number))
 
@@ -128,7 +135,7 @@ class Study:
             seeds.append(ended.points)
         known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
         told = self._goals.told(seeds, known) or self._estimate(number)
-        self._record({"tell": number, "told": told_to_dict(told)})
+        self._journal.append_study({"tell": number, "told": told_to_dict(told)})
         self._search.tell(number, told)
         self._told[number] = told
 
@@ -149,18 +156,11 @@ class Study:
 
     def _hear(self, configuration: Configuration, told: Told) -> None:
         if self._search.tell_foreign(configuration, told):
-            self._record({"foreign": configuration, "told": told_to_dict(told)})
+            self._journal.append_study({"foreign": configuration, "told": told_to_dict(told)})
             self._foreign.append(told)
 
-    def _record(self, line: dict[str, Any]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-
     def _replay(self) -> None:
-        for line in _whole_lines(self._path):
+        for line in self._journal.study():
             told = told_from_dict(line.get("told"))
             if "foreign" in line and told is not None:
                 self._search.tell_foreign(line["foreign"], told)
@@ -174,7 +174,8 @@ class Study:
             elif "exhausted" in line:
                 self._exhausted = True
             else:
-                raise SweepError(f"{self._path} is damaged at {line}: --new starts another sweep")
+                path = self._journal.directory / "study.jsonl"
+                raise SweepError(f"{path} is damaged at {line}: --new starts another sweep")
 
 
 def plan(sweep: Sweep) -> list[Trial]:
@@ -200,13 +201,3 @@ _MOST_CHECKED = 100
 def _number_of(trial_id: str) -> int:
     """Of its configuration."""
     return int(trial_id.partition("-")[0])
-
-
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a record. A kill may have left half a line at its end, which is cut off."""
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        path.write_bytes(whole)
-    for line in whole.splitlines():
-        yield json.loads(line)

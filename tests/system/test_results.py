@@ -26,6 +26,7 @@ FILES = sorted(RESULTS.glob("*/frontier/*.rfz"))
 CLAIMS = {  # the largest file and the least test accuracy that the benchmarks ask for
     "lenet300_mnist": (2600, 0.981),
     "lenet5_mnist": (1800, 0.990),
+    "lenet5_mnist_long": (1000, 0.990),
     "resnet20_cifar10_finetune": (1_084_544 // 16, 0.9173 - 0.005),  # a sixteenth of its floats; half a point
 }
 
