@@ -23,6 +23,7 @@ main = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
     "plan": sweeps.plan,
+    "sync": sweeps.sync,
     "replay": replays.replay,
     "frontier": frontiers.frontier,
     "export": frontiers.export,

@@ -45,6 +45,9 @@ def prepare(tracking_uri: str, name: str) -> dict[str, str]:
     """
     from mlflow import MlflowClient
 
+    os.environ.setdefault(
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3"
+    )  # else it tries for minutes; nothing is lost meanwhile
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # making a database is no news
     database = sqlite_path(tracking_uri)
     if database is not None:
@@ -94,6 +97,7 @@ class Tracker:
         self._logged_end: dict[str, str] = {}  # trial id -> fingerprint of the record that was logged
         self._stopped: set[str] = set()  # trials whose run was closed by an earlier attempt
         self._with_failure: set[str] = set()
+        self._is_uncertain = False  # whether a call failed whose request may have been carried out
         self._parent = self._find_runs() or self._create_run(
             sweep_id, "sweep", {**_environment(), "ratefront.directory": directory}
         )
@@ -101,7 +105,18 @@ class Tracker:
         self._client.log_artifact(self._parent, str(Path(directory) / "sweep.yaml"))
 
     def sync(self, trial_id: str) -> None:
-        """Bring one trial's runs up to what is on disk."""
+        """Bring one trial's runs up to what is on disk.
+
+        Raises:
+            Exception: MLflow's, where it does not answer; the next call finds out how far this one came.
+        """
+        if self._is_uncertain:
+            self._find_runs()
+        self._is_uncertain = True
+        self._sync(trial_id)
+        self._is_uncertain = False
+
+    def _sync(self, trial_id: str) -> None:
         ended = self._journal.ended(trial_id)
         fingerprint = _fingerprint(ended) if ended else ""
         if ended and self._logged_end.get(trial_id) == fingerprint:
@@ -147,13 +162,18 @@ class Tracker:
     def _find_runs(self) -> str | None:
         """Fill in the runs of an earlier attempt; returns the parent's id."""
         parent = None
+        self._runs, self._stopped, self._with_failure = {}, set(), set()
         for run in self._search():
             tags, run_id = run.data.tags, run.info.run_id
             kind, trial_id = tags["ratefront.kind"], tags.get("ratefront.trial_id", "")
             if kind == "sweep":
-                parent = run_id
+                parent = parent or run_id
                 continue
-            self._runs[trial_id, tags["ratefront.point_id"] if kind == "point" else ""] = run_id
+            key = (trial_id, tags["ratefront.point_id"] if kind == "point" else "")
+            if self._runs.get(key, run_id) != run_id:  # made twice: the answer to the first request was lost
+                self._client.delete_run(run_id)
+                continue
+            self._runs[key] = run_id
             if kind == "trial":
                 history = self._client.get_metric_history(run_id, "epoch_train_loss") if run.data.metrics else []
                 self._logged_step[trial_id] = max((metric.step for metric in history), default=-1)

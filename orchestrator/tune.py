@@ -53,7 +53,11 @@ class SweepResult:
     num_stopped: int
     """By the scheduler."""
     frontier: WrittenFrontier | None
-    """None where no trial finished."""
+    """None where no trial finished, or MLflow did not answer."""
+    directory: Path
+    """Where everything is."""
+    unpublished: str = ""
+    """Why MLflow does not hold everything, where that is so."""
 
     @property
     def interrupted(self) -> bool:
@@ -97,16 +101,27 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
             if is_left:
                 _run_on_ray(sweep, sweep_id, study, journal, place, console)
         finally:
-            frontier = _conclude(sweep, sweep_id, study, journal, place)
-    states = _count(study, journal)
-    return SweepResult(
-        sweep_id=sweep_id,
-        num_trials=study.most_trials,
-        num_finished=states[Outcome.FINISHED],
-        num_failed=states[Outcome.FAILED],
-        num_stopped=states[Outcome.STOPPED],
-        frontier=frontier,
-    )
+            result = _conclude(sweep, sweep_id, study, journal, place)
+    return result
+
+
+def sync(directory: Path, place: Place) -> SweepResult:
+    """Bring MLflow up to what the sweep in ``directory`` left there, whatever it has of it; and publish the frontier.
+
+    Raises:
+        SweepError: there is no sweep, or another process runs it.
+        ConnectionError: the tracking server does not answer.
+    """
+    if not (directory / "sweep.yaml").is_file():
+        raise SweepError(f"{directory} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
+    check_tracking(place.tracking_uri)
+    journal = Journal(directory.resolve())
+    sweep = Sweep.load(directory / "sweep.yaml")
+    tracked = prepare(place.tracking_uri, sweep.name)
+    with _only_one(journal.directory):
+        study = Study(sweep, journal)
+        _check_identity(journal.directory.name, study.trials, journal, tracked)
+        return _conclude(sweep, journal.directory.name, study, journal, place)
 
 
 def _run_on_ray(
@@ -179,8 +194,33 @@ def _start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) 
     )
 
 
-def _conclude(sweep: Sweep, sweep_id: str, study: Study, journal: Journal, place: Place) -> WrittenFrontier | None:
-    """Whatever happened before: MLflow holds what the journal holds, the frontier is published, no run is open."""
+def _conclude(sweep: Sweep, sweep_id: str, study: Study, journal: Journal, place: Place) -> SweepResult:
+    """Whatever happened before: MLflow holds what the journal holds, the frontier is published, no run is open.
+
+    Where the server does not answer, the journal keeps everything for ``sync``.
+    """
+    frontier, unpublished = None, ""
+    try:
+        check_tracking(place.tracking_uri)
+        frontier = _publish(sweep, sweep_id, study, journal, place)
+    except Exception:
+        unpublished = _why_unreachable(place.tracking_uri)
+        if not unpublished:
+            raise
+    states = _count(study, journal)
+    return SweepResult(
+        sweep_id=sweep_id,
+        num_trials=study.most_trials,
+        num_finished=states[Outcome.FINISHED],
+        num_failed=states[Outcome.FAILED],
+        num_stopped=states[Outcome.STOPPED],
+        frontier=frontier,
+        directory=journal.directory,
+        unpublished=unpublished,
+    )
+
+
+def _publish(sweep: Sweep, sweep_id: str, study: Study, journal: Journal, place: Place) -> WrittenFrontier | None:
     tracker = Tracker(
         tracking_uri=place.tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory)
     )
@@ -194,6 +234,15 @@ def _conclude(sweep: Sweep, sweep_id: str, study: Study, journal: Journal, place
         return written
     finally:
         tracker.close(interrupted=_count(study, journal)[None] > 0)
+
+
+def _why_unreachable(tracking_uri: str) -> str:
+    """In one line; empty where the store answers."""
+    try:
+        check_tracking(tracking_uri)
+    except ConnectionError as error:
+        return str(error)
+    return ""
 
 
 def _count(study: Study, journal: Journal) -> dict[Outcome | None, int]:

@@ -12,6 +12,7 @@ from orchestrator.commands.options import Json, TrackingUri, UiUrl, allow_own_mo
 
 if TYPE_CHECKING:
     from orchestrator.sweep import Sweep
+    from orchestrator.tune import SweepResult
 
 Source = Annotated[
     str | None,
@@ -72,11 +73,54 @@ def sweep(
         f"\nsweep {result.sweep_id}: {result.num_finished} of {result.num_trials} trials finished{stopped}{failed}",
         highlight=False,
     )
+    if result.unpublished:
+        console.print(_unpublished(result), highlight=False, soft_wrap=True, markup=False)
+        raise typer.Exit(1)
     if result.interrupted:
         console.print("stopped; the same command with --resume goes on", highlight=False)
         raise typer.Exit(130)
     if result.num_failed or not result.num_finished:
         raise typer.Exit(1)
+
+
+def sync(
+    sweeps: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SWEEP]...", help="Ids; default: all in the storage folder.", show_default=False),
+    ] = None,
+    storage: Annotated[Path, typer.Option(help="Folder of all sweeps.")] = Path("sweeps"),
+    tracking_uri: TrackingUri = None,
+    ui_url: UiUrl = None,
+) -> None:
+    """Bring MLflow up to what sweeps left on disk, for instance after its server was away.
+
+    Example: `ratefront sync digits-1a2b3c4d --tracking-uri http://host:5000`
+    """
+    from orchestrator import tune
+    from orchestrator.commands.console import open_console
+    from orchestrator.sweep import SweepError
+
+    folder = allow_own_modules()
+    found = [storage / name for name in sweeps or []] or sorted(path.parent for path in storage.glob("*/sweep.yaml"))
+    if not found:
+        raise SweepError(f"{storage} holds no sweep: give --storage")
+    place = tune.Place(
+        storage=storage, tracking_uri=tracking_uri_or_default(tracking_uri), import_path=folder, ui_url=ui_url
+    )
+    console = open_console()
+    for directory in found:
+        result = tune.sync(directory, place)
+        if result.unpublished:
+            console.print(_unpublished(result), highlight=False, soft_wrap=True, markup=False)
+            raise typer.Exit(1)
+        console.print(f"{result.sweep_id}: {result.num_finished} finished trials are in MLflow", highlight=False)
+
+
+def _unpublished(result: SweepResult) -> str:
+    return (
+        f"MLflow does not hold everything: {result.unpublished}\n"
+        f"nothing is lost: it is in {result.directory}, and 'ratefront sync {result.sweep_id}' logs it later"
+    )
 
 
 def plan(
