@@ -38,10 +38,12 @@ class _Frozen(BaseModel):
 
 
 class Resources(_Frozen):
-    """What one trial occupies. ``gpu`` may be a fraction; above 1 it is a whole number, as Ray wants it."""
+    """What one trial may use. ``gpu`` may be a fraction; above 1 it is a whole number, as Ray wants it."""
 
     cpu: int = Field(default=1, ge=1)
     gpu: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """A trial that trains longer has failed; it is found at its next report."""
 
     @field_validator("gpu")
     @classmethod
@@ -168,7 +170,7 @@ class Sweep(_Frozen):
             **({"scheduler": dict(self.scheduler)} if self.scheduler["name"] != "none" else {}),
             **({"objectives": list(self.objectives)} if self.objectives != Goals().objectives else {}),
             **({"constraints": [str(constraint) for constraint in self.constraints]} if self.constraints else {}),
-            "resources": self.resources.model_dump(),
+            "resources": self.resources.model_dump(exclude_none=True),
         }
 
     def to_yaml(self) -> str:

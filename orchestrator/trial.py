@@ -34,6 +34,8 @@ class Setting:
     """Where the user's own modules are."""
     num_threads: int
     use_gpu: bool
+    time_limit_s: float | None = None
+    """Of training; a trial that takes longer has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,9 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
         nonlocal last_tracked
         journal.append_progress(request.trial_id, progress)
         report(progress)
+        limit_s = request.setting.time_limit_s
+        if limit_s is not None and progress.train_s > limit_s:
+            raise TimeoutError(f"it trained for {progress.train_s:.1f} s, more than resources.time_s = {limit_s:g}")
         if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
             track(request.trial_id)
             last_tracked = time.monotonic()
@@ -80,13 +85,14 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
 
 
 def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any) -> None:
-    """The Ray Tune trainable; ``config`` holds a trial's id and configuration."""
+    """The Ray Tune trainable; ``config`` is what ``Proposer`` suggested."""
     from ray import tune
 
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 
-    execute(Request(setting=setting, **config), report=report, track=tracker.sync.remote)
+    request = Request(setting=setting, trial_id=config["trial_id"], config=config["config"])
+    execute(request, report=report, track=tracker.sync.remote)
 
 
 def _finish(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> Ended:
@@ -145,7 +151,14 @@ def _environment(setting: Setting) -> dict[str, str]:
     }
 
 
+OUT_OF_MEMORY = "out of memory: "
+"""How the reason begins of a trial that found none."""
+
+
 def _reason(error: BaseException) -> str:
     """One line."""
     text = " ".join(str(error).split())
+    # torch's own error is one of a GPU; on a CPU it raises a bare RuntimeError
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return OUT_OF_MEMORY + text
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

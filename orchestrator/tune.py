@@ -155,16 +155,18 @@ def _run_on_ray(
             import_path=str(place.import_path),
             num_threads=sweep.resources.cpu,
             use_gpu=sweep.resources.gpu > 0,
+            time_limit_s=sweep.resources.time_s,
         )
+        cpu = sweep.resources.cpu
         trainable = tune.with_resources(
             tune.with_parameters(run_on_ray, setting=setting, tracker=tracker),
-            {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu},
+            lambda suggested: tune.PlacementGroupFactory([{"CPU": cpu, "GPU": suggested["gpu"]}]),
         )
         with ProgressView(console, journal, study, num_done=num_done) as view:
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
-                    search_alg=Proposer(study, journal),
+                    search_alg=Proposer(study, journal, sweep.resources.gpu),
                     scheduler=Stopper(sweep, study, journal),
                     num_samples=-1,  # the searcher says when it has finished
                     reuse_actors=True,

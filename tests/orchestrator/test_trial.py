@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.trial import Request, Setting, execute
@@ -28,6 +30,7 @@ def request_in(folder: Path, **changes: Any) -> Request:
         "import_path": str(folder),
         "num_threads": 1,
         "use_gpu": False,
+        "time_limit_s": None,
     }
     setting = Setting(**{**fields, **{key: changes.pop(key) for key in set(changes) & set(fields)}})
     return Request(**{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, **changes})
@@ -66,9 +69,36 @@ def test_what_a_trial_raises_is_its_outcome(tmp_path: Path) -> None:
     assert Journal(tmp_path).ended("0000-epr-s0") == ended
 
 
-def test_a_gpu_that_is_not_there_is_no_silent_cpu(tmp_path: Path) -> None:
-    import torch
+def test_a_trial_that_trains_too_long_failed(tmp_path: Path) -> None:
+    ended, _ = run(request_in(tmp_path, time_limit_s=1e-6))
+    assert ended.outcome is Outcome.FAILED
+    assert re.fullmatch(r"TimeoutError: it trained for \d+\.\d s, more than resources\.time_s = 1e-06", ended.reason)
+    later, _ = run(request_in(tmp_path / "again", time_limit_s=3600.0))
+    assert later.outcome is Outcome.FINISHED
 
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "out of memory: "),
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried 2 GiB"), "out of memory: CUDA out of memory. Tried 2 GiB"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+         "out of memory: DefaultCPUAllocator: can't allocate memory"),
+        (RuntimeError("out of luck"), "RuntimeError: out of luck"),
+    ],
+)  # fmt: skip
+def test_a_trial_that_finds_no_memory_says_so(
+    error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("trainers.train.train", starve)
+    ended, _ = run(request_in(tmp_path))
+    assert (ended.outcome, ended.reason) == (Outcome.FAILED, reason)
+
+
+def test_a_gpu_that_is_not_there_is_no_silent_cpu(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     ended, _ = run(request_in(tmp_path, use_gpu=True))

@@ -1,0 +1,78 @@
+"""What Ray is handed, and what becomes of workers that died and trials that found too little memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune.search import Searcher
+
+from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.proposer import Proposer
+from orchestrator.study import Study
+from orchestrator.sweep import Sweep
+from orchestrator.trial import OUT_OF_MEMORY
+
+SWEEP = Sweep.from_dict(
+    {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 1.0]}, "search": "grid"}
+)
+STARVED = Ended(outcome=Outcome.FAILED, reason=f"{OUT_OF_MEMORY}tried to allocate 2 GiB")
+
+
+def proposer(folder: Path, gpu: float) -> tuple[Proposer, Journal]:
+    journal = Journal(folder)
+    return Proposer(Study(SWEEP, journal), journal, gpu), journal
+
+
+def suggested(searcher: Proposer, ray_id: str) -> dict[str, Any]:
+    found = searcher.suggest(ray_id)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_each_trial_is_handed_out_once_with_its_share(tmp_path: Path) -> None:
+    searcher, _ = proposer(tmp_path, 0.25)
+    both = [suggested(searcher, str(number)) for number in range(2)]
+    assert [one["trial_id"] for one in both] == ["0000-epr-s0", "0001-epr-s0"]
+    assert [one["gpu"] for one in both] == [0.25, 0.25]
+    assert both[1]["config"]["method"]["lam"] == 1.0
+
+
+def test_a_worker_that_died_is_a_failure(tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, 0)
+    suggested(searcher, "a")
+    searcher.on_trial_complete("a", error=True)
+    ended = journal.ended("0000-epr-s0")
+    assert ended is not None
+    assert (ended.outcome, ended.reason) == (Outcome.FAILED, "the worker process died")
+
+
+@pytest.mark.parametrize(("gpu", "more"), [(0.25, 0.5), (0.75, 1.0)])
+def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more: float, tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, gpu)
+    suggested(searcher, "a")
+    suggested(searcher, "b")
+    assert searcher.suggest("c") is None, "there may be something to try again"
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("a", result={})
+    assert journal.ended("0000-epr-s0") is None
+    again = suggested(searcher, "c")
+    assert (again["trial_id"], again["gpu"]) == ("0000-epr-s0", more)
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("c", result={})
+    assert journal.ended("0000-epr-s0") == STARVED
+    journal.end("0001-epr-s0", Ended(outcome=Outcome.FAILED, reason="something else"))
+    searcher.on_trial_complete("b", result={})
+    assert searcher.suggest("d") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize("gpu", [0, 1, 2])
+def test_where_there_is_no_more_a_starved_trial_failed(gpu: float, tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, gpu)
+    suggested(searcher, "a")
+    suggested(searcher, "b")
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("a", result={})
+    assert journal.ended("0000-epr-s0") == STARVED
+    assert searcher.suggest("c") == Searcher.FINISHED

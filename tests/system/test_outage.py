@@ -1,0 +1,113 @@
+"""The tracking server dies in the middle of a sweep: trials go on, and what it missed arrives later, once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.console import PROGRAM, call, clean_environment
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+NUM_TRIALS = 12
+SWEEP = f"""
+name: outage
+task: digits
+architecture: {{name: mlp, hidden: [16]}}
+method: {{name: epr, lam: {{loguniform: [0.1, 3.0]}}}}
+steps: 1500
+search: {{name: sobol, num_trials: {NUM_TRIALS}}}
+"""
+
+
+@contextlib.contextmanager
+def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """MLflow on loopback, of one process group, which is killed at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+        cwd=folder,
+        env={**clean_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: answers(port), 120)
+        yield process
+    finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def wait_for(condition: object, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.2)
+
+
+def test_what_a_server_missed_arrives_later_and_once(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    (tmp_path / "outage.yaml").write_text(SWEEP)
+    with server(tmp_path, port) as serving:
+        sweep = subprocess.Popen(
+            [PROGRAM, "sweep", "outage.yaml", "--tracking-uri", uri],
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        wait_for(lambda: len(list(tmp_path.glob("sweeps/*/trials/*/ended.json"))) >= 3, 240)
+        kill(serving)
+        said, _ = sweep.communicate(timeout=300)
+    (folder,) = (tmp_path / "sweeps").iterdir()
+    assert len(list(folder.glob("trials/*/ended.json"))) == NUM_TRIALS, said
+    assert sweep.returncode == 1, said
+    assert f"no MLflow server answers at {uri}" in said
+    assert f"'ratefront sync {folder.name}' logs it later" in said
+    assert "Traceback" not in said
+
+    with server(tmp_path, port):
+        for _ in range(2):  # the second time there is nothing to do
+            synced = call(tmp_path, "sync", folder.name, "--tracking-uri", uri)
+            assert synced.returncode == 0, synced.stderr
+            assert f"{folder.name}: {NUM_TRIALS} finished trials are in MLflow" in synced.stdout
+            client = MlflowClient(uri)
+            (experiment,) = (one for one in client.search_experiments() if one.name == "outage")
+            runs = client.search_runs([experiment.experiment_id])
+            assert Counter((run.data.tags["ratefront.kind"], run.info.status) for run in runs) == {
+                ("trial", "FINISHED"): NUM_TRIALS,
+                ("sweep", "FINISHED"): 1,
+            }
+            assert sum("size_bytes" in run.data.metrics for run in runs) == NUM_TRIALS
+            assert any(run.data.tags.get("ratefront.pareto") == "true" for run in runs)
+        assert (folder / "frontier" / "frontier.png").is_file()
