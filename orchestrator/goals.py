@@ -43,13 +43,20 @@ class Constraint:
             value = float(parse_size(bound)) if column == "size_bytes" else float(bound)
         except ValueError as error:
             raise ValueError(f"constraint {text!r}: {error}") from error
-        if not math.isfinite(value):
-            raise ValueError(f"constraint {text!r}: the bound must be finite")
+        if not math.isfinite(value) or (column != "quality_val" and value <= 0):
+            wanted = "finite" if column == "quality_val" else "finite and above 0"
+            raise ValueError(f"constraint {text!r}: the bound must be {wanted}")
         return Constraint(column=column, at_most=relation == "<=", bound=value)
 
     def violation(self, value: float) -> float:
-        """By how much ``value`` breaks it; zero or less where it holds."""
-        return value - self.bound if self.at_most else self.bound - value
+        """By how much ``value`` breaks it; zero or less where it holds.
+
+        In decades, but for quality: samplers add the violations of several constraints.
+        """
+        excess = value - self.bound
+        if self.column != "quality_val":
+            excess = math.log10(value / self.bound) if value > 0 else -math.inf
+        return excess if self.at_most else -excess
 
     def __str__(self) -> str:
         return f"{self.column} {'<=' if self.at_most else '>='} {self.bound:.12g}"
@@ -100,7 +107,7 @@ class Goals:
         values = {
             "size_bytes": progress["rate_bits"] / 8,
             "quality_val": quality,
-            "train_s": progress["train_s"],
+            "train_s": progress["train_s"] * progress["total_steps"] / progress["step"],
         }
         if not {*self.objectives, *(constraint.column for constraint in self.constraints)} <= values.keys():
             return None

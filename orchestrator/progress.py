@@ -52,19 +52,20 @@ class ProgressView(tune.Callback):
 
     def _ended(self, trial: Any) -> None:
         trial_id = trial.config["trial_id"]
+        ended = self._journal.ended(trial_id)
+        if ended is None:  # it is tried again, or was interrupted
+            return
         self._num_ended += 1
         num_ended, num_trials = self._num_ended + self._study.num_skipped, self._study.most_trials
         self._bar.update(self._task, completed=num_ended, total=num_trials)
         self._console.print(
-            f"{num_ended:{len(str(num_trials))}}/{num_trials} {_line(trial_id, self._journal.ended(trial_id))}",
+            f"{num_ended:{len(str(num_trials))}}/{num_trials} {_line(trial_id, ended)}",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _line(trial_id: str, ended: Ended | None) -> str:
-    if ended is None:
-        return f"{escape(trial_id)}  stopped before its end"
+def _line(trial_id: str, ended: Ended) -> str:
     if ended.outcome is Outcome.STOPPED:
         return f"{escape(trial_id)}  stopped: {escape(ended.reason)}"
     if ended.outcome is Outcome.FAILED:

@@ -100,13 +100,17 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     running: list[_Running] = []
     spent_s = now_s = 0.0
     curve = Curve(cost_s=[], hypervolume=[])
+    ahead: Trial | None = study.next()  # Ray Tune always asks for one trial more than it can start
     while True:
-        while len(running) < num_workers and (trial := study.next()) is not None:
+        while len(running) < num_workers and ahead is not None:
+            trial, ahead = ahead, study.next()
             looked_up = recorded.trial(_without_seed(trial), trial.config.seed)
             started = _Running(now_s, next(order), now_s, trial, looked_up)
             started.schedule()
             heapq.heappush(running, started)
         if not running:
+            curve.cost_s.append(spent_s)  # what was stopped last had a price, too
+            curve.hypervolume.append(front.hypervolume())
             return curve
         one = heapq.heappop(running)
         now_s, trial_id = one.at_s, one.trial.trial_id

@@ -23,7 +23,10 @@ class Stopper(FIFOScheduler):
         self._verdicts = Verdicts(sweep.stopper, sweep.seed)
         for trial in study.trials:
             for progress in journal.progress(trial.trial_id):
-                self._verdicts.reason_to_stop(trial.config, progress)
+                self._verdicts.note(trial.config, progress)
+            ended = journal.ended(trial.trial_id)
+            if ended is not None and ended.outcome is Outcome.STOPPED:
+                self._verdicts.stop(trial.config)
 
     def __getstate__(self) -> dict[str, object]:
         # Tune pickles it for a restore of its own, which is never used here.

@@ -7,6 +7,8 @@ appended to ``<sweep>/study.jsonl``, in order; reading it restores the searcher,
 from __future__ import annotations
 
 import collections
+import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,7 +30,6 @@ class Study:
         self,
         sweep: Sweep,
         journal: Journal,
-        foreign: Sequence[Foreign] = (),
         *,
         space: Space | None = None,
         search_seed: int | None = None,
@@ -37,8 +38,7 @@ class Study:
 
         Args:
             sweep: what to run.
-            journal: of the sweep; nothing is written before ``next``.
-            foreign: outcomes of earlier sweeps, used where this one is at its beginning.
+            journal: of the sweep; nothing is written before ``begin`` and ``next``.
             space: where it is not the sweep's own.
             search_seed: where it is not the sweep's own, which is also that of its first trainings.
 
@@ -62,13 +62,23 @@ class Study:
             self._exhausted = True
         else:
             self._replay()
-            if not self._configurations and not self._foreign:
-                for configuration, told in foreign:
-                    self._hear(configuration, told)
-            for number in range(len(self._configurations)):
-                self._tell_where_over(number, only_finished=True)
         self._pending.extend(self.trials)
         check_trials(self.sample)
+
+    def begin(self, foreign: Sequence[Foreign]) -> None:
+        """Before the first ``next``: hear of earlier sweeps, where this one is at its beginning; tell what a kill left.
+
+        The caller holds the sweep: nobody else may write to its record.
+        """
+        if not self._searcher.is_adaptive:
+            return
+        if not self._configurations and not self._foreign:
+            heard = [(configuration, told) for configuration, told in foreign if self._hear(configuration, told)]
+            if heard:  # all of it in one line, or a kill would leave a part for good
+                pairs = [[configuration, told_to_dict(told)] for configuration, told in heard]
+                self._journal.append_study({"foreign": pairs})
+        for number in range(len(self._configurations)):
+            self._tell_where_over(number, only_finished=True)
 
     @property
     def trials(self) -> list[Trial]:
@@ -134,16 +144,16 @@ class Study:
                 return
             seeds.append(ended.points)
         known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
-        told = self._goals.told(seeds, known) or self._estimate(number)
+        # a mean over the seeds that were done before the first was stopped would be one over lucky seeds
+        told = self._estimate(number) if self._is_stopped(self._seeds(number)[0]) else self._goals.told(seeds, known)
         self._journal.append_study({"tell": number, "told": told_to_dict(told)})
         self._search.tell(number, told)
         self._told[number] = told
 
     def _estimate(self, number: int) -> Told | None:
         """What a stopped configuration had come to."""
-        (first, *_) = self._seeds(number)
-        progress = self._journal.progress(first.trial_id)
-        return self._goals.estimated(progress[-1]) if progress and self._is_stopped(first) else None
+        progress = self._journal.progress(self._seeds(number)[0].trial_id)
+        return self._goals.estimated(progress[-1]) if progress else None
 
     def _is_stopped(self, trial: Trial) -> bool:
         """Whether the first seed of its configuration was stopped, which decides for all."""
@@ -154,17 +164,20 @@ class Study:
     def _seeds(self, number: int) -> list[Trial]:
         return trials_of(self._sweep, [self._configurations[number]], first_number=number)
 
-    def _hear(self, configuration: Configuration, told: Told) -> None:
-        if self._search.tell_foreign(configuration, told):
-            self._journal.append_study({"foreign": configuration, "told": told_to_dict(told)})
+    def _hear(self, configuration: Configuration, told: Told) -> bool:
+        is_of_use = self._search.tell_foreign(configuration, told)
+        if is_of_use:
             self._foreign.append(told)
+        return is_of_use
 
     def _replay(self) -> None:
         for line in self._journal.study():
             told = told_from_dict(line.get("told"))
-            if "foreign" in line and told is not None:
-                self._search.tell_foreign(line["foreign"], told)
-                self._foreign.append(told)
+            if "foreign" in line:
+                for configuration, outcome in line["foreign"]:
+                    heard = told_from_dict(outcome)
+                    assert heard is not None, "failures are not heard of"
+                    self._hear(configuration, heard)
             elif line.get("ask") == len(self._configurations):
                 self._search.restore(Asked(configuration=line["configuration"], memo=line["memo"]))
                 self._configurations.append(line["configuration"])
@@ -188,14 +201,14 @@ def plan(sweep: Sweep) -> list[Trial]:
 
 
 def _ends(sweep: Sweep) -> Iterator[Configuration]:
-    """What an adaptive search may propose at the ends of its ranges."""
-    for index, configuration in enumerate(sweep.space.grid(2)):
-        if index == _MOST_CHECKED:
-            return
-        yield configuration
+    """What an adaptive search may propose at the ends of its ranges, some for each architecture and method."""
+    space = sweep.space
+    for architecture, method in itertools.product(space.architectures, space.methods):
+        branch = dataclasses.replace(space, architectures=(architecture,), methods=(method,))
+        yield from itertools.islice(branch.grid(2), _MOST_CHECKED)
 
 
-_MOST_CHECKED = 100
+_MOST_CHECKED = 32
 
 
 def _number_of(trial_id: str) -> int:

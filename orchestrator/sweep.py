@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from orchestrator import registries
 from orchestrator.document import parse_yaml
@@ -128,6 +128,15 @@ class Sweep(_Frozen):
         if not _NAME.fullmatch(value):
             raise ValueError(f"name is {value!r}: wanted letters, digits, '.', '_', '-', the first a letter or digit")
         return value
+
+    @model_validator(mode="after")
+    def _scheduler_sees_the_objectives(self) -> Sweep:
+        if self.scheduler["name"] != "none" and set(self.objectives) != set(Goals().objectives):
+            raise ValueError(
+                f"scheduler {self.scheduler['name']!r} compares rate and quality: it would stop what is good in "
+                f"{', '.join(self.objectives)}; wanted the objectives {', '.join(Goals().objectives)}, or no scheduler"
+            )
+        return self
 
     @staticmethod
     def from_dict(document: Any, *, source: str = "") -> Sweep:

@@ -167,6 +167,8 @@ class Tracker:
             tags, run_id = run.data.tags, run.info.run_id
             kind, trial_id = tags["ratefront.kind"], tags.get("ratefront.trial_id", "")
             if kind == "sweep":
+                if parent is not None:
+                    self._client.delete_run(run_id)
                 parent = parent or run_id
                 continue
             key = (trial_id, tags["ratefront.point_id"] if kind == "point" else "")

@@ -27,6 +27,10 @@ _MOST_DEATHS = 2
 """How often a trial whose worker died is tried again, from its last checkpoint."""
 
 
+_LAST_WORDS_S = 10.0
+"""How long a tracker may take for what workers sent last."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a sweep runs and leaves its results."""
@@ -83,19 +87,20 @@ def run(sweep: Sweep, place: Place, console: Console, *, resume: bool = False, n
     tracked = prepare(place.tracking_uri, sweep.name)
     sweep_id = _next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
     journal = Journal((place.storage / sweep_id).resolve())
-    earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
-    study = Study(sweep, journal, earlier_outcomes(place.tracking_uri, earlier, sweep.goals))
-    num_over = _num_over(study, journal)
-    is_left = num_over < study.most_trials
-    if place.address is None and is_left:
-        _check_here(study.sample)
-    _check_identity(sweep_id, study.trials, journal, tracked)
-    if journal.instance is not None and is_left and not resume:
-        raise SweepError(
-            f"sweep {sweep_id} is unfinished ({num_over} of {study.most_trials} trials): "
-            "--resume goes on with it, --new starts another"
-        )
     with _only_one(journal.directory):
+        study = Study(sweep, journal)
+        num_over = _num_over(study, journal)
+        is_left = num_over < study.most_trials
+        if place.address is None and is_left:
+            _check_here(study.sample)
+        _check_identity(sweep_id, study.trials, journal, tracked)
+        if journal.instance is not None and is_left and not resume:
+            raise SweepError(
+                f"sweep {sweep_id} is unfinished ({num_over} of {study.most_trials} trials): "
+                "--resume goes on with it, --new starts another"
+            )
+        earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
+        study.begin(earlier_outcomes(place.tracking_uri, earlier, sweep.goals))
         journal.begin_sweep(sweep.to_yaml())
         try:
             if is_left:
@@ -162,7 +167,7 @@ def _run_on_ray(
             tune.with_parameters(run_on_ray, setting=setting, tracker=tracker),
             lambda suggested: tune.PlacementGroupFactory([{"CPU": cpu, "GPU": suggested["gpu"]}]),
         )
-        with ProgressView(console, journal, study, num_done=num_done) as view:
+        with _drained(tracker), ProgressView(console, journal, study, num_done=num_done) as view:
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
@@ -194,6 +199,19 @@ def _start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) 
     return actor.remote(
         tracking_uri=place.tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory)
     )
+
+
+@contextlib.contextmanager
+def _drained(tracker: Any) -> Iterator[None]:
+    """Two trackers at once could make a run twice: this one has ended before another begins."""
+    import ray
+
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):  # whatever it did not log, the next one does
+            ray.get(tracker.sync_all.remote(), timeout=_LAST_WORDS_S)
+        ray.kill(tracker)
 
 
 def _conclude(sweep: Sweep, sweep_id: str, study: Study, journal: Journal, place: Place) -> SweepResult:
@@ -358,7 +376,12 @@ def _only_one(directory: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise SweepError(f"sweep {directory.name} is being run by another process") from error
-        yield
+        try:
+            yield
+        finally:
+            if [path.name for path in directory.iterdir()] == ["lock"]:  # it never began
+                (directory / "lock").unlink()
+                directory.rmdir()
 
 
 def _next_free(storage: Path, tracked: dict[str, str], sweep_id: str) -> str:

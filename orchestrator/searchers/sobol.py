@@ -37,11 +37,12 @@ class Sobol(AbstractSearcher):
 
         sequence = qmc.Sobol(space.num_fractions, rng=derive(seed, "search"))
         seen: set[str] = set()
-        for _ in range(self.num_trials * MAX_DRAWS):
+        num_repeats = 0
+        while len(seen) < self.num_trials and num_repeats < MAX_DRAWS:
             configuration = space.at(sequence.random(1)[0].tolist())
             if identity(configuration) in seen:
+                num_repeats += 1
                 continue
+            num_repeats = 0
             seen.add(identity(configuration))
             yield configuration
-            if len(seen) == self.num_trials:
-                return

@@ -60,17 +60,17 @@ def test_of_several_points_one_within_the_constraints_is_told() -> None:
     told = goals.told([both], [])
     assert told is not None
     assert told.costs[1] == -0.6
-    assert told.violations == (-1.0,)
+    assert told.violations == (pytest.approx(math.log10(499 / 500)),)
 
 
 @pytest.mark.parametrize(
     ("text", "value", "violation"),
     [
-        ("size_bytes <= 20 kB", 25_000.0, 5000.0),
+        ("size_bytes <= 20 kB", 200_000.0, 1.0),
         ("size_bytes<=1.5MB", 1_500_000.0, 0.0),
         ("quality_val >= 0.9", 0.95, -0.05),
-        ("train_s <= 1e2", 99.0, -1.0),
-        ("macs >= 7", 3.0, 4.0),
+        ("train_s <= 1e2", 1.0, -2.0),
+        ("macs >= 7", 0.7, 1.0),
     ],
 )
 def test_constraints_are_read_and_kept(text: str, value: float, violation: float) -> None:
@@ -89,7 +89,9 @@ def test_constraints_are_read_and_kept(text: str, value: float, violation: float
          "'size_bytes <= 20 kB'"),
         ("size_bytes <= -3", "constraint 'size_bytes <= -3': got size '-3': wanted bytes such as 812, 10kB or 1.5MB "
          "(1 kB = 1000 bytes)"),
-        ("macs <= nan", "constraint 'macs <= nan': the bound must be finite"),
+        ("macs <= nan", "constraint 'macs <= nan': the bound must be finite and above 0"),
+        ("train_s <= 0", "constraint 'train_s <= 0': the bound must be finite and above 0"),
+        ("quality_val >= inf", "constraint 'quality_val >= inf': the bound must be finite"),
         (7, "constraint 7: wanted a column and its bound, such as 'size_bytes <= 20 kB'"),
     ],
 )  # fmt: skip

@@ -91,7 +91,8 @@ def test_a_kill_between_an_end_and_its_tell_loses_nothing(tmp_path: Path) -> Non
     trial = study.next()
     assert trial is not None
     finish(journal, trial)
-    Study(sweep(seeds=1), journal)
+    assert lines(journal, "tell") == [], "who only looks writes nothing"
+    Study(sweep(seeds=1), journal).begin([])
     assert [line["tell"] for line in lines(journal, "tell")] == [0]
     Study(sweep(seeds=1), journal).tell(trial.trial_id)
     assert [line["tell"] for line in lines(journal, "tell")] == [0]
@@ -120,6 +121,7 @@ def stop(journal: Journal, trial: Trial) -> None:
     """As the scheduler does, after a report."""
     lam = trial.config.method.arguments["lam"]
     rate = {"rate_bits": 8000 / lam, "quality_val": 0.8 - lam / 10, "train_s": 1.0, "maximise": True, "step": 10}
+    rate["total_steps"] = 100
     folder = journal.trial_directory(trial.trial_id)
     folder.mkdir(parents=True)
     (folder / "progress.jsonl").write_text(json.dumps(rate) + "\n")
@@ -160,6 +162,30 @@ def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
     assert line["told"]["costs"] == pytest.approx([math.log10(1000 / lam), lam / 10 - 0.8])
 
 
+def test_seconds_are_those_of_a_whole_training(tmp_path: Path) -> None:
+    """Else what was stopped would look fast."""
+    journal = Journal(tmp_path)
+    study = Study(sweep(objectives=["train_s", "quality_val"], seeds=1), journal)
+    first = study.next()
+    assert first is not None
+    stop(journal, first)
+    study.tell(first.trial_id)
+    assert lines(journal, "tell")[0]["told"]["costs"][0] == pytest.approx(1.0)
+
+
+def test_a_stopped_first_seed_outweighs_another_that_had_finished(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    study = Study(sweep(), journal)
+    first, second = study.next(), study.next()
+    assert first is not None
+    assert second is not None
+    finish(journal, second)
+    stop(journal, first)
+    study.tell(first.trial_id)
+    lam = first.config.method.arguments["lam"]
+    assert lines(journal, "tell")[0]["told"]["costs"][1] == pytest.approx(lam / 10 - 0.8)
+
+
 def test_what_cannot_be_estimated_failed(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     study = Study(sweep(objectives=["macs", "quality_val"], seeds=1), journal)
@@ -196,11 +222,15 @@ def test_outcomes_of_earlier_sweeps_are_heard_once(tmp_path: Path) -> None:
     }
     told = Told(costs=(2.0, -0.9), spreads=(0.0, 0.0), violations=())
     foreign = [(configuration, told), ({**configuration, "steps": 3}, told)]
-    study = Study(sweep(), journal, foreign)
+    study = Study(sweep(), journal)
+    study.begin(foreign)
+    (line,) = lines(journal, "foreign")
+    assert [heard for heard, _ in line["foreign"]] == [configuration], "the other is not in the space"
+    first = study.next()
+    again = Study(sweep(), journal)
+    again.begin(foreign)
     assert len(lines(journal, "foreign")) == 1
-    assert study.next() is not None
-    Study(sweep(), journal, foreign)
-    assert len(lines(journal, "foreign")) == 1
+    assert again.next() == first
 
 
 def test_a_fixed_plan_needs_no_record(tmp_path: Path) -> None:
