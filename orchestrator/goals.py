@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.units import parse_size
 from trainers.lookup import nearest
-from trainers.record import OperatingPoint
+from trainers.record import OperatingPoint, to_row
 
 COLUMNS = ("size_bytes", "quality_val", "train_s", "macs")
 """Of ``OperatingPoint``: what may be an objective. Quality is that of validation."""
@@ -91,7 +91,8 @@ class Goals:
         by_id: dict[str, list[OperatingPoint]] = {}
         for point in (point for points in seeds for point in points):
             by_id.setdefault(point.point_id, []).append(point)
-        candidates = [told for points in by_id.values() if (told := self._mean(points)) is not None]
+        means = (self._mean([to_row(one) for one in points], maximise=points[0].maximise) for points in by_id.values())
+        candidates = [told for told in means if told is not None]
         if len(candidates) < 2:
             return candidates[0] if candidates else None
         added = _contributions([one.costs for one in candidates], [one.costs for one in known])
@@ -103,29 +104,19 @@ class Goals:
 
         None where an objective or a constraint has no estimate.
         """
-        quality = progress["quality_val"]
         values = {
             "size_bytes": progress["rate_bits"] / 8,
-            "quality_val": quality,
+            "quality_val": progress["quality_val"],
             "train_s": progress["train_s"] * progress["total_steps"] / progress["step"],
         }
         if not {*self.objectives, *(constraint.column for constraint in self.constraints)} <= values.keys():
             return None
-        costs = [_cost(column, values[column], maximise=progress["maximise"]) for column in self.objectives]
-        broken = [constraint.violation(values[constraint.column]) for constraint in self.constraints]
-        if not all(map(math.isfinite, (*costs, *broken))):
-            return None
-        return Told(costs=tuple(costs), spreads=(0.0,) * len(costs), violations=tuple(broken))
+        return self._mean([values], maximise=progress["maximise"])
 
-    def _mean(self, points: Sequence[OperatingPoint]) -> Told | None:
-        costs = [
-            [_cost(column, getattr(point, column), maximise=point.maximise) for point in points]
-            for column in self.objectives
-        ]
-        broken = [
-            [constraint.violation(getattr(point, constraint.column)) for point in points]
-            for constraint in self.constraints
-        ]
+    def _mean(self, rows: Sequence[Mapping[str, float]], *, maximise: bool) -> Told | None:
+        """Over seeds; None where something is not finite."""
+        costs = [[_cost(column, row[column], maximise=maximise) for row in rows] for column in self.objectives]
+        broken = [[constraint.violation(row[constraint.column]) for row in rows] for constraint in self.constraints]
         if not all(math.isfinite(value) for values in (*costs, *broken) for value in values):
             return None
         return Told(

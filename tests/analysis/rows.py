@@ -7,26 +7,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.load import POINT_COLUMNS
+from tests.points import point
+from trainers.record import to_row
 
 DEFAULTS: dict[str, Any] = {
-    "sweep_id": "digits-0123abcd",
+    **{name: value for name, value in to_row(point()).items() if name != "trial_id"},  # each row has its own
     "point_id": "0",
-    "task": "digits",
-    "architecture": "mlp(hidden=[64])",
-    "method": "epr",
-    "config_hash": "a",
-    "seed": 0,
-    "num_parameters": 4810,
-    "macs": 4736,
-    "num_steps": 2000,
-    "train_s": 1.5,
-    "size_bytes": 1000,
-    "uncompressed_bytes": 19240,
-    "quality": 0.95,
-    "quality_val": 0.96,
-    "quality_name": "accuracy",
-    "maximise": True,
-    "sha256": "ab" * 32,
     "path": "a.rfz",
     "experiment_id": "1",
     "config": "lam=0.3 steps=2000",
