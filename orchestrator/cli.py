@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.commands import files, frontiers, replays, sweeps
+from orchestrator.commands import files, frontiers, plans, replays, sweeps
 
 main = typer.Typer(
     name="ratefront",
@@ -22,7 +22,7 @@ main = typer.Typer(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
-    "plan": sweeps.plan,
+    "plan": plans.plan,
     "sync": sweeps.sync,
     "replay": replays.replay,
     "frontier": frontiers.frontier,

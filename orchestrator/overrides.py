@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator import registries
 from orchestrator.document import parse_yaml
-from orchestrator.sweep import Sweep, SweepError
+from orchestrator.sweep import MAPPINGS, Sweep, SweepError
 from trainers.config import Spec
 from trainers.lookup import nearest
 
@@ -28,7 +28,7 @@ def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[
 
     ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
     that has it, ``method.epr.lam=0.5`` of those named ``epr``; likewise task and architecture. ``search.num_trials=5``
-    and ``resources.gpu=1`` set one entry of a section.
+    and ``resources.gpu=1`` set one entry of a section; so do scheduler and budget.
 
     Raises:
         SweepError: an override is malformed, or addresses nothing.
@@ -55,16 +55,16 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
         document[path] = value
     elif section in _SPECS:
         _set_argument(document, section, rest, value)
-    elif section == "search":
-        given = Spec.from_dict("search", document.get("search", Sweep.model_fields["search"].default))
-        document["search"] = {**given.to_dict(), rest: value}
-    elif section == "resources":
-        given = document.get("resources", {})
+    elif section in ("search", "scheduler"):
+        given = Spec.from_dict(section, document.get(section, Sweep.model_fields[section].default))
+        document[section] = {**given.to_dict(), rest: value}
+    elif section in MAPPINGS:
+        given = document.get(section, {})
         if not isinstance(given, Mapping):
-            raise SweepError(f"resources is {given!r}: wanted a mapping, such as {{cpu: 1, gpu: 0}}")
-        document["resources"] = {**given, rest: value}
+            raise SweepError(f"{section} is {given!r}: wanted a mapping, such as {MAPPINGS[section]}")
+        document[section] = {**given, rest: value}
     else:
-        valid = (*_SPECS, "search", "resources")
+        valid = (*_SPECS, "search", "scheduler", *MAPPINGS)
         raise SweepError(f"unknown field {path!r}{nearest(path, [f'{name}.{rest}' for name in valid])}")
 
 

@@ -6,16 +6,14 @@ import heapq
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from analysis.hypervolume import hypervolume
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.measured import Measured
 from orchestrator.recorded import RecordedSweep, RecordedTrial
 from orchestrator.schedulers.verdicts import Verdicts
 from orchestrator.study import Study
 from orchestrator.sweep import Sweep, Trial
-from trainers.record import OperatingPoint
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     journal = MemoryJournal(Path("replayed"))
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
     verdicts = Verdicts(sweep.stopper, sweep.seed)
-    front = _Front(recorded)
+    measured, reference = Measured(), recorded.reference()
     order = itertools.count()
     running: list[_Running] = []
     spent_s = now_s = 0.0
@@ -110,7 +108,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
             heapq.heappush(running, started)
         if not running:
             curve.cost_s.append(spent_s)  # what was stopped last had a price, too
-            curve.hypervolume.append(front.hypervolume())
+            curve.hypervolume.append(measured.hypervolume(reference))
             return curve
         one = heapq.heappop(running)
         now_s, trial_id = one.at_s, one.trial.trial_id
@@ -128,33 +126,16 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
         spent_s += now_s - one.started_s
         study.tell(trial_id)
         if reason is None:
-            front.add(one.recorded.ended.points)
+            measured.add(one.recorded.ended.points)
             curve.cost_s.append(spent_s + sum(now_s - other.started_s for other in running))
-            curve.hypervolume.append(front.hypervolume())
-
-
-class _Front:
-    """Means over the seeds that finished so far."""
-
-    def __init__(self, recorded: RecordedSweep) -> None:
-        self._reference = recorded.reference()
-        self._points: dict[tuple[str, str], list[OperatingPoint]] = {}
-
-    def add(self, points: tuple[OperatingPoint, ...]) -> None:
-        for point in points:
-            self._points.setdefault((point.config_hash, point.point_id), []).append(point)
-
-    def hypervolume(self) -> float:
-        sizes = [fmean(point.size_bytes for point in seeds) for seeds in self._points.values()]
-        qualities = [fmean(point.quality_val for point in seeds) for seeds in self._points.values()]
-        return hypervolume(sizes, qualities, self._reference)
+            curve.hypervolume.append(measured.hypervolume(reference))
 
 
 def whole_hypervolume(recorded: RecordedSweep) -> float:
     """Of everything that was recorded."""
-    front = _Front(recorded)
-    front.add(tuple(recorded.points()))
-    return front.hypervolume()
+    measured = Measured()
+    measured.add(recorded.points())
+    return measured.hypervolume(recorded.reference())
 
 
 def _without_seed(trial: Trial) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from orchestrator import registries
+from orchestrator.budget import Budget
 from orchestrator.document import parse_yaml
 from orchestrator.domains import AbstractDomain
 from orchestrator.goals import Constraint, Goals, parse_objectives
+from orchestrator.resources import Frozen, Resources, Where
 from orchestrator.schedulers import SCHEDULERS
 from orchestrator.schedulers.base import AbstractScheduler
 from orchestrator.searchers import SEARCHERS
@@ -29,28 +31,12 @@ from trainers.lookup import check_complete, find, nearest
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
+"""Fields that are mappings, each with an example."""
+
+
 class SweepError(ValueError):
     """A mistake in a sweep, in one line for its author."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Resources(_Frozen):
-    """What one trial may use. ``gpu`` may be a fraction; above 1 it is a whole number, as Ray wants it."""
-
-    cpu: int = Field(default=1, ge=1)
-    gpu: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """A trial that trains longer has failed; it is found at its next report."""
-
-    @field_validator("gpu")
-    @classmethod
-    def _whole_above_one(cls, value: float) -> float:
-        if value > 1 and value != int(value):
-            raise ValueError(f"resources.gpu is {value!r}: wanted a fraction below 1 or a whole number")
-        return value
 
 
 def _task(value: Any) -> SpecSpace:
@@ -101,7 +87,7 @@ def _constraints(value: Any) -> tuple[Constraint, ...]:
     return tuple(item if isinstance(item, Constraint) else Constraint.parse(item) for item in value)
 
 
-class Sweep(_Frozen):
+class Sweep(Frozen):
     """Everything a sweep runs, resolved: names exist, arguments fit, open rate knobs are domains."""
 
     name: str = "sweep"
@@ -121,6 +107,7 @@ class Sweep(_Frozen):
     objectives: Annotated[tuple[str, ...], PlainValidator(parse_objectives)] = Goals().objectives
     constraints: Annotated[tuple[Constraint, ...], PlainValidator(_constraints)] = ()
     resources: Resources = Resources()
+    budget: Budget = Budget()
 
     @field_validator("name")
     @classmethod
@@ -136,6 +123,15 @@ class Sweep(_Frozen):
                 f"scheduler {self.scheduler['name']!r} compares rate and quality: it would stop what is good in "
                 f"{', '.join(self.objectives)}; wanted the objectives {', '.join(Goals().objectives)}, or no scheduler"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _resources_name_what_there_is(self) -> Sweep:
+        for section in ("architecture", "method"):
+            there = [spec.name for spec in getattr(self, section)]
+            for name in self.resources.names(section):
+                if name not in there:
+                    raise ValueError(f"resources.where has {section} {name!r}: wanted one of {', '.join(there)}")
         return self
 
     @staticmethod
@@ -179,7 +175,8 @@ class Sweep(_Frozen):
             **({"scheduler": dict(self.scheduler)} if self.scheduler["name"] != "none" else {}),
             **({"objectives": list(self.objectives)} if self.objectives != Goals().objectives else {}),
             **({"constraints": [str(constraint) for constraint in self.constraints]} if self.constraints else {}),
-            "resources": self.resources.model_dump(exclude_none=True),
+            "resources": self.resources.to_dict(),
+            **({"budget": self.budget.model_dump(exclude_none=True)} if self.budget.is_set else {}),
         }
 
     def to_yaml(self) -> str:
@@ -190,9 +187,9 @@ class Sweep(_Frozen):
     def sweep_id(self) -> str:
         """The name and a hash of everything that changes results, the user's own code and initial values included.
 
-        Neither resources nor the name are hashed.
+        Neither resources nor the budget nor the name are hashed: a sweep goes on with a larger budget.
         """
-        content = {key: value for key, value in self.to_dict().items() if key not in ("name", "resources")}
+        content = {key: value for key, value in self.to_dict().items() if key not in ("name", "resources", "budget")}
         own = registries.sources(spec.name for spec in (self.task, *self.architecture))
         if own:
             content["sources"] = own
@@ -289,14 +286,17 @@ def _one_line(error: ValidationError) -> str:
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         section, _, _ = where.rpartition(".")
-        valid = [f"resources.{key}" for key in Resources.model_fields] if section else Sweep.model_fields
+        sections: dict[str, type[Frozen]] = {"": Sweep, "resources": Resources, "budget": Budget}
+        known = sections.get(section, Where).model_fields
+        valid = [f"{section}.{key}" if section else key for key in known]
         text = f"unknown field {where!r}{nearest(where, valid)}"
     elif first["type"] == "missing":
         text = f"{where} is missing: a sweep needs task, architecture and method"
     elif first["type"] == "value_error":
         text = str(first["ctx"]["error"])
     elif first["type"] == "model_type":
-        text = f"{where} is {first['input']!r}: wanted a mapping, such as {{cpu: 1, gpu: 0}}"
+        such = MAPPINGS.get(where, "{method: epr, cpu: 2}")
+        text = f"{where} is {first['input']!r}: wanted a mapping, such as {such}"
     else:
         text = f"{where} is {first['input']!r}: {first['msg'].replace('Input should be', 'wanted')}"
     return text + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")

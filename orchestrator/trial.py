@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import processor, versions
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.resources import Share
 from trainers.record import OperatingPoint, write_atomically
 
 if TYPE_CHECKING:
+    from orchestrator.shared_data import SharedTasks
+    from trainers.config import Spec
     from trainers.loop import Progress
+    from trainers.tasks.base import Task
 
 _TRACKING_INTERVAL_S = 5.0
 
@@ -32,10 +36,6 @@ class Setting:
     """Of the sweep, on storage that worker and driver share."""
     import_path: str
     """Where the user's own modules are."""
-    num_threads: int
-    use_gpu: bool
-    time_limit_s: float | None = None
-    """Of training; a trial that takes longer has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +46,30 @@ class Request:
     trial_id: str
     config: dict[str, Any]
     """Of a ``TrialConfig``."""
+    share: Share
+    """What it may use."""
 
 
-def execute(request: Request, *, report: Callable[[Progress], None], track: Callable[[str], None]) -> Ended:
+def execute(
+    request: Request,
+    *,
+    report: Callable[[Progress], None],
+    track: Callable[[str], None],
+    find_task: Callable[[Spec], Task] | None = None,
+) -> Ended:
     """Run one trial to its record. What goes wrong in the trial is its outcome, never an exception.
 
     Args:
         request: the trial.
         report: told each report of the training.
         track: told the trial's id when there is something new on disk, at most every five seconds, and at the end.
+        find_task: gives the task with its data; default: it is loaded.
     """
     journal = Journal(Path(request.setting.directory))
     ended = journal.ended(request.trial_id)
     if ended is not None and journal.is_over(request.trial_id):
         return ended
-    journal.begin(request.trial_id, request.config, _environment(request.setting))
+    journal.begin(request.trial_id, request.config, _environment(request.share))
     track(request.trial_id)
     last_tracked = time.monotonic()
 
@@ -68,7 +77,7 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
         nonlocal last_tracked
         journal.append_progress(request.trial_id, progress)
         report(progress)
-        limit_s = request.setting.time_limit_s
+        limit_s = request.share.time_s
         if limit_s is not None and progress.train_s > limit_s:
             raise TimeoutError(f"it trained for {progress.train_s:.1f} s, more than resources.time_s = {limit_s:g}")
         if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
@@ -76,7 +85,7 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
             last_tracked = time.monotonic()
 
     try:
-        ended = _finish(request, journal, on_progress)
+        ended = _finish(request, journal, on_progress, find_task)
     except Exception as error:  # whatever a trial raises must not stop the sweep
         ended = Ended(outcome=Outcome.FAILED, reason=_reason(error), details=traceback.format_exc())
         journal.end(request.trial_id, ended)
@@ -84,28 +93,43 @@ def execute(request: Request, *, report: Callable[[Progress], None], track: Call
     return ended
 
 
-def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any) -> None:
+def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared: SharedTasks) -> None:
     """The Ray Tune trainable; ``config`` is what ``Proposer`` suggested."""
     from ray import tune
 
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 
-    request = Request(setting=setting, trial_id=config["trial_id"], config=config["config"])
-    execute(request, report=report, track=tracker.sync.remote)
+    request = Request(
+        setting=setting,
+        trial_id=config["trial_id"],
+        config=config["config"],
+        share=Share(**config["share"]),
+    )
+    execute(request, report=report, track=tracker.sync.remote, find_task=shared.find)
 
 
-def _finish(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> Ended:
+def _finish(
+    request: Request,
+    journal: Journal,
+    on_progress: Callable[[Progress], None],
+    find_task: Callable[[Spec], Task] | None,
+) -> Ended:
     """Train, and write the record last; the checkpoint is needed until then."""
     from trainers.train import forget_checkpoint
 
-    ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress)))
+    ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress, find_task)))
     journal.end(request.trial_id, ended)
     forget_checkpoint(journal.trial_directory(request.trial_id))
     return ended
 
 
-def _train(request: Request, journal: Journal, on_progress: Callable[[Progress], None]) -> list[OperatingPoint]:
+def _train(
+    request: Request,
+    journal: Journal,
+    on_progress: Callable[[Progress], None],
+    find_task: Callable[[Spec], Task] | None,
+) -> list[OperatingPoint]:
     import torch
 
     from trainers.compressed import open_compressed
@@ -115,16 +139,18 @@ def _train(request: Request, journal: Journal, on_progress: Callable[[Progress],
     setting = request.setting
     if setting.import_path not in sys.path:
         sys.path.insert(0, setting.import_path)
-    if setting.use_gpu and not torch.cuda.is_available():
+    if request.share.gpu and not torch.cuda.is_available():
         raise ValueError("resources.gpu asks for a GPU and torch sees none: install torch with CUDA, or set it to 0")
-    torch.set_num_threads(setting.num_threads)
+    torch.set_num_threads(request.share.cpu)
+    config = TrialConfig.from_dict(request.config)
     points = train(
-        TrialConfig.from_dict(request.config),
+        config,
         on_progress,
         journal.trial_directory(request.trial_id),
         sweep_id=setting.sweep_id,
         trial_id=request.trial_id,
-        device="cuda" if setting.use_gpu else "cpu",
+        device="cuda" if request.share.gpu else "cpu",
+        task=find_task(config.task) if find_task is not None else None,
     )
     for point in points:
         path = Path(point.path)
@@ -138,15 +164,15 @@ def _train(request: Request, journal: Journal, on_progress: Callable[[Progress],
     return [replace(point, path=str(Path(point.path).relative_to(setting.directory))) for point in points]
 
 
-def _environment(setting: Setting) -> dict[str, str]:
+def _environment(share: Share) -> dict[str, str]:
     """What a trial runs on: of its results, only ``train_s`` and the last bits of floats depend on it."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: else cuBLAS sums in any order
     import torch
 
-    gpu = setting.use_gpu and torch.cuda.is_available()
+    gpu = share.gpu > 0 and torch.cuda.is_available()
     return {
         "device": torch.cuda.get_device_name() if gpu else processor(),
-        "num_threads": str(setting.num_threads),
+        "num_threads": str(share.cpu),
         **versions(),
     }
 

@@ -64,8 +64,7 @@ class Loop:
         self._report, self._path = report, path
         self._interval_s = checkpoint_interval_s
         self._steps_per_epoch = max(1, len(task.train) // config.batch_size)
-        num_epochs = math.ceil(config.steps / self._steps_per_epoch)
-        self._report_every = self._steps_per_epoch * math.ceil(num_epochs / _MOST_REPORTS)
+        self._report_every = report_interval(config, task)
         self._decisions: list[Any] = []
         self._order = torch.empty(0, dtype=torch.int64)
         self._order_epoch = -1
@@ -209,6 +208,13 @@ class Loop:
             optimiser.schedule.load_state_dict(saved["schedules"][index])
         self.num_steps, self.train_s = saved["num_steps"], saved["train_s"]
         return int(saved["step"])
+
+
+def report_interval(config: TrialConfig, task: Task) -> int:
+    """Steps between two reports: whole epochs, as many as keep reports below fifty."""
+    steps_per_epoch = max(1, len(task.train) // config.batch_size)
+    num_epochs = math.ceil(config.steps / steps_per_epoch)
+    return steps_per_epoch * math.ceil(num_epochs / _MOST_REPORTS)
 
 
 def _boundaries(phases: tuple[Phase, ...], steps: int) -> list[int]:

@@ -83,14 +83,14 @@ class Prepared:
     """The plain network with its initial values, drawn or those of ``init_from``."""
 
 
-def prepare(config: TrialConfig, device: torch.device) -> Prepared:
-    """Find, check and build what ``config`` names.
+def prepare(config: TrialConfig, device: torch.device, task: Task | None = None) -> Prepared:
+    """Find, check and build what ``config`` names; ``task`` is its task, where that is loaded already.
 
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
     """
     method = make_method(config.method)
-    task = make_task(config.task)
+    task = task or make_task(config.task)
     architecture, arguments = find_architecture(config.architecture, task)
     plain = build_on_meta(config.architecture.name, architecture, arguments)
     layout = layout_of(plain)
@@ -147,19 +147,20 @@ def train(
     trial_id: str = "",
     device: str | torch.device = "cpu",
     checkpoint_interval_s: float = 5.0,
+    task: Task | None = None,
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
 
     Continues from ``directory/checkpoint.pt`` where there is one, and leaves it there: once the points are recorded,
-    ``forget_checkpoint`` removes it. The same config and seed give the same bytes on the same machine, device, number
-    of threads and versions.
+    ``forget_checkpoint`` removes it. ``task`` is that of ``config``, where it is loaded already. The same config and
+    seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
         ValueError: the configuration is wrong, or the method's points are; one line says how.
         DivergedError: the loss, a parameter or the quality became NaN or infinite.
     """
     device = torch.device(device)
-    trial = prepare(config, device)
+    trial = prepare(config, device, task)
     task, context = trial.task, trial.context
     with _deterministic(device):
         model = trial.method.attach(trial.model, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,10 @@ def replay(
     searchers: Annotated[
         list[str] | None,
         typer.Option(
-            "--searcher", metavar="NAME|{...}", help="To try; may be said again. Default: all.", show_default=False
+            "--searcher",
+            metavar="NAME|{...}",
+            help="To try; may be said again. Default: all but gp, which is slow.",
+            show_default=False,
         ),
     ] = None,
     schedulers: Annotated[
@@ -48,13 +52,17 @@ def replay(
 
     known = RecordedSweep.load(recorded)
     whole = whole_hypervolume(known)
+    pairs = itertools.product(searchers or [name for name in SEARCHERS if name != "gp"], schedulers or ["none"])
+    sweeps = {  # all, before the first takes its time: one may be wrong
+        (searcher, scheduler): _with(
+            known, parse_yaml(searcher, source="--searcher"), parse_yaml(scheduler, source="--scheduler")
+        )
+        for searcher, scheduler in pairs
+    }
     rows = []
-    for searcher in searchers or list(SEARCHERS):
-        for scheduler in schedulers or ["none"]:
-            given = parse_yaml(searcher, source="--searcher")
-            sweep = _with(known, given, parse_yaml(scheduler, source="--scheduler"))
-            curves = [simulate(known, sweep, search_seed=seed, num_workers=workers) for seed in range(repeats)]
-            rows.append(_row(searcher, scheduler, curves, known.train_s, whole))
+    for (searcher, scheduler), sweep in sweeps.items():
+        curves = [simulate(known, sweep, search_seed=seed, num_workers=workers) for seed in range(repeats)]
+        rows.append(_row(searcher, scheduler, curves, known.train_s, whole))
     if as_json:
         typer.echo(json.dumps({"train_s": known.train_s, "hypervolume": whole, "rows": rows}, indent=1))
         return

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.resources import Share
 from orchestrator.trial import Request, Setting, execute
 
 CONFIG: dict[str, Any] = {
@@ -24,16 +25,8 @@ CONFIG: dict[str, Any] = {
 
 
 def request_in(folder: Path, **changes: Any) -> Request:
-    fields = {
-        "sweep_id": "small-1",
-        "directory": str(folder),
-        "import_path": str(folder),
-        "num_threads": 1,
-        "use_gpu": False,
-        "time_limit_s": None,
-    }
-    setting = Setting(**{**fields, **{key: changes.pop(key) for key in set(changes) & set(fields)}})
-    return Request(**{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, **changes})
+    setting = Setting(sweep_id="small-1", directory=str(folder), import_path=str(folder))
+    return Request(**{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, "share": Share(), **changes})
 
 
 def run(request: Request) -> tuple[Ended, list[str]]:
@@ -70,10 +63,10 @@ def test_what_a_trial_raises_is_its_outcome(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_trains_too_long_failed(tmp_path: Path) -> None:
-    ended, _ = run(request_in(tmp_path, time_limit_s=1e-6))
+    ended, _ = run(request_in(tmp_path, share=Share(time_s=1e-6)))
     assert ended.outcome is Outcome.FAILED
     assert re.fullmatch(r"TimeoutError: it trained for \d+\.\d s, more than resources\.time_s = 1e-06", ended.reason)
-    later, _ = run(request_in(tmp_path / "again", time_limit_s=3600.0))
+    later, _ = run(request_in(tmp_path / "again", share=Share(time_s=3600.0)))
     assert later.outcome is Outcome.FINISHED
 
 
@@ -101,7 +94,7 @@ def test_a_trial_that_finds_no_memory_says_so(
 def test_a_gpu_that_is_not_there_is_no_silent_cpu(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    ended, _ = run(request_in(tmp_path, use_gpu=True))
+    ended, _ = run(request_in(tmp_path, share=Share(gpu=1.0)))
     assert ended.outcome is Outcome.FAILED
     assert ended.reason.startswith("resources.gpu asks for a GPU and torch sees none")
 

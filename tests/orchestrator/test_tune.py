@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from rich.console import Console
 
 from orchestrator.goals import Goals
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.resources import Share
 from orchestrator.space import identity
 from orchestrator.study import plan
 from orchestrator.sweep import Sweep, SweepError
 from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Request, Setting, execute
 from orchestrator.tune import Place, run
+from orchestrator.views.base import AbstractView
 from orchestrator.warm_start import earlier_outcomes
 
 SWEEP = Sweep.from_dict(
@@ -52,14 +52,8 @@ def train_all(place: Place) -> Journal:
     journal = Journal(place.storage / SWEEP.sweep_id)
     journal.begin_sweep(SWEEP.to_yaml())
     for trial in plan(SWEEP):
-        setting = Setting(
-            sweep_id=SWEEP.sweep_id,
-            directory=str(journal.directory),
-            import_path=str(place.import_path),
-            num_threads=1,
-            use_gpu=False,
-        )
-        request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict())
+        setting = Setting(sweep_id=SWEEP.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
+        request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), share=Share())
         execute(request, report=lambda progress: None, track=lambda trial_id: None)
     return journal
 
@@ -79,7 +73,7 @@ def runs_of(place: Place) -> list[Any]:
 
 
 def again(place: Place, **options: bool) -> Any:
-    return run(SWEEP, place, Console(file=io.StringIO()), **options)
+    return run(SWEEP, place, AbstractView(), **options)
 
 
 def test_a_sweep_killed_before_its_end_is_published_by_the_next_call(place: Place) -> None:

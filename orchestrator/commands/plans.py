@@ -1,0 +1,227 @@
+"""The command that says what a sweep would run and take: plan; and what ``sweep`` says of it first."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.commands.options import Json, allow_own_modules
+from orchestrator.commands.source import (
+    ArchitectureName,
+    MethodName,
+    Name,
+    Overrides,
+    Source,
+    TaskName,
+    read_sweep,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from orchestrator.estimate import Estimate
+    from orchestrator.study import Study
+    from orchestrator.sweep import Sweep, Trial
+
+_LARGE_H = 1.0
+"""From here on ``sweep`` asks."""
+
+
+def plan(
+    source: Source = None,
+    task: TaskName = None,
+    architecture: ArchitectureName = None,
+    method: MethodName = None,
+    overrides: Overrides = None,
+    name: Name = None,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Take a few steps of each kind of trial, for the time.")
+    ] = True,
+    price_per_hour: Annotated[
+        float | None, typer.Option(min=0, help="Of the machine, in any currency, for the cost.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a sweep would run, how long it would take and what it would cost; starts nothing.
+
+    Example: `ratefront plan digits --set seeds=3 --price-per-hour 0.50`
+    """
+    from orchestrator.commands.console import open_console
+    from orchestrator.estimate import estimate
+    from orchestrator.journal import Journal
+    from orchestrator.study import Study
+
+    if price_per_hour is not None and not measure:
+        raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
+    allow_own_modules()
+    chosen = read_sweep(source, task, architecture, method, overrides, name)
+    study = Study(chosen, Journal(Path("nowhere")))
+    trials, num_trials = study.sample, _num_trials(chosen, study.most_trials)
+    if as_json:
+        found = estimate(chosen, trials, num_trials) if measure else None
+        typer.echo(json.dumps(_as_json(chosen, study.trials, num_trials, found, price_per_hour), indent=1))
+        return
+    console = open_console()
+    if not chosen.searcher.is_adaptive:
+        _print_trials(chosen, study.trials, console)
+    _print_summary(chosen, study, num_trials, console)
+    if measure:
+        console.print()
+        _print_estimate(estimate(chosen, trials, num_trials), price_per_hour, console)
+
+
+def announce(chosen: Sweep, directory: Path, console: Console, *, here: bool, ask: bool) -> None:
+    """Say what is left of a sweep; where a person is there, also how long it takes, and ask where that is long.
+
+    Args:
+        chosen: the sweep.
+        directory: where it is or will be.
+        console: to print to.
+        here: whether it runs on this machine, so that time measured here means something.
+        ask: whether a person may be asked.
+
+    Raises:
+        KeyboardInterrupt: the person said no.
+    """
+    from orchestrator.estimate import estimate
+    from orchestrator.journal import Journal
+    from orchestrator.study import Study
+
+    journal = Journal(directory)
+    study = Study(chosen, journal)
+    left = [trial for trial in study.trials if not journal.is_over(trial.trial_id)]
+    num_over = len(study.trials) - len(left)
+    num_left = _num_trials(chosen, study.most_trials) - num_over
+    if num_left <= 0:
+        return
+    _print_summary(chosen, study, num_left, console)
+    if not (here and ask and console.is_terminal and sys.stdin.isatty()):
+        return
+    found = estimate(chosen, study.sample if chosen.searcher.is_adaptive else left, num_left)
+    console.print(_sentence(found), highlight=False, soft_wrap=True)
+    if found.hours >= _LARGE_H and not typer.confirm("start?", default=True):
+        raise KeyboardInterrupt
+
+
+def _num_trials(chosen: Sweep, most: int) -> int:
+    limit = chosen.budget.trials
+    return most if limit is None else min(most, limit)
+
+
+def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> None:
+    """A line for each configuration."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from trainers.config import Spec
+
+    first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed]
+    table = Table(box=None, header_style="bold")
+    for column in ("task", "architecture", "method", "steps"):
+        table.add_column(column)
+    for config in first_seed:
+        same = [other.method.arguments for other in first_seed if other.method.name == config.method.name]
+        varied = {
+            key: value for key, value in config.method.arguments.items() if any(one[key] != value for one in same)
+        }
+        shown = Spec(name=config.method.name, arguments=varied)
+        cells = (config.task, config.architecture, shown, f"{config.steps:,}")
+        table.add_row(*(escape(str(cell)) for cell in cells))
+    console.print(table)
+    console.print()
+
+
+def _print_summary(chosen: Sweep, study: Study, num_trials: int, console: Console) -> None:
+    """What will run, and with what."""
+    lines = [f"sweep {chosen.sweep_id}: {_counted(chosen, study.most_trials, num_trials)}"]
+    stops = f", stopped early by {chosen.scheduler['name']!r}" if chosen.scheduler["name"] != "none" else ""
+    lines.append(f"proposed by {chosen.search['name']!r}{stops}")
+    shares = sorted({str(chosen.resources.of(trial.config)) for trial in study.sample})
+    lines.append(f"each trial has {' or '.join(shares)}")
+    if chosen.budget.is_set:
+        limits = ", ".join(f"{key} {item:g}" for key, item in chosen.budget.model_dump(exclude_none=True).items())
+        lines.append(f"budget: {limits}")
+    if chosen.init_from:
+        lines.append(f"initial values: {chosen.init_from.partition('#sha256=')[0]}")
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _counted(chosen: Sweep, most: int, num_trials: int) -> str:
+    """``18 configurations x 3 seeds = 54 trials``."""
+    at_most = "up to " if chosen.searcher.is_adaptive else ""
+    number = most // chosen.seeds
+    counted = f"{at_most}{number} configuration{'s' * (number != 1)}"
+    if chosen.seeds > 1:
+        counted += f" x {chosen.seeds} seeds = {most} trials"
+    return counted if num_trials == most else f"{counted}, of which {num_trials} will run"
+
+
+def _print_estimate(found: Estimate, price_per_hour: float | None, console: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for column in ("architecture", "method"):
+        table.add_column(column, overflow="fold")
+    for column in ("ms a step", "s a trial", "trials"):
+        table.add_column(column, justify="right")
+    for kind in found.kinds:
+        times = (f"{1000 * kind.step_s:.3g}", f"{kind.trial_s:.3g}", f"{len(kind.trials)}")
+        table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times)
+    console.print(table)
+    console.print(f"\n{_sentence(found)}", highlight=False, soft_wrap=True)
+    if price_per_hour is not None:
+        console.print(f"cost: {found.hours * price_per_hour:.2f} at {price_per_hour:g} an hour", highlight=False)
+
+
+def _sentence(found: Estimate) -> str:
+    return (
+        f"about {_duration(found.hours)}, {found.at_once} at once; {_duration(found.train_h)} one after the other\n"
+        "assumed: each takes what a few steps alone took on this machine just now, none disturbs another, none is "
+        "stopped early, nothing fails"
+    )
+
+
+def _duration(hours: float) -> str:
+    """``42 s``, ``12 min``, ``3.4 h``."""
+    seconds = hours * 3600
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{hours:.1f} h"
+
+
+def _as_json(
+    chosen: Sweep, trials: Sequence[Trial], num_trials: int, found: Estimate | None, price_per_hour: float | None
+) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "sweep_id": chosen.sweep_id,
+        "num_trials": num_trials,
+        "trials": [{"trial_id": trial.trial_id, **trial.config.to_dict()} for trial in trials],
+    }
+    if found is not None:
+        kinds = [
+            {
+                "architecture": kind.example.architecture.to_dict(),
+                "method": kind.method,
+                "resources": kind.share.model_dump(),
+                "num_trials": len(kind.trials),
+                "step_s": kind.step_s,
+                "trial_s": kind.trial_s,
+            }
+            for kind in found.kinds
+        ]
+        cost = {"cost": found.hours * price_per_hour} if price_per_hour is not None else {}
+        content["estimate"] = {
+            "wall_s": found.hours * 3600,
+            "trial_s": found.train_h * 3600,
+            "at_once": found.at_once,
+            **cost,
+            "kinds": kinds,
+        }
+    return content

@@ -1,0 +1,50 @@
+"""What a command runs: a recipe, a sweep file, or flags alone; flags and --set change what a file says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.sweep import Sweep
+
+Source = Annotated[
+    str | None,
+    typer.Argument(metavar="RECIPE|FILE.yaml", help="A shipped recipe, or a sweep file.", show_default=False),
+]
+TaskName = Annotated[str | None, typer.Option("--task", help="Task, or module:callable.", show_default=False)]
+ArchitectureName = Annotated[
+    str | None, typer.Option("--architecture", help="Architecture, or module:callable.", show_default=False)
+]
+MethodName = Annotated[str | None, typer.Option("--method", help="Compression method.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one field, such as method.lam=0.1.", show_default=False),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the sweep and its experiment.", show_default=False)]
+
+
+def read_sweep(
+    source: str | None,
+    task: str | None,
+    architecture: str | None,
+    method: str | None,
+    overrides: list[str] | None,
+    name: str | None,
+) -> Sweep:
+    """The sweep of a recipe or file, or of flags alone; flags and ``--set`` change what a file says."""
+    from orchestrator.overrides import apply_overrides, document_from_flags
+    from orchestrator.recipes import find_recipe
+    from orchestrator.sweep import Sweep, SweepError, load_document
+
+    flags = {"task": task, "architecture": architecture, "method": method, "name": name}
+    given = {key: value for key, value in flags.items() if value is not None}
+    if source is not None:
+        document = {**load_document(find_recipe(source)), **given}
+    elif task is None or architecture is None or method is None:
+        missing = ", ".join(f"--{key}" for key in ("task", "architecture", "method") if key not in given)
+        raise SweepError(f"nothing to run: give a recipe or a sweep file, or {missing} as well")
+    else:
+        document = {**document_from_flags(task=task, architecture=architecture, method=method), **given}
+    return Sweep.from_dict(apply_overrides(document, overrides or []), source=source or "")

@@ -1,0 +1,51 @@
+"""Between Ray Tune and whoever shows a sweep: what trials do, told to the board and to the view."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from ray import tune
+
+from orchestrator.board import Board
+from orchestrator.journal import Journal
+from orchestrator.views.base import AbstractView
+from trainers.loop import Progress
+
+_REPORTED = [item.name for item in fields(Progress)]
+
+
+class Follower(tune.Callback):
+    """Ray Tune's callback; what was measured it reads from the journal."""
+
+    def __init__(self, board: Board, view: AbstractView, journal: Journal) -> None:
+        self._board, self._view, self._journal = board, view, journal
+
+    def __getstate__(self) -> dict[str, object]:
+        # Tune pickles its callbacks for a restore of its own, which is never used here.
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        trial_id = trial.config["trial_id"]
+        self._board.start(trial_id, trial.config["config"])
+        self._view.on_start(self._board, trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        trial_id = trial.config["trial_id"]
+        self._board.report(trial_id, {name: result[name] for name in _REPORTED})
+        self._view.on_report(self._board, trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._end(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._end(trial)
+
+    def _end(self, trial: Any) -> None:
+        trial_id = trial.config["trial_id"]
+        ended = self._journal.ended(trial_id)  # none: it is tried again, or was interrupted
+        self._board.end(trial_id, ended)
+        if ended is not None:
+            self._view.on_end(self._board, trial_id, ended)

@@ -1,0 +1,76 @@
+"""What must hold before a sweep runs: one process holds it, nobody else has its id, its data and networks are here."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.journal import Journal
+from orchestrator.sweep import SweepError, Trial
+
+
+@contextlib.contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Hold the sweep, so that a second process cannot run it at the same time. A kill releases it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SweepError(f"sweep {directory.name} is being run by another process") from error
+        try:
+            yield
+        finally:
+            if [path.name for path in directory.iterdir()] == ["lock"]:  # it never began
+                (directory / "lock").unlink()
+                directory.rmdir()
+
+
+def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:
+    """Refuse to mix two sweeps under one id.
+
+    Raises:
+        SweepError: MLflow has the sweep from elsewhere, or a trial on disk is not the planned one.
+    """
+    if sweep_id in tracked and tracked[sweep_id] != journal.instance:
+        raise SweepError(
+            f"MLflow already has a sweep {sweep_id} that is not the one in {journal.directory}: "
+            "--new starts another, --name gives it another name"
+        )
+    for trial in trials:
+        config = journal.config(trial.trial_id)
+        if config is not None and config != trial.config.to_dict():
+            raise SweepError(
+                f"trial {trial.trial_id} in {journal.directory} has another configuration than planned, "
+                "so another version of ratefront wrote it: --new starts another sweep"
+            )
+
+
+def check_here(trials: list[Trial]) -> None:
+    """Find missing data, networks that cannot be built and values that do not fit once, here, before every trial fails.
+
+    Raises:
+        ValueError: in one line.
+    """
+    from trainers.architectures.base import build_on_meta
+    from trainers.instantiate import find_architecture, make_task
+    from trainers.pretrained import initial_values
+
+    for task_spec in {str(trial.config.task): trial.config.task for trial in trials}.values():
+        task = make_task(task_spec)
+        specs = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
+        for spec in {str(spec): spec for spec in specs}.values():
+            architecture, arguments = find_architecture(spec, task)
+            plain = build_on_meta(spec.name, architecture, arguments)
+            if trials[0].config.init_from:  # one for the whole sweep
+                initial_values(trials[0].config.init_from, plain)
+
+
+def next_free(storage: Path, tracked: dict[str, str], sweep_id: str) -> str:
+    """``sweep_id``, or with the first number from 2 that no sweep has, on disk or in MLflow."""
+    candidate, number = sweep_id, 2
+    while (storage / candidate).exists() or candidate in tracked:
+        candidate, number = f"{sweep_id}-{number}", number + 1
+    return candidate

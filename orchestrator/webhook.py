@@ -1,0 +1,34 @@
+"""Tells a web service that a sweep is over."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+_PATIENCE_S = 10.0
+
+
+def check_webhook(url: str) -> None:
+    """Refuse what cannot be told, before hours pass.
+
+    Raises:
+        ValueError: it is no http or https address.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"--webhook is {url!r}: wanted an address that begins with http:// or https://")
+
+
+def post(url: str, text: str, content: dict[str, Any]) -> str:
+    """Send ``content`` and a ``text`` for people, which chat services show, as JSON.
+
+    Returns:
+        Why it did not arrive, in one line; empty where it did.
+    """
+    body = json.dumps({"text": text, **content}).encode()
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=_PATIENCE_S):
+            return ""
+    except (OSError, ValueError) as error:
+        return " ".join(str(error).split())

@@ -1,0 +1,105 @@
+"""How long a training will take, from a few steps of it on a small part of its data."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from trainers.config import TrialConfig
+from trainers.loop import Progress, report_interval
+from trainers.tasks.base import Split, Task
+from trainers.train import forget_checkpoint, train
+
+_NUM_REPORTS = 4
+_MOST_EXAMPLES = 512
+"""Of a split, to validate and test on."""
+_ENOUGH_S = 0.2
+_MORE_STEPS = 15
+"""Between two reports, where steps are short."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """What the parts of a training cost, in seconds."""
+
+    step_s: float
+    """One optimiser step."""
+    example_s: float
+    """One example of validation or test."""
+    fixed_s: float
+    """Building the network, writing its files and reading them."""
+
+    def train_s(self, config: TrialConfig) -> float:
+        """Of all steps."""
+        return config.steps * self.step_s
+
+    def trial_s(self, config: TrialConfig, task: Task) -> float:
+        """Of a whole trial with ``task``'s data, of one operating point."""
+        num_reports = math.ceil(config.steps / report_interval(config, task))
+        num_examples = (num_reports + 1) * len(task.validation) + len(task.test)
+        return self.train_s(config) + num_examples * self.example_s + self.fixed_s
+
+
+def measure(config: TrialConfig, task: Task, directory: Path, *, device: str = "cpu", num_threads: int = 1) -> Timing:
+    """Train for a few steps, alone.
+
+    Args:
+        config: the training; its ``steps`` do not matter.
+        task: that of ``config``.
+        directory: for files that mean nothing afterwards.
+        device: as ``train`` has it.
+        num_threads: of torch, which are set back.
+
+    Raises:
+        Exception: whatever ``train`` raises.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        timing, took_s = _measure(config, task, directory, device, 1)
+        if took_s < _ENOUGH_S:
+            timing, _ = _measure(config, task, directory, device, _MORE_STEPS)
+        return timing
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure(config: TrialConfig, task: Task, directory: Path, device: str, num_steps: int) -> tuple[Timing, float]:
+    """With ``num_steps`` before each report; and how long all steps took."""
+    little = dataclasses.replace(
+        task,
+        train=_head(task.train, num_steps * config.batch_size),
+        validation=_head(task.validation, _MOST_EXAMPLES),
+        test=_head(task.test, _MOST_EXAMPLES),
+    )
+    num_steps = max(1, len(little.train) // config.batch_size)
+    short = dataclasses.replace(config, steps=_NUM_REPORTS * num_steps)
+    reports: list[tuple[int, float, float]] = [(0, 0.0, time.perf_counter())]  # steps, their seconds, the clock
+
+    def note(progress: Progress) -> None:
+        reports.append((progress.step, progress.train_s, time.perf_counter()))
+
+    forget_checkpoint(directory)
+    train(short, note, directory, device=device, task=little, checkpoint_interval_s=math.inf)
+    ended_s = time.perf_counter()
+    forget_checkpoint(directory)
+    pairs = list(itertools.pairwise(reports))
+    steps_s = [(later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in pairs]
+    between_s = [later[2] - earlier[2] - (later[1] - earlier[1]) for earlier, later in pairs]  # validating, mostly
+    validation_s = median(between_s[1:])  # the first includes building the network
+    example_s = validation_s / len(little.validation)
+    building_s = max(between_s[0] - validation_s, 0.0)
+    writing_s = max(ended_s - reports[-1][2] - (len(little.validation) + len(little.test)) * example_s, 0.0)
+    timing = Timing(step_s=median(steps_s[1:]), example_s=example_s, fixed_s=building_s + writing_s)
+    return timing, reports[-1][1]
+
+
+def _head(split: Split, num_examples: int) -> Split:
+    return Split(inputs=split.inputs[:num_examples], targets=split.targets[:num_examples])
