@@ -70,8 +70,16 @@ def start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, tracking_uri: s
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor: Any = ray.remote(Tracker).options(num_cpus=0, scheduling_strategy=here)
+    actor: Any = ray.remote(_Behind).options(num_cpus=0, scheduling_strategy=here)
     return actor.remote(tracking_uri=tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory))
+
+
+class _Behind(Tracker):
+    """A tracker that leaves the processor to trials: what it is behind by, it catches up with at the end."""
+
+    def __init__(self, **settings: str) -> None:
+        os.nice(19)
+        super().__init__(**settings)
 
 
 @contextlib.contextmanager

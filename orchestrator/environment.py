@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 from importlib import metadata
@@ -10,6 +11,7 @@ from pathlib import Path
 _PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "optuna", "pandas")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Of Python, under ``python``, and of packages that results may depend on, under ``version.<package>``."""
     found = {"python": platform.python_version()}

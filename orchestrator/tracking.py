@@ -13,6 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ from trainers.record import OperatingPoint
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_BATCH = 900  # MLflow takes 1,000 metrics, parameters and tags together in one request
+_BATCH = 800  # metrics in one request: MLflow takes 1,000 with parameters and tags, of which there are fewer than 100
+_STATUS = {Outcome.FINISHED: "FINISHED", Outcome.FAILED: "FAILED", Outcome.STOPPED: "KILLED"}
 _EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
 
 
@@ -97,6 +99,7 @@ class Tracker:
         self._logged_end: dict[str, str] = {}  # trial id -> fingerprint of the record that was logged
         self._stopped: set[str] = set()  # trials whose run was closed by an earlier attempt
         self._with_failure: set[str] = set()
+        self._with_params: set[str] = set()  # run ids
         self._is_uncertain = False  # whether a call failed whose request may have been carried out
         self._parent = self._find_runs() or self._create_run(
             sweep_id, "sweep", {**_environment(), "ratefront.directory": directory}
@@ -128,12 +131,18 @@ class Tracker:
         if trial_id in self._with_failure:
             self._client.delete_tag(run_id, "ratefront.failure")
             self._with_failure.remove(trial_id)
-        self._log_progress(trial_id, run_id)
+        content = _Content(params={} if run_id in self._with_params else self._params(trial_id))
+        self._add_progress(trial_id, content)
+        if ended is not None:
+            self._add_ended(trial_id, run_id, ended, content)
+            content.tags["ratefront.record"] = fingerprint
+        self._write(run_id, content)
+        self._with_params.add(run_id)
+        self._logged_step[trial_id] = max(self._last_step(trial_id), *(step for _, step in content.metrics), -1)
         if ended is None:
             self._logged_end.pop(trial_id, None)
             return
-        self._log_ended(trial_id, run_id, ended)
-        self._client.set_tag(run_id, "ratefront.record", fingerprint)
+        self._client.set_terminated(run_id, _STATUS[ended.outcome])
         self._logged_end[trial_id] = fingerprint
 
     def sync_all(self) -> None:
@@ -162,7 +171,7 @@ class Tracker:
     def _find_runs(self) -> str | None:
         """Fill in the runs of an earlier attempt; returns the parent's id."""
         parent = None
-        self._runs, self._stopped, self._with_failure = {}, set(), set()
+        self._runs, self._stopped, self._with_failure, self._with_params = {}, set(), set(), set()
         for run in self._search():
             tags, run_id = run.data.tags, run.info.run_id
             kind, trial_id = tags["ratefront.kind"], tags.get("ratefront.trial_id", "")
@@ -176,14 +185,15 @@ class Tracker:
                 self._client.delete_run(run_id)
                 continue
             self._runs[key] = run_id
+            if run.data.params:
+                self._with_params.add(run_id)
             if kind == "trial":
-                history = self._client.get_metric_history(run_id, "epoch_train_loss") if run.data.metrics else []
-                self._logged_step[trial_id] = max((metric.step for metric in history), default=-1)
-                self._logged_end[trial_id] = tags.get("ratefront.record", "")
+                self._logged_step.pop(trial_id, None)  # asked for where it is needed
                 if "ratefront.failure" in tags:
                     self._with_failure.add(trial_id)
-                if run.info.status != "RUNNING":
+                if run.info.status != "RUNNING":  # else it was not closed, whatever its record says
                     self._stopped.add(trial_id)
+                    self._logged_end[trial_id] = tags.get("ratefront.record", "")
         return parent
 
     def _trial_run(self, trial_id: str) -> str:
@@ -197,7 +207,7 @@ class Tracker:
                 **{f"ratefront.{key}": text for key, text in self._journal.environment(trial_id).items()},
             }
             self._runs[trial_id, ""] = self._create_run(trial_id, "trial", tags)
-            self._log_params(self._runs[trial_id, ""], config)
+            self._logged_step[trial_id] = -1
         return self._runs[trial_id, ""]
 
     def _create_run(self, name: str, kind: str, tags: dict[str, str]) -> str:
@@ -205,9 +215,9 @@ class Tracker:
         run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
         return str(run.info.run_id)
 
-    def _log_params(self, run_id: str, config: dict[str, Any]) -> None:
-        from mlflow.entities import Param
-
+    def _params(self, trial_id: str) -> dict[str, str]:
+        config = self._journal.config(trial_id)
+        assert config is not None, "only trials that began are tracked"
         kept = ("steps", "batch_size", "seed", "precision", "init_from")
         params = {key: config[key] for key in kept if key in config}
         for kind in ("task", "architecture", "method"):
@@ -216,45 +226,57 @@ class Tracker:
             params[kind] = spec.name if kind == "method" else str(spec)
             params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
         as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
-        self._client.log_batch(run_id, params=[Param(key, text[:6000]) for key, text in as_text.items()])
+        return {key: text[:6000] for key, text in as_text.items()}
 
-    def _log_progress(self, trial_id: str, run_id: str) -> None:
-        logged = self._logged_step.get(trial_id, -1)
-        rows = [row for row in self._journal.progress(trial_id) if row["step"] > logged]
-        metrics = {}
-        for row in rows:
+    def _last_step(self, trial_id: str) -> int:
+        """Of the reports that MLflow has."""
+        if trial_id not in self._logged_step:
+            history = self._client.get_metric_history(self._runs[trial_id, ""], "epoch_train_loss")
+            self._logged_step[trial_id] = max((metric.step for metric in history), default=-1)
+        return self._logged_step[trial_id]
+
+    def _add_progress(self, trial_id: str, content: _Content) -> None:
+        for row in self._journal.progress(trial_id):
+            if row["step"] <= self._last_step(trial_id):
+                continue
             for key, name in _EPOCH_METRICS.items():
-                metrics[name, row["step"]] = row[key]
-            metrics[f"epoch_{row['quality_name']}_val", row["step"]] = row["quality_val"]
-        self._log_metrics(run_id, metrics)
-        if rows:
-            self._logged_step[trial_id] = rows[-1]["step"]
+                content.metrics[name, row["step"]] = row[key]
+            content.metrics[f"epoch_{row['quality_name']}_val", row["step"]] = row["quality_val"]
 
-    def _log_metrics(self, run_id: str, metrics: dict[tuple[str, int], float]) -> None:
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        entities = [Metric(name, value, now, step) for (name, step), value in metrics.items()]
-        for start in range(0, len(entities), _BATCH):
-            self._client.log_batch(run_id, metrics=entities[start : start + _BATCH])
-
-    def _log_ended(self, trial_id: str, run_id: str, ended: Ended) -> None:
+    def _add_ended(self, trial_id: str, run_id: str, ended: Ended, content: _Content) -> None:
+        """What a trial came to; its files, and its points' own runs, are written now."""
         if ended.outcome is Outcome.FAILED:
-            self._client.set_tag(run_id, "ratefront.failure", ended.reason[:5000])
+            content.tags["ratefront.failure"] = ended.reason[:5000]
             self._with_failure.add(trial_id)
             if ended.details:
                 self._client.log_text(run_id, ended.details, "failure.txt")
-            self._client.set_terminated(run_id, "FAILED")
-            return
-        if ended.outcome is Outcome.STOPPED:
-            self._client.set_tag(run_id, "ratefront.stopped", ended.reason[:5000])
-            self._client.set_terminated(run_id, "KILLED")
-            return
-        for point in ended.points:
-            self._log_point(
-                trial_id, point, run_id if len(ended.points) == 1 else self._point_run(trial_id, point, run_id)
+        elif ended.outcome is Outcome.STOPPED:
+            content.tags["ratefront.stopped"] = ended.reason[:5000]
+        elif len(ended.points) == 1:
+            self._add_point(ended.points[0], run_id, content)
+            content.params = self._params(trial_id)  # again: a reader needs them, a kill may have lost them
+        else:
+            for point in ended.points:
+                below = self._point_run(trial_id, point, run_id)
+                own = _Content(params=self._params(trial_id))
+                self._add_point(point, below, own)
+                self._write(below, own)
+                self._client.set_terminated(below, "FINISHED")
+
+    def _write(self, run_id: str, content: _Content) -> None:
+        """In one request, or where there are many metrics in several; tags come last."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, step) for (name, step), value in content.metrics.items()]
+        batches = [metrics[start : start + _BATCH] for start in range(0, len(metrics), _BATCH)] or [[]]
+        for number, batch in enumerate(batches, start=1):
+            self._client.log_batch(
+                run_id,
+                metrics=batch,
+                params=[Param(key, text) for key, text in content.params.items()] if number == 1 else [],
+                tags=[RunTag(key, text) for key, text in content.tags.items()] if number == len(batches) else [],
             )
-        self._client.set_terminated(run_id, "FINISHED")
 
     def _point_run(self, trial_id: str, point: OperatingPoint, trial_run: str) -> str:
         key = (trial_id, point.point_id)
@@ -267,9 +289,7 @@ class Tracker:
             self._runs[key] = self._create_run(f"{trial_id}/{point.point_id}", "point", tags)
         return self._runs[key]
 
-    def _log_point(self, trial_id: str, point: OperatingPoint, run_id: str) -> None:
-        from mlflow.entities import RunTag
-
+    def _add_point(self, point: OperatingPoint, run_id: str, content: _Content) -> None:
         metrics: dict[str, float] = {
             "size_bytes": point.size_bytes,
             "log10_size_bytes": math.log10(point.size_bytes),  # the UI's scatter plot has no logarithmic axis
@@ -283,7 +303,8 @@ class Tracker:
             "macs": point.macs,
             "train_s": point.train_s,
         }
-        tags = {
+        content.metrics |= {(name, 0): value for name, value in metrics.items()}
+        content.tags |= {
             "ratefront.point": "true",
             "ratefront.point_id": point.point_id,
             "ratefront.config_hash": point.config_hash,
@@ -293,15 +314,8 @@ class Tracker:
             "ratefront.path": point.path,
         }
         path = self._journal.directory / point.path
-        self._log_params(
-            run_id, self._journal.config(trial_id) or {}
-        )  # again: a reader needs them, a kill may lose them
         self._client.log_artifact(run_id, str(path))
         self._client.log_text(run_id, path.with_suffix(".sections.csv").read_text(), "sections.csv")
-        self._log_metrics(run_id, {(name, 0): value for name, value in metrics.items()})
-        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-        if run_id != self._runs[trial_id, ""]:
-            self._client.set_terminated(run_id, "FINISHED")
 
     def _search(self, condition: str = "") -> list[Any]:
         """The runs of this instance, oldest first."""
@@ -309,6 +323,16 @@ class Tracker:
         return _pages(
             self._client, self._experiment_id, " AND ".join([*conditions, condition] if condition else conditions)
         )
+
+
+@dataclass(kw_only=True)
+class _Content:
+    """What is to be written to a run."""
+
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[tuple[str, int], float] = field(default_factory=dict)
+    """By name and step."""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def _fingerprint(ended: Ended) -> str:
