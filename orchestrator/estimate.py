@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,6 +28,8 @@ class Kind:
     step_s: float
     trial_s: float
     """Mean over ``trials``."""
+    failure: str = ""
+    """Why it could not be measured, and counts as nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +55,10 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int) -> Estimate
         num_trials: how many there will be.
 
     Raises:
-        ValueError: data is missing, a network cannot be built, or a GPU is wanted and there is none.
+        ValueError: data is missing, or a GPU is wanted and there is none.
     """
+    from trainers import timing
     from trainers.instantiate import make_task
-    from trainers.timing import measure
 
     kinds: list[Kind] = []
     tasks: dict[str, Any] = {}
@@ -67,12 +69,16 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int) -> Estimate
         if str(example.task) not in tasks:
             tasks[str(example.task)] = make_task(example.task)
         task = tasks[str(example.task)]
-        with tempfile.TemporaryDirectory() as folder:
-            device = "cuda" if share.gpu else "cpu"
-            timing = measure(example, task, Path(folder), device=device, num_threads=share.cpu)
-        mean_s = fmean(timing.trial_s(trial.config, task) for trial in alike)
-        kind = Kind(example=example, method=method, share=share, trials=alike, step_s=timing.step_s, trial_s=mean_s)
-        kinds.append(kind)
+        kind = Kind(example=example, method=method, share=share, trials=alike, step_s=0.0, trial_s=0.0)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                device = "cuda" if share.gpu else "cpu"
+                found = timing.measure(example, task, Path(folder), device=device, num_threads=share.cpu)
+        except Exception as error:  # one configuration that diverges is no reason to know nothing of the others
+            kinds.append(replace(kind, failure=f"{type(error).__name__}: {' '.join(str(error).split())}"))
+            continue
+        mean_s = fmean(found.trial_s(trial.config, task) for trial in alike)
+        kinds.append(replace(kind, step_s=found.step_s, trial_s=mean_s))
     return _added_up(kinds, num_trials, here())
 
 

@@ -172,9 +172,12 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
     for column in ("ms a step", "s a trial", "trials"):
         table.add_column(column, justify="right")
     for kind in found.kinds:
-        times = (f"{1000 * kind.step_s:.3g}", f"{kind.trial_s:.3g}", f"{len(kind.trials)}")
-        table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times)
+        times = ("-", "-") if kind.failure else (f"{1000 * kind.step_s:.3g}", f"{kind.trial_s:.3g}")
+        table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times, f"{len(kind.trials)}")
     console.print(table)
+    for kind in (kind for kind in found.kinds if kind.failure):
+        line = f"left out: {kind.example.architecture} with {kind.method}: {kind.failure}"
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_sentence(found)}", highlight=False, soft_wrap=True)
     if price_per_hour is not None:
         console.print(f"cost: {found.hours * price_per_hour:.2f} at {price_per_hour:g} an hour", highlight=False)
@@ -213,6 +216,7 @@ def _as_json(
                 "num_trials": len(kind.trials),
                 "step_s": kind.step_s,
                 "trial_s": kind.trial_s,
+                "failure": kind.failure,
             }
             for kind in found.kinds
         ]

@@ -1,0 +1,285 @@
+"""What is around trainings: trials a second, use of the processor, memory of the driver, and resuming.
+
+    python -m benchmarks.orchestrator throughput    # against bare Ray Tune, and against its MLflow callback
+    python -m benchmarks.orchestrator memory        # of the driver at 1,000 and 5,000 trials; then resuming
+    python -m benchmarks.orchestrator efficiency    # training seconds of a LeNet300-100 sweep by core seconds
+
+Each measurement is a process of its own. Ray has two slots, and no loggers of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.report import print_machine, print_table, quartiles
+from orchestrator.board import Board
+from orchestrator.journal import Ended
+from orchestrator.views.base import AbstractView
+
+_HERE = Path(__file__).resolve().parent.parent
+_NUM_SLOTS = 2
+_TRIVIAL = {
+    "task": "benchmarks.trivial:task",
+    "architecture": "benchmarks.trivial:network",
+    "method": {"name": "ptq", "bits": 8},
+    "steps": 1,
+    "batch_size": 8,
+}
+_EFFICIENCY = {
+    "task": "mnist",
+    "architecture": "lenet300_100",
+    "method": {"name": "epr", "lam": {"loguniform": [0.5, 4.0]}, "initial_step": 4.0},
+    "steps": 3210,
+    "batch_size": 256,
+    "search": {"name": "sobol", "num_trials": 10},
+}
+
+
+class Stopwatch(AbstractView):
+    """Notes when trainings began and ended, and the driver's memory on the way."""
+
+    def __init__(self) -> None:
+        self.began_s = self.trained_s = 0.0
+        self.first_start_s: float | None = None
+        self.rss_mb: dict[int, float] = {}
+        self.board: Board | None = None
+
+    @contextlib.contextmanager
+    def shown(self, board: Board) -> Iterator[None]:
+        self.board, self.began_s = board, time.perf_counter()
+        yield
+        self.trained_s = time.perf_counter()
+
+    def on_start(self, board: Board, trial_id: str) -> None:
+        self.first_start_s = self.first_start_s or time.perf_counter()
+
+    def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
+        if board.num_ended % 500 == 0:
+            self.rss_mb[board.num_ended] = resident_mb()
+
+
+def resident_mb() -> float:
+    """Of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1000
+    raise RuntimeError("/proc/self/status has no VmRSS")
+
+
+def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
+    """A sweep, with everything in MLflow at the end."""
+    from orchestrator import tune
+    from orchestrator.sweep import Sweep
+
+    os.chdir(_HERE)
+    watch = Stopwatch()
+    place = tune.Place(storage=folder / "sweeps", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", import_path=_HERE)
+    called_s = time.perf_counter()
+    sweep = Sweep.from_dict({"name": "benchmark", **document})
+    result = tune.run(sweep, place, watch, resume=resume)
+    ended_s = time.perf_counter()
+    assert result.num_finished == result.num_trials == num_trials, result
+    assert watch.board is not None
+    assert watch.first_start_s is not None
+    return {
+        "train_s": watch.trained_s - watch.began_s,
+        "all_s": ended_s - watch.began_s,
+        "until_start_s": watch.first_start_s - called_s,
+        "training_at_once": watch.board.training_at_once,
+        "rss_mb": watch.rss_mb,
+    }
+
+
+def random_seeds(num_trials: int) -> dict[str, Any]:
+    """That many trivial trials: seeds of one configuration."""
+    return {**_TRIVIAL, "seeds": num_trials}
+
+
+def bare(
+    num_trials: int, folder: Path, trainable: Callable[[dict[str, Any]], None], callbacks: list[Any]
+) -> dict[str, Any]:
+    """Ray Tune in its best set-up: actors reused, no loggers."""
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    import ray
+    from ray import tune
+
+    ray.init(
+        address="local", num_cpus=_NUM_SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+    )
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    began_s = time.perf_counter()
+    results = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": 1}),
+        param_space={"number": tune.grid_search(list(range(num_trials)))},
+        tune_config=tune.TuneConfig(reuse_actors=True),
+        run_config=tune.RunConfig(name="bare", storage_path=str(folder), verbose=0, callbacks=callbacks),
+    ).fit()
+    seconds = time.perf_counter() - began_s
+    assert len(results) == num_trials
+    ray.shutdown()
+    return {"train_s": seconds, "all_s": seconds}
+
+
+def report_once(config: dict[str, Any]) -> None:
+    """The least that a trainable does."""
+    from ray import tune
+
+    tune.report({"quality_val": 0.5})
+
+
+def same_training(config: dict[str, Any]) -> None:
+    """The training of ``ours``, with its files, and nothing around it."""
+    from ray import tune
+
+    sys.path.insert(0, str(_HERE))
+    from trainers.config import TrialConfig
+    from trainers.train import train
+
+    torch.set_num_threads(1)
+    specs = {
+        key: item if isinstance(item, dict) else {"name": item}
+        for key, item in _TRIVIAL.items()
+        if key in ("task", "architecture", "method")
+    }
+    trial = TrialConfig.from_dict({**_TRIVIAL, **specs, "seed": config["number"]})
+    with tempfile.TemporaryDirectory() as folder:
+        train(trial, lambda progress: tune.report({"quality_val": progress.quality_val}), Path(folder))
+
+
+def measure_bare(num_trials: int, folder: Path) -> dict[str, Any]:
+    return bare(num_trials, folder, report_once, [])
+
+
+def measure_same_training(num_trials: int, folder: Path) -> dict[str, Any]:
+    return bare(num_trials, folder, same_training, [])
+
+
+def measure_stock(num_trials: int, folder: Path) -> dict[str, Any]:
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="stock", save_artifact=False)
+    return bare(num_trials, folder, report_once, [callback])
+
+
+def measure_ours(num_trials: int, folder: Path) -> dict[str, Any]:
+    return ours(num_trials, folder, random_seeds(num_trials))
+
+
+def measure_resume(num_trials: int, folder: Path) -> dict[str, Any]:
+    """Of a sweep in ``folder`` of which the last trial is taken away."""
+    trials = sorted((folder / "sweeps").glob("*/trials/*/ended.json"))
+    trials[-1].unlink()
+    return ours(num_trials, folder, random_seeds(num_trials), resume=True)
+
+
+def measure_efficiency(num_trials: int, folder: Path) -> dict[str, Any]:
+    return ours(num_trials, folder, _EFFICIENCY)
+
+
+MEASUREMENTS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
+    "bare": measure_bare,
+    "same training": measure_same_training,
+    "stock callback": measure_stock,
+    "ratefront": measure_ours,
+    "resume": measure_resume,
+    "efficiency": measure_efficiency,
+}
+
+
+def in_process(name: str, num_trials: int, folder: Path) -> dict[str, Any]:
+    """One measurement in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.orchestrator", "one", name, str(num_trials), str(folder)]
+    done = subprocess.run(command, cwd=_HERE, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stderr[-3000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def show_throughput(num_trials: int, repeats: int) -> None:
+    names = ("bare", "same training", "stock callback", "ratefront")
+    seconds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for _ in range(repeats):
+        for name in names:
+            with tempfile.TemporaryDirectory() as folder:
+                seconds[name].append(in_process(name, num_trials, Path(folder)))
+    rates = {
+        name: {key: [num_trials / one[key] for one in measured] for key in ("train_s", "all_s")}
+        for name, measured in seconds.items()
+    }
+    rows = [
+        [
+            name,
+            f"{median(rates[name]['train_s']):.1f}",
+            quartiles(
+                [one / other for one, other in zip(rates[name]["train_s"], rates["bare"]["train_s"], strict=True)]
+            ),
+            f"{median(rates[name]['all_s']):.1f}",
+            quartiles(
+                [one / other for one, other in zip(rates[name]["all_s"], rates["stock callback"]["all_s"], strict=True)]
+            ),
+        ]
+        for name in names
+    ]
+    heads = ["", "trials/s until trained", "of bare", "trials/s until all is in MLflow", "of stock callback"]
+    print_table(f"{num_trials} trivial trials in {_NUM_SLOTS} slots, n = {repeats}", heads, rows)
+
+
+def show_memory(num_trials: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        measured = in_process("ratefront", num_trials, Path(folder))
+        rows = [[f"{int(count):,}", f"{rss:.0f}"] for count, rss in measured["rss_mb"].items()]
+        print_table("memory of the driver", ["trials", "MB"], rows)
+        resumed = in_process("resume", num_trials, Path(folder))
+        print(f"\nresumed {num_trials:,} trials: {resumed['until_start_s']:.1f} s from the call to the first training")
+
+
+def show_efficiency() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        measured = in_process("efficiency", _EFFICIENCY["search"]["num_trials"], Path(folder))
+    cores = len(os.sched_getaffinity(0))
+    share = measured["training_at_once"] / cores
+    print(f"\n{share:.1%} of {cores} cores trained, in {measured['train_s']:.0f} s from first start to last end")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("throughput", "memory", "efficiency", "one"))
+    parser.add_argument("one", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--trials", type=int, help="default: 200 for throughput, 5,000 for memory")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    if arguments.part == "one":
+        name, num_trials, folder = arguments.one
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            print(json.dumps(MEASUREMENTS[name](int(num_trials), Path(folder))))
+        return
+    print_machine(torch.device("cpu"))
+    if arguments.part == "throughput":
+        show_throughput(arguments.trials or 200, arguments.repeats)
+    elif arguments.part == "memory":
+        show_memory(arguments.trials or 5000)
+    else:
+        show_efficiency()
+
+
+if __name__ == "__main__":
+    main()

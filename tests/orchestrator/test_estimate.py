@@ -1,0 +1,91 @@
+"""What a sweep will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import estimate as estimates
+from orchestrator.journal import Journal
+from orchestrator.study import Study
+from orchestrator.sweep import Sweep
+from trainers import timing
+
+DOCUMENT: dict[str, Any] = {
+    "task": "digits",
+    "architecture": [{"name": "mlp", "hidden": [8]}, {"name": "mlp", "hidden": [4]}],
+    "method": [{"name": "epr", "lam": [0.1, 1.0], "decoder": ["scalar", "dft"]}, "uncompressed"],
+    "steps": 100,
+    "seeds": 2,
+    "search": "grid",
+}
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four cores; a step takes a second for each hidden unit."""
+
+    def measured(config: Any, *unused: Any, **ignored: Any) -> timing.Timing:
+        if config.method.name == "uncompressed" and config.architecture.arguments["hidden"] == [4]:
+            raise RuntimeError("it diverged")
+        return timing.Timing(step_s=float(config.architecture.arguments["hidden"][0]), example_s=0.0, fixed_s=0.0)
+
+    monkeypatch.setattr(timing, "measure", measured)
+    monkeypatch.setattr(estimates, "here", lambda: {"CPU": 4, "GPU": 0})
+
+
+def estimated(**changes: Any) -> estimates.Estimate:
+    sweep = Sweep.from_dict({**DOCUMENT, **changes})
+    study = Study(sweep, Journal(Path("nowhere")))
+    return estimates.estimate(sweep, study.sample, study.most_trials)
+
+
+def test_trials_that_cost_alike_are_measured_once() -> None:
+    found = estimated()
+    labels = [(kind.example.architecture.arguments["hidden"], kind.method, len(kind.trials)) for kind in found.kinds]
+    assert labels == [
+        ([8], 'epr(decoder="scalar")', 4),
+        ([8], 'epr(decoder="dft")', 4),
+        ([8], "uncompressed", 2),
+        ([4], 'epr(decoder="scalar")', 4),
+        ([4], 'epr(decoder="dft")', 4),
+        ([4], "uncompressed", 2),
+    ]
+
+
+def test_cores_are_kept_busy_and_what_failed_is_left_out() -> None:
+    found = estimated()
+    total_s = 100 * (10 * 8 + 8 * 4)
+    assert found.train_h == pytest.approx(total_s / 3600)
+    assert found.hours == pytest.approx(total_s / 4 / 3600)
+    assert found.at_once == 4
+    assert [kind.failure for kind in found.kinds] == [""] * 5 + ["RuntimeError: it diverged"]
+
+
+def test_more_cores_for_each_trial_leave_fewer_at_once() -> None:
+    found = estimated(resources={"cpu": 1, "where": [{"architecture": {"name": "mlp", "hidden": [8]}, "cpu": 4}]})
+    assert found.hours == pytest.approx(100 * (10 * 8 + 8 * 4 / 4) / 3600)
+    assert found.at_once == 1
+
+
+def test_nothing_is_faster_than_its_longest_trial() -> None:
+    found = estimated(architecture={"name": "mlp", "hidden": [8]}, method="uncompressed", seeds=1)
+    assert found.hours == pytest.approx(800 / 3600)
+    assert found.at_once == 1
+
+
+def test_of_an_adaptive_search_the_ends_of_its_ranges_stand_for_all() -> None:
+    found = estimated(
+        architecture={"name": "mlp", "hidden": [8]},
+        method={"name": "epr", "lam": {"loguniform": [0.1, 1.0]}},
+        search={"name": "tpe", "num_trials": 30},
+    )
+    assert found.num_trials == 60
+    assert found.train_h == pytest.approx(60 * 800 / 3600)
+
+
+def test_a_gpu_that_is_not_here_cannot_be_measured() -> None:
+    with pytest.raises(ValueError, match="torch sees none here: time cannot be measured on this machine"):
+        estimated(resources={"gpu": 1})

@@ -1,0 +1,156 @@
+"""Workers, the tracking server and the driver are killed at random: in the end everything is there, once, the same."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.journal import Journal, Outcome
+from tests.console import PROGRAM, call, clean_environment
+from tests.system.serving import free_port, kill, server
+from trainers.compressed import load_compressed
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+NUM_TRIALS = 40
+SWEEP = f"""
+name: chaos
+task: digits
+architecture: {{name: mlp, hidden: [16]}}
+method: {{name: epr, lam: {{loguniform: [0.1, 3.0]}}}}
+steps: 500
+seeds: 2
+search: {{name: sobol, num_trials: {NUM_TRIALS // 2}}}
+"""
+PROBABILITY = 0.03
+"""With which each worker is killed in each second."""
+
+
+class Monkey:
+    """Kills workers below a driver."""
+
+    def __init__(self) -> None:
+        self._dice = random.Random(0)
+        self.num_killed = 0
+
+    def rage(self, driver: subprocess.Popen[str], until: Callable[[], bool]) -> None:
+        """While the driver runs, and until something is so."""
+        deadline = time.monotonic() + 300
+        while driver.poll() is None and not until():
+            assert time.monotonic() < deadline, "the sweep took too long"
+            for pid in workers_below(driver.pid):
+                if self._dice.random() < PROBABILITY:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        self.num_killed += 1
+            time.sleep(1)
+
+
+def below(pid: int) -> Iterator[int]:
+    """All processes that ``pid`` started, and that they started."""
+    parents: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            text = status.read_text()
+            parents.setdefault(int(text[text.rindex(")") + 2 :].split()[1]), []).append(int(status.parent.name))
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    yield from found[1:]
+
+
+def workers_below(pid: int) -> list[int]:
+    """Ray's: of trials, of tracking, of data, and idle ones."""
+    found = []
+    for one in below(pid):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{one}/cmdline").read_bytes().startswith(b"ray::"):
+                found.append(one)
+    return found
+
+
+@contextlib.contextmanager
+def driver(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A sweep; whatever is left of it is killed at the end."""
+    process = subprocess.Popen(
+        [PROGRAM, "sweep", "chaos.yaml", *arguments],
+        cwd=folder,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        for pid in (*below(process.pid), process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+
+
+def num_ended(folder: Path) -> int:
+    return len(list(folder.glob("sweeps/*/trials/*/ended.json")))
+
+
+def results(folder: Path) -> set[tuple[str, int, str, str]]:
+    (directory,) = (folder / "sweeps").iterdir()
+    journal = Journal(directory)
+    ended = [journal.ended(trial_id) for trial_id in journal.trial_ids()]
+    assert [one.outcome for one in ended] == [Outcome.FINISHED] * NUM_TRIALS
+    points = [point for one in ended for point in one.points]
+    for point in points:
+        load_compressed(directory / point.path)
+    return {(point.config_hash, point.seed, point.point_id, point.sha256) for point in points}
+
+
+def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("quiet", "chaotic")}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "chaos.yaml").write_text(SWEEP)
+    quiet = call(folders["quiet"], "sweep", "chaos.yaml")
+    assert quiet.returncode == 0, quiet.stderr
+
+    folder, port, monkey = folders["chaotic"], free_port(), Monkey()
+    uri = ("--tracking-uri", f"http://127.0.0.1:{port}")
+    with server(folder, port) as serving, driver(folder, *uri) as first:
+        monkey.rage(first, lambda: num_ended(folder) >= 6)
+        kill(serving)
+        monkey.rage(first, lambda: num_ended(folder) >= 14)
+        assert first.poll() is None, first.communicate()
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(timeout=30)
+    assert num_ended(folder) < NUM_TRIALS
+    with server(folder, port):
+        with driver(folder, *uri, "--resume") as second:
+            monkey.rage(second, lambda: num_ended(folder) >= 24)
+            assert second.poll() is None, second.communicate()
+            os.kill(second.pid, signal.SIGKILL)
+        assert num_ended(folder) < NUM_TRIALS
+        with driver(folder, *uri, "--resume") as third:
+            monkey.rage(third, lambda: False)
+            said, _ = third.communicate(timeout=60)
+        if third.returncode:  # a trial whose worker was killed three times has failed, and is tried again
+            said = call(folder, "sweep", "chaos.yaml", *uri, "--resume").stdout
+        assert f"{NUM_TRIALS} of {NUM_TRIALS} trials finished" in said
+        client = MlflowClient(uri[1])
+        (experiment,) = (one for one in client.search_experiments() if one.name == "chaos")
+        runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert monkey.num_killed >= 3
+    kinds = Counter((run.data.tags["ratefront.kind"], run.info.status) for run in runs)
+    assert kinds == {("trial", "FINISHED"): NUM_TRIALS, ("sweep", "FINISHED"): 1}
+    assert len({run.data.tags.get("ratefront.trial_id") for run in runs}) == NUM_TRIALS + 1
+    assert all("size_bytes" in run.data.metrics for run in runs if run.data.tags["ratefront.kind"] == "trial")
+    assert results(folder) == results(folders["quiet"])
