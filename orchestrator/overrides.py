@@ -56,7 +56,7 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
     elif section in _SPECS:
         _set_argument(document, section, rest, value)
     elif section in ("search", "scheduler"):
-        given = Spec.from_dict(section, document.get(section, Sweep.model_fields[section].default))
+        given = Spec.from_dict(section, document.get(section) or getattr(Sweep.from_dict(document), section))
         document[section] = {**given.to_dict(), rest: value}
     elif section in MAPPINGS:
         given = document.get(section, {})

@@ -96,6 +96,18 @@ class Space:
         pairs = itertools.product(self.architectures, self.methods)
         return 2 + max(len(list(_domains(self._branch(*pair)))) for pair in pairs)
 
+    @property
+    def ranges(self) -> list[set[str]]:
+        """Of each pair of an architecture and a method, where it has domains that are no choices."""
+        return [
+            {
+                _renamed(path, {"architecture": f"architecture {one}", "method": f"method {other}"})
+                for path, domain in _domains(self._branch(self.architectures[one], self.methods[other]))
+                if not isinstance(domain, Choice)
+            }
+            for one, other in itertools.product(range(len(self.architectures)), range(len(self.methods)))
+        ]
+
     def _branch(self, architecture: SpecSpace, method: SpecSpace) -> dict[str, Any]:
         specs = {"task": self.task, "architecture": architecture, "method": method}
         return {

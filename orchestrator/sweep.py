@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, field_validator, model_validator
 
 from orchestrator import registries
 from orchestrator.budget import Budget
@@ -28,6 +28,8 @@ from orchestrator.space import Configuration, Space, SpecSpace, parse_count, par
 from trainers.config import Spec, TrialConfig, values_identity
 from trainers.lookup import check_complete, find, nearest
 
+_TRIALS_FOR_A_RANGE = 20
+"""Configurations: what tpe needed to cover what a grid of seven values for each range does (docs/scheduling.md)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -62,8 +64,24 @@ def _init_from(value: Any) -> str:
     return pin(value)
 
 
-def _search(value: Any) -> dict[str, Any]:
-    return _complete("search", value, SEARCHERS)
+def _search(value: Any, info: ValidationInfo) -> dict[str, Any]:
+    return _complete("search", _default_search(info.data) if value is None else value, SEARCHERS)
+
+
+def _default_search(given: Mapping[str, Any]) -> Any:
+    """A grid, unless several settings are ranges at once: then it needs three times the trainings of tpe.
+
+    Args:
+        given: the fields before, those that are right.
+    """
+    names = {"task": "task", "architecture": "architectures", "method": "methods"}
+    fields = ("task", "architecture", "method", "steps", "batch_size")
+    if any(name not in given for name in fields):
+        return "grid"
+    ranges = Space(**{names.get(name, name): given[name] for name in fields}).ranges
+    if max(map(len, ranges)) < 2:
+        return "grid"
+    return {"name": "tpe", "num_trials": _TRIALS_FOR_A_RANGE * len(set().union(*ranges))}
 
 
 def _scheduler(value: Any) -> dict[str, Any]:
@@ -102,7 +120,7 @@ class Sweep(Frozen):
     """Of every trial: see ``TrialConfig``."""
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
-    search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default="grid", validate_default=True)
+    search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default=None, validate_default=True)
     scheduler: Annotated[dict[str, Any], PlainValidator(_scheduler)] = Field(default="none", validate_default=True)
     objectives: Annotated[tuple[str, ...], PlainValidator(parse_objectives)] = Goals().objectives
     constraints: Annotated[tuple[Constraint, ...], PlainValidator(_constraints)] = ()
