@@ -20,7 +20,10 @@ _LAST_WORDS_S = 10.0
 
 @contextlib.contextmanager
 def joined(address: str | None) -> Iterator[None]:
-    """A running Ray that says nothing of its own; one that was started here is stopped."""
+    """A running Ray that says nothing of its own; one that was started here is stopped.
+
+    It would print of each worker that died to ``sys.stdout``: who has something to say holds on to that stream before.
+    """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # its CSV and TensorBoard files cost half the throughput
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     with warnings.catch_warnings():
@@ -36,7 +39,8 @@ def joined(address: str | None) -> Iterator[None]:
         for name in ("ray", "ray.tune"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            yield
+            with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+                yield
         finally:
             ray.shutdown()
 

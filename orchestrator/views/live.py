@@ -40,6 +40,7 @@ class LiveView(PlainView):
             console=self._console,
             refresh_per_second=_REDRAWS_PER_S,
             transient=True,
+            redirect_stdout=False,
         ):
             yield
 

@@ -70,11 +70,12 @@ def below(pid: int) -> Iterator[int]:
 
 
 def workers_below(pid: int) -> list[int]:
-    """Ray's: of trials, of tracking, of data, and idle ones."""
+    """Ray's: of trials, of tracking, of data, and idle ones; not its agents, with which the whole node dies."""
     found = []
     for one in below(pid):
         with contextlib.suppress(OSError):
-            if Path(f"/proc/{one}/cmdline").read_bytes().startswith(b"ray::"):
+            title = Path(f"/proc/{one}/cmdline").read_bytes().rstrip(b"\0 ")
+            if title.startswith(b"ray::") and not title.endswith(b"Agent"):
                 found.append(one)
     return found
 
