@@ -6,9 +6,13 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.journal import Journal
 from orchestrator.sweep import SweepError, Trial
+
+if TYPE_CHECKING:
+    from trainers.tasks.base import Task
 
 
 @contextlib.contextmanager
@@ -48,8 +52,11 @@ def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked
             )
 
 
-def check_here(trials: list[Trial]) -> None:
+def check_here(trials: list[Trial]) -> dict[str, Task]:
     """Find missing data, networks that cannot be built and values that do not fit once, here, before every trial fails.
+
+    Returns:
+        The tasks, by their specs.
 
     Raises:
         ValueError: in one line.
@@ -58,14 +65,16 @@ def check_here(trials: list[Trial]) -> None:
     from trainers.instantiate import find_architecture, make_task
     from trainers.pretrained import initial_values
 
+    tasks: dict[str, Task] = {}
     for task_spec in {str(trial.config.task): trial.config.task for trial in trials}.values():
-        task = make_task(task_spec)
+        task = tasks[str(task_spec)] = make_task(task_spec)
         specs = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
         for spec in {str(spec): spec for spec in specs}.values():
             architecture, arguments = find_architecture(spec, task)
             plain = build_on_meta(spec.name, architecture, arguments)
             if trials[0].config.init_from:  # one for the whole sweep
                 initial_values(trials[0].config.init_from, plain)
+    return tasks
 
 
 def next_free(storage: Path, tracked: dict[str, str], sweep_id: str) -> str:

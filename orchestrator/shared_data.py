@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +26,22 @@ class SharedTasks:
     """Ray's, each to a ``_Packed``."""
 
     @staticmethod
-    def load(specs: Iterable[Spec], import_path: str) -> SharedTasks:
-        """Have each task loaded by a worker; returns at once.
+    def load(specs: Iterable[Spec], import_path: str, at_hand: Mapping[str, Task]) -> SharedTasks:
+        """Put tasks where workers find them; what is not at hand is loaded by a worker, while this goes on.
 
         Args:
             specs: of tasks.
             import_path: folder of the user's own modules.
+            at_hand: tasks that are loaded already, by their specs.
         """
         import ray
 
         load: Any = ray.remote(num_cpus=0)(_load)
-        return SharedTasks({str(spec): load.remote(spec, import_path) for spec in specs})
+        references = {
+            str(spec): ray.put(pack(at_hand[str(spec)])) if str(spec) in at_hand else load.remote(spec, import_path)
+            for spec in specs
+        }
+        return SharedTasks(references)
 
     def find(self, spec: Spec) -> Task:
         """The task, its tensors mapped read-only; one that was not foreseen is loaded here.

@@ -157,8 +157,9 @@ class Study:
 
     def _is_stopped(self, trial: Trial) -> bool:
         """Whether the first seed of its configuration was stopped, which decides for all."""
-        (first, *_) = self._seeds(_number_of(trial.trial_id))
-        ended = self._journal.ended(first.trial_id)
+        if self._sweep.scheduler["name"] == "none":
+            return False
+        ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self._sweep.seed}")
         return ended is not None and ended.outcome is Outcome.STOPPED
 
     def _seeds(self, number: int) -> list[Trial]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.load import check_tracking
 from orchestrator.board import Board
@@ -23,6 +24,9 @@ from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Setting, run_on_ray
 from orchestrator.views.base import AbstractView
 from orchestrator.warm_start import earlier_outcomes
+
+if TYPE_CHECKING:
+    from trainers.tasks.base import Task
 
 _MOST_DEATHS = 2
 """How often a trial whose worker died is tried again, from its last checkpoint."""
@@ -146,8 +150,7 @@ def run(sweep: Sweep, place: Place, view: AbstractView, *, resume: bool = False,
         held = _Held.of(sweep, sweep_id, journal, place)
         study, num_over = held.study, held.num_over()
         is_left = num_over < study.most_trials and not held.ledger.spent()
-        if place.address is None and is_left:
-            check_here(study.sample)
+        at_hand = check_here(study.sample) if place.address is None and is_left else {}
         check_identity(sweep_id, study.trials, journal, tracked)
         if journal.instance is not None and is_left and not resume:
             raise SweepError(
@@ -159,7 +162,7 @@ def run(sweep: Sweep, place: Place, view: AbstractView, *, resume: bool = False,
         journal.begin_sweep(sweep.to_yaml())
         try:
             if is_left:
-                _run_on_ray(held, view)
+                _run_on_ray(held, view, at_hand)
         finally:
             result = _conclude(held)
     return result
@@ -184,7 +187,7 @@ def sync(directory: Path, place: Place) -> SweepResult:
         return _conclude(held)
 
 
-def _run_on_ray(held: _Held, view: AbstractView) -> None:
+def _run_on_ray(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> None:
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
@@ -205,7 +208,7 @@ def _run_on_ray(held: _Held, view: AbstractView) -> None:
         tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
         setting = Setting(sweep_id=held.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
         tasks = {str(trial.config.task): trial.config.task for trial in study.sample}
-        shared = SharedTasks.load(tasks.values(), setting.import_path)
+        shared = SharedTasks.load(tasks.values(), setting.import_path, at_hand)
         trainable = tune.with_resources(
             tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
             lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
