@@ -36,7 +36,7 @@ _NUM_SLOTS = 2
 _TRIVIAL = {
     "task": "benchmarks.trivial:task",
     "architecture": "benchmarks.trivial:network",
-    "method": {"name": "ptq", "bits": 8},
+    "method": {"name": "ptq", "bits": 8, "learning_rate": {"loguniform": [1e-4, 1e-2]}},
     "steps": 1,
     "batch_size": 8,
 }
@@ -114,9 +114,9 @@ def pace(ends_s: list[float]) -> float:
     return (len(ends_s) - 1 - first) / (ends_s[-1] - ends_s[first]) if len(ends_s) > 1 else 0.0
 
 
-def random_seeds(num_trials: int) -> dict[str, Any]:
-    """That many trivial trials: seeds of one configuration."""
-    return {**_TRIVIAL, "seeds": num_trials}
+def trivial_sweep(num_trials: int) -> dict[str, Any]:
+    """That many trivial trials, of different configurations."""
+    return {**_TRIVIAL, "search": {"name": "random", "num_trials": num_trials}}
 
 
 def bare(
@@ -173,7 +173,7 @@ def same_training(config: dict[str, Any]) -> None:
         for key, item in _TRIVIAL.items()
         if key in ("task", "architecture", "method")
     }
-    trial = TrialConfig.from_dict({**_TRIVIAL, **specs, "seed": config["number"]})
+    trial = TrialConfig.from_dict({**_TRIVIAL, **specs, "method": {"name": "ptq", "bits": 8}, "seed": config["number"]})
     with tempfile.TemporaryDirectory() as folder:
         train(trial, lambda progress: tune.report({"quality_val": progress.quality_val}), Path(folder))
 
@@ -195,14 +195,14 @@ def measure_stock(num_trials: int, folder: Path) -> dict[str, Any]:
 
 
 def measure_ours(num_trials: int, folder: Path) -> dict[str, Any]:
-    return ours(num_trials, folder, random_seeds(num_trials))
+    return ours(num_trials, folder, trivial_sweep(num_trials))
 
 
 def measure_resume(num_trials: int, folder: Path) -> dict[str, Any]:
     """Of a sweep in ``folder`` of which the last trial is taken away."""
     trials = sorted((folder / "sweeps").glob("*/trials/*/ended.json"))
     trials[-1].unlink()
-    return ours(num_trials, folder, random_seeds(num_trials), resume=True)
+    return ours(num_trials, folder, trivial_sweep(num_trials), resume=True)
 
 
 def measure_efficiency(num_trials: int, folder: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def commit() -> str | None:
     return shown.stdout.strip() if shown.returncode == 0 else None
 
 
+@functools.cache
 def processor() -> str:
     """Its model where the system tells, else its architecture."""
     try:

@@ -157,8 +157,6 @@ class Study:
 
     def _is_stopped(self, trial: Trial) -> bool:
         """Whether the first seed of its configuration was stopped, which decides for all."""
-        if self._sweep.scheduler["name"] == "none":
-            return False
         ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self._sweep.seed}")
         return ended is not None and ended.outcome is Outcome.STOPPED
 
