@@ -37,15 +37,16 @@ def frontier_text(
         return []
     front = nondominated(size_bytes, quality, maximise=maximise)
     logs = [math.log10(size) for size in size_bytes]
+    (left, right), (low, high) = ((min(values), max(values)) for values in (logs, quality))
     field = [[" "] * width for _ in range(height)]
     order = sorted(range(len(logs)), key=lambda index: bool(front[index]))  # the front is drawn over the rest
     for index in order:
-        column = _cell(logs[index], min(logs), max(logs), width)
-        line = height - 1 - _cell(quality[index], min(quality), max(quality), height)
+        column = _cell(logs[index], left, right, width)
+        line = height - 1 - _cell(quality[index], low, high, height)
         field[line][column] = _FRONT if front[index] else _DOMINATED
     labels = [""] * height
-    labels[0] = format_quality(max(quality), quality_name)
-    labels[-1] = format_quality(min(quality), quality_name)
+    labels[0] = format_quality(high, quality_name)
+    labels[-1] = format_quality(low, quality_name)
     margin = max(map(len, labels))
     smallest, largest = format_size(min(size_bytes)), format_size(max(size_bytes))
     plot = [f"{label:>{margin}} │{''.join(line)}" for label, line in zip(labels, field, strict=True)]

@@ -13,6 +13,8 @@ from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.measured import Measured
 from orchestrator.study import Study
 
+_CORNER = Reference(size_bytes=1e9, quality=0.0, maximise=True)
+
 
 @dataclass
 class RunningTrial:
@@ -47,7 +49,7 @@ class Board:
             if ended is not None:
                 self._count(trial.trial_id, ended)
         self.hypervolume = self._hypervolume()
-        """Of the files so far, in decades of bytes times quality, towards the uncompressed network at quality 0.
+        """Of the files so far, in decades of bytes times quality, towards 1 GB at quality 0, the same for all sweeps.
 
         None before the first file, and where less quality is better: there is no worst then."""
         self._num_before, self._train_s_before = self.num_ended, ledger.train_s
@@ -84,8 +86,9 @@ class Board:
 
     @property
     def num_trials(self) -> int:
-        """At most, where a searcher may find its space exhausted."""
-        return self._study.most_trials
+        """At most: the budget may end sooner, and a searcher may find its space exhausted."""
+        limit = self._study.sweep.budget.trials
+        return self._study.most_trials if limit is None else min(self._study.most_trials, limit)
 
     @property
     def elapsed_s(self) -> float:
@@ -120,8 +123,7 @@ class Board:
         point = self.measured.any_point
         if point is None or not point.maximise:
             return None
-        corner = Reference(size_bytes=self.measured.uncompressed_bytes, quality=0.0, maximise=True)
-        return self.measured.hypervolume(corner)
+        return self.measured.hypervolume(_CORNER)
 
     def _count(self, trial_id: str, ended: Ended) -> None:
         self._num[ended.outcome] += 1

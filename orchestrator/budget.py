@@ -11,10 +11,13 @@ from orchestrator.resources import Frozen
 
 
 class Budget(Frozen):
-    """Limits of a sweep; None where there is none. What runs when one is reached runs to its end."""
+    """Limits of a sweep; None where there is none.
+
+    What runs when one is reached runs to its end, and so does the one trial that Ray Tune asks for ahead.
+    """
 
     trials: int | None = Field(default=None, ge=1)
-    """Trials that start."""
+    """Trials that start; one that was cut off and goes on is no new one."""
     train_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds of training, of all trials together."""
     gpu_h: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -33,40 +36,43 @@ class Ledger:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._train_s: dict[str, float] = {}  # by trial id
+        self._trained_s: dict[str, float] = {}  # by trial id
         self._gpu: dict[str, float] = {}
+        self._counted: set[str] = set()
+        self._gpu_s = 0.0
+        self.train_s = 0.0
+        """Seconds of training so far."""
         self._began_s = time.monotonic()
 
-    def read(self, trial_id: str, gpu: float, journal: Journal) -> None:
-        """What a trial has trained so far, as it is on disk; one that never trained has spent nothing."""
+    def read(self, trial_id: str, journal: Journal) -> None:
+        """What a trial has spent, as it is on disk. If it has not ended, it counts as a trial when it goes on."""
         reports = [row["train_s"] for row in journal.progress(trial_id)]
         ended = journal.ended(trial_id)
         points = [point.train_s for point in ended.points] if ended else []
         if reports or points:
-            self.start(trial_id, gpu)
+            self._gpu[trial_id] = float(journal.environment(trial_id).get("gpu", 0.0))
             self.note(trial_id, max(reports + points))
+        if ended is not None:
+            self._counted.add(trial_id)
 
     def start(self, trial_id: str, gpu: float) -> None:
         """A trial starts, or again, with a share of a GPU."""
-        self._train_s.setdefault(trial_id, 0.0)
         self._gpu[trial_id] = gpu
+        self._counted.add(trial_id)
 
     def note(self, trial_id: str, train_s: float) -> None:
         """A trial reports how long it has trained."""
-        self._train_s[trial_id] = max(self._train_s[trial_id], train_s)
-
-    @property
-    def train_s(self) -> float:
-        """Seconds of training so far."""
-        return sum(self._train_s.values())
+        more_s = max(train_s - self._trained_s.get(trial_id, 0.0), 0.0)
+        self._trained_s[trial_id] = self._trained_s.get(trial_id, 0.0) + more_s
+        self.train_s += more_s
+        self._gpu_s += more_s * self._gpu[trial_id]
 
     def spent(self) -> str:
         """Which limit is reached, in a few words; empty where none is."""
-        gpu_h = sum(train_s * self._gpu[trial_id] for trial_id, train_s in self._train_s.items()) / 3600
         counted = {
-            "trials": len(self._train_s),
+            "trials": len(self._counted),
             "train_s": self.train_s,
-            "gpu_h": gpu_h,
+            "gpu_h": self._gpu_s / 3600,
             "wall_s": time.monotonic() - self._began_s,
         }
         for name, value in counted.items():

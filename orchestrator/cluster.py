@@ -6,12 +6,13 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from analysis.units import format_size
 from orchestrator.journal import Journal
-from orchestrator.sweep import Sweep, SweepError
+from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker
 
 _LAST_WORDS_S = 10.0
@@ -46,6 +47,24 @@ def joined(address: str | None) -> Iterator[None]:
                 yield
         finally:
             ray.shutdown()
+
+
+def check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
+    """A machine that will not grow must have what each trial wants, or that one would wait for ever.
+
+    Raises:
+        SweepError: it has not.
+    """
+    import ray
+
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    shares = {str(share): share.for_ray() for share in (sweep.resources.of(trial.config) for trial in trials)}
+    for wanted in shares.values():
+        for name, amount in wanted.items():
+            if amount > has.get(name, 0.0):
+                there = format_size(has[name]) if name == "memory" else f"{has.get(name, 0.0):g}"
+                said = format_size(amount) if name == "memory" else f"{amount:g}"
+                raise SweepError(f"resources.{name.lower()} is {said} and this machine has {there}: give trials less")
 
 
 def check_shared(directory: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.journal import Journal
+from orchestrator.space import identity
 from orchestrator.sweep import SweepError, Trial
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
     """Find missing data, networks that cannot be built and values that do not fit once, here, before every trial fails.
 
     Returns:
-        The tasks, by their specs.
+        The tasks, by the ``identity`` of their specs.
 
     Raises:
         ValueError: in one line.
@@ -66,10 +67,11 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
     from trainers.pretrained import initial_values
 
     tasks: dict[str, Task] = {}
-    for task_spec in {str(trial.config.task): trial.config.task for trial in trials}.values():
-        task = tasks[str(task_spec)] = make_task(task_spec)
-        specs = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
-        for spec in {str(spec): spec for spec in specs}.values():
+    specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
+    for key, task_spec in specs.items():
+        task = tasks[key] = make_task(task_spec)
+        architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
+        for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
             architecture, arguments = find_architecture(spec, task)
             plain = build_on_meta(spec.name, architecture, arguments)
             if trials[0].config.init_from:  # one for the whole sweep

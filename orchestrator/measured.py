@@ -15,8 +15,6 @@ class Measured:
     def __init__(self) -> None:
         self._seeds: dict[tuple[str, str], list[OperatingPoint]] = {}
         self._means: dict[tuple[str, str], tuple[float, float]] = {}
-        self.uncompressed_bytes = 0
-        """Of the largest network; 0 where nothing was measured."""
 
     def add(self, points: Iterable[OperatingPoint]) -> None:
         for point in points:
@@ -24,7 +22,6 @@ class Measured:
             seeds = self._seeds.setdefault(key, [])
             seeds.append(point)
             self._means[key] = (fmean(one.size_bytes for one in seeds), fmean(one.quality_val for one in seeds))
-            self.uncompressed_bytes = max(self.uncompressed_bytes, point.uncompressed_bytes)
 
     @property
     def size_bytes(self) -> list[float]:

@@ -47,6 +47,8 @@ class Proposer(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial, share = self._running.pop(trial_id)
+        if result is not None and "train_s" in result:  # of a trial that was stopped nobody was told the last one
+            self._ledger.note(trial.trial_id, result["train_s"])
         if error and self._journal.ended(trial.trial_id) is None:
             # the trial itself records what it raises: to Ray only a worker that died is an error
             if self._journal.config(trial.trial_id) is None:

@@ -91,10 +91,9 @@ class Resources(Share):
         entries = [entry.model_dump(exclude_unset=True) for entry in self.where]
         return {**common, **({"where": entries} if entries else {})}
 
-    def names(self, section: str) -> list[str]:
-        """Of the architectures or methods that ``where`` tells apart."""
-        specs = [getattr(entry, section) for entry in self.where]
-        return [spec["name"] for spec in specs if spec is not None]
+    def patterns(self, section: str) -> list[dict[str, Any]]:
+        """The architectures or methods that ``where`` tells apart."""
+        return [pattern for entry in self.where if (pattern := getattr(entry, section)) is not None]
 
 
 def _fits(pattern: dict[str, Any] | None, spec: Spec) -> bool:

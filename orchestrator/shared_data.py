@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.space import identity
 from trainers.config import Spec
 
 if TYPE_CHECKING:
@@ -20,31 +22,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SharedTasks:
-    """Where the tasks of a sweep are, by their specs."""
+    """Where the tasks of a sweep are, by the ``identity`` of their specs."""
 
     references: dict[str, Any]
     """Ray's, each to a ``_Packed``."""
 
     @staticmethod
-    def load(specs: Iterable[Spec], import_path: str, at_hand: Mapping[str, Task]) -> SharedTasks:
+    def load(specs: Mapping[str, Spec], import_path: str, at_hand: Mapping[str, Task]) -> SharedTasks:
         """Put tasks where workers find them; what is not at hand is loaded by a worker, while this goes on.
 
         Args:
-            specs: of tasks.
+            specs: of tasks, by identity.
             import_path: folder of the user's own modules.
-            at_hand: tasks that are loaded already, by their specs.
+            at_hand: tasks that are loaded already, by identity.
         """
         import ray
 
         load: Any = ray.remote(num_cpus=0)(_load)
-        references = {
-            str(spec): ray.put(pack(at_hand[str(spec)])) if str(spec) in at_hand else load.remote(spec, import_path)
-            for spec in specs
-        }
+        references = {}
+        for key, spec in specs.items():
+            try:
+                references[key] = ray.put(pack(at_hand[key])) if key in at_hand else load.remote(spec, import_path)
+            except (pickle.PicklingError, TypeError, AttributeError):  # it does not travel: each trial loads it
+                continue
         return SharedTasks(references)
 
     def find(self, spec: Spec) -> Task:
-        """The task, its tensors mapped read-only; one that was not foreseen is loaded here.
+        """The task, its tensors mapped; one that was not foreseen is loaded here.
 
         Raises:
             Exception: what loading it raised.
@@ -54,10 +58,11 @@ class SharedTasks:
 
         from trainers.instantiate import make_task
 
-        if str(spec) not in self.references:
+        key = identity(spec.to_dict())
+        if key not in self.references:
             return make_task(spec)
         try:
-            packed: _Packed = ray.get(self.references[str(spec)])
+            packed: _Packed = ray.get(self.references[key])
         except RayTaskError as error:
             raise error.cause from None
         return unpack(packed)
@@ -98,7 +103,7 @@ def pack(task: Task) -> _Packed:
 
 
 def unpack(packed: _Packed) -> Task:
-    """The task; its tensors share memory with the arrays, which may be read-only: nobody writes to data."""
+    """The task; its tensors share memory with the arrays: whoever hands data to a network hands it a copy."""
     import torch
 
     from trainers.tasks.base import Split

@@ -37,6 +37,14 @@ class SpecSpace:
         }
         return SpecSpace(name=spec.name, arguments=arguments)
 
+    def may_be(self, pattern: Mapping[str, Any]) -> bool:
+        """Whether some value of it has the name and the arguments of ``pattern``, and any others."""
+        own = {"name": self.name, **self.arguments}
+        return all(
+            key in own and (own[key].contains(item) if isinstance(own[key], AbstractDomain) else own[key] == item)
+            for key, item in pattern.items()
+        )
+
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **{key: setting_to_dict(item) for key, item in self.arguments.items()}}
 

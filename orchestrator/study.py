@@ -45,7 +45,7 @@ class Study:
         Raises:
             SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
         """
-        self._sweep, self._journal = sweep, journal
+        self.sweep, self._journal = sweep, journal
         self._goals, self._searcher = sweep.goals, sweep.searcher
         seed = sweep.seed if search_seed is None else search_seed
         self._search = self._searcher.start(space or sweep.space, self._goals, seed)
@@ -87,18 +87,18 @@ class Study:
         Of a fixed plan all configurations of the first seed come first, so that an interrupted sweep already shows a
         whole frontier. An adaptive searcher waits for all seeds of a configuration: they come together.
         """
-        return trials_of(self._sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
+        return trials_of(self.sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
 
     @property
     def sample(self) -> list[Trial]:
         """Trials to check before any runs: all of a fixed plan, else some at the ends of the space."""
-        return trials_of(self._sweep, list(_ends(self._sweep))) if self._searcher.is_adaptive else self.trials
+        return trials_of(self.sweep, list(_ends(self.sweep))) if self._searcher.is_adaptive else self.trials
 
     @property
     def most_trials(self) -> int:
         """How many there will be; an adaptive searcher may find its space exhausted sooner."""
         asked = len(self._configurations)
-        return self._sweep.seeds * (asked if self._exhausted else max(asked, self._sweep.search["num_trials"]))
+        return self.sweep.seeds * (asked if self._exhausted else max(asked, self.sweep.search["num_trials"]))
 
     def next(self) -> Trial | None:
         """The next trial that has not finished, or None when there are no more. Each is handed out once."""
@@ -157,11 +157,11 @@ class Study:
 
     def _is_stopped(self, trial: Trial) -> bool:
         """Whether the first seed of its configuration was stopped, which decides for all."""
-        ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self._sweep.seed}")
+        ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self.sweep.seed}")
         return ended is not None and ended.outcome is Outcome.STOPPED
 
     def _seeds(self, number: int) -> list[Trial]:
-        return trials_of(self._sweep, [self._configurations[number]], first_number=number)
+        return trials_of(self.sweep, [self._configurations[number]], first_number=number)
 
     def _hear(self, configuration: Configuration, told: Told) -> bool:
         is_of_use = self._search.tell_foreign(configuration, told)

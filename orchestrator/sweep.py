@@ -146,10 +146,12 @@ class Sweep(Frozen):
     @model_validator(mode="after")
     def _resources_name_what_there_is(self) -> Sweep:
         for section in ("architecture", "method"):
-            there = [spec.name for spec in getattr(self, section)]
-            for name in self.resources.names(section):
-                if name not in there:
-                    raise ValueError(f"resources.where has {section} {name!r}: wanted one of {', '.join(there)}")
+            specs: Sequence[SpecSpace] = getattr(self, section)
+            for pattern in self.resources.patterns(section):
+                if not any(spec.may_be(pattern) for spec in specs):
+                    shown = Spec.from_dict(section, pattern)
+                    there = ", ".join(dict.fromkeys(spec.name for spec in specs))
+                    raise ValueError(f"resources.where: no trial has {section} {shown}: wanted one of {there}")
         return self
 
     @staticmethod

@@ -173,6 +173,7 @@ def _environment(share: Share) -> dict[str, str]:
     return {
         "device": torch.cuda.get_device_name() if gpu else processor(),
         "num_threads": str(share.cpu),
+        "gpu": f"{share.gpu:g}",
         **versions(),
     }
 

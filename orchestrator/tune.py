@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from analysis.load import check_tracking
 from orchestrator.board import Board
 from orchestrator.budget import Ledger
-from orchestrator.cluster import check_shared, drained, joined, start_tracker
+from orchestrator.cluster import check_fits, check_shared, drained, joined, start_tracker
 from orchestrator.frontier import WrittenFrontier, write_frontier
 from orchestrator.guards import check_here, check_identity, next_free, only_one
 from orchestrator.journal import Journal, Outcome
 from orchestrator.resources import Share
 from orchestrator.shared_data import SharedTasks
+from orchestrator.space import identity
 from orchestrator.study import Study
-from orchestrator.sweep import Sweep, SweepError
+from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Setting, run_on_ray
 from orchestrator.views.base import AbstractView
@@ -107,7 +108,7 @@ class _Held:
     def of(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) -> _Held:
         study, ledger = Study(sweep, journal), Ledger(sweep.budget)
         for trial in study.trials:
-            ledger.read(trial.trial_id, sweep.resources.of(trial.config).gpu, journal)
+            ledger.read(trial.trial_id, journal)
         return _Held(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger, place=place)
 
     def count(self) -> dict[Outcome | None, int]:
@@ -126,7 +127,15 @@ class _Held:
         return counts[Outcome.FINISHED] + counts[Outcome.STOPPED]
 
 
-def run(sweep: Sweep, place: Place, view: AbstractView, *, resume: bool = False, new: bool = False) -> SweepResult:
+def run(
+    sweep: Sweep,
+    place: Place,
+    view: AbstractView,
+    *,
+    resume: bool = False,
+    new: bool = False,
+    announce: Callable[[Study, Sequence[Trial]], None] | None = None,
+) -> SweepResult:
     """Run every trial that has not finished, as far as the budget goes; then bring MLflow up to date and publish the
     frontier.
 
@@ -136,6 +145,7 @@ def run(sweep: Sweep, place: Place, view: AbstractView, *, resume: bool = False,
         view: where progress is shown.
         resume: go on with an unfinished sweep of the same content.
         new: start another sweep of the same content beside the old one.
+        announce: is told, before anything runs, the study and which of its known trials are left; may raise.
 
     Raises:
         SweepError: the sweep exists and neither ``resume`` nor ``new`` was said, or another process runs it.
@@ -157,14 +167,17 @@ def run(sweep: Sweep, place: Place, view: AbstractView, *, resume: bool = False,
                 f"sweep {sweep_id} is unfinished ({num_over} of {study.most_trials} trials): "
                 "--resume goes on with it, --new starts another"
             )
+        if is_left and announce is not None:
+            announce(study, [trial for trial in study.trials if not journal.is_over(trial.trial_id)])
         earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
         study.begin(earlier_outcomes(place.tracking_uri, earlier, sweep.goals))
         journal.begin_sweep(sweep.to_yaml())
+        is_cut_off = is_left
         try:
             if is_left:
-                _run_on_ray(held, view, at_hand)
+                is_cut_off = _run_on_ray(held, view, at_hand)
         finally:
-            result = _conclude(held)
+            result = _conclude(held, is_cut_off=is_cut_off)
     return result
 
 
@@ -184,10 +197,11 @@ def sync(directory: Path, place: Place) -> SweepResult:
     with only_one(journal.directory):
         held = _Held.of(sweep, journal.directory.name, journal, place)
         check_identity(held.sweep_id, held.study.trials, journal, tracked)
-        return _conclude(held)
+        return _conclude(held, is_cut_off=False)
 
 
-def _run_on_ray(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> None:
+def _run_on_ray(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool:
+    """Returns whether trials were cut off, as by Ctrl-C."""
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
@@ -205,10 +219,12 @@ def _run_on_ray(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) ->
 
         if place.address is not None:
             check_shared(journal.directory)
+        else:
+            check_fits(sweep, study.sample)
         tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
         setting = Setting(sweep_id=held.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
-        tasks = {str(trial.config.task): trial.config.task for trial in study.sample}
-        shared = SharedTasks.load(tasks.values(), setting.import_path, at_hand)
+        tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}
+        shared = SharedTasks.load(tasks, setting.import_path, at_hand)
         trainable = tune.with_resources(
             tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
             lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
@@ -233,22 +249,24 @@ def _run_on_ray(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) ->
                     log_to_file=False,
                 ),
             ).fit()
+    return bool(board.running)
 
 
-def _conclude(held: _Held) -> SweepResult:
+def _conclude(held: _Held, *, is_cut_off: bool) -> SweepResult:
     """Whatever happened before: MLflow holds what the journal holds, the frontier is published, no run is open.
 
     Where the server does not answer, the journal keeps everything for ``sync``.
     """
     frontier, unpublished = None, ""
+    states = held.count()
+    spent = held.ledger.spent() if states[None] and not is_cut_off else ""
     try:
         check_tracking(held.place.tracking_uri)
-        frontier = _publish(held)
+        frontier = _publish(held, interrupted=states[None] > 0 and not spent)
     except Exception:
         unpublished = _why_unreachable(held.place.tracking_uri)
         if not unpublished:
             raise
-    states = held.count()
     return SweepResult(
         sweep_id=held.sweep_id,
         num_trials=held.study.most_trials,
@@ -257,12 +275,12 @@ def _conclude(held: _Held) -> SweepResult:
         num_stopped=states[Outcome.STOPPED],
         frontier=frontier,
         directory=held.journal.directory,
-        spent=held.ledger.spent() if states[None] else "",
+        spent=spent,
         unpublished=unpublished,
     )
 
 
-def _publish(held: _Held) -> WrittenFrontier | None:
+def _publish(held: _Held, *, interrupted: bool) -> WrittenFrontier | None:
     uri, directory = held.place.tracking_uri, held.journal.directory
     tracker = Tracker(tracking_uri=uri, sweep_id=held.sweep_id, name=held.sweep.name, directory=str(directory))
     try:
@@ -274,7 +292,7 @@ def _publish(held: _Held) -> WrittenFrontier | None:
             )
         return written
     finally:
-        tracker.close(interrupted=held.count()[None] > 0 and not held.ledger.spent())
+        tracker.close(interrupted=interrupted)
 
 
 def _why_unreachable(tracking_uri: str) -> str:

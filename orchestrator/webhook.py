@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 _PATIENCE_S = 10.0
 
@@ -15,8 +17,13 @@ def check_webhook(url: str) -> None:
     Raises:
         ValueError: it is no http or https address.
     """
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"--webhook is {url!r}: wanted an address that begins with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_right = False
+    if not is_right or any(letter.isspace() for letter in url):
+        raise ValueError(f"--webhook is {url!r}: wanted an address such as https://host/path")
 
 
 def post(url: str, text: str, content: dict[str, Any]) -> str:
@@ -30,5 +37,5 @@ def post(url: str, text: str, content: dict[str, Any]) -> str:
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE_S):
             return ""
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return " ".join(str(error).split())

@@ -18,7 +18,8 @@ def evaluate(model: nn.Module, split: Split, task: Task) -> float:
     total = 0.0
     with torch.inference_mode():
         for start in range(0, len(split), _BATCH_SIZE):
-            inputs, targets = (part[start : start + _BATCH_SIZE].to(device) for part in (split.inputs, split.targets))
+            chosen = slice(start, start + _BATCH_SIZE)  # copied: a network may write to its input, and others share it
+            inputs, targets = (part[chosen].to(device, copy=True) for part in (split.inputs, split.targets))
             total += float(task.score(model(inputs), targets).sum())
     model.train(was_training)
     return task.quality_of(total / len(split))

@@ -227,5 +227,5 @@ def _finite(quality: float) -> float:
 
 def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:
     for start in range(0, len(split), batch_size):
-        chosen = slice(start, start + batch_size)
-        yield split.inputs[chosen].to(device), split.targets[chosen].to(device)
+        chosen = slice(start, start + batch_size)  # copied: see evaluate
+        yield split.inputs[chosen].to(device, copy=True), split.targets[chosen].to(device, copy=True)

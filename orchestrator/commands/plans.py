@@ -76,12 +76,12 @@ def plan(
         _print_estimate(estimate(chosen, trials, num_trials), price_per_hour, console)
 
 
-def announce(chosen: Sweep, directory: Path, console: Console, *, here: bool, ask: bool) -> None:
+def announce(study: Study, left: Sequence[Trial], *, console: Console, here: bool, ask: bool) -> None:
     """Say what is left of a sweep; where a person is there, also how long it takes, and ask where that is long.
 
     Args:
-        chosen: the sweep.
-        directory: where it is or will be.
+        study: of the sweep.
+        left: its known trials that are not over.
         console: to print to.
         here: whether it runs on this machine, so that time measured here means something.
         ask: whether a person may be asked.
@@ -90,16 +90,10 @@ def announce(chosen: Sweep, directory: Path, console: Console, *, here: bool, as
         KeyboardInterrupt: the person said no.
     """
     from orchestrator.estimate import estimate
-    from orchestrator.journal import Journal
-    from orchestrator.study import Study
 
-    journal = Journal(directory)
-    study = Study(chosen, journal)
-    left = [trial for trial in study.trials if not journal.is_over(trial.trial_id)]
+    chosen = study.sweep
     num_over = len(study.trials) - len(left)
     num_left = _num_trials(chosen, study.most_trials) - num_over
-    if num_left <= 0:
-        return
     _print_summary(chosen, study, num_left, console)
     if not (here and ask and console.is_terminal and sys.stdin.isatty()):
         return
@@ -125,11 +119,17 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
     table = Table(box=None, header_style="bold")
     for column in ("task", "architecture", "method", "steps"):
         table.add_column(column)
+    methods: dict[str, dict[str, Any]] = {}
     for config in first_seed:
-        same = [other.method.arguments for other in first_seed if other.method.name == config.method.name]
-        varied = {
-            key: value for key, value in config.method.arguments.items() if any(one[key] != value for one in same)
-        }
+        methods.setdefault(config.method.name, config.method.arguments)
+    varying = {
+        (config.method.name, key)
+        for config in first_seed
+        for key, value in config.method.arguments.items()
+        if methods[config.method.name].get(key) != value
+    }
+    for config in first_seed:
+        varied = {key: value for key, value in config.method.arguments.items() if (config.method.name, key) in varying}
         shown = Spec(name=config.method.name, arguments=varied)
         cells = (config.task, config.architecture, shown, f"{config.steps:,}")
         table.add_row(*(escape(str(cell)) for cell in cells))
@@ -173,7 +173,7 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
         table.add_column(column, justify="right")
     for kind in found.kinds:
         times = ("-", "-") if kind.failure else (f"{1000 * kind.step_s:.3g}", f"{kind.trial_s:.3g}")
-        table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times, f"{len(kind.trials)}")
+        table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times, f"{kind.num_trials}")
     console.print(table)
     for kind in (kind for kind in found.kinds if kind.failure):
         line = f"left out: {kind.example.architecture} with {kind.method}: {kind.failure}"
@@ -184,10 +184,14 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
 
 
 def _sentence(found: Estimate) -> str:
+    sampled = ""
+    if found.num_kinds > len(found.kinds):
+        sampled = f"{len(found.kinds)} of {found.num_kinds} kinds of trials were measured and stand for all; "
+    limited = f", then {found.budget} is spent" if found.budget else ""
     return (
-        f"about {_duration(found.hours)}, {found.at_once} at once; {_duration(found.train_h)} one after the other\n"
-        "assumed: each takes what a few steps alone took on this machine just now, none disturbs another, none is "
-        "stopped early, nothing fails"
+        f"about {_duration(found.hours)}, {found.at_once} at once; {_duration(found.train_h)} one after the other"
+        f"{limited}\nassumed: {sampled}each takes what a few steps alone took on this machine just now, none disturbs "
+        "another, none is stopped early, nothing fails"
     )
 
 
@@ -213,7 +217,7 @@ def _as_json(
                 "architecture": kind.example.architecture.to_dict(),
                 "method": kind.method,
                 "resources": kind.share.model_dump(),
-                "num_trials": len(kind.trials),
+                "num_trials": kind.num_trials,
                 "step_s": kind.step_s,
                 "trial_s": kind.trial_s,
                 "failure": kind.failure,
@@ -225,6 +229,7 @@ def _as_json(
             "wall_s": found.hours * 3600,
             "trial_s": found.train_h * 3600,
             "at_once": found.at_once,
+            "budget": found.budget,
             **cost,
             "kinds": kinds,
         }

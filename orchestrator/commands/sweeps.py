@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,9 +78,9 @@ def sweep(
         result = tune.run(chosen, place, events, resume=resume, new=new)
         events.write("sweep_ended", **result.to_dict())
     else:
-        announce(chosen, storage / chosen.sweep_id, console, here=address is None, ask=not yes)
         view = LiveView(console) if console.is_terminal else PlainView(console)
-        result = tune.run(chosen, place, view, resume=resume, new=new)
+        before = functools.partial(announce, console=console, here=address is None, ask=not yes)
+        result = tune.run(chosen, place, view, resume=resume, new=new, announce=before)
         _print(result, console)
     if webhook is not None:
         _tell(webhook, result)

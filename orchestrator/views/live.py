@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
@@ -31,10 +33,11 @@ class LiveView(PlainView):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._picture: RenderableType = Text()
+        self._drawn_s = -math.inf
 
     @contextlib.contextmanager
     def shown(self, board: Board) -> Iterator[None]:
-        self._picture = picture(board)
+        self._redraw(board)
         with Live(
             get_renderable=lambda: Group(bar(board), self._picture),  # in a thread: what it reads is replaced whole
             console=self._console,
@@ -45,14 +48,19 @@ class LiveView(PlainView):
             yield
 
     def on_start(self, board: Board, trial_id: str) -> None:
-        self._picture = picture(board)
+        self._redraw(board)
 
     def on_report(self, board: Board, trial_id: str) -> None:
-        self._picture = picture(board)
+        self._redraw(board)
 
     def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
         super().on_end(board, trial_id, ended)
-        self._picture = picture(board)
+        self._redraw(board)
+
+    def _redraw(self, board: Board) -> None:
+        """Once a second is enough: of thousands of files it takes time."""
+        if time.monotonic() - self._drawn_s >= 1:
+            self._picture, self._drawn_s = picture(board), time.monotonic()
 
 
 def picture(board: Board) -> RenderableType:

@@ -62,7 +62,7 @@ def started(folder: Path) -> tuple[Board, Ledger]:
     journal.begin(TRIALS[0], {}, {})
     journal.end(TRIALS[0], finished(0, size_bytes=1000, quality_val=0.95))
     study = Study(SWEEP, journal)
-    ledger.read(TRIALS[0], 0.0, journal)
+    ledger.read(TRIALS[0], journal)
     board = Board("digits-1", study, journal, ledger)
     config = study.trials[1].config.to_dict()
     board.start(TRIALS[1], config)
@@ -86,12 +86,18 @@ def test_pace_and_time_left_follow_from_this_process_alone(tmp_path: Path, clock
 def test_the_front_has_grown_only_where_it_covers_more(tmp_path: Path) -> None:
     board, _ = started(tmp_path)
     before = board.hypervolume
-    assert before == pytest.approx(math.log10(19240 / 1000) * 0.95)
+    assert before == pytest.approx(math.log10(1e9 / 1000) * 0.95)
     board.end(TRIALS[1], finished(1, size_bytes=1200, quality_val=0.94))
     assert (board.hypervolume, board.num_since_growth) == (before, 1)
     board.end(TRIALS[2], finished(2, size_bytes=500, quality_val=0.90))
     assert board.hypervolume > before
     assert board.num_since_growth == 0
+
+
+def test_a_budget_of_trials_ends_the_bar(tmp_path: Path) -> None:
+    sweep, journal = SWEEP.model_copy(update={"budget": Budget(trials=3)}), Journal(tmp_path)
+    board = Board("digits-1", Study(sweep, journal), journal, Ledger(sweep.budget))
+    assert board.num_trials == 3
 
 
 def test_where_less_is_better_there_is_no_hypervolume(tmp_path: Path) -> None:
@@ -125,7 +131,7 @@ def test_the_live_picture_has_everything(tmp_path: Path, clock: list[float]) -> 
         "2/4",
         "0:00:10 so far",
         "1 finished, 1 failed",
-        "hypervolume 1.220",
+        "hypervolume 5.700",
         f"{TRIALS[2]} failed: the loss became [nan]",
         "mlp(hidden=[64])",
         "500/2,000",

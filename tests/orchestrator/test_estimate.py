@@ -33,7 +33,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
         return timing.Timing(step_s=float(config.architecture.arguments["hidden"][0]), example_s=0.0, fixed_s=0.0)
 
     monkeypatch.setattr(timing, "measure", measured)
-    monkeypatch.setattr(estimates, "here", lambda: {"CPU": 4, "GPU": 0})
+    monkeypatch.setattr(estimates, "here", lambda: {"CPU": 4, "GPU": 1, "memory": 8e9})
 
 
 def estimated(**changes: Any) -> estimates.Estimate:
@@ -44,7 +44,7 @@ def estimated(**changes: Any) -> estimates.Estimate:
 
 def test_trials_that_cost_alike_are_measured_once() -> None:
     found = estimated()
-    labels = [(kind.example.architecture.arguments["hidden"], kind.method, len(kind.trials)) for kind in found.kinds]
+    labels = [(kind.example.architecture.arguments["hidden"], kind.method, kind.num_trials) for kind in found.kinds]
     assert labels == [
         ([8], 'epr(decoder="scalar")', 4),
         ([8], 'epr(decoder="dft")', 4),
@@ -70,6 +70,38 @@ def test_more_cores_for_each_trial_leave_fewer_at_once() -> None:
     assert found.at_once == 1
 
 
+@pytest.mark.parametrize(
+    ("resources", "at_once"), [({"cpu": 3}, 1), ({"memory": "3 GB"}, 2), ({"cpu": 1, "memory": "1 MB"}, 4)]
+)
+def test_trials_are_whole(resources: dict[str, Any], at_once: int) -> None:
+    found = estimated(resources=resources)
+    assert found.at_once == at_once
+    assert found.hours == pytest.approx(found.train_h / at_once)
+
+
+def test_of_many_kinds_some_are_measured() -> None:
+    found = estimated(
+        architecture=[{"name": "mlp", "hidden": [width]} for width in range(5, 45)], method="uncompressed"
+    )
+    assert (found.num_kinds, len(found.kinds)) == (40, 14)
+    assert found.train_h == pytest.approx(100 * 2 * 40 * sum(range(5, 45, 3)) / 14 / 3600, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit", "share"),
+    [
+        ({"train_s": 5600}, "budget.train_s", 0.5),
+        ({"wall_s": 700}, "budget.wall_s", 0.25),
+        ({"wall_s": 700, "train_s": 5600}, "budget.wall_s", 0.25),
+        ({"wall_s": 70_000}, "", 1),
+    ],
+)
+def test_a_budget_may_end_it_sooner(budget: dict[str, float], limit: str, share: float) -> None:
+    found, whole = estimated(budget=budget), estimated()
+    assert found.budget == limit
+    assert found.hours == pytest.approx(share * whole.hours)
+
+
 def test_nothing_is_faster_than_its_longest_trial() -> None:
     found = estimated(architecture={"name": "mlp", "hidden": [8]}, method="uncompressed", seeds=1)
     assert found.hours == pytest.approx(800 / 3600)
@@ -87,5 +119,5 @@ def test_of_an_adaptive_search_the_ends_of_its_ranges_stand_for_all() -> None:
 
 
 def test_a_gpu_that_is_not_here_cannot_be_measured() -> None:
-    with pytest.raises(ValueError, match="torch sees none here: time cannot be measured on this machine"):
+    with pytest.raises(ValueError, match="torch sees none here: its time cannot be measured"):
         estimated(resources={"gpu": 1})

@@ -97,7 +97,15 @@ def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identi
         ),
         (
             {"resources": {"where": [{"method": "ptq", "cpu": 2}]}},
-            "resources.where has method 'ptq': wanted one of epr",
+            "resources.where: no trial has method ptq: wanted one of epr",
+        ),
+        (
+            {"resources": {"where": [{"method": {"name": "epr", "lam": 3.0}, "cpu": 2}]}},
+            "resources.where: no trial has method epr(lam=3): wanted one of epr",
+        ),
+        (
+            {"resources": {"where": [{"architecture": {"name": "mlp", "hiden": [8]}, "cpu": 2}]}},
+            "resources.where: no trial has architecture mlp(hiden=[8]): wanted one of mlp",
         ),
         (
             {"resources": {"where": [{"methods": "epr", "cpu": 2}]}},
