@@ -49,7 +49,19 @@ def joined(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
+def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_local: bool) -> None:
+    """Refuse a sweep that could not run, or would lose its results, on the nodes that there are.
+
+    Raises:
+        SweepError: in one line.
+    """
+    if is_local:
+        _check_fits(sweep, trials)
+    else:
+        _check_shared(journal.directory)
+
+
+def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
     """A machine that will not grow must have what each trial wants, or that one would wait for ever.
 
     Raises:
@@ -67,7 +79,7 @@ def check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
                 raise SweepError(f"resources.{name.lower()} is {said} and this machine has {there}: give trials less")
 
 
-def check_shared(directory: Path) -> None:
+def _check_shared(directory: Path) -> None:
     """Every node of the cluster must see the sweep's folder, or its results would be lost.
 
     Raises:
@@ -83,7 +95,7 @@ def check_shared(directory: Path) -> None:
     nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
     for node in (node for node in nodes if node["Alive"]):
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        if not ray.get(remote.options(scheduling_strategy=there).remote(str(directory / "instance"))):
+        if not ray.get(remote.options(scheduling_strategy=there).remote(str(directory / "lock"))):
             raise SweepError(
                 f"node {node['NodeManagerAddress']} does not see {directory}: "
                 "give --storage a folder that all nodes of the cluster share"

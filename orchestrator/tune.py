@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.load import check_tracking
 from orchestrator.board import Board
 from orchestrator.budget import Ledger
-from orchestrator.cluster import check_fits, check_shared, drained, joined, start_tracker
+from orchestrator.cluster import check_nodes, drained, joined, start_tracker
 from orchestrator.frontier import WrittenFrontier, write_frontier
 from orchestrator.guards import check_here, check_identity, next_free, only_one
 from orchestrator.journal import Journal, Outcome
@@ -169,15 +169,18 @@ def run(
             )
         if is_left and announce is not None:
             announce(study, [trial for trial in study.trials if not journal.is_over(trial.trial_id)])
-        earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
-        study.begin(earlier_outcomes(place.tracking_uri, earlier, sweep.goals))
-        journal.begin_sweep(sweep.to_yaml())
         is_cut_off = is_left
         try:
             if is_left:
-                is_cut_off = _run_on_ray(held, view, at_hand)
+                with joined(place.address):
+                    check_nodes(sweep, study.sample, journal, is_local=place.address is None)
+                    _begin(held)
+                    is_cut_off = _train(held, view, at_hand)
+            else:
+                _begin(held)
         finally:
-            result = _conclude(held, is_cut_off=is_cut_off)
+            if journal.instance is not None:
+                result = _conclude(held, is_cut_off=is_cut_off)
     return result
 
 
@@ -200,55 +203,57 @@ def sync(directory: Path, place: Place) -> SweepResult:
         return _conclude(held, is_cut_off=False)
 
 
-def _run_on_ray(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool:
-    """Returns whether trials were cut off, as by Ctrl-C."""
+def _begin(held: _Held) -> None:
+    """From here on there is a sweep."""
+    sweep, journal = held.sweep, held.journal
+    earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
+    held.study.begin(earlier_outcomes(held.place.tracking_uri, earlier, sweep.goals))
+    journal.begin_sweep(sweep.to_yaml())
+
+
+def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool:
+    """Run trials on Ray; returns whether some were cut off, as by Ctrl-C."""
+    from ray import tune
+
+    from orchestrator.follower import Follower
+    from orchestrator.proposer import Proposer
+    from orchestrator.stopper import Stopper
+
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
     board = Board(held.sweep_id, study, journal, held.ledger)
-    with joined(place.address):
-        from ray import tune
-
-        from orchestrator.follower import Follower
-        from orchestrator.proposer import Proposer
-        from orchestrator.stopper import Stopper
-
-        # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
-        is_fixed = not (sweep.searcher.is_adaptive or sweep.budget.is_set) and sweep.scheduler["name"] == "none"
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"
-
-        if place.address is not None:
-            check_shared(journal.directory)
-        else:
-            check_fits(sweep, study.sample)
-        tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
-        setting = Setting(sweep_id=held.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
-        tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}
-        shared = SharedTasks.load(tasks, setting.import_path, at_hand)
-        trainable = tune.with_resources(
-            tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
-            lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
-        )
-        with drained(tracker), view.shown(board):
-            tune.Tuner(
-                trainable,
-                tune_config=tune.TuneConfig(
-                    search_alg=Proposer(study, journal, sweep.resources, held.ledger),
-                    scheduler=Stopper(sweep, study, journal),
-                    num_samples=-1,  # the searcher says when it has finished
-                    reuse_actors=True,
-                    trial_dirname_creator=lambda trial: str(trial.config["trial_id"]),
-                ),
-                run_config=tune.RunConfig(
-                    name="ray",
-                    storage_path=str(journal.directory),
-                    callbacks=[Follower(board, view, journal)],
-                    # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
-                    failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
-                    verbose=0,
-                    log_to_file=False,
-                ),
-            ).fit()
+    # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
+    is_fixed = not (sweep.searcher.is_adaptive or sweep.budget.is_set) and sweep.scheduler["name"] == "none"
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"
+    tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
+    setting = Setting(sweep_id=held.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
+    tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}
+    shared = SharedTasks.load(tasks, setting.import_path, at_hand)
+    trainable = tune.with_resources(
+        tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
+        lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
+    )
+    with drained(tracker), view.shown(board):
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=Proposer(study, journal, sweep.resources, held.ledger),
+                scheduler=Stopper(sweep, study, journal),
+                num_samples=-1,  # the searcher says when it has finished
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.config["trial_id"]),
+            ),
+            run_config=tune.RunConfig(
+                name="ray",
+                storage_path=str(journal.directory),
+                callbacks=[Follower(board, view, journal)],
+                # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
+                failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
+                verbose=0,
+                log_to_file=False,
+            ),
+        ).fit()
     return bool(board.running)
 
 
