@@ -44,6 +44,9 @@ class Follower(tune.Callback):
         self._end(trial)
 
     def _end(self, trial: Any) -> None:
+        # of each number that it reported Ray keeps statistics for ever, most of what a driver grows by: ray issue 64231
+        trial.run_metadata.metric_n_steps.clear()
+        trial.run_metadata.metric_analysis.clear()
         trial_id = trial.config["trial_id"]
         ended = self._journal.ended(trial_id)  # none: it is tried again, or was interrupted
         self._board.end(trial_id, ended)
