@@ -250,7 +250,7 @@ def show_bytes(cases: Iterable[Case]) -> None:
     for case in cases:
         data = container.write(_HEADER, case.layout, case.sections)
         names = {name for name, section in case.sections.tensors.items() if isinstance(section, Integers)}
-        shares = container.account(data, case.layout)
+        shares = container.take_apart(data, case.layout).account()
         ours = sum(one.size_bytes for one in shares if one.part == "table" or one.name in names)
         zeros = sum(np.count_nonzero(values == 0) for group in case.tables for values in group) / case.num_integers
         flat = np.concatenate([values.ravel() for group in case.tables for values in group])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import sys
 import time
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.environment import processor, versions
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.resources import Share
-from trainers.record import OperatingPoint, write_atomically
+from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
     from orchestrator.shared_data import SharedTasks
@@ -132,7 +130,6 @@ def _train(
 ) -> list[OperatingPoint]:
     import torch
 
-    from trainers.compressed import open_compressed
     from trainers.config import TrialConfig
     from trainers.train import train
 
@@ -152,14 +149,6 @@ def _train(
         device="cuda" if request.share.gpu else "cpu",
         task=find_task(config.task) if find_task is not None else None,
     )
-    for point in points:
-        path = Path(point.path)
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["part", "name", "size_bytes"])
-        for share in open_compressed(path, allow_import=True).account():
-            writer.writerow([share.part, share.name, f"{share.size_bytes:.3f}"])
-        write_atomically(path.with_suffix(".sections.csv"), table.getvalue().encode())
     # relative to the sweep, whose folder may move
     return [replace(point, path=str(Path(point.path).relative_to(setting.directory))) for point in points]
 

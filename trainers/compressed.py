@@ -6,6 +6,7 @@ network = load_compressed("x.rfz")
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Opened:
                 f"the file was written by method {self.header.method!r} {self.header.method_version}, "
                 f"this ratefront decodes {known}{'' if older else ': use a newer ratefront'}"
             )
-        return method.decode(container.read(self.data, layout_of(self.plain)), self.plain)
+        return method.decode(self._contents.sections, self.plain)
 
     def network(self) -> nn.Module:
         """The plain network with the decoded parameters, on the CPU, in evaluation mode."""
@@ -53,7 +54,11 @@ class Opened:
 
     def account(self) -> list[container.Share]:
         """Where the bytes go; the shares sum to the file's length."""
-        return container.account(self.data, layout_of(self.plain))
+        return self._contents.account()
+
+    @functools.cached_property
+    def _contents(self) -> container.Contents:
+        return container.take_apart(self.data, layout_of(self.plain))
 
 
 def open_compressed(

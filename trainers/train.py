@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import math
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from trainers.architectures.units import UnitGroup
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import check_sections
-from trainers.compressed import load_compressed
+from trainers.compressed import open_compressed
 from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
 from trainers.instantiate import find_architecture, make_method, make_task
@@ -151,6 +153,8 @@ def train(
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
 
+    Beside each file ``<point id>.sections.csv`` says where its bytes go.
+
     Continues from ``directory/checkpoint.pt`` where there is one, and leaves it there: once the points are recorded,
     ``forget_checkpoint`` removes it. ``task`` is that of ``config``, where it is loaded already. The same config and
     seed give the same bytes on the same machine, device, number of threads and versions.
@@ -174,7 +178,9 @@ def train(
             check_sections(trial.layout, sections)
             arranged = arrange(sections, trial.groups)
             write_atomically(path, container.write(trial.header, trial.layout, arranged))
-            decoded = load_compressed(path, architecture=trial.architecture, device=device)
+            opened = open_compressed(path, architecture=trial.architecture)
+            decoded = opened.network().to(device)
+            write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))
             data = path.read_bytes()
             points[point_id] = OperatingPoint(
                 sweep_id=sweep_id,
@@ -210,6 +216,15 @@ def forget_checkpoint(directory: Path) -> None:
 
 def _checkpoint_path(directory: Path) -> Path:
     return directory / "checkpoint.pt"
+
+
+def _table(shares: Iterable[container.Share]) -> bytes:
+    """As CSV: ``part``, ``name``, ``size_bytes``, which sum to the file's length."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["part", "name", "size_bytes"])
+    writer.writerows([share.part, share.name, f"{share.size_bytes:.3f}"] for share in shares)
+    return table.getvalue().encode()
 
 
 def _check_point_id(point_id: str, taken: Container[str]) -> None:

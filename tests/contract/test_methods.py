@@ -171,7 +171,8 @@ def test_a_finished_training_is_measured_again_without_training_until_it_is_forg
     assert again == points
     forget_checkpoint(tmp_path)
     forget_checkpoint(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [f"{point.point_id}.rfz" for point in points]
+    wanted = {f"{point.point_id}.{kind}" for point in points for kind in ("rfz", "sections.csv")}
+    assert {path.name for path in tmp_path.iterdir()} == wanted
 
 
 def test_a_resumed_training_does_not_begin_anew(name: str, tmp_path: Path) -> None:

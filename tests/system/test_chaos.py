@@ -82,7 +82,7 @@ def workers_below(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def driver(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A sweep; whatever is left of it is killed at the end."""
+    """A sweep; it is killed at the end where it still runs."""
     process = subprocess.Popen(
         [PROGRAM, "sweep", "chaos.yaml", *arguments],
         cwd=folder,
@@ -95,9 +95,10 @@ def driver(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        for pid in (*below(process.pid), process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if process.poll() is None:  # what a driver started dies with it
+            for pid in (*below(process.pid), process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         process.communicate(timeout=30)
 
 

@@ -132,7 +132,7 @@ def test_a_file_is_never_larger_than_with_static_tables() -> None:
     data = container.write(HEADER, layout, sections)
     found = container.read(data, layout)
     assert all(np.array_equal(found.tensors[n].values, s.values) for n, s in sections.tensors.items())
-    shares = container.account(data, layout)
+    shares = container.take_apart(data, layout).account()
     assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
 
 

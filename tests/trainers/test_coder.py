@@ -161,7 +161,7 @@ def test_a_file_is_read_as_it_was_written(file: tuple[list[Entry], Sections]) ->
             assert found.table == section.table
     assert [vector.tobytes() for vector in again.vectors] == [vector.tobytes() for vector in sections.vectors]
     assert container.write(HEADER, layout, again) == data
-    shares = container.account(data, layout)
+    shares = container.take_apart(data, layout).account()
     assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
     (rounding,) = [share.size_bytes for share in shares if share.part == "rounding"]
     assert -1e-6 <= rounding <= 8 + 0.01 * len(data)
@@ -216,7 +216,7 @@ def size_of(section: Raw, dtype: str) -> int:
     found = container.read(data, layout).tensors["w"].values
     assert found.tobytes() == section.values.tobytes()
     assert found.dtype == section.values.dtype
-    shares = {share.part: share.size_bytes for share in container.account(data, layout)}
+    shares = {share.part: share.size_bytes for share in container.take_apart(data, layout).account()}
     assert shares["header"] == len(container.write_header(HEADER)) + 4 + 1 + 1
     assert shares["rounding"] == 0
     return int(shares["tensor"])
@@ -291,7 +291,7 @@ def test_a_table_is_shared_and_stored_with_the_first_tensor_that_uses_it() -> No
     data = container.write(HEADER, layout, sections)
     tables_and_stream = data[len(container.write_header(HEADER)) + 4 + 1 + 3 : -4]
     assert tables_and_stream[:5] == bytes([zigzag(0), 3, 3]) + bytes([zigzag(5), 3])
-    shares = [(share.part, share.name) for share in container.account(data, layout)]
+    shares = [(share.part, share.name) for share in container.take_apart(data, layout).account()]
     assert [name for part, name in shares if part == "table"] == ["table 1", "table 0"]
 
 

@@ -304,7 +304,7 @@ def test_the_rate_tracks_the_size_of_the_stream() -> None:
     """After training, the estimate is near the information content of what is stored."""
     trial = trained("mlp", 200, density="learned", density_learning_rate=2e-2)
     ((_, sections),) = trial.method.points(trial.model, trial.context)
-    shares = container.account(container.write(trial.header, trial.layout, sections), trial.layout)
+    shares = container.take_apart(container.write(trial.header, trial.layout, sections), trial.layout).account()
     stored_bits = 8 * sum(share.size_bytes for share in shares if share.part == "tensor")
     with torch.no_grad():
         rates = [trial.method.rate_bits(trial.model, trial.context).item() for _ in range(20)]

@@ -35,7 +35,18 @@ from trainers.coding.coder import Decoder, Encoder
 from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
 from trainers.coding.sections import Layout, Sections, check_sections
 
-__all__ = ["Header", "Layout", "Share", "account", "fingerprint", "read", "read_header", "write", "write_header"]
+__all__ = [
+    "Contents",
+    "Header",
+    "Layout",
+    "Share",
+    "fingerprint",
+    "read",
+    "read_header",
+    "take_apart",
+    "write",
+    "write_header",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,45 +103,45 @@ def read(data: bytes, layout: Layout) -> Sections:
     Raises:
         RfzError: the file is damaged or was written for another architecture.
     """
-    return _read(data, layout).sections
-
-
-def account(data: bytes, layout: Layout) -> list[Share]:
-    """Where the bytes go: information content for each tensor, the rest as stored. Sums to ``len(data)``."""
-    contents = _read(data, layout)
-    shares = [Share(part="header", name="", size_bytes=contents.header_bytes)]
-    shares += [
-        Share(part="vectors", name=f"vector {index}", size_bytes=vector.nbytes)
-        for index, vector in enumerate(contents.sections.vectors)
-    ]
-    shares += [
-        Share(part="table", name=name, size_bytes=size)
-        for coded in contents.coded
-        for name, size in coded.table_bytes.items()
-    ]
-    shares += [
-        Share(part="tensor", name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
-        for entry, coded in zip(layout, contents.coded, strict=True)
-    ]
-    rounding = contents.stream_bytes - sum(coded.coded_bits for coded in contents.coded) / 8
-    return [
-        *shares,
-        Share(part="rounding", name="", size_bytes=rounding),
-        Share(part="checksum", name="", size_bytes=CHECKSUM_BYTES),
-    ]
+    return take_apart(data, layout).sections
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Contents:
+class Contents:
     """A whole file, taken apart."""
 
+    layout: Layout
     sections: Sections
     coded: list[codecs.Coded]
     header_bytes: int
     stream_bytes: int
 
+    def account(self) -> list[Share]:
+        """Where the bytes go: information content for each tensor, the rest as stored. Sums to the file's length."""
+        shares = [Share(part="header", name="", size_bytes=self.header_bytes)]
+        shares += [
+            Share(part="vectors", name=f"vector {index}", size_bytes=vector.nbytes)
+            for index, vector in enumerate(self.sections.vectors)
+        ]
+        shares += [
+            Share(part="table", name=name, size_bytes=size)
+            for coded in self.coded
+            for name, size in coded.table_bytes.items()
+        ]
+        shares += [
+            Share(part="tensor", name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
+            for entry, coded in zip(self.layout, self.coded, strict=True)
+        ]
+        rounding = self.stream_bytes - sum(coded.coded_bits for coded in self.coded) / 8
+        return [
+            *shares,
+            Share(part="rounding", name="", size_bytes=rounding),
+            Share(part="checksum", name="", size_bytes=CHECKSUM_BYTES),
+        ]
 
-def _read(data: bytes, layout: Layout) -> _Contents:
+
+def take_apart(data: bytes, layout: Layout) -> Contents:
+    """The sections of a file, and where its bytes go; errors as ``read``."""
     reader = unseal(data)
     header = take_header(reader)
     if reader.take(4) != fingerprint(layout):
@@ -160,7 +171,7 @@ def _read(data: bytes, layout: Layout) -> _Contents:
         check_sections(layout, sections)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
-    return _Contents(sections=sections, coded=coded, header_bytes=header_bytes, stream_bytes=len(stream))
+    return Contents(layout=layout, sections=sections, coded=coded, header_bytes=header_bytes, stream_bytes=len(stream))
 
 
 def _bounded(reader: Reader, number: int) -> range:
