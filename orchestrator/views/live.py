@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -33,7 +32,7 @@ class LiveView(PlainView):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._picture: RenderableType = Text()
-        self._drawn_s = -math.inf
+        self._next_s = 0.0
 
     @contextlib.contextmanager
     def shown(self, board: Board) -> Iterator[None]:
@@ -58,9 +57,12 @@ class LiveView(PlainView):
         self._redraw(board)
 
     def _redraw(self, board: Board) -> None:
-        """Once a second is enough: of thousands of files it takes time."""
-        if time.monotonic() - self._drawn_s >= 1:
-            self._picture, self._drawn_s = picture(board), time.monotonic()
+        """Unless that would take more than a twentieth of the time: of thousands of files it is slow."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._picture = picture(board)
+        self._next_s = now_s + 20 * (time.monotonic() - now_s)
 
 
 def picture(board: Board) -> RenderableType:
