@@ -20,6 +20,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -120,9 +121,13 @@ def trivial_sweep(num_trials: int) -> dict[str, Any]:
 
 
 def bare(
-    num_trials: int, folder: Path, trainable: Callable[[dict[str, Any]], None], callbacks: list[Any]
+    num_trials: int,
+    folder: Path,
+    trainable: Callable[[dict[str, Any]], None],
+    callbacks: list[Any],
+    constants: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Ray Tune in its best set-up: actors reused, no loggers."""
+    """Ray Tune in its best set-up: actors reused, no loggers; each trial has its number and the constants."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     import ray
@@ -142,7 +147,7 @@ def bare(
     began_s = time.perf_counter()
     results = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
-        param_space={"number": tune.grid_search(list(range(num_trials)))},
+        param_space={"number": tune.grid_search(list(range(num_trials))), **(constants or {})},
         tune_config=tune.TuneConfig(reuse_actors=True),
         run_config=tune.RunConfig(name="bare", storage_path=str(folder), verbose=0, callbacks=[*callbacks, Ends()]),
     ).fit()
@@ -159,23 +164,40 @@ def report_once(config: dict[str, Any]) -> None:
     tune.report({"quality_val": 0.5})
 
 
+def trivial_config(number: int) -> Any:
+    """The ``TrialConfig`` of one trivial trial."""
+    from trainers.config import TrialConfig
+
+    sweep = dict(_TRIVIAL, method={"name": "ptq", "bits": 8, "learning_rate": 1e-3}, seed=number)
+    return TrialConfig.from_dict(sweep)
+
+
 def same_training(config: dict[str, Any]) -> None:
     """The training of ``ours``, with its files, and nothing around it."""
     from ray import tune
 
     sys.path.insert(0, str(_HERE))
-    from trainers.config import TrialConfig
     from trainers.train import train
 
     torch.set_num_threads(1)
-    specs = {
-        key: item if isinstance(item, dict) else {"name": item}
-        for key, item in _TRIVIAL.items()
-        if key in ("task", "architecture", "method")
-    }
-    trial = TrialConfig.from_dict({**_TRIVIAL, **specs, "method": {"name": "ptq", "bits": 8}, "seed": config["number"]})
     with tempfile.TemporaryDirectory() as folder:
+        trial = trivial_config(config["number"])
         train(trial, lambda progress: tune.report({"quality_val": progress.quality_val}), Path(folder))
+
+
+def same_content(config: dict[str, Any]) -> None:
+    """The training of ``ours`` that reports all that ours logs, and leaves its files where a callback finds them."""
+    from ray import tune
+
+    sys.path.insert(0, str(_HERE))
+    from trainers.record import to_row
+    from trainers.train import forget_checkpoint, train
+
+    torch.set_num_threads(1)
+    folder = Path(tune.get_context().get_trial_dir())
+    (point,) = train(trivial_config(config["number"]), lambda progress: tune.report(asdict(progress)), folder)
+    forget_checkpoint(folder)
+    tune.report(to_row(point))
 
 
 def measure_bare(num_trials: int, folder: Path) -> dict[str, Any]:
@@ -192,6 +214,18 @@ def measure_stock(num_trials: int, folder: Path) -> dict[str, Any]:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="stock", save_artifact=False)
     return bare(num_trials, folder, report_once, [callback])
+
+
+def measure_same_content(num_trials: int, folder: Path) -> dict[str, Any]:
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="stock", save_artifact=True)
+    config = trivial_config(0).to_dict()
+    constants = {key: item for key, item in config.items() if not isinstance(item, dict)}
+    for kind in ("task", "architecture", "method"):
+        constants |= {f"{kind}.{key}": item for key, item in config[kind].items()}
+    return bare(num_trials, folder, same_content, [callback], constants)
 
 
 def measure_ours(num_trials: int, folder: Path) -> dict[str, Any]:
@@ -212,7 +246,8 @@ def measure_efficiency(num_trials: int, folder: Path) -> dict[str, Any]:
 MEASUREMENTS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
     "bare": measure_bare,
     "same training": measure_same_training,
-    "stock callback": measure_stock,
+    "callback, one number": measure_stock,
+    "callback, same content": measure_same_content,
     "ratefront": measure_ours,
     "resume": measure_resume,
     "efficiency": measure_efficiency,
@@ -229,7 +264,7 @@ def in_process(name: str, num_trials: int, folder: Path) -> dict[str, Any]:
 
 
 def show_throughput(num_trials: int, repeats: int) -> None:
-    names = ("bare", "same training", "stock callback", "ratefront")
+    names = ("bare", "same training", "callback, one number", "callback, same content", "ratefront")
     seconds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for _ in range(repeats):
         for name in names:
@@ -255,11 +290,11 @@ def show_throughput(num_trials: int, repeats: int) -> None:
             ratio(name, "pace", "same training"),
             f"{median(rates[name]['trained']):.1f}",
             f"{median(rates[name]['all']):.1f}",
-            ratio(name, "all", "stock callback"),
+            ratio(name, "all", "callback, same content"),
         ]
         for name in names
     ]
-    heads = ["trials a second", "pace", "of bare", "of same training", "with start", "with MLflow", "of stock callback"]
+    heads = ["trials a second", "pace", "of bare", "of same training", "with start", "with MLflow", "of same content"]
     print_table(f"{num_trials} trivial trials in {_NUM_SLOTS} slots, n = {repeats}", heads, rows)
 
 

@@ -67,7 +67,7 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int) -> Estimate
         num_trials: how many there will be.
 
     Raises:
-        ValueError: data is missing, or a GPU is wanted and there is none.
+        ValueError: data is missing.
     """
     alike = _kinds(trials)
     wanted = list(alike.values())
@@ -96,12 +96,10 @@ def here() -> Mapping[str, float]:
 
 def _measured(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict[str, Any]]:
     """On a GPU in a process of its own, which gives its memory back."""
-    if not any(share.gpu for share in shares):
-        return _measure_all(groups, shares)
     import torch
 
-    if not torch.cuda.is_available():
-        raise ValueError("resources.gpu asks for a GPU and torch sees none here: its time cannot be measured")
+    if not (any(share.gpu for share in shares) and torch.cuda.is_available()):
+        return _measure_all(groups, shares)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
         return pool.submit(_measure_all, groups, shares).result()
@@ -109,6 +107,8 @@ def _measured(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict
 
 def _measure_all(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict[str, Any]]:
     """Fields of ``Kind``, for each group the first of which stands for all."""
+    import torch
+
     from trainers import timing
     from trainers.instantiate import make_task
 
@@ -119,6 +119,9 @@ def _measure_all(groups: list[list[TrialConfig]], shares: list[Share]) -> list[d
         if key not in tasks:
             tasks[key] = make_task(example.task)
         device = "cuda" if share.gpu else "cpu"
+        if share.gpu and not torch.cuda.is_available():
+            rows.append({"failure": "it wants a GPU, and torch sees none here"})
+            continue
         try:
             with tempfile.TemporaryDirectory() as folder:
                 found = timing.measure(example, tasks[key], Path(folder), device=device, num_threads=share.cpu)

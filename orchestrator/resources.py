@@ -47,7 +47,7 @@ class Share(Frozen):
     def __str__(self) -> str:
         gpu = f", {self.gpu:g} GPU" if self.gpu else ""
         memory = f", {format_size(self.memory, trim=True)} of memory" if self.memory else ""
-        return f"{self.cpu} CPU{gpu}{memory}"
+        return f"{self.cpu} CPU{'s' * (self.cpu > 1)}{gpu}{memory}"
 
 
 def _pattern(section: str, value: Any) -> dict[str, Any] | None:

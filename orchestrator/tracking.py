@@ -10,7 +10,9 @@ import json
 import logging
 import math
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,6 +102,7 @@ class Tracker:
         self._stopped: set[str] = set()  # trials whose run was closed by an earlier attempt
         self._with_failure: set[str] = set()
         self._with_params: set[str] = set()  # run ids
+        self._artifacts: dict[str, str] = {}  # run id -> where its files go
         self._is_uncertain = False  # whether a call failed whose request may have been carried out
         self._parent = self._find_runs() or self._create_run(
             sweep_id, "sweep", {**_environment(), "ratefront.directory": directory}
@@ -124,14 +127,18 @@ class Tracker:
         fingerprint = _fingerprint(ended) if ended else ""
         if ended and self._logged_end.get(trial_id) == fingerprint:
             return
-        run_id = self._trial_run(trial_id)
+        tags = _tags_of(ended.points[0]) if ended and len(ended.points) == 1 else {}
+        if (trial_id, "") not in self._runs:
+            self._make_trial_run(trial_id, tags)
+            tags = {}  # each tag of a run that exists costs a query
+        run_id = self._runs[trial_id, ""]
         if trial_id in self._stopped:  # it is tried again, or goes on
             self._client.update_run(run_id, status="RUNNING")
             self._stopped.remove(trial_id)
         if trial_id in self._with_failure:
             self._client.delete_tag(run_id, "ratefront.failure")
             self._with_failure.remove(trial_id)
-        content = _Content(params={} if run_id in self._with_params else self._params(trial_id))
+        content = _Content(params={} if run_id in self._with_params else self._params(trial_id), tags=tags)
         self._add_progress(trial_id, content)
         if ended is not None:
             self._add_ended(trial_id, run_id, ended, content)
@@ -184,7 +191,7 @@ class Tracker:
             if self._runs.get(key, run_id) != run_id:  # made twice: the answer to the first request was lost
                 self._client.delete_run(run_id)
                 continue
-            self._runs[key] = run_id
+            self._runs[key], self._artifacts[run_id] = run_id, run.info.artifact_uri
             if run.data.params:
                 self._with_params.add(run_id)
             if kind == "trial":
@@ -196,23 +203,23 @@ class Tracker:
                     self._logged_end[trial_id] = tags.get("ratefront.record", "")
         return parent
 
-    def _trial_run(self, trial_id: str) -> str:
+    def _make_trial_run(self, trial_id: str, known: dict[str, str]) -> None:
         config = self._journal.config(trial_id)
         assert config is not None, "only trials that began are tracked"
-        if (trial_id, "") not in self._runs:
-            tags = {
-                "mlflow.parentRunId": self._parent,
-                "ratefront.trial_id": trial_id,
-                "ratefront.config_hash": TrialConfig.from_dict(config).config_hash,
-                **{f"ratefront.{key}": text for key, text in self._journal.environment(trial_id).items()},
-            }
-            self._runs[trial_id, ""] = self._create_run(trial_id, "trial", tags)
-            self._logged_step[trial_id] = -1
-        return self._runs[trial_id, ""]
+        tags = {
+            "mlflow.parentRunId": self._parent,
+            "ratefront.trial_id": trial_id,
+            "ratefront.config_hash": TrialConfig.from_dict(config).config_hash,
+            **{f"ratefront.{key}": text for key, text in self._journal.environment(trial_id).items()},
+            **known,
+        }
+        self._runs[trial_id, ""] = self._create_run(trial_id, "trial", tags)
+        self._logged_step[trial_id] = -1
 
     def _create_run(self, name: str, kind: str, tags: dict[str, str]) -> str:
         tags = {"ratefront.kind": kind, **self._identity, **tags}
         run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+        self._artifacts[run.info.run_id] = run.info.artifact_uri
         return str(run.info.run_id)
 
     def _params(self, trial_id: str) -> dict[str, str]:
@@ -281,11 +288,7 @@ class Tracker:
     def _point_run(self, trial_id: str, point: OperatingPoint, trial_run: str) -> str:
         key = (trial_id, point.point_id)
         if key not in self._runs:
-            tags = {
-                "mlflow.parentRunId": trial_run,
-                "ratefront.trial_id": trial_id,
-                "ratefront.point_id": point.point_id,
-            }
+            tags = {"mlflow.parentRunId": trial_run, "ratefront.trial_id": trial_id, **_tags_of(point)}
             self._runs[key] = self._create_run(f"{trial_id}/{point.point_id}", "point", tags)
         return self._runs[key]
 
@@ -304,18 +307,19 @@ class Tracker:
             "train_s": point.train_s,
         }
         content.metrics |= {(name, 0): value for name, value in metrics.items()}
-        content.tags |= {
-            "ratefront.point": "true",
-            "ratefront.point_id": point.point_id,
-            "ratefront.config_hash": point.config_hash,
-            "ratefront.quality_name": point.quality_name,
-            "ratefront.maximise": "true" if point.maximise else "false",
-            "ratefront.sha256": point.sha256,
-            "ratefront.path": point.path,
-        }
+        content.tags["ratefront.point"] = "true"  # last: a run that has it has everything
         path = self._journal.directory / point.path
-        self._client.log_artifact(run_id, str(path))
-        self._client.log_text(run_id, path.with_suffix(".sections.csv").read_text(), "sections.csv")
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(path, folder)
+            shutil.copy(path.with_suffix(".sections.csv"), Path(folder) / "sections.csv")
+            self._log_files(run_id, folder)
+
+    def _log_files(self, run_id: str, folder: str) -> None:
+        """As the client does, which asks for each run where its files go."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        repository: Any = get_artifact_repository(self._artifacts[run_id], tracking_uri=self._client.tracking_uri)
+        repository.log_artifacts(folder)
 
     def _search(self, condition: str = "") -> list[Any]:
         """The runs of this instance, oldest first."""
@@ -323,6 +327,17 @@ class Tracker:
         return _pages(
             self._client, self._experiment_id, " AND ".join([*conditions, condition] if condition else conditions)
         )
+
+
+def _tags_of(point: OperatingPoint) -> dict[str, str]:
+    return {
+        "ratefront.point_id": point.point_id,
+        "ratefront.config_hash": point.config_hash,
+        "ratefront.quality_name": point.quality_name,
+        "ratefront.maximise": "true" if point.maximise else "false",
+        "ratefront.sha256": point.sha256,
+        "ratefront.path": point.path,
+    }
 
 
 @dataclass(kw_only=True)

@@ -179,11 +179,13 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
         line = f"left out: {kind.example.architecture} with {kind.method}: {kind.failure}"
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_sentence(found)}", highlight=False, soft_wrap=True)
-    if price_per_hour is not None:
+    if price_per_hour is not None and found.hours:
         console.print(f"cost: {found.hours * price_per_hour:.2f} at {price_per_hour:g} an hour", highlight=False)
 
 
 def _sentence(found: Estimate) -> str:
+    if all(kind.failure for kind in found.kinds):
+        return "how long it takes could not be measured here"
     sampled = ""
     if found.num_kinds > len(found.kinds):
         sampled = f"{len(found.kinds)} of {found.num_kinds} kinds of trials were measured and stand for all; "
