@@ -87,8 +87,7 @@ class Board:
     @property
     def num_trials(self) -> int:
         """At most: the budget may end sooner, and a searcher may find its space exhausted."""
-        limit = self._study.sweep.budget.trials
-        return self._study.most_trials if limit is None else min(self._study.most_trials, limit)
+        return self._study.most_to_run
 
     @property
     def elapsed_s(self) -> float:

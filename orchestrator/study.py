@@ -100,6 +100,12 @@ class Study:
         asked = len(self._configurations)
         return self.sweep.seeds * (asked if self._exhausted else max(asked, self.sweep.search["num_trials"]))
 
+    @property
+    def most_to_run(self) -> int:
+        """``most_trials``, as far as a budget of trials goes."""
+        limit = self.sweep.budget.trials
+        return self.most_trials if limit is None else min(self.most_trials, limit)
+
     def next(self) -> Trial | None:
         """The next trial that has not finished, or None when there are no more. Each is handed out once."""
         while True:

@@ -68,13 +68,8 @@ class SweepResult:
     """Why MLflow does not hold everything, where that is so."""
 
     @property
-    def is_complete(self) -> bool:
-        """Whether every trial has ended, however."""
-        return self.num_finished + self.num_failed + self.num_stopped >= self.num_trials
-
-    @property
     def interrupted(self) -> bool:
-        return not self.is_complete and not self.spent
+        return self.num_finished + self.num_failed + self.num_stopped < self.num_trials and not self.spent
 
     @property
     def summary(self) -> str:

@@ -62,7 +62,7 @@ def plan(
     allow_own_modules()
     chosen = read_sweep(source, task, architecture, method, overrides, name)
     study = Study(chosen, Journal(Path("nowhere")))
-    trials, num_trials = study.sample, _num_trials(chosen, study.most_trials)
+    trials, num_trials = study.sample, study.most_to_run
     if as_json:
         found = estimate(chosen, trials, num_trials) if measure else None
         typer.echo(json.dumps(_as_json(chosen, study.trials, num_trials, found, price_per_hour), indent=1))
@@ -70,7 +70,7 @@ def plan(
     console = open_console()
     if not chosen.searcher.is_adaptive:
         _print_trials(chosen, study.trials, console)
-    _print_summary(chosen, study, num_trials, console)
+    _print_summary(study, num_trials, console)
     if measure:
         console.print()
         _print_estimate(estimate(chosen, trials, num_trials), price_per_hour, console)
@@ -93,19 +93,14 @@ def announce(study: Study, left: Sequence[Trial], *, console: Console, here: boo
 
     chosen = study.sweep
     num_over = len(study.trials) - len(left)
-    num_left = _num_trials(chosen, study.most_trials) - num_over
-    _print_summary(chosen, study, num_left, console)
+    num_left = study.most_to_run - num_over
+    _print_summary(study, num_left, console)
     if not (here and ask and console.is_terminal and sys.stdin.isatty()):
         return
     found = estimate(chosen, study.sample if chosen.searcher.is_adaptive else left, num_left)
     console.print(_sentence(found), highlight=False, soft_wrap=True)
     if found.hours >= _LARGE_H and not typer.confirm("start?", default=True):
         raise KeyboardInterrupt
-
-
-def _num_trials(chosen: Sweep, most: int) -> int:
-    limit = chosen.budget.trials
-    return most if limit is None else min(most, limit)
 
 
 def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> None:
@@ -137,8 +132,9 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
     console.print()
 
 
-def _print_summary(chosen: Sweep, study: Study, num_trials: int, console: Console) -> None:
+def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     """What will run, and with what."""
+    chosen = study.sweep
     lines = [f"sweep {chosen.sweep_id}: {_counted(chosen, study.most_trials, num_trials)}"]
     stops = f", stopped early by {chosen.scheduler['name']!r}" if chosen.scheduler["name"] != "none" else ""
     lines.append(f"proposed by {chosen.search['name']!r}{stops}")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +25,6 @@ SWEEP = {
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "told.yaml").write_text(yaml.safe_dump(SWEEP))
     return tmp_path
-
-
-@pytest.fixture
-def service() -> Iterator[tuple[str, list[Any]]]:
-    """The address of a web service, and what it is sent."""
-    received: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_events_a_spent_budget_and_a_message_at_the_end(folder: Path, service: tuple[str, list[Any]]) -> None:

@@ -84,6 +84,14 @@ def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identi
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"resources": {"gpus": 1}}, "unknown field 'resources.gpus'; did you mean 'resources.gpu'?"),
+        ({"resources": {"gpu": -1}}, "resources.gpu is -1: wanted greater than or equal to 0"),
+        ({"resources": {"gpu": 1.5}}, "resources.gpu is 1.5: wanted a fraction below 1 or a whole number"),
+        (
+            {"resources": {"cpu": 0.5}},
+            "resources.cpu is 0.5: wanted a valid integer",
+        ),
+        ({"resources": 2}, "resources is 2: wanted a mapping, such as {cpu: 1, gpu: 0}"),
         ({"budget": {"train_h": 3}}, "unknown field 'budget.train_h'; did you mean 'budget.train_s'?"),
         ({"budget": {"trials": 0}}, "budget.trials is 0: wanted greater than or equal to 1"),
         ({"budget": 3}, "budget is 3: wanted a mapping, such as {trials: 100}"),
