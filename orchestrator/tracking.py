@@ -127,7 +127,9 @@ class Tracker:
         fingerprint = _fingerprint(ended) if ended else ""
         if ended and self._logged_end.get(trial_id) == fingerprint:
             return
-        tags = _tags_of(ended.points[0]) if ended and len(ended.points) == 1 else {}
+        tags = {"ratefront.record": fingerprint} if ended else {}
+        if ended and len(ended.points) == 1:
+            tags |= {"ratefront.point": "true", **_tags_of(ended.points[0])}
         if (trial_id, "") not in self._runs:
             self._make_trial_run(trial_id, tags)
             tags = {}  # each tag of a run that exists costs a query
@@ -142,7 +144,6 @@ class Tracker:
         self._add_progress(trial_id, content)
         if ended is not None:
             self._add_ended(trial_id, run_id, ended, content)
-            content.tags["ratefront.record"] = fingerprint
         self._write(run_id, content)
         self._with_params.add(run_id)
         self._logged_step[trial_id] = max(self._last_step(trial_id), *(step for _, step in content.metrics), -1)
@@ -152,9 +153,18 @@ class Tracker:
         self._client.set_terminated(run_id, _STATUS[ended.outcome])
         self._logged_end[trial_id] = fingerprint
 
+    def behind(self) -> list[str]:
+        """Trials of which MLflow does not have the record, or which have none yet."""
+        logged = self._logged_end
+        ids = self._journal.trial_ids()
+        ended = ((trial_id, self._journal.ended(trial_id)) for trial_id in ids)
+        return [key for key, record in ended if record is None or logged.get(key) != _fingerprint(record)]
+
     def sync_all(self) -> None:
         """Bring every trial up to date, whatever messages were lost."""
-        for trial_id in self._journal.trial_ids():
+        if self._is_uncertain:
+            self._find_runs()
+        for trial_id in self.behind():
             self.sync(trial_id)
 
     def publish(self, folder: str, *, pareto: Sequence[str], representative: Sequence[str]) -> None:
@@ -171,8 +181,11 @@ class Tracker:
     def close(self, *, interrupted: bool) -> None:
         """Leave no run open."""
         for run in self._search("attributes.status = 'RUNNING'"):
-            if run.info.run_id != self._parent:
-                self._client.set_terminated(run.info.run_id, "KILLED")
+            if run.info.run_id == self._parent:
+                continue
+            if "ratefront.record" in run.data.tags:  # it was made with it and never filled: it is still to be
+                self._client.delete_tag(run.info.run_id, "ratefront.record")
+            self._client.set_terminated(run.info.run_id, "KILLED")
         self._client.set_terminated(self._parent, "KILLED" if interrupted else "FINISHED")
 
     def _find_runs(self) -> str | None:
@@ -288,7 +301,12 @@ class Tracker:
     def _point_run(self, trial_id: str, point: OperatingPoint, trial_run: str) -> str:
         key = (trial_id, point.point_id)
         if key not in self._runs:
-            tags = {"mlflow.parentRunId": trial_run, "ratefront.trial_id": trial_id, **_tags_of(point)}
+            tags = {
+                "mlflow.parentRunId": trial_run,
+                "ratefront.trial_id": trial_id,
+                "ratefront.point": "true",
+                **_tags_of(point),
+            }
             self._runs[key] = self._create_run(f"{trial_id}/{point.point_id}", "point", tags)
         return self._runs[key]
 
@@ -307,7 +325,6 @@ class Tracker:
             "train_s": point.train_s,
         }
         content.metrics |= {(name, 0): value for name, value in metrics.items()}
-        content.tags["ratefront.point"] = "true"  # last: a run that has it has everything
         path = self._journal.directory / point.path
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(path, folder)

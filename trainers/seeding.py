@@ -17,11 +17,14 @@ def derive(seed: int, purpose: str, index: int = 0) -> int:
 
 
 def seed_everything(seed: int, purpose: str, index: int = 0) -> None:
-    """Seed Python, numpy and torch (all devices) for one purpose, such as one training step."""
+    """Seed Python, numpy and torch (CPU and all GPUs) for one purpose, such as one training step."""
     import numpy as np
     import torch
 
     derived = derive(seed, purpose, index)
     random.seed(derived)
     np.random.seed(derived % 2**32)  # noqa: NPY002 - for users' code that draws from it
-    torch.manual_seed(derived)
+    # not torch.manual_seed: where there is no GPU it queues a call, with a stack trace, for each kind of one, each time
+    torch.default_generator.manual_seed(derived)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(derived)

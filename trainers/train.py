@@ -35,6 +35,8 @@ from trainers.tasks.base import Split, Task
 _SHARE_OF_MEMORY = 0.25
 """Of a GPU's free memory, which data may take: several trials may share it."""
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
+_MOST_TRACED = 100
+_traced: dict[str, tuple[int, tuple[UnitGroup, ...]]] = {}
 
 
 @contextlib.contextmanager
@@ -96,7 +98,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     architecture, arguments = find_architecture(config.architecture, task)
     plain = build_on_meta(config.architecture.name, architecture, arguments)
     layout = layout_of(plain)
-    macs = count_macs(plain, task.input_shape, task.train.inputs.dtype)
+    macs, groups = _trace(plain, f"{config.architecture.name} {arguments} {layout}", task)
     header = container.Header(
         method=config.method.name,
         method_version=method.version,
@@ -133,10 +135,21 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         header=header,
         layout=layout,
         macs=macs,
-        groups=unit_groups(plain, task.input_shape, task.train.inputs.dtype),
+        groups=groups,
         context=context,
         model=model,
     )
+
+
+def _trace(plain: nn.Module, identity: str, task: Task) -> tuple[int, tuple[UnitGroup, ...]]:
+    """Operations and hidden units; a process finds them once for the many trials of one network."""
+    example = (task.input_shape, task.train.inputs.dtype)
+    key = f"{identity} {example}"
+    if key not in _traced:
+        if len(_traced) >= _MOST_TRACED:
+            _traced.clear()
+        _traced[key] = (count_macs(plain, *example), unit_groups(plain, *example))
+    return _traced[key]
 
 
 @_denormals_flushed()
