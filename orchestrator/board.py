@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from analysis.hypervolume import Reference
-from orchestrator.budget import Ledger
-from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.journal import Ended, Outcome
 from orchestrator.measured import Measured
-from orchestrator.study import Study
 
 _CORNER = Reference(size_bytes=1e9, quality=0.0, maximise=True)
 
@@ -30,11 +29,45 @@ class RunningTrial:
         return self.progress["step"] / self.progress["total_steps"] if self.progress else 0.0
 
 
+class Totals(Protocol):
+    """What of a sweep changes while it runs, besides its trials."""
+
+    @property
+    def num_trials(self) -> int:
+        """At most: the budget may end sooner, and a searcher may find its space exhausted."""
+
+    @property
+    def num_skipped(self) -> int:
+        """Trials that were stopped before they began."""
+
+    @property
+    def train_s(self) -> float:
+        """Seconds of training, of all processes that worked on the sweep."""
+
+
 class Board:
     """The state of a sweep while it runs; begins with what earlier processes left."""
 
-    def __init__(self, sweep_id: str, study: Study, journal: Journal, ledger: Ledger) -> None:
-        self.sweep_id, self.directory = sweep_id, journal.directory
+    def __init__(
+        self,
+        sweep_id: str,
+        directory: Path,
+        totals: Totals,
+        earlier: Mapping[str, Ended],
+        *,
+        elapsed_s: float = 0.0,
+    ) -> None:
+        """Stand where the sweep stands.
+
+        Args:
+            sweep_id: of the sweep.
+            directory: of the sweep.
+            totals: read whenever the board is.
+            earlier: trials that have ended already, by trial id.
+            elapsed_s: how long the process that runs the sweep has been at it.
+        """
+        self.sweep_id, self.directory = sweep_id, directory
+        self.earlier = earlier
         self.running: dict[str, RunningTrial] = {}
         """By trial id."""
         self.failed: dict[str, str] = {}
@@ -42,18 +75,16 @@ class Board:
         self.measured = Measured()
         self.num_since_growth = 0
         """Trials that finished since the front last grew."""
-        self._study, self._ledger = study, ledger
+        self.totals = totals
         self._num: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        for trial in study.trials:
-            ended = journal.ended(trial.trial_id)
-            if ended is not None:
-                self._count(trial.trial_id, ended)
+        for trial_id, ended in earlier.items():
+            self._count(trial_id, ended)
         self.hypervolume = self._hypervolume()
         """Of the files so far, in decades of bytes times quality, towards 1 GB at quality 0, the same for all sweeps.
 
         None before the first file, and where less quality is better: there is no worst then."""
-        self._num_before, self._train_s_before = self.num_ended, ledger.train_s
-        self._began_s = time.monotonic()
+        self._num_before, self._train_s_before = self.num_ended, totals.train_s
+        self._began_s = time.monotonic() - elapsed_s
 
     def start(self, trial_id: str, config: Mapping[str, Any]) -> None:
         """A trial starts, or again."""
@@ -78,7 +109,7 @@ class Board:
 
     def num(self, outcome: Outcome) -> int:
         """Trials that ended so; of stopped ones also those that never began."""
-        return self._num[outcome] + (self._study.num_skipped if outcome is Outcome.STOPPED else 0)
+        return self._num[outcome] + (self.totals.num_skipped if outcome is Outcome.STOPPED else 0)
 
     @property
     def num_ended(self) -> int:
@@ -86,8 +117,8 @@ class Board:
 
     @property
     def num_trials(self) -> int:
-        """At most: the budget may end sooner, and a searcher may find its space exhausted."""
-        return self._study.most_to_run
+        """At most."""
+        return self.totals.num_trials
 
     @property
     def elapsed_s(self) -> float:
@@ -116,7 +147,7 @@ class Board:
     @property
     def training_at_once(self) -> float:
         """Seconds of training in each second."""
-        return (self._ledger.train_s - self._train_s_before) / max(self.elapsed_s, 1e-9)
+        return (self.totals.train_s - self._train_s_before) / max(self.elapsed_s, 1e-9)
 
     def _hypervolume(self) -> float | None:
         point = self.measured.any_point

@@ -15,7 +15,7 @@ from orchestrator.budget import Ledger
 from orchestrator.cluster import check_nodes, drained, joined, start_tracker
 from orchestrator.frontier import WrittenFrontier, write_frontier
 from orchestrator.guards import check_here, check_identity, next_free, only_one
-from orchestrator.journal import Journal, Outcome
+from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.resources import Share
 from orchestrator.shared_data import SharedTasks
 from orchestrator.space import identity
@@ -106,13 +106,28 @@ class _Held:
             ledger.read(trial.trial_id, journal)
         return _Held(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger, place=place)
 
+    @property
+    def num_trials(self) -> int:
+        return self.study.most_to_run
+
+    @property
+    def num_skipped(self) -> int:
+        return self.study.num_skipped
+
+    @property
+    def train_s(self) -> float:
+        return self.ledger.train_s
+
+    def ended(self) -> dict[str, Ended]:
+        """Trials that have, by trial id."""
+        found = {trial.trial_id: self.journal.ended(trial.trial_id) for trial in self.study.trials}
+        return {trial_id: ended for trial_id, ended in found.items() if ended is not None}
+
     def count(self) -> dict[Outcome | None, int]:
         """Trials by outcome; None counts those that have not ended, and those still to come."""
         counts: dict[Outcome | None, int] = dict.fromkeys(Outcome, 0)
-        for trial in self.study.trials:
-            ended = self.journal.ended(trial.trial_id)
-            if ended is not None:
-                counts[ended.outcome] += 1
+        for ended in self.ended().values():
+            counts[ended.outcome] += 1
         counts[None] = self.study.most_trials - sum(counts.values())
         return counts
 
@@ -217,7 +232,7 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
-    board = Board(held.sweep_id, study, journal, held.ledger)
+    board = Board(held.sweep_id, journal.directory, held, held.ended())
     # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
     is_fixed = not (sweep.searcher.is_adaptive or sweep.budget.is_set) and sweep.scheduler["name"] == "none"
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"

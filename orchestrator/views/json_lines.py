@@ -16,7 +16,10 @@ from trainers.record import to_row
 
 
 class JsonLinesView(AbstractView):
-    """Events ``sweep_started``, ``trial_started``, ``report``, ``trial_ended``; the command adds ``sweep_ended``."""
+    """Events ``sweep_started``, ``trial_found`` for each that had ended before, ``trial_started``, ``report``,
+    ``trial_ended``; the command adds ``sweep_ended``.
+
+    ``orchestrator.views.retold`` reads them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -27,9 +30,11 @@ class JsonLinesView(AbstractView):
             "sweep_started",
             sweep_id=board.sweep_id,
             directory=str(board.directory),
-            num_trials=board.num_trials,
             num_ended=board.num_ended,
+            **_totals(board),
         )
+        for trial_id, ended in board.earlier.items():
+            self.write("trial_found", trial_id=trial_id, **_ended(ended))
         yield
 
     def on_start(self, board: Board, trial_id: str) -> None:
@@ -43,12 +48,10 @@ class JsonLinesView(AbstractView):
         self.write(
             "trial_ended",
             trial_id=trial_id,
-            outcome=ended.outcome.value,
-            reason=ended.reason,
-            points=[to_row(point) for point in ended.points],
+            **_ended(ended),
             num_ended=board.num_ended,
-            num_trials=board.num_trials,
             hypervolume=board.hypervolume,
+            **_totals(board),
         )
 
     def write(self, event: str, **content: Any) -> None:
@@ -56,6 +59,16 @@ class JsonLinesView(AbstractView):
         line = {"event": event, "at_s": round(time.time(), 3), **content}
         self._stream.write(json.dumps(_finite(line), allow_nan=False) + "\n")
         self._stream.flush()
+
+
+def _totals(board: Board) -> dict[str, Any]:
+    totals = board.totals
+    return {"num_trials": totals.num_trials, "num_skipped": totals.num_skipped, "train_s": totals.train_s}
+
+
+def _ended(ended: Ended) -> dict[str, Any]:
+    points = [to_row(point) for point in ended.points]
+    return {"outcome": ended.outcome.value, "reason": ended.reason, "points": points}
 
 
 def _finite(value: Any) -> Any:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from orchestrator.board import Board
-from orchestrator.budget import Budget, Ledger
-from orchestrator.journal import Ended, Journal, Outcome
-from orchestrator.study import Study
+from orchestrator.journal import Ended, Outcome
+from orchestrator.study import plan
 from orchestrator.sweep import Sweep
+from orchestrator.views.base import AbstractView
 from orchestrator.views.json_lines import JsonLinesView
 from orchestrator.views.live import bar, picture
 from orchestrator.views.plain import PlainView
+from orchestrator.views.retold import retell
 from tests.points import point
 
 SWEEP = Sweep.from_dict(
@@ -56,26 +60,27 @@ def finished(number: int, **changes: object) -> Ended:
     return Ended(outcome=Outcome.FINISHED, points=(point(trial_id=trial_id, config_hash=str(number), **changes),))
 
 
-def started(folder: Path) -> tuple[Board, Ledger]:
+@dataclass
+class Totals:
+    num_trials: int = 4
+    num_skipped: int = 0
+    train_s: float = 0.0
+
+
+def started(folder: Path) -> tuple[Board, Totals]:
     """A sweep whose first trial an earlier process finished, with one running."""
-    journal, ledger = Journal(folder), Ledger(Budget())
-    journal.begin(TRIALS[0], {}, {})
-    journal.end(TRIALS[0], finished(0, size_bytes=1000, quality_val=0.95))
-    study = Study(SWEEP, journal)
-    ledger.read(TRIALS[0], journal)
-    board = Board("digits-1", study, journal, ledger)
-    config = study.trials[1].config.to_dict()
-    board.start(TRIALS[1], config)
-    ledger.start(TRIALS[1], 0.0)
-    return board, ledger
+    totals = Totals(train_s=1.0)
+    board = Board("digits-1", folder, totals, {TRIALS[0]: finished(0, size_bytes=1000, quality_val=0.95)})
+    board.start(TRIALS[1], plan(SWEEP)[1].config.to_dict())
+    return board, totals
 
 
 def test_pace_and_time_left_follow_from_this_process_alone(tmp_path: Path, clock: list[float]) -> None:
-    board, ledger = started(tmp_path)
+    board, totals = started(tmp_path)
     assert (board.num_ended, board.trials_per_s, board.left_s) == (1, None, None)
     clock[0] += 10
     board.report(TRIALS[1], REPORT)
-    ledger.note(TRIALS[1], 5.0)
+    totals.train_s += 5.0
     assert board.trials_per_s == pytest.approx(0.25 / 10)
     assert board.left_s == pytest.approx((4 - 1 - 0.25) * 40)
     assert board.training_at_once == pytest.approx(0.5)
@@ -94,15 +99,8 @@ def test_the_front_has_grown_only_where_it_covers_more(tmp_path: Path) -> None:
     assert board.num_since_growth == 0
 
 
-def test_a_budget_of_trials_ends_the_bar(tmp_path: Path) -> None:
-    sweep, journal = SWEEP.model_copy(update={"budget": Budget(trials=3)}), Journal(tmp_path)
-    board = Board("digits-1", Study(sweep, journal), journal, Ledger(sweep.budget))
-    assert board.num_trials == 3
-
-
 def test_where_less_is_better_there_is_no_hypervolume(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    board = Board("digits-1", Study(SWEEP, journal), journal, Ledger(Budget()))
+    board = Board("digits-1", tmp_path, Totals(), {})
     assert board.hypervolume is None
     board.end(TRIALS[0], finished(0, maximise=False, quality_name="mse"))
     assert board.hypervolume is None
@@ -155,11 +153,76 @@ def test_json_lines_are_json_whatever_was_measured(tmp_path: Path) -> None:
         board.end(TRIALS[1], ended)
         view.on_end(board, TRIALS[1], ended)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [line["event"] for line in lines] == ["sweep_started", "trial_started", "report", "trial_ended"]
+    assert [line["event"] for line in lines] == [
+        "sweep_started",
+        "trial_found",
+        "trial_started",
+        "report",
+        "trial_ended",
+    ]
     assert (lines[0]["num_trials"], lines[0]["num_ended"]) == (4, 1)
-    assert lines[1]["config"]["method"]["lam"] == 0.2
-    assert (lines[2]["step"], lines[2]["train_loss"]) == (500, None)
-    assert lines[3]["points"][0]["size_bytes"] == 1000
+    assert (lines[1]["trial_id"], lines[1]["points"][0]["quality_val"]) == (TRIALS[0], 0.95)
+    assert lines[2]["config"]["method"]["lam"] == 0.2
+    assert (lines[3]["step"], lines[3]["train_loss"]) == (500, None)
+    assert lines[4]["points"][0]["size_bytes"] == 1000
+
+
+class Kept(PlainView):
+    """Keeps the board it is shown."""
+
+    @contextlib.contextmanager
+    def shown(self, board: Board) -> Iterator[None]:
+        self.board = board
+        yield
+
+
+def test_what_is_told_elsewhere_is_shown_as_it_would_be_there(tmp_path: Path) -> None:
+    board, totals = started(tmp_path)
+    stream = io.StringIO()
+    there = JsonLinesView(stream)
+    with there.shown(board):
+        there.on_start(board, TRIALS[1])
+        board.report(TRIALS[1], REPORT)
+        there.on_report(board, TRIALS[1])
+        stream.write("a library has something to say\n")
+        totals.train_s += 5.0
+        for trial_id, ended in ((TRIALS[2], finished(2)), (TRIALS[3], Ended(outcome=Outcome.FAILED, reason="no"))):
+            board.start(trial_id, {})
+            board.end(trial_id, ended)
+            there.on_end(board, trial_id, ended)
+    there.write("sweep_ended", summary="over")
+    stream.write('{"event": "trial_st')  # a kill
+    console, said = Console(file=io.StringIO(), width=140, record=True), []
+    here = Kept(console)
+    assert retell(stream.getvalue().splitlines(keepends=True), here, otherwise=said.append) == {"summary": "over"}
+    assert said == ["a library has something to say", '{"event": "trial_st']
+    assert console.export_text().splitlines() == [
+        f"2/4 {TRIALS[2]}  mlp(hidden=[64])  1.00 kB  accuracy_val 0.9600  1.5 s",
+        f"3/4 {TRIALS[3]}  failed: no",
+    ]
+    assert here.board.hypervolume == board.hypervolume
+    assert (here.board.failed, here.board.num_ended) == (board.failed, board.num_ended)
+    assert here.board.running[TRIALS[1]].fraction == 0.25
+    assert math.isnan(here.board.running[TRIALS[1]].progress["train_loss"])
+    assert here.board.totals.train_s == 6.0
+    console.print(picture(here.board))
+    assert "accuracy on validation of the files so far" in console.export_text()
+
+
+def test_a_log_of_several_attempts_ends_with_the_last() -> None:
+    stream = io.StringIO()
+    view = JsonLinesView(stream)
+    board = Board("digits-1", Path("there"), Totals(), {})
+    for summary in ("first", "second"):
+        with view.shown(board):
+            pass
+        view.write("sweep_ended", summary=summary)
+    with view.shown(board):
+        pass
+    lines = stream.getvalue().splitlines()
+    silent = AbstractView()
+    assert retell(lines[:4], silent, otherwise=print) == {"summary": "second"}
+    assert retell(lines, silent, otherwise=print) is None
 
 
 def test_a_line_for_each_trial_that_ended(tmp_path: Path) -> None:
