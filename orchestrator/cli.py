@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.commands import files, frontiers, plans, replays, sweeps
+from orchestrator.commands import files, frontiers, plans, replays, submissions, sweeps
 
 main = typer.Typer(
     name="ratefront",
@@ -23,6 +23,12 @@ main = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
     "plan": plans.plan,
+    "submit": submissions.submit,
+    "jobs": submissions.jobs,
+    "logs": submissions.logs,
+    "attach": submissions.attach,
+    "cancel": submissions.cancel,
+    "part": sweeps.part,
     "sync": sweeps.sync,
     "replay": replays.replay,
     "frontier": frontiers.frontier,

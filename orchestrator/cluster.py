@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from analysis.units import format_size
@@ -42,10 +45,34 @@ def joined(address: str | None) -> Iterator[None]:
         for name in ("ray", "ray.tune"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            with (
+                Path(os.devnull).open("w") as nowhere,
+                contextlib.redirect_stdout(nowhere),
+                _terminated_as_interrupted(),
+            ):
                 yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, as schedulers send it, ends a sweep as Ctrl-C does; Ray's own handler would just leave."""
+    if threading.current_thread() is not threading.main_thread():  # signals are not its business
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)  # while trials run it is Tune's
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_local: bool) -> None:

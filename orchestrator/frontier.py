@@ -91,9 +91,9 @@ def write_frontier(
     )
 
 
-def print_frontier(written: WrittenFrontier, console: Console) -> None:
+def print_frontier(configurations: pd.DataFrame, folder: Path, console: Console) -> None:
     """The table, and where the figures are."""
     from analysis.tables import frontier_table
 
-    console.print(frontier_table(written.configurations))
-    console.print(f"\nfigures: {written.folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)
+    console.print(frontier_table(configurations))
+    console.print(f"\nfigures: {folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
+def sharing(directory: Path) -> Iterator[None]:
+    """Work on the sweep beside others that share it, while nobody holds it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SweepError(f"sweep {directory.name} is being run by another process") from error
+        yield
+
+
+@contextlib.contextmanager
 def only_one(directory: Path) -> Iterator[None]:
     """Hold the sweep, so that a second process cannot run it at the same time. A kill releases it."""
     directory.mkdir(parents=True, exist_ok=True)

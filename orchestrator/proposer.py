@@ -50,10 +50,11 @@ class Proposer(Searcher):
         if result is not None and "train_s" in result:  # of a trial that was stopped nobody was told the last one
             self._ledger.note(trial.trial_id, result["train_s"])
         if error and self._journal.ended(trial.trial_id) is None:
-            # the trial itself records what it raises: to Ray only a worker that died is an error
+            # the trial itself records what it raises: to Ray only a worker that died or cannot record is an error
             if self._journal.config(trial.trial_id) is None:
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
-            self._journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason="the worker process died"))
+            reason = "the worker process died, or its node does not see the sweep's folder"
+            self._journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason=reason))
         ended = self._journal.ended(trial.trial_id)
         if ended is not None and ended.reason.startswith(OUT_OF_MEMORY) and self._has_more(trial, share):
             self._journal.forget_failure(trial.trial_id)

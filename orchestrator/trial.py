@@ -95,6 +95,9 @@ def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared
     """The Ray Tune trainable; ``config`` is what ``Proposer`` suggested."""
     from ray import tune
 
+    if Journal(Path(setting.directory)).instance is None:  # a node that came late: what a trial left there is lost
+        raise FileNotFoundError(setting.directory)
+
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 

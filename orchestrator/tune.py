@@ -85,7 +85,8 @@ class SweepResult:
             configurations = self.frontier.configurations
             front = json.loads(configurations[configurations["on_front"]].to_json(orient="records"))
         own = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**own, "frontier": front, "directory": str(self.directory), "interrupted": self.interrupted}
+        said = {"summary": self.summary, "interrupted": self.interrupted}
+        return {**own, "frontier": front, "directory": str(self.directory), **said}
 
 
 @dataclass(frozen=True, kw_only=True)

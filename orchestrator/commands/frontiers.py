@@ -45,7 +45,7 @@ def frontier(
     if written is None:
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
-    print_frontier(written, open_console())
+    print_frontier(written.configurations, written.folder, open_console())
 
 
 def export(

@@ -1,4 +1,4 @@
-"""Commands that run sweeps: sweep, sync."""
+"""Commands that run sweeps: sweep, part, sync."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from orchestrator.commands.source import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from orchestrator.tune import SweepResult
 
 
@@ -57,6 +55,7 @@ def sweep(
     """
     from orchestrator import tune
     from orchestrator.commands.console import open_console
+    from orchestrator.commands.outcome import exit_code, print_outcome
     from orchestrator.commands.plans import announce
     from orchestrator.sweep import SweepError
     from orchestrator.views.json_lines import JsonLinesView
@@ -81,28 +80,10 @@ def sweep(
         view = LiveView(console) if console.is_terminal else PlainView(console)
         before = functools.partial(announce, console=console, here=address is None, ask=not yes)
         result = tune.run(chosen, place, view, resume=resume, new=new, announce=before)
-        _print(result, console)
+        print_outcome(result.to_dict(), console)
     if webhook is not None:
         _tell(webhook, result)
-    if result.interrupted:
-        raise typer.Exit(130)
-    if result.unpublished or result.num_failed or not result.num_finished:
-        raise typer.Exit(1)
-
-
-def _print(result: SweepResult, console: Console) -> None:
-    from orchestrator.frontier import print_frontier
-
-    if result.frontier is not None:
-        print_frontier(result.frontier, console)
-    lines = ["", result.summary]
-    if result.unpublished:
-        lines.append(_unpublished(result))
-    if result.spent:
-        lines.append(f"{result.spent}: a larger budget and --resume go on")
-    if result.interrupted:
-        lines.append("stopped; the same command with --resume goes on")
-    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(exit_code(result.to_dict()))
 
 
 def _tell(webhook: str, result: SweepResult) -> None:
@@ -111,6 +92,37 @@ def _tell(webhook: str, result: SweepResult) -> None:
     failure = post(webhook, result.summary, result.to_dict())
     if failure:
         typer.echo(f"ratefront: the webhook was not told: {failure}", err=True)
+
+
+def part(
+    number: Annotated[int, typer.Option(min=0, help="Which part, from 0.")],
+    of: Annotated[int, typer.Option(min=1, help="How many parts there are.")],
+    source: Source = None,
+    task: TaskName = None,
+    architecture: ArchitectureName = None,
+    method: MethodName = None,
+    overrides: Overrides = None,
+    name: Name = None,
+    storage: Annotated[Path, typer.Option(help="Folder of all sweeps, which all parts share.")] = Path("sweeps"),
+) -> None:
+    """Run one part of a sweep without Ray, for schedulers that have arrays of jobs; `sync` logs and draws the whole.
+
+    The same again goes on with it.
+
+    Example: `ratefront part digits --number 3 --of 16 --storage /shared/sweeps`
+    """
+    from orchestrator.commands.console import open_console
+    from orchestrator.journal import Outcome
+    from orchestrator.part import run_part
+    from orchestrator.views.plain import PlainView
+
+    folder = allow_own_modules()
+    chosen = read_sweep(source, task, architecture, method, overrides, name)
+    view = PlainView(open_console())
+    board = run_part(chosen, number, of, storage=storage, import_path=folder, view=view)
+    summary = f"part {number} of {of} of sweep {board.sweep_id}: {board.num(Outcome.FINISHED)} of {board.num_trials}"
+    typer.echo(f"{summary} trials finished; 'ratefront sync {board.sweep_id}' logs them")
+    raise typer.Exit(1 if board.failed else 0)
 
 
 def sync(
@@ -128,6 +140,7 @@ def sync(
     """
     from orchestrator import tune
     from orchestrator.commands.console import open_console
+    from orchestrator.commands.outcome import unpublished
     from orchestrator.sweep import SweepError
 
     folder = allow_own_modules()
@@ -141,13 +154,6 @@ def sync(
     for directory in found:
         result = tune.sync(directory, place)
         if result.unpublished:
-            console.print(_unpublished(result), highlight=False, soft_wrap=True, markup=False)
+            console.print(unpublished(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
             raise typer.Exit(1)
         console.print(f"{result.sweep_id}: {result.num_finished} finished trials are in MLflow", highlight=False)
-
-
-def _unpublished(result: SweepResult) -> str:
-    return (
-        f"MLflow does not hold everything: {result.unpublished}\n"
-        f"nothing is lost: it is in {result.directory}, and 'ratefront sync {result.sweep_id}' logs it later"
-    )

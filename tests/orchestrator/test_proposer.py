@@ -47,7 +47,10 @@ def test_a_worker_that_died_is_a_failure(tmp_path: Path) -> None:
     searcher.on_trial_complete("a", error=True)
     ended = journal.ended("0000-epr-s0")
     assert ended is not None
-    assert (ended.outcome, ended.reason) == (Outcome.FAILED, "the worker process died")
+    assert (ended.outcome, ended.reason) == (
+        Outcome.FAILED,
+        "the worker process died, or its node does not see the sweep's folder",
+    )
 
 
 @pytest.mark.parametrize(("gpu", "more"), [(0.25, 0.5), (0.75, 1.0)])

@@ -1,0 +1,50 @@
+"""What a command says of a sweep at its end, wherever it ran."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_outcome(result: Mapping[str, Any], console: Console) -> None:
+    """The frontier, where the figures are, and how the trials ended.
+
+    Args:
+        result: ``SweepResult.to_dict()``.
+        console: to print to.
+    """
+    import pandas as pd
+
+    from orchestrator.frontier import print_frontier
+
+    if result["frontier"]:
+        rows = pd.DataFrame(result["frontier"]).fillna(math.nan)  # JSON has no NaN
+        print_frontier(rows, Path(result["directory"]) / "frontier", console)
+    lines = ["", result["summary"]]
+    if result["unpublished"]:
+        lines.append(unpublished(result))
+    if result["spent"]:
+        lines.append(f"{result['spent']}: a larger budget and --resume go on")
+    if result["interrupted"]:
+        lines.append("stopped; the same command with --resume goes on")
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def unpublished(result: Mapping[str, Any]) -> str:
+    """What to do where MLflow could not be told."""
+    return (
+        f"MLflow does not hold everything: {result['unpublished']}\n"
+        f"nothing is lost: it is in {result['directory']}, and 'ratefront sync {result['sweep_id']}' logs it later"
+    )
+
+
+def exit_code(result: Mapping[str, Any]) -> int:
+    """130 where it was interrupted, 1 where something failed or is missing, else 0."""
+    if result["interrupted"]:
+        return 130
+    return 1 if result["unpublished"] or result["num_failed"] or not result["num_finished"] else 0

@@ -1,0 +1,219 @@
+"""Commands for sweeps that run elsewhere: submit, jobs, logs, attach, cancel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.commands.options import Json, allow_own_modules
+from orchestrator.commands.source import (
+    ArchitectureName,
+    MethodName,
+    Name,
+    Overrides,
+    Source,
+    TaskName,
+    read_sweep,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.submission.base import AbstractSubmitter
+    from orchestrator.submission.records import Job
+
+Sweep = Annotated[
+    str | None,
+    typer.Argument(metavar="[SWEEP]", help="Its id or the beginning of it; default: the last.", show_default=False),
+]
+
+
+def submit(
+    to: Annotated[
+        str,
+        typer.Option(metavar="TARGET|FILE.yaml", help="ray, kuberay, slurm or here; or a file with 'to' and settings."),
+    ],
+    source: Source = None,
+    task: TaskName = None,
+    architecture: ArchitectureName = None,
+    method: MethodName = None,
+    overrides: Overrides = None,
+    name: Name = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", metavar="KEY=VALUE", help="A setting of the target, such as nodes=4.", show_default=False
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder of all sweeps, as the cluster's nodes see it.", show_default=False)
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(help="MLflow's address as the cluster sees it; default: MLFLOW_TRACKING_URI.", show_default=False),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Environment of its processes; nothing secret.", show_default=False),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE", help="A module of this folder that your own import late.", show_default=False),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it, as attach does.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print all that would be sent; submit nothing.")] = False,
+) -> None:
+    """Run a sweep on a cluster; the same again goes on with it.
+
+    Example: `ratefront submit digits --to slurm --with nodes=4 --storage /shared/sweeps --tracking-uri http://host:5000`
+    """
+    from orchestrator.submission.chosen import choose, prepare
+    from orchestrator.submission.in_process import InProcess
+    from orchestrator.submission.records import Job, keep
+
+    folder = allow_own_modules()
+    target, submitter = choose(to, settings or [])
+    sweep = read_sweep(source, task, architecture, method, overrides, name)
+    submission = prepare(
+        sweep, storage=storage, tracking_uri=tracking_uri, env=env or [], folder=folder, include=include or []
+    )
+    if dry_run:
+        typer.echo(submitter.render(submission))
+        return
+    found = submitter.find(submission.sweep_id)
+    if found is not None:
+        typer.echo(f"sweep {submission.sweep_id} is there already: {target} {found}")
+    handle = found or submitter.submit(submission)
+    job = Job(
+        sweep_id=submission.sweep_id,
+        target=target,
+        settings=submitter.model_dump(),
+        handle=handle,
+        storage=submission.storage,
+        tracking_uri=submission.tracking_uri,
+    )
+    keep(job)
+    if found is None:
+        typer.echo(f"submitted sweep {job.sweep_id}: {target} {handle}")
+    if watch or isinstance(submitter, InProcess):  # that is over
+        _follow(job, submitter)
+    elif found is None:
+        typer.echo(f"'ratefront attach {job.sweep_id}' shows it, 'ratefront cancel {job.sweep_id}' ends it")
+
+
+def jobs(as_json: Json = False) -> None:
+    """List what was submitted from here, and how it stands.
+
+    Example: `ratefront jobs`
+    """
+    from datetime import datetime
+
+    from rich.table import Table
+
+    from orchestrator.commands.console import open_console
+    from orchestrator.submission.chosen import submitter_of
+    from orchestrator.submission.records import jobs as known
+
+    rows = []
+    for job in known():
+        try:
+            state, trouble = submitter_of(job).status(job.handle).value, ""
+        except ValueError as error:  # one cluster that does not answer hides none of the others
+            state, trouble = "unknown", str(error)
+        rows.append({**vars(job), "state": state, "trouble": trouble})
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    console = open_console()
+    if not rows:
+        console.print("nothing was submitted from here")
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("sweep", "target", "state", "submitted", "handle", "storage"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        submitted = datetime.fromtimestamp(row["submitted_at_s"]).strftime("%Y-%m-%d %H:%M")
+        table.add_row(row["sweep_id"], row["target"], row["state"], submitted, row["handle"], row["storage"])
+    console.print(table, markup=False)
+    for row in rows:
+        if row["trouble"]:
+            console.print(f"{row['sweep_id']}: {row['trouble']}", highlight=False, markup=False, soft_wrap=True)
+
+
+def logs(
+    sweep: Sweep = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is over.")] = False,
+) -> None:
+    """Print what a submitted sweep has said, line by line as it was written.
+
+    Example: `ratefront logs digits-1a2b3c4d --follow`
+    """
+    from orchestrator.submission.chosen import submitter_of
+    from orchestrator.submission.records import find_job
+
+    job = find_job(sweep)
+    for line in submitter_of(job).logs(job.handle, follow=follow):
+        typer.echo(line)
+
+
+def attach(sweep: Sweep = None) -> None:
+    """Show a submitted sweep as if it ran here, until it is over. Ctrl-C stops the showing, not the sweep.
+
+    Example: `ratefront attach digits-1a2b3c4d`
+    """
+    from orchestrator.submission.chosen import submitter_of
+    from orchestrator.submission.records import find_job
+
+    job = find_job(sweep)
+    _follow(job, submitter_of(job))
+
+
+def cancel(sweep: Sweep = None) -> None:
+    """End a submitted sweep. What has finished is kept, and submitting it again goes on.
+
+    Example: `ratefront cancel digits-1a2b3c4d`
+    """
+    from orchestrator.submission.chosen import submitter_of
+    from orchestrator.submission.records import find_job
+
+    job = find_job(sweep)
+    submitter = submitter_of(job)
+    state = submitter.status(job.handle)
+    if state.is_over:
+        typer.echo(f"sweep {job.sweep_id} is {state.value} already")
+        return
+    submitter.cancel(job.handle)
+    typer.echo(f"cancelled sweep {job.sweep_id}: {job.target} {job.handle}")
+
+
+def _follow(job: Job, submitter: AbstractSubmitter) -> None:
+    """Show it to its end; exits as ``sweep`` would have."""
+    from orchestrator.commands.console import open_console
+    from orchestrator.commands.outcome import exit_code, print_outcome
+    from orchestrator.views.live import LiveView
+    from orchestrator.views.plain import PlainView
+    from orchestrator.views.retold import retell
+
+    console = open_console()
+    view = LiveView(console) if console.is_terminal else PlainView(console)
+
+    def say(line: str) -> None:
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    try:
+        result: dict[str, Any] | None = retell(submitter.logs(job.handle, follow=True), view, otherwise=say)
+    except KeyboardInterrupt:
+        console.print(
+            f"\nthe sweep goes on: 'ratefront attach {job.sweep_id}' shows it again, "
+            f"'ratefront cancel {job.sweep_id}' ends it",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise
+    if result is not None:
+        print_outcome(result, console)
+        raise typer.Exit(exit_code(result))
+    state = submitter.status(job.handle)
+    print(f"ratefront: sweep {job.sweep_id} is {state.value} and has not said how it ended", file=sys.stderr)
+    raise typer.Exit(0 if state.value == "finished" else 1)

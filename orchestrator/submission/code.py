@@ -1,0 +1,110 @@
+"""Code that travels: ratefront and the user's own modules as wheels, which any node installs without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import io
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+_OURS = ("analysis", "orchestrator", "trainers")
+_SUFFIXES = {".py", ".sh", ".yaml"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A pure Python wheel, in memory."""
+
+    filename: str
+    content: bytes
+
+
+def pack(name: str, version: str, files: Mapping[str, bytes]) -> Wheel:
+    """A wheel of ``files``, by path; the same files make the same bytes.
+
+    Its version carries a hash of them, because Ray knows a wheel by its file name alone. It requires nothing: what it
+    needs is in the image, and ``pip`` must not look for it.
+    """
+    digest = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    full = f"{version}+g{digest.hexdigest()[:12]}"
+    information = f"{name}-{full}.dist-info"
+    members = {
+        **dict(sorted(files.items())),
+        f"{information}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {full}\n".encode(),
+        f"{information}/WHEEL": b"Wheel-Version: 1.0\nGenerator: ratefront\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = [f"{path},{_digest(content)},{len(content)}\n" for path, content in members.items()]
+    members[f"{information}/RECORD"] = "".join([*rows, f"{information}/RECORD,,\n"]).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in members.items():
+            entry = zipfile.ZipInfo(path)  # of 1980
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content)
+    return Wheel(filename=f"{name}-{full}-py3-none-any.whl", content=buffer.getvalue())
+
+
+def ratefront_wheel() -> Wheel:
+    """This ratefront, as it runs here, however it was installed."""
+    files: dict[str, bytes] = {}
+    for package in _OURS:
+        folder = Path(str(importlib.import_module(package).__file__)).parent
+        files |= {f"{package}/{path}": content for path, content in _read(folder, _SUFFIXES).items()}
+    return pack("ratefront", metadata.version("ratefront"), files)
+
+
+def own_modules(folder: Path, more: Iterable[str] = ()) -> dict[str, bytes]:
+    """The modules and packages of ``folder`` that are imported by now, and ``more`` of them, by path from there.
+
+    Args:
+        folder: resolved.
+        more: names of some that are imported only when they are used.
+
+    Raises:
+        ValueError: one of ``more`` is not there, or one would hide a package of ours.
+    """
+    found: dict[str, bytes] = {}
+    for name in sorted({*_imported_from(folder), *more}):
+        package, module = folder / name, folder / f"{name}.py"
+        if name in _OURS:
+            raise ValueError(f"{name!r} has the name of a package of ratefront, which it would hide: give it another")
+        if package.is_dir():
+            found |= {f"{name}/{path}": content for path, content in _read(package, None).items()}
+        elif module.is_file():
+            found[module.name] = module.read_bytes()
+        else:
+            raise ValueError(f"--include {name}: there is neither {name}/ nor {module.name} in {folder}")
+    return found
+
+
+def _imported_from(folder: Path) -> Iterator[str]:
+    """Top-level names that came from ``folder`` itself, ours apart."""
+    for name, module in list(sys.modules.items()):
+        if "." in name or name in _OURS or name == "__main__":
+            continue
+        places = [*getattr(module, "__path__", []), getattr(module, "__file__", None)]
+        if {folder / name, folder / f"{name}.py"} & {Path(place).resolve() for place in places if place}:
+            yield name
+
+
+def _read(folder: Path, suffixes: set[str] | None) -> dict[str, bytes]:
+    """Files below ``folder``, without what Python or an editor keeps there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        is_hidden = any(part == "__pycache__" or part.startswith(".") for part in relative.parts)
+        if path.is_file() and not is_hidden and (suffixes is None or path.suffix in suffixes):
+            found[relative.as_posix()] = path.read_bytes()
+    return found
+
+
+def _digest(content: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

@@ -1,0 +1,61 @@
+"""Runs a sweep in this very process, as a submitter: for debugging what a cluster would run, and for tests."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.submission.base import AbstractSubmitter, State, Submission
+from orchestrator.views.base import AbstractView
+from orchestrator.views.json_lines import JsonLinesView
+from orchestrator.views.retold import retell
+
+
+class InProcess(AbstractSubmitter):
+    """Ray is started here, or joined at ``address``; ``submit`` returns when the sweep is over.
+
+    A handle is the file that keeps what was said."""
+
+    address: str = ""
+
+    def render(self, submission: Submission) -> str:
+        command = shlex.join(["ratefront", *submission.arguments("sweep.yaml", address=self.address or "local")])
+        return f"{command}  # in this process\n--- sweep.yaml\n{submission.sweep_file}"
+
+    def find(self, sweep_id: str) -> str | None:
+        return None  # it would not return before it is over
+
+    def submit(self, submission: Submission) -> str:
+        from orchestrator import tune
+        from orchestrator.document import parse_yaml
+        from orchestrator.sweep import Sweep
+
+        os.environ.update(submission.env)
+        place = tune.Place(
+            storage=Path(submission.storage),
+            tracking_uri=submission.tracking_uri,
+            import_path=Path.cwd(),
+            address=self.address or None,
+        )
+        log = (place.storage / "submitted" / f"{submission.sweep_id}.out").resolve()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        sweep = Sweep.from_dict(parse_yaml(submission.sweep_file, source="sweep.yaml"))
+        with log.open("a") as stream:
+            view = JsonLinesView(stream)
+            result = tune.run(sweep, place, view, resume=True)
+            view.write("sweep_ended", **result.to_dict())
+        return str(log)
+
+    def status(self, handle: str) -> State:
+        if not Path(handle).is_file():
+            return State.GONE
+        ended = retell(self.logs(handle, follow=False), AbstractView(), otherwise=lambda line: None)
+        return State.FINISHED if ended and not ended["num_failed"] and ended["num_finished"] else State.FAILED
+
+    def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
+        yield from Path(handle).read_text().splitlines()
+
+    def cancel(self, handle: str) -> None:
+        pass  # it is over

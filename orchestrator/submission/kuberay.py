@@ -1,0 +1,218 @@
+"""Submits to Kubernetes: a RayJob of KubeRay's with a cluster of its own, and a ConfigMap with the sweep."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from analysis.units import format_size
+from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, short_name
+from orchestrator.submission.pods import SWEEPS, Pods
+
+_POLL_S = 3.0
+_FOLDER = "/etc/ratefront/submission"
+_LARGEST = 900_000
+"""Bytes; a ConfigMap has a MiB."""
+_FINAL = {"SUCCEEDED": State.FINISHED, "FAILED": State.FAILED, "STOPPED": State.CANCELLED}
+
+
+class KubeRay(AbstractSubmitter):
+    """A namespace of a Kubernetes cluster with KubeRay, prepared as ``infra/kuberay`` does it; needs ``kubectl``.
+
+    A handle is the name of the RayJob."""
+
+    context: str = ""
+    """Of ``kubectl``; empty: its current one."""
+    namespace: str = "ratefront"
+    image: str = "ratefront:0.1.0"
+    """Has ratefront, of the version that submits, and for GPUs torch with CUDA."""
+    workers: int = Field(default=4, ge=1)
+    """At most: they come as trials ask for them, and go when idle. All at once where there is a queue."""
+    cpus: int = Field(default=4, ge=1)
+    """Of a worker, as its memory and GPUs; one worker to a node is best."""
+    memory: str = "12Gi"
+    gpus: int = Field(default=0, ge=0)
+    queue: str = ""
+    """Kueue's local queue, which lets all pods in together, or none."""
+    deadline_s: int = Field(default=7 * 24 * 3600, ge=60)
+    """After which the whole job is ended, whatever it is at."""
+    retries: int = Field(default=3, ge=0)
+    """With a new cluster, when the head is lost; the sweep goes on."""
+
+    def manifests(self, submission: Submission) -> list[dict[str, Any]]:
+        """What ``kubectl apply`` is given.
+
+        Raises:
+            SubmitError: the storage folder is not on the volume that all pods share.
+        """
+        if submission.storage != SWEEPS and not submission.storage.startswith(f"{SWEEPS}/"):
+            raise SubmitError(f"--storage is {submission.storage!r}: wanted {SWEEPS}, where all pods have their volume")
+        name = _name(submission.sweep_id)
+        labels = {"app.kubernetes.io/name": "ratefront", "app.kubernetes.io/managed-by": "ratefront"}
+        metadata = {"name": name, "namespace": self.namespace, "labels": labels}
+        keys = {f"own-{number}": path for number, path in enumerate(sorted(submission.own))}
+        own = {key: base64.b64encode(submission.own[path]).decode() for key, path in keys.items()}
+        config_map = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata,
+            "data": {"sweep.yaml": submission.sweep_file},
+            **({"binaryData": own} if own else {}),
+        }
+        items = [{"key": "sweep.yaml", "path": "sweep.yaml"}]
+        items += [{"key": key, "path": f"own/{path}"} for key, path in keys.items()]
+        pods = Pods(
+            image=self.image,
+            env={**({"PYTHONPATH": f"{_FOLDER}/own"} if own else {}), **submission.env},
+            volume={"name": "submission", "configMap": {"name": name, "items": items}},
+            mount={"name": "submission", "mountPath": _FOLDER, "readOnly": True},
+        )
+        command = ["ratefront", *submission.arguments(f"{_FOLDER}/sweep.yaml")]
+        ray_job = {
+            "apiVersion": "ray.io/v1",
+            "kind": "RayJob",
+            "metadata": {**metadata, "labels": {**labels, **self._queue_label()}},
+            "spec": {
+                "entrypoint": shlex.join(command),
+                "submissionMode": "K8sJobMode",
+                "submitterPodTemplate": pods.submitter(),
+                "shutdownAfterJobFinishes": True,
+                "activeDeadlineSeconds": self.deadline_s,
+                "backoffLimit": self.retries,  # the same command goes on with the sweep
+                "rayClusterSpec": self._cluster(pods),
+            },
+        }
+        return [config_map, ray_job]
+
+    def render(self, submission: Submission) -> str:
+        return yaml.dump_all(self.manifests(submission), Dumper=_Dumper, sort_keys=False, width=120)
+
+    def find(self, sweep_id: str) -> str | None:
+        handle = _name(sweep_id)
+        return handle if not self.status(handle).is_over else None
+
+    def submit(self, submission: Submission) -> str:
+        size = len(submission.sweep_file) + sum(map(len, submission.own.values()))
+        if size > _LARGEST:
+            raise SubmitError(
+                f"the sweep and your own modules are {format_size(size)}: wanted at most {format_size(_LARGEST)}; "
+                "build them into an image instead, and give it with --with image=..."
+            )
+        handle = _name(submission.sweep_id)
+        self.cancel(handle)  # an earlier one, which is over
+        self._kubectl("apply", "--filename=-", text=self.render(submission))
+        return handle
+
+    def status(self, handle: str) -> State:
+        answer = self._kubectl("get", "rayjobs.ray.io", handle, "--ignore-not-found", "--output=json")
+        if not answer.strip():
+            return State.GONE
+        return _state(json.loads(answer).get("status", {}))
+
+    def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
+        while follow and self.status(handle) is State.WAITING:
+            time.sleep(_POLL_S)
+        command = [*self._command("logs", f"job/{handle}", "--tail=-1"), *(["--follow"] if follow else [])]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                yield from (line.rstrip("\n") for line in process.stdout)
+                if process.wait():
+                    raise SubmitError(f"kubectl: {' '.join(process.stderr.read().split())}")
+            finally:
+                process.terminate()
+
+    def cancel(self, handle: str) -> None:
+        self._kubectl("delete", f"rayjobs.ray.io/{handle}", f"configmaps/{handle}", "--ignore-not-found")
+
+    def _cluster(self, pods: Pods) -> dict[str, Any]:
+        scaling = {} if self.queue else {"enableInTreeAutoscaling": True, "autoscalerOptions": pods.autoscaler()}
+        size = {"cpu": str(self.cpus), "memory": self.memory, **({"nvidia.com/gpu": self.gpus} if self.gpus else {})}
+        least = self.workers if self.queue else 0
+        return {
+            "rayVersion": _ray_version(),
+            "authOptions": {"mode": "token"},  # KubeRay makes one for this cluster alone
+            **scaling,
+            "headGroupSpec": {
+                "serviceType": "ClusterIP",
+                "rayStartParams": {"num-cpus": "0"},
+                "template": pods.head(scales=not self.queue),
+            },
+            "workerGroupSpecs": [
+                {
+                    "groupName": "gpu" if self.gpus else "cpu",
+                    "replicas": least,
+                    "minReplicas": least,
+                    "maxReplicas": self.workers,
+                    "rayStartParams": {},
+                    "template": pods.worker(size),
+                }
+            ],
+        }
+
+    def _queue_label(self) -> dict[str, str]:
+        return {"kueue.x-k8s.io/queue-name": self.queue} if self.queue else {}
+
+    def _command(self, *arguments: str) -> list[str]:
+        context = [f"--context={self.context}"] if self.context else []
+        return ["kubectl", *context, f"--namespace={self.namespace}", *arguments]
+
+    def _kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """What it prints.
+
+        Raises:
+            SubmitError: it failed, or is not here.
+        """
+        try:
+            done = subprocess.run(
+                self._command(*arguments), input=text, capture_output=True, text=True, check=False, timeout=120
+            )
+        except OSError as error:
+            raise SubmitError("kubectl does not start: install it, and log in to the cluster") from error
+        except subprocess.TimeoutExpired as error:
+            raise SubmitError("kubectl has no answer after two minutes: is the cluster reached?") from error
+        if done.returncode:
+            raise SubmitError(f"kubectl: {' '.join(done.stderr.split())}")
+        return done.stdout
+
+
+class _Dumper(yaml.SafeDumper):
+    """Text of several lines as it is read, and nothing by reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _name(sweep_id: str) -> str:
+    return short_name(sweep_id, longest=47)  # KubeRay's limit
+
+
+def _state(status: Mapping[str, Any]) -> State:
+    deployment, job = status.get("jobDeploymentStatus", ""), status.get("jobStatus", "")
+    if deployment == "Complete":
+        return _FINAL.get(job, State.FAILED)
+    if deployment in ("Failed", "ValidationFailed"):
+        return State.FAILED
+    return State.RUNNING if deployment == "Running" and job == "RUNNING" else State.WAITING
+
+
+def _ray_version() -> str:
+    from importlib import metadata
+
+    return metadata.version("ray")

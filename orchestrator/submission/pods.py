@@ -1,0 +1,157 @@
+"""The pods of a RayJob: who runs as whom, with what, and what is mounted where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_CONTAINER = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+_POD = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "runAsGroup": 1000,
+    "fsGroup": 1000,
+    "fsGroupChangePolicy": "OnRootMismatch",
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+# a node that hangs is given up after some 7 s instead of 67
+_HEALTH = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+_CREDENTIALS = {"MLFLOW_TRACKING_USERNAME": "username", "MLFLOW_TRACKING_PASSWORD": "password"}
+"""Keys of the secret ``ratefront-tracking``."""
+_SPOT = [
+    {"key": "cloud.google.com/gke-spot", "operator": "Exists", "effect": "NoSchedule"},
+    {"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"},
+    {"key": "ratefront/spot", "operator": "Exists", "effect": "NoSchedule"},
+]
+_GPU = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+SWEEPS = "/sweeps"
+"""Where the volume of all sweeps is mounted."""
+_API = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pods:
+    """What all pods of one submission share."""
+
+    image: str
+    env: Mapping[str, str]
+    volume: Mapping[str, Any]
+    """With the sweep and the user's own modules."""
+    mount: Mapping[str, Any]
+
+    def head(self, *, scales: bool) -> dict[str, Any]:
+        """It drives, and trains nothing: a busy head is a late one."""
+        size = {"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}}
+        ports = [
+            {"name": "gcs-server", "containerPort": 6379},
+            {"name": "dashboard", "containerPort": 8265},
+            {"name": "metrics", "containerPort": 8080},
+        ]
+        pod = self._pod("ray-head", size, ports, account="ratefront-head" if scales else "ratefront")
+        if scales:
+            pod["spec"]["volumes"].append(_api_key())
+        return {"metadata": {"labels": {"app.kubernetes.io/component": "head"}}, **pod}
+
+    def worker(self, size: Mapping[str, Any]) -> dict[str, Any]:
+        """Spot nodes may do the work, where they are tainted so."""
+        ports = [{"name": "metrics", "containerPort": 8080}]
+        pod = self._pod("ray-worker", {"requests": dict(size), "limits": dict(size)}, ports)
+        pod["spec"]["tolerations"] = [*_SPOT, *([_GPU] if "nvidia.com/gpu" in size else [])]
+        return {"metadata": {"labels": {"app.kubernetes.io/component": "worker"}}, **pod}
+
+    def submitter(self) -> dict[str, Any]:
+        """It hands the command to the cluster, and repeats what that says."""
+        size = {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+        return {
+            "spec": {
+                **self._common("ratefront"),
+                "restartPolicy": "Never",
+                "containers": [
+                    {
+                        "name": "ray-job-submitter",
+                        "image": self.image,
+                        "resources": size,
+                        "securityContext": _CONTAINER,
+                        "volumeMounts": [_mount("tmp"), _mount("home")],
+                    }
+                ],
+                "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "home", "emptyDir": {}}],
+            }
+        }
+
+    def autoscaler(self) -> dict[str, Any]:
+        """The one container with a key of the Kubernetes API."""
+        return {
+            "upscalingMode": "Default",
+            "idleTimeoutSeconds": 300,
+            "resources": {
+                "requests": {"cpu": "200m", "memory": "512Mi"},
+                "limits": {"cpu": "500m", "memory": "1Gi"},
+            },
+            "securityContext": _CONTAINER,
+            "volumeMounts": [_mount("tmp"), {"name": "kubernetes-api", "mountPath": _API, "readOnly": True}],
+        }
+
+    def _pod(
+        self, name: str, size: dict[str, Any], ports: list[dict[str, Any]], *, account: str = "ratefront"
+    ) -> dict[str, Any]:
+        container = {
+            "name": name,
+            "image": self.image,
+            "env": self._environment(),
+            "ports": ports,
+            "resources": size,
+            "securityContext": _CONTAINER,
+            "volumeMounts": [_mount("sweeps"), dict(self.mount), _mount("tmp"), _mount("home")],
+        }
+        volumes = [
+            {"name": "sweeps", "persistentVolumeClaim": {"claimName": "ratefront-sweeps"}},
+            dict(self.volume),
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "home", "emptyDir": {}},
+        ]
+        return {"spec": {**self._common(account), "containers": [container], "volumes": volumes}}
+
+    def _common(self, account: str) -> dict[str, Any]:
+        return {
+            "serviceAccountName": account,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": _POD,
+        }
+
+    def _environment(self) -> list[dict[str, Any]]:
+        plain = [{"name": key, "value": value} for key, value in {**_HEALTH, **self.env}.items()]
+        secret = [
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": "ratefront-tracking", "key": key}}}
+            for name, key in _CREDENTIALS.items()
+        ]
+        return [*plain, *secret]
+
+
+def _mount(name: str) -> dict[str, str]:
+    return {"name": name, "mountPath": {"sweeps": SWEEPS, "tmp": "/tmp", "home": "/home/ratefront"}[name]}
+
+
+def _api_key() -> dict[str, Any]:
+    return {
+        "name": "kubernetes-api",
+        "projected": {
+            "defaultMode": 0o440,
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+            ],
+        },
+    }

@@ -1,0 +1,207 @@
+"""Submits through the Jobs API of a running Ray cluster.
+
+ratefront and the user's own modules travel as wheels; the driver runs on the head node, the trials anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.addresses import without_credentials
+from analysis.units import format_size
+from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError
+from orchestrator.submission.code import Wheel, pack
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+_SWEEP_FILE = "sweep.yaml"
+_LARGEST = 100_000_000
+"""Bytes of a package: all nodes load it through the head's memory; Ray itself gives up at some five times that."""
+_STATES = {
+    "PENDING": State.WAITING,
+    "RUNNING": State.RUNNING,
+    "SUCCEEDED": State.FINISHED,
+    "FAILED": State.FAILED,
+    "STOPPED": State.CANCELLED,
+}
+
+
+class RayJobs(AbstractSubmitter):
+    """A Ray cluster whose dashboard answers at ``address``."""
+
+    address: str = ""
+    """Such as http://127.0.0.1:8265, which is also the default; else RAY_API_SERVER_ADDRESS."""
+
+    def render(self, submission: Submission) -> str:
+        request = _request(submission, number=1)
+        wheels = [f"{wheel.filename} ({format_size(len(wheel.content))})" for wheel in _wheels(submission)]
+        environment: dict[str, Any] = {"working_dir": [_SWEEP_FILE], "py_modules": wheels, **request["runtime_env"]}
+        shown = {"address": self._address, **request, "runtime_env": environment}
+        return f"{json.dumps(shown, indent=1)}\n--- {_SWEEP_FILE}\n{submission.sweep_file}"
+
+    def find(self, sweep_id: str) -> str | None:
+        running = [number for number, state in _attempts(self._client(), sweep_id).items() if not state.is_over]
+        return f"{sweep_id}.{running[0]}" if running else None
+
+    def submit(self, submission: Submission) -> str:
+        wheels = _wheels(submission)
+        client = self._client()
+        number = max(_attempts(client, submission.sweep_id), default=0) + 1
+        request = _request(submission, number=number)
+        with tempfile.TemporaryDirectory() as folder:
+            working = Path(folder) / "job"
+            working.mkdir()
+            (working / _SWEEP_FILE).write_text(submission.sweep_file)
+            modules = [Path(folder) / wheel.filename for wheel in wheels]
+            for path, wheel in zip(modules, wheels, strict=True):
+                path.write_bytes(wheel.content)
+            packages = {"working_dir": str(working), "py_modules": list(map(str, modules))}
+            with _refused():
+                return client.submit_job(**{**request, "runtime_env": {**request["runtime_env"], **packages}})
+
+    def status(self, handle: str) -> State:
+        client = self._client()
+        try:
+            return _STATES[client.get_job_status(handle).value]
+        except RuntimeError as error:
+            if "404" in str(error):
+                return State.GONE
+            raise SubmitError(_one_line(error)) from error
+
+    def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
+        client = self._client()
+        if not follow:
+            with _refused():
+                yield from client.get_job_logs(handle).splitlines()
+            return
+        rest = ""
+        for chunk in _tail(client, handle):
+            *lines, rest = (rest + chunk).split("\n")
+            yield from lines
+        if rest:
+            yield rest
+
+    def cancel(self, handle: str) -> None:
+        with _refused():
+            self._client().stop_job(handle)
+
+    @property
+    def _address(self) -> str:
+        return self.address or os.environ.get("RAY_API_SERVER_ADDRESS") or "http://127.0.0.1:8265"
+
+    def _client(self) -> JobSubmissionClient:
+        """Raises ``SubmitError`` where nothing answers, or the token is missing or wrong."""
+        if not self._address.startswith(("http://", "https://")):
+            raise SubmitError(
+                f"address is {self._address!r}: wanted that of the cluster's dashboard, such as http://127.0.0.1:8265"
+            )
+        _check_token()
+        from ray.exceptions import AuthenticationError
+        from ray.job_submission import JobSubmissionClient
+
+        # what they pack and upload is no news
+        for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging"):
+            logging.getLogger(f"ray.{name}").setLevel(logging.ERROR)
+        shown = without_credentials(self._address)
+        try:
+            return JobSubmissionClient(self._address)
+        except ConnectionError as error:
+            raise SubmitError(
+                f"no Ray cluster answers at {shown}: give the address of its dashboard, for instance through a tunnel"
+            ) from error
+        except AuthenticationError as error:
+            token = "it does not take this one" if _has_token() else "none was given"
+            raise SubmitError(
+                f"the Ray cluster at {shown} wants a token and {token}: set RAY_AUTH_MODE=token, and "
+                "RAY_AUTH_TOKEN_PATH to a file that holds the cluster's"
+            ) from error
+        except (RuntimeError, OSError) as error:
+            raise SubmitError(f"{shown}: {_one_line(error)}") from error
+
+
+def _request(submission: Submission, *, number: int) -> dict[str, Any]:
+    """What the Jobs API is asked, but for the packages."""
+    arguments = submission.arguments(_SWEEP_FILE)
+    return {
+        "submission_id": f"{submission.sweep_id}.{number}",
+        # without the working directory on the path: a stray module there could hide one of ours
+        "entrypoint": shlex.join(["python", "-P", "-m", "orchestrator", *arguments]),
+        "metadata": {"ratefront.sweep_id": submission.sweep_id, "ratefront.storage": submission.storage},
+        "runtime_env": {"env_vars": dict(submission.env)} if submission.env else {},
+    }
+
+
+def _wheels(submission: Submission) -> list[Wheel]:
+    """Raises ``SubmitError`` where one is too large to travel."""
+    wheels = [submission.wheel]
+    if submission.own:
+        wheels.append(pack("own", "0", submission.own))
+    for wheel in wheels:
+        if len(wheel.content) > _LARGEST:
+            largest = max(submission.own, key=lambda path: len(submission.own[path]))
+            raise SubmitError(
+                f"your own modules are {format_size(len(wheel.content))}: wanted at most {format_size(_LARGEST)}; "
+                f"keep data out of their folders, such as {largest}"
+            )
+    return wheels
+
+
+def _attempts(client: JobSubmissionClient, sweep_id: str) -> dict[int, State]:
+    """How each submission of a sweep stands, by its number, the newest first."""
+    found = {}
+    with _refused():
+        for job in client.list_jobs():
+            name, _, number = (job.submission_id or "").rpartition(".")
+            if name == sweep_id and number.isdecimal():
+                found[int(number)] = _STATES[job.status.value]
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _tail(client: JobSubmissionClient, handle: str) -> Iterator[str]:
+    """What the job says, as it says it."""
+    loop = asyncio.new_event_loop()
+    chunks = aiter(client.tail_job_logs(handle))
+    try:
+        with _refused(), contextlib.suppress(StopAsyncIteration):
+            while True:
+                yield loop.run_until_complete(anext(chunks))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def _has_token() -> bool:
+    return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
+
+
+def _check_token() -> None:
+    """Raises ``SubmitError`` where a token is given that Ray would not use, or find."""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if _has_token() and os.environ.get("RAY_AUTH_MODE") != "token":
+        raise SubmitError("a token of Ray's is given and RAY_AUTH_MODE is not 'token': set it, or Ray will not use it")
+    if path and not os.environ.get("RAY_AUTH_TOKEN") and not os.access(path, os.R_OK):
+        raise SubmitError(f"RAY_AUTH_TOKEN_PATH is {path!r}, which cannot be read: wanted a file that holds the token")
+
+
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    """What the cluster says instead, in one line."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise SubmitError(f"the Ray cluster refused: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[-1].split()) if lines else type(error).__name__

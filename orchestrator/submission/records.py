@@ -1,0 +1,74 @@
+"""What was submitted from here: one small file for each, so that it can be asked about later."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.submission.base import SubmitError
+from trainers.record import read_json, write_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One submission."""
+
+    sweep_id: str
+    target: str
+    """Name of the submitter."""
+    settings: dict[str, Any]
+    """Of the submitter."""
+    handle: str
+    """Of the submitter, for this submission."""
+    storage: str
+    tracking_uri: str
+    submitted_at_s: float = field(default_factory=time.time)
+    """Seconds since 1970, UTC."""
+
+
+def folder() -> Path:
+    """``ratefront/jobs`` in the user's folder for state, ``XDG_STATE_HOME``."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "ratefront" / "jobs"
+
+
+def keep(job: Job) -> None:
+    """Remember a submission, in place of an earlier one of the same sweep to the same kind of target."""
+    write_json(folder() / f"{job.sweep_id}.{job.target}.json", asdict(job))
+
+
+def jobs() -> list[Job]:
+    """All of them, the newest last."""
+    return sorted(_read(), key=lambda job: job.submitted_at_s)
+
+
+def find_job(name: str | None) -> Job:
+    """The newest submission of a sweep, by its id or the beginning of it; of any sweep where ``name`` is None.
+
+    Raises:
+        SubmitError: there is none, or several sweeps begin so.
+    """
+    known = jobs()
+    matching = [job for job in known if name is None or job.sweep_id.startswith(name)]
+    exact = [job for job in matching if job.sweep_id == name] or matching
+    if not exact:
+        there = ", ".join(dict.fromkeys(job.sweep_id for job in reversed(known)))
+        raise SubmitError(
+            f"no sweep {name!r} was submitted from here: there is {there}" if known else "nothing was submitted yet"
+        )
+    names = list(dict.fromkeys(job.sweep_id for job in exact))
+    if name is not None and len(names) > 1:
+        raise SubmitError(f"{name!r} may be any of {', '.join(names)}: give more of it")
+    return exact[-1]
+
+
+def _read() -> Iterator[Job]:
+    for path in folder().glob("*.json"):
+        try:
+            yield Job(**read_json(path))
+        except (ValueError, TypeError) as error:
+            raise SubmitError(f"{path} is no record of a submission: remove it") from error

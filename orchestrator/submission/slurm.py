@@ -1,0 +1,193 @@
+"""Submits to Slurm: one job that starts a Ray of its own over its nodes, runs the sweep there, and takes it down.
+
+Where a site forbids that, ``array`` makes an array of independent jobs without Ray instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import Field
+
+from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, short_name
+from trainers.record import write_atomically
+
+_POLL_S = 2.0
+_STATES = {
+    **dict.fromkeys(
+        ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"), State.WAITING
+    ),
+    **dict.fromkeys(("SUSPENDED", "STOPPED", "PREEMPTED", "RESV_DEL_HOLD"), State.WAITING),
+    **dict.fromkeys(("RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING"), State.RUNNING),
+    "COMPLETED": State.FINISHED,
+    **dict.fromkeys(("CANCELLED", "REVOKED"), State.CANCELLED),
+}
+"""What Slurm calls otherwise has failed."""
+
+
+class Slurm(AbstractSubmitter):
+    """A Slurm cluster: ``sbatch`` is on the PATH, and its nodes see the storage folder, this folder and this
+    environment."""
+
+    nodes: int = Field(default=1, ge=1)
+    cpus_per_node: int = Field(default=4, ge=1)
+    gpus_per_node: int = Field(default=0, ge=0)
+    mem: str = ""
+    """Of a node, as ``sbatch --mem`` takes it."""
+    time: str = ""
+    """Limit, as ``sbatch --time`` takes it; a sweep that needs longer is queued again."""
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    array: int = Field(default=0, ge=0)
+    """Without Ray: this many independent jobs, each with the cores and GPUs of a node; 0 is one job with Ray."""
+
+    def script(self) -> str:
+        """What ``sbatch`` is given."""
+        options = {
+            "job-name": "ratefront",
+            "nodes": 1 if self.array else self.nodes,
+            "ntasks-per-node": 1,
+            "cpus-per-task": self.cpus_per_node,
+            "gpus-per-node": self.gpus_per_node or "",
+            "mem": self.mem,
+            "time": self.time,
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "array": f"0-{self.array - 1}" if self.array else "",
+        }
+        lines = [f"#SBATCH --{key}={value}" for key, value in options.items() if value != ""]
+        lines += ["#SBATCH --open-mode=append", "#SBATCH --requeue"]
+        if not self.array:
+            lines.append("#SBATCH --signal=B:USR1@120")
+        body = "slurm_array.sh" if self.array else "slurm_ray.sh"
+        text = files("orchestrator.submission").joinpath(body).read_text()
+        return "\n".join(["#!/bin/sh", *lines, text])
+
+    def render(self, submission: Submission) -> str:
+        environment = "".join(f"{key}={shlex.quote(value)} " for key, value in submission.env.items())
+        commands = [f"{environment}{shlex.join(self._command(submission))}"]
+        if self.array:
+            commands.append(shlex.join(self._afterwards(submission, "ID")))
+        shown = [f"--- {path}\n{text}" for path, text in self._files(submission).items()]
+        return "\n".join([*commands, *shown])
+
+    def find(self, sweep_id: str) -> str | None:
+        queue = ["squeue", "--me", "--noheader", "--array-unique", f"--name={_name(sweep_id)}", "--format=%A %k"]
+        found = [line.split(maxsplit=1) for line in _run(queue).splitlines()]
+        folders = {where for _, where in found}
+        return f"{folders.pop()}/{'+'.join(dict.fromkeys(number for number, _ in found))}" if folders else None
+
+    def submit(self, submission: Submission) -> str:
+        for path, text in self._files(submission).items():
+            write_atomically(path, text.encode())
+        scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        environment = {**os.environ, "PATH": scripts, **submission.env}
+        numbers = [_number(_run(self._command(submission), environment))]
+        if self.array:
+            numbers.append(_number(_run(self._afterwards(submission, numbers[0]), environment)))
+        return f"{_folder(submission)}/{'+'.join(numbers)}"
+
+    def status(self, handle: str) -> State:
+        numbers = ",".join(_numbers(handle))
+        # a cluster need not keep accounts; the queue shows for some minutes what has ended
+        for command in (
+            ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={numbers}"],
+            ["sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={numbers}"],
+        ):
+            asked = subprocess.run(command, capture_output=True, text=True, check=False)
+            states = [_STATES.get(line.split()[0], State.FAILED) for line in asked.stdout.splitlines() if line.strip()]
+            if asked.returncode == 0 and states:
+                return _joint(states)
+        return State.GONE
+
+    def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
+        folder, read = Path(handle).parent, dict[Path, int]()
+        while True:
+            is_last = not follow or self.status(handle).is_over
+            for number in _numbers(handle):
+                for path in sorted(folder.glob(f"{number}*.out")):
+                    with path.open("rb") as stream:
+                        stream.seek(read.get(path, 0))
+                        content = stream.read()
+                    whole = content if is_last else content[: content.rfind(b"\n") + 1]
+                    read[path] = read.get(path, 0) + len(whole)
+                    yield from whole.decode(errors="replace").splitlines()
+            if is_last:
+                return
+            time.sleep(_POLL_S)
+
+    def cancel(self, handle: str) -> None:
+        _run(["scancel", *_numbers(handle)])
+
+    def _command(self, submission: Submission) -> list[str]:
+        folder = _folder(submission)
+        places = ["--storage", submission.storage]
+        if not self.array:  # parts are logged when all are done
+            places += ["--tracking-uri", submission.tracking_uri, "--json-lines"]
+        output = "%A_%a.out" if self.array else "%j.out"
+        script, sweep_file = (str(folder / name) for name in ("sweep.sbatch", "sweep.yaml"))
+        return [*_sbatch(submission), f"--output={folder / output}", script, sweep_file, *places]
+
+    def _afterwards(self, submission: Submission, number: str) -> list[str]:
+        """Logs and draws what the array left."""
+        places = ["--storage", submission.storage, "--tracking-uri", submission.tracking_uri]
+        command = shlex.join(["ratefront", "sync", submission.sweep_id, *places])
+        limits = [f"--{key}={value}" for key in ("partition", "account", "qos") if (value := getattr(self, key))]
+        output = f"--output={_folder(submission) / '%j.out'}"
+        return [*_sbatch(submission), *limits, output, f"--dependency=afterany:{number}", f"--wrap={command}"]
+
+    def _files(self, submission: Submission) -> Mapping[Path, str]:
+        folder = _folder(submission)
+        return {folder / "sweep.sbatch": self.script(), folder / "sweep.yaml": submission.sweep_file}
+
+
+def _folder(submission: Submission) -> Path:
+    """For what is submitted and what it says; a folder of sweeps has no other without ``sweep.yaml``'s trials."""
+    return Path(submission.storage) / "submitted" / submission.sweep_id
+
+
+def _name(sweep_id: str) -> str:
+    return f"ratefront-{short_name(sweep_id, longest=60)}"
+
+
+def _sbatch(submission: Submission) -> list[str]:
+    """The comment lets ``find`` tell where a job writes."""
+    return ["sbatch", "--parsable", f"--job-name={_name(submission.sweep_id)}", f"--comment={_folder(submission)}"]
+
+
+def _number(said: str) -> str:
+    return said.strip().partition(";")[0]  # "42;cluster" where there are several
+
+
+def _numbers(handle: str) -> list[str]:
+    return Path(handle).name.split("+")
+
+
+def _joint(states: Sequence[State]) -> State:
+    """Of several jobs that are one submission."""
+    order = (State.RUNNING, State.WAITING, State.FAILED, State.CANCELLED, State.FINISHED)
+    return next(state for state in order if state in states)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """What it prints.
+
+    Raises:
+        SubmitError: it failed, or is not here.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    except OSError as error:
+        raise SubmitError(f"{command[0]} does not start: submit from a machine of the Slurm cluster") from error
+    if done.returncode:
+        raise SubmitError(f"{command[0]}: {' '.join(done.stderr.split())}")
+    return done.stdout
