@@ -17,7 +17,7 @@ export RAY_health_check_timeout_ms=1000 RAY_health_check_failure_threshold=3
 export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # nothing is left to be drained when the driver has ended
 
 port=$((20000 + SLURM_JOB_ID % 10000))
-folder=/tmp/ratefront-$(id -u)-$SLURM_JOB_ID # short: sockets lie in it
+folder=$(mktemp -d /tmp/rf-XXXXXX) # short: sockets lie in it
 cpus=${SLURM_CPUS_PER_TASK:-1}
 gpus=${SLURM_GPUS_ON_NODE:-0}
 started="" # pids
@@ -34,7 +34,6 @@ end() {
 trap end EXIT
 trap 'exit 143' TERM
 
-mkdir -m 700 "$folder"
 ray start --head --port="$port" --block --temp-dir="$folder" --num-cpus="$cpus" --num-gpus="$gpus" \
     --min-worker-port=0 --max-worker-port=0 --include-dashboard=false --disable-usage-stats >"$folder/start.log" 2>&1 &
 head=$!
@@ -59,7 +58,7 @@ ratefront sweep "$@" --resume --address "$address" &
 driver=$!
 started="$driver $started"
 # 120 s before the time limit: trials have their checkpoints, MLflow is brought up to date, and the job queues again
-trap 'kill -TERM "$driver"; wait "$driver" || true; scontrol requeue "$SLURM_JOB_ID"; sleep 60' USR1
+trap 'end; exec scontrol requeue "$SLURM_JOB_ID"' USR1
 code=0
 wait "$driver" || code=$?
 exit "$code"
