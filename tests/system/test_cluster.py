@@ -1,0 +1,142 @@
+"""A sweep on a real Ray cluster of several nodes: submitted with its code, watched, and not stopped by lost nodes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.journal import Journal
+from tests.console import PROGRAM, call
+from tests.system.ray_cluster import Cluster, ray_cluster
+from tests.system.serving import wait_for
+from tests.system.test_slurm import OWN
+
+pytestmark = pytest.mark.system
+
+SWEEP = {
+    "task": "digits",
+    "architecture": {"name": "own:net", "width": 16},
+    "method": {"name": "epr", "lam": [0.03, 0.1, 0.2, 0.3]},
+    "steps": 16_000,
+}
+
+
+class Site:
+    """Where sweeps are submitted from, and a folder that all nodes see."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster, self.folder = cluster, folder
+        self.storage, self.tracking_uri = folder / "shared", f"sqlite:///{folder}/mlflow.db"
+        (folder / "own.py").write_text(OWN)
+
+    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        environment = environment or self.cluster.environment
+        return self.cluster.network.run(PROGRAM, *arguments, cwd=self.folder, env=environment, timeout=300)
+
+    def submit(self, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        places = ["--storage", str(self.storage), "--tracking-uri", self.tracking_uri]
+        return self.call("submit", f"{name}.yaml", "--to", "ray", *places, **environment)
+
+    def write(self, name: str, **changes: Any) -> None:
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump({**SWEEP, **changes}))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="rc-") as folder, ray_cluster(Path(folder)) as cluster:
+        yield Site(cluster, tmp_path_factory.mktemp("site"))
+
+
+def id_of(said: str) -> str:
+    found = re.match(r"(?:submitted )?sweep ([^: ]+)", said)
+    assert found is not None, said
+    return found[1]
+
+
+def test_without_the_token_nobody_gets_in(site: Site) -> None:
+    site.write("none")
+    refused = site.submit("none", **site.cluster.anonymous)
+    assert refused.returncode == 2
+    assert "wants a token and none was given: set RAY_AUTH_MODE=token" in refused.stderr
+    wrong = {**site.cluster.anonymous, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    assert "it does not take this one" in site.submit("none", **wrong).stderr
+
+
+def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site) -> None:
+    site.write("lost")
+    first, second = site.cluster.add(), site.cluster.add()
+    submitted = site.submit("lost")
+    assert submitted.returncode == 0, submitted.stderr
+    assert submitted.stderr == ""
+    sweep_id = id_of(submitted.stdout)
+    assert "is there already" in site.submit("lost").stdout
+    journal = Journal(site.storage / sweep_id)
+    wait_for(lambda: first.is_training and second.is_training, 120)
+    wait_for(lambda: len(list(journal.directory.glob("trials/*/checkpoint.pt"))) == 2, 60)
+
+    site.cluster.add()
+    killed_s = _until_it_goes_on(journal, first.kill)
+    wait_for(lambda: second.is_training and len(_reported(journal)) == 2, 60)
+    hung_s = _until_it_goes_on(journal, second.hang)
+    print(f"trials went on {killed_s:.1f} s after a node was killed, {hung_s:.1f} s after one hung")
+
+    followed = site.call("attach", sweep_id)
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    assert f"sweep {sweep_id}: 4 of 4 trials finished" in followed.stdout
+    (listed,) = (job for job in json.loads(site.call("jobs", "--json").stdout) if job["sweep_id"] == sweep_id)
+    assert (listed["state"], listed["target"]) == ("finished", "ray")
+    ours = json.loads((journal.trial_directory("0000-epr-s0") / "trial.json").read_text())["environment"]
+    assert "+g" in ours["version.ratefront"]  # the wheel's, not the one that is installed
+
+    alone = site.folder / "alone"  # the same sweep where nothing is lost
+    quiet = call(site.folder, "sweep", "lost.yaml", "--storage", str(alone), "--tracking-uri", f"sqlite:///{alone}.db")
+    assert quiet.returncode == 0, quiet.stderr
+    assert _digests(journal) == _digests(Journal(alone / sweep_id))
+
+
+def _until_it_goes_on(journal: Journal, lose: Callable[[], None]) -> float:
+    """Lose a node whose trial has a checkpoint; returns after how many seconds that trial reported again.
+
+    It went on from where it was: the first step that it reports is not that of a beginning.
+    """
+    before = _reported(journal)
+    grown_s = dict.fromkeys(before, time.monotonic())
+    seen = dict(before)
+    lose()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        now = _reported(journal)
+        for trial_id, steps in now.items():
+            if trial_id not in before or len(steps) == len(seen[trial_id]):
+                continue
+            gap_s = time.monotonic() - grown_s[trial_id]
+            if gap_s > 2:  # a report takes a tenth of a second
+                assert steps[len(seen[trial_id])] > 2 * steps[0]
+                return gap_s
+            grown_s[trial_id], seen[trial_id] = time.monotonic(), steps
+    raise AssertionError(f"no trial stopped and went on within a minute: {_reported(journal)}")
+
+
+def _reported(journal: Journal) -> dict[str, list[int]]:
+    """Steps that trials have reported, in the order of their reports, of those that have a checkpoint."""
+    found = {}
+    for path in journal.directory.glob("trials/*/checkpoint.pt"):
+        text = (path.parent / "progress.jsonl").read_text()
+        whole = text[: text.rfind("\n") + 1].splitlines()
+        found[path.parent.name] = [json.loads(line)["step"] for line in whole if line]
+    return found
+
+
+def _digests(journal: Journal) -> dict[str, list[str]]:
+    records = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
+    return {key: [point.sha256 for point in record.points] for key, record in records.items() if record}
