@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _HEALTH = {  # as infra/ ships them
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
 }
-_ADDRESS = "127.0.0.1:6379"
+ADDRESS = "127.0.0.1:6379"
 
 
 class Node:
@@ -55,12 +56,14 @@ class Cluster:
         self.environment = {**self.anonymous, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self._num_nodes = 0
         self._start("--head", "--port=6379", "--dashboard-port=8265", "--num-cpus=0")
-        wait_for(lambda: self._ray("health-check", "--address", _ADDRESS), 60)
+        wait_for(lambda: self._ray("health-check", "--address", ADDRESS), 60)
+        connect = "import socket; socket.create_connection(('127.0.0.1', 8265)).close()"
+        wait_for(lambda: network.run(sys.executable, "-c", connect).returncode == 0, 60)
 
-    def add(self, *, num_gpus: int = 0) -> Node:
-        """With one core; it has joined."""
+    def add(self, *, num_cpus: int = 1, num_gpus: int = 0) -> Node:
+        """It has joined. What it says it has, Ray believes."""
         before = self._num_alive()
-        node = self._start(f"--address={_ADDRESS}", "--num-cpus=1", f"--num-gpus={num_gpus}")
+        node = self._start(f"--address={ADDRESS}", f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}")
         wait_for(lambda: self._num_alive() > before, 60)
         return node
 
@@ -84,7 +87,7 @@ class Cluster:
         return Node(process.pid)
 
     def _num_alive(self) -> int:
-        listed = self.network.run("ray", "status", "--address", _ADDRESS, env=self.environment)
+        listed = self.network.run("ray", "status", "--address", ADDRESS, env=self.environment)
         return listed.stdout.partition("Pending:")[0].count(" node_")
 
     def _ray(self, *arguments: str) -> bool:
