@@ -1,7 +1,8 @@
-"""Between Ray Tune and whoever shows a sweep: what trials do, told to the board and to the view."""
+"""Between Ray Tune and whoever shows a sweep: what trials do, told to the board and to the views."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -18,8 +19,8 @@ _REPORTED = [item.name for item in fields(Progress)]
 class Follower(tune.Callback):
     """Ray Tune's callback; what was measured it reads from the journal."""
 
-    def __init__(self, board: Board, view: AbstractView, journal: Journal) -> None:
-        self._board, self._view, self._journal = board, view, journal
+    def __init__(self, board: Board, views: Sequence[AbstractView], journal: Journal) -> None:
+        self._board, self._views, self._journal = board, views, journal
 
     def __getstate__(self) -> dict[str, object]:
         # Tune pickles its callbacks for a restore of its own, which is never used here.
@@ -28,14 +29,16 @@ class Follower(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         trial_id = trial.config["trial_id"]
         self._board.start(trial_id, trial.config["config"])
-        self._view.on_start(self._board, trial_id)
+        for view in self._views:
+            view.on_start(self._board, trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         trial_id = trial.config["trial_id"]
         self._board.report(trial_id, {name: result[name] for name in _REPORTED})
-        self._view.on_report(self._board, trial_id)
+        for view in self._views:
+            view.on_report(self._board, trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._end(trial)
@@ -51,4 +54,5 @@ class Follower(tune.Callback):
         ended = self._journal.ended(trial_id)  # none: it is tried again, or was interrupted
         self._board.end(trial_id, ended)
         if ended is not None:
-            self._view.on_end(self._board, trial_id, ended)
+            for view in self._views:
+                view.on_end(self._board, trial_id, ended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -229,6 +230,7 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
     from orchestrator.follower import Follower
     from orchestrator.proposer import Proposer
     from orchestrator.stopper import Stopper
+    from orchestrator.views.gauges import Gauges
 
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
@@ -245,7 +247,10 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
         tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
         lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
     )
-    with drained(tracker), view.shown(board):
+    views = [view, Gauges()] if place.address else [view]
+    with drained(tracker), contextlib.ExitStack() as shown:
+        for one in views:
+            shown.enter_context(one.shown(board))
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -258,7 +263,7 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
             run_config=tune.RunConfig(
                 name="ray",
                 storage_path=str(journal.directory),
-                callbacks=[Follower(board, view, journal)],
+                callbacks=[Follower(board, views, journal)],
                 # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
                 failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
                 verbose=0,

@@ -27,7 +27,7 @@ SWEEP = {
     "task": "digits",
     "architecture": {"name": "own:net", "width": 16},
     "method": {"name": "epr", "lam": [0.03, 0.1]},
-    "steps": 24_000,
+    "steps": 30_000,
 }
 
 
@@ -82,6 +82,8 @@ def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site)
     assert "is there already" in site.submit("lost").stdout
     journal = Journal(site.storage / sweep_id)
     wait_for(lambda: first.is_training and second.is_training, 120)
+    counted = {"running": 2.0, "waiting": 0.0, "finished": 0.0, "failed": 0.0, "stopped": 0.0}
+    wait_for(lambda: _metrics(site, sweep_id) == counted, 30)
     wait_for(lambda: len(list(journal.directory.glob("trials/*/checkpoint.pt"))) == 2, 60)
 
     for _ in range(2):  # free, while the other two train
@@ -104,6 +106,21 @@ def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site)
     quiet = call(site.folder, "sweep", "lost.yaml", "--storage", str(alone), "--tracking-uri", f"sqlite:///{alone}.db")
     assert quiet.returncode == 0, quiet.stderr
     assert _digests(journal) == _digests(Journal(alone / sweep_id))
+
+
+def _metrics(site: Site, sweep_id: str) -> dict[str, float]:
+    """Trials by state, as Prometheus would read them of the head."""
+    listed = json.loads((site.cluster.folder / "1" / "prom_metrics_service_discovery.json").read_text())
+    fetch = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+    found: dict[str, float] = {}
+    for target in listed[0]["targets"]:
+        said = site.cluster.network.run(sys.executable, "-c", fetch, f"http://{target}/metrics").stdout
+        for line in said.splitlines():
+            if line.startswith("ray_ratefront_trials{") and f'sweep_id="{sweep_id}"' in line:
+                state = re.search(r'state="(\w+)"', line)
+                assert state is not None, line
+                found[state[1]] = float(line.split()[-1])
+    return found
 
 
 _HALVES = """
