@@ -98,6 +98,7 @@ def test_a_sweep_whose_time_is_up_is_queued_again_and_goes_on(site: Site) -> Non
     kept = {path: path.read_bytes() for path in site.journal(sweep_id).directory.glob("trials/*/ended.json")}
     assert site.call("scancel", "--batch", "--signal=USR1", number).returncode == 0  # as Slurm does 120 s before
     wait_for(lambda: site.state(sweep_id) == "waiting", 60)
+    assert site.runs("long")["sweep", "KILLED"] == 1  # it was given the time to say goodbye
 
     followed = site.call(PROGRAM, "attach", sweep_id)
     assert followed.returncode == 0, followed.stdout + followed.stderr
