@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.journal import Journal
 from orchestrator.space import identity
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 def sharing(directory: Path) -> Iterator[None]:
     """Work on the sweep beside others that share it, while nobody holds it."""
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SweepError(f"sweep {directory.name} is being run by another process") from error
+    with (directory / "lock").open("a+") as lock:  # NFS shares only what may be read
+        _lock(lock, fcntl.LOCK_SH, directory)
         yield
 
 
@@ -33,16 +30,22 @@ def only_one(directory: Path) -> Iterator[None]:
     """Hold the sweep, so that a second process cannot run it at the same time. A kill releases it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SweepError(f"sweep {directory.name} is being run by another process") from error
+        _lock(lock, fcntl.LOCK_EX, directory)
         try:
             yield
         finally:
             if [path.name for path in directory.iterdir()] == ["lock"]:  # it never began
                 (directory / "lock").unlink()
                 directory.rmdir()
+
+
+def _lock(lock: TextIO, kind: int, directory: Path) -> None:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SweepError(f"sweep {directory.name} is being run by another process") from error
+    except OSError as error:
+        raise SweepError(f"cannot lock {directory}: {error.strerror}; its disk must be mounted with locks") from error
 
 
 def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.board import Board
-from orchestrator.guards import check_here, sharing
+from orchestrator.guards import check_here, check_identity, sharing
 from orchestrator.journal import Journal
 from orchestrator.space import identity
 from orchestrator.study import Study
@@ -30,6 +30,11 @@ class _Totals:
     num_trials: int
     num_skipped: int = 0
     train_s: float = 0.0
+
+
+def can_be_parted(sweep: Sweep) -> bool:
+    """Whether its trials may know nothing of each other."""
+    return not (sweep.searcher.is_adaptive or sweep.scheduler["name"] != "none" or sweep.budget.is_set)
 
 
 def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: Path, view: AbstractView) -> Board:
@@ -52,7 +57,7 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: 
     """
     if not 0 <= number < of:
         raise SweepError(f"part {number} of {of}: wanted 0 to {of - 1}")
-    if sweep.searcher.is_adaptive or sweep.scheduler["name"] != "none" or sweep.budget.is_set:
+    if not can_be_parted(sweep):
         raise SweepError(
             "parts know nothing of each other: wanted a search that is fixed in advance, such as --set search=grid, "
             "no scheduler and no budget"
@@ -60,6 +65,7 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: 
     journal = Journal((storage / sweep.sweep_id).resolve())
     with sharing(journal.directory):
         trials = Study(sweep, journal).trials[number::of]
+        check_identity(sweep.sweep_id, trials, journal, {})
         tasks = check_here(trials) if trials else {}
         journal.begin_sweep(sweep.to_yaml())
         ended = {trial.trial_id: journal.ended(trial.trial_id) for trial in trials if journal.is_over(trial.trial_id)}

@@ -81,10 +81,13 @@ def submit(
     if dry_run:
         typer.echo(submitter.render(submission))
         return
-    found = submitter.find(submission.sweep_id)
-    if found is not None:
-        typer.echo(f"sweep {submission.sweep_id} is there already: {target} {found}")
+    found = submitter.find(submission)
     handle = found or submitter.submit(submission)
+    typer.echo(
+        f"sweep {submission.sweep_id} is there already: {target} {handle}"
+        if found
+        else f"submitted sweep {submission.sweep_id}: {target} {handle}"
+    )
     job = Job(
         sweep_id=submission.sweep_id,
         target=target,
@@ -94,8 +97,6 @@ def submit(
         tracking_uri=submission.tracking_uri,
     )
     keep(job)
-    if found is None:
-        typer.echo(f"submitted sweep {job.sweep_id}: {target} {handle}")
     if watch or isinstance(submitter, InProcess):  # that is over
         _follow(job, submitter)
     elif found is None:
@@ -184,7 +185,7 @@ def cancel(sweep: Sweep = None) -> None:
         typer.echo(f"sweep {job.sweep_id} is {state.value} already")
         return
     submitter.cancel(job.handle)
-    typer.echo(f"cancelled sweep {job.sweep_id}: {job.target} {job.handle}")
+    typer.echo(f"cancelled sweep {job.sweep_id}: {job.target} {job.handle}; submitting it again goes on")
 
 
 def _follow(job: Job, submitter: AbstractSubmitter) -> None:

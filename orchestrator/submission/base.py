@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import abc
 import enum
+import getpass
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +51,14 @@ class Submission:
     """The user's own modules: content by path from the folder that is to be importable."""
     wheel: Wheel
     """ratefront itself."""
+    can_be_parted: bool = True
+    """Whether its trials may know nothing of each other."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs where the sweep would leave something else, or leave it elsewhere, or is another person's."""
+        content = [getpass.getuser(), self.storage, self.tracking_uri, self.sweep_file, sorted(self.env.items())]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
     def arguments(self, sweep_file: str, *, address: str = "auto") -> list[str]:
         """Of ``ratefront``, to run the sweep on the cluster; the same again goes on where it stopped."""
@@ -67,8 +78,12 @@ class AbstractSubmitter(Frozen, abc.ABC):
         """All that ``submit`` would send or write, to be read; asks nobody and changes nothing."""
 
     @abc.abstractmethod
-    def find(self, sweep_id: str) -> str | None:
-        """The handle under which a sweep waits or runs there."""
+    def find(self, submission: Submission) -> str | None:
+        """The handle under which a sweep waits or runs there.
+
+        Raises:
+            SubmitError: it does, and not as it would be submitted now.
+        """
 
     @abc.abstractmethod
     def submit(self, submission: Submission) -> str:
@@ -89,6 +104,19 @@ class AbstractSubmitter(Frozen, abc.ABC):
     @abc.abstractmethod
     def cancel(self, handle: str) -> None:
         """End it. What has finished is kept, and submitting the sweep again goes on."""
+
+
+def check_same(submission: Submission, fingerprint: str) -> None:
+    """Refuse to take another submission of the same sweep for this one.
+
+    Raises:
+        SubmitError: it is another.
+    """
+    if fingerprint != submission.fingerprint:
+        raise SubmitError(
+            f"sweep {submission.sweep_id} is there already, with another storage, tracking, budget or resources, or as "
+            "somebody else's: cancel that one first, or give this one another --name"
+        )
 
 
 def short_name(sweep_id: str, *, longest: int) -> str:

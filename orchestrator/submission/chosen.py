@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from analysis.addresses import sqlite_path, without_credentials
 from orchestrator.document import parse_yaml
+from orchestrator.part import can_be_parted
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError
 from orchestrator.submission.code import own_modules, ratefront_wheel
@@ -19,7 +20,8 @@ from orchestrator.submission.records import Job
 from orchestrator.sweep import Sweep
 from trainers.lookup import nearest
 
-_SECRET = re.compile(r"TOKEN|PASSWORD|SECRET|CREDENTIAL|_KEY$", re.IGNORECASE)
+_SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
+_PASSWORD = re.compile(r"[?&]password=", re.IGNORECASE)
 
 
 def choose(to: str, settings: Iterable[str]) -> tuple[str, AbstractSubmitter]:
@@ -37,14 +39,17 @@ def choose(to: str, settings: Iterable[str]) -> tuple[str, AbstractSubmitter]:
         if not isinstance(document, Mapping) or "to" not in document:
             raise SubmitError(f"{to}: wanted a mapping with 'to: {'|'.join(SUBMITTERS)}' and settings")
         document = dict(document)
+    target = str(document.pop("to"))
+    if target not in SUBMITTERS:
+        raise SubmitError(f"unknown target {target!r}{nearest(target, SUBMITTERS)}")
+    known = SUBMITTERS[target].model_fields
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not (key and equals):
             raise SubmitError(f"--with {setting!r}: wanted key=value, such as nodes=4")
-        document[key] = parse_yaml(text, source=f"--with {key}")
-    target = str(document.pop("to"))
-    if target not in SUBMITTERS:
-        raise SubmitError(f"unknown target {target!r}{nearest(target, SUBMITTERS)}")
+        # YAML has a number for 12:00:00
+        is_text = key in known and known[key].annotation is str
+        document[key] = text if is_text else parse_yaml(text, source=f"--with {key}")
     return target, _build(target, document)
 
 
@@ -74,7 +79,7 @@ def prepare(
         raise SubmitError(f"--storage is {storage!r}: wanted a whole path, since it is one of the cluster")
     if not uri:
         raise SubmitError("give --tracking-uri the address of MLflow as the cluster sees it, such as http://host:5000")
-    if without_credentials(uri) != uri:
+    if _holds_password(uri):
         raise SubmitError(
             "--tracking-uri holds a password, which everybody would see: give the cluster "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in its environment or secrets"
@@ -90,7 +95,12 @@ def prepare(
         env=_environment(env),
         own=own_modules(folder.resolve(), include),
         wheel=ratefront_wheel(),
+        can_be_parted=can_be_parted(sweep),
     )
+
+
+def _holds_password(address: str) -> bool:
+    return without_credentials(address) != address or bool(_PASSWORD.search(address))
 
 
 def _environment(given: Iterable[str]) -> dict[str, str]:
@@ -99,7 +109,7 @@ def _environment(given: Iterable[str]) -> dict[str, str]:
         key, equals, value = item.partition("=")
         if not re.fullmatch(r"[A-Za-z_]\w*", key) or not equals:
             raise SubmitError(f"--env {item!r}: wanted KEY=VALUE, such as RATEFRONT_DATA=/shared/data")
-        if _SECRET.search(key):
+        if _SECRET.search(key) or _holds_password(value):
             raise SubmitError(
                 f"--env {key} seems secret, and would be seen: give the cluster a secret or a file of its own"
             )
@@ -116,5 +126,8 @@ def _build(target: str, settings: dict[str, Any]) -> AbstractSubmitter:
         where = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             raise SubmitError(f"{target} has no setting {where!r}{nearest(where, kind.model_fields)}") from error
-        wanted = first["msg"].replace("Input should be", "wanted")
-        raise SubmitError(f"{target}: {where} is {first['input']!r}: {wanted}") from error
+        wanted = first["msg"].replace("Input should be", "wanted").removeprefix("Value error, ")
+        given = first["input"]
+        shown = without_credentials(given) if isinstance(given, str) else given
+        shown = f"{where} is {shown!r}: " if where else ""
+        raise SubmitError(f"{target}: {shown}{wanted}") from error

@@ -91,7 +91,8 @@ def _imported_from(folder: Path) -> Iterator[str]:
         if "." in name or name in _OURS or name == "__main__":
             continue
         places = [*getattr(module, "__path__", []), getattr(module, "__file__", None)]
-        if {folder / name, folder / f"{name}.py"} & {Path(place).resolve() for place in places if place}:
+        paths = [Path(place).absolute() for place in places if place]
+        if {folder / name, folder / f"{name}.py"} & {*paths, *(path.resolve() for path in paths)}:  # it may be a link
             yield name
 
 

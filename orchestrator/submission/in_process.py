@@ -24,7 +24,7 @@ class InProcess(AbstractSubmitter):
         command = shlex.join(["ratefront", *submission.arguments("sweep.yaml", address=self.address or "local")])
         return f"{command}  # in this process\n--- sweep.yaml\n{submission.sweep_file}"
 
-    def find(self, sweep_id: str) -> str | None:
+    def find(self, submission: Submission) -> str | None:
         return None  # it would not return before it is over
 
     def submit(self, submission: Submission) -> str:
@@ -49,10 +49,12 @@ class InProcess(AbstractSubmitter):
         return str(log)
 
     def status(self, handle: str) -> State:
+        from orchestrator.commands.outcome import exit_code
+
         if not Path(handle).is_file():
             return State.GONE
         ended = retell(self.logs(handle, follow=False), AbstractView(), otherwise=lambda line: None)
-        return State.FINISHED if ended and not ended["num_failed"] and ended["num_finished"] else State.FAILED
+        return State.FINISHED if ended is not None and exit_code(ended) == 0 else State.FAILED
 
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
         yield from Path(handle).read_text().splitlines()

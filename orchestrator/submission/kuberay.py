@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field
 
 from analysis.units import format_size
-from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, short_name
+from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same, short_name
 from orchestrator.submission.pods import SWEEPS, Pods
 
 _POLL_S = 3.0
@@ -27,7 +27,7 @@ _FINAL = {"SUCCEEDED": State.FINISHED, "FAILED": State.FAILED, "STOPPED": State.
 class KubeRay(AbstractSubmitter):
     """A namespace of a Kubernetes cluster with KubeRay, prepared as ``infra/kuberay`` does it; needs ``kubectl``.
 
-    A handle is the name of the RayJob."""
+    A handle is kubectl's context, a slash, and the name of the RayJob."""
 
     context: str = ""
     """Of ``kubectl``; empty: its current one."""
@@ -44,8 +44,8 @@ class KubeRay(AbstractSubmitter):
     """Kueue's local queue, which lets all pods in together, or none."""
     deadline_s: int = Field(default=7 * 24 * 3600, ge=60)
     """After which the whole job is ended, whatever it is at."""
-    retries: int = Field(default=3, ge=0)
-    """With a new cluster, when the head is lost; the sweep goes on."""
+    retries: int = Field(default=0, ge=0)
+    """With a new cluster, where the head was lost, and where a trial failed, which KubeRay cannot tell apart."""
 
     def manifests(self, submission: Submission) -> list[dict[str, Any]]:
         """What ``kubectl apply`` is given.
@@ -57,6 +57,7 @@ class KubeRay(AbstractSubmitter):
             raise SubmitError(f"--storage is {submission.storage!r}: wanted {SWEEPS}, where all pods have their volume")
         name = _name(submission.sweep_id)
         labels = {"app.kubernetes.io/name": "ratefront", "app.kubernetes.io/managed-by": "ratefront"}
+        labels["ratefront/fingerprint"] = submission.fingerprint
         metadata = {"name": name, "namespace": self.namespace, "labels": labels}
         keys = {f"own-{number}": path for number, path in enumerate(sorted(submission.own))}
         own = {key: base64.b64encode(submission.own[path]).decode() for key, path in keys.items()}
@@ -95,9 +96,13 @@ class KubeRay(AbstractSubmitter):
     def render(self, submission: Submission) -> str:
         return yaml.dump_all(self.manifests(submission), Dumper=_Dumper, sort_keys=False, width=120)
 
-    def find(self, sweep_id: str) -> str | None:
-        handle = _name(sweep_id)
-        return handle if not self.status(handle).is_over else None
+    def find(self, submission: Submission) -> str | None:
+        handle = f"{self._current()}/{_name(submission.sweep_id)}"
+        found = self._get(handle)
+        if found is None or _state(found.get("status", {})).is_over:
+            return None
+        check_same(submission, found["metadata"].get("labels", {}).get("ratefront/fingerprint", ""))
+        return handle
 
     def submit(self, submission: Submission) -> str:
         size = len(submission.sweep_file) + sum(map(len, submission.own.values()))
@@ -106,21 +111,31 @@ class KubeRay(AbstractSubmitter):
                 f"the sweep and your own modules are {format_size(size)}: wanted at most {format_size(_LARGEST)}; "
                 "build them into an image instead, and give it with --with image=..."
             )
-        handle = _name(submission.sweep_id)
+        text = self.render(submission)
+        context = self._current()
+        handle = f"{context}/{_name(submission.sweep_id)}"
         self.cancel(handle)  # an earlier one, which is over
-        self._kubectl("apply", "--filename=-", text=self.render(submission))
+        self._kubectl(context, "create", "--filename=-", text=text)  # apply would keep a second copy, and has no room
         return handle
 
     def status(self, handle: str) -> State:
-        answer = self._kubectl("get", "rayjobs.ray.io", handle, "--ignore-not-found", "--output=json")
-        if not answer.strip():
-            return State.GONE
-        return _state(json.loads(answer).get("status", {}))
+        found = self._get(handle)
+        return State.GONE if found is None else _state(found.get("status", {}))
 
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
-        while follow and self.status(handle) is State.WAITING:
-            time.sleep(_POLL_S)
-        command = [*self._command("logs", f"job/{handle}", "--tail=-1"), *(["--follow"] if follow else [])]
+        if not follow:
+            yield from self._said(handle)
+            return
+        while True:  # a retry begins anew
+            while (state := self.status(handle)) is State.WAITING:
+                time.sleep(_POLL_S)
+            yield from self._said(handle, "--follow")
+            if state.is_over:
+                return
+
+    def _said(self, handle: str, *options: str) -> Iterator[str]:
+        context, _, name = handle.rpartition("/")
+        command = self._command(context, "logs", f"job/{name}", "--tail=-1", *options)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -132,7 +147,18 @@ class KubeRay(AbstractSubmitter):
                 process.terminate()
 
     def cancel(self, handle: str) -> None:
-        self._kubectl("delete", f"rayjobs.ray.io/{handle}", f"configmaps/{handle}", "--ignore-not-found")
+        context, _, name = handle.rpartition("/")
+        self._kubectl(context, "delete", f"rayjobs.ray.io/{name}", f"configmaps/{name}", "--ignore-not-found")
+
+    def _get(self, handle: str) -> dict[str, Any] | None:
+        """The RayJob, or None."""
+        context, _, name = handle.rpartition("/")
+        answer = self._kubectl(context, "get", "rayjobs.ray.io", name, "--ignore-not-found", "--output=json")
+        return dict(json.loads(answer)) if answer.strip() else None
+
+    def _current(self) -> str:
+        """The context, which another shell may change before this one is asked again."""
+        return self.context or self._kubectl("", "config", "current-context").strip()
 
     def _cluster(self, pods: Pods) -> dict[str, Any]:
         scaling = {} if self.queue else {"enableInTreeAutoscaling": True, "autoscalerOptions": pods.autoscaler()}
@@ -162,11 +188,11 @@ class KubeRay(AbstractSubmitter):
     def _queue_label(self) -> dict[str, str]:
         return {"kueue.x-k8s.io/queue-name": self.queue} if self.queue else {}
 
-    def _command(self, *arguments: str) -> list[str]:
-        context = [f"--context={self.context}"] if self.context else []
-        return ["kubectl", *context, f"--namespace={self.namespace}", *arguments]
+    def _command(self, context: str, *arguments: str) -> list[str]:
+        there = [f"--context={context}", f"--namespace={self.namespace}"] if context else []
+        return ["kubectl", *there, *arguments]
 
-    def _kubectl(self, *arguments: str, text: str | None = None) -> str:
+    def _kubectl(self, context: str, *arguments: str, text: str | None = None) -> str:
         """What it prints.
 
         Raises:
@@ -174,7 +200,7 @@ class KubeRay(AbstractSubmitter):
         """
         try:
             done = subprocess.run(
-                self._command(*arguments), input=text, capture_output=True, text=True, check=False, timeout=120
+                self._command(context, *arguments), input=text, capture_output=True, text=True, check=False, timeout=120
             )
         except OSError as error:
             raise SubmitError("kubectl does not start: install it, and log in to the cluster") from error
@@ -200,7 +226,7 @@ _Dumper.add_representer(str, _text)
 
 
 def _name(sweep_id: str) -> str:
-    return short_name(sweep_id, longest=47)  # KubeRay's limit
+    return "rf-" + short_name(sweep_id, longest=44)  # KubeRay takes 47, of which the first is a letter
 
 
 def _state(status: Mapping[str, Any]) -> State:

@@ -13,12 +13,15 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, field_validator
+
 from analysis.addresses import without_credentials
 from analysis.units import format_size
-from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError
+from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same
 from orchestrator.submission.code import Wheel, pack
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _SWEEP_FILE = "sweep.yaml"
 _LARGEST = 100_000_000
 """Bytes of a package: all nodes load it through the head's memory; Ray itself gives up at some five times that."""
+_FAILURES: tuple[type[Exception], ...] = (RuntimeError, OSError)
 _STATES = {
     "PENDING": State.WAITING,
     "RUNNING": State.RUNNING,
@@ -39,24 +43,35 @@ _STATES = {
 class RayJobs(AbstractSubmitter):
     """A Ray cluster whose dashboard answers at ``address``."""
 
-    address: str = ""
-    """Such as http://127.0.0.1:8265, which is also the default; else RAY_API_SERVER_ADDRESS."""
+    address: str = Field(default_factory=lambda: os.environ.get("RAY_API_SERVER_ADDRESS") or "http://127.0.0.1:8265")
+
+    @field_validator("address")
+    @classmethod
+    def _is_shown(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("wanted that of the cluster's dashboard, such as http://127.0.0.1:8265")
+        if without_credentials(value) != value:
+            raise ValueError("it holds a password, which would be seen: wanted a token, in RAY_AUTH_TOKEN_PATH")
+        return value
 
     def render(self, submission: Submission) -> str:
         request = _request(submission, number=1)
         wheels = [f"{wheel.filename} ({format_size(len(wheel.content))})" for wheel in _wheels(submission)]
         environment: dict[str, Any] = {"working_dir": [_SWEEP_FILE], "py_modules": wheels, **request["runtime_env"]}
-        shown = {"address": self._address, **request, "runtime_env": environment}
+        shown = {"address": self.address, **request, "runtime_env": environment}
         return f"{json.dumps(shown, indent=1)}\n--- {_SWEEP_FILE}\n{submission.sweep_file}"
 
-    def find(self, sweep_id: str) -> str | None:
-        running = [number for number, state in _attempts(self._client(), sweep_id).items() if not state.is_over]
-        return f"{sweep_id}.{running[0]}" if running else None
+    def find(self, submission: Submission) -> str | None:
+        for attempt in _attempts(self._client(), submission.sweep_id):
+            if not attempt.state.is_over:
+                check_same(submission, attempt.fingerprint)
+                return f"{submission.sweep_id}.{attempt.number}"
+        return None
 
     def submit(self, submission: Submission) -> str:
         wheels = _wheels(submission)
         client = self._client()
-        number = max(_attempts(client, submission.sweep_id), default=0) + 1
+        number = max((attempt.number for attempt in _attempts(client, submission.sweep_id)), default=0) + 1
         request = _request(submission, number=number)
         with tempfile.TemporaryDirectory() as folder:
             working = Path(folder) / "job"
@@ -95,16 +110,8 @@ class RayJobs(AbstractSubmitter):
         with _refused():
             self._client().stop_job(handle)
 
-    @property
-    def _address(self) -> str:
-        return self.address or os.environ.get("RAY_API_SERVER_ADDRESS") or "http://127.0.0.1:8265"
-
     def _client(self) -> JobSubmissionClient:
         """Raises ``SubmitError`` where nothing answers, or the token is missing or wrong."""
-        if not self._address.startswith(("http://", "https://")):
-            raise SubmitError(
-                f"address is {self._address!r}: wanted that of the cluster's dashboard, such as http://127.0.0.1:8265"
-            )
         _check_token()
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
@@ -112,21 +119,21 @@ class RayJobs(AbstractSubmitter):
         # what they pack and upload is no news
         for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging"):
             logging.getLogger(f"ray.{name}").setLevel(logging.ERROR)
-        shown = without_credentials(self._address)
         try:
-            return JobSubmissionClient(self._address)
+            return JobSubmissionClient(self.address)
         except ConnectionError as error:
             raise SubmitError(
-                f"no Ray cluster answers at {shown}: give the address of its dashboard, for instance through a tunnel"
+                f"no Ray cluster answers at {self.address}: give the address of its dashboard, "
+                "for instance through a tunnel"
             ) from error
         except AuthenticationError as error:
             token = "it does not take this one" if _has_token() else "none was given"
             raise SubmitError(
-                f"the Ray cluster at {shown} wants a token and {token}: set RAY_AUTH_MODE=token, and "
+                f"the Ray cluster at {self.address} wants a token and {token}: set RAY_AUTH_MODE=token, and "
                 "RAY_AUTH_TOKEN_PATH to a file that holds the cluster's"
             ) from error
         except (RuntimeError, OSError) as error:
-            raise SubmitError(f"{shown}: {_one_line(error)}") from error
+            raise SubmitError(f"{self.address}: {_one_line(error)}") from error
 
 
 def _request(submission: Submission, *, number: int) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def _request(submission: Submission, *, number: int) -> dict[str, Any]:
         "submission_id": f"{submission.sweep_id}.{number}",
         # without the working directory on the path: a stray module there could hide one of ours
         "entrypoint": shlex.join(["python", "-P", "-m", "orchestrator", *arguments]),
-        "metadata": {"ratefront.sweep_id": submission.sweep_id, "ratefront.storage": submission.storage},
+        "metadata": {"ratefront.fingerprint": submission.fingerprint, "ratefront.storage": submission.storage},
         "runtime_env": {"env_vars": dict(submission.env)} if submission.env else {},
     }
 
@@ -156,23 +163,35 @@ def _wheels(submission: Submission) -> list[Wheel]:
     return wheels
 
 
-def _attempts(client: JobSubmissionClient, sweep_id: str) -> dict[int, State]:
-    """How each submission of a sweep stands, by its number, the newest first."""
-    found = {}
+@dataclass(frozen=True)
+class _Attempt:
+    """One submission of a sweep."""
+
+    number: int
+    state: State
+    fingerprint: str
+
+
+def _attempts(client: JobSubmissionClient, sweep_id: str) -> list[_Attempt]:
+    """All of a sweep, the newest first."""
+    found = []
     with _refused():
         for job in client.list_jobs():
             name, _, number = (job.submission_id or "").rpartition(".")
             if name == sweep_id and number.isdecimal():
-                found[int(number)] = _STATES[job.status.value]
-    return dict(sorted(found.items(), reverse=True))
+                fingerprint = (job.metadata or {}).get("ratefront.fingerprint", "")
+                found.append(_Attempt(int(number), _STATES[job.status.value], fingerprint))
+    return sorted(found, key=lambda attempt: attempt.number, reverse=True)
 
 
 def _tail(client: JobSubmissionClient, handle: str) -> Iterator[str]:
     """What the job says, as it says it."""
+    from aiohttp import ClientError
+
     loop = asyncio.new_event_loop()
     chunks = aiter(client.tail_job_logs(handle))
     try:
-        with _refused(), contextlib.suppress(StopAsyncIteration):
+        with _refused(ClientError), contextlib.suppress(StopAsyncIteration):
             while True:
                 yield loop.run_until_complete(anext(chunks))
     finally:
@@ -194,11 +213,11 @@ def _check_token() -> None:
 
 
 @contextlib.contextmanager
-def _refused() -> Iterator[None]:
+def _refused(*more: type[Exception]) -> Iterator[None]:
     """What the cluster says instead, in one line."""
     try:
         yield
-    except (RuntimeError, OSError) as error:
+    except _FAILURES + more as error:
         raise SubmitError(f"the Ray cluster refused: {_one_line(error)}") from error
 
 

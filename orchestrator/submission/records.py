@@ -38,6 +38,7 @@ def folder() -> Path:
 
 def keep(job: Job) -> None:
     """Remember a submission, in place of an earlier one of the same sweep to the same kind of target."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     write_json(folder() / f"{job.sweep_id}.{job.target}.json", asdict(job))
 
 

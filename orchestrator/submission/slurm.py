@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, short_name
+from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same, short_name
 from trainers.record import write_atomically
 
 _POLL_S = 2.0
@@ -24,7 +24,7 @@ _STATES = {
     **dict.fromkeys(
         ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"), State.WAITING
     ),
-    **dict.fromkeys(("SUSPENDED", "STOPPED", "PREEMPTED", "RESV_DEL_HOLD"), State.WAITING),
+    **dict.fromkeys(("SUSPENDED", "STOPPED", "RESV_DEL_HOLD"), State.WAITING),
     **dict.fromkeys(("RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING"), State.RUNNING),
     "COMPLETED": State.FINISHED,
     **dict.fromkeys(("CANCELLED", "REVOKED"), State.CANCELLED),
@@ -48,6 +48,12 @@ class Slurm(AbstractSubmitter):
     qos: str = ""
     array: int = Field(default=0, ge=0)
     """Without Ray: this many independent jobs, each with the cores and GPUs of a node; 0 is one job with Ray."""
+
+    @model_validator(mode="after")
+    def _an_array_has_no_nodes(self) -> Slurm:
+        if self.array and self.nodes != 1:
+            raise ValueError(f"nodes is {self.nodes} and array is {self.array}: each job of an array has one node")
+        return self
 
     def script(self) -> str:
         """What ``sbatch`` is given."""
@@ -77,37 +83,34 @@ class Slurm(AbstractSubmitter):
         commands = [f"{environment}{shlex.join(self._command(submission))}"]
         if self.array:
             commands.append(shlex.join(self._afterwards(submission, "ID")))
-        shown = [f"--- {path}\n{text}" for path, text in self._files(submission).items()]
+        shown = [f"--- {path}\n{_readable(content)}" for path, content in self._files(submission).items()]
         return "\n".join([*commands, *shown])
 
-    def find(self, sweep_id: str) -> str | None:
-        queue = ["squeue", "--me", "--noheader", "--array-unique", f"--name={_name(sweep_id)}", "--format=%A %k"]
-        found = [line.split(maxsplit=1) for line in _run(queue).splitlines()]
-        folders = {where for _, where in found}
-        return f"{folders.pop()}/{'+'.join(dict.fromkeys(number for number, _ in found))}" if folders else None
+    def find(self, submission: Submission) -> str | None:
+        name = f"--name={_name(submission.sweep_id)}"
+        listed = _run(["squeue", "--me", "--noheader", "--array-unique", name, "--format=%A %k"])
+        found = [line.split(maxsplit=1) for line in listed.splitlines() if line.strip()]
+        for _, comment in found:
+            check_same(submission, comment.strip())
+        numbers = dict.fromkeys(number for number, _ in found)
+        return f"{_folder(submission)}/{'+'.join(numbers)}" if numbers else None
 
     def submit(self, submission: Submission) -> str:
-        for path, text in self._files(submission).items():
-            write_atomically(path, text.encode())
+        for path, content in self._files(submission).items():
+            write_atomically(path, content)
         scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         environment = {**os.environ, "PATH": scripts, **submission.env}
         numbers = [_number(_run(self._command(submission), environment))]
         if self.array:
-            numbers.append(_number(_run(self._afterwards(submission, numbers[0]), environment)))
+            try:
+                numbers.append(_number(_run(self._afterwards(submission, numbers[0]), environment)))
+            except SubmitError:  # nobody would log it
+                _run(["scancel", *numbers])
+                raise
         return f"{_folder(submission)}/{'+'.join(numbers)}"
 
     def status(self, handle: str) -> State:
-        numbers = ",".join(_numbers(handle))
-        # a cluster need not keep accounts; the queue shows for some minutes what has ended
-        for command in (
-            ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={numbers}"],
-            ["sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={numbers}"],
-        ):
-            asked = subprocess.run(command, capture_output=True, text=True, check=False)
-            states = [_STATES.get(line.split()[0], State.FAILED) for line in asked.stdout.splitlines() if line.strip()]
-            if asked.returncode == 0 and states:
-                return _joint(states)
-        return State.GONE
+        return _joint([state for number in _numbers(handle) for state in _states(number)])
 
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
         folder, read = Path(handle).parent, dict[Path, int]()
@@ -131,7 +134,9 @@ class Slurm(AbstractSubmitter):
     def _command(self, submission: Submission) -> list[str]:
         folder = _folder(submission)
         places = ["--storage", submission.storage]
-        if not self.array:  # parts are logged when all are done
+        if self.array:  # parts are logged when all are done
+            places += ["--of", str(self.array)]
+        else:
             places += ["--tracking-uri", submission.tracking_uri, "--json-lines"]
         output = "%A_%a.out" if self.array else "%j.out"
         script, sweep_file = (str(folder / name) for name in ("sweep.sbatch", "sweep.yaml"))
@@ -141,13 +146,21 @@ class Slurm(AbstractSubmitter):
         """Logs and draws what the array left."""
         places = ["--storage", submission.storage, "--tracking-uri", submission.tracking_uri]
         command = shlex.join(["ratefront", "sync", submission.sweep_id, *places])
-        limits = [f"--{key}={value}" for key in ("partition", "account", "qos") if (value := getattr(self, key))]
+        keys = ("partition", "account", "qos", "time", "mem")
+        limits = [f"--{key}={value}" for key in keys if (value := getattr(self, key))]
         output = f"--output={_folder(submission) / '%j.out'}"
         return [*_sbatch(submission), *limits, output, f"--dependency=afterany:{number}", f"--wrap={command}"]
 
-    def _files(self, submission: Submission) -> Mapping[Path, str]:
+    def _files(self, submission: Submission) -> Mapping[Path, bytes]:
+        if self.array and not submission.can_be_parted:
+            raise SubmitError(
+                "jobs of an array know nothing of each other: wanted a search that is fixed in advance, such as "
+                "--set search=grid, no scheduler and no budget"
+            )
         folder = _folder(submission)
-        return {folder / "sweep.sbatch": self.script(), folder / "sweep.yaml": submission.sweep_file}
+        own = {folder / "own" / path: content for path, content in submission.own.items()}
+        files = {"sweep.sbatch": self.script(), "sweep.yaml": submission.sweep_file}
+        return {**{folder / name: text.encode() for name, text in files.items()}, **own}
 
 
 def _folder(submission: Submission) -> Path:
@@ -160,8 +173,9 @@ def _name(sweep_id: str) -> str:
 
 
 def _sbatch(submission: Submission) -> list[str]:
-    """The comment lets ``find`` tell where a job writes."""
-    return ["sbatch", "--parsable", f"--job-name={_name(submission.sweep_id)}", f"--comment={_folder(submission)}"]
+    """What jobs of a submission share. Own modules are imported as they are now, however long the job waits."""
+    name, own = f"--job-name={_name(submission.sweep_id)}", f"--chdir={_folder(submission) / 'own'}"
+    return ["sbatch", "--parsable", name, f"--comment={submission.fingerprint}", *([own] if submission.own else [])]
 
 
 def _number(said: str) -> str:
@@ -175,7 +189,27 @@ def _numbers(handle: str) -> list[str]:
 def _joint(states: Sequence[State]) -> State:
     """Of several jobs that are one submission."""
     order = (State.RUNNING, State.WAITING, State.FAILED, State.CANCELLED, State.FINISHED)
-    return next(state for state in order if state in states)
+    return next((state for state in order if state in states), State.GONE)
+
+
+def _states(number: str) -> list[State]:
+    """Of a job, or of the jobs of an array; none where Slurm knows it no longer."""
+    queued = _ask(["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={number}"])
+    if queued.returncode and "Invalid job id" not in queued.stderr:
+        raise SubmitError(f"squeue: {' '.join(queued.stderr.split())}")
+    said = queued.stdout
+    if not said.strip():  # the queue shows for some minutes what has ended; a cluster need not keep accounts
+        said = _ask(
+            ["sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={number}"]
+        ).stdout
+    return [_STATES.get(line.split()[0], State.FAILED) for line in said.splitlines() if line.strip()]
+
+
+def _readable(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"({len(content)} bytes)"
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
@@ -184,10 +218,14 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
     Raises:
         SubmitError: it failed, or is not here.
     """
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    except OSError as error:
-        raise SubmitError(f"{command[0]} does not start: submit from a machine of the Slurm cluster") from error
+    done = _ask(command, environment)
     if done.returncode:
         raise SubmitError(f"{command[0]}: {' '.join(done.stderr.split())}")
     return done.stdout
+
+
+def _ask(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    except OSError as error:
+        raise SubmitError(f"{command[0]} does not start: ask from a machine of the Slurm cluster") from error

@@ -48,9 +48,13 @@ if [ "${SLURM_JOB_NUM_NODES:-1}" -gt 1 ]; then
     # one after the other: raylets that start at the same moment may abort
     # shellcheck disable=SC2016 # each node expands it
     srun --nodes=$((SLURM_JOB_NUM_NODES - 1)) --ntasks=$((SLURM_JOB_NUM_NODES - 1)) --ntasks-per-node=1 \
-        --exclude="$SLURMD_NODENAME" --kill-on-bad-exit=0 sh -c 'sleep "$SLURM_PROCID"; exec ray start \
-            --address="$address" --block --temp-dir="$folder" --num-cpus="$cpus" --num-gpus="$gpus" \
-            --min-worker-port=0 --max-worker-port=0 --disable-usage-stats' >/dev/null &
+        --cpus-per-task="$cpus" --exclude="$SLURMD_NODENAME" --kill-on-bad-exit=0 sh -c '
+            sleep "$SLURM_PROCID"
+            ray start --address="$address" --block --temp-dir="$folder" --num-cpus="$cpus" --num-gpus="$gpus" \
+                --min-worker-port=0 --max-worker-port=0 --disable-usage-stats &
+            trap "kill $! 2>/dev/null; wait; rm -rf $folder" EXIT
+            trap "exit 143" TERM
+            wait $!' >/dev/null &
     started="$started $!"
 fi
 

@@ -20,7 +20,7 @@ from tests.orchestrator.submission.samples import changed
 
 SHIPPED = Path(__file__).parents[3] / "infra" / "kuberay" / "rayjob.yaml"
 SUBMISSION = changed(storage="/sweeps")
-NAME = "my-sweep-v2-0a1b2c3d"
+NAME, HANDLE = "rf-my-sweep-v2-0a1b2c3d", "here/rf-my-sweep-v2-0a1b2c3d"
 OWN = {"mine/__init__.py": b"", "mine/net.py": "größer".encode()}
 
 
@@ -95,7 +95,8 @@ class Played:
         program, where = folder / "kubectl", shlex.quote(str(folder))
         program.write_text(
             f'#!/bin/sh\nprintf "%s " "$@" >>{where}/asked; echo >>{where}/asked\n'
-            f'case "$*" in *apply*) cat >{where}/given;; *get*) cat {where}/status 2>/dev/null;;\n'
+            f'case "$*" in *create*) cat >{where}/given;; *get*) cat {where}/status 2>/dev/null;;\n'
+            "*current-context*) echo here;;\n"
             f"*logs*) cat {where}/log;; esac\n"
             f"[ ! -e {where}/error ] || {{ cat {where}/error >&2; exit 1; }}\n"
         )
@@ -116,12 +117,30 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
 
 def test_a_submission_takes_the_place_of_an_earlier_one_that_is_over(played: Played) -> None:
     kuberay = KubeRay(context="prod", namespace="team")
-    assert kuberay.submit(SUBMISSION) == NAME
+    assert kuberay.submit(SUBMISSION) == f"prod/{NAME}"
     assert played.read("given") == kuberay.render(SUBMISSION)
     assert played.read("asked").splitlines() == [
         f"--context=prod --namespace=team delete rayjobs.ray.io/{NAME} configmaps/{NAME} --ignore-not-found ",
-        "--context=prod --namespace=team apply --filename=- ",
+        "--context=prod --namespace=team create --filename=- ",
     ]
+
+
+def test_the_context_is_that_of_the_submission_whatever_is_current_later(played: Played) -> None:
+    assert KubeRay().submit(SUBMISSION) == HANDLE
+    KubeRay().cancel("arn:aws:eks:there/" + NAME)
+    assert played.read("asked").splitlines()[-1].startswith("--context=arn:aws:eks:there --namespace=ratefront delete")
+
+
+def test_a_name_begins_with_a_letter() -> None:
+    digits = changed(sweep_id="01_mnist-0a1b2c3d", storage="/sweeps")
+    assert KubeRay().manifests(digits)[1]["metadata"]["name"] == "rf-01-mnist-0a1b2c3d"
+
+
+def test_what_runs_there_with_another_budget_is_not_taken_for_it(played: Played) -> None:
+    running = {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}
+    played.write("status", json.dumps({"metadata": {"labels": {"ratefront/fingerprint": "other"}}, "status": running}))
+    with pytest.raises(SubmitError, match="is there already, with another storage, tracking, budget or resources"):
+        KubeRay().find(SUBMISSION)
 
 
 @pytest.mark.parametrize(
@@ -140,32 +159,33 @@ def test_a_submission_takes_the_place_of_an_earlier_one_that_is_over(played: Pla
     ],
 )
 def test_states_are_those_of_the_ray_job(played: Played, status: dict[str, str], state: State) -> None:
-    played.write("status", json.dumps({"status": status}))
-    assert KubeRay().status(NAME) is state
-    assert KubeRay().find(SUBMISSION.sweep_id) == (None if state.is_over else NAME)
+    labels = {"ratefront/fingerprint": SUBMISSION.fingerprint}
+    played.write("status", json.dumps({"metadata": {"labels": labels}, "status": status}))
+    assert KubeRay().status(HANDLE) is state
+    assert KubeRay().find(SUBMISSION) == (None if state.is_over else HANDLE)
 
 
 def test_a_ray_job_that_is_not_there_is_gone(played: Played) -> None:
-    assert KubeRay().status(NAME) is State.GONE
-    assert KubeRay().find(SUBMISSION.sweep_id) is None
+    assert KubeRay().status(HANDLE) is State.GONE
+    assert KubeRay().find(SUBMISSION) is None
 
 
 def test_logs_wait_for_the_job_to_run(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     played.write("status", json.dumps({"status": {"jobDeploymentStatus": "Initializing"}}))
     played.write("log", "one\ntwo\n")
-    running = json.dumps({"status": {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}})
-    monkeypatch.setattr("time.sleep", lambda seconds: played.write("status", running))
-    assert list(KubeRay().logs(NAME, follow=True)) == ["one", "two"]
+    over = json.dumps({"status": {"jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED"}})
+    monkeypatch.setattr("time.sleep", lambda seconds: played.write("status", over))
+    assert list(KubeRay().logs(HANDLE, follow=True)) == ["one", "two"]
     assert f"logs job/{NAME} --tail=-1 --follow" in played.read("asked")
 
 
 def test_what_kubectl_refuses_is_one_line(played: Played) -> None:
     played.write("error", 'error: the server doesn\'t have a resource type "rayjobs"\n')
     with pytest.raises(SubmitError, match=r"^kubectl: error: the server doesn't have a resource type .rayjobs.$"):
-        KubeRay().status(NAME)
+        KubeRay().status(HANDLE)
 
 
 def test_without_kubectl_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SubmitError, match="kubectl does not start: install it"):
-        KubeRay().status(NAME)
+        KubeRay().status(HANDLE)

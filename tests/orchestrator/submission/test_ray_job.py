@@ -25,12 +25,15 @@ class Cluster:
 
     def __init__(self, **jobs: str) -> None:
         self.jobs = {key: JobStatus(status) for key, status in jobs.items()}
+        self.fingerprint = SUBMISSION.fingerprint
         self.request: dict[str, Any] = {}
         self.files: dict[str, bytes] = {}
 
     def list_jobs(self) -> list[Any]:
-        foreign = [SimpleNamespace(submission_id=None, status=JobStatus.RUNNING)]  # a driver that was never submitted
-        return foreign + [SimpleNamespace(submission_id=key, status=status) for key, status in self.jobs.items()]
+        foreign = SimpleNamespace(submission_id=None, status=JobStatus.RUNNING, metadata=None)  # it was never submitted
+        own = {"ratefront.fingerprint": self.fingerprint}
+        listed = (SimpleNamespace(submission_id=key, status=one, metadata=own) for key, one in self.jobs.items())
+        return [foreign, *listed]
 
     def submit_job(self, **request: Any) -> str:
         self.request = request
@@ -82,11 +85,13 @@ def test_a_submission_carries_the_sweep_and_two_wheels(cluster: Cluster) -> None
 
 
 def test_what_waits_or_runs_is_found_and_what_is_over_is_tried_again(cluster: Cluster) -> None:
-    assert RayJobs().find(ID) is None
+    assert RayJobs().find(SUBMISSION) is None
     cluster.jobs = {f"{ID}.1": JobStatus.FAILED, f"{ID}.2": JobStatus.RUNNING, f"{ID}0.9": JobStatus.RUNNING}
-    assert RayJobs().find(ID) == f"{ID}.2"
+    assert RayJobs().find(SUBMISSION) == f"{ID}.2"
+    with pytest.raises(SubmitError, match="is there already, with another storage, tracking, budget or resources"):
+        RayJobs().find(changed(storage="/elsewhere"))
     cluster.jobs[f"{ID}.2"] = JobStatus.STOPPED
-    assert RayJobs().find(ID) is None
+    assert RayJobs().find(SUBMISSION) is None
     assert RayJobs().submit(SUBMISSION) == f"{ID}.3"
 
 
@@ -154,6 +159,7 @@ def test_a_cluster_that_is_not_reached_says_why(
     assert "\n" not in str(caught.value)
 
 
-def test_an_address_of_the_wrong_kind_is_refused() -> None:
-    with pytest.raises(SubmitError, match="wanted that of the cluster's dashboard, such as"):
-        RayJobs(address="ray://head:10001").status("x")
+def test_the_address_of_the_environment_is_kept(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RayJobs().address == "http://127.0.0.1:8265"
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://there:8265")
+    assert RayJobs().model_dump() == {"address": "http://there:8265"}

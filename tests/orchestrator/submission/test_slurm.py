@@ -28,12 +28,14 @@ class Played:
                 f'printf "%s\\n" "{name}" "$@" "--" >>{shlex.quote(str(folder / "asked"))}\n'
                 f'echo "DATA=$RATEFRONT_DATA" >>{shlex.quote(str(folder / "environment"))}\n'
                 f"cat {shlex.quote(str(folder / name))}.says 2>/dev/null\n"
+                f"cat {shlex.quote(str(folder / name))}.error >&2 2>/dev/null\n"
                 f"exit $(cat {shlex.quote(str(folder / name))}.exit 2>/dev/null || echo 0)\n"
             )
             program.chmod(0o755)
 
-    def says(self, name: str, text: str, code: int = 0) -> None:
+    def says(self, name: str, text: str, code: int = 0, error: str = "") -> None:
         (self._folder / f"{name}.says").write_text(text)
+        (self._folder / f"{name}.error").write_text(error)
         (self._folder / f"{name}.exit").write_text(str(code))
 
     def asked(self) -> list[list[str]]:
@@ -78,7 +80,7 @@ def test_a_dry_run_shows_the_command_and_both_files_and_asks_nobody(played: Play
     shown = Slurm().render(changed(env={"RATEFRONT_DATA": "/shared/my data"}))
     assert shown.splitlines()[0] == (
         "RATEFRONT_DATA='/shared/my data' sbatch --parsable --job-name=ratefront-my-sweep-v2-0a1b2c3d "
-        "--comment=/shared/sweeps/submitted/My_sweep.v2-0a1b2c3d "
+        f"--comment={changed(env={'RATEFRONT_DATA': '/shared/my data'}).fingerprint} "
         "--output=/shared/sweeps/submitted/My_sweep.v2-0a1b2c3d/%j.out "
         "/shared/sweeps/submitted/My_sweep.v2-0a1b2c3d/sweep.sbatch "
         "/shared/sweeps/submitted/My_sweep.v2-0a1b2c3d/sweep.yaml "
@@ -105,11 +107,36 @@ def test_an_array_is_followed_by_a_job_that_logs_it(played: Played, tmp_path: Pa
     handle = Slurm(array=4, partition="p").submit(changed(storage=str(tmp_path)))
     assert handle.endswith("/7+7")
     first, second = played.asked()
-    assert first[-4:-2] == [f"{tmp_path}/submitted/{SUBMISSION.sweep_id}/sweep.sbatch", first[-3]]
+    folder = f"{tmp_path}/submitted/{SUBMISSION.sweep_id}"
+    assert first[-6:] == [f"{folder}/sweep.sbatch", f"{folder}/sweep.yaml", "--storage", str(tmp_path), "--of", "4"]
     assert "--json-lines" not in first
     assert "--tracking-uri" not in first
     assert {"--partition=p", "--dependency=afterany:7"} <= set(second)
     assert second[-1].startswith(f"--wrap=ratefront sync {SUBMISSION.sweep_id} --storage {tmp_path}")
+
+
+def test_an_array_that_nobody_would_log_is_taken_back(played: Played, tmp_path: Path) -> None:
+    played.says("sbatch", "7\n")
+    program = tmp_path / "bin" / "sbatch"
+    program.write_text(program.read_text().replace("\nexit ", '\ncase "$*" in *afterany*) exit 1;; esac; exit '))
+    with pytest.raises(SubmitError, match="sbatch"):
+        Slurm(array=4).submit(changed(storage=str(tmp_path)))
+    assert played.asked()[-1] == ["scancel", "7"]
+
+
+def test_an_array_wants_trials_that_know_nothing_of_each_other(tmp_path: Path) -> None:
+    with pytest.raises(SubmitError, match="wanted a search that is fixed in advance"):
+        Slurm(array=4).render(changed(can_be_parted=False))
+    with pytest.raises(ValueError, match="nodes is 8 and array is 4: each job of an array has one node"):
+        Slurm(array=4, nodes=8)
+
+
+def test_own_modules_are_kept_as_they_are_now(played: Played, tmp_path: Path) -> None:
+    played.says("sbatch", "42\n")
+    Slurm().submit(changed(storage=str(tmp_path), own={"mine/net.py": b"1"}))
+    own = tmp_path / "submitted" / SUBMISSION.sweep_id / "own"
+    assert (own / "mine" / "net.py").read_bytes() == b"1"
+    assert f"--chdir={own}" in played.asked()[0]
 
 
 def test_a_refusal_is_one_line(played: Played, tmp_path: Path) -> None:
@@ -120,8 +147,10 @@ def test_a_refusal_is_one_line(played: Played, tmp_path: Path) -> None:
 
 def test_without_slurm_it_says_where_to_submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SubmitError, match="squeue does not start: submit from a machine of the Slurm cluster"):
-        Slurm().find("digits-1")
+    with pytest.raises(SubmitError, match="squeue does not start: ask from a machine of the Slurm cluster"):
+        Slurm().find(SUBMISSION)
+    with pytest.raises(SubmitError, match="squeue does not start"):
+        Slurm().status("/shared/42")
 
 
 @pytest.mark.parametrize(
@@ -145,20 +174,25 @@ def test_states_are_those_of_the_queue_and_then_of_the_accounts(
     played.says("squeue", queue)
     played.says("sacct", accounts)
     assert Slurm().status("/shared/42+43") is state
-    assert "--jobs=42,43" in played.asked()[0]
+    assert {"--jobs=42"} <= set(played.asked()[0])
 
 
 def test_where_there_are_no_accounts_a_job_that_left_is_gone(played: Played) -> None:
-    played.says("squeue", "", 1)
-    played.says("sacct", "Slurm accounting storage is disabled", 1)
+    played.says("squeue", "", 1, "slurm_load_jobs error: Invalid job id specified")
+    played.says("sacct", "", 1, "Slurm accounting storage is disabled")
     assert Slurm().status("/shared/42") is State.GONE
+    played.says("squeue", "", 1, "slurm_load_jobs error: Unable to contact slurm controller")
+    with pytest.raises(SubmitError, match="Unable to contact slurm controller"):  # it may well run
+        Slurm().status("/shared/42")
 
 
 def test_what_runs_is_found_with_its_folder(played: Played) -> None:
-    assert Slurm().find("My_sweep.v2-0a1b2c3d") is None
-    played.says("squeue", "42 /my shared/submitted/x-1\n42 /my shared/submitted/x-1\n43 /my shared/submitted/x-1\n")
-    assert Slurm().find("My_sweep.v2-0a1b2c3d") == "/my shared/submitted/x-1/42+43"
+    assert Slurm().find(SUBMISSION) is None
+    played.says("squeue", "".join(f"{number} {SUBMISSION.fingerprint}\n" for number in (42, 42, 43)))
+    assert Slurm().find(SUBMISSION) == f"/shared/sweeps/submitted/{SUBMISSION.sweep_id}/42+43"
     assert "--name=ratefront-my-sweep-v2-0a1b2c3d" in played.asked()[0]
+    with pytest.raises(SubmitError, match="is there already, with another storage"):
+        Slurm().find(changed(storage="/elsewhere"))
 
 
 def test_cancelling_ends_all_of_it(played: Played) -> None:
@@ -184,5 +218,5 @@ def test_logs_are_whole_lines_of_all_files_and_the_rest_at_the_end(
 
 
 def test_settings_survive_a_record() -> None:
-    slurm = Slurm(nodes=3, array=2)
+    slurm = Slurm(cpus_per_node=3, array=2)
     assert Slurm.model_validate(json.loads(json.dumps(slurm.model_dump()))) == slurm
