@@ -21,7 +21,7 @@ test: $(VENV)/.installed-test ## Formatting, lint, types, import contracts, test
 
 test-system: $(VENV)/.installed-test ## What needs Debian packages, a browser, real data or minutes
 	sh tests/system/install.sh
-	$(BIN)/pytest -m system
+	$(BIN)/pytest -m system --numprocesses 2 --dist loadfile
 
 clean: ## Remove the environment and what tools cache; never a sweep
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
