@@ -20,7 +20,7 @@ from tests.system.namespace import Namespace
 from tests.system.serving import wait_for
 from tests.system.slurm_cluster import slurm_cluster
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 SWEEP = {
     "task": "digits",
