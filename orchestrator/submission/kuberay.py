@@ -48,7 +48,7 @@ class KubeRay(AbstractSubmitter):
     """With a new cluster, where the head was lost, and where a trial failed, which KubeRay cannot tell apart."""
 
     def manifests(self, submission: Submission) -> list[dict[str, Any]]:
-        """What ``kubectl apply`` is given.
+        """What ``kubectl create`` is given.
 
         Raises:
             SubmitError: the storage folder is not on the volume that all pods share.
@@ -127,9 +127,11 @@ class KubeRay(AbstractSubmitter):
             yield from self._said(handle)
             return
         while True:  # a retry begins anew
-            while (state := self.status(handle)) is State.WAITING:
+            while self.status(handle) is State.WAITING:
                 time.sleep(_POLL_S)
             yield from self._said(handle, "--follow")
+            while (state := self.status(handle)) is State.RUNNING:  # KubeRay learns of the end after us
+                time.sleep(_POLL_S)
             if state.is_over:
                 return
 

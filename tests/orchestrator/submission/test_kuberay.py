@@ -179,6 +179,14 @@ def test_logs_wait_for_the_job_to_run(played: Played, monkeypatch: pytest.Monkey
     assert f"logs job/{NAME} --tail=-1 --follow" in played.read("asked")
 
 
+def test_what_was_said_while_it_ran_is_not_said_again(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    played.write("status", json.dumps({"status": {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}}))
+    played.write("log", "one\ntwo\n")
+    over = json.dumps({"status": {"jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED"}})
+    monkeypatch.setattr("time.sleep", lambda seconds: played.write("status", over))
+    assert list(KubeRay().logs(HANDLE, follow=True)) == ["one", "two"]
+
+
 def test_what_kubectl_refuses_is_one_line(played: Played) -> None:
     played.write("error", 'error: the server doesn\'t have a resource type "rayjobs"\n')
     with pytest.raises(SubmitError, match=r"^kubectl: error: the server doesn't have a resource type .rayjobs.$"):
