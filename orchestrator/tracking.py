@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.addresses import sqlite_path, sqlite_uri
 from orchestrator import environment
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.wal import use_wal
 from trainers.config import Spec, TrialConfig
 from trainers.record import OperatingPoint
 
@@ -55,7 +55,7 @@ def prepare(tracking_uri: str, name: str) -> dict[str, str]:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # making a database is no news
     database = sqlite_path(tracking_uri)
     if database is not None:
-        _use_wal(database)
+        use_wal(database)
     client = MlflowClient(tracking_uri)
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -384,27 +384,6 @@ def _pages(client: MlflowClient, experiment_id: str, condition: str) -> list[Any
         token = page.token
         if not token:
             return runs
-
-
-def _use_wal(database: Path) -> None:
-    """Write-ahead logging lets readers read while the tracker writes; it needs a local disk."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    if not _on_network_disk(database.parent):
-        connection = sqlite3.connect(database)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
-
-
-def _on_network_disk(folder: Path) -> bool:
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
-        return False
-    found = ("", "")
-    for line in mounts.read_text().splitlines():
-        _, mount_point, kind, *_ = line.split()
-        if folder.resolve().is_relative_to(mount_point) and len(mount_point) >= len(found[0]):
-            found = (mount_point, kind)
-    return found[1] in {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "9p", "fuse.sshfs"}
 
 
 def _environment() -> dict[str, str]:
