@@ -45,6 +45,15 @@ class Totals(Protocol):
         """Seconds of training, of all processes that worked on the sweep."""
 
 
+@dataclass
+class CountedTotals:
+    """Totals that somebody else counts."""
+
+    num_trials: int = 0
+    num_skipped: int = 0
+    train_s: float = 0.0
+
+
 class Board:
     """The state of a sweep while it runs; begins with what earlier processes left."""
 

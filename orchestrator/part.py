@@ -6,11 +6,11 @@ MLflow is told by ``ratefront sync`` when all parts are done.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.board import Board
+from orchestrator.board import Board, CountedTotals
 from orchestrator.guards import check_here, check_identity, sharing
 from orchestrator.journal import Journal
 from orchestrator.space import identity
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from trainers.config import Spec
     from trainers.loop import Progress
     from trainers.tasks.base import Task
-
-
-@dataclass
-class _Totals:
-    num_trials: int
-    num_skipped: int = 0
-    train_s: float = 0.0
 
 
 def can_be_parted(sweep: Sweep) -> bool:
@@ -72,7 +65,7 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: 
         board = Board(
             sweep.sweep_id,
             journal.directory,
-            _Totals(num_trials=len(trials)),
+            CountedTotals(num_trials=len(trials)),
             {trial_id: record for trial_id, record in ended.items() if record is not None},
         )
         setting = Setting(sweep_id=sweep.sweep_id, directory=str(journal.directory), import_path=str(import_path))

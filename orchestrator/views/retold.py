@@ -7,25 +7,13 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.board import Board
+from orchestrator.board import Board, CountedTotals
 from orchestrator.journal import Ended, Outcome
 from orchestrator.views.base import AbstractView
 from trainers.record import from_row
-
-
-@dataclass
-class _Totals:
-    num_trials: int = 0
-    num_skipped: int = 0
-    train_s: float = 0.0
-
-    def read(self, event: Mapping[str, Any]) -> None:
-        self.num_trials, self.num_skipped = event["num_trials"], event["num_skipped"]
-        self.train_s = event["train_s"]
 
 
 def retell(lines: Iterable[str], view: AbstractView, *, otherwise: Callable[[str], None]) -> dict[str, Any] | None:
@@ -62,8 +50,8 @@ def _show(started: dict[str, Any], events: Iterator[dict[str, Any]], view: Abstr
     while event is not None and event["event"] == "trial_found":
         earlier[event["trial_id"]] = _ended(event)
         event = next(events, None)
-    totals = _Totals()
-    totals.read(started)
+    totals = CountedTotals()
+    _read(started, totals)
     elapsed_s = max(time.time() - started["at_s"], 0.0)
     board = Board(started["sweep_id"], Path(started["directory"]), totals, earlier, elapsed_s=elapsed_s)
     with contextlib.ExitStack() as stack:
@@ -74,7 +62,7 @@ def _show(started: dict[str, Any], events: Iterator[dict[str, Any]], view: Abstr
     return event
 
 
-def _tell(event: dict[str, Any], board: Board, totals: _Totals, view: AbstractView) -> None:
+def _tell(event: dict[str, Any], board: Board, totals: CountedTotals, view: AbstractView) -> None:
     trial_id = event["trial_id"]
     if event["event"] == "trial_started":
         board.start(trial_id, event["config"])
@@ -84,10 +72,15 @@ def _tell(event: dict[str, Any], board: Board, totals: _Totals, view: AbstractVi
         board.report(trial_id, {key: math.nan if item is None else item for key, item in said.items()})
         view.on_report(board, trial_id)
     elif event["event"] == "trial_ended":
-        totals.read(event)
+        _read(event, totals)
         ended = _ended(event)
         board.end(trial_id, ended)
         view.on_end(board, trial_id, ended)
+
+
+def _read(event: Mapping[str, Any], totals: CountedTotals) -> None:
+    totals.num_trials, totals.num_skipped = event["num_trials"], event["num_skipped"]
+    totals.train_s = event["train_s"]
 
 
 def _ended(event: Mapping[str, Any]) -> Ended:
