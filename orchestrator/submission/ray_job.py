@@ -44,6 +44,7 @@ class RayJobs(AbstractSubmitter):
     """A Ray cluster whose dashboard answers at ``address``."""
 
     address: str = Field(default_factory=lambda: os.environ.get("RAY_API_SERVER_ADDRESS") or "http://127.0.0.1:8265")
+    """Else that of RAY_API_SERVER_ADDRESS, as it is when the sweep is submitted."""
 
     @field_validator("address")
     @classmethod

@@ -164,7 +164,7 @@ class Slurm(AbstractSubmitter):
 
 
 def _folder(submission: Submission) -> Path:
-    """For what is submitted and what it says; a folder of sweeps has no other without ``sweep.yaml``'s trials."""
+    """For what is submitted, and what it says."""
     return Path(submission.storage) / "submitted" / submission.sweep_id
 
 
