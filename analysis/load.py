@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +29,13 @@ T = TypeVar("T")
 _ADDED = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
 POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, *_ADDED)
 _COUNTS = ("num_finished", "num_stopped", "num_failed", "num_running", "num_points")
-SWEEP_COLUMNS: tuple[str, ...] = ("sweep_id", "experiment", "experiment_id", "status", "started", *_COUNTS)
+SWEEP_COLUMNS: tuple[str, ...] = (
+    *("sweep_id", "experiment", "experiment_id", "status", "started"),
+    *(*_COUNTS, "run_id", "has_views"),
+)
+
+VIEW_TAG = "mlflow.sharedViewState."
+"""Of an experiment, followed by a view's id: what MLflow's UI opens by that name."""
 
 _DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
@@ -70,7 +76,7 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
     scopes = [""]
     if sweep_ids:
         known = _by_id(parents)
-        wanted = dict.fromkeys(_resolve(name, known) for name in sweep_ids)
+        wanted = dict.fromkeys(resolve(name, known) for name in sweep_ids)
         scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted]
     runs = [run for scope in scopes for run in store.runs(_IS_POINT + scope)]
     failed = [run for scope in scopes for run in store.runs(_IS_FAILED + scope)]
@@ -94,7 +100,8 @@ def list_sweeps(tracking_uri: str) -> pd.DataFrame:
     """Every sweep, newest first: its state, its start (UTC), its trials by state, its finished points.
 
     Returns:
-        ``SWEEP_COLUMNS``. A killed trial counts as failed, a scheduled one as running.
+        ``SWEEP_COLUMNS``. A killed trial counts as failed, a scheduled one as running; ``run_id`` is the sweep's own,
+        ``has_views`` whether MLflow's UI is prepared for it.
 
     Raises:
         ValueError, ConnectionError: as ``load_points``.
@@ -115,6 +122,8 @@ def list_sweeps(tracking_uri: str) -> pd.DataFrame:
             "status": run.info.status,
             "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
             **{name: counts[sweep_id, name] for name in _COUNTS},
+            "run_id": run.info.run_id,
+            "has_views": f"{VIEW_TAG}{sweep_id}-frontier" in store.experiments[run.info.experiment_id].tags,
         }
         for sweep_id, run in _by_id(store.runs(_IS_SWEEP)).items()
     ]
@@ -184,8 +193,16 @@ def _by_id(parents: Sequence[Run]) -> dict[str, Run]:
     return {run.data.tags["ratefront.sweep_id"]: run for run in reversed(runs)}
 
 
-def _resolve(name: str, sweeps: Mapping[str, Run]) -> str:
-    """The id that ``name`` means: itself, or the newest ``<name>-<hash>`` or ``<name>-<hash>-<number>``."""
+def resolve(name: str, sweeps: Collection[str]) -> str:
+    """The id that ``name`` means: itself, or the newest ``<name>-<hash>`` or ``<name>-<hash>-<number>``.
+
+    Args:
+        name: whole, or without its ending.
+        sweeps: ids, newest first.
+
+    Raises:
+        ValueError: there is none.
+    """
     if name in sweeps:
         return name
     newest: dict[str, str] = {}

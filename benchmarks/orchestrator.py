@@ -91,7 +91,9 @@ def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: boo
 
     os.chdir(_HERE)
     watch = Stopwatch()
-    place = tune.Place(storage=folder / "sweeps", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", import_path=_HERE)
+    place = tune.Place(
+        storage=str(folder / "sweeps"), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", import_path=_HERE
+    )
     drained_s: list[float] = []
     write_frontier = tune.write_frontier
 

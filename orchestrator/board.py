@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from analysis.hypervolume import Reference
@@ -60,7 +59,7 @@ class Board:
     def __init__(
         self,
         sweep_id: str,
-        directory: Path,
+        directory: str,
         totals: Totals,
         earlier: Mapping[str, Ended],
         *,

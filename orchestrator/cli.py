@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.commands import files, frontiers, plans, replays, submissions, sweeps
+from orchestrator.commands import files, frontiers, plans, replays, submissions, sweeps, ui
 
 main = typer.Typer(
     name="ratefront",
@@ -35,7 +35,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": frontiers.export,
     "best": frontiers.best,
     "list": frontiers.list_sweeps,
-    "ui": frontiers.ui,
+    "ui": ui.ui,
     "inspect": files.inspect,
     "decode": files.decode,
     "evaluate": files.evaluate,

@@ -15,6 +15,7 @@ from typing import Any
 
 from analysis.units import format_size
 from orchestrator.journal import Journal
+from orchestrator.storage import open_journal
 from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker
 
@@ -84,7 +85,7 @@ def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_l
     if is_local:
         _check_fits(sweep, trials)
     else:
-        _check_shared(journal.directory)
+        _check_shared(journal.location)
 
 
 def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
@@ -105,7 +106,7 @@ def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
                 raise SweepError(f"resources.{name.lower()} is {said} and this machine has {there}: give trials less")
 
 
-def _check_shared(directory: Path) -> None:
+def _check_shared(location: str) -> None:
     """Every node of the cluster must see the sweep's folder, or its results would be lost.
 
     Raises:
@@ -114,17 +115,22 @@ def _check_shared(directory: Path) -> None:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def sees(path: str) -> bool:
-        return Path(path).is_file()
+    def why_not(location: str) -> str:
+        try:
+            journal = open_journal(location)
+            return "" if journal.file("lock").is_file() else "it is not there"
+        except OSError as error:
+            return str(error)
 
-    remote: Any = ray.remote(num_cpus=0)(sees)
+    remote: Any = ray.remote(num_cpus=0)(why_not)
     nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
     for node in (node for node in nodes if node["Alive"]):
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        if not ray.get(remote.options(scheduling_strategy=there).remote(str(directory / "lock"))):
+        reason = ray.get(remote.options(scheduling_strategy=there).remote(location))
+        if reason:
             raise SweepError(
-                f"node {node['NodeManagerAddress']} does not see {directory}: "
-                "give --storage a folder that all nodes of the cluster share"
+                f"node {node['NodeManagerAddress']} does not see {location} ({reason}): "
+                "give --storage a folder that all nodes of the cluster share, or a bucket that they may use"
             )
 
 
@@ -135,7 +141,7 @@ def start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, tracking_uri: s
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(_Behind).options(num_cpus=0, scheduling_strategy=here)
-    return actor.remote(tracking_uri=tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=str(journal.directory))
+    return actor.remote(tracking_uri=tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=journal.location)
 
 
 class _Behind(Tracker):

@@ -6,11 +6,14 @@ import csv
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.frontier import points_of, write_figures
+from analysis.published import SHIPPED
+from orchestrator.frontier import points_of, published_beside, write_figures
 from orchestrator.journal import Journal
+from orchestrator.storage import open_journal
 from trainers.record import COLUMNS, write_atomically
 
 if TYPE_CHECKING:
@@ -19,7 +22,14 @@ if TYPE_CHECKING:
 README, POINTS, SWEEP, FILES = "README.md", "points.csv", "sweep.yaml", "frontier"
 
 
-def export(tracking_uri: str, sweep: str, folder: Path, *, max_file_size_bytes: float) -> int:
+def export(
+    tracking_uri: str,
+    sweep: str,
+    folder: Path,
+    *,
+    max_file_size_bytes: float,
+    published: Sequence[Path] = (SHIPPED,),
+) -> int:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
     ``points.csv`` has every point and ``OperatingPoint``'s columns. Where a file is here, its ``path`` is relative to
@@ -27,15 +37,16 @@ def export(tracking_uri: str, sweep: str, folder: Path, *, max_file_size_bytes: 
 
     Args:
         tracking_uri: of MLflow.
-        sweep: id, or name for the newest of that name; its folder is on this machine.
+        sweep: id, or name for the newest of that name; its folder is seen from here.
         folder: what it holds of an earlier export is replaced.
         max_file_size_bytes: larger files are left out.
+        published: what papers print; the figure has of it what belongs there, no other file anything.
 
     Returns:
         How many files were kept.
 
     Raises:
-        ValueError: the sweep has no point, or its files are not those that were measured.
+        ValueError: the sweep has no point, its files are not those that were measured, or ``published`` is wrong.
     """
     from analysis.frontier import summarise
     from analysis.tables import ordered
@@ -43,42 +54,47 @@ def export(tracking_uri: str, sweep: str, folder: Path, *, max_file_size_bytes: 
     points = points_of(tracking_uri, [sweep])
     if points.empty:
         raise ValueError(f"sweep {sweep!r} has no finished point yet: nothing to export")
+    beside = published_beside(points, published)
     configurations = ordered(summarise(points))
     front = configurations[configurations["on_front"]]
     kept = {
         row["file_path"]: f"{FILES}/{row['file_trial_id']}-{row['point_id']}.rfz"
         for row in front[front["file_size_bytes"] <= max_file_size_bytes].to_dict("records")
     }
-    directory = Path(points["directory"].iloc[0])
-    if not (directory / SWEEP).is_file():
-        raise ValueError(f"the sweep's folder {str(directory)!r} is not there: it has moved, or is on another machine")
+    journal = open_journal(str(points["directory"].iloc[0]))
+    sweep_file = journal.file(SWEEP)
+    if not sweep_file.is_file():
+        raise ValueError(f"{journal.location} is not there: the sweep's folder has moved, or is on another machine")
     digests = dict(zip(points["path"], points["sha256"], strict=True))
-    files = {name: read_measured(directory / path, digests[path]) for path, name in kept.items()}
+    files = {name: read_measured(journal, path, digests[path]) for path, name in kept.items()}
     for old in (folder / FILES).glob("*.rfz"):
         old.unlink()
     for name, content in files.items():
         write_atomically(folder / name, content)
     write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(kept))).encode())
-    write_atomically(folder / SWEEP, (directory / SWEEP).read_bytes())
+    write_atomically(folder / SWEEP, sweep_file.read_bytes())
     sweep_id = str(points["sweep_id"].iloc[0])
-    write_figures(configurations, points, folder, title=f"{points['task'].iloc[0]}: {sweep_id}")
-    text = _readme(sweep_id, points, front, kept, Journal(directory))
+    title = f"{points['task'].iloc[0]}: {sweep_id}"
+    write_figures(configurations, points, folder, title=title, published=beside)
+    journal.fetch_all()
+    text = _readme(sweep_id, points, front, kept, journal)
     write_atomically(folder / README, text.encode())
     return len(files)
 
 
-def read_measured(file: Path, sha256: str) -> bytes:
-    """The content of a measured file.
+def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
+    """The content of a measured file, by its name in its sweep.
 
     Raises:
         ValueError: it is not there, or is another than was measured.
     """
-    if not file.is_file():
-        raise ValueError(f"{file} is not there: it has moved, or lies on another machine")
-    content = file.read_bytes()
+    path, shown = journal.file(name), f"{journal.location}/{name}"
+    if not path.is_file():
+        raise ValueError(f"{shown} is not there: it has moved, or lies on another machine")
+    content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(f"{file} has changed: its sha256 is {found}, measured was {sha256}")
+        raise ValueError(f"{shown} has changed: its sha256 is {found}, measured was {sha256}")
     return content
 
 

@@ -51,6 +51,7 @@ class Follower(tune.Callback):
         trial.run_metadata.metric_n_steps.clear()
         trial.run_metadata.metric_analysis.clear()
         trial_id = trial.config["trial_id"]
+        self._journal.fetch(trial_id)
         ended = self._journal.ended(trial_id)  # none: it is tried again, or was interrupted
         self._board.end(trial_id, ended)
         if ended is not None:

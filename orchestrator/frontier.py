@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.published import SHIPPED
 from trainers.record import write_atomically
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class WrittenFrontier:
     folder: Path
     configurations: pd.DataFrame
     """As ``analysis.frontier.summarise`` gives them."""
+    points: pd.DataFrame
+    """What it was given."""
     pareto_run_ids: tuple[str, ...]
     """All seeds of the configurations on the front."""
     representative_run_ids: tuple[str, ...]
@@ -52,13 +55,40 @@ def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None)
     return points
 
 
-def write_figures(configurations: pd.DataFrame, points: pd.DataFrame, folder: Path, *, title: str) -> None:
+def published_beside(points: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
+    """What papers print, of ``files``; figures draw of it what belongs beside ``points``.
+
+    Raises:
+        ValueError: a user's own file is wrong, or nothing of it belongs there.
+        OSError: it cannot be read.
+    """
+    import pandas as pd
+
+    from analysis.published import COLUMNS, belonging, read_published
+
+    tables = {file: read_published(file) for file in files}
+    for file, table in tables.items():
+        if file != SHIPPED and belonging(table, points).empty:
+            raise ValueError(
+                f"no row of {file} belongs on this figure: wanted task {_names(points, 'task')}, "
+                f"architecture {_names(points, 'architecture')} and quality_name {_names(points, 'quality_name')}"
+            )
+    return pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _names(points: pd.DataFrame, column: str) -> str:
+    return " or ".join(map(repr, sorted(points[column].unique())))
+
+
+def write_figures(
+    configurations: pd.DataFrame, points: pd.DataFrame, folder: Path, *, title: str, published: pd.DataFrame
+) -> None:
     """``frontier.png`` and ``.svg``; the same points draw the same files."""
     import io
 
     from analysis.plots import frontier_figure
 
-    figure = frontier_figure(configurations, points, title=title)
+    figure = frontier_figure(configurations, points, title=title, published=published)
     for kind in ("png", "svg"):
         picture = io.BytesIO()
         figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
@@ -66,9 +96,18 @@ def write_figures(configurations: pd.DataFrame, points: pd.DataFrame, folder: Pa
 
 
 def write_frontier(
-    tracking_uri: str, sweeps: Sequence[str], folder: Path, *, task: str | None = None, ui_url: str | None = None
+    tracking_uri: str,
+    sweeps: Sequence[str],
+    folder: Path,
+    *,
+    task: str | None = None,
+    ui_url: str | None = None,
+    published: Sequence[Path] = (SHIPPED,),
 ) -> WrittenFrontier | None:
-    """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point."""
+    """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point.
+
+    Of what papers print, the files ``published``, the figures have what belongs there, the CSV file nothing.
+    """
     from analysis.frontier import KEY, summarise
     from analysis.interactive import frontier_html
     from analysis.tables import frontier_csv
@@ -78,20 +117,22 @@ def write_frontier(
         return None
     configurations = summarise(points)
     title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
-    write_figures(configurations, points, folder, title=title)
-    page = frontier_html(configurations, points, title=title, ui_url=ui_url)
+    rows = published_beside(points, published)
+    write_figures(configurations, points, folder, title=title, published=rows)
+    page = frontier_html(configurations, points, title=title, ui_url=ui_url, published=rows)
     write_atomically(folder / "frontier.html", page.encode())
     write_atomically(folder / "frontier.csv", frontier_csv(configurations).encode())
     front = configurations[configurations["on_front"]]
     return WrittenFrontier(
         folder=folder,
         configurations=configurations,
+        points=points,
         pareto_run_ids=tuple(points.merge(front[KEY], on=KEY)["run_id"]),
         representative_run_ids=tuple(front["file_run_id"]),
     )
 
 
-def print_frontier(configurations: pd.DataFrame, folder: Path, console: Console) -> None:
+def print_frontier(configurations: pd.DataFrame, folder: Path | str, console: Console) -> None:
     """The table, and where the figures are."""
     from analysis.tables import frontier_table
 

@@ -56,14 +56,14 @@ def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked
     """
     if sweep_id in tracked and tracked[sweep_id] != journal.instance:
         raise SweepError(
-            f"MLflow already has a sweep {sweep_id} that is not the one in {journal.directory}: "
+            f"MLflow already has a sweep {sweep_id} that is not the one in {journal.location}: "
             "--new starts another, --name gives it another name"
         )
     for trial in trials:
         config = journal.config(trial.trial_id)
         if config is not None and config != trial.config.to_dict():
             raise SweepError(
-                f"trial {trial.trial_id} in {journal.directory} has another configuration than planned, "
+                f"trial {trial.trial_id} in {journal.location} has another configuration than planned, "
                 "so another version of ratefront wrote it: --new starts another sweep"
             )
 
@@ -92,11 +92,3 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             if trials[0].config.init_from:  # one for the whole sweep
                 initial_values(trials[0].config.init_from, plain)
     return tasks
-
-
-def next_free(storage: Path, tracked: dict[str, str], sweep_id: str) -> str:
-    """``sweep_id``, or with the first number from 2 that no sweep has, on disk or in MLflow."""
-    candidate, number = sweep_id, 2
-    while (storage / candidate).exists() or candidate in tracked:
-        candidate, number = f"{sweep_id}-{number}", number + 1
-    return candidate

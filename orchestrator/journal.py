@@ -56,6 +56,11 @@ class Journal:
     directory: Path
 
     @property
+    def location(self) -> str:
+        """Of the sweep, for every process that may read or write it."""
+        return str(self.directory)
+
+    @property
     def instance(self) -> str | None:
         """Tells this run of a sweep from one of the same content elsewhere; None before it began."""
         path = self.directory / "instance"
@@ -160,3 +165,27 @@ class Journal:
         """Whether there is nothing left to do for a trial: it finished or was stopped."""
         ended = self.ended(trial_id)
         return ended is not None and ended.outcome is not Outcome.FAILED
+
+    def forget_checkpoint(self, trial_id: str) -> None:
+        """Of a trial that is over."""
+        from trainers.train import forget_checkpoint  # loads torch
+
+        forget_checkpoint(self.trial_directory(trial_id))
+
+    def file(self, name: str) -> Path:
+        """One of the sweep, by its name relative to it."""
+        return self.directory / name
+
+    # where not all processes see one folder, there is more to these: see MirroredJournal
+
+    def fetch_all(self) -> None:
+        """Learn what others wrote of the sweep and of its trials."""
+
+    def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
+        """Learn what others wrote of one trial; ``to_resume`` with the checkpoint."""
+
+    def store(self, trial_id: str) -> None:
+        """Let others have what a running trial left in its folder, its checkpoint too."""
+
+    def store_frontier(self) -> None:
+        """Let others have the files in ``frontier``."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.board import Board, CountedTotals
 from orchestrator.guards import check_here, check_identity, sharing
-from orchestrator.journal import Journal
+from orchestrator.remote import is_remote
 from orchestrator.space import identity
+from orchestrator.storage import location_of, open_journal
 from orchestrator.study import Study
 from orchestrator.sweep import Sweep, SweepError
 from orchestrator.trial import Request, Setting, execute
@@ -30,7 +31,7 @@ def can_be_parted(sweep: Sweep) -> bool:
     return not (sweep.searcher.is_adaptive or sweep.scheduler["name"] != "none" or sweep.budget.is_set)
 
 
-def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: Path, view: AbstractView) -> Board:
+def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: Path, view: AbstractView) -> Board:
     """Run every ``of``-th trial of a sweep, from the ``number``-th, that has not finished.
 
     Args:
@@ -55,7 +56,9 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: 
             "parts know nothing of each other: wanted a search that is fixed in advance, such as --set search=grid, "
             "no scheduler and no budget"
         )
-    journal = Journal((storage / sweep.sweep_id).resolve())
+    if is_remote(storage):
+        raise SweepError(f"--storage is {storage}: wanted a folder that all parts share, since parts hold it by locks")
+    journal = open_journal(location_of(storage, sweep.sweep_id))
     with sharing(journal.directory):
         trials = Study(sweep, journal).trials[number::of]
         check_identity(sweep.sweep_id, trials, journal, {})
@@ -64,11 +67,11 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: Path, import_path: 
         ended = {trial.trial_id: journal.ended(trial.trial_id) for trial in trials if journal.is_over(trial.trial_id)}
         board = Board(
             sweep.sweep_id,
-            journal.directory,
+            journal.location,
             CountedTotals(num_trials=len(trials)),
             {trial_id: record for trial_id, record in ended.items() if record is not None},
         )
-        setting = Setting(sweep_id=sweep.sweep_id, directory=str(journal.directory), import_path=str(import_path))
+        setting = Setting(sweep_id=sweep.sweep_id, location=journal.location, import_path=str(import_path))
         with view.shown(board):
             for trial in (trial for trial in trials if trial.trial_id not in ended):
                 journal.forget_failure(trial.trial_id)

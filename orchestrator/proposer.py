@@ -12,7 +12,6 @@ from orchestrator.resources import Resources, Share
 from orchestrator.study import Study
 from orchestrator.sweep import Trial
 from orchestrator.trial import OUT_OF_MEMORY
-from trainers.train import forget_checkpoint
 
 
 class Proposer(Searcher):
@@ -49,6 +48,7 @@ class Proposer(Searcher):
         trial, share = self._running.pop(trial_id)
         if result is not None and "train_s" in result:  # of a trial that was stopped nobody was told the last one
             self._ledger.note(trial.trial_id, result["train_s"])
+        self._journal.fetch(trial.trial_id)
         if error and self._journal.ended(trial.trial_id) is None:
             # the trial itself records what it raises: to Ray only a worker that died or cannot record is an error
             if self._journal.config(trial.trial_id) is None:
@@ -61,7 +61,7 @@ class Proposer(Searcher):
             self._again.append((trial, share.model_copy(update={"gpu": min(1.0, 2 * share.gpu)})))
             return
         if self._journal.is_over(trial.trial_id):
-            forget_checkpoint(self._journal.trial_directory(trial.trial_id))  # a stopped trial left one
+            self._journal.forget_checkpoint(trial.trial_id)  # a stopped trial left one
         self._study.tell(trial.trial_id)
 
     def _first_attempt(self) -> tuple[Trial, Share] | None:

@@ -1,4 +1,5 @@
-"""Writing to MLflow: the only file that does. It copies what lies on the storage path, whoever asks and how often.
+"""Writing to MLflow: the only file that does, but for a sweep's end, which is publishing.py's. It copies what lies on
+the storage path, whoever asks and how often.
 
 The sweep is a parent run, each trial a child; a trial with several operating points has a child run for each.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import shutil
 import tempfile
@@ -20,17 +20,20 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.addresses import sqlite_path, sqlite_uri
 from orchestrator import environment
-from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.journal import Ended, Outcome
+from orchestrator.logged import EPOCH_METRICS, metrics_of, params_of, tags_of
+from orchestrator.publishing import Presentation, present, publish_frontier
+from orchestrator.storage import open_journal
 from orchestrator.wal import use_wal
-from trainers.config import Spec, TrialConfig
+from trainers.config import TrialConfig
 from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BATCH = 800  # metrics in one request: MLflow takes 1,000 with parameters and tags, of which there are fewer than 100
+_MAX_NAME = 100
 _STATUS = {Outcome.FINISHED: "FINISHED", Outcome.FAILED: "FAILED", Outcome.STOPPED: "KILLED"}
-_EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
 
 
 def default_tracking_uri() -> str:
@@ -83,11 +86,12 @@ class Tracker:
             tracking_uri: of MLflow, after ``prepare``.
             sweep_id: of the sweep.
             name: of the experiment.
-            directory: of the sweep, where its journal is.
+            directory: of the sweep, where its journal is, or its address.
         """
         from mlflow import MlflowClient
 
-        self._journal = Journal(Path(directory))
+        self._journal = open_journal(directory)
+        self._journal.fetch_all()
         self._identity = {
             "ratefront.sweep_id": sweep_id,
             "ratefront.instance": self._journal.instance or "",
@@ -108,7 +112,12 @@ class Tracker:
             sweep_id, "sweep", {**_environment(), "ratefront.directory": directory}
         )
         self._client.update_run(self._parent, status="RUNNING")
-        self._client.log_artifact(self._parent, str(Path(directory) / "sweep.yaml"))
+        self._client.log_artifact(self._parent, str(self._journal.file("sweep.yaml")))
+
+    @property
+    def run_id(self) -> str:
+        """Of the sweep's own run."""
+        return self._parent
 
     def sync(self, trial_id: str) -> None:
         """Bring one trial's runs up to what is on disk.
@@ -123,13 +132,14 @@ class Tracker:
         self._is_uncertain = False
 
     def _sync(self, trial_id: str) -> None:
+        self._journal.fetch(trial_id)
         ended = self._journal.ended(trial_id)
         fingerprint = _fingerprint(ended) if ended else ""
         if ended and self._logged_end.get(trial_id) == fingerprint:
             return
         tags = {"ratefront.record": fingerprint} if ended else {}
         if ended and len(ended.points) == 1:
-            tags |= {"ratefront.point": "true", **_tags_of(ended.points[0])}
+            tags |= {"ratefront.point": "true", **tags_of(ended.points[0])}
         if (trial_id, "") not in self._runs:
             self._make_trial_run(trial_id, tags)
             tags = {}  # each tag of a run that exists costs a query
@@ -164,19 +174,17 @@ class Tracker:
         """Bring every trial up to date, whatever messages were lost."""
         if self._is_uncertain:
             self._find_runs()
+        self._journal.fetch_all()
         for trial_id in self.behind():
             self.sync(trial_id)
 
     def publish(self, folder: str, *, pareto: Sequence[str], representative: Sequence[str]) -> None:
         """Log the files of ``folder`` to the parent run, and tag exactly these runs as the frontier."""
-        for path in sorted(Path(folder).iterdir()):
-            self._client.log_artifact(self._parent, str(path), "frontier")
-        for tag, chosen in (("ratefront.pareto", set(pareto)), ("ratefront.representative", set(representative))):
-            tagged = {run.info.run_id for run in self._search(f"tags.`{tag}` = 'true'")}
-            for run_id in tagged - chosen:
-                self._client.delete_tag(run_id, tag)
-            for run_id in chosen - tagged:
-                self._client.set_tag(run_id, tag, "true")
+        publish_frontier(self._client, self._parent, self._search, folder, pareto=pareto, representative=representative)
+
+    def present(self, presentation: Presentation) -> None:
+        """Prepare the UI: views, colours, the note and tables of the parent run."""
+        present(self._client, self._experiment_id, self._parent, self._search, presentation)
 
     def close(self, *, interrupted: bool) -> None:
         """Leave no run open."""
@@ -226,7 +234,7 @@ class Tracker:
             **{f"ratefront.{key}": text for key, text in self._journal.environment(trial_id).items()},
             **known,
         }
-        self._runs[trial_id, ""] = self._create_run(trial_id, "trial", tags)
+        self._runs[trial_id, ""] = self._create_run(self._run_name(trial_id), "trial", tags)
         self._logged_step[trial_id] = -1
 
     def _create_run(self, name: str, kind: str, tags: dict[str, str]) -> str:
@@ -238,15 +246,11 @@ class Tracker:
     def _params(self, trial_id: str) -> dict[str, str]:
         config = self._journal.config(trial_id)
         assert config is not None, "only trials that began are tracked"
-        kept = ("steps", "batch_size", "seed", "precision", "init_from")
-        params = {key: config[key] for key in kept if key in config}
-        for kind in ("task", "architecture", "method"):
-            spec = Spec.from_dict(kind, config[kind])
-            # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes
-            params[kind] = spec.name if kind == "method" else str(spec)
-            params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
-        as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
-        return {key: text[:6000] for key, text in as_text.items()}
+        return params_of(config)
+
+    def _run_name(self, trial_id: str, *point_id: str) -> str:
+        """With the architecture, because charts tell runs apart by name: a trial's id has the method and the seed."""
+        return f"{'/'.join([trial_id, *point_id])} {self._params(trial_id)['architecture'][:_MAX_NAME]}"
 
     def _last_step(self, trial_id: str) -> int:
         """Of the reports that MLflow has."""
@@ -259,7 +263,7 @@ class Tracker:
         for row in self._journal.progress(trial_id):
             if row["step"] <= self._last_step(trial_id):
                 continue
-            for key, name in _EPOCH_METRICS.items():
+            for key, name in EPOCH_METRICS.items():
                 content.metrics[name, row["step"]] = row[key]
             content.metrics[f"epoch_{row['quality_name']}_val", row["step"]] = row["quality_val"]
 
@@ -305,30 +309,18 @@ class Tracker:
                 "mlflow.parentRunId": trial_run,
                 "ratefront.trial_id": trial_id,
                 "ratefront.point": "true",
-                **_tags_of(point),
+                **tags_of(point),
             }
-            self._runs[key] = self._create_run(f"{trial_id}/{point.point_id}", "point", tags)
+            self._runs[key] = self._create_run(self._run_name(trial_id, point.point_id), "point", tags)
         return self._runs[key]
 
     def _add_point(self, point: OperatingPoint, run_id: str, content: _Content) -> None:
-        metrics: dict[str, float] = {
-            "size_bytes": point.size_bytes,
-            "log10_size_bytes": math.log10(point.size_bytes),  # the UI's scatter plot has no logarithmic axis
-            point.quality_name: point.quality,
-            f"{point.quality_name}_val": point.quality_val,
-            "compression_ratio": point.compression_ratio,
-            "bits_per_parameter": point.bits_per_parameter,
-            "uncompressed_bytes": point.uncompressed_bytes,
-            "num_parameters": point.num_parameters,
-            "num_steps": point.num_steps,
-            "macs": point.macs,
-            "train_s": point.train_s,
-        }
-        content.metrics |= {(name, 0): value for name, value in metrics.items()}
-        path = self._journal.directory / point.path
+        content.metrics |= {(name, 0): value for name, value in metrics_of(point).items()}
+        path = self._journal.file(point.path)
+        sections = self._journal.file(str(Path(point.path).with_suffix(".sections.csv")))
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(path, folder)
-            shutil.copy(path.with_suffix(".sections.csv"), Path(folder) / "sections.csv")
+            shutil.copy(sections, Path(folder) / "sections.csv")
             self._log_files(run_id, folder)
 
     def _log_files(self, run_id: str, folder: str) -> None:
@@ -344,17 +336,6 @@ class Tracker:
         return _pages(
             self._client, self._experiment_id, " AND ".join([*conditions, condition] if condition else conditions)
         )
-
-
-def _tags_of(point: OperatingPoint) -> dict[str, str]:
-    return {
-        "ratefront.point_id": point.point_id,
-        "ratefront.config_hash": point.config_hash,
-        "ratefront.quality_name": point.quality_name,
-        "ratefront.maximise": "true" if point.maximise else "false",
-        "ratefront.sha256": point.sha256,
-        "ratefront.path": point.path,
-    }
 
 
 @dataclass(kw_only=True)

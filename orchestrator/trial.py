@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.environment import processor, versions
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.resources import Share
+from orchestrator.storage import open_journal
 from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Setting:
     """What all trials of a sweep share."""
 
     sweep_id: str
-    directory: str
-    """Of the sweep, on storage that worker and driver share."""
+    location: str
+    """Of the sweep, which worker and driver share."""
     import_path: str
     """Where the user's own modules are."""
 
@@ -63,7 +64,8 @@ def execute(
         track: told the trial's id when there is something new on disk, at most every five seconds, and at the end.
         find_task: gives the task with its data; default: it is loaded.
     """
-    journal = Journal(Path(request.setting.directory))
+    journal = open_journal(request.setting.location)
+    journal.fetch(request.trial_id, to_resume=True)
     ended = journal.ended(request.trial_id)
     if ended is not None and journal.is_over(request.trial_id):
         return ended
@@ -79,6 +81,7 @@ def execute(
         if limit_s is not None and progress.train_s > limit_s:
             raise TimeoutError(f"it trained for {progress.train_s:.1f} s, more than resources.time_s = {limit_s:g}")
         if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
+            journal.store(request.trial_id)
             track(request.trial_id)
             last_tracked = time.monotonic()
 
@@ -95,8 +98,8 @@ def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared
     """The Ray Tune trainable; ``config`` is what ``Proposer`` suggested."""
     from ray import tune
 
-    if Journal(Path(setting.directory)).instance is None:  # a node that came late: what a trial left there is lost
-        raise FileNotFoundError(setting.directory)
+    if open_journal(setting.location).instance is None:  # a node that came late: what a trial left there is lost
+        raise FileNotFoundError(setting.location)
 
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
@@ -117,11 +120,9 @@ def _finish(
     find_task: Callable[[Spec], Task] | None,
 ) -> Ended:
     """Train, and write the record last; the checkpoint is needed until then."""
-    from trainers.train import forget_checkpoint
-
     ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress, find_task)))
     journal.end(request.trial_id, ended)
-    forget_checkpoint(journal.trial_directory(request.trial_id))
+    journal.forget_checkpoint(request.trial_id)
     return ended
 
 
@@ -153,7 +154,7 @@ def _train(
         task=find_task(config.task) if find_task is not None else None,
     )
     # relative to the sweep, whose folder may move
-    return [replace(point, path=str(Path(point.path).relative_to(setting.directory))) for point in points]
+    return [replace(point, path=str(Path(point.path).relative_to(journal.directory))) for point in points]
 
 
 def _environment(share: Share) -> dict[str, str]:

@@ -5,25 +5,36 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.addresses import without_credentials
 from analysis.load import check_tracking
+from orchestrator import environment
 from orchestrator.board import Board
 from orchestrator.budget import Ledger
 from orchestrator.cluster import check_nodes, drained, joined, start_tracker
 from orchestrator.frontier import WrittenFrontier, write_frontier
-from orchestrator.guards import check_here, check_identity, next_free, only_one
+from orchestrator.guards import check_here, check_identity
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.publishing import Presentation
 from orchestrator.resources import Share
 from orchestrator.shared_data import SharedTasks
 from orchestrator.space import identity
+from orchestrator.storage import held as held_by_us
+from orchestrator.storage import location_of, next_free, open_journal
 from orchestrator.study import Study
 from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker, prepare
 from orchestrator.trial import Setting, run_on_ray
+from orchestrator.ui.links import pages as pages_of
+from orchestrator.ui.links import ui_command
+from orchestrator.ui.note import Ending
+from orchestrator.ui.presentation import presentation_of
 from orchestrator.views.base import AbstractView
 from orchestrator.warm_start import earlier_outcomes
 
@@ -38,15 +49,21 @@ _MOST_DEATHS = 2
 class Place:
     """Where a sweep runs and leaves its results."""
 
-    storage: Path
-    """Folder of all sweeps; on a cluster, one that all nodes share."""
+    storage: str
+    """Folder of all sweeps, on a cluster one that all nodes share; or an address such as ``s3://bucket/sweeps``."""
     tracking_uri: str
     import_path: Path
     """Folder of the user's own modules."""
     address: str | None = None
     """Of a running Ray cluster; without one Ray is started here and stopped at the end."""
     ui_url: str | None = None
-    """Of the MLflow UI, for links in the interactive figure."""
+    """Of the MLflow UI, where it is not the tracking server's."""
+
+    @property
+    def ui(self) -> str | None:
+        """Of the MLflow UI, for links."""
+        is_server = self.tracking_uri.startswith(("http://", "https://"))
+        return self.ui_url or (without_credentials(self.tracking_uri) if is_server else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +78,16 @@ class SweepResult:
     """By the scheduler."""
     frontier: WrittenFrontier | None
     """None where no trial finished, or MLflow did not answer."""
-    directory: Path
-    """Where everything is."""
+    directory: str
+    """Where everything is; an address where the storage is one."""
     spent: str = ""
     """Which limit of the budget kept trials from starting."""
     unpublished: str = ""
     """Why MLflow does not hold everything, where that is so."""
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Of MLflow's UI, by what they show; none where its address is not known."""
+    ui_command: str = ""
+    """What opens them where it is not."""
 
     @property
     def interrupted(self) -> bool:
@@ -87,7 +108,7 @@ class SweepResult:
             front = json.loads(configurations[configurations["on_front"]].to_json(orient="records"))
         own = {item.name: getattr(self, item.name) for item in fields(self)}
         said = {"summary": self.summary, "interrupted": self.interrupted}
-        return {**own, "frontier": front, "directory": str(self.directory), **said}
+        return {**own, "frontier": front, **said}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +188,8 @@ def run(
     check_tracking(place.tracking_uri)
     tracked = prepare(place.tracking_uri, sweep.name)
     sweep_id = next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
-    journal = Journal((place.storage / sweep_id).resolve())
-    with only_one(journal.directory):
+    journal = open_journal(location_of(place.storage, sweep_id))
+    with held_by_us(journal):
         held = _Held.of(sweep, sweep_id, journal, place)
         study, num_over = held.study, held.num_over()
         is_left = num_over < study.most_trials and not held.ledger.spent()
@@ -196,21 +217,21 @@ def run(
     return result
 
 
-def sync(directory: Path, place: Place) -> SweepResult:
-    """Bring MLflow up to what the sweep in ``directory`` left there, whatever it has of it; and publish the frontier.
+def sync(sweep_id: str, place: Place) -> SweepResult:
+    """Bring MLflow up to what a sweep left in the storage, whatever it has of it; and publish the frontier.
 
     Raises:
         SweepError: there is no sweep, or another process runs it.
         ConnectionError: the tracking server does not answer.
     """
-    if not (directory / "sweep.yaml").is_file():
-        raise SweepError(f"{directory} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
+    journal = open_journal(location_of(place.storage, sweep_id))
+    if not journal.file("sweep.yaml").is_file():
+        raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     check_tracking(place.tracking_uri)
-    journal = Journal(directory.resolve())
-    sweep = Sweep.load(directory / "sweep.yaml")
-    tracked = prepare(place.tracking_uri, sweep.name)
-    with only_one(journal.directory):
-        held = _Held.of(sweep, journal.directory.name, journal, place)
+    with held_by_us(journal):
+        sweep = Sweep.load(journal.directory / "sweep.yaml")
+        tracked = prepare(place.tracking_uri, sweep.name)
+        held = _Held.of(sweep, sweep_id, journal, place)
         check_identity(held.sweep_id, held.study.trials, journal, tracked)
         return _conclude(held, is_cut_off=False)
 
@@ -235,12 +256,12 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
-    board = Board(held.sweep_id, journal.directory, held, held.ended())
+    board = Board(held.sweep_id, journal.location, held, held.ended())
     # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
     is_fixed = not (sweep.searcher.is_adaptive or sweep.budget.is_set) and sweep.scheduler["name"] == "none"
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"
     tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
-    setting = Setting(sweep_id=held.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
+    setting = Setting(sweep_id=held.sweep_id, location=journal.location, import_path=str(place.import_path))
     tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}
     shared = SharedTasks.load(tasks, setting.import_path, at_hand)
     trainable = tune.with_resources(
@@ -262,7 +283,7 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
             ),
             run_config=tune.RunConfig(
                 name="ray",
-                storage_path=str(journal.directory),
+                storage_path=journal.location,
                 callbacks=[Follower(board, views, journal)],
                 # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
                 failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
@@ -278,12 +299,14 @@ def _conclude(held: _Held, *, is_cut_off: bool) -> SweepResult:
 
     Where the server does not answer, the journal keeps everything for ``sync``.
     """
-    frontier, unpublished = None, ""
+    frontier, unpublished, pages, command = None, "", {}, ""
     states = held.count()
     spent = held.ledger.spent() if states[None] and not is_cut_off else ""
     try:
         check_tracking(held.place.tracking_uri)
-        frontier = _publish(held, interrupted=states[None] > 0 and not spent)
+        frontier, run_id = _publish(held, interrupted=states[None] > 0 and not spent)
+        if frontier is not None:
+            pages, command = _pages(held, frontier, run_id), ui_command(held.place.tracking_uri, held.sweep_id)
     except Exception:
         unpublished = _why_unreachable(held.place.tracking_uri)
         if not unpublished:
@@ -295,25 +318,55 @@ def _conclude(held: _Held, *, is_cut_off: bool) -> SweepResult:
         num_failed=states[Outcome.FAILED],
         num_stopped=states[Outcome.STOPPED],
         frontier=frontier,
-        directory=held.journal.directory,
+        directory=held.journal.location,
         spent=spent,
         unpublished=unpublished,
+        pages=pages,
+        ui_command="" if pages else command,
     )
 
 
-def _publish(held: _Held, *, interrupted: bool) -> WrittenFrontier | None:
+def _publish(held: _Held, *, interrupted: bool) -> tuple[WrittenFrontier | None, str]:
+    """The frontier, and the id of the sweep's own run."""
     uri, directory = held.place.tracking_uri, held.journal.directory
-    tracker = Tracker(tracking_uri=uri, sweep_id=held.sweep_id, name=held.sweep.name, directory=str(directory))
+    tracker = Tracker(tracking_uri=uri, sweep_id=held.sweep_id, name=held.sweep.name, directory=held.journal.location)
     try:
         tracker.sync_all()
-        written = write_frontier(uri, [held.sweep_id], directory / "frontier", ui_url=held.place.ui_url)
+        written = write_frontier(uri, [held.sweep_id], directory / "frontier", ui_url=held.place.ui)
         if written is not None:
             tracker.publish(
                 str(written.folder), pareto=written.pareto_run_ids, representative=written.representative_run_ids
             )
-        return written
+            tracker.present(_presentation(held, written, tracker.run_id))
+            held.journal.store_frontier()
+        return written, tracker.run_id
     finally:
         tracker.close(interrupted=interrupted)
+
+
+def _pages(held: _Held, written: WrittenFrontier, run_id: str) -> dict[str, str]:
+    """Of MLflow's UI, where its address is known."""
+    if held.place.ui is None:
+        return {}
+    experiment_id = str(written.configurations["experiment_id"].iloc[0])
+    return pages_of(held.place.ui, experiment_id, run_id, held.sweep_id, len(written.points))
+
+
+def _presentation(held: _Held, written: WrittenFrontier, run_id: str) -> Presentation:
+    ended = held.ended().values()
+    num = Counter(one.outcome for one in ended)
+    ending = Ending(
+        experiment_id=str(written.configurations["experiment_id"].iloc[0]),
+        run_id=run_id,
+        num_trials=held.study.most_trials,
+        num_finished=num[Outcome.FINISHED],
+        num_stopped=num[Outcome.STOPPED],
+        failures=[one.reason for one in ended if one.outcome is Outcome.FAILED],
+        versions=environment.versions(),
+        commit=environment.commit(),
+    )
+    now_ms = int(time.time() * 1000)
+    return presentation_of(held.sweep.to_dict(), written.configurations, written.points, ending, now_ms=now_ms)
 
 
 def _why_unreachable(tracking_uri: str) -> str:

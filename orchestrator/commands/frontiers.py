@@ -1,12 +1,9 @@
-"""Commands that read measured sweeps: frontier, export, best, list, ui."""
+"""Commands that read measured sweeps: frontier, export, best, list."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +14,15 @@ from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri
 if TYPE_CHECKING:
     import pandas as pd
 
+PublishedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--published",
+        help="Also draw what this CSV file has of papers; docs/frontiers.md.",
+        show_default=False,
+    ),
+]
+NoPublished = Annotated[bool, typer.Option("--no-published", help="Draw only what is measured.")]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
 
@@ -28,6 +34,8 @@ def frontier(
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
+    published: PublishedFile = None,
+    no_published: NoPublished = False,
     as_json: Json = False,
 ) -> None:
     """Print the frontier of one or many sweeps and write its figures.
@@ -37,11 +45,13 @@ def frontier(
     from orchestrator.commands.console import open_console
     from orchestrator.frontier import configurations_of, print_frontier, write_frontier
 
-    uri = tracking_uri_or_default(tracking_uri)
+    uri, files = tracking_uri_or_default(tracking_uri), _published(published, no_published)
     if as_json:
+        if published is not None:
+            raise ValueError("--published is drawn on figures, which --json does not write: give one of the two")
         typer.echo(configurations_of(uri, sweeps or [], task=task).to_json(orient="records", indent=1))
         return
-    written = write_frontier(uri, sweeps or [], out, task=task, ui_url=ui_url)
+    written = write_frontier(uri, sweeps or [], out, task=task, ui_url=ui_url, published=files)
     if written is None:
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
@@ -53,6 +63,8 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to; an earlier export there is replaced.")],
     max_file_size: Annotated[str, typer.Option(help="Larger files are left out.")] = "100kB",
     tracking_uri: TrackingUri = None,
+    published: PublishedFile = None,
+    no_published: NoPublished = False,
 ) -> None:
     """Write what others need to check a sweep: points.csv, the frontier's files, the figure, how it was made.
 
@@ -61,9 +73,18 @@ def export(
     from analysis.units import parse_size
     from orchestrator.export import export as write
 
-    uri = tracking_uri_or_default(tracking_uri)
-    num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size))
+    uri, files = tracking_uri_or_default(tracking_uri), _published(published, no_published)
+    num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
     typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")
+
+
+def _published(own: Path | None, hidden: bool) -> list[Path]:
+    """The files of what papers print."""
+    from analysis.published import SHIPPED
+
+    if own is not None and hidden:
+        raise ValueError("got --published and --no-published: give one of them")
+    return [] if hidden else [SHIPPED, *([own] if own is not None else [])]
 
 
 def best(
@@ -84,6 +105,7 @@ def best(
     from analysis.units import format_quality, format_size, parse_size
     from orchestrator.export import read_measured
     from orchestrator.frontier import configurations_of
+    from orchestrator.storage import open_journal
 
     if (max_size is None) == (min_accuracy is None):
         raise ValueError("give one of --max-size (such as 10kB) and --min-accuracy (such as 0.98)")
@@ -91,14 +113,14 @@ def best(
     configurations = configurations_of(uri, [sweep] if sweep else [], task=task)
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=min_accuracy)
-    file = Path(chosen["file_directory"]) / chosen["file_path"]
+    journal, file = open_journal(chosen["file_directory"]), f"{chosen['file_directory']}/{chosen['file_path']}"
     try:
-        read_measured(file, chosen["file_sha256"])
+        read_measured(journal, chosen["file_path"], chosen["file_sha256"])
     except ValueError as error:
         typer.echo(f"ratefront: {error}; its copy in MLflow: {_download(chosen, uri)}", err=True)
         raise typer.Exit(1) from None
     if as_json:
-        typer.echo(json.dumps({"file": str(file), **json.loads(chosen.to_json())}))
+        typer.echo(json.dumps({"file": file, **json.loads(chosen.to_json())}))
         return
     quality, validation = (
         format_quality(chosen[f"file_{key}"], chosen["quality_name"]) for key in ("quality", "quality_val")
@@ -135,30 +157,3 @@ def list_sweeps(tracking_uri: TrackingUri = None, as_json: Json = False) -> None
         typer.echo(sweeps.to_json(orient="records", indent=1, date_format="iso"))
     else:
         open_console().print(sweeps_table(sweeps))
-
-
-def ui(
-    tracking_uri: TrackingUri = None,
-    port: Annotated[int, typer.Option(help="On this machine only (127.0.0.1).")] = 5000,
-) -> None:
-    """Serve MLflow's UI on this machine until Ctrl-C, and print where each sweep's runs are.
-
-    Example: `ratefront ui --port 5001`
-    """
-    from analysis import load
-
-    uri = tracking_uri_or_default(tracking_uri)
-    base = uri.rstrip("/") if uri.startswith("http") else f"http://127.0.0.1:{port}"
-    for row in load.list_sweeps(uri).itertuples():
-        # without the type the UI opens on an empty page for language models
-        typer.echo(f"{row.sweep_id}  {base}/#/experiments/{row.experiment_id}/runs?workflowType=machine_learning")
-    if uri.startswith("http"):
-        return
-    program = shutil.which(
-        "mlflow", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    )
-    if program is None:
-        raise ValueError("the program mlflow is not installed beside this Python: reinstall ratefront")
-    sys.stdout.flush()
-    arguments = ["server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(program, [program, *arguments])

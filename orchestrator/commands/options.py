@@ -18,6 +18,12 @@ UiUrl = Annotated[
     str | None,
     typer.Option(help="Address of the MLflow UI, so that a click on a point opens its run.", show_default=False),
 ]
+Storage = Annotated[
+    str,
+    typer.Option(
+        help="Folder of all sweeps, on a cluster one that all nodes share; or a bucket, such as s3://bucket/sweeps."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ def print_outcome(result: Mapping[str, Any], console: Console) -> None:
 
     if result["frontier"]:
         rows = pd.DataFrame(result["frontier"]).fillna(math.nan)  # JSON has no NaN
-        print_frontier(rows, Path(result["directory"]) / "frontier", console)
-    lines = ["", result["summary"]]
+        print_frontier(rows, f"{result['directory'].partition('?')[0]}/frontier", console)
+    lines = ["", *where_to_look(result), result["summary"]]
     if result["unpublished"]:
         lines.append(unpublished(result))
     if result["spent"]:
@@ -33,6 +32,13 @@ def print_outcome(result: Mapping[str, Any], console: Console) -> None:
     if result["interrupted"]:
         lines.append("stopped; the same command with --resume goes on")
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def where_to_look(result: Mapping[str, Any]) -> list[str]:
+    """Links into MLflow's UI, or the command that opens it."""
+    if result.get("pages"):
+        return ["in MLflow's UI:", *(f"  {name:8}  {url}" for name, url in result["pages"].items()), ""]
+    return [f"in MLflow's UI: {result['ui_command']}", ""] if result.get("ui_command") else []
 
 
 def unpublished(result: Mapping[str, Any]) -> str:

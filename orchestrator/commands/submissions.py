@@ -47,7 +47,11 @@ def submit(
         ),
     ] = None,
     storage: Annotated[
-        str | None, typer.Option(help="Folder of all sweeps, as the cluster's nodes see it.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Folder of all sweeps, as the cluster's nodes see it, or a bucket, such as s3://bucket/sweeps.",
+            show_default=False,
+        ),
     ] = None,
     tracking_uri: Annotated[
         str | None,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import TrackingUri, UiUrl, allow_own_modules, tracking_uri_or_default
+from orchestrator.commands.options import Storage, TrackingUri, UiUrl, allow_own_modules, tracking_uri_or_default
 from orchestrator.commands.source import (
     ArchitectureName,
     MethodName,
@@ -31,9 +30,7 @@ def sweep(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
-    storage: Annotated[Path, typer.Option(help="Folder of all sweeps; on a cluster, one that all nodes share.")] = Path(
-        "sweeps"
-    ),
+    storage: Storage = "sweeps",
     tracking_uri: TrackingUri = None,
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster; default: Ray is started here.", show_default=False)
@@ -103,7 +100,7 @@ def part(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
-    storage: Annotated[Path, typer.Option(help="Folder of all sweeps, which all parts share.")] = Path("sweeps"),
+    storage: Annotated[str, typer.Option(help="Folder of all sweeps, which all parts share.")] = "sweeps",
 ) -> None:
     """Run one part of a sweep without Ray, for schedulers that have arrays of jobs; `sync` logs and draws the whole.
 
@@ -130,7 +127,7 @@ def sync(
         list[str] | None,
         typer.Argument(metavar="[SWEEP]...", help="Ids; default: all in the storage folder.", show_default=False),
     ] = None,
-    storage: Annotated[Path, typer.Option(help="Folder of all sweeps.")] = Path("sweeps"),
+    storage: Storage = "sweeps",
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
 ) -> None:
@@ -141,18 +138,19 @@ def sync(
     from orchestrator import tune
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import unpublished
+    from orchestrator.storage import ids_in
     from orchestrator.sweep import SweepError
 
     folder = allow_own_modules()
-    found = [storage / name for name in sweeps or []] or sorted(path.parent for path in storage.glob("*/sweep.yaml"))
+    found = sweeps or ids_in(storage)
     if not found:
         raise SweepError(f"{storage} holds no sweep: give --storage")
     place = tune.Place(
         storage=storage, tracking_uri=tracking_uri_or_default(tracking_uri), import_path=folder, ui_url=ui_url
     )
     console = open_console()
-    for directory in found:
-        result = tune.sync(directory, place)
+    for sweep_id in found:
+        result = tune.sync(sweep_id, place)
         if result.unpublished:
             console.print(unpublished(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
             raise typer.Exit(1)

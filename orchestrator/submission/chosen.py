@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from analysis.addresses import sqlite_path, without_credentials
 from orchestrator.document import parse_yaml
 from orchestrator.part import can_be_parted
+from orchestrator.remote import RemoteFolder, is_remote
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError
 from orchestrator.submission.code import own_modules, ratefront_wheel
@@ -74,8 +75,13 @@ def prepare(
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
     if storage is None:
-        raise SubmitError("give --storage a folder that all nodes of the cluster share, such as /shared/sweeps")
-    if not Path(storage).is_absolute():
+        raise SubmitError(
+            "give --storage a folder that all nodes of the cluster share, such as /shared/sweeps, "
+            "or a bucket, such as s3://bucket/sweeps"
+        )
+    if is_remote(storage):
+        RemoteFolder(storage)  # refuses what is no address, or holds a password
+    elif not Path(storage).is_absolute():
         raise SubmitError(f"--storage is {storage!r}: wanted a whole path, since it is one of the cluster")
     if not uri:
         raise SubmitError("give --tracking-uri the address of MLflow as the cluster sees it, such as http://host:5000")

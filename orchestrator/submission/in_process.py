@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.submission.base import AbstractSubmitter, State, Submission
+from orchestrator.submission.records import folder
 from orchestrator.views.base import AbstractView
 from orchestrator.views.json_lines import JsonLinesView
 from orchestrator.views.retold import retell
@@ -34,13 +35,13 @@ class InProcess(AbstractSubmitter):
 
         os.environ.update(submission.env)
         place = tune.Place(
-            storage=Path(submission.storage),
+            storage=submission.storage,
             tracking_uri=submission.tracking_uri,
             import_path=Path.cwd(),
             address=self.address or None,
         )
-        log = (place.storage / "submitted" / f"{submission.sweep_id}.out").resolve()
-        log.parent.mkdir(parents=True, exist_ok=True)
+        log = folder() / "logs" / f"{submission.sweep_id}.out"
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sweep = Sweep.from_dict(parse_yaml(submission.sweep_file, source="sweep.yaml"))
         with log.open("a") as stream:
             view = JsonLinesView(stream)

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field
 
 from analysis.units import format_size
+from orchestrator.remote import is_remote
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same, short_name
 from orchestrator.submission.pods import SWEEPS, Pods
 
@@ -51,10 +52,14 @@ class KubeRay(AbstractSubmitter):
         """What ``kubectl create`` is given.
 
         Raises:
-            SubmitError: the storage folder is not on the volume that all pods share.
+            SubmitError: the storage is neither a bucket nor on the volume that all pods share.
         """
-        if submission.storage != SWEEPS and not submission.storage.startswith(f"{SWEEPS}/"):
-            raise SubmitError(f"--storage is {submission.storage!r}: wanted {SWEEPS}, where all pods have their volume")
+        is_bucket = is_remote(submission.storage)
+        if not is_bucket and submission.storage != SWEEPS and not submission.storage.startswith(f"{SWEEPS}/"):
+            raise SubmitError(
+                f"--storage is {submission.storage!r}: wanted {SWEEPS}, where all pods have their volume, or a bucket, "
+                "such as s3://bucket/sweeps"
+            )
         name = _name(submission.sweep_id)
         labels = {"app.kubernetes.io/name": "ratefront", "app.kubernetes.io/managed-by": "ratefront"}
         labels["ratefront/fingerprint"] = submission.fingerprint
@@ -75,6 +80,7 @@ class KubeRay(AbstractSubmitter):
             env={**({"PYTHONPATH": f"{_FOLDER}/own"} if own else {}), **submission.env},
             volume={"name": "submission", "configMap": {"name": name, "items": items}},
             mount={"name": "submission", "mountPath": _FOLDER, "readOnly": True},
+            is_bucket=is_bucket,
         )
         command = ["ratefront", *submission.arguments(f"{_FOLDER}/sweep.yaml")]
         ray_job = {

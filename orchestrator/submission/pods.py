@@ -28,6 +28,8 @@ _HEALTH = {
 }
 _CREDENTIALS = {"MLFLOW_TRACKING_USERNAME": "username", "MLFLOW_TRACKING_PASSWORD": "password"}
 """Keys of the secret ``ratefront-tracking``."""
+_BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""Keys of the secret ``ratefront-storage``, which is not wanted where the pods' service account may use the bucket."""
 _SPOT = [
     {"key": "cloud.google.com/gke-spot", "operator": "Exists", "effect": "NoSchedule"},
     {"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"},
@@ -48,6 +50,8 @@ class Pods:
     volume: Mapping[str, Any]
     """With the sweep and the user's own modules."""
     mount: Mapping[str, Any]
+    is_bucket: bool = False
+    """Whether sweeps lie in one, and not on the volume."""
 
     def head(self, *, scales: bool) -> dict[str, Any]:
         """It drives, and trains nothing: a busy head is a late one."""
@@ -105,6 +109,8 @@ class Pods:
     def _pod(
         self, name: str, size: dict[str, Any], ports: list[dict[str, Any]], *, account: str = "ratefront"
     ) -> dict[str, Any]:
+        sweeps_mount = [] if self.is_bucket else [_mount("sweeps")]
+        sweeps_volume = {"name": "sweeps", "persistentVolumeClaim": {"claimName": "ratefront-sweeps"}}
         container = {
             "name": name,
             "image": self.image,
@@ -112,10 +118,10 @@ class Pods:
             "ports": ports,
             "resources": size,
             "securityContext": _CONTAINER,
-            "volumeMounts": [_mount("sweeps"), dict(self.mount), _mount("tmp"), _mount("home")],
+            "volumeMounts": [*sweeps_mount, dict(self.mount), _mount("tmp"), _mount("home")],
         }
         volumes = [
-            {"name": "sweeps", "persistentVolumeClaim": {"claimName": "ratefront-sweeps"}},
+            *([] if self.is_bucket else [sweeps_volume]),
             dict(self.volume),
             {"name": "tmp", "emptyDir": {}},
             {"name": "home", "emptyDir": {}},
@@ -132,10 +138,13 @@ class Pods:
 
     def _environment(self) -> list[dict[str, Any]]:
         plain = [{"name": key, "value": value} for key, value in {**_HEALTH, **self.env}.items()]
-        secret = [
+        secret: list[dict[str, Any]] = [
             {"name": name, "valueFrom": {"secretKeyRef": {"name": "ratefront-tracking", "key": key}}}
             for name, key in _CREDENTIALS.items()
         ]
+        if self.is_bucket:
+            of_bucket = {"name": "ratefront-storage", "optional": True}
+            secret += [{"name": key, "valueFrom": {"secretKeyRef": {**of_bucket, "key": key}}} for key in _BUCKET_KEYS]
         return [*plain, *secret]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from orchestrator.remote import is_remote
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same, short_name
 from trainers.record import write_atomically
 
@@ -164,7 +165,13 @@ class Slurm(AbstractSubmitter):
 
 
 def _folder(submission: Submission) -> Path:
-    """For what is submitted, and what it says."""
+    """For what is submitted, and what it says.
+
+    Raises:
+        SubmitError: the storage is no folder.
+    """
+    if is_remote(submission.storage):
+        raise SubmitError(f"--storage is {submission.storage}: wanted a folder that all of Slurm's nodes share")
     return Path(submission.storage) / "submitted" / submission.sweep_id
 
 

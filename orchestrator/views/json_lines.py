@@ -29,7 +29,7 @@ class JsonLinesView(AbstractView):
         self.write(
             "sweep_started",
             sweep_id=board.sweep_id,
-            directory=str(board.directory),
+            directory=board.directory,
             num_ended=board.num_ended,
             **_totals(board),
         )

@@ -7,7 +7,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from orchestrator.board import Board, CountedTotals
@@ -53,7 +52,7 @@ def _show(started: dict[str, Any], events: Iterator[dict[str, Any]], view: Abstr
     totals = CountedTotals()
     _read(started, totals)
     elapsed_s = max(time.time() - started["at_s"], 0.0)
-    board = Board(started["sweep_id"], Path(started["directory"]), totals, earlier, elapsed_s=elapsed_s)
+    board = Board(started["sweep_id"], started["directory"], totals, earlier, elapsed_s=elapsed_s)
     with contextlib.ExitStack() as stack:
         stack.enter_context(view.shown(board))
         while event is not None and event["event"] not in ("sweep_started", "sweep_ended"):

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.journal import Journal
 from orchestrator.sweep import Sweep
+from tests.analysis.test_published import written
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 from trainers.record import COLUMNS
 
@@ -56,6 +57,18 @@ def test_the_readme_tells_the_command_and_what_it_ran_on(finished: Finished, exp
     for path in (exported / "frontier").iterdir():
         assert f"]({path.relative_to(exported)})" in text
     assert (exported / "frontier.svg").is_file()
+
+
+def test_the_figure_has_what_papers_print_and_no_other_file_anything_of_it(finished: Finished, tmp_path: Path) -> None:
+    first, *_ = csv.DictReader((finished.sweep_directory / "frontier" / "frontier.csv").read_text().splitlines())
+    place = {"architecture": first["architecture"], "size_bytes": first["file_size_bytes"]}
+    own = str(written(tmp_path, {**place, "quality": first["file_quality"]}))
+    for arguments, num_drawn in ((["--published", own], 1), (["--no-published"], 0)):
+        said = call(finished.folder, "export", "tiny", "--out", str(tmp_path / "results"), *arguments)
+        assert said.returncode == 0, said.stderr
+        assert (tmp_path / "results" / "frontier.svg").read_text().count('id="published"') == num_drawn
+        for name in ("points.csv", "README.md"):
+            assert "Somebody" not in (tmp_path / "results" / name).read_text()
 
 
 def test_a_changed_file_is_not_exported(finished: Finished, tmp_path: Path) -> None:

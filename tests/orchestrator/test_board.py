@@ -62,7 +62,7 @@ def finished(number: int, **changes: object) -> Ended:
 def started(folder: Path) -> tuple[Board, CountedTotals]:
     """A sweep whose first trial an earlier process finished, with one running."""
     totals = CountedTotals(num_trials=4, train_s=1.0)
-    board = Board("digits-1", folder, totals, {TRIALS[0]: finished(0, size_bytes=1000, quality_val=0.95)})
+    board = Board("digits-1", str(folder), totals, {TRIALS[0]: finished(0, size_bytes=1000, quality_val=0.95)})
     board.start(TRIALS[1], plan(SWEEP)[1].config.to_dict())
     return board, totals
 
@@ -92,7 +92,7 @@ def test_the_front_has_grown_only_where_it_covers_more(tmp_path: Path) -> None:
 
 
 def test_where_less_is_better_there_is_no_hypervolume(tmp_path: Path) -> None:
-    board = Board("digits-1", tmp_path, CountedTotals(num_trials=4), {})
+    board = Board("digits-1", str(tmp_path), CountedTotals(num_trials=4), {})
     assert board.hypervolume is None
     board.end(TRIALS[0], finished(0, maximise=False, quality_name="mse"))
     assert board.hypervolume is None
@@ -204,7 +204,7 @@ def test_what_is_told_elsewhere_is_shown_as_it_would_be_there(tmp_path: Path) ->
 def test_a_log_of_several_attempts_ends_with_the_last() -> None:
     stream = io.StringIO()
     view = JsonLinesView(stream)
-    board = Board("digits-1", Path("there"), CountedTotals(num_trials=4), {})
+    board = Board("digits-1", "there", CountedTotals(num_trials=4), {})
     for summary in ("first", "second"):
         with view.shown(board):
             pass

@@ -14,7 +14,9 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from orchestrator.cli import main
+from orchestrator.frontier import write_frontier
 from tests.analysis.store import Writer
+from tests.analysis.test_published import written
 
 FILE = b"the bytes of a compressed network"
 
@@ -97,3 +99,58 @@ def test_a_percentage_is_refused(folder: Path) -> None:
     said = call(folder, "best", "--min-accuracy", "97")
     assert said.exit_code == 2
     assert said.stderr == "ratefront: accuracy is a fraction in 0..1: got 97, wanted such as 0.97\n"
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    """Of a sweep of LeNet5 on MNIST with one point of 1000 bytes."""
+    client = MlflowClient(address(tmp_path))
+    experiment = client.create_experiment("lenet5", (tmp_path / "artifacts").as_uri())
+    Writer(client, experiment, "lenet5-0123abcd").trial("t0", 1, task="mnist(shift=1)", architecture="lenet5")
+    return tmp_path
+
+
+def num_printed(out: Path) -> int:
+    """How many rows of papers a figure has; its page names them, its table does not."""
+    num_drawn = (out / "frontier.svg").read_text().count('id="published"')
+    assert ("as printed, not measured here" in (out / "frontier.html").read_text()) == (num_drawn > 0)
+    assert len((out / "frontier.csv").read_text().splitlines()) == 2
+    return num_drawn
+
+
+def test_figures_have_what_papers_print_unless_told_otherwise(benchmark: Path) -> None:
+    assert call(benchmark, "frontier", "--out", str(benchmark / "out")).exit_code == 0
+    assert num_printed(benchmark / "out") == 3
+    assert call(benchmark, "frontier", "--no-published", "--out", str(benchmark / "bare")).exit_code == 0
+    assert num_printed(benchmark / "bare") == 0
+
+
+def test_the_figure_at_the_end_of_a_sweep_has_what_papers_print(benchmark: Path) -> None:
+    assert write_frontier(address(benchmark), ["lenet5"], benchmark / "out") is not None
+    assert num_printed(benchmark / "out") == 3
+
+
+def test_rows_of_an_own_file_are_drawn_beside_those_that_ship(benchmark: Path) -> None:
+    own = written(benchmark, {"task": "mnist", "architecture": "lenet5", "source": "Somebody 2024"})
+    said = call(benchmark, "frontier", "--published", str(own), "--out", str(benchmark / "out"))
+    assert said.exit_code == 0, said.stderr
+    assert num_printed(benchmark / "out") == 4
+    assert "Somebody 2024" in (benchmark / "out" / "frontier.html").read_text()
+    assert "Somebody" not in (benchmark / "out" / "frontier.csv").read_text() + said.stdout
+
+
+def test_a_mistake_in_what_is_to_be_drawn_is_said_in_one_line_and_nothing_is_written(benchmark: Path) -> None:
+    own = written(benchmark, {})
+    mistakes = {
+        "no row of ": ["--published", str(own)],
+        "wanted task 'mnist(shift=1)', architecture 'lenet5' and quality_name 'accuracy'": ["--published", str(own)],
+        "No such file": ["--published", str(benchmark / "none.csv")],
+        "got --published and --no-published: give one": ["--published", str(own), "--no-published"],
+        "which --json does not write": ["--published", str(own), "--json"],
+    }
+    for expected, arguments in mistakes.items():
+        said = call(benchmark, "frontier", *arguments, "--out", str(benchmark / "out"))
+        assert said.exit_code == 2
+        assert expected in said.stderr
+        assert said.stderr.count("\n") == 1
+    assert not (benchmark / "out").exists()

@@ -25,7 +25,7 @@ CONFIG: dict[str, Any] = {
 
 
 def request_in(folder: Path, **changes: Any) -> Request:
-    setting = Setting(sweep_id="small-1", directory=str(folder), import_path=str(folder))
+    setting = Setting(sweep_id="small-1", location=str(folder), import_path=str(folder))
     return Request(**{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, "share": Share(), **changes})
 
 

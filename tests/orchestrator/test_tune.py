@@ -36,7 +36,9 @@ SWEEP = Sweep.from_dict(
 @pytest.fixture
 def place(tmp_path: Path, empty_store: bytes) -> Place:
     (tmp_path / "mlflow.db").write_bytes(empty_store)
-    return Place(storage=tmp_path / "sweeps", tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", import_path=tmp_path)
+    return Place(
+        storage=str(tmp_path / "sweeps"), tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", import_path=tmp_path
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +51,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def train_all(place: Place) -> Journal:
     """What workers leave when everything after them was killed."""
-    journal = Journal(place.storage / SWEEP.sweep_id)
+    journal = Journal(Path(place.storage) / SWEEP.sweep_id)
     journal.begin_sweep(SWEEP.to_yaml())
     for trial in plan(SWEEP):
-        setting = Setting(sweep_id=SWEEP.sweep_id, directory=str(journal.directory), import_path=str(place.import_path))
+        setting = Setting(sweep_id=SWEEP.sweep_id, location=str(journal.directory), import_path=str(place.import_path))
         request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), share=Share())
         execute(request, report=lambda progress: None, track=lambda trial_id: None)
     return journal
@@ -119,7 +121,7 @@ def test_a_later_search_can_hear_what_a_sweep_measured(place: Place) -> None:
 def test_a_sweep_of_the_same_content_from_elsewhere_is_not_mixed_in(place: Place, tmp_path: Path) -> None:
     train_all(place)
     again(place)
-    elsewhere = dataclasses.replace(place, storage=tmp_path / "elsewhere")
+    elsewhere = dataclasses.replace(place, storage=str(tmp_path / "elsewhere"))
     with pytest.raises(SweepError, match=f"MLflow already has a sweep {SWEEP.sweep_id} that is not the one in"):
         again(elsewhere)
 

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.console import PROGRAM, clean_environment
@@ -44,17 +44,18 @@ class Node:
 class Cluster:
     """A head that trains nothing, and nodes that are added."""
 
-    def __init__(self, folder: Path, network: Namespace) -> None:
+    def __init__(self, folder: Path, network: Namespace, environment: Mapping[str, str]) -> None:
         self.folder, self.network = folder, network
         token = folder / "token"
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32))
         scripts = str(Path(PROGRAM).parent)
-        given = clean_environment()
+        given = {**clean_environment(), **environment, **_HEALTH}
         given.pop("PYTHONPATH", None)
-        self.anonymous = {**given, **_HEALTH, "PATH": f"{scripts}:{given['PATH']}", "XDG_STATE_HOME": str(folder)}
+        self.anonymous = {**given, "PATH": f"{scripts}:{given['PATH']}", "XDG_STATE_HOME": str(folder)}
         self.environment = {**self.anonymous, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self._num_nodes = 0
+        self.added: list[Node] = []
         self._start("--head", "--port=6379", "--dashboard-port=8265", "--num-cpus=0")
         wait_for(lambda: self._ray("health-check", "--address", ADDRESS), 60)
         connect = "import socket; socket.create_connection(('127.0.0.1', 8265)).close()"
@@ -65,6 +66,7 @@ class Cluster:
         before = self._num_alive()
         node = self._start(f"--address={ADDRESS}", f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}")
         wait_for(lambda: self._num_alive() > before, 60)
+        self.added.append(node)
         return node
 
     def _start(self, *arguments: str) -> Node:
@@ -95,10 +97,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def ray_cluster(folder: Path) -> Iterator[Cluster]:
-    """``folder`` has a short name: sockets lie below it."""
+def ray_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
+    """``folder`` has a short name: sockets lie below it. ``environment`` is that of all nodes and clients."""
     with namespace() as network:
-        yield Cluster(folder, network)
+        yield Cluster(folder, network, environment)
 
 
 def _command(pid: int) -> bytes:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from orchestrator.journal import Journal
+from tests import bucket
 from tests.console import PROGRAM, call
 from tests.system.ray_cluster import ADDRESS, Cluster, ray_cluster
 from tests.system.serving import wait_for
@@ -31,6 +32,12 @@ SWEEP = {
 }
 
 
+Digests = dict[str, list[str]]
+"""Of a trial's files, by trial id."""
+PORT = 9000
+"""Of the bucket."""
+
+
 class Site:
     """Where sweeps are submitted from, and a folder that all nodes see."""
 
@@ -43,9 +50,17 @@ class Site:
         environment = environment or self.cluster.environment
         return self.cluster.network.run(PROGRAM, *arguments, cwd=self.folder, env=environment, timeout=300)
 
-    def submit(self, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        places = ["--storage", str(self.storage), "--tracking-uri", self.tracking_uri]
+    def submit(self, name: str, storage: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        places = ["--storage", storage or str(self.storage), "--tracking-uri", self.tracking_uri]
         return self.call("submit", f"{name}.yaml", "--to", "ray", *places, **environment)
+
+    def python(self, script: str, *arguments: str) -> str:
+        """What it prints, with the modules of tests."""
+        environment = {**self.cluster.environment, "PYTHONPATH": str(Path(__file__).parents[2])}
+        command = [sys.executable, "-c", script, *arguments]
+        done = self.cluster.network.run(*command, cwd=self.folder, env=environment, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
 
     def write(self, name: str, **changes: Any) -> None:
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump({**SWEEP, **changes}))
@@ -53,8 +68,22 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="rc-") as folder, ray_cluster(Path(folder)) as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="rc-") as folder,
+        ray_cluster(Path(folder), bucket.environment(PORT)) as cluster,
+    ):
         yield Site(cluster, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def quiet(site: Site) -> Digests:
+    """Of the same sweep on one machine, where nothing is lost."""
+    site.write("quiet")
+    places = ("--storage", str(site.folder / "alone"), "--tracking-uri", f"sqlite:///{site.folder}/alone.db")
+    ran = call(site.folder, "sweep", "quiet.yaml", *places)
+    assert ran.returncode == 0, ran.stderr
+    (folder,) = (site.folder / "alone").iterdir()
+    return _digests(Journal(folder))
 
 
 def id_of(said: str) -> str:
@@ -72,7 +101,7 @@ def test_without_the_token_nobody_gets_in(site: Site) -> None:
     assert "it does not take this one" in site.submit("none", **wrong).stderr
 
 
-def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site) -> None:
+def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site, quiet: Digests) -> None:
     site.write("lost")
     first, second = site.cluster.add(), site.cluster.add()
     submitted = site.submit("lost")
@@ -93,6 +122,8 @@ def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site)
     hung_s = _until_it_goes_on(journal, second.hang)
     print(f"trials went on {killed_s:.1f} s after a node was killed, {hung_s:.1f} s after one hung")
 
+    second.kill()
+
     followed = site.call("attach", sweep_id)
     assert followed.returncode == 0, followed.stdout + followed.stderr
     assert f"sweep {sweep_id}: 2 of 2 trials finished" in followed.stdout
@@ -101,10 +132,52 @@ def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site)
     ours = json.loads((journal.trial_directory("0000-epr-s0") / "trial.json").read_text())["environment"]
     assert "+g" in ours["version.ratefront"]  # the wheel's, not the one that is installed
 
-    alone = site.folder / "alone"  # the same sweep where nothing is lost
-    quiet = call(site.folder, "sweep", "lost.yaml", "--storage", str(alone), "--tracking-uri", f"sqlite:///{alone}.db")
-    assert quiet.returncode == 0, quiet.stderr
-    assert _digests(journal) == _digests(Journal(alone / sweep_id))
+    assert _digests(journal) == quiet
+
+
+def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> None:
+    serve = [sys.executable, "-m", "tests.bucket", str(PORT)]
+    environment = {**site.cluster.environment, "PYTHONPATH": str(Path(__file__).parents[2])}
+    site.cluster.network.start(*serve, log=site.folder / "bucket.log", env=environment, cwd=site.folder)
+    connect = f"import socket; socket.create_connection(('127.0.0.1', {PORT})).close()"
+    wait_for(lambda: site.cluster.network.run(sys.executable, "-c", connect).returncode == 0, 60)
+    site.write("kept")
+    for _ in range(2):  # tests before left others, or none
+        site.cluster.add()
+    submitted = site.submit("kept", f"s3://{bucket.NAME}/sweeps")
+    assert submitted.returncode == 0, submitted.stderr
+    sweep_id = id_of(submitted.stdout)
+
+    def in_bucket() -> dict[str, Any]:
+        return dict(json.loads(site.python(_IN_BUCKET, f"s3://{bucket.NAME}/sweeps/{sweep_id}")))
+
+    wait_for(lambda: len(in_bucket()["checkpoints"]) == 2, 120)
+    training = [node for node in site.cluster.added if node.is_training]
+    assert len(training) == 2
+    site.cluster.add()
+    training[0].kill()
+    followed = site.call("attach", sweep_id)
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    assert f"sweep {sweep_id}: 2 of 2 trials finished" in followed.stdout
+    assert f"figures: s3://{bucket.NAME}/sweeps/{sweep_id}/frontier/frontier.png" in followed.stdout
+    left = in_bucket()
+    assert left["checkpoints"] == []
+    assert not (site.folder / "sweeps").exists()
+    assert left["digests"] == quiet
+
+
+_IN_BUCKET = """
+import json, sys
+from orchestrator.storage import open_journal
+
+journal = open_journal(sys.argv[1])
+journal.fetch_all()
+ended = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
+print(json.dumps({
+    "checkpoints": [name for name in journal.remote.list() if name.endswith("/checkpoint.pt")],
+    "digests": {one: [point.sha256 for point in record.points] for one, record in ended.items() if record},
+}))
+"""
 
 
 def _metrics(site: Site, sweep_id: str) -> dict[str, float]:
@@ -143,12 +216,7 @@ print(json.dumps([{key: one.metrics[key] for key in ("gpu", "began_s", "ended_s"
 def test_four_trials_of_half_a_gpu_share_two(site: Site) -> None:
     site.cluster.add(num_cpus=4, num_gpus=2)
     script = _HALVES.replace("ADDRESS", ADDRESS).replace("STORAGE", str(site.folder / "halves"))
-    root = str(Path(__file__).parents[2])
-    done = site.cluster.network.run(
-        sys.executable, "-c", script, env={**site.cluster.environment, "PYTHONPATH": root}, cwd=site.folder, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    trials = json.loads(done.stdout.splitlines()[-1])
+    trials = json.loads(site.python(script).splitlines()[-1])
     assert sorted(trial["gpu"] for trial in trials) == ["0", "0", "1", "1"]
     assert max(trial["began_s"] for trial in trials) < min(trial["ended_s"] for trial in trials)
 
@@ -187,6 +255,6 @@ def _reported(journal: Journal) -> dict[str, list[int]]:
     return found
 
 
-def _digests(journal: Journal) -> dict[str, list[str]]:
+def _digests(journal: Journal) -> Digests:
     records = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
     return {key: [point.sha256 for point in record.points] for key, record in records.items() if record}

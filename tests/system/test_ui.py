@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests.console import PROGRAM, Finished, clean_environment
+from tests.console import PROGRAM, Finished, call, clean_environment
 
 pytestmark = pytest.mark.system
 
@@ -21,7 +20,7 @@ def test_ui_serves_the_store_and_prints_a_link_to_the_sweep(finished: Finished) 
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [PROGRAM, "ui", "--port", str(port)],
+        [PROGRAM, "ui", "--port", str(port), "--no-open"],
         cwd=finished.folder,
         env=clean_environment(),
         stdout=subprocess.PIPE,
@@ -30,13 +29,17 @@ def test_ui_serves_the_store_and_prints_a_link_to_the_sweep(finished: Finished) 
         start_new_session=True,
     )
     try:
-        link = process.stdout.readline()
-        assert f"http://127.0.0.1:{port}/#/experiments/" in link
-        assert link.startswith("tiny-")
+        assert process.stdout.readline().startswith("tiny-")
+        assert f"http://127.0.0.1:{port}/#/experiments/" in process.stdout.readline()
         assert _answers(f"http://127.0.0.1:{port}/health", process)
+        again = call(finished.folder, "ui", "tiny", "--port", str(port), "--no-open")
+        assert again.returncode == 0  # it is the same store's
+        assert again.stdout.count(f"http://127.0.0.1:{port}/#/experiments/") == 4
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)), "the server outlives the command"
 
 
 def _answers(url: str, process: subprocess.Popen[str]) -> bool:

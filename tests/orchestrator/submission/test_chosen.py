@@ -76,6 +76,8 @@ def submission(**changes: object) -> object:
     [
         ({"storage": None}, "give --storage a folder that all nodes of the cluster share"),
         ({"storage": "sweeps"}, "wanted a whole path"),
+        ({"storage": "s3://key:secret@bucket/sweeps"}, "came with a key, which everybody would see"),
+        ({"storage": "http://host/sweeps"}, "wanted a folder, or a bucket such as s3://bucket/sweeps"),
         ({"tracking_uri": None}, "give --tracking-uri the address of MLflow as the cluster sees it"),
         ({"tracking_uri": "http://me:secret@host"}, "--tracking-uri holds a password"),
         ({"tracking_uri": "sqlite:///mlflow.db"}, "wanted a whole path, such as sqlite:////shared/mlflow.db"),
@@ -88,7 +90,7 @@ def submission(**changes: object) -> object:
     ],
 )
 def test_a_submission_lacks_nothing_and_shows_no_secret(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(SubmitError) as caught:
+    with pytest.raises(ValueError) as caught:
         submission(**changes)
     assert message in str(caught.value)
     assert "secret@" not in str(caught.value)

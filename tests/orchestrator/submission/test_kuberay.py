@@ -1,4 +1,4 @@
-"""What Kubernetes is given, against KubeRay's own schema; ``kubectl`` is played by a script."""
+"""What Kubernetes is given, in the fields that it knows; ``kubectl`` is played by a script."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from orchestrator.recipes import find_recipe
 from orchestrator.submission.base import State, SubmitError
 from orchestrator.submission.kuberay import KubeRay
 from orchestrator.sweep import Sweep
+from tests.infra.kinds import check, pod_templates
 from tests.orchestrator.submission.samples import changed
 
 SHIPPED = Path(__file__).parents[3] / "infra" / "kuberay" / "rayjob.yaml"
@@ -73,6 +74,19 @@ def test_a_queue_lets_all_pods_in_together() -> None:
 def test_results_are_left_on_the_volume_that_pods_share() -> None:
     with pytest.raises(SubmitError, match="wanted /sweeps, where all pods have their volume"):
         KubeRay().render(changed(storage="/sweeps2"))
+
+
+def test_with_a_bucket_pods_have_its_keys_and_no_volume() -> None:
+    manifests = KubeRay().manifests(changed(storage="s3://bucket/sweeps"))
+    check(manifests[1])
+    for _, template in pod_templates(manifests[1]):
+        assert "sweeps" not in [volume["name"] for volume in template["spec"]["volumes"]]
+        container = template["spec"]["containers"][0]
+        assert "sweeps" not in [mount["name"] for mount in container["volumeMounts"]]
+        if container["name"] != "ray-job-submitter":  # it only hands on the command
+            keys = [one["name"] for one in container["env"] if "ratefront-storage" in str(one)]
+            assert keys == ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    assert "--storage s3://bucket/sweeps" in manifests[1]["spec"]["entrypoint"]
 
 
 def test_nothing_secret_is_in_a_manifest() -> None:

@@ -131,6 +131,11 @@ def test_an_array_wants_trials_that_know_nothing_of_each_other(tmp_path: Path) -
         Slurm(array=4, nodes=8)
 
 
+def test_nodes_share_a_folder_and_no_bucket() -> None:
+    with pytest.raises(SubmitError, match="--storage is s3://bucket/sweeps: wanted a folder that all of Slurm's nodes"):
+        Slurm().render(changed(storage="s3://bucket/sweeps"))
+
+
 def test_own_modules_are_kept_as_they_are_now(played: Played, tmp_path: Path) -> None:
     played.says("sbatch", "42\n")
     Slurm().submit(changed(storage=str(tmp_path), own={"mine/net.py": b"1"}))

@@ -1,0 +1,219 @@
+"""A journal in a bucket is to other processes what one on a shared disk is."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator import lease
+from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.mirrored import MirroredJournal
+from orchestrator.remote import RemoteFolder, join
+from orchestrator.storage import held, ids_in, location_of, next_free, open_journal
+from orchestrator.sweep import SweepError
+from tests import bucket
+from tests.points import point
+from trainers.loop import Progress
+
+_numbers = itertools.count()
+CONFIG = {"seed": 0}
+PROGRESS = Progress(
+    step=1,
+    total_steps=2,
+    epoch=0.5,
+    phase="train",
+    train_s=0.1,
+    train_loss=1.0,
+    rate_bits=8.0,
+    rate_comparable=True,
+    quality_val=0.5,
+    quality_name="accuracy",
+    maximise=True,
+)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[None]:
+    with bucket.serving() as environment, pytest.MonkeyPatch.context() as patch:
+        for key, value in environment.items():
+            patch.setenv(key, value)
+        yield
+
+
+@pytest.fixture
+def storage(store: None) -> str:
+    return f"s3://{bucket.NAME}/{next(_numbers)}"
+
+
+@pytest.fixture
+def location(storage: str) -> str:
+    return location_of(storage, "small-01234567")
+
+
+def finish(journal: Journal, trial_id: str) -> Ended:
+    journal.fetch(trial_id, to_resume=True)
+    journal.begin(trial_id, CONFIG, {"device": "this"})
+    journal.append_progress(trial_id, PROGRESS)
+    (journal.trial_directory(trial_id) / "point.rfz").write_bytes(b"a file")
+    ended = Ended(outcome=Outcome.FINISHED, points=(point(trial_id=trial_id, path=f"trials/{trial_id}/point.rfz"),))
+    journal.end(trial_id, ended)
+    return ended
+
+
+def test_what_one_process_writes_another_reads(location: str) -> None:
+    driver, worker, late = (open_journal(location) for _ in range(3))
+    assert worker.instance is None
+    driver.begin_sweep("name: small\n")
+    driver.append_study({"ask": 0})
+    driver.append_study({"tell": 0})
+    assert worker.instance == driver.instance is not None
+    ended = finish(worker, "0000-epr-s0")
+    assert driver.ended("0000-epr-s0") is None
+    driver.fetch("0000-epr-s0")
+    late.fetch_all()
+    for journal in (driver, late):
+        assert journal.ended("0000-epr-s0") == ended
+        assert journal.config("0000-epr-s0") == CONFIG
+        assert journal.environment("0000-epr-s0") == {"device": "this"}
+        assert [row["step"] for row in journal.progress("0000-epr-s0")] == [1]
+        assert list(journal.trial_ids()) == ["0000-epr-s0"]
+        assert journal.study() == [{"ask": 0}, {"tell": 0}]
+        assert not (journal.directory / ended.points[0].path).exists()  # a file is had when it is asked for
+        assert journal.file(ended.points[0].path).read_bytes() == b"a file"
+    assert not driver.file("trials/0000-epr-s0/other.rfz").exists()
+
+
+def test_a_trial_goes_on_elsewhere_from_what_was_stored(location: str) -> None:
+    first, second = open_journal(location), open_journal(location)
+    first.begin("0000-epr-s0", CONFIG, {})
+    first.append_progress("0000-epr-s0", PROGRESS)
+    checkpoint = first.trial_directory("0000-epr-s0") / "checkpoint.pt"
+    checkpoint.write_bytes(b"state")
+    first.store("0000-epr-s0")
+    second.fetch("0000-epr-s0")
+    assert not second.file("trials/0000-epr-s0/nothing").exists()
+    assert not (second.trial_directory("0000-epr-s0") / "checkpoint.pt").exists()
+    second.fetch("0000-epr-s0", to_resume=True)
+    assert (second.trial_directory("0000-epr-s0") / "checkpoint.pt").read_bytes() == b"state"
+    assert len(second.progress("0000-epr-s0")) == 1
+    second.forget_checkpoint("0000-epr-s0")
+    first.fetch("0000-epr-s0", to_resume=True)
+    assert not checkpoint.exists()
+
+
+def test_a_failure_that_is_forgotten_is_forgotten_by_all(location: str) -> None:
+    driver, tracker = open_journal(location), open_journal(location)
+    driver.begin("0000-epr-s0", CONFIG, {})
+    driver.end("0000-epr-s0", Ended(outcome=Outcome.FAILED, reason="it broke"))
+    finish(driver, "0001-epr-s0")
+    tracker.fetch_all()
+    assert tracker.ended("0000-epr-s0") is not None
+    for trial_id in ("0000-epr-s0", "0001-epr-s0"):
+        driver.forget_failure(trial_id)
+        tracker.fetch(trial_id)
+    assert tracker.ended("0000-epr-s0") is None
+    assert tracker.is_over("0001-epr-s0")
+
+
+def test_the_record_is_written_last(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    write = RemoteFolder.write
+
+    def noted(self: RemoteFolder, name: str, content: bytes) -> None:
+        written.append(name.rpartition("/")[2])
+        write(self, name, content)
+
+    monkeypatch.setattr(RemoteFolder, "write", noted)
+    finish(open_journal(location), "0000-epr-s0")
+    assert written == ["trial.json", "progress.jsonl", "point.rfz", "ended.json"]  # each once
+
+
+def test_a_copy_goes_with_its_journal(location: str) -> None:
+    journal = open_journal(location)
+    folder = journal.directory
+    journal.begin_sweep("name: small\n")
+    assert folder.is_dir()
+    del journal
+    assert not folder.exists()
+
+
+def test_storage_knows_its_sweeps(storage: str) -> None:
+    assert ids_in(storage) == []
+    open_journal(location_of(storage, "small-01234567")).begin_sweep("name: small\n")
+    assert ids_in(storage) == ["small-01234567"]
+    assert next_free(storage, {"small-01234567-2": ""}, "small-01234567") == "small-01234567-3"
+
+
+def test_one_process_holds_a_sweep(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_SETTLED_AFTER_S", 0.01)
+    with (
+        held(open_journal(location)),
+        pytest.raises(SweepError, match=r"is being run by process .* try again in"),
+        held(open_journal(location)),
+    ):
+        pass
+    with held(open_journal(location)):
+        pass
+
+
+@pytest.mark.parametrize(("host", "pid", "is_free"), [("elsewhere", 1, False), ("", 2**22 + 1, True)])
+def test_a_dead_process_of_this_machine_holds_nothing(
+    location: str, host: str, pid: int, is_free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_SETTLED_AFTER_S", 0.01)
+    journal = open_journal(location)
+    holder = {"holder": "x", "host": host or lease.socket.gethostname(), "pid": pid}
+    RemoteFolder(location).write("lock", json.dumps(holder).encode())
+    if is_free:
+        with held(journal):
+            pass
+        return
+    with pytest.raises(SweepError, match=f"process {pid} on {host}"), held(journal):
+        pass
+    monkeypatch.setattr(lease, "LEASE_S", 0.0)  # so long without a word
+    with held(journal):
+        pass
+
+
+def test_who_lost_a_sweep_is_interrupted(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_SETTLED_AFTER_S", 0.01)
+    monkeypatch.setattr(lease, "_RENEWED_EVERY_S", 0.05)
+    other = json.dumps({"holder": "x", "host": "elsewhere", "pid": 1}).encode()
+
+    def work() -> None:
+        with held(open_journal(location)):
+            RemoteFolder(location).write("lock", other)
+            time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert RemoteFolder(location).read("lock") == other  # it is theirs
+
+
+@pytest.mark.parametrize(
+    ("uri", "complaint"),
+    [
+        ("ftp://host/sweeps", "wanted a folder, or a bucket such as s3://bucket/sweeps"),
+        ("s3://", "wanted a folder, or a bucket"),
+        ("s3://key:secret@bucket/sweeps", "^storage s3://bucket/sweeps came with a key"),
+    ],
+)
+def test_addresses_are_checked(uri: str, complaint: str) -> None:
+    for refuse in (lambda: location_of(uri, "x"), lambda: RemoteFolder(uri)):
+        with pytest.raises(ValueError, match=complaint):
+            refuse()
+
+
+def test_names_go_before_the_query() -> None:
+    assert join("s3://bucket/sweeps/?region=eu-west-1", "x") == "s3://bucket/sweeps/x?region=eu-west-1"
+
+
+def test_a_path_is_a_folder(tmp_path: Path) -> None:
+    journal = open_journal(location_of(str(tmp_path / "sweeps"), "small-01234567"))
+    assert not isinstance(journal, MirroredJournal)
+    assert journal.location == str(tmp_path / "sweeps" / "small-01234567")
