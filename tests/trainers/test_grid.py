@@ -1,0 +1,78 @@
+"""Networks of floats at a grid of steps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainers.coding.sections import Integers
+from trainers.methods.backend import dequantise
+from trainers.methods.grid import check_steps, grid_points, point_id
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
+    model(torch.randn(64, 1, 4, 4))
+    return model.eval()
+
+
+def test_each_step_is_a_point_and_finer_steps_are_nearer() -> None:
+    model = network()
+    inputs = torch.randn(32, 1, 4, 4)
+    errors = []
+    for name, sections in grid_points(model, model.state_dict(), (0.5, 0.1, 0.01)):
+        decoded = network()
+        decoded.load_state_dict(dequantise(sections, model))
+        with torch.no_grad():
+            errors.append((name, float((decoded(inputs) - model(inputs)).abs().max())))
+    assert [name for name, _ in errors] == ["step0.5", "step0.1", "step0.01"]
+    assert errors[0][1] > errors[1][1] > errors[2][1]
+    assert errors[2][1] < 0.1
+
+
+def test_steps_are_in_units_of_the_spread_of_what_is_left() -> None:
+    model = nn.Sequential(nn.Linear(64, 64, bias=False))
+    with torch.no_grad():
+        model[0].weight.mul_(torch.rand(64, 64) < 0.1)
+    weight = model[0].weight.detach()
+    ((_, sections),) = grid_points(model, model.state_dict(), (0.5,))
+    (step,) = sections.vectors[0]
+    assert math.isclose(step, 0.5 * float(weight[weight != 0].std()), rel_tol=1e-3)
+    section = sections.tensors["0.weight"]
+    assert isinstance(section, Integers)
+    assert not section.values[weight.numpy() == 0].any()
+    np.testing.assert_array_equal(section.values, (weight.double() / float(step)).round().numpy())
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -5.0, 1e-9])
+def test_a_tensor_of_equal_values_keeps_them(value: float) -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    nn.init.constant_(model[0].weight, value)
+    nn.init.constant_(model[0].bias, value)
+    ((_, sections),) = grid_points(model, model.state_dict(), (0.5,))
+    decoded = dequantise(sections, model)
+    for tensor in decoded.values():
+        assert torch.allclose(tensor, torch.tensor(value), rtol=0.01, atol=1e-7)
+
+
+def test_what_is_too_large_for_a_step_is_named() -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    with torch.no_grad():
+        model[0].weight[0, 0] = 1e30
+    with pytest.raises(ValueError, match=r"cannot quantise '0.weight'"):
+        list(grid_points(model, model.state_dict(), (0.5,)))
+
+
+@pytest.mark.parametrize("steps", [[], "0.5", [0.0], [-1], [0.5, 0.5], [True], [math.nan], 0.5])
+def test_a_grid_is_checked(steps: object) -> None:
+    with pytest.raises(ValueError, match="steps"):
+        check_steps(steps)  # type: ignore[arg-type]
+
+
+def test_points_are_named_by_their_step() -> None:
+    assert point_id(0.25) == "step0.25"
