@@ -19,10 +19,10 @@ def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
     """The sections of a network that computes the same, up to the order of sums.
 
     A unit that nothing reads is emptied where it is computed, and one that is always zero where it is read; until
-    nothing changes. Then units are sorted by their number of non-zeros, most first. Groups of which some weights are
-    not integers stay as they are.
+    nothing changes. Then units are sorted by their number of non-zeros, most first, and with them the vectors that have
+    a number for each. Groups of which some weights are not integers stay as they are.
     """
-    tensors = dict(sections.tensors)
+    tensors, vectors = dict(sections.tensors), list(sections.vectors)
     groups = [
         group
         for group in groups
@@ -37,7 +37,10 @@ def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
         for use in group.uses:
             units = _by_unit(tensors[use.name].values, use)
             _replace(tensors, use, np.take(units, order, axis=use.axis))
-    return replace(sections, tensors=tensors)
+            vector = _row_vector(tensors[use.name])
+            if use.axis == 0 and vector is not None:
+                vectors[vector] = vectors[vector].reshape(-1, use.block)[order].reshape(-1)
+    return replace(sections, tensors=tensors, vectors=tuple(vectors))
 
 
 def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
@@ -84,6 +87,10 @@ def _empty(tensors: dict[str, Section], use: Use, units: npt.NDArray[np.bool_]) 
         return False
     _replace(tensors, use, np.where(chosen, values.dtype.type(0), values))
     return True
+
+
+def _row_vector(section: Section) -> int | None:
+    return section.row_vector if isinstance(section, Integers) else None
 
 
 def _count(tensors: dict[str, Section], use: Use) -> npt.NDArray[np.int64]:

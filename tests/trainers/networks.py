@@ -62,7 +62,7 @@ class Odd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.linear(self.flatten(x) * self.mask)[:, self.order]
-        return y * self.temperature + self.one + self.offset.float()
+        return y * self.temperature + self.one * self.order + self.offset.float()
 
 
 def odd(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:

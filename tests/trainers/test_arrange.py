@@ -15,7 +15,7 @@ from torch.nn.utils import prune
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import initialise
 from trainers.architectures.graph import unit_groups
-from trainers.architectures.units import Role
+from trainers.architectures.units import Role, UnitGroup, Use
 from trainers.arrange import arrange
 from trainers.coding.sections import Integers, Raw, Section, Sections
 
@@ -248,3 +248,41 @@ def test_what_scales_a_dead_channel_is_left_out() -> None:
     arranged = arrange(Sections(tensors=tensors), groups).tensors
     assert sorted(arranged["1.weight"].values.tolist()) == [0, 3, 4]
     assert sorted(arranged["1.bias"].values.tolist()) == [1, 2, 5]
+
+
+def test_a_number_for_each_row_goes_where_the_row_goes() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2))
+    weights = np.array([0, 5, 7], np.int32).reshape(3, 1, 1, 1)
+    readers = np.arange(24, dtype=np.int32).reshape(2, 12)
+    given = Sections(
+        tensors={
+            "0.weight": Integers(values=weights, row_vector=1),
+            "0.bias": Integers(values=np.array([1, 0, 2], np.int32), table=1),
+            "3.weight": Integers(values=readers * np.repeat([0, 1, 1], 4).astype(np.int32), table=2, row_vector=2),
+            "3.bias": Integers(values=np.zeros(2, np.int32), table=1),
+        },
+        vectors=tuple(np.array(steps, np.float16) for steps in ([0.5], [0.25, 2, 3], [8, 9])),
+    )
+    arranged = arrange(given, unit_groups(network.to("meta"), (1, 2, 2)))
+    assert arranged.tensors["0.weight"].values.ravel().tolist() == [5, 7, 0]
+    assert [vector.tolist() for vector in arranged.vectors] == [[0.5], [2, 3, 0.25], [8, 9]]
+    assert given.vectors[1].tolist() == [0.25, 2, 3], "what was given is not written to"
+
+
+def test_numbers_for_the_rows_of_a_block_stay_together() -> None:
+    uses = (
+        Use(name="weight", axis=0, block=2, role=Role.WEIGHT),
+        Use(name="reader", axis=1, block=1, role=Role.READER),
+    )
+    group = UnitGroup(num_units=2, uses=uses, keeps_zero=True, rectified=False, gated=False)
+    weight = np.array([[0, 1], [0, 0], [2, 3], [4, 5]], np.int32)
+    given = Sections(
+        tensors={
+            "weight": Integers(values=weight, row_vector=0),
+            "reader": Integers(values=np.ones((3, 2), np.int32), row_vector=1),
+        },
+        vectors=(np.array([1, 2, 3, 4], np.float16), np.array([5, 6, 7], np.float16)),
+    )
+    arranged = arrange(given, [group])
+    assert arranged.tensors["weight"].values.tolist() == [[2, 3], [4, 5], [0, 1], [0, 0]]
+    assert [vector.tolist() for vector in arranged.vectors] == [[3, 4, 1, 2], [5, 6, 7]]

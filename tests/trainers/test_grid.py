@@ -11,7 +11,7 @@ from torch import nn
 
 from trainers.coding.sections import Integers
 from trainers.methods.backend import dequantise
-from trainers.methods.grid import check_steps, grid_points, point_id
+from trainers.methods.grid import check_steps, grid_points, point_id, store
 
 
 def network() -> nn.Module:
@@ -76,3 +76,20 @@ def test_a_grid_is_checked(steps: object) -> None:
 
 def test_points_are_named_by_their_step() -> None:
     assert point_id(0.25) == "step0.25"
+
+
+def test_weights_that_are_rounded_already_are_stored_as_they_are_and_the_rest_as_of_a_grid() -> None:
+    model = network()
+    whole = {"0.weight": torch.arange(36.0).reshape(4, 1, 3, 3), "3.weight": torch.ones(3, 16)}
+    by_row, single = np.array([0.5, 1, 2, 4], np.float16), np.array([0.25], np.float16)
+    sections = store(
+        model, model.state_dict(), {"0.weight": (whole["0.weight"], by_row), "3.weight": (whole["3.weight"], single)}
+    )
+    decoded = dequantise(sections, model, by_row=True)
+    assert torch.equal(decoded["0.weight"], whole["0.weight"] * torch.tensor([0.5, 1, 2, 4]).reshape(4, 1, 1, 1))
+    assert torch.equal(decoded["3.weight"], 0.25 * whole["3.weight"])
+    ((_, of_grid),) = grid_points(model, model.state_dict(), (0.5,))
+    others = dequantise(of_grid, model)
+    assert all(torch.equal(decoded[name], others[name]) for name in others if name not in whole)
+    tables = {s.table: s.row_vector for s in sections.tensors.values() if isinstance(s, Integers)}
+    assert tables == {0: None, 1: None, 2: None, 3: None, 4: None, 5: 1}, "a table for each, the one with rows last"

@@ -20,8 +20,10 @@ from tests.trainers.trials import architecture_of, configuration, run
 from trainers.coding import plaindata
 from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
 from trainers.compressed import load_compressed, open_compressed
+from trainers.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
+DECODED = ", ".join(f"{name} {method.version}" for name, method in sorted(METHODS.items()))
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +72,11 @@ def test_a_forged_header_that_changes_nothing_still_decodes(good: bytes, tmp_pat
          "the file has format version 2, this ratefront reads 1: use a newer ratefront"),
         (lambda good: sealed(good[:3] + b"\x00" + good[4:]), "the file has format version 0, this ratefront reads 1"),
         (lambda good: forged(good, method="later"),
-         "the file was written by method 'later' 1, this ratefront decodes epr 1, ptq 1, uncompressed 1: "
-         "use a newer ratefront"),
+         f"the file was written by method 'later' 1, this ratefront decodes {DECODED}: use a newer ratefront"),
         (lambda good: sealed(good[:8] + b"\x07" + good[9:]),
-         "the file was written by method 'epr' 7, this ratefront decodes epr 1, ptq 1, uncompressed 1: "
-         "use a newer ratefront"),
+         f"the file was written by method 'epr' 7, this ratefront decodes {DECODED}: use a newer ratefront"),
         (lambda good: sealed(good[:8] + b"\x00" + good[9:]),
-         "the file was written by method 'epr' 0, this ratefront decodes epr 1, ptq 1, uncompressed 1"),
+         f"the file was written by method 'epr' 0, this ratefront decodes {DECODED}"),
         (lambda good: forged(good, architecture="mpl"), "unknown architecture 'mpl'; did you mean 'mlp'?"),
         (lambda good: forged(good, arguments=arguments_with(hidden=[9])),
          "the file was written for another version of architecture 'mlp': names, shapes or dtypes of its tensors "
@@ -276,7 +276,7 @@ def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     tiny = tmp_path / "tiny.rfz"  # of all kinds
     tiny.write_bytes(TINY_FILE.read_bytes())
     files = [str(tiny)]
-    for method in ("epr", "ptq", "uncompressed"):
+    for method in ("epr", "ptq", "qat-learned", "uncompressed"):
         for architecture in ("mlp", "cnn"):
             path = tmp_path / f"{method}-{architecture}.rfz"
             path.write_bytes(run(configuration(method, architecture), tmp_path / path.stem)[0]["point"])

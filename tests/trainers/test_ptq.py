@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 
 from tests.trainers.trials import attach, configuration
 from trainers.coding import container
+from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw
-from trainers.methods.ptq import least_squares_step
+from trainers.methods.ptq import best_steps
 
 
 def error_of(tensor: torch.Tensor, step: float, bits: int) -> float:
@@ -23,7 +25,7 @@ def error_of(tensor: torch.Tensor, step: float, bits: int) -> float:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_step_is_as_good_as_that_of_a_fine_search(bits: int, seed: int) -> None:
     tensor = torch.randn(600, generator=torch.Generator().manual_seed(seed))
-    found = error_of(tensor, least_squares_step(tensor, bits), bits)
+    found = error_of(tensor, float(best_steps(tensor, bits)[0]), bits)
     largest = float(tensor.abs().max()) / (2 ** (bits - 1) - 1)
     best = min(error_of(tensor, float(step), bits) for step in np.linspace(1e-3, 1.2, 2000) * largest)
     assert found <= 1.03 * best
@@ -32,14 +34,16 @@ def test_the_step_is_as_good_as_that_of_a_fine_search(bits: int, seed: int) -> N
 
 @pytest.mark.parametrize("value", [1e-9, 1e-6, 1.0, 1e4])
 def test_the_step_is_exact_in_float16_and_positive(value: float) -> None:
-    step = least_squares_step(torch.tensor([value, -value / 3]), 4)
+    (step,) = best_steps(torch.tensor([value, -value / 3]), 4)
     assert step > 0
-    assert float(np.float16(step)) == step
+    assert step.dtype == np.float16
 
 
 def test_an_all_zero_or_empty_tensor_has_step_one() -> None:
-    assert least_squares_step(torch.zeros(3, 3), 4) == 1.0
-    assert least_squares_step(torch.zeros(0, 3), 4) == 1.0
+    assert best_steps(torch.zeros(3, 3), 4).tolist() == [1.0]
+    assert best_steps(torch.zeros(0, 3), 4).tolist() == [1.0]
+    assert best_steps(torch.zeros(2, 3), 4, by_row=True).tolist() == [1.0, 1.0]
+    assert best_steps(torch.zeros(0, 3), 4, by_row=True).tolist() == []
 
 
 @pytest.mark.parametrize("value", [1e6, 3e38])
@@ -87,3 +91,77 @@ def test_sixteen_bits_are_the_most() -> None:
     for bits in (1, 17, 4.0):
         with pytest.raises(ValueError, match="bits is"):
             attach(configuration("ptq", method={"name": "ptq", "bits": bits}))
+
+
+def test_each_row_has_the_step_it_would_have_alone() -> None:
+    scales = torch.tensor([[0.01], [1.0], [30.0]])
+    tensor = torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0)) * scales.unsqueeze(2)
+    alone = [best_steps(row, 3).tolist() for row in tensor]
+    assert best_steps(tensor, 3, by_row=True).reshape(3, 1).tolist() == alone
+
+
+def test_steps_for_channels_follow_their_scales_and_err_less_than_one_step() -> None:
+    errors = {}
+    for granularity in ("tensor", "channel"):
+        trial = attach(configuration("ptq", "cnn", method={"name": "ptq", "bits": 3, "granularity": granularity}))
+        with torch.no_grad():
+            trial.model.get_parameter("0.weight").mul_(torch.tensor([0.01, 1, 20]).reshape(3, 1, 1, 1))
+        given = trial.model.get_parameter("0.weight").detach()
+        ((_, sections),) = trial.method.points(trial.model, trial.context)
+        decoded = trial.method.decode(sections, trial.context.plain)["0.weight"]
+        errors[granularity] = ((decoded - given) ** 2).sum(dim=(1, 2, 3)) / (given**2).sum(dim=(1, 2, 3))
+    assert (errors["tensor"][:2] > 0.9).all(), "small channels vanish under the step of the largest"
+    assert (errors["channel"] < 0.1).all()
+
+
+def test_steps_for_channels_are_a_vector_for_each_weight() -> None:
+    trial = attach(configuration("ptq-channel", "normed"))
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    assert [len(vector) for vector in sections.vectors] == [0, 4, 3]
+    found = {name: (s.table, s.row_vector) for name, s in sections.tensors.items() if isinstance(s, Integers)}
+    assert found == {"0.weight": (0, 1), "4.weight": (1, 2)}
+
+
+@pytest.mark.parametrize("num_steps", [0, 3, 5])
+def test_a_file_with_more_or_fewer_steps_than_rows_is_refused(num_steps: int) -> None:
+    trial = attach(configuration("ptq-channel", "normed"))
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    steps = np.ones(num_steps, np.float16)
+    forged = dataclasses.replace(sections, vectors=(sections.vectors[0], steps, *sections.vectors[2:]))
+    data = container.write(trial.header, trial.layout, forged)
+    with pytest.raises(
+        RfzError, match=rf"the file is malformed: {num_steps} rows of '0\.weight' of shape \(4, 1, 3, 3\)"
+    ):
+        trial.method.decode(container.read(data, trial.layout), trial.context.plain)
+
+
+def test_a_file_without_steps_for_a_table_is_refused() -> None:
+    trial = attach(configuration("ptq-channel", "normed"))
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    with pytest.raises(RfzError, match="table 1 has no step among 1"):
+        trial.method.decode(dataclasses.replace(sections, vectors=sections.vectors[:2]), trial.context.plain)
+
+
+def test_calibration_makes_the_outputs_error_less_and_the_weights_error_more() -> None:
+    """At inputs of which some are much larger than others."""
+    errors = {}
+    for source in ("none", "real"):
+        method = {"name": "ptq", "bits": 3, "calibration": source}
+        trial = attach(configuration("ptq", "mlp", method=method), noise=0.5)
+        inputs = trial.task.train.inputs
+        inputs.mul_(torch.logspace(-2, 2, 16).reshape(1, 1, 4, 4))
+        ((_, sections),) = trial.method.points(trial.model, trial.context)
+        difference = trial.method.decode(sections, trial.context.plain)["1.weight"] - trial.given["1.weight"]
+        errors[source] = float((inputs.flatten(1) @ difference.T).square().sum()), float(difference.square().sum())
+    assert errors["real"][0] < 0.9 * errors["none"][0]
+    assert errors["real"][1] > errors["none"][1]
+
+
+def test_what_cannot_be_calibrated_is_refused_before_the_training() -> None:
+    method = {"name": "ptq", "bits": 3, "calibration": "batch_norm"}
+    with pytest.raises(ValueError, match="calibration is 'batch_norm', but the network has no batch norm: use 'real'"):
+        attach(configuration("ptq", "mlp", method=method))
+    with pytest.raises(ValueError, match="calibration is 'imagenet': wanted none or real or gaussian or batch_norm"):
+        attach(configuration("ptq", "mlp", method={**method, "calibration": "imagenet"}))
+    with pytest.raises(ValueError, match="granularity is 'row': wanted tensor or channel"):
+        attach(configuration("ptq", "mlp", method={"name": "ptq", "bits": 3, "granularity": "row"}))

@@ -34,6 +34,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
     "epr-learned": {"name": "epr", "density": "learned"},
     "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},
+    "ptq-channel": {"name": "ptq", "granularity": "channel"},
+    "ptq-calibrated": {"name": "ptq", "calibration": "real"},
+    "qat-learned": {"name": "qat", "granularity": "channel", "scale": "learned", "float_share": 0.3},
+    "qat-binary": {"name": "qat", "bits": 1},
     "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
 }
 """What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
@@ -65,7 +69,7 @@ def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> 
         {
             "task": CLUSTERS,
             "architecture": ARCHITECTURES[architecture],
-            "method": {**VARIANTS[method], **method_arguments(VARIANTS[method]["name"])},
+            "method": {**method_arguments(VARIANTS[method]["name"]), **VARIANTS[method]},
             "steps": 6,
             "batch_size": 96,
             **changes,

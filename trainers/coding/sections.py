@@ -35,6 +35,9 @@ class Integers:
 
     values: npt.NDArray[np.int32]
     table: int = 0
+    row_vector: int | None = None
+    """Which of the method's vectors has one number for each row (index of the first axis) of this tensor, so that they
+    go where the rows go when units are sorted. Not stored: ``decode`` knows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +17,9 @@ from trainers.methods.fourier import real_fourier
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 """Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
+
+GRANULARITIES = ("tensor", "channel")
+"""What has a step of its own: each tensor, or each row of it (index of the first axis), which is an output channel."""
 
 _DEAD = 10
 """Times a norm's epsilon: channels of less variance are taken for dead."""
@@ -32,7 +36,7 @@ def half(tensor: Tensor) -> Raw:
         return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
 
 
-def integers(tensor: Tensor, *, table: int) -> Integers:
+def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> Integers:
     """Entropy-coded; ``tensor`` holds whole numbers in any dtype.
 
     Raises:
@@ -41,7 +45,7 @@ def integers(tensor: Tensor, *, table: int) -> Integers:
     values = tensor.detach().cpu().numpy()
     if not (np.isfinite(values).all() and (np.abs(values) < 2**31).all()):
         raise ValueError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
-    return Integers(values=values.astype(np.int32), table=table)
+    return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector)
 
 
 def norm_parameters(model: nn.Module) -> set[str]:
@@ -51,6 +55,16 @@ def norm_parameters(model: nn.Module) -> set[str]:
         for prefix, module in model.named_modules()
         if isinstance(module, NORMS)
         for name, _ in module.named_parameters(recurse=False)
+    }
+
+
+def weight_names(model: nn.Module) -> set[str]:
+    """Names of the parameters that methods quantise coarsely, and prune: those of two axes or more, but norms'."""
+    norms = norm_parameters(model)
+    return {
+        name
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if parameter.ndim >= 2 and name not in norms
     }
 
 
@@ -120,16 +134,18 @@ def norm_step(
     return step if step > 0 else np.float16(1)
 
 
-def dequantise(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+def dequantise(sections: Sections, plain: nn.Module, *, by_row: bool = False) -> dict[str, Tensor]:
     """A ``state_dict``: integers times the steps of their table; raw tensors in their own dtype.
 
     The first vector holds the steps of the first tables, one each. Each further vector is the next table's: one step
-    for each coefficient of the real Fourier transform of a kernel, which its tensors hold in place of the kernels.
+    for each coefficient of the real Fourier transform of a kernel, which its tensors hold in place of the kernels; or,
+    ``by_row``, one for each index of its tensors' first axis.
 
     Raises:
-        RfzError: there are no steps for a table, or not as many as its tensors' kernels have coefficients.
+        RfzError: there are no steps for a table, or not as many as its tensors' kernels have coefficients, or they
+            have rows.
     """
-    scalar, *fourier = (vector.astype(np.float32) for vector in sections.vectors or (np.zeros(0, np.float16),))
+    scalar, *further = (vector.astype(np.float32) for vector in sections.vectors or (np.zeros(0, np.float16),))
     decoded: dict[str, Tensor] = {}
     for name, like in plain.state_dict().items():
         section = sections.tensors[name]
@@ -138,15 +154,26 @@ def dequantise(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         elif section.table < len(scalar):
             values = section.values.astype(np.float32) * scalar[section.table]
             decoded[name] = torch.from_numpy(np.array(values)).to(like.dtype)
-        elif section.table < len(scalar) + len(fourier):
-            steps = fourier[section.table - len(scalar)]
-            if len(like.shape) < 3 or math.prod(like.shape[2:]) != len(steps):
-                raise RfzError(f"the file is malformed: {len(steps)} frequencies for {name!r} of shape {like.shape}")
-            values = (section.values.reshape(-1, len(steps)) * steps).astype(np.float64)
-            kernels = torch.from_numpy(values) @ real_fourier(tuple(like.shape[2:]))
-            decoded[name] = kernels.reshape(like.shape).to(like.dtype)
+        elif section.table < len(scalar) + len(further):
+            steps = further[section.table - len(scalar)]
+            decoded[name] = (_by_row if by_row else _by_frequency)(section.values, steps, name, like)
         else:
             raise RfzError(
-                f"the file is malformed: table {section.table} has no step among {len(scalar) + len(fourier)}"
+                f"the file is malformed: table {section.table} has no step among {len(scalar) + len(further)}"
             )
     return decoded
+
+
+def _by_row(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+    if like.ndim == 0 or like.shape[0] != len(steps):
+        raise RfzError(f"the file is malformed: {len(steps)} rows of {name!r} of shape {tuple(like.shape)}")
+    by_row = values.astype(np.float32) * steps.reshape(-1, *[1] * (like.ndim - 1))
+    return torch.from_numpy(by_row).to(like.dtype)
+
+
+def _by_frequency(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+    if len(like.shape) < 3 or math.prod(like.shape[2:]) != len(steps):
+        raise RfzError(f"the file is malformed: {len(steps)} frequencies for {name!r} of shape {like.shape}")
+    coefficients = (values.reshape(-1, len(steps)) * steps).astype(np.float64)
+    kernels = torch.from_numpy(coefficients) @ real_fourier(tuple(like.shape[2:]))
+    return kernels.reshape(like.shape).to(like.dtype)

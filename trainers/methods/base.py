@@ -141,7 +141,8 @@ class AbstractMethod(abc.ABC):
         """(point id, what to store) for each operating point. Most methods have one, named ``point``.
 
         Hidden units are sorted before coding (``trainers.arrange``): an integer 0 decodes to 0, greater integers to
-        greater numbers, and decoding permuted sections gives the permuted tensors.
+        greater numbers, and decoding permuted sections gives the permuted tensors; where rows have numbers of their
+        own, ``Integers.row_vector`` says which vector holds them.
         """
 
     @staticmethod

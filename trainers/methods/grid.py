@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 from trainers import checks
@@ -55,22 +56,49 @@ def grid_points(
         state: its ``state_dict``, whose zeros are what was pruned.
         steps: after ``check_steps``.
     """
-    folded = backend.fold_norms(plain, state)
-    values = {**state, **folded}
-    norms, parameters = backend.norm_parameters(plain), dict(plain.named_parameters(remove_duplicate=False))
     for step in steps:
-        sizes: list[np.float16] = []
-        tensors: dict[str, Section] = {}
-        for name in state:
-            tensor = values[name]
-            if name not in parameters:
-                tensors[name] = backend.raw(tensor)
-                continue
-            is_weight = tensor.ndim >= 2 and name not in norms
-            size = _step_of(name, tensor, step if is_weight else _BIAS_STEP)
-            tensors[name] = backend.integers((tensor.double() / float(size)).round(), table=len(sizes))
-            sizes.append(size)
-        yield point_id(step), Sections(tensors=tensors, vectors=(np.array(sizes, np.float16),))
+        weights = {name: _rounded(name, state[name], step) for name in backend.weight_names(plain)}
+        yield point_id(step), store(plain, state, weights)
+
+
+Rounded = tuple[Tensor, npt.NDArray[np.float16]]
+"""Whole numbers, and their step (1,) or one for each row (index of the first axis)."""
+
+
+def store(plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, Rounded]) -> Sections:
+    """What to store of weights that are rounded already; everything else is as ``grid_points`` has it.
+
+    ``backend.dequantise`` decodes it, ``by_row`` where steps are.
+
+    Args:
+        plain: the plain architecture.
+        state: its ``state_dict``.
+        weights: for each of ``backend.weight_names``.
+    """
+    values = {**state, **backend.fold_norms(plain, state)}
+    parameters = dict(plain.named_parameters(remove_duplicate=False))
+    rounded = {
+        name: weights[name] if name in weights else _rounded(name, values[name], _BIAS_STEP)
+        for name in state
+        if name in parameters
+    }
+    scalar = [name for name, (_, steps) in rounded.items() if len(steps) == 1]
+    by_row = [name for name in rounded if name not in scalar]
+    tables = {name: table for table, name in enumerate(scalar + by_row)}
+    vectors = {name: vector for vector, name in enumerate(by_row, start=1)}
+    tensors: dict[str, Section] = {
+        name: backend.integers(rounded[name][0], table=tables[name], row_vector=vectors.get(name))
+        if name in rounded
+        else backend.raw(values[name])
+        for name in state
+    }
+    steps_of_tables = np.array([rounded[name][1][0] for name in scalar], np.float16)
+    return Sections(tensors=tensors, vectors=(steps_of_tables, *(rounded[name][1] for name in by_row)))
+
+
+def _rounded(name: str, tensor: Tensor, fraction: float) -> Rounded:
+    step = _step_of(name, tensor, fraction)
+    return (tensor.double() / float(step)).round(), np.array([step])
 
 
 def _step_of(name: str, tensor: Tensor, fraction: float) -> np.float16:
@@ -84,5 +112,5 @@ def _step_of(name: str, tensor: Tensor, fraction: float) -> np.float16:
     with np.errstate(over="ignore"):
         size = np.float16(fraction * unit)
     if not np.isfinite(size):
-        raise ValueError(f"cannot quantise {name!r}: its values have a spread of {unit:g}, beyond float16")
+        raise ValueError(f"cannot quantise {name!r}: its spread {unit:g} is NaN, infinite or beyond float16")
     return size if size > 0 else np.finfo(np.float16).smallest_subnormal

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
-from trainers.methods import backend
+from trainers.methods import backend, calibration
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.plain import plain_phase
 
@@ -23,8 +24,8 @@ _NUM_CANDIDATES = 80
 class PostTrainingQuantisation(AbstractMethod):
     """Uniform symmetric quantisation of every weight tensor, with the step of least squared error.
 
-    q = clamp(round(w / s), -m, m) with m = 2^(b-1) - 1. One step and one frequency table for each tensor; biases are
-    stored as float16, norm parameters and buffers as they are.
+    q = clamp(round(w / s), -m, m) with m = 2^(b-1) - 1. One step for each tensor or each of its channels, one frequency
+    table for each tensor; biases are stored as float16, norm parameters and buffers as they are.
 
     References:
         Gholami et al. 2021, "A Survey of Quantization Methods for Efficient Neural Network Inference",
@@ -32,6 +33,13 @@ class PostTrainingQuantisation(AbstractMethod):
     """
 
     bits: int
+    granularity: str = "tensor"
+    """``tensor``: one step for each; ``channel``: one for each row (index of the first axis), an output channel of all
+    layers but transposed convolutions. It costs two bytes for each."""
+    calibration: str = "none"
+    """Of what the steps make the squared error least: ``none``, of the weights; else of the outputs of each fully
+    connected and convolutional layer at ``real`` training examples, ``gaussian`` noise like them, or inputs that are
+    synthesised from ``batch_norm`` statistics (``trainers/methods/calibration.py``)."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -39,9 +47,13 @@ class PostTrainingQuantisation(AbstractMethod):
 
     def __post_init__(self) -> None:
         checks.integer("bits", self.bits, low=2, high=16)
+        checks.choice("granularity", self.granularity, backend.GRANULARITIES)
+        checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        if self.calibration != "none":
+            calibration.check(self.calibration, model, context)
         return model
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -49,62 +61,84 @@ class PostTrainingQuantisation(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """Before entropy coding."""
-        quantised = _quantised_names(model)
+        quantised = backend.weight_names(model)
         stored = (
             (self.bits if name in quantised else 16) * parameter.numel() for name, parameter in model.named_parameters()
         )
         return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        quantised, norms = _quantised_names(model), backend.norm_parameters(model)
-        parameters = dict(model.named_parameters(remove_duplicate=False))
-        steps: list[np.float16] = []
+        state, parameters = model.state_dict(), dict(model.named_parameters(remove_duplicate=False))
+        norms, quantised = backend.norm_parameters(model), backend.weight_names(model)
+        steps = self._steps(model, context)
+        by_row = self.granularity == "channel"
         tensors: dict[str, Section] = {}
-        for name, tensor in model.state_dict().items():
+        vectors: list[npt.NDArray[np.float16]] = []
+        for name, tensor in state.items():
             if name in quantised:
-                step = least_squares_step(tensor, self.bits)
-                tensors[name] = backend.integers(_round(tensor, step, self.bits), table=len(steps))
-                steps.append(np.float16(step))
+                integers = _round(tensor, _beside(steps[name], tensor), self.bits)
+                row_vector = 1 + len(vectors) if by_row else None
+                tensors[name] = backend.integers(integers, table=len(vectors), row_vector=row_vector)
+                vectors.append(steps[name])
             elif name in parameters and name not in norms:
                 tensors[name] = backend.half(tensor)
             else:
                 tensors[name] = backend.raw(tensor)
-        yield "point", Sections(tensors=tensors, vectors=(np.array(steps, np.float16),))
+        scalar = np.concatenate([np.zeros(0, np.float16), *([] if by_row else vectors)])
+        yield "point", Sections(tensors=tensors, vectors=(scalar, *(vectors if by_row else [])))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
-        return backend.dequantise(sections, plain)
+        return backend.dequantise(sections, plain, by_row=True)
+
+    def _steps(self, model: nn.Module, context: Context) -> dict[str, npt.NDArray[np.float16]]:
+        weights = {name: tensor for name, tensor in model.state_dict().items() if name in backend.weight_names(model)}
+        by_row = self.granularity == "channel"
+        steps: dict[str, npt.NDArray[np.float16]] = {}
+        if self.calibration != "none":
+            inputs = calibration.examples(self.calibration, model, context)
+            for name, error in calibration.output_errors(model, inputs):
+                steps[name] = best_steps(weights[name], self.bits, by_row=by_row, error=error)
+        rest = {name: best_steps(weights[name], self.bits, by_row=by_row) for name in weights if name not in steps}
+        return {**steps, **rest}
 
 
-def least_squares_step(tensor: Tensor, bits: int) -> float:
-    """The step, exact in float16, that rounds ``tensor`` to ``bits`` bits with the least squared error.
+def best_steps(
+    tensor: Tensor, bits: int, *, by_row: bool = False, error: Callable[[Tensor], Tensor] = torch.square
+) -> npt.NDArray[np.float16]:
+    """The step (1,), or one for each row, that rounds ``tensor`` to ``bits`` bits with the least squared error.
 
-    Searched among ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. 1 for an all-zero tensor.
+    Searched among ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. 1 where all is zero.
+
+    Args:
+        tensor: two axes or more; of rows, the first.
+        error: makes of the weights' errors squared errors (rows, ...), which are summed.
 
     Raises:
         ValueError: that step is beyond float16.
     """
-    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    rows = tensor.detach().flatten(1) if by_row else tensor.detach().reshape(1, -1)
+    largest = rows.abs().amax(dim=1).double().cpu().numpy() if rows.numel() else np.zeros(len(rows))
     widest = largest / (2 ** (bits - 1) - 1)
-    if widest > float(np.finfo(np.float16).max):
-        raise ValueError(f"cannot quantise weights up to {largest:g}: their step is beyond float16")
-    steps = widest * np.arange(1, _NUM_CANDIDATES + 1) / _NUM_CANDIDATES
-    candidates = [float(step) for step in np.unique(steps.astype(np.float16)) if step > 0]
-    if not candidates:
-        return 1.0
-    errors = [float(((_round(tensor, step, bits) * step - tensor) ** 2).sum()) for step in candidates]
-    return candidates[int(np.argmin(errors))]
+    if (widest > float(np.finfo(np.float16).max)).any():
+        raise ValueError(f"cannot quantise weights up to {largest.max():g}: their step is beyond float16")
+    best, least = np.ones(len(rows), np.float16), np.full(len(rows), np.inf)
+    for candidate in range(1, _NUM_CANDIDATES + 1):
+        steps = (widest * candidate / _NUM_CANDIDATES).astype(np.float16)
+        step = _beside(steps, tensor)
+        errors = error(_round(tensor, step, bits) * step - tensor)
+        found = (errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1)).cpu().numpy()
+        better = (steps > 0) & (found < least)
+        best, least = np.where(better, steps, best), np.where(better, found, least)
+    return best
 
 
-def _round(tensor: Tensor, step: float, bits: int) -> Tensor:
+def _beside(steps: npt.NDArray[np.float16], tensor: Tensor) -> Tensor:
+    """As float32, in a shape that multiplies ``tensor`` row by row, or whole where there is one."""
+    shape = (-1, *[1] * (tensor.ndim - 1))
+    return torch.from_numpy(steps.astype(np.float32)).reshape(shape).to(tensor.device)
+
+
+def _round(tensor: Tensor, step: Tensor, bits: int) -> Tensor:
     largest = 2 ** (bits - 1) - 1
     return (tensor / step).round().clamp(-largest, largest)
-
-
-def _quantised_names(model: nn.Module) -> set[str]:
-    norms = backend.norm_parameters(model)
-    return {
-        name
-        for name, parameter in model.named_parameters(remove_duplicate=False)
-        if parameter.ndim >= 2 and name not in norms
-    }

@@ -1,0 +1,159 @@
+"""What a layer's outputs say of an error in its weights, on real, random or synthesised calibration examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers.methods.base import Context
+
+SOURCES = ("real", "gaussian", "batch_norm")
+NUM_EXAMPLES = 128
+_NUM_STEPS = 300
+_LEARNING_RATE = 0.3
+_LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Layers that are linear in their weight, whose rows are output channels."""
+_BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+def check(source: str, model: nn.Module, context: Context) -> None:
+    """Refuse a source that has nothing to go by.
+
+    Raises:
+        ValueError: there is no batch norm that remembers statistics, or inputs are no real numbers.
+    """
+    if source == "batch_norm" and not _remembering(model):
+        raise ValueError("calibration is 'batch_norm', but the network has no batch norm: use 'real' or 'gaussian'")
+    inputs, _ = next(context.batches("train"))
+    if source != "real" and not inputs.is_floating_point():
+        raise ValueError(f"calibration is {source!r}, but inputs are {inputs.dtype}, not real numbers: use 'real'")
+
+
+def examples(source: str, model: nn.Module, context: Context) -> Tensor:
+    """(at most ``NUM_EXAMPLES``, *input_shape) inputs; what is random comes from torch's global generator.
+
+    Args:
+        source: ``real``: training examples, evenly spaced; ``gaussian``: noise with the mean and the standard deviation
+            of each channel of those; ``batch_norm``: made from the network alone, see ``synthesised``.
+        model: the trained plain network.
+    """
+    stride = -(-context.num_train // NUM_EXAMPLES)
+    kept, seen = [], 0
+    for inputs, _ in context.batches("train"):
+        kept.append(inputs[-seen % stride :: stride])
+        seen += len(inputs)
+    real = torch.cat(kept)
+    if source == "real":
+        return real
+    noise = torch.randn(NUM_EXAMPLES, *real.shape[1:], dtype=real.dtype, device=real.device)
+    if source == "batch_norm":
+        return synthesised(model, noise)
+    variance, mean = torch.var_mean(real, dim=_all_but_channels(real), correction=0, keepdim=True)
+    return mean + variance.sqrt() * noise
+
+
+def synthesised(model: nn.Module, noise: Tensor) -> Tensor:
+    """Inputs at which the batch norms of ``model`` see the statistics that they remember, found from ``noise``.
+
+    The sum, over batch norms and their channels, of D_KL(N(m, s^2) || N(m', s'^2)) is minimised over the inputs by
+    Adam, where m and s are a channel's running mean and standard deviation, m' and s' those of the batch.
+
+    Reference:
+        Haroush, Hubara, Hoffer, Soudry 2020, "The Knowledge Within: Methods for Data-Free Model Compression", CVPR
+        2020, arXiv 1912.01274, BN-Statistics.
+    """
+    divergences: list[Tensor] = []
+    handles = [
+        norm.register_forward_pre_hook(lambda norm, args: divergences.append(_divergence(norm, *args)))
+        for norm in _remembering(model)
+    ]
+    found = noise.clone().requires_grad_()
+    adam = torch.optim.Adam([found], lr=_LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=_NUM_STEPS)
+    was_training = model.training
+    model.eval()
+    try:
+        for _ in range(_NUM_STEPS):
+            divergences.clear()
+            with torch.enable_grad():
+                model(found.clone())  # the network may write to it
+                loss = sum(divergences, start=found.new_zeros(()))
+            (found.grad,) = torch.autograd.grad(loss, [found])
+            adam.step()
+            schedule.step()
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return found.detach()
+
+
+def _divergence(norm: _BatchNorm, inputs: Tensor) -> Tensor:
+    """Scalar, in nats, summed over channels; those of no variance count ``eps``, as the norm does."""
+    running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var) + norm.eps
+    variance, mean = torch.var_mean(inputs, dim=_all_but_channels(inputs), correction=0)
+    variance = variance + norm.eps
+    return 0.5 * ((variance / running_var).log() + (running_var + (mean - running_mean) ** 2) / variance - 1).sum()
+
+
+def _remembering(model: nn.Module) -> list[_BatchNorm]:
+    """Batch norms with running statistics."""
+    return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+
+
+def _all_but_channels(tensor: Tensor) -> list[int]:
+    """Axes, where channels are the second."""
+    return [axis for axis in range(tensor.ndim) if axis != 1]
+
+
+class OutputError:
+    """Squared errors of the outputs that errors in one layer's weights cause, with the other layers as they are."""
+
+    def __init__(self, layer: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
+        """``inputs``: of ``layer``, for each time that it is called."""
+        self._layer, self._inputs = layer, inputs
+
+    def __call__(self, difference: Tensor) -> Tensor:
+        """(outputs, 1): for each output channel, summed over examples and positions.
+
+        ``difference``: of the weights. The layer is linear in them, so that its outputs at these, without a bias, are
+        the error.
+        """
+        zeros = {name: torch.zeros_like(parameter) for name, parameter in self._layer.named_parameters()}
+        channel = -1 if isinstance(self._layer, nn.Linear) else 1
+        errors = torch.zeros(len(difference), dtype=difference.dtype, device=difference.device)
+        for args in self._inputs:
+            outputs = functional_call(self._layer, {**zeros, "weight": difference}, args)
+            errors += outputs.movedim(channel, 0).flatten(1).square().sum(1)
+        return errors.unsqueeze(1)
+
+
+@torch.no_grad()
+def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, OutputError]]:
+    """(name of the weight, its error) for each fully connected or convolutional layer that is called, one at a time:
+    the inputs of all layers together may not fit in memory."""
+    was_training = model.training
+    model.eval()
+    try:
+        for prefix, layer in model.named_modules():
+            if isinstance(layer, _LINEAR) and "weight" in layer._parameters:
+                seen = _inputs_of(layer, model, inputs)
+                if seen:
+                    yield f"{prefix}.weight" if prefix else "weight", OutputError(layer, seen)
+    finally:
+        model.train(was_training)
+
+
+def _inputs_of(layer: nn.Module, model: nn.Module, inputs: Tensor) -> list[tuple[Tensor, ...]]:
+    """Of each call of ``layer``."""
+    seen: list[tuple[Tensor, ...]] = []
+    handle = layer.register_forward_pre_hook(lambda _, args: seen.append(tuple(arg.clone() for arg in args)))
+    try:
+        model(inputs.clone())  # the network may write to it
+    finally:
+        handle.remove()
+    return seen

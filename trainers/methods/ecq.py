@@ -1,0 +1,61 @@
+"""Entropy-coded quantisation: train, round each weight tensor at a grid of steps, entropy-code. No bit width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
+from trainers.methods.grid import check_steps, grid_points
+from trainers.methods.plain import plain_phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntropyCodedQuantisation(AbstractMethod):
+    """Uniform quantisation of a trained network with unbounded integers, whose entropy is all that counts.
+
+    q = round(w / s) with s in units of the standard deviation of each weight tensor (``grid.py``). An entropy coder
+    makes a bound on q needless: at fine steps no other quantiser of single weights does better, and the best of any
+    kind saves a quarter of a bit for each.
+
+    A method of its own and no setting of ``ptq``: one training gives the whole curve, so there is no knob to sweep,
+    where ``ptq`` has one point for each number of bits.
+
+    References:
+        Gish, Pierce 1968, "Asymptotically efficient quantizing", IEEE Transactions on Information Theory 14 (5).
+    """
+
+    steps: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+    """An operating point for each."""
+    learning_rate: float = 2e-3
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = None
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return model
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        return (plain_phase(self.learning_rate),)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Of the floats: what rounding makes of them is known at the end."""
+        return torch.tensor(32.0 * context.num_parameters)
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        yield from grid_points(context.plain, model.state_dict(), self.steps)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)

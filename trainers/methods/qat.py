@@ -1,0 +1,236 @@
+"""Quantisation-aware training: the network computes with rounded weights while it learns.
+
+Notation of Esser et al.: v is a weight, s its step, Q_N and Q_P the number of levels below and above zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend, grid
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.methods.plain import adam_cosine, plain_phase
+
+_SMALLEST_STEP = 2.0**-24  # the smallest float16
+
+
+class Levels(NamedTuple):
+    """The whole numbers from -``q_n`` to ``q_p``, of which zero is one unless ``is_binary``."""
+
+    q_n: int
+    q_p: int
+    spread_step: float
+    """s for weights of root mean square 1 (of mean magnitude 1 if binary)."""
+    is_binary: bool = False
+
+
+LEVELS: dict[int | str, Levels] = {
+    1: Levels(1, 1, 1.0, is_binary=True),
+    "ternary": Levels(1, 1, 1.224),
+    2: Levels(2, 1, 1.048),
+    3: Levels(4, 3, 0.602),
+    4: Levels(8, 7, 0.339),
+    5: Levels(16, 15, 0.189),
+    6: Levels(32, 31, 0.104),
+    7: Levels(64, 63, 0.0569),
+    8: Levels(128, 127, 0.0307),
+}
+"""By ``bits``; ``spread_step`` has the least squared error for Gaussian weights. That of a maximum fails at 2 bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantisationAwareTraining(AbstractMethod):
+    """Weights are rounded in the forward pass, and their gradients pass the rounding straight through.
+
+        w = s clip(round(v / s), -Q_N, Q_P)          equations 1 and 2
+        w = s sign(v), s = mean |v|                  where bits is 1
+
+    Q_N = 2^(b-1) and Q_P = 2^(b-1) - 1; ``ternary`` has -1, 0 and 1. Each pass has a step that float16 holds exactly,
+    so that the weights of the file are those that the trained network computes with. Biases, norms and buffers are
+    trained as floats, and stored as those of all methods of floats (``grid.py``).
+
+    References:
+        Esser, McKinstry, Bablani, Appuswamy, Modha 2020, "Learned Step Size Quantization", ICLR 2020, arXiv 1902.08153.
+        Rastegari, Ordonez, Redmon, Farhadi 2016, "XNOR-Net", arXiv 1603.05279, section 3.1 (binary weights).
+        Li, Liu 2016, "Ternary Weight Networks", arXiv 1605.04711.
+        Bengio, Leonard, Courville 2013, arXiv 1308.3432 (straight-through gradients).
+    """
+
+    bits: int | str
+    """1 to 8, or ``ternary``: before entropy coding."""
+    granularity: str = "tensor"
+    """``tensor``: one step for each; ``channel``: one for each row, as ``ptq`` has it."""
+    scale: str = "spread"
+    """``spread``: s follows the root mean square of the weights; ``learned``: s is trained (LSQ)."""
+    float_share: float = 0.0
+    """Share of the training before the first rounding."""
+    learning_rate: float = 2e-3
+    step_learning_rate: float = 1e-3
+    """Of the logarithm of learned steps."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(1, "ternary", 2, 3, 4, 6, 8))
+
+    def __post_init__(self) -> None:
+        if type(self.bits) not in (int, str) or self.bits not in LEVELS:
+            raise ValueError(f"bits is {self.bits!r}: wanted a whole number from 1 to 8, or ternary")
+        checks.choice("granularity", self.granularity, backend.GRANULARITIES)
+        checks.choice("scale", self.scale, ("spread", "learned"))
+        if self.bits == 1 and self.scale == "learned":
+            raise ValueError("scale is 'learned' and bits is 1, for which steps are not learned: use 'spread'")
+        checks.number("float_share", self.float_share, low=0, high=0.99)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        checks.number("step_learning_rate", self.step_learning_rate, low=0)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return Quantised(model, LEVELS[self.bits], by_row=self.granularity == "channel")
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        floats = replace(plain_phase(self.learning_rate), name="float", share=self.float_share)
+        rounded = Phase(
+            name="quantised",
+            share=1 - self.float_share,
+            apply=self._begin,
+            loss=_loss,
+            optimisers=self._optimisers,
+            rate_comparable=False,
+        )
+        return (floats, rounded) if self.float_share else (rounded,)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Before entropy coding."""
+        num_bits = math.log2(3) if self.bits == "ternary" else float(self.bits)
+        weights = backend.weight_names(context.plain)
+        stored = ((num_bits if name in weights else 16) * p.numel() for name, p in context.plain.named_parameters())
+        return torch.tensor(sum(stored))
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        trained = cast(Quantised, model)
+        weights = {
+            name: (whole, step.reshape(-1).cpu().numpy().astype(np.float16))
+            for name, (whole, step) in trained.rounded().items()
+        }
+        yield "point", grid.store(context.plain, trained.network.state_dict(), weights)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain, by_row=True)
+
+    def _begin(self, model: nn.Module, decision: None) -> nn.Module:
+        cast(Quantised, model).begin(is_learned=self.scale == "learned")
+        return model
+
+    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        trained = cast(Quantised, model)
+        groups: list[dict[str, object]] = [
+            {"params": list(trained.network.parameters()), "lr": self.learning_rate},
+            {"params": list(trained.log_steps.values()), "lr": self.step_learning_rate},
+        ]
+        return (adam_cosine([group for group in groups if group["params"]], num_steps),)
+
+
+def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
+    inputs, targets = batch
+    return context.loss(model(inputs), targets)
+
+
+class Quantised(nn.Module):
+    """A network that computes with rounded weights, once ``begin`` was called."""
+
+    def __init__(self, network: nn.Module, levels: Levels, *, by_row: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.log_steps = nn.ParameterDict()
+        self._levels, self._by_row, self._is_rounding = levels, by_row, False
+
+    def begin(self, *, is_learned: bool) -> None:
+        """Round from now on; where steps are learned, they begin at 2 mean |v| / sqrt(Q_P), section 2.1."""
+        self._is_rounding = True
+        if is_learned:
+            for name, weight in self._weights().items():
+                step = 2 * _mean(weight.detach(), self._by_row, order=1) / math.sqrt(self._levels.q_p)
+                self.log_steps[_key(name)] = nn.Parameter(step.clamp(min=_SMALLEST_STEP).log())
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        if not self._is_rounding:
+            return cast(Tensor, self.network(*inputs))
+        weights = {
+            name: cast(Tensor, _Round.apply(weight, self._step(name, weight), self._levels))  # type: ignore[no-untyped-call]
+            for name, weight in self._weights().items()
+        }
+        return cast(Tensor, functional_call(self.network, weights, inputs))
+
+    @torch.no_grad()
+    def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Whole numbers and step(s) of each weight, a tied one under each of its names, as a forward pass has them."""
+        found = {
+            weight: (_whole(weight / step, self._levels), step)
+            for weight, step in ((weight, self._step(name, weight)) for name, weight in self._weights().items())
+        }
+        everywhere = self.network.named_parameters(remove_duplicate=False)
+        return {name: found[weight] for name, weight in everywhere if weight in found}
+
+    def _weights(self) -> dict[str, nn.Parameter]:
+        names = backend.weight_names(self.network)
+        return {name: parameter for name, parameter in self.network.named_parameters() if name in names}
+
+    def _step(self, name: str, weight: Tensor) -> Tensor:
+        """In a shape that multiplies ``weight``, exact in float16. Only a learned one has a gradient."""
+        if _key(name) in self.log_steps:
+            step = self.log_steps[_key(name)].exp()
+        else:
+            order = 1 if self._levels.is_binary else 2
+            step = self._levels.spread_step * _mean(weight.detach(), self._by_row, order=order)
+        step = step.clamp(min=_SMALLEST_STEP)
+        exact: Tensor = step + (step.half().float() - step).detach()  # the two are within a factor of two
+        return exact
+
+
+class _Round(torch.autograd.Function):
+    """s clip(round(v / s), -Q_N, Q_P), with the gradients of LSQ where s is learned, else straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, s: Tensor, levels: Levels) -> Tensor:
+        ctx.levels = levels
+        position = v / s
+        whole = _whole(position, levels)
+        ctx.save_for_backward(position, whole, s)
+        return whole * s
+
+    @staticmethod
+    def backward(ctx: Any, of_w: Tensor) -> tuple[Tensor | None, ...]:
+        if not ctx.needs_input_grad[1]:
+            return of_w, None, None
+        position, whole, s = ctx.saved_tensors
+        inside = (position > -ctx.levels.q_n) & (position < ctx.levels.q_p)
+        slope = torch.where(inside, whole - position, whole)  # equation 3
+        num_weights = position.numel() / s.numel()
+        g = 1 / math.sqrt(num_weights * ctx.levels.q_p)  # section 2.2; of Adam's steps only epsilon sees it
+        return of_w * inside, (of_w * slope).sum_to_size(s.shape) * g, None  # equation 5
+
+
+def _whole(position: Tensor, levels: Levels) -> Tensor:
+    return position.sign() if levels.is_binary else position.round().clamp(-levels.q_n, levels.q_p)
+
+
+def _mean(weight: Tensor, by_row: bool, *, order: int) -> Tensor:
+    """(mean |v|^order)^(1/order) of each row, or of the whole, in a shape that multiplies ``weight``; 0 of none."""
+    axes = tuple(range(1 if by_row else 0, weight.ndim))
+    num_values = math.prod(weight.shape[axis] for axis in axes)
+    norm: Tensor = torch.linalg.vector_norm(weight, ord=order, dim=axes, keepdim=True)
+    return norm / float(max(1, num_values) ** (1 / order))
+
+
+def _key(name: str) -> str:
+    """A parameter's name as one of a ``ParameterDict``, which has no dots."""
+    return name.replace(".", "/")
