@@ -66,7 +66,10 @@ def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
     for name, parameter in parameters.items():
         if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
-            arguments.setdefault(name, _plain(parameter.default))
+            default = _plain(parameter.default)
+            # a method's list, such as a grid of steps, would be read back as choices
+            is_list = kind == "method" and isinstance(default, list)
+            arguments.setdefault(name, Choice([default]) if is_list else default)
     floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float")}
     arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))

@@ -15,6 +15,7 @@ from orchestrator import registries
 from orchestrator.domains import Choice, Real
 from orchestrator.study import plan
 from orchestrator.sweep import Sweep, SweepError
+from trainers.methods import METHODS
 
 NEEDED = "a sweep needs task, architecture and method"
 
@@ -235,6 +236,23 @@ def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sweep_of_any_method_is_read_back_as_it_was_written(method: str) -> None:
+    sweep = Sweep.from_dict(document(method=method))
+    again = Sweep.from_dict(sweep.to_dict())
+    assert again == sweep
+    assert again.sweep_id == sweep.sweep_id
+    assert [trial.config for trial in plan(again)] == [trial.config for trial in plan(sweep)]
+
+
+def test_a_grid_of_steps_is_one_choice() -> None:
+    sweep = Sweep.from_dict(document(method={"name": "ecq", "steps": [[0.25, 0.5]]}, architecture="mlp"))
+    assert {str(trial.config.method.arguments["steps"]) for trial in plan(sweep)} == {"[0.25, 0.5]"}
+    assert "in a sweep, where lists are choices, [[0.25, 0.5]]" in error_of(
+        document(method={"name": "ecq", "steps": [0.25, 0.5]})
+    )
+
+
 def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_sweep_code.py").write_text("def net(*, input_shape, num_outputs, width=3): ...\ndef task(): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -254,7 +272,7 @@ def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypa
         ({"task": "digts"}, "unknown task 'digts'; did you mean 'digits'?"),
         ({"architecture": "mpl"}, "unknown architecture 'mpl'; did you mean 'mlp'?"),
         ({"method": ["epr", "uncompresed"]}, "unknown method 'uncompresed'; did you mean 'uncompressed'?"),
-        ({"method": "mine:Own"}, "unknown method 'mine:Own'; valid: epr, ptq, uncompressed"),
+        ({"method": "mine:Own"}, f"unknown method 'mine:Own'; valid: {', '.join(sorted(METHODS))}"),
         ({"architecture": []}, "architecture is []: wanted at least one"),
         ({"method": []}, "method is []: wanted at least one"),
         ({"method": None}, "method is None: wanted a name, or a mapping with a name and arguments"),

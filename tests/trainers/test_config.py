@@ -20,6 +20,7 @@ from trainers.architectures.base import build, complete
 from trainers.config import Spec, TrialConfig
 from trainers.instantiate import find_architecture, make_method, make_task
 from trainers.lookup import find, import_callable, nearest, one_line, resolve
+from trainers.methods import METHODS
 from trainers.seeding import derive, seed_everything
 
 PLAIN: dict[str, Any] = {
@@ -107,7 +108,7 @@ def test_a_missing_field_is_named() -> None:
     ("method", "message"),
     [
         ("ebr", "unknown method 'ebr'; did you mean 'epr'?"),
-        ("zzz", "unknown method 'zzz'; valid: epr, ptq, uncompressed"),
+        ("zzz", f"unknown method 'zzz'; valid: {', '.join(sorted(METHODS))}"),
         ("epr", "method 'epr' needs 'lam'"),
         ({"name": "epr", "lamb": 1}, "method 'epr' has no argument 'lamb'; did you mean 'lam'?"),
         ({"name": "epr", 1: 1}, "method 'epr' has no argument 1; valid: "),

@@ -30,7 +30,10 @@ def check_steps(steps: Any) -> None:
         ValueError: in one line.
     """
     if isinstance(steps, str) or not isinstance(steps, Sequence) or not 1 <= len(steps) <= 32:
-        raise ValueError(f"steps is {steps!r}: wanted a list of 1 to 32 numbers, such as [0.25, 0.5]")
+        raise ValueError(
+            f"steps is {steps!r}: wanted a list of 1 to 32 numbers, such as [0.25, 0.5]; in a sweep, where lists are "
+            "choices, [[0.25, 0.5]]"
+        )
     for index, step in enumerate(steps):
         checks.number(f"steps[{index}]", step, low=0, high=16, above=True)
     if len(set(map(point_id, steps))) < len(steps):
