@@ -32,6 +32,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
+    "espn-rewind": {"name": "espn", "then": "rewind"},
+    "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
     "epr-learned": {"name": "epr", "density": "learned"},
     "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},
     "ptq-channel": {"name": "ptq", "granularity": "channel"},

@@ -3,14 +3,20 @@
 from trainers.methods.base import AbstractMethod
 from trainers.methods.ecq import EntropyCodedQuantisation
 from trainers.methods.entropy_penalized import EntropyPenalized
+from trainers.methods.espn import ExtremeSparsePruning
+from trainers.methods.magnitude import Magnitude
 from trainers.methods.ptq import PostTrainingQuantisation
 from trainers.methods.qat import QuantisationAwareTraining
+from trainers.methods.soft_threshold import SoftThreshold
 from trainers.methods.uncompressed import Uncompressed
 
 METHODS: dict[str, type[AbstractMethod]] = {
     "ecq": EntropyCodedQuantisation,
     "epr": EntropyPenalized,
+    "espn": ExtremeSparsePruning,
+    "magnitude": Magnitude,
     "ptq": PostTrainingQuantisation,
     "qat": QuantisationAwareTraining,
+    "str": SoftThreshold,
     "uncompressed": Uncompressed,
 }

@@ -1,0 +1,238 @@
+"""ESPN: which weights to keep is learned, as real masks under an L1 penalty, before what is left is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import (
+    AbstractMethod,
+    Batch,
+    Context,
+    Moment,
+    Optimiser,
+    Phase,
+    RateKnob,
+)
+from trainers.methods.grid import STEPS, check_steps, grid_points
+from trainers.methods.plain import plain_phase
+from trainers.methods.pruning import Masked, keep_largest, num_kept, project_masked, prunable, replaced, stored_bits
+
+_THRESHOLD = 0.01
+"""Masks above it are counted as kept."""
+_TIE = 1e-9
+
+
+def paired_alpha(keep_ratio: float) -> float:
+    """The L1 penalty for a ratio: a power law through the authors' settings for LeNet-300-100.
+
+    Those are 8e-5 at 2 % kept, 1.5e-4 at 1 % and 2.5e-4 at 0.4 %.
+    """
+    return 8e-5 * math.pow(0.02 / keep_ratio, 0.7)
+
+
+class Relaxed(nn.Module):
+    """A network that computes with W m, where m is a real mask; and, to rewind to, what it was early in training."""
+
+    def __init__(self, network: nn.Module, *, rewinds: bool) -> None:
+        """All masks are 1."""
+        super().__init__()
+        self.network = network
+        self.masks = nn.ParameterList(nn.Parameter(torch.ones_like(weight)) for weight in prunable(network).values())
+        self._num_early = len(network.state_dict()) if rewinds else 0
+        self.remember()
+
+    def weights(self) -> dict[str, Tensor]:
+        """W m by the names of the weights."""
+        weights = prunable(self.network)
+        return {name: weight * mask for (name, weight), mask in zip(weights.items(), self.masks, strict=True)}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return cast(Tensor, functional_call(self.network, self.weights(), inputs))
+
+    @torch.no_grad()
+    def importances(self) -> list[Tensor]:
+        """|m| of each weight tensor; of equal ones, such as those of before the search, the larger weight is ahead."""
+        weights = prunable(self.network).values()
+        return [
+            mask.abs().double() + _TIE * weight.abs().tanh() for mask, weight in zip(self.masks, weights, strict=True)
+        ]
+
+    def remember(self) -> None:
+        """Keep what the network is now as what it was early."""
+        for index, tensor in zip(range(self._num_early), self.network.state_dict().values(), strict=False):
+            self.register_buffer(f"early{index}", tensor.detach().clone())
+
+    def rewind(self) -> None:
+        """Make the network what it was early."""
+        for index, tensor in zip(range(self._num_early), self.network.state_dict().values(), strict=False):
+            tensor.copy_(self.get_buffer(f"early{index}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtremeSparsePruning(AbstractMethod):
+    """Three phases: a short plain training; masks are found; what they keep is trained.
+
+    Masks m, one number for each weight from 1 on, are trained together with the weights W by
+
+        loss = task loss(W m) + alpha sum |m|
+
+    until no more than keep_ratio of them exceed 0.01, or the phase is over. The largest |m| over all layers are kept
+    (at least one of each tensor). Then the network is W m where it is kept, and trained on (``finetune``), or its
+    weights are those of before the masks were searched, and trained anew (``rewind``).
+
+    The paper's optimiser is SGD over hundreds of epochs. With Adam a mask whose weight the task does not hold on to
+    falls by its learning rate at every step, which is ``mask_pace`` over the number of steps of the search.
+
+    References:
+        Cho, Joshi, Hegde 2020, "ESPN: Extremely Sparse Pruned Networks", arXiv 2006.15741; settings of the authors'
+        code.
+    """
+
+    keep_ratio: float
+    """Of all weights; biases and norms are kept."""
+    alpha: float | str = "paired"
+    """L1 penalty of a mask, in nats; ``paired``: derived from ``keep_ratio`` as the authors pair them."""
+    then: str = "finetune"
+    """``finetune`` or ``rewind``."""
+    warmup: float = 0.1
+    """Share of the training before masks are searched; where ``rewind`` goes back to."""
+    discovery: float = 0.4
+    """Share of the training in which masks are searched, at most."""
+    learning_rate: float = 2e-3
+    """Of all but masks: constant until those are found, then along a cosine to zero."""
+    mask_pace: float = 12.0
+    """How often a mask that nothing holds could fall from 1 to 0 in the time of the search."""
+    steps: Sequence[float] = STEPS
+    """Of quantisation: an operating point for each (``grid.py``)."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.005, high=0.5, log=True)
+
+    def __post_init__(self) -> None:
+        checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)
+        if self.alpha != "paired":
+            if isinstance(self.alpha, str):
+                raise ValueError(f"alpha is {self.alpha!r}: wanted a number of at least 0, or 'paired'")
+            checks.number("alpha", self.alpha, low=0)
+        checks.choice("then", self.then, ("finetune", "rewind"))
+        checks.number("warmup", self.warmup, low=0, high=1)
+        checks.number("discovery", self.discovery, low=0, high=1 - self.warmup)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        checks.number("mask_pace", self.mask_pace, low=0, above=True)
+        check_steps(self.steps)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return Relaxed(model, rewinds=self.then == "rewind")
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        train = plain_phase(self.learning_rate)
+        return (
+            dataclasses.replace(train, name="warmup", share=self.warmup, optimisers=self._of_weights),
+            dataclasses.replace(
+                train,
+                name="discover",
+                share=self.discovery,
+                apply=_begin_discovery,
+                loss=self._penalised_loss,
+                optimisers=self._of_weights_and_masks,
+                stop=self._is_found,
+            ),
+            dataclasses.replace(
+                train,
+                name=self.then,
+                share=1 - self.warmup - self.discovery,
+                decide=self._decide,
+                apply=_rewind if self.then == "rewind" else _keep,
+                after_step=project_masked,
+            ),
+        )
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Of what is not zero, which before the masks are decided is everything."""
+        network = cast(Relaxed | Masked, model).network
+        return stored_bits(network, dict(prunable(network)))
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        trained = cast(Relaxed | Masked, model)
+        weights = trained.weights() if isinstance(trained, Relaxed) else {}
+        yield from grid_points(context.plain, replaced(trained.network, weights), self.steps)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)
+
+    def _of_weights(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        parameters = list(cast(Relaxed, model).network.parameters())
+        return (_constant_adam([{"params": parameters, "lr": self.learning_rate}]),)
+
+    def _of_weights_and_masks(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        relaxed = cast(Relaxed, model)
+        weights = {"params": list(relaxed.network.parameters()), "lr": self.learning_rate}
+        masks = {"params": list(relaxed.masks), "lr": self.mask_pace / max(1, num_steps)}
+        return (_constant_adam([weights, masks]),)
+
+    def _penalised_loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
+        relaxed = cast(Relaxed, model)
+        inputs, targets = batch
+        alpha = paired_alpha(self.keep_ratio) if isinstance(self.alpha, str) else self.alpha
+        loss = context.loss(relaxed(inputs), targets)
+        for mask in relaxed.masks:
+            loss = loss + alpha * mask.abs().sum()
+        return loss
+
+    def _is_found(self, model: nn.Module, context: Context) -> bool:
+        masks = cast(Relaxed, model).masks
+        return sum(int((mask > _THRESHOLD).sum()) for mask in masks) <= num_kept(self.keep_ratio, masks)
+
+    def _decide(self, model: nn.Module, context: Context) -> dict[str, int]:
+        """How many weights each tensor keeps."""
+        relaxed = cast(Relaxed, model)
+        kept = keep_largest(relaxed.importances(), num_kept(self.keep_ratio, relaxed.masks))
+        return {name: int(mask.sum()) for name, mask in zip(relaxed.weights(), kept, strict=True)}
+
+
+def _constant_adam(groups: list[dict[str, object]]) -> Optimiser:
+    adam = torch.optim.Adam(groups, fused=True)
+    return Optimiser(optimiser=adam, schedule=torch.optim.lr_scheduler.ConstantLR(adam, factor=1.0, total_iters=0))
+
+
+def _begin_discovery(model: nn.Module, decision: Any) -> nn.Module:
+    cast(Relaxed, model).remember()
+    return model
+
+
+def _keep(model: nn.Module, decision: Any) -> nn.Module:
+    """The network with W m where the largest masks are, and zero elsewhere."""
+    relaxed = cast(Relaxed, model)
+    with torch.no_grad():
+        for name, product in relaxed.weights().items():
+            relaxed.network.get_parameter(name).copy_(product)
+    return _masked(relaxed, decision)
+
+
+def _rewind(model: nn.Module, decision: Any) -> nn.Module:
+    """The network as it was early, where the largest masks are, and zero elsewhere."""
+    relaxed = cast(Relaxed, model)
+    relaxed.rewind()
+    return _masked(relaxed, decision)
+
+
+def _masked(relaxed: Relaxed, decision: Any) -> Masked:
+    masked = Masked(relaxed.network)
+    names = masked.masks()
+    masked.prune(
+        keep_largest([importance], decision[name])[0]
+        for name, importance in zip(names, relaxed.importances(), strict=True)
+    )
+    return masked

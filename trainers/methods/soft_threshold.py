@@ -1,0 +1,135 @@
+"""STR: what the network computes with are soft-thresholded weights, and each layer learns its threshold.
+
+Notation of the paper: W are a layer's weights, s its threshold before the sigmoid g, S_g(W, s) the thresholded weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
+from trainers.methods.grid import STEPS, check_steps, grid_points
+from trainers.methods.plain import plain_phase
+from trainers.methods.pruning import decayed_adam, prunable, replaced, stored_bits
+
+_WHERE_IT_PRUNES = 0.01
+"""A threshold in units of the root mean square of its weights: of normal ones it prunes 0.8 %."""
+
+
+def soft_threshold(w: Tensor, s: Tensor) -> Tensor:
+    """S_g(w, s) = sign(w) relu(|w| - g(s)), g the sigmoid; ``s`` is a scalar. Section 3 of the paper."""
+    return w.sign() * torch.relu(w.abs() - s.sigmoid())
+
+
+class Thresholded(nn.Module):
+    """A network that computes with soft-thresholded weights, each tensor with a threshold of its own."""
+
+    def __init__(self, network: nn.Module, start: Sequence[float]) -> None:
+        """``start``: an s for each weight tensor."""
+        super().__init__()
+        self.network = network
+        self.s = nn.ParameterList(nn.Parameter(torch.tensor(value)) for value in start)
+
+    def weights(self) -> dict[str, Tensor]:
+        """S_g(W, s) by the names of the weights."""
+        weights = prunable(self.network)
+        return {name: soft_threshold(w, s) for (name, w), s in zip(weights.items(), self.s, strict=True)}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return cast(Tensor, functional_call(self.network, self.weights(), inputs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftThreshold(AbstractMethod):
+    """Soft threshold weight reparameterization.
+
+    The loss is the task's alone. What prunes is the decay of s, which is negative: s shrinks, so the threshold g(s)
+    grows, and the gradient of the task, by way of all weights that are left, resists it more or less in each layer.
+    How sparse a network becomes is an output.
+
+    ``threshold_decay`` is in e-folds of s over the whole training, so it means the same at any number of steps. The
+    published start, s = -3200, relies on a decay over hundreds of thousands of steps: in a short training no weight
+    is ever pruned. Here s starts where the decay alone brings the threshold to a hundredth of its weights' root mean
+    square after the share ``begin`` of the training.
+
+    Weights are trained by Adam, s by plain SGD: Adam divides a decay by its own size, so that s would move at the
+    learning rate whatever ``threshold_decay`` is; a decay apart from Adam would be opposed by steps of a fixed size.
+
+    References:
+        Kusupati, Ramanujan, Somani, Wortsman, Jain, Kakade, Farhadi 2020, "Soft Threshold Weight Reparameterization
+        for Learnable Sparsity", ICML 2020, arXiv 2002.03231.
+    """
+
+    threshold_decay: float
+    """Logarithm of the factor by which the decay alone shrinks s over the training."""
+    begin: float = 0.1
+    """Share of the training after which weights are pruned."""
+    threshold_learning_rate: float = 0.01
+    """Of s: at a greater one thresholds resist their decay more."""
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.3
+    """Of weights, times the learning rate at every step, as the paper has it; a weight below its threshold has no
+    gradient and only decays."""
+    steps: Sequence[float] = STEPS
+    """Of quantisation: an operating point for each (``grid.py``)."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="threshold_decay", low=0.5, high=6.0, log=True)
+
+    def __post_init__(self) -> None:
+        checks.number("threshold_decay", self.threshold_decay, low=0, high=100)
+        checks.number("begin", self.begin, low=0, high=1)
+        checks.number("threshold_learning_rate", self.threshold_learning_rate, low=0, above=True)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        checks.number("weight_decay", self.weight_decay, low=0)
+        check_steps(self.steps)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        start = [s_where_it_prunes(w) * math.exp(self._decayed(self.begin)) for w in prunable(model).values()]
+        return Thresholded(model, start).to(context.device)
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        return (dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers),)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Of what is not zero now: thresholds grow to the end, so that it says little of the end before."""
+        trained = cast(Thresholded, model)
+        return stored_bits(trained.network, trained.weights())
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        trained = cast(Thresholded, model)
+        yield from grid_points(context.plain, replaced(trained.network, trained.weights()), self.steps)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)
+
+    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        trained = cast(Thresholded, model)
+        adam = decayed_adam(trained.network, self.learning_rate, self.weight_decay, num_steps)
+        # learning rates of a cosine schedule sum to half of the first one times the steps
+        decay = 2 * self.threshold_decay / (self.threshold_learning_rate * max(1, num_steps))
+        sgd = torch.optim.SGD(trained.s.parameters(), lr=self.threshold_learning_rate, weight_decay=decay)
+        return adam, Optimiser(optimiser=sgd, schedule=torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=num_steps))
+
+    def _decayed(self, progress: float) -> float:
+        """E-folds of s that the decay alone has made, along the cosine schedule of its learning rate."""
+        return self.threshold_decay * (progress + math.sin(math.pi * progress) / math.pi)
+
+
+def s_where_it_prunes(weight: Tensor) -> float:
+    """The s of a threshold at which pruning begins."""
+    size = weight.detach().square().mean().sqrt().item() if weight.numel() else 0.0
+    threshold = min(_WHERE_IT_PRUNES * size, 0.5) or 1e-6
+    return math.log(threshold / (1 - threshold))
