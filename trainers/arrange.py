@@ -20,13 +20,14 @@ def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
 
     A unit that nothing reads is emptied where it is computed, and one that is always zero where it is read; until
     nothing changes. Then units are sorted by their number of non-zeros, most first, and with them the vectors that have
-    a number for each. Groups of which some weights are not integers stay as they are.
+    a number for each. Groups of which some weights are not integers, or something is made of factors, stay as they are.
     """
     tensors, vectors = dict(sections.tensors), list(sections.vectors)
     groups = [
         group
         for group in groups
-        if all(isinstance(tensors[use.name], Integers) for use in group.uses if use.role in _WEIGHTS)
+        if all(use.name in tensors for use in group.uses)
+        and all(isinstance(tensors[use.name], Integers) for use in group.uses if use.role in _WEIGHTS)
     ]
     changed = True
     while changed:

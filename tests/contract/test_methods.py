@@ -34,6 +34,8 @@ from trainers.methods.base import AbstractMethod
 from trainers.train import forget_checkpoint, train
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
+TOO_FEW_VALUES = {"multi_hashing"}
+"""Methods that cannot hold the weights they are given: only their sizes are kept."""
 on_every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
@@ -55,6 +57,9 @@ def assert_same_sections(found: Sections, wanted: Sections) -> None:
         assert other.values.tobytes() == np.ascontiguousarray(section.values).tobytes()
         if isinstance(section, Integers) and isinstance(other, Integers):
             assert other.table == section.table
+    assert [factor.table for factor in found.factors] == [factor.table for factor in wanted.factors]
+    for made, factor in zip(found.factors, wanted.factors, strict=True):
+        np.testing.assert_array_equal(made.values, factor.values, strict=True)
     assert [vector.tobytes() for vector in found.vectors] == [vector.tobytes() for vector in wanted.vectors]
 
 
@@ -87,7 +92,7 @@ def test_the_account_sums_to_the_file_and_the_stream_is_near_its_information(
         shares = opened.account()
         assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
         (rounding,) = [share.size_bytes for share in shares if share.part == "rounding"]
-        content = sum(share.size_bytes for share in shares if share.part == "tensor")
+        content = sum(share.size_bytes for share in shares if share.part in ("tensor", "factor"))
         assert -1e-6 <= rounding <= 0.01 * content + 8
         assert {share.name for share in shares if share.part == "tensor"} == {e.name for e in layout_of(opened.plain)}
         assert all(share.size_bytes >= 0 for share in shares if share.part != "rounding")
@@ -302,7 +307,7 @@ def test_attaching_keeps_the_network_up_to_rounding(name: str, architecture: str
         parameters = dict(trial.context.plain.named_parameters())
         given = torch.cat([trial.given[key].reshape(-1) for key in parameters])
         found = torch.cat([decoded[key].reshape(-1) for key in parameters])
-        assert torch.cosine_similarity(given, found, dim=0) > 0.7
+        assert name in TOO_FEW_VALUES or torch.cosine_similarity(given, found, dim=0) > 0.7
         assert 0.5 < found.norm() / given.norm() < 2
         for key, tensor in trial.given.items():
             if key not in parameters:

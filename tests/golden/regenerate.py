@@ -25,6 +25,7 @@ from trainers.tasks.base import Task
 
 FOLDER = Path(__file__).parent
 TINY = FOLDER / "tiny.rfz"
+TINY_FACTORS = FOLDER / "tiny_factors.rfz"
 ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
 SPLIT_FINGERPRINTS = FOLDER / "splits.json"
 
@@ -54,6 +55,30 @@ def tiny_sections() -> Sections:
 def tiny_layout() -> container.Layout:
     return layout_of(
         build_on_meta(TINY_HEADER.architecture, ARCHITECTURES[TINY_HEADER.architecture], TINY_HEADER.arguments)
+    )
+
+
+FACTORS_HEADER = container.Header(
+    method="multi_hashing",
+    method_version=1,
+    architecture="mlp",
+    arguments={"hidden": [], "input_shape": [2], "num_outputs": 2},
+)
+
+
+def factors_sections() -> Sections:
+    """All tensors made of one factor: six values of a product of two matrices."""
+    pool = np.array([[1, 0], [2, -1], [3, 1], [4, 2], [0, 1], [-1, 3]], np.int32)
+    return Sections(
+        tensors={},
+        vectors=(np.array([0.5], np.float16), np.array([1, -2], np.float16)),
+        factors=(Integers(values=pool),),
+    )
+
+
+def factors_layout() -> container.Layout:
+    return layout_of(
+        build_on_meta(FACTORS_HEADER.architecture, ARCHITECTURES[FACTORS_HEADER.architecture], FACTORS_HEADER.arguments)
     )
 
 
@@ -103,6 +128,7 @@ def plain(value: object) -> object:
 
 def main() -> None:
     TINY.write_bytes(container.write(TINY_HEADER, tiny_layout(), tiny_sections()))
+    TINY_FACTORS.write_bytes(container.write(FACTORS_HEADER, factors_layout(), factors_sections()))
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
     splits = json.loads(SPLIT_FINGERPRINTS.read_text()) if SPLIT_FINGERPRINTS.exists() else {}

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.golden.regenerate import TINY, TINY_HEADER, tiny_layout, tiny_sections
+from tests.golden.regenerate import (
+    FACTORS_HEADER,
+    TINY,
+    TINY_FACTORS,
+    TINY_HEADER,
+    factors_layout,
+    factors_sections,
+    tiny_layout,
+    tiny_sections,
+)
 from trainers.coding import container
 from trainers.coding.bytestream import put_varint, zigzag
 from trainers.coding.sections import Integers
@@ -43,6 +52,21 @@ def test_the_committed_bytes_load_as_a_network() -> None:
     assert weights["5.weight"].tolist() == [[-0.75, -0.75], [-0.75, -0.75]]
     assert weights["5.bias"].tolist() == [0, 0]
     assert network(torch.ones(1, 1, 2, 2)).shape == (1, 2)
+
+
+def test_a_network_made_of_factors_is_written_as_the_committed_bytes_and_read() -> None:
+    """(1, 0; 2, -1; 3, 1) (4, 0, -1; 2, 1, 3) / 4, of which six values are used, times two scales."""
+    data = TINY_FACTORS.read_bytes()
+    assert container.write(FACTORS_HEADER, factors_layout(), factors_sections()) == data
+    (factor,) = container.read(data, factors_layout()).factors
+    np.testing.assert_array_equal(factor.values, factors_sections().factors[0].values, strict=True)
+    state = load_compressed(TINY_FACTORS).state_dict()
+    assert state["1.weight"].tolist() == [[1.0, 0.0], [-0.25, 1.5]]
+    assert state["1.bias"].tolist() == [0.5, 2.5]
+    after_fingerprint = data.index(container.fingerprint(factors_layout())) + 4
+    steps_and_scales = b"\x02\x01" + np.array([0.5], "<f2").tobytes() + b"\x02" + np.array([1, -2], "<f2").tobytes()
+    kinds = bytes([5, 5, 1, 6, 2, 2])  # both made of factors, of which there is one: 6 rows, 2 columns, table 0
+    assert data[after_fingerprint:].startswith(steps_and_scales + kinds)
 
 
 def test_the_header_of_a_tiny_network_is_lean() -> None:

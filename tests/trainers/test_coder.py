@@ -255,8 +255,8 @@ def test_what_is_the_same_everywhere_is_stored_once_and_zeros_not_at_all(
          "the file is malformed: tensor 'w' has argument 1 of kind 0, at most 0 may be"),
         (("int64", 2), np.zeros(2, np.int64), 3 + 8 * 2,
          "the file is malformed: section 'w' has dtype float16: wanted int64, or its float16"),
-        (("float32", 2), np.zeros(2, np.float32), 5,
-         "the file is malformed: tensor 'w' is of kind 5, this ratefront knows [0, 1, 2, 3, 4]: use a newer ratefront"),
+        (("float32", 2), np.zeros(2, np.float32), 6, "the file is malformed: tensor 'w' is of kind 6, "
+         "this ratefront knows [0, 1, 2, 3, 4, 5]: use a newer ratefront"),
         (("float32", 2), np.zeros(2, np.float32), 3 + 8 * 1,
          "the file is malformed: 4 bytes wanted where 0 are left"),
     ],

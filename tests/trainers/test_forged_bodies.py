@@ -46,8 +46,8 @@ KINDS = varints(2, 2)  # both tensors in table 0
         (STEP + varints(2 + 2**60, 2),
          f"the file is malformed: tables are numbered [0, {2**57}]: wanted 0 to 1 without a gap"),
         (STEP + varints(10, 10, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
-        (STEP + varints(5, 5),
-         "the file is malformed: tensor '1.weight' is of kind 5, this ratefront knows [0, 1, 2, 3, 4]: "
+        (STEP + varints(6, 6),
+         "the file is malformed: tensor '1.weight' is of kind 6, this ratefront knows [0, 1, 2, 3, 4, 5]: "
          "use a newer ratefront"),
         (varints(0, 3 + 8 * 4, 3), "the file is malformed: tensor '1.weight' has argument 4 of kind 3, at most 3 may "
          "be"),

@@ -22,7 +22,7 @@ from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
 NUM_KINDS = 8
 _CHUNK = 1 << 20
 _NUM_WIDTHS = structure.MAX_WIDTH + 1
-RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE = range(5)
+RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE = range(6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,8 @@ class Use:
 class Coded:
     """One tensor as read, and what it took."""
 
-    section: Section
+    section: Section | None
+    """None where the method makes the tensor of its factors."""
     stored_bytes: int = 0
     """Before the stream, without tables."""
     coded_bits: float = 0.0
@@ -115,6 +116,17 @@ class Constant(AbstractCodec):
         value = _take(reader, use.entry, use.argument % 2, half=use.argument >= 2)
         values = np.full(use.entry.shape, value[0] if len(value) else 0, value.dtype)
         return lambda decoder: Coded(section=Raw(values=values), stored_bytes=value.nbytes)
+
+
+class Made(AbstractCodec):
+    """Kind ``MADE``: the method makes the tensor of its factors. No argument, and nothing stored."""
+
+    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        pass
+
+    def read(self, use: Use, reader: Reader) -> Finish:
+        _check_argument(use, at_most=0)
+        return lambda decoder: Coded(section=None)
 
 
 class StaticTables(AbstractCodec):
@@ -240,6 +252,7 @@ def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:
         INTEGERS: integers,
         CONSTANT: Constant(),
         ADAPTIVE: Adaptive(),
+        MADE: Made(),
     }
     for use in uses:
         if use.kind not in codecs:

@@ -11,14 +11,18 @@
     varints     for each tensor in order: kind + 8 * argument, see codecs.py:
                 0 raw in its own dtype; 1 raw float16; 2 integers, argument = number of their table;
                 3 constant, argument = 0 all zero or 1 one value, + 2 as float16;
-                4 adaptive integers, argument = number of their table, which is not stored: adaptive.py
+                4 adaptive integers, argument = number of their table, which is not stored: adaptive.py;
+                5 nothing: the method makes it of its factors
+    varints     where a tensor is of kind 5, the method's factors: their number; for each its rows, its columns, and
+                kind + 8 * argument, where the kind is 2 or 4. They are matrices of integers, coded after all tensors
     stored      for each tensor in order: its values; the one value of a constant; of integers their table, where
                 it is the first tensor that uses it (tables.py)
     stream      all integers, tensor by tensor, in one range-coder stream: up to the checksum
     4           CRC-32 of everything before
 
 Text is a varint length and UTF-8 (of arguments: bytes). Everything is little-endian. Counts and shapes come from the
-architecture, never from the file, so a hostile file cannot ask for memory.
+architecture, never from the file, so a hostile file cannot ask for memory; those of factors, which are in the file, are
+bounded by it.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -33,7 +38,17 @@ from trainers.coding import codecs, planning
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder
 from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
-from trainers.coding.sections import Layout, Sections, check_sections
+from trainers.coding.sections import (
+    Entry,
+    Integers,
+    Layout,
+    Section,
+    Sections,
+    check_factors,
+    check_sections,
+    factor_entry,
+    flattened,
+)
 
 __all__ = [
     "Contents",
@@ -51,7 +66,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """One line of the account of a file: ``part`` is header, vectors, table, tensor, rounding or checksum."""
+    """One line of the account of a file: ``part`` is header, vectors, table, tensor, factor, rounding or checksum."""
 
     part: str
     name: str
@@ -71,7 +86,8 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
         ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
     """
     check_sections(layout, sections)
-    uses = planning.plan(layout, sections)
+    entries, flat = flattened(layout, sections)
+    uses = planning.plan(entries, flat)
     by_kind = codecs.codecs_for(uses)
     out = write_header(header)
     out += fingerprint(layout)
@@ -79,11 +95,18 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
     for vector in sections.vectors:
         put_varint(out, len(vector))
         out += vector.astype("<f2").tobytes()
-    for use in uses:
-        put_varint(out, use.kind + codecs.NUM_KINDS * use.argument)
+    for use in uses[: len(layout)]:
+        _put_code(out, use)
+    if sections.factors:
+        put_varint(out, len(sections.factors))
+    for use in uses[len(layout) :]:
+        rows, columns = use.entry.shape
+        put_varint(out, rows)
+        put_varint(out, columns)
+        _put_code(out, use)
     encoder = Encoder()
     for use in uses:
-        by_kind[use.kind].write(use, sections, out, encoder)
+        by_kind[use.kind].write(use, flat, out, encoder)
     out += encoder.finish()
     return seal(out)
 
@@ -111,6 +134,7 @@ class Contents:
     """A whole file, taken apart."""
 
     layout: Layout
+    """Of the tensors, and after them of the factors."""
     sections: Sections
     coded: list[codecs.Coded]
     header_bytes: int
@@ -128,9 +152,11 @@ class Contents:
             for coded in self.coded
             for name, size in coded.table_bytes.items()
         ]
+        num_tensors = len(self.layout) - len(self.sections.factors)
+        parts = ["tensor"] * num_tensors + ["factor"] * len(self.sections.factors)
         shares += [
-            Share(part="tensor", name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
-            for entry, coded in zip(self.layout, self.coded, strict=True)
+            Share(part=part, name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
+            for part, entry, coded in zip(parts, self.layout, self.coded, strict=True)
         ]
         rounding = self.stream_bytes - sum(coded.coded_bits for coded in self.coded) / 8
         return [
@@ -149,11 +175,12 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
             f"the file was written for another version of architecture {header.architecture!r}: "
             "names, shapes or dtypes of its tensors differ from what this program builds"
         )
-    vectors = tuple(np.frombuffer(reader.take(2 * reader.varint()), "<f2") for _ in _bounded(reader, reader.varint()))
-    uses = []
-    for entry in layout:
-        argument, kind = divmod(reader.varint(), codecs.NUM_KINDS)
-        uses.append(codecs.Use(entry=entry, kind=kind, argument=argument))
+    vectors = tuple(
+        np.frombuffer(reader.take(2 * reader.varint()), "<f2") for _ in _bounded(reader, reader.varint(), "vectors")
+    )
+    uses = [_take_code(reader, entry) for entry in layout]
+    if any(use.kind == codecs.MADE for use in uses):
+        uses += _take_factors(reader, layout)
     header_bytes = reader.position - sum(vector.nbytes for vector in vectors)
     try:
         by_kind = codecs.codecs_for(uses)
@@ -164,17 +191,51 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
     decoder = Decoder(stream)
     coded = [finish(decoder) for finish in finishes]
     decoder.finish()
-    sections = Sections(
-        tensors={use.entry.name: part.section for use, part in zip(uses, coded, strict=True)}, vectors=vectors
-    )
+    stored: dict[str, Section] = {
+        use.entry.name: part.section for use, part in zip(uses, coded, strict=True) if part.section is not None
+    }
+    factors = tuple(cast(Integers, stored.pop(use.entry.name)) for use in uses[len(layout) :])
+    sections = Sections(tensors=stored, vectors=vectors, factors=factors)
     try:
         check_sections(layout, sections)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
-    return Contents(layout=layout, sections=sections, coded=coded, header_bytes=header_bytes, stream_bytes=len(stream))
+    return Contents(
+        layout=[use.entry for use in uses],
+        sections=sections,
+        coded=coded,
+        header_bytes=header_bytes,
+        stream_bytes=len(stream),
+    )
 
 
-def _bounded(reader: Reader, number: int) -> range:
+def _put_code(out: bytearray, use: codecs.Use) -> None:
+    put_varint(out, use.kind + codecs.NUM_KINDS * use.argument)
+
+
+def _take_code(reader: Reader, entry: Entry) -> codecs.Use:
+    argument, kind = divmod(reader.varint(), codecs.NUM_KINDS)
+    return codecs.Use(entry=entry, kind=kind, argument=argument)
+
+
+def _take_factors(reader: Reader, layout: Layout) -> list[codecs.Use]:
+    """Checked before memory is taken for them."""
+    uses: list[codecs.Use] = []
+    for index in _bounded(reader, reader.varint(), "factors"):
+        shape = (reader.varint(), reader.varint())
+        uses.append(_take_code(reader, factor_entry(index, shape)))
+        if uses[-1].kind not in (codecs.INTEGERS, codecs.ADAPTIVE):
+            raise RfzError(f"the file is malformed: factor {index} is of kind {uses[-1].kind}: wanted integers")
+    if not uses:
+        raise RfzError("the file is malformed: a tensor is made of factors, of which there are none")
+    try:
+        check_factors(layout, [use.entry for use in uses])
+    except ValueError as error:
+        raise RfzError(f"the file is malformed: {error}") from error
+    return uses
+
+
+def _bounded(reader: Reader, number: int, what: str) -> range:
     if number > reader.remaining:
-        raise RfzError(f"the file is malformed: {number} vectors in {reader.remaining} bytes")
+        raise RfzError(f"the file is malformed: {number} {what} in {reader.remaining} bytes")
     return range(number)

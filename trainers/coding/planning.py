@@ -11,7 +11,7 @@ import numpy.typing as npt
 from trainers.coding import adaptive, codecs, structure, tables
 from trainers.coding.codecs import Recording, Use
 from trainers.coding.coder import information_bits
-from trainers.coding.sections import Entry, Integers, Layout, Raw, Sections
+from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
 
 Ints32 = npt.NDArray[np.int32]
 
@@ -23,12 +23,14 @@ _MANY_STEPS = 1 << 13  # about ten seconds
 def plan(layout: Layout, sections: Sections) -> list[Use]:
     """The kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
 
+    A tensor without a section is made of factors.
+
     Raises:
         ValueError: the numbers of the tables have gaps, or a table has too many symbols.
     """
     groups: dict[int, list[Entry]] = {}
     for entry in layout:
-        section = sections.tensors[entry.name]
+        section = sections.tensors.get(entry.name)
         if isinstance(section, Integers):
             groups.setdefault(section.table, []).append(entry)
     if sorted(groups) != list(range(len(groups))):
@@ -53,10 +55,12 @@ def plan(layout: Layout, sections: Sections) -> list[Use]:
                 recording=recordings[index] if is_adaptive else None,
                 table=None if is_adaptive else static,
             )
-    return [uses.get(entry.name) or _plan_raw(entry, cast(Raw, sections.tensors[entry.name])) for entry in layout]
+    return [uses.get(entry.name) or _plan_raw(entry, sections.tensors.get(entry.name)) for entry in layout]
 
 
-def _plan_raw(entry: Entry, section: Raw) -> Use:
+def _plan_raw(entry: Entry, section: Section | None) -> Use:
+    if section is None:
+        return Use(entry=entry, kind=codecs.MADE, argument=0)
     is_half = section.values.dtype != np.dtype(entry.dtype)
     bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
     if (bits == bits[:1]).all():

@@ -1,16 +1,18 @@
-"""What a file stores, before coding: one section for each tensor of the network, and the method's own vectors."""
+"""What a file stores, before coding: a section for each tensor of the network, the method's own factors and vectors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 _FLOATS = ("float16", "float32", "float64")
+_MOST_FACTORS = 2
+"""Values of all factors, times those of the network: more would compress nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,43 @@ Section = Integers | Raw
 class Sections:
     """Everything a method stores for one operating point.
 
-    ``tensors`` has one entry for each name of the architecture's ``state_dict``, in its order. ``vectors`` are the
-    method's own small float16 arrays (scales, steps), told apart by their order.
+    ``tensors`` has one entry for each name of the architecture's ``state_dict``, in its order, but for tensors that the
+    method makes of ``factors``: matrices of integers, of shapes of their own. ``vectors`` are the method's own small
+    float16 arrays (scales, steps). Factors and vectors are told apart by their order.
     """
 
     tensors: dict[str, Section]
     vectors: tuple[npt.NDArray[np.float16], ...] = field(default=())
+    factors: tuple[Integers, ...] = field(default=())
+
+
+def factor_entry(index: int, shape: tuple[int, ...]) -> Entry:
+    """How a factor is called where it is coded, after all tensors and as they are."""
+    return Entry(name=f"factor {index}", shape=shape, dtype="int32")
+
+
+def flattened(layout: Layout, sections: Sections) -> tuple[Layout, Sections]:
+    """With the factors among the tensors, after all others."""
+    entries = [factor_entry(index, factor.values.shape) for index, factor in enumerate(sections.factors)]
+    named = {entry.name: factor for entry, factor in zip(entries, sections.factors, strict=True)}
+    return [*layout, *entries], replace(sections, tensors={**sections.tensors, **named}, factors=())
+
+
+def check_factors(layout: Layout, factors: Layout) -> None:
+    """Refuse factors that are no matrices, that are called like a tensor, or that are too large for the network.
+
+    Raises:
+        ValueError: in one line.
+    """
+    num_values, at_most = sum(entry.num_values for entry in factors), sum(entry.num_values for entry in layout)
+    names = {entry.name for entry in layout}
+    for entry in factors:
+        if len(entry.shape) != 2 or min(entry.shape) < 1:
+            raise ValueError(f"{entry.name} has shape {entry.shape}: wanted a matrix with a row and a column at least")
+        if entry.name in names:
+            raise ValueError(f"a tensor of the architecture is called {entry.name!r}: wanted that name for a factor")
+    if num_values > _MOST_FACTORS * at_most:
+        raise ValueError(f"factors have {num_values} values: wanted {_MOST_FACTORS} times {at_most} at most")
 
 
 def check_sections(layout: Layout, sections: Sections) -> None:
@@ -72,10 +105,17 @@ def check_sections(layout: Layout, sections: Sections) -> None:
         ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
     """
     names = [entry.name for entry in layout]
-    if list(sections.tensors) != names:
+    wanted = [name for name in names if name in sections.tensors] if sections.factors else names
+    if list(sections.tensors) != wanted:
         raise ValueError(f"sections are {list(sections.tensors)}: wanted one for each tensor, in order: {names}")
-    for entry in layout:
-        section = sections.tensors[entry.name]
+    if sections.factors and wanted == names:
+        raise ValueError("there are factors of which no tensor is made: every tensor has a section")
+    entries, flat = flattened(layout, sections)
+    check_factors(layout, entries[len(layout) :])
+    for entry in entries:
+        if entry.name not in flat.tensors:
+            continue
+        section = flat.tensors[entry.name]
         values: npt.NDArray[Any] = section.values
         if values.shape != entry.shape:
             raise ValueError(f"section {entry.name!r} has shape {values.shape}: wanted {entry.shape}")

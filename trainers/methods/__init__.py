@@ -5,6 +5,7 @@ from trainers.methods.ecq import EntropyCodedQuantisation
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.espn import ExtremeSparsePruning
 from trainers.methods.magnitude import Magnitude
+from trainers.methods.multi_hashing import MultiHashing
 from trainers.methods.ptq import PostTrainingQuantisation
 from trainers.methods.qat import QuantisationAwareTraining
 from trainers.methods.soft_threshold import SoftThreshold
@@ -15,6 +16,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
     "epr": EntropyPenalized,
     "espn": ExtremeSparsePruning,
     "magnitude": Magnitude,
+    "multi_hashing": MultiHashing,
     "ptq": PostTrainingQuantisation,
     "qat": QuantisationAwareTraining,
     "str": SoftThreshold,

@@ -134,20 +134,48 @@ def norm_step(
     return step if step > 0 else np.float16(1)
 
 
-def dequantise(sections: Sections, plain: nn.Module, *, by_row: bool = False) -> dict[str, Tensor]:
+def first_names(model: nn.Module) -> dict[str, str]:
+    """Of each parameter, under all the names that it has, the first."""
+    first = {parameter: name for name, parameter in model.named_parameters()}
+    return {name: first[parameter] for name, parameter in model.named_parameters(remove_duplicate=False)}
+
+
+def dequantise_factors(sections: Sections) -> list[Tensor]:
+    """The factors as float32: integers times the steps of their tables, which the first vector holds.
+
+    Raises:
+        RfzError: there is no step for a table.
+    """
+    scalar = sections.vectors[0].astype(np.float32) if sections.vectors else np.zeros(0, np.float32)
+    for factor in sections.factors:
+        if factor.table >= len(scalar):
+            raise RfzError(f"the file is malformed: table {factor.table} has no step among {len(scalar)}")
+    return [torch.from_numpy(factor.values.astype(np.float32) * scalar[factor.table]) for factor in sections.factors]
+
+
+def dequantise(
+    sections: Sections, plain: nn.Module, *, by_row: bool = False, made: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """A ``state_dict``: integers times the steps of their table; raw tensors in their own dtype.
 
     The first vector holds the steps of the first tables, one each. Each further vector is the next table's: one step
     for each coefficient of the real Fourier transform of a kernel, which its tensors hold in place of the kernels; or,
-    ``by_row``, one for each index of its tensors' first axis.
+    ``by_row``, one for each index of its tensors' first axis. ``made``: what the method made of factors.
 
     Raises:
         RfzError: there are no steps for a table, or not as many as its tensors' kernels have coefficients, or they
-            have rows.
+            have rows; or other tensors are without a section than those that the method made.
     """
+    made = made or {}
+    lacking = [name for name in plain.state_dict() if name not in sections.tensors]
+    if set(lacking) != set(made):
+        raise RfzError(f"the file is malformed: {lacking} are made of factors: wanted {list(made)}")
     scalar, *further = (vector.astype(np.float32) for vector in sections.vectors or (np.zeros(0, np.float16),))
     decoded: dict[str, Tensor] = {}
     for name, like in plain.state_dict().items():
+        if name in made:
+            decoded[name] = made[name].to(like.dtype)
+            continue
         section = sections.tensors[name]
         if not isinstance(section, Integers):
             decoded[name] = torch.from_numpy(np.array(section.values)).to(like.dtype)

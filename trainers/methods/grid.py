@@ -46,7 +46,7 @@ def point_id(step: float) -> str:
 
 
 def grid_points(
-    plain: nn.Module, state: Mapping[str, Tensor], steps: Sequence[float]
+    plain: nn.Module, state: Mapping[str, Tensor], steps: Sequence[float], factors: Sequence[Tensor] = ()
 ) -> Iterator[tuple[str, Sections]]:
     """An operating point for each step; ``backend.dequantise`` decodes all of them.
 
@@ -56,27 +56,32 @@ def grid_points(
 
     Args:
         plain: the plain architecture.
-        state: its ``state_dict``, whose zeros are what was pruned.
+        state: its ``state_dict``, whose zeros are what was pruned, without what the method makes of factors.
         steps: after ``check_steps``.
+        factors: matrices, which are rounded as weights are.
     """
     for step in steps:
-        weights = {name: _rounded(name, state[name], step) for name in backend.weight_names(plain)}
-        yield point_id(step), store(plain, state, weights)
+        weights = {name: _rounded(name, state[name], step) for name in backend.weight_names(plain) if name in state}
+        rounded = [_rounded(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
+        yield point_id(step), store(plain, state, weights, rounded)
 
 
 Rounded = tuple[Tensor, npt.NDArray[np.float16]]
 """Whole numbers, and their step (1,) or one for each row (index of the first axis)."""
 
 
-def store(plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, Rounded]) -> Sections:
+def store(
+    plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, Rounded], factors: Sequence[Rounded] = ()
+) -> Sections:
     """What to store of weights that are rounded already; everything else is as ``grid_points`` has it.
 
     ``backend.dequantise`` decodes it, ``by_row`` where steps are.
 
     Args:
         plain: the plain architecture.
-        state: its ``state_dict``.
-        weights: for each of ``backend.weight_names``.
+        state: its ``state_dict``, without what the method makes of factors.
+        weights: for each of ``backend.weight_names`` in it.
+        factors: with one step each.
     """
     values = {**state, **backend.fold_norms(plain, state)}
     parameters = dict(plain.named_parameters(remove_duplicate=False))
@@ -87,7 +92,8 @@ def store(plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, R
     }
     scalar = [name for name, (_, steps) in rounded.items() if len(steps) == 1]
     by_row = [name for name in rounded if name not in scalar]
-    tables = {name: table for table, name in enumerate(scalar + by_row)}
+    called = [f"factor {index}" for index in range(len(factors))]
+    tables = {name: table for table, name in enumerate(scalar + called + by_row)}
     vectors = {name: vector for vector, name in enumerate(by_row, start=1)}
     tensors: dict[str, Section] = {
         name: backend.integers(rounded[name][0], table=tables[name], row_vector=vectors.get(name))
@@ -95,8 +101,14 @@ def store(plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, R
         else backend.raw(values[name])
         for name in state
     }
-    steps_of_tables = np.array([rounded[name][1][0] for name in scalar], np.float16)
-    return Sections(tensors=tensors, vectors=(steps_of_tables, *(rounded[name][1] for name in by_row)))
+    steps_of_tables = [steps[0] for _, steps in (*(rounded[name] for name in scalar), *factors)]
+    return Sections(
+        tensors=tensors,
+        vectors=(np.array(steps_of_tables, np.float16), *(rounded[name][1] for name in by_row)),
+        factors=tuple(
+            backend.integers(values, table=tables[name]) for name, (values, _) in zip(called, factors, strict=True)
+        ),
+    )
 
 
 def _rounded(name: str, tensor: Tensor, fraction: float) -> Rounded:

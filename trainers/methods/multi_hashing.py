@@ -1,0 +1,166 @@
+"""Structured multi-hashing: all weights of a network are slices of one product of two small matrices."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers import checks
+from trainers.coding.bytestream import RfzError
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
+from trainers.methods.grid import check_steps, grid_points
+from trainers.methods.plain import adam_cosine, plain_phase
+
+_VALUE_BITS = 6
+"""Of a normal value at a step of a sixteenth of its spread."""
+
+
+def hashed(model: nn.Module) -> dict[str, nn.Parameter]:
+    """All weights and biases, each once, in the order of their creation; the parameters of norms stay on their own."""
+    norms = backend.norm_parameters(model)
+    return {name: parameter for name, parameter in model.named_parameters() if name not in norms}
+
+
+def side(shapes: Sequence[torch.Size]) -> int:
+    """n, the least for which n x n values are enough: ceil(sqrt(N))."""
+    num_values = sum(shape.numel() for shape in shapes)
+    return math.isqrt(max(num_values, 1) - 1) + 1
+
+
+def handed_out(pool: Tensor, scales: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """Consecutive slices of V1 V2, times s_l (section 3 of the paper).
+
+    Args:
+        pool: (2 n, M), the rows of V1 and then the columns of V2.
+        scales: (len(shapes),), s_l.
+        shapes: of the tensors, in order.
+    """
+    n = side(shapes)
+    v1_nM, v2_nM = pool[:n], pool[n:]
+    with torch.autocast(pool.device.type, enabled=False):
+        product = (v1_nM @ v2_nM.T).flatten()
+    tensors: list[Tensor] = []
+    begin = 0
+    for shape, scale in zip(shapes, scales, strict=True):
+        tensors.append(scale * product[begin : begin + shape.numel()].view(shape))
+        begin += shape.numel()
+    return tensors
+
+
+class Hashed(nn.Module):
+    """A network without weights of its own: they are made of the pool whenever it is called."""
+
+    def __init__(self, network: nn.Module, fraction: float) -> None:
+        """``network`` loses its weights; each s_l is the root mean square of what it had."""
+        super().__init__()
+        self.network = network
+        weights, first = hashed(network), backend.first_names(network)
+        self._names = {name: list(weights).index(first[name]) for name in first if first[name] in weights}
+        self._shapes = [weight.shape for weight in weights.values()]
+        n = side(self._shapes)
+        num_columns = max(1, math.ceil(fraction * sum(weight.numel() for weight in weights.values()) / (2 * n)))
+        like = next(iter(weights.values()), torch.zeros(()))
+        # products of M terms then have variance 1 (section 3.3)
+        self.pool = nn.Parameter(torch.randn(2 * n, num_columns, device=like.device) * num_columns**-0.25)
+        sizes = [weight.detach().square().sum().div(max(1, weight.numel())).sqrt() for weight in weights.values()]
+        self.scales = nn.Parameter(torch.stack([size.float() for size in sizes]))
+        for name in self._names:
+            prefix, _, attribute = name.rpartition(".")
+            # not by setattr, on which recurrent layers drop what they know of their weights
+            network.get_submodule(prefix)._parameters[attribute] = None
+
+    def weights(self) -> dict[str, Tensor]:
+        """By all names that they have in the network."""
+        tensors = handed_out(self.pool, self.scales, self._shapes)
+        return {name: tensors[index] for name, index in self._names.items()}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return cast(Tensor, functional_call(self.network, self.weights(), inputs, tie_weights=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiHashing(AbstractMethod):
+    """One pool for the whole network, V1 V2, where V1 is n x M, V2 is M x n, and n x n values are all it has.
+
+    Weights and biases, layer after layer, are consecutive slices of the product, times a scale for each tensor, s_l.
+    V1, V2 and the scales are trained for the task alone, and stored instead of the weights. Despite the name nothing is
+    hashed at random, so there is no seed to store.
+
+    The optimiser is Adam: with plain gradient descent products of factors are prone to diverge. Rounding V1 and V2
+    changes whole rows and columns of the product together, so the grid of steps is finer than that of other methods.
+
+    References:
+        Eban, Movshovitz-Attias, Wu, Sandler, Poon, Idelbayev, Carreira-Perpinan 2020, "Structured Multi-Hashing for
+        Model Compression", CVPR, arXiv 1911.11177, sections 3 and 4.
+    """
+
+    fraction: float
+    """Trained values of the pool, 2 n M, over the N that it stands for; rounded up to a whole M."""
+    learning_rate: float = 1e-2
+    """Of V1 and V2, whose product has a spread of 1."""
+    scale_learning_rate: float = 1e-3
+    steps: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
+    """Of quantisation of V1 and V2, in units of their spread: an operating point for each (``grid.py``)."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="fraction", low=0.01, high=0.3, log=True)
+
+    def __post_init__(self) -> None:
+        checks.number("fraction", self.fraction, low=0, high=1, above=True)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        checks.number("scale_learning_rate", self.scale_learning_rate, low=0, above=True)
+        check_steps(self.steps)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return Hashed(model, self.fraction)
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        return (dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers),)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """A constant: the size is set beforehand."""
+        return torch.tensor(float(_VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        trained = cast(Hashed, model)
+        state = trained.network.state_dict()
+        scales = cast(npt.NDArray[np.float16], backend.half(trained.scales).values)
+        for point_id, sections in grid_points(context.plain, state, self.steps, [trained.pool.detach()]):
+            yield point_id, dataclasses.replace(sections, vectors=(*sections.vectors, scales))
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        weights, first = hashed(plain), backend.first_names(plain)
+        if len(sections.vectors) != 2 or len(sections.vectors[1]) != len(weights) or len(sections.factors) != 1:
+            raise RfzError(
+                f"the file is malformed: {len(sections.factors)} pools and vectors of "
+                f"{[len(vector) for vector in sections.vectors]}: wanted one, steps and {len(weights)} scales"
+            )
+        (pool,) = backend.dequantise_factors(sections)
+        shapes = [weight.shape for weight in weights.values()]
+        if len(pool) != 2 * side(shapes):
+            raise RfzError(f"the file is malformed: a pool of {len(pool)} rows: wanted {2 * side(shapes)}")
+        tensors = handed_out(pool, torch.from_numpy(sections.vectors[1].astype(np.float32)), shapes)
+        by_first = dict(zip(weights, tensors, strict=True))
+        made = {name: by_first[first[name]] for name in first if first[name] in by_first}
+        stored = dataclasses.replace(sections, vectors=sections.vectors[:1])
+        return backend.dequantise(stored, plain, made=made)
+
+    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        trained = cast(Hashed, model)
+        groups: list[dict[str, object]] = [
+            {"params": [trained.pool], "lr": self.learning_rate},
+            {"params": [trained.scales, *trained.network.parameters()], "lr": self.scale_learning_rate},
+        ]
+        return (adam_cosine(groups, num_steps),)
