@@ -125,9 +125,9 @@ class Loop:
                     last_save = time.monotonic()
                 loss_sum.zero_()
                 last_report, started = self.step, time.perf_counter()
-        for name, parameter in model.named_parameters():  # the loss does not tell of the last update
-            if not parameter.isfinite().all():
-                raise DivergedError(f"parameter {name!r} holds NaN or infinity after the last step")
+            for name, parameter in model.named_parameters():  # the loss does not tell of the last update
+                if not parameter.isfinite().all():
+                    raise DivergedError(f"parameter {name!r} holds NaN or infinity after the last step")
         return model
 
     def _one_step(

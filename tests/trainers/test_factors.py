@@ -14,7 +14,7 @@ from trainers.architectures.mlp import mlp
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.container import Header
-from trainers.coding.sections import Integers, Raw, Sections, check_sections
+from trainers.coding.sections import Entry, Integers, Raw, Sections, check_sections
 
 HEADER = Header(
     method="multi_hashing",
@@ -81,7 +81,7 @@ def test_sections_are_checked(tensors: list[str], factors: list[tuple[int, ...]]
 
 
 def test_a_tensor_is_not_called_like_a_factor() -> None:
-    layout = [container.Entry(name="factor 0", shape=(4,), dtype="float32"), *LAYOUT]
+    layout = [Entry(name="factor 0", shape=(4,), dtype="float32"), *LAYOUT]
     sections = Sections(tensors={"factor 0": Raw(values=np.zeros(4, np.float32))}, factors=(matrix(1, 1),))
     with pytest.raises(ValueError, match="a tensor of the architecture is called 'factor 0'"):
         check_sections(layout, sections)

@@ -33,6 +33,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
     "espn-rewind": {"name": "espn", "then": "rewind"},
+    "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
+    "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
     "epr-learned": {"name": "epr", "density": "learned"},
     "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},

@@ -31,6 +31,8 @@ class Context:
     """``batches("train" | "validation")``: one pass over a split, in order, without augmentation."""
     validate: Callable[[nn.Module], float]
     """Quality on the validation split."""
+    maximise: bool = True
+    """Whether more quality is better."""
 
     @property
     def num_parameters(self) -> int:

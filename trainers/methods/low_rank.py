@@ -1,0 +1,255 @@
+"""Low rank: weight matrices become products of two factors, at ranks that are searched, or from their spectrum."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers import checks
+from trainers.coding.bytestream import RfzError
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Phase, RateKnob
+from trainers.methods.grid import check_steps, grid_points
+from trainers.methods.plain import plain_phase
+from trainers.methods.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_of_one_level
+
+_VALUE_BITS = 4
+"""Of a normal value at a step of a quarter of its spread."""
+
+
+def matrices(model: nn.Module) -> Shapes:
+    """Weights, each once."""
+    names = backend.weight_names(model)
+    return {
+        name: (weight.shape[0], math.prod(weight.shape[1:]))
+        for name, weight in model.named_parameters()
+        if name in names
+    }
+
+
+def tail_over_head(matrix: Tensor, rank: int) -> Tensor:
+    """sum_{i > r} sigma_i / sum_{i <= r} sigma_i, scalar: zero where the rank is ``rank`` or less."""
+    if not matrix.isfinite().all():
+        return matrix.sum()  # NaN, for the training loop to find
+    with torch.autocast(matrix.device.type, enabled=False):
+        sigma = torch.linalg.svdvals(matrix)
+        tail, head = sigma[rank:].sum(), sigma[:rank].sum()
+        return cast(Tensor, tail / head.clamp(min=torch.finfo(sigma.dtype).tiny))
+
+
+def product(factor: Tensor, shape: Sequence[int]) -> Tensor:
+    """L R' in ``shape``, of which the first is m. ``factor``: (m + n, r), the rows of L and then those of R."""
+    with torch.autocast(factor.device.type, enabled=False):
+        return (factor[: shape[0]] @ factor[shape[0] :].T).reshape(tuple(shape))
+
+
+class Ranked(nn.Module):
+    """A network and the ranks that its weights shall have; once truncated, factors in place of weights."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """The network is whole."""
+        super().__init__()
+        self.network = network
+        self.shapes = matrices(network)
+        self.ranks = full(self.shapes)
+        self.factors = nn.ParameterList()
+        self._first = backend.first_names(network)
+        self._made: dict[str, torch.Size] = {}
+
+    def matrix(self, name: str) -> Tensor:
+        return self.network.get_parameter(name).flatten(1)
+
+    def factored(self) -> list[str]:
+        """Which weights become factors at the ranks that are set."""
+        return [name for name, shape in self.shapes.items() if is_factored(shape, self.ranks[name])]
+
+    def spectrum(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
+        """U, sigma and V' of a weight."""
+        return cast(tuple[Tensor, Tensor, Tensor], torch.linalg.svd(self.matrix(name).detach(), full_matrices=False))
+
+    def truncate(self) -> None:
+        """The weights that become factors lose all but their largest singular values: L = U sqrt(S), R = V sqrt(S)."""
+        for name in self.factored():
+            u, sigma, vh = (part.narrow(axis, 0, self.ranks[name]) for part, axis in
+                            zip(self.spectrum(name), (1, 0, 0), strict=True))  # fmt: skip
+            self._made[name] = self.network.get_parameter(name).shape
+            self.factors.append(nn.Parameter(torch.cat([u, vh.T]) * sigma.sqrt()))
+        for alias, name in self._first.items():
+            if name in self._made:
+                prefix, _, attribute = alias.rpartition(".")
+                # not by setattr, on which recurrent layers drop what they know of their weights
+                self.network.get_submodule(prefix)._parameters[attribute] = None
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        if not self._made:
+            return cast(Tensor, self.network(*inputs))
+        pairs = zip(self._made.items(), self.factors, strict=True)
+        made = {name: product(factor, shape) for (name, shape), factor in pairs}
+        weights = {alias: made[name] for alias, name in self._first.items() if name in made}
+        # what is not made stays tied as it is
+        return cast(Tensor, functional_call(self.network, weights, inputs, tie_weights=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRank(AbstractMethod):
+    """Train; choose ranks for a ratio; train towards them; truncate the singular value decompositions; fine-tune.
+
+    ``bsr``: a beam search over the ranks of all layers together asks the validation split. Then weights are trained on
+    by task loss + penalty * the sum over layers of
+
+        sum_{i > r} sigma_i / sum_{i <= r} sigma_i
+
+    so that the truncation to r takes little away. This is the modified stable rank as it is remembered: neither its
+    exact form nor the settings of the beam search could be looked up.
+
+    ``svd`` and ``svd_uniform`` are baselines without search and penalty: in each layer the same share of the energy
+    sum sigma_i^2, or of its values.
+
+    References:
+        Eo, Kang, Rhee 2021, "A Highly Effective Low-Rank Compression of Deep Neural Networks with Modified Beam-Search
+        and Modified Stable Rank", arXiv 2111.15179.
+    """
+
+    ratio: float
+    """Values of factors and of whole weights, over those of the weights of the network, at most; the paper's ratio is
+    what is saved, 1 - ``ratio``. Biases and norms are kept."""
+    ranks: str = "bsr"
+    """``bsr``, ``svd`` or ``svd_uniform``."""
+    penalty: float = 0.1
+    """Of ``bsr``: nats for each layer whose tail is as large as its head."""
+    regularise: float = 0.2
+    """Of ``bsr``: share of the training under the penalty."""
+    finetune: float = 0.4
+    """Share of the training after the truncation."""
+    learning_rate: float = 5e-3
+    """Falls to zero along a cosine in each phase."""
+    steps: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
+    """Of quantisation of factors and whole weights: an operating point for each (``grid.py``)."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="ratio", low=0.02, high=0.5, log=True)
+
+    def __post_init__(self) -> None:
+        checks.number("ratio", self.ratio, low=0, high=1, above=True)
+        checks.choice("ranks", self.ranks, ("bsr", "svd", "svd_uniform"))
+        checks.number("penalty", self.penalty, low=0)
+        checks.number("finetune", self.finetune, low=0, high=1)
+        checks.number("regularise", self.regularise, low=0, high=1 - self.finetune)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        check_steps(self.steps)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return Ranked(model)
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        train = plain_phase(self.learning_rate)
+        if self.ranks != "bsr":
+            finetune = dataclasses.replace(
+                train, name="finetune", share=self.finetune, decide=self._from_spectrum, apply=_set_and_truncate
+            )
+            return (dataclasses.replace(train, share=1 - self.finetune), finetune)
+        return (
+            dataclasses.replace(train, share=1 - self.regularise - self.finetune),
+            dataclasses.replace(
+                train,
+                name="regularise",
+                share=self.regularise,
+                decide=self._search,
+                apply=_set_ranks,
+                loss=self._penalised_loss,
+            ),
+            dataclasses.replace(train, name="finetune", share=self.finetune, apply=_truncate),
+        )
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Of the network as it is, which before the truncation is whole."""
+        return torch.tensor(float(_VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        trained = cast(Ranked, model)
+        factors = [factor.detach() for factor in trained.factors]
+        yield from grid_points(context.plain, trained.network.state_dict(), self.steps, factors)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        shapes, first = matrices(plain), backend.first_names(plain)
+        names = [name for name in shapes if name not in sections.tensors]
+        factors = backend.dequantise_factors(sections)
+        if len(factors) != len(names):
+            raise RfzError(f"the file is malformed: {len(factors)} factors: wanted one for each of {names}")
+        products: dict[str, Tensor] = {}
+        for name, factor in zip(names, factors, strict=True):
+            rows, rank = factor.shape
+            if rows != sum(shapes[name]) or not is_factored(shapes[name], rank):
+                raise RfzError(
+                    f"the file is malformed: a factor of {rows} rows and {rank} columns for {name!r}, a matrix of "
+                    f"{shapes[name]}: wanted {sum(shapes[name])} rows, and fewer values"
+                )
+            products[name] = product(factor, plain.get_parameter(name).shape)
+        made = {alias: products[name] for alias, name in first.items() if name in products}
+        return backend.dequantise(sections, plain, made=made)
+
+    def _budget(self, shapes: Shapes) -> int:
+        return int(self.ratio * sum(map(math.prod, shapes.values())))
+
+    def _search(self, model: nn.Module, context: Context) -> Ranks:
+        ranked = cast(Ranked, model)
+        spectra = {name: ranked.spectrum(name) for name, shape in ranked.shapes.items() if is_factored(shape, 1)}
+        whole = {name: ranked.network.get_parameter(name).detach().clone() for name in spectra}
+
+        @torch.no_grad()
+        def quality(ranks: Ranks) -> float:
+            for name, (u, sigma, vh) in spectra.items():
+                weight, rank = ranked.network.get_parameter(name), ranks[name]
+                if is_factored(ranked.shapes[name], rank):
+                    weight.copy_(((u[:, :rank] * sigma[:rank]) @ vh[:rank]).view(weight.shape))
+            found = context.validate(ranked)
+            for name, before in whole.items():
+                ranked.network.get_parameter(name).copy_(before)
+            return found if context.maximise else -found
+
+        return beam_search(ranked.shapes, self._budget(ranked.shapes), quality)
+
+    def _from_spectrum(self, model: nn.Module, context: Context) -> Ranks:
+        ranked = cast(Ranked, model)
+        shapes = {name: shape for name, shape in ranked.shapes.items() if is_factored(shape, 1)}
+        energies = {name: ranked.spectrum(name)[1].double().square().cumsum(0) for name in shapes}
+
+        def rank_at(name: str, level: float) -> int:
+            if name not in shapes:
+                return min(ranked.shapes[name])
+            if self.ranks == "svd":
+                return int((energies[name] < level * energies[name][-1]).sum()) + 1
+            return int(level * math.prod(shapes[name]) / sum(shapes[name])) if level < 1 else min(shapes[name])
+
+        return ranks_of_one_level(ranked.shapes, self._budget(ranked.shapes), rank_at)
+
+    def _penalised_loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
+        ranked = cast(Ranked, model)
+        inputs, targets = batch
+        loss = context.loss(ranked(inputs), targets)
+        for name in ranked.factored():
+            loss = loss + self.penalty * tail_over_head(ranked.matrix(name), ranked.ranks[name])
+        return loss
+
+
+def _set_ranks(model: nn.Module, decision: Any) -> nn.Module:
+    cast(Ranked, model).ranks = dict(decision)
+    return model
+
+
+def _truncate(model: nn.Module, decision: Any) -> nn.Module:
+    cast(Ranked, model).truncate()
+    return model
+
+
+def _set_and_truncate(model: nn.Module, decision: Any) -> nn.Module:
+    return _truncate(_set_ranks(model, decision), decision)
