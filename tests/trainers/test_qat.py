@@ -20,12 +20,12 @@ from trainers.methods.qat import LEVELS, Levels, Quantised, _Round
 
 SETTINGS: list[dict[str, Any]] = [
     {"bits": 1},
-    {"bits": 1, "granularity": "channel"},
-    {"bits": "ternary"},
-    {"bits": 2, "granularity": "channel"},
-    {"bits": 3, "scale": "learned"},
-    {"bits": 4, "scale": "learned", "granularity": "channel"},
-    {"bits": 8},
+    {"bits": 1, "scale": "spread", "granularity": "channel"},
+    {"bits": "ternary", "scale": "spread"},
+    {"bits": 2, "scale": "spread", "granularity": "channel"},
+    {"bits": 3},
+    {"bits": 4, "granularity": "channel"},
+    {"bits": 8, "scale": "spread"},
 ]
 
 
@@ -110,7 +110,7 @@ def test_integers_are_those_that_the_bits_allow(settings: dict[str, Any]) -> Non
 
 
 def test_binary_weights_are_signs_times_the_mean_magnitude_of_each_channel() -> None:
-    trial = begun(bits=1, granularity="channel")
+    trial = begun(bits=1, scale="spread", granularity="channel")
     weight = network_of(trial).get_parameter("0.weight").detach()
     decoded = trial.method.decode(stored(trial), trial.context.plain)["0.weight"]
     magnitude = weight.abs().mean(dim=(1, 2, 3), keepdim=True)
@@ -157,6 +157,16 @@ def test_learned_steps_have_the_gradients_of_the_paper() -> None:
     assert of_s.ravel().tolist() == pytest.approx([g * first, 0.0])
 
 
+def test_a_learned_step_of_signs_has_its_exact_gradient_and_weights_get_theirs_straight_through() -> None:
+    v = torch.tensor([[-9.0, 0.3, 9.0]], requires_grad=True)
+    s = torch.tensor([[2.0]], requires_grad=True)
+    w = _Round.apply(v, s, LEVELS[1])  # type: ignore[no-untyped-call]
+    assert w.tolist() == [[-2, 2, 2]]
+    of_v, of_s = torch.autograd.grad((w * torch.tensor([[1.0, 2, 5]])).sum(), [v, s])
+    assert of_v.tolist() == [[1, 2, 5]]
+    assert float(of_s) == pytest.approx((-1 + 2 + 5) / math.sqrt(3))
+
+
 def test_the_gradient_of_a_step_is_that_of_finite_differences_of_what_is_beyond_the_levels() -> None:
     """Elsewhere it is straight through; there the output is a multiple of the step."""
     v = torch.tensor([[-9.0, 9.0, 7.0]], dtype=torch.float64)
@@ -171,7 +181,7 @@ def test_the_gradient_of_a_step_is_that_of_finite_differences_of_what_is_beyond_
 
 
 def test_learned_steps_begin_as_in_the_paper_when_rounding_begins() -> None:
-    method = {"name": "qat", "bits": 4, "scale": "learned", "granularity": "channel", "float_share": 0.5}
+    method = {"name": "qat", "bits": 4, "granularity": "channel", "float_share": 0.5}
     trial = attach(configuration("qat", "mlp", method=method))
     network = cast(Quantised, trial.model)
     inputs = trial.task.test.inputs
@@ -188,6 +198,15 @@ def test_learned_steps_begin_as_in_the_paper_when_rounding_begins() -> None:
     wanted = 2 * weight.abs().mean(1) / math.sqrt(7)
     found = network.log_steps["1/weight"].exp().ravel()
     torch.testing.assert_close(found.detach(), wanted)
+
+
+def test_learned_steps_of_signs_begin_at_the_mean_magnitude() -> None:
+    trial = attach(configuration("qat", "mlp", method={"name": "qat", "bits": 1}))
+    (phase,) = trial.method.phases(trial.context)
+    phase.apply(trial.model, None)
+    network = cast(Quantised, trial.model)
+    mean = network.network.get_parameter("1.weight").detach().abs().mean()
+    torch.testing.assert_close(network.log_steps["1/weight"].exp().detach().reshape(()), mean)
 
 
 def test_learned_steps_are_trained_and_steps_that_follow_the_spread_are_no_parameters() -> None:
@@ -285,7 +304,6 @@ def test_more_bits_take_more_bytes(tmp_path: Path) -> None:
         ({"bits": 9}, "bits is 9: wanted a whole number from 1 to 8, or ternary"),
         ({"bits": 2.0}, r"bits is 2\.0: wanted"),
         ({"bits": "binary"}, "bits is 'binary': wanted"),
-        ({"bits": 1, "scale": "learned"}, "scale is 'learned' and bits is 1, for which steps are not learned"),
         ({"bits": 2, "scale": "max"}, "scale is 'max': wanted spread or learned"),
         ({"bits": 2, "granularity": "row"}, "granularity is 'row': wanted tensor or channel"),
         ({"bits": 2, "float_share": 1.0}, r"float_share is 1\.0: wanted"),

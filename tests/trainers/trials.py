@@ -40,8 +40,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},
     "ptq-channel": {"name": "ptq", "granularity": "channel"},
     "ptq-calibrated": {"name": "ptq", "calibration": "real"},
-    "qat-learned": {"name": "qat", "granularity": "channel", "scale": "learned", "float_share": 0.3},
-    "qat-binary": {"name": "qat", "bits": 1},
+    "qat-channel": {"name": "qat", "granularity": "channel", "float_share": 0.3},
+    "qat-binary": {"name": "qat", "bits": 1, "scale": "spread"},
     "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
 }
 """What the contract of methods is checked on: each registered name, and settings that are almost other methods."""

@@ -53,7 +53,7 @@ class QuantisationAwareTraining(AbstractMethod):
     """Weights are rounded in the forward pass, and their gradients pass the rounding straight through.
 
         w = s clip(round(v / s), -Q_N, Q_P)          equations 1 and 2
-        w = s sign(v), s = mean |v|                  where bits is 1
+        w = s sign(v)                                where bits is 1
 
     Q_N = 2^(b-1) and Q_P = 2^(b-1) - 1; ``ternary`` has -1, 0 and 1. Each pass has a step that float16 holds exactly,
     so that the weights of the file are those that the trained network computes with. Biases, norms and buffers are
@@ -70,8 +70,8 @@ class QuantisationAwareTraining(AbstractMethod):
     """1 to 8, or ``ternary``: before entropy coding."""
     granularity: str = "tensor"
     """``tensor``: one step for each; ``channel``: one for each row, as ``ptq`` has it."""
-    scale: str = "spread"
-    """``spread``: s follows the root mean square of the weights; ``learned``: s is trained (LSQ)."""
+    scale: str = "learned"
+    """``learned``: s is trained (LSQ); ``spread``: s follows the root mean square of the weights, in cheaper steps."""
     float_share: float = 0.0
     """Share of the training before the first rounding."""
     learning_rate: float = 2e-3
@@ -86,8 +86,6 @@ class QuantisationAwareTraining(AbstractMethod):
             raise ValueError(f"bits is {self.bits!r}: wanted a whole number from 1 to 8, or ternary")
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         checks.choice("scale", self.scale, ("spread", "learned"))
-        if self.bits == 1 and self.scale == "learned":
-            raise ValueError("scale is 'learned' and bits is 1, for which steps are not learned: use 'spread'")
         checks.number("float_share", self.float_share, low=0, high=0.99)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("step_learning_rate", self.step_learning_rate, low=0)
@@ -154,11 +152,12 @@ class Quantised(nn.Module):
         self._levels, self._by_row, self._is_rounding = levels, by_row, False
 
     def begin(self, *, is_learned: bool) -> None:
-        """Round from now on; where steps are learned, they begin at 2 mean |v| / sqrt(Q_P), section 2.1."""
+        """Round from now on; learned steps begin at 2 mean |v| / sqrt(Q_P), section 2.1, and at mean |v| if binary."""
         self._is_rounding = True
         if is_learned:
             for name, weight in self._weights().items():
-                step = 2 * _mean(weight.detach(), self._by_row, order=1) / math.sqrt(self._levels.q_p)
+                factor = 1.0 if self._levels.is_binary else 2 / math.sqrt(self._levels.q_p)
+                step = factor * _mean(weight.detach(), self._by_row, order=1)
                 self.log_steps[_key(name)] = nn.Parameter(step.clamp(min=_SMALLEST_STEP).log())
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -212,10 +211,12 @@ class _Round(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             return of_w, None, None
         position, whole, s = ctx.saved_tensors
-        inside = (position > -ctx.levels.q_n) & (position < ctx.levels.q_p)
-        slope = torch.where(inside, whole - position, whole)  # equation 3
         num_weights = position.numel() / s.numel()
         g = 1 / math.sqrt(num_weights * ctx.levels.q_p)  # section 2.2; of Adam's steps only epsilon sees it
+        if ctx.levels.is_binary:  # w = s sign(v): exact for s, straight through for v
+            return of_w, (of_w * whole).sum_to_size(s.shape) * g, None
+        inside = (position > -ctx.levels.q_n) & (position < ctx.levels.q_p)
+        slope = torch.where(inside, whole - position, whole)  # equation 3
         return of_w * inside, (of_w * slope).sum_to_size(s.shape) * g, None  # equation 5
 
 
