@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from analysis.published import SHIPPED
 from orchestrator.frontier import points_of, published_beside, write_figures
 from orchestrator.journal import Journal
+from orchestrator.remote import join
 from orchestrator.storage import open_journal
 from trainers.record import COLUMNS, write_atomically
 
@@ -88,7 +89,7 @@ def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
     Raises:
         ValueError: it is not there, or is another than was measured.
     """
-    path, shown = journal.file(name), f"{journal.location}/{name}"
+    path, shown = journal.file(name), join(journal.location, name)
     if not path.is_file():
         raise ValueError(f"{shown} is not there: it has moved, or lies on another machine")
     content = path.read_bytes()
