@@ -204,7 +204,7 @@ def hover(row: dict[Any, Any]) -> str:
         f"test {format_quality(row['quality_mean'], name, spread=row['quality_std'])}, "
         f"validation {format_quality(row['quality_val_mean'], name, spread=row['quality_val_std'])}",
         f"{standing}; this is seed {row['file_seed']}",
-        f"run {row['file_run_id']}",
+        *([f"run {row['file_run_id']}"] if row["file_run_id"] else []),
     ]
     first, *others = (escape(line, quote=False) for line in lines)
     return "<br>".join([f"<b>{first}</b>", *others])
@@ -227,7 +227,7 @@ def _text(text: str, width: int) -> str:
 
 
 def run_url(row: dict[Any, Any], ui_url: str | None) -> str:
-    """Where MLflow's UI at ``ui_url`` shows the representative's run; empty without a UI.
+    """Where MLflow's UI at ``ui_url`` shows the representative's run; empty without a UI or a run.
 
     Raises:
         ValueError: ``ui_url`` is not an http address.
@@ -236,6 +236,8 @@ def run_url(row: dict[Any, Any], ui_url: str | None) -> str:
         return ""
     if not ui_url.startswith(("http://", "https://")):
         raise ValueError(f"got ui_url={ui_url!r}: wanted an address that starts with http:// or https://")
+    if not row["file_run_id"]:
+        return ""
     experiment, run = quote(row["experiment_id"], safe=""), quote(row["file_run_id"], safe="")
     # without the workflow type MLflow's UI opens on a page for language models
     return f"{ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"

@@ -55,8 +55,8 @@ def test_an_answer_that_is_not_there_is_said() -> None:
 def test_the_question_says_what_was_asked_in_words_for_an_outsider() -> None:
     text = read(question(material())).text
     assert "mlp(hidden=[64]), 4,810 parameters, 19.2 kB as plain tensors" in text
-    assert "epr: Entropy-penalized reparameterization. Searched: lam in 0.3 to 10.0 (loguniform)" in text
-    assert "ptq. Searched: bits in 2, 3, 4, 8" in text
+    assert "epr: Entropy-penalized reparameterization. Searched: lam 0.3 to 10.0 (loguniform)" in text
+    assert "ptq. Searched: bits 2, 3, 4, 8" in text
     assert "2000 steps in batches of 64, each configuration with 3 seeds" in text
     assert "grid (num_values 6)" in text
     points = material().points["size_bytes"]

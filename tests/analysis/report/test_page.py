@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import analysis.report.frontier
+from analysis.report.origin import origin
 from analysis.report.page import CONTENTS, page
 from tests.analysis.report.samples import ENVIRONMENT, material, measured, trial
 from tests.analysis.report.test_markup import Reader, read
@@ -18,11 +19,10 @@ from tests.analysis.rows import frame, seeds
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>$title"
 
 
-@pytest.fixture(autouse=True)
-def without_plotly(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its script is megabytes, and the same in every page."""
-    if "whole" not in request.fixturenames:
-        monkeypatch.setattr(analysis.report.frontier, "frontier_part", lambda *_, **__: "<div>the figure</div>")
+    monkeypatch.setattr(analysis.report.frontier, "frontier_part", lambda *_, **__: "<div>the figure</div>")
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def own(text: str) -> Reader:
     return read(re.sub(r"<script.*?</script>", "<script></script>", text, flags=re.DOTALL))
 
 
-def test_every_part_is_there_once_and_is_linked() -> None:
-    reader = own(page(material()))
+def test_every_part_is_there_once_and_is_linked(whole: str) -> None:
+    reader = own(whole)
     ids = [attributes.get("id") for attributes in reader.attributes]
     links = [attributes.get("href") for attributes in reader.attributes]
     for anchor in CONTENTS:
@@ -60,11 +60,11 @@ def test_nothing_is_fetched_and_it_is_small(whole: str) -> None:
     assert "<noscript>" in whole
 
 
-def test_the_same_material_is_the_same_page() -> None:
-    assert page(material()) == page(material())
+def test_the_same_material_is_the_same_page(whole: str) -> None:
+    assert page(material()) == whole
 
 
-def test_no_text_of_a_users_own_becomes_markup(whole: str) -> None:
+def test_no_text_of_a_users_own_becomes_markup(without_plotly: None) -> None:
     fields = ("architecture", "method", "config", "label", "task", "sweep_id", "run_id", "experiment_id", "path")
     points = pd.concat([measured(), frame({**dict.fromkeys(fields, HOSTILE), "config_hash": "h", "size_bytes": 1})])
     points = points.assign(task=HOSTILE)
@@ -99,7 +99,7 @@ def test_no_text_of_a_users_own_becomes_markup(whole: str) -> None:
 
 def test_the_sweeps_file_is_there_whole_to_read_and_to_save() -> None:
     text = "name: ä\n\ttask: <b>\n"
-    reader = own(page(material(sweep_file=text)))
+    reader = read(origin(material(sweep_file=text)))
     assert text in reader.text
     (link,) = (attributes for attributes in reader.attributes if attributes.get("download") == "sweep.yaml")
     assert base64.b64decode(str(link["href"]).partition("base64,")[2]).decode() == text
@@ -111,7 +111,7 @@ def test_what_it_ran_on_is_a_column_for_each_machine() -> None:
     rows = [trial(row) for row in points.to_dict("records")]
     rows[0] |= {"environment": {**ENVIRONMENT, "device": "another"}}
     rows[1] |= {"environment": {}}
-    reader = own(page(material(points, trials=pd.DataFrame(rows))))
+    reader = read(origin(material(points, trials=pd.DataFrame(rows))))
     assert f"{len(rows) - 2} trainings" in reader.text
     for said in ("1 training", "a processor", "another", "3.11.7", "2.13.0", "c0ffee"):
         assert said in reader.text
@@ -138,5 +138,5 @@ def test_what_it_ran_on_is_a_column_for_each_machine() -> None:
     ],
     ids=["one", "failed", "plain", "zero", "nan", "mixed", "psnr", "mse"],
 )
-def test_a_page_is_made_of_whatever_was_measured(points: pd.DataFrame) -> None:
+def test_a_page_is_made_of_whatever_was_measured(points: pd.DataFrame, without_plotly: None) -> None:
     assert page(material(points)).endswith("</html>\n")
