@@ -90,6 +90,11 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         row |= {"config": config_text(run.data.params), "label": label, "params": json.dumps(run.data.params)}
         row["num_failed"] = failures[*_instance(run), row["config_hash"]]
         row["directory"] = directories.get(_instance(run), "")
+    return as_frame(rows)
+
+
+def as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """``POINT_COLUMNS`` with their types, whatever number of rows there is."""
     dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
     return pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}

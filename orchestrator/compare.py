@@ -36,7 +36,7 @@ def sides_of(
 
     Args:
         tracking_uri: of MLflow.
-        sweeps: ids or names.
+        sweeps: ids or names, or paths of exported results.
         task: needed where the sweeps have several in common.
         by: what to split by. The points of several sweeps are put together first.
         anchor: the first side where it is split: by default the first by name. Else the first sweep is the anchor.
@@ -79,11 +79,11 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
 
 def _points(tracking_uri: str, sweeps: Sequence[str]) -> dict[str, pd.DataFrame]:
     """By the id of the sweep, in the order given."""
-    from analysis.load import load_points
+    from analysis.exported import load_or_read
 
     found: dict[str, pd.DataFrame] = {}
     for name in sweeps:
-        points = load_points(tracking_uri, [name])
+        points = load_or_read(tracking_uri, [name])
         if points.empty:
             raise ValueError(f"sweep {name!r} has no finished point yet: nothing to compare")
         sweep_id = str(points["sweep_id"].iloc[0])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.published import SHIPPED
 from orchestrator import environment
-from orchestrator.frontier import points_of, published_beside
+from orchestrator.frontier import points_of_sweep, published_beside
 from orchestrator.journal import Journal
 from orchestrator.publishing import REPORT
 from orchestrator.registries import registry
@@ -41,7 +41,7 @@ def report_of(
     Raises:
         ValueError: there is no such sweep, its folder is not seen from here, or ``published`` is wrong.
     """
-    points = points_of(tracking_uri, [sweep])
+    points = points_of_sweep(tracking_uri, sweep)
     if points.empty:
         return None
     journal = open_journal(str(points["directory"].iloc[0]))

@@ -14,7 +14,10 @@ from orchestrator.compare import By
 
 
 def compare(
-    sweeps: Annotated[list[str], typer.Argument(metavar="A [B ...]", help="Ids or names; A is the anchor.")],
+    sweeps: Annotated[
+        list[str],
+        typer.Argument(metavar="A [B ...]", help="Ids, names, or folders of exported results; A is the anchor."),
+    ],
     by: Annotated[
         By | None, typer.Option(help="Compare the methods or the architectures within A.", show_default=False)
     ] = None,

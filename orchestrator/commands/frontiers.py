@@ -32,7 +32,10 @@ TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task."
 
 def frontier(
     sweeps: Annotated[
-        list[str] | None, typer.Argument(metavar="[SWEEP ...]", help="Ids or names; default: all.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[SWEEP ...]", help="Ids, names, or folders of exported results; default: all.", show_default=False
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for frontier.png, .svg, .html and .csv.")] = Path("frontier"),
     task: TaskOption = None,
@@ -52,6 +55,7 @@ def frontier(
 
     While it runs: `ratefront frontier digits --watch`
     """
+    from analysis.exported import is_path
     from orchestrator.commands.console import open_console
     from orchestrator.frontier import configurations_of, print_frontier, write_frontier
 
@@ -59,6 +63,9 @@ def frontier(
     draw = partial(write_frontier, uri, sweeps or [], out, task=task, ui_url=ui_url, published=files)
     if interval is not None and not (watch and interval > 0):
         raise ValueError(f"got --interval {interval:g}: wanted seconds, more than 0, and --watch with it")
+    paths = [sweep for sweep in sweeps or [] if is_path(sweep)]
+    if watch and paths:
+        raise ValueError(f"{paths[0]} is a folder of exported results, which do not change: --watch needs a sweep")
     if as_json:
         if published is not None or watch:
             option = "--published" if published is not None else "--watch"

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from orchestrator.cli import main
 from tests.analysis.store import Writer
 
+RESULTS = Path(__file__).parents[2] / "results"
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> MlflowClient:
@@ -114,3 +116,15 @@ def test_a_mistake_is_said_in_one_line_and_nothing_is_written(store: MlflowClien
     said = call(tmp_path, "digits", "--by", "method", "--anchor", "pqt")
     assert "no method 'pqt' there; did you mean 'ptq'?" in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_exported_results_are_compared_without_a_store(tmp_path: Path) -> None:
+    common = ["--by", "method", "--anchor", "ptq", "--out", str(tmp_path / "out")]
+    said = call(tmp_path / "nowhere", str(RESULTS / "digits_demo"), *common)
+    assert said.exit_code == 0, said.stderr
+    assert "epr needs 76 % fewer bytes than ptq at equal accuracy" in said.stdout
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert "lam=1.5" in page
+    said = call(tmp_path / "nowhere", str(RESULTS / "digits_demo"), str(RESULTS / "digits_demo" / "points.csv"))
+    assert said.exit_code == 2
+    assert "is given twice" in said.stderr
