@@ -28,7 +28,7 @@ SWEEP = {
     "task": "digits",
     "architecture": {"name": "own:net", "width": 16},
     "method": {"name": "epr", "lam": [0.03, 0.1]},
-    "steps": 30_000,
+    "steps": 45_000,
 }
 
 
