@@ -44,7 +44,7 @@ def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None)
     from analysis.frontier import of_task
 
     points = load_or_read(tracking_uri, sweeps)
-    if task is not None:
+    if task is not None and not points.empty:
         return of_task(points, task)
     tasks = sorted(points["task"].unique())
     if len(tasks) > 1:
