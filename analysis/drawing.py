@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.frontier import KEY
+from analysis.beside import placed, widened
+from analysis.frontier import KEY, REFERENCE_METHOD
 from analysis.labels import method_variants
 from analysis.units import format_quality, quality_scale
 
-REFERENCE_METHOD = "uncompressed"
-"""Its quality is drawn as a dashed line: what compression starts from."""
+INK = "#333333"
+PALE = 0.35
+"""Opacity of what is dominated."""
+PRINTED = "In papers, not measured here"
+"""Heading of the hollow points in legends."""
 
 # Okabe and Ito, "Color Universal Design", 2008; without black (text) and yellow (too pale on white).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -32,9 +36,11 @@ _NO_COLLAPSE, _SMALL_RANGE = 0.02, 0.005
 class Drawing:
     """``rows`` has the configurations with ``x`` (bytes) and ``y`` (quality as shown), the seeds' ranges ``x_low``,
     ``x_high``, ``y_low``, ``y_high``, the method's ``variant``, ``colour`` and ``marker``, and ``outside``: beyond the
-    quality axis."""
+    quality axis. ``published`` has the rows of papers that fit on the axes, with ``x``, ``y``, ``colour``, ``marker``
+    and ``label``: what the legend says. They are on no front and have no bars."""
 
     rows: pd.DataFrame
+    published: pd.DataFrame
     colours: dict[str, str]
     markers: dict[str, str]
     size_limits: tuple[float, float]
@@ -55,12 +61,21 @@ class Drawing:
         front = self.rows[self.rows["on_front"]].sort_values(["x", *KEY])
         return pd.concat([front, front.tail(1).assign(x=self.size_limits[1])])
 
+    @property
+    def papers(self) -> dict[str, str]:
+        """Label and marker of every paper of which a row is drawn."""
+        return dict(sorted(zip(self.published["label"], self.published["marker"], strict=True)))
 
-def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
+
+def prepare(configurations: pd.DataFrame, points: pd.DataFrame, published: pd.DataFrame | None = None) -> Drawing:
     """Both figures' contents, from ``summarise`` and the points it was given.
 
     Configurations without a finite quality are left out. Every other is drawn at its representative's
     own size and test quality; bars are the range over seeds.
+
+    Args:
+        configurations, points: what is measured.
+        published: from ``read_published``; of these, those that belong beside the others and fit on the axes.
     """
     configurations = configurations[np.isfinite(configurations["file_quality"].astype("float64"))]
     if configurations.empty:
@@ -75,12 +90,11 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
         ],
         axis=1,
     )
-    architectures = configurations.sort_values(["num_parameters", "architecture"])["architecture"].unique()
     variants = pd.Series(
         method_variants(list(configurations["method"]), list(configurations["config"])), configurations.index
     )
     others = sorted(set(variants[configurations["method"] != REFERENCE_METHOD]))
-    colours = _assign(architectures, COLOURS, OTHER_COLOUR)
+    colours = architecture_colours(configurations)
     markers = _assign(others, MARKERS, OTHER_MARKER)
     if REFERENCE_METHOD in set(configurations["method"]):
         variants = variants.mask(configurations["method"] == REFERENCE_METHOD, REFERENCE_METHOD)
@@ -95,16 +109,31 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame) -> Drawing:
     limits, worst = quality_limits(rows["y"], rows["on_front"], maximise=maximise)
     rows["outside"] = rows["y"] < worst if maximise else rows["y"] > worst
     limits = _with_bars(limits, rows[~rows["outside"]])
+    size_limits = (rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25)
+    free_markers = [marker for marker in MARKERS if marker not in markers.values()]
+    printed = placed(published, configurations, factor, colours, free_markers, OTHER_MARKER)
+    num_hidden = 0
+    if len(printed):
+        shown, size_limits, limits = widened(size_limits, limits, printed["x"], printed["y"])
+        rows["outside"] &= ~rows["y"].between(*limits)
+        printed, num_hidden = printed[shown], int((~shown).sum())
     return Drawing(
         rows=rows,
+        published=printed,
         colours=colours,
         markers=markers,
-        size_limits=(rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25),
+        size_limits=size_limits,
         quality_limits=limits,
         quality_label=f"Test {name.replace('_', ' ')}{f' ({unit.strip()})' if unit else ''}",
         maximise=maximise,
-        note=_note(rows, name, maximise=maximise),
+        note=_note(rows, name, num_hidden, maximise=maximise),
     )
+
+
+def architecture_colours(configurations: pd.DataFrame) -> dict[str, str]:
+    """A colour for each architecture, the one with the fewest parameters first."""
+    architectures = configurations.sort_values(["num_parameters", "architecture"])["architecture"].unique()
+    return _assign(architectures, COLOURS, OTHER_COLOUR)
 
 
 def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool) -> tuple[tuple[float, float], float]:
@@ -148,14 +177,14 @@ def _with_bars(limits: tuple[float, float], inside: pd.DataFrame) -> tuple[float
     )
 
 
-def size_ticks(low: float, high: float, /) -> list[float]:
-    """At most seven round sizes in bytes within [low, high]: few enough that none needs to be left without a label."""
+def size_ticks(low: float, high: float, /, *, most: int = _MAX_TICKS) -> list[float]:
+    """Round sizes in bytes within [low, high], at most ``most``: so few that none needs to be left without a label."""
     decades = range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1)
     for series in _TICK_SERIES:
         ticks = [step * 10.0**decade for decade in decades for step in series if low <= step * 10.0**decade <= high]
-        if len(ticks) <= _MAX_TICKS:
+        if len(ticks) <= most:
             return ticks
-    return ticks[:: -(-len(ticks) // _MAX_TICKS)]
+    return ticks[:: -(-len(ticks) // most)]
 
 
 def _assign(names: Iterable[str], palette: Sequence[str], other: str) -> dict[str, str]:
@@ -163,7 +192,7 @@ def _assign(names: Iterable[str], palette: Sequence[str], other: str) -> dict[st
     return {name: palette[index] if index < len(palette) else other for index, name in enumerate(names)}
 
 
-def _note(rows: pd.DataFrame, name: str, *, maximise: bool) -> str:
+def _note(rows: pd.DataFrame, name: str, num_hidden: int, *, maximise: bool) -> str:
     low, high = rows["num_seeds"].min(), rows["num_seeds"].max()
     seeds = f"{low}" if low == high else f"{low} to {high}"
     words = [f"bars: range over {seeds} seeds"] if high > 1 else []
@@ -172,4 +201,6 @@ def _note(rows: pd.DataFrame, name: str, *, maximise: bool) -> str:
         arrow, farthest = ("▼", outside.min()) if maximise else ("▲", outside.max())
         where = "at" if len(outside) == 1 else "down to" if maximise else "up to"
         words.append(f"{arrow} {len(outside)} off the axis, {where} {format_quality(farthest, name)}")
+    if num_hidden:
+        words.append(f"{num_hidden} printed point{'s' if num_hidden > 1 else ''} beyond the axes")
     return "    ".join(words)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import statistics
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.names import nearest
 from analysis.pareto import nondominated
@@ -16,6 +18,9 @@ from analysis.units import format_quality, quality_scale
 
 KEY = ["sweep_id", "config_hash", "point_id"]
 """Identifies a configuration: repeats over seeds share it."""
+
+REFERENCE_METHOD = "uncompressed"
+"""What compression starts from: figures draw its quality as a dashed line."""
 
 _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]
 _SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]
@@ -80,10 +85,25 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([files[_SHARED], means, deviations, files[_FILE].add_prefix("file_")], axis=1)
     table["num_seeds"] = groups.size()
     table["num_failed"] = groups["num_failed"].max()
-    quality = table["quality_val_mean"].where(table["num_failed"] == 0)
-    table["on_front"] = nondominated(table["size_bytes_mean"], quality, maximise=_maximise(points))
+    table["on_front"] = _on_front(table)
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
     return table[list(CONFIGURATION_COLUMNS)]
+
+
+def front_within(configurations: pd.DataFrame, column: str) -> pd.Series:
+    """Which configurations are on the front of their own kind alone: of their architecture, or of their method.
+
+    Args:
+        configurations: of one task, from ``summarise``.
+        column: ``architecture`` or ``method``.
+
+    Returns:
+        (num_configurations,), bool, decided as ``on_front`` is. Who is on the joint front is on that of its kind.
+    """
+    on_front = pd.Series(False, index=configurations.index)
+    for _, rows in configurations.groupby(column):
+        on_front[rows.index] = _on_front(rows)
+    return on_front
 
 
 def best(
@@ -137,6 +157,11 @@ def best(
         raise ValueError(complaint)
     row: pd.Series = configurations.loc[chosen.index[0]]
     return row
+
+
+def _on_front(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    quality = rows["quality_val_mean"].where(rows["num_failed"] == 0)
+    return nondominated(rows["size_bytes_mean"], quality, maximise=_maximise(rows))
 
 
 def _mean(values: pd.Series) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import moocore
@@ -28,6 +29,11 @@ class Reference:
                 "and finite numbers"
             )
 
+    @property
+    def corner(self) -> tuple[float, float]:
+        """In decades of bytes, and in quality to be minimised."""
+        return math.log10(self.size_bytes), -self.quality if self.maximise else self.quality
+
 
 def hypervolume(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, /) -> float:
     """The area that points cover between themselves and ``reference``, in decades of bytes times quality.
@@ -47,15 +53,36 @@ def hypervolume(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference,
         1.4
     """
     costs = _costs(size_bytes, quality, reference)
-    return float(moocore.hypervolume(costs, ref=_corner(reference))) if len(costs) else 0.0
+    return float(moocore.hypervolume(costs, ref=reference.corner)) if len(costs) else 0.0
 
 
-def _corner(reference: Reference) -> list[float]:
-    return [float(np.log10(reference.size_bytes)), -reference.quality if reference.maximise else reference.quality]
+def growth(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, /) -> NDArray[np.float64]:
+    """The hypervolume after each point: of it and all before it.
+
+    Args:
+        size_bytes: (num_points,), in the order of measurement.
+        quality: (num_points,).
+        reference: the corner.
+
+    Returns:
+        (num_points,), never decreasing.
+    """
+    covered = np.zeros(len(np.asarray(size_bytes)))
+    corner = np.array(reference.corner)
+    front, area = np.empty((0, 2)), 0.0
+    for index, cost in enumerate(_costs(size_bytes, quality, reference, keep_all=True)):
+        # what was not measured is NaN, and NaN is below no corner
+        if (cost < corner).all() and not (front <= cost).all(axis=1).any():
+            front = np.vstack([front[~(cost <= front).all(axis=1)], cost])
+            area = float(moocore.hypervolume(front, ref=corner))
+        covered[index] = area
+    return covered
 
 
-def _costs(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference) -> NDArray[np.float64]:
-    """(num_points, 2), both to be minimised, without what was not measured."""
+def _costs(
+    size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, *, keep_all: bool = False
+) -> NDArray[np.float64]:
+    """(num_points, 2), both to be minimised, without what was not measured; with ``keep_all`` that is NaN."""
     sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
     if sizes.ndim != 1 or sizes.shape != qualities.shape:
         raise ValueError(
@@ -63,5 +90,7 @@ def _costs(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference) -> N
             "wanted two vectors of equal length"
         )
     measured = np.isfinite(sizes) & np.isfinite(qualities) & (sizes > 0)
-    sizes, qualities = sizes[measured], qualities[measured]
-    return np.column_stack([np.log10(sizes), -qualities if reference.maximise else qualities])
+    costs = np.full((len(sizes), 2), np.nan)
+    costs[measured, 0] = np.log10(sizes[measured])
+    costs[measured, 1] = -qualities[measured] if reference.maximise else qualities[measured]
+    return costs if keep_all else costs[measured]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pandas as pd
 
-from analysis.drawing import REFERENCE_METHOD, Drawing, prepare, size_ticks
+from analysis.drawing import INK, PALE, PRINTED, Drawing, prepare, size_ticks
+from analysis.frontier import REFERENCE_METHOD
+from analysis.published import COUNTED
 from analysis.units import format_quality, format_ratio, format_size
 
-_INK = "#333333"
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_CONFIG = {"displaylogo": False, "responsive": True}
 
 # The script is constant: what comes from data travels as JSON, in which plotly escapes "<" and ">".
 _OPEN_RUN = """
@@ -23,7 +29,14 @@ document.getElementById("{plot_id}").on("plotly_click", (event) => {
 """
 
 
-def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: str, ui_url: str | None = None) -> str:
+def frontier_html(
+    configurations: pd.DataFrame,
+    points: pd.DataFrame,
+    *,
+    title: str,
+    ui_url: str | None = None,
+    published: pd.DataFrame | None = None,
+) -> str:
     """A complete HTML page with the same drawing as ``plots.frontier_figure``.
 
     Names come from users' own code and from MLflow, so every text is escaped before plotly sees it.
@@ -33,19 +46,63 @@ def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: 
         points: what ``summarise`` was given.
         title: of the page and of the figure.
         ui_url: where MLflow's UI is, such as ``http://localhost:5000``; a click then opens the representative's run.
+        published: from ``read_published``; of these, those that belong beside the others.
 
     Raises:
         ValueError: ``ui_url`` is not an http address.
     """
+    return page(_figure(configurations, points, title, ui_url, published), title)
+
+
+def page(figure: Figure, title: str) -> str:
+    """A complete HTML page of one figure, as large as the window; a click on a point opens its ``customdata``."""
+    text = figure.to_html(
+        include_plotlyjs=True,
+        full_html=True,
+        post_script=_OPEN_RUN,
+        default_height="100%",
+        config=_CONFIG,
+    )
+    head = f"<head><title>{escape(title)}</title><style>html, body, body > div {{ height: 100%; margin: 0 }}</style>"
+    return "<!doctype html>\n" + str(text).replace("<head>", head, 1)
+
+
+def frontier_part(
+    configurations: pd.DataFrame,
+    points: pd.DataFrame,
+    *,
+    height_px: int,
+    ui_url: str | None = None,
+    published: pd.DataFrame | None = None,
+) -> str:
+    """The same without a title, as part of another page: plotly's script, and a ``div`` as wide as there is room.
+
+    Args, Raises: as ``frontier_html``.
+    """
+    figure = _figure(configurations, points, "", ui_url, published)
+    figure.update_layout(margin={"t": 50})
+    return str(
+        figure.to_html(
+            include_plotlyjs=True,
+            full_html=False,
+            div_id="frontier-plot",
+            post_script=_OPEN_RUN,
+            default_height=f"{height_px}px",
+            config=_CONFIG,
+        )
+    )
+
+
+def _figure(
+    configurations: pd.DataFrame, points: pd.DataFrame, title: str, ui_url: str | None, published: pd.DataFrame | None
+) -> Figure:
     import plotly.graph_objects as go
 
-    if ui_url is not None and not ui_url.startswith(("http://", "https://")):
-        raise ValueError(f"got ui_url={ui_url!r}: wanted an address that starts with http:// or https://")
-    drawing = prepare(configurations, points)
+    drawing = prepare(configurations, points, published)
     figure = go.Figure()
     for row in drawing.rows[drawing.rows["method"] == REFERENCE_METHOD].to_dict("records"):
         figure.add_hline(row["y"], line={"color": row["colour"], "width": 1.2, "dash": "dash"}, opacity=0.6)
-    front, line = drawing.front, {"color": _INK, "width": 1.6, "shape": "hv"}
+    front, line = drawing.front, {"color": INK, "width": 1.6, "shape": "hv"}
     figure.add_scatter(x=front["x"], y=front["y"], mode="lines", line=line, name="frontier", hoverinfo="skip")
     titled: set[str] = set()
     for (architecture, variant), rows in drawing.rows.groupby(["architecture", "variant"]):
@@ -54,18 +111,16 @@ def frontier_html(configurations: pd.DataFrame, points: pd.DataFrame, *, title: 
         figure.add_scatter(x=[None], y=[None], **legend)
         for (on_front, outside), alike in rows.groupby(["on_front", "outside"]):
             style = _points(drawing, alike, legend["marker"], on_front=bool(on_front), outside=bool(outside))
-            run_urls = [_run_url(row, ui_url) for row in alike.to_dict("records")]
+            run_urls = [run_url(row, ui_url) for row in alike.to_dict("records")]
             figure.add_scatter(**style, legendgroup=legend["legendgroup"], showlegend=False, customdata=run_urls)
-    figure.update_layout(**_layout(drawing, title))
-    page = figure.to_html(
-        include_plotlyjs=True,
-        full_html=True,
-        post_script=_OPEN_RUN,
-        default_height="100%",
-        config={"displaylogo": False, "responsive": True},
+    for paper in drawing.papers:
+        legend = _paper_legend(drawing, paper, with_title=paper == next(iter(drawing.papers)))
+        figure.add_scatter(x=[None], y=[None], **legend)
+        figure.add_scatter(**_paper_points(drawing, paper), legendgroup=legend["legendgroup"], showlegend=False)
+    figure.update_layout(
+        **layout(title, drawing.note, drawing.size_limits, drawing.quality_limits, drawing.quality_label)
     )
-    head = f"<head><title>{escape(title)}</title><style>html, body, body > div {{ height: 100%; margin: 0 }}</style>"
-    return "<!doctype html>\n" + str(page).replace("<head>", head, 1)
+    return figure
 
 
 def _legend(drawing: Drawing, architecture: str, variant: str, *, with_title: bool) -> dict[str, Any]:
@@ -88,8 +143,8 @@ def _legend(drawing: Drawing, architecture: str, variant: str, *, with_title: bo
 def _points(
     drawing: Drawing, rows: pd.DataFrame, marker: dict[str, Any], *, on_front: bool, outside: bool
 ) -> dict[str, Any]:
-    style: dict[str, Any] = {"mode": "markers", "hoverinfo": "text", "opacity": 1.0 if on_front else 0.35}
-    style |= {"x": rows["x"], "hovertext": [_hover(row) for row in rows.to_dict("records")]}
+    style: dict[str, Any] = {"mode": "markers", "hoverinfo": "text", "opacity": 1.0 if on_front else PALE}
+    style |= {"x": rows["x"], "hovertext": [hover(row) for row in rows.to_dict("records")]}
     if outside:
         arrow = "triangle-down" if drawing.maximise else "triangle-up"
         return style | {"y": [drawing.edge] * len(rows), "marker": marker | {"symbol": arrow}}
@@ -101,11 +156,38 @@ def _points(
     }
 
 
+def _paper_legend(drawing: Drawing, paper: str, *, with_title: bool) -> dict[str, Any]:
+    return {
+        "name": _text(paper, 32),
+        "legendgroup": f"printed {escape(paper, quote=False)}",
+        "legendgrouptitle": {"text": PRINTED if with_title else ""},
+        "mode": "markers",
+        "marker": _hollow(drawing.papers[paper], "#666666"),
+    }
+
+
+def _paper_points(drawing: Drawing, paper: str) -> dict[str, Any]:
+    rows = drawing.published[drawing.published["label"] == paper]
+    return {
+        "x": rows["x"],
+        "y": rows["y"],
+        "mode": "markers",
+        "hoverinfo": "text",
+        "hovertext": [_hover_of_printed(row) for row in rows.to_dict("records")],
+        "marker": _hollow(drawing.papers[paper], rows["colour"]),
+    }
+
+
+def _hollow(symbol: str, colour: str | pd.Series) -> dict[str, Any]:
+    return {"symbol": f"{symbol}-open", "color": colour, "size": 11, "line": {"width": 2}}
+
+
 def _bars(plus: pd.Series, minus: pd.Series) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": plus, "arrayminus": minus, "thickness": 1.2, "width": 0}
 
 
-def _hover(row: dict[Any, Any]) -> str:
+def hover(row: dict[Any, Any]) -> str:
+    """What a configuration is, escaped, in lines."""
     name = row["quality_name"]
     test = format_quality(row["file_quality"], name)
     validation = format_quality(row["file_quality_val"], name)
@@ -122,39 +204,72 @@ def _hover(row: dict[Any, Any]) -> str:
         f"test {format_quality(row['quality_mean'], name, spread=row['quality_std'])}, "
         f"validation {format_quality(row['quality_val_mean'], name, spread=row['quality_val_std'])}",
         f"{standing}; this is seed {row['file_seed']}",
-        f"run {row['file_run_id']}",
+        *([f"run {row['file_run_id']}"] if row["file_run_id"] else []),
     ]
     first, *others = (escape(line, quote=False) for line in lines)
     return "<br>".join([f"<b>{first}</b>", *others])
 
 
-def _run_url(row: dict[Any, Any], ui_url: str | None) -> str:
+def _hover_of_printed(row: dict[Any, Any]) -> str:
+    size, name = row["size_bytes"], row["quality_name"]
+    lines = [
+        f"{format_size(size)} ({size:,} B): {COUNTED[row['counted']]}",
+        f"test {name} {format_quality(row['quality'], name)}",
+        f"as printed, not measured here: {row['where']}",
+        row["reference"],
+    ]
+    return "<br>".join([f"<b>{_text(row['label'], 72)}</b>", *(_text(line, 72) for line in lines)])
+
+
+def _text(text: str, width: int) -> str:
+    """Escaped, in lines of at most ``width`` characters."""
+    return "<br>".join(escape(line, quote=False) for line in textwrap.wrap(text, width))
+
+
+def run_url(row: dict[Any, Any], ui_url: str | None) -> str:
+    """Where MLflow's UI at ``ui_url`` shows the representative's run; empty without a UI or a run.
+
+    Raises:
+        ValueError: ``ui_url`` is not an http address.
+    """
     if ui_url is None:
         return ""
+    if not ui_url.startswith(("http://", "https://")):
+        raise ValueError(f"got ui_url={ui_url!r}: wanted an address that starts with http:// or https://")
+    if not row["file_run_id"]:
+        return ""
     experiment, run = quote(row["experiment_id"], safe=""), quote(row["file_run_id"], safe="")
-    return f"{ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+    # without the workflow type MLflow's UI opens on a page for language models
+    return f"{ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
 
 
-def _layout(drawing: Drawing, title: str) -> dict[str, Any]:
-    ticks = size_ticks(*drawing.size_limits)
+def layout(
+    title: str,
+    note: str,
+    size_limits: tuple[float, float],
+    quality_limits: tuple[float, float],
+    quality_label: str,
+) -> dict[str, Any]:
+    """Titles, axes and legend of every figure on screen."""
+    ticks = size_ticks(*size_limits)
     axis = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
-    subtitle = {"text": escape(drawing.note, quote=False), "font": {"size": 13, "color": "#666666"}}
+    subtitle = {"text": escape(note, quote=False), "font": {"size": 13, "color": "#666666"}}
     return {
         "title": {"text": escape(title, quote=False), "subtitle": subtitle, "x": 0.02, "font": {"size": 18}},
-        "font": {"family": "system-ui, sans-serif", "size": 14, "color": _INK},
+        "font": {"family": "system-ui, sans-serif", "size": 14, "color": INK},
         "plot_bgcolor": "white",
         "xaxis": {
             **axis,
             "type": "log",
-            "range": [math.log10(limit) for limit in drawing.size_limits],
+            "range": [math.log10(limit) for limit in size_limits],
             "tickvals": ticks,
             "ticktext": [format_size(tick, trim=True) for tick in ticks],
             "title": "File size",
         },
         "yaxis": {
             **axis,
-            "range": drawing.quality_limits,
-            "title": escape(drawing.quality_label, quote=False),
+            "range": quality_limits,
+            "title": escape(quality_label, quote=False),
         },
         "legend": {"groupclick": "togglegroup", "tracegroupgap": 2},
         "hoverlabel": {"bgcolor": "white", "align": "left"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,16 +27,19 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
         configs: (num_rows,), as ``config_text`` writes them.
     """
     settings = [dict(word.split("=", 1) for word in config.split() if "=" in word) for config in configs]
-    variants = []
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    num_given: Counter[tuple[str, str]] = Counter()
     for method, own in zip(methods, settings, strict=True):
-        alike = [other for name, other in zip(methods, settings, strict=True) if name == method]
-        told = [
-            f"{key}={value}"
-            for key, value in own.items()
-            if not _is_number(value) and any(other.get(key) != value for other in alike)
-        ]
-        variants.append(" ".join([method, *told]))
-    return variants
+        for key, value in own.items():
+            values[method, key].add(value)
+            num_given[method, key] += 1
+    num_rows = Counter(methods)
+    # a setting that some rows lack is not the same everywhere either
+    differs = {key for key, found in values.items() if len(found) > 1 or num_given[key] < num_rows[key[0]]}
+    return [
+        " ".join([method, *(f"{k}={v}" for k, v in own.items() if (method, k) in differs and not is_number(v))])
+        for method, own in zip(methods, settings, strict=True)
+    ]
 
 
 def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[str, str]]) -> list[str]:
@@ -97,10 +100,11 @@ def _short(values: Sequence[str]) -> dict[str, str]:
 
 
 def _rounded(value: str, num_digits: int) -> str:
-    return f"{float(value):.{num_digits}g}" if _is_number(value) and not value.lstrip("-").isdigit() else value
+    return f"{float(value):.{num_digits}g}" if is_number(value) and not value.lstrip("-").isdigit() else value
 
 
-def _is_number(value: str) -> bool:
+def is_number(value: str) -> bool:
+    """Whether a setting's text is one."""
     try:
         float(value)
     except ValueError:

@@ -90,14 +90,22 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         row |= {"config": config_text(run.data.params), "label": label, "params": json.dumps(run.data.params)}
         row["num_failed"] = failures[*_instance(run), row["config_hash"]]
         row["directory"] = directories.get(_instance(run), "")
+    return as_frame(rows)
+
+
+def as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """``POINT_COLUMNS`` with their types, whatever number of rows there is."""
     dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
     return pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}
     )
 
 
-def list_sweeps(tracking_uri: str) -> pd.DataFrame:
+def list_sweeps(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFrame:
     """Every sweep, newest first: its state, its start (UTC), its trials by state, its finished points.
+
+    Args:
+        tracking_uri, sweep_ids: as ``load_points``.
 
     Returns:
         ``SWEEP_COLUMNS``. A killed trial counts as failed, a scheduled one as running; ``run_id`` is the sweep's own,
@@ -108,8 +116,11 @@ def list_sweeps(tracking_uri: str) -> pd.DataFrame:
     """
     check_exists(tracking_uri)
     store = _Store(tracking_uri)
+    parents = _by_id(store.runs(_IS_SWEEP))
+    wanted = {resolve(name, parents) for name in sweep_ids} or set(parents)
+    scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted] if sweep_ids else [""]
     counts: Counter[tuple[str, str]] = Counter()
-    for run in store.runs("tags.`ratefront.kind` LIKE '%'"):
+    for run in (run for scope in scopes for run in store.runs("tags.`ratefront.kind` LIKE '%'" + scope)):
         tags, state = run.data.tags, _STATES.get(run.info.status, "num_running")
         sweep_id = tags.get("ratefront.sweep_id", "")
         counts[sweep_id, state] += tags["ratefront.kind"] == "trial"
@@ -125,7 +136,8 @@ def list_sweeps(tracking_uri: str) -> pd.DataFrame:
             "run_id": run.info.run_id,
             "has_views": f"{VIEW_TAG}{sweep_id}-frontier" in store.experiments[run.info.experiment_id].tags,
         }
-        for sweep_id, run in _by_id(store.runs(_IS_SWEEP)).items()
+        for sweep_id, run in parents.items()
+        if sweep_id in wanted
     ]
     return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
 
@@ -207,10 +219,15 @@ def resolve(name: str, sweeps: Collection[str]) -> str:
         return name
     newest: dict[str, str] = {}
     for sweep_id in sweeps:
-        newest.setdefault(_ID_ENDING.sub("", sweep_id), sweep_id)
+        newest.setdefault(name_of(sweep_id), sweep_id)
     if name in newest:
         return newest[name]
     raise ValueError(f"no sweep {name!r}{nearest(name, [*newest, *sweeps])}")
+
+
+def name_of(sweep_id: str) -> str:
+    """The name of a sweep: its id without the ending that tells sweeps of one name apart."""
+    return _ID_ENDING.sub("", sweep_id)
 
 
 class _Store:

@@ -1,10 +1,14 @@
-"""Pareto dominance between size and quality."""
+"""Pareto dominance between size and quality, and the steps that a front attains."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Vector = NDArray[np.float64]
 
 
 def nondominated(size: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> NDArray[np.bool_]:
@@ -36,3 +40,78 @@ def nondominated(size: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> N
     mask: NDArray[np.bool_] = np.asarray(np.isfinite(objectives).all(axis=1))
     mask[mask] = moocore.is_nondominated(objectives[mask], maximise=[False, maximise], keep_weakly=True)
     return mask
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """The best quality within a number of bytes, as measured points attain it: a line of steps.
+
+    From small to large, and each point better than the one before; copies count once. Made by ``Front.of``.
+    """
+
+    size_bytes: Vector
+    """(num_points,), positive."""
+    quality: Vector
+    """(num_points,)."""
+    maximise: bool
+    """The direction of ``quality``."""
+
+    @staticmethod
+    def of(
+        size_bytes: ArrayLike, quality: ArrayLike, /, *, maximise: bool, chosen_by: ArrayLike | None = None
+    ) -> Front:
+        """The front of points.
+
+        Args:
+            size_bytes: (num_points,); what is not positive was not measured.
+            quality: (num_points,).
+            maximise: the direction of both qualities.
+            chosen_by: (num_points,), the validation quality where ``quality`` is of the test split. It alone chooses
+                the front; of the chosen points those that the test split shows as no step up are left out, because
+                a front with them in it would be no line of steps.
+        """
+        sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
+        if chosen_by is not None:
+            chosen = nondominated(np.where(sizes > 0, sizes, np.nan), chosen_by, maximise=maximise)
+            sizes, qualities = sizes[chosen], qualities[chosen]
+        kept = nondominated(np.where(sizes > 0, sizes, np.nan), qualities, maximise=maximise)
+        steps, first = np.unique(sizes[kept], return_index=True)
+        return Front(steps, qualities[kept][first], maximise)
+
+    def __len__(self) -> int:
+        return len(self.size_bytes)
+
+    @property
+    def gain(self) -> Vector:
+        """(num_points,), quality with the sign that makes more better, so increasing."""
+        return self.quality if self.maximise else -self.quality
+
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """(num_points, 2), decades of bytes and lost quality, both to be minimised: what ``moocore`` takes."""
+        return np.column_stack([np.log10(self.size_bytes), -self.gain])
+
+    def quality_at(self, size_bytes: ArrayLike, /) -> Vector:
+        """The best quality of a file no larger than each of ``size_bytes``: attained, so never interpolated.
+
+        Args:
+            size_bytes: (num_sizes,).
+
+        Returns:
+            (num_sizes,), NaN where nothing fits.
+        """
+        num_fitting = np.searchsorted(self.size_bytes, np.asarray(size_bytes, np.float64), side="right")
+        return np.concatenate([[np.nan], self.quality])[num_fitting]
+
+    def size_at(self, quality: ArrayLike, /) -> Vector:
+        """The bytes of the smallest file at least as good as each of ``quality``.
+
+        Args:
+            quality: (num_qualities,).
+
+        Returns:
+            (num_qualities,), NaN where nothing is that good.
+        """
+        wanted = np.asarray(quality, np.float64)
+        num_worse = np.searchsorted(self.gain, wanted if self.maximise else -wanted, side="left")
+        return np.concatenate([self.size_bytes, [np.nan]])[num_worse]

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.commands import files, frontiers, plans, replays, submissions, sweeps, ui
+from orchestrator.commands import comparisons, files, frontiers, plans, replays, reports, submissions, sweeps, ui
 
 main = typer.Typer(
     name="ratefront",
@@ -32,6 +32,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sync": sweeps.sync,
     "replay": replays.replay,
     "frontier": frontiers.frontier,
+    "compare": comparisons.compare,
+    "report": reports.report,
     "export": frontiers.export,
     "best": frontiers.best,
     "list": frontiers.list_sweeps,

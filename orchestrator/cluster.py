@@ -118,7 +118,10 @@ def _check_shared(location: str) -> None:
     def why_not(location: str) -> str:
         try:
             journal = open_journal(location)
-            return "" if journal.file("lock").is_file() else "it is not there"
+            if not journal.file("lock").is_file():
+                return "it is not there"
+            journal.check_writable()
+            return ""
         except OSError as error:
             return str(error)
 
@@ -154,6 +157,10 @@ class _Behind(Tracker):
         else:
             os.nice(19)
 
+    def leave(self) -> None:
+        """Before it is killed, which no copy of the journal would notice."""
+        self._journal.close()
+
 
 @contextlib.contextmanager
 def drained(tracker: Any) -> Iterator[None]:
@@ -165,4 +172,6 @@ def drained(tracker: Any) -> Iterator[None]:
     finally:
         with contextlib.suppress(Exception):  # whatever it did not log, the next one does
             ray.get(tracker.sync_all.remote(), timeout=_LAST_WORDS_S)
+        with contextlib.suppress(Exception):
+            ray.get(tracker.leave.remote(), timeout=_LAST_WORDS_S)
         ray.kill(tracker)

@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.exported import EXPORTED_COLUMNS, POINTS
 from analysis.published import SHIPPED
-from orchestrator.frontier import points_of, published_beside, write_figures
+from orchestrator.frontier import points_of_sweep, published_beside, write_figures
 from orchestrator.journal import Journal
+from orchestrator.remote import join
 from orchestrator.storage import open_journal
-from trainers.record import COLUMNS, write_atomically
+from trainers.record import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
-README, POINTS, SWEEP, FILES = "README.md", "points.csv", "sweep.yaml", "frontier"
+README, SWEEP, FILES = "README.md", "sweep.yaml", "frontier"
 
 
 def export(
@@ -32,8 +34,9 @@ def export(
 ) -> int:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
-    ``points.csv`` has every point and ``OperatingPoint``'s columns. Where a file is here, its ``path`` is relative to
-    ``folder``; else it is what it is in the sweep's folder. Kept are the representatives of the frontier.
+    ``points.csv`` has every point and ``exported.EXPORTED_COLUMNS``, so ``exported.read_points`` reads it. Where a file
+    is here, its ``path`` is relative to ``folder``; else it is what it is in the sweep's folder. Kept are the
+    representatives of the frontier.
 
     Args:
         tracking_uri: of MLflow.
@@ -51,7 +54,7 @@ def export(
     from analysis.frontier import summarise
     from analysis.tables import ordered
 
-    points = points_of(tracking_uri, [sweep])
+    points = points_of_sweep(tracking_uri, sweep)
     if points.empty:
         raise ValueError(f"sweep {sweep!r} has no finished point yet: nothing to export")
     beside = published_beside(points, published)
@@ -88,7 +91,7 @@ def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
     Raises:
         ValueError: it is not there, or is another than was measured.
     """
-    path, shown = journal.file(name), f"{journal.location}/{name}"
+    path, shown = journal.file(name), join(journal.location, name)
     if not path.is_file():
         raise ValueError(f"{shown} is not there: it has moved, or lies on another machine")
     content = path.read_bytes()
@@ -101,20 +104,20 @@ def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
 def _rows(points: pd.DataFrame) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(points.sort_values(["trial_id", "point_id"])[list(COLUMNS)].itertuples(index=False))
+    writer.writerow(EXPORTED_COLUMNS)
+    writer.writerows(points.sort_values(["trial_id", "point_id"])[list(EXPORTED_COLUMNS)].itertuples(index=False))
     return table.getvalue()
 
 
 def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict[str, str], journal: Journal) -> str:
     """The frontier as a table, the command, and what the trials ran on."""
-    first = points.iloc[0]
+    architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
     seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
     environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
     lines = [
         f"# {sweep_id}",
         "",
-        f"{first['architecture']} on `{first['task']}`: {len(points)} points, {seeds}. The frontier:",
+        f"{architectures} on `{task}`: {len(points)} points, {seeds}. The frontier:",
         "",
         "![The frontier](frontier.svg)",
         "",

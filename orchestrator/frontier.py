@@ -39,12 +39,12 @@ def configurations_of(tracking_uri: str, sweeps: Sequence[str], *, task: str | N
 
 
 def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None) -> pd.DataFrame:
-    """The points of one task, as ``analysis.load.load_points`` gives them."""
+    """The points of one task, as ``analysis.load.load_points`` gives them; a path is a folder of exported results."""
+    from analysis.exported import load_or_read
     from analysis.frontier import of_task
-    from analysis.load import load_points
 
-    points = load_points(tracking_uri, sweeps)
-    if task is not None:
+    points = load_or_read(tracking_uri, sweeps)
+    if task is not None and not points.empty:
         return of_task(points, task)
     tasks = sorted(points["task"].unique())
     if len(tasks) > 1:
@@ -53,6 +53,15 @@ def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None)
             f"{' or --task '.join(map(shlex.quote, tasks))}"
         )
     return points
+
+
+def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
+    """The points of one sweep whose folder is needed as well: exported results have not all of it."""
+    from analysis.exported import is_path
+
+    if is_path(sweep):
+        raise ValueError(f"{sweep} is a folder of exported results: wanted the id or the name of a sweep")
+    return points_of(tracking_uri, [sweep])
 
 
 def published_beside(points: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:

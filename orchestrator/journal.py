@@ -189,3 +189,12 @@ class Journal:
 
     def store_frontier(self) -> None:
         """Let others have the files in ``frontier``."""
+
+    def check_writable(self) -> None:
+        """Raise ``OSError`` where this process may only read."""
+        probe = self.directory / f".probe-{uuid.uuid4().hex}"
+        probe.touch()
+        probe.unlink()
+
+    def close(self) -> None:
+        """Leave nothing behind that only this process needed."""

@@ -6,8 +6,10 @@ the driver. What a worker told Ray is in the store already.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+import uuid
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,7 +29,8 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, eq=False)
 class MirroredJournal(Journal):
-    """A sweep below an address. ``directory`` is this process's copy, which goes with the object."""
+    """A sweep below an address. ``directory`` is this process's copy, which goes with the object: keep the object as
+    long as a path of it is used."""
 
     remote: RemoteFolder
     _fetched: dict[str, Stamp] = field(default_factory=dict)
@@ -58,7 +61,11 @@ class MirroredJournal(Journal):
 
     def begin_sweep(self, text: str) -> None:
         super().begin_sweep(text)
-        self._upload("instance", "sweep.yaml")
+        try:
+            self._upload("instance", "sweep.yaml")
+        except OSError:  # else MLflow would hear of an instance that nobody finds again
+            (self.directory / "instance").unlink()
+            raise
 
     def append_study(self, line: dict[str, Any]) -> None:
         super().append_study(line)
@@ -70,11 +77,12 @@ class MirroredJournal(Journal):
 
     def append_progress(self, trial_id: str, progress: Any) -> None:
         super().append_progress(trial_id, progress)
-        self._upload(f"trials/{trial_id}/progress.jsonl")
+        with contextlib.suppress(OSError):  # a curve is not worth a training: the next report brings this one as well
+            self._upload(f"trials/{trial_id}/progress.jsonl")
 
     def end(self, trial_id: str, ended: Ended) -> None:
         super().end(trial_id, ended)
-        self.store(trial_id)
+        self._store(trial_id, without=(_RECORD, _CHECKPOINT))
         self._upload(f"trials/{trial_id}/{_RECORD}")
 
     def forget_failure(self, trial_id: str) -> None:
@@ -82,6 +90,7 @@ class MirroredJournal(Journal):
         super().forget_failure(trial_id)
         if had_record and self.ended(trial_id) is None:
             self.remote.delete(f"trials/{trial_id}/{_RECORD}")
+            self._fetched.pop(f"trials/{trial_id}/{_RECORD}", None)
 
     def forget_checkpoint(self, trial_id: str) -> None:
         super().forget_checkpoint(trial_id)
@@ -94,37 +103,51 @@ class MirroredJournal(Journal):
         return path
 
     def fetch_all(self) -> None:
-        listed = self.remote.list()
-        wanted = [name for name in listed if name in _OF_SWEEP or _is_of_trial(name)]
-        self._update(wanted, listed)
+        listed = self.remote.files()
+        kept = [str(path.relative_to(self.directory)) for path in self.directory.glob("trials/*/*.json*")]
+        self._update([name for name in listed if name in _OF_SWEEP or _is_of_trial(name)], listed)
+        self._drop([name for name in kept if _is_of_trial(name) and name not in listed])
 
     def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
         folder = f"trials/{trial_id}"
-        listed = self.remote.list(folder)
+        listed = self.remote.files(folder)
         kinds = (*_OF_TRIAL, _CHECKPOINT) if to_resume else _OF_TRIAL
         names = [f"{folder}/{kind}" for kind in kinds]
         self._update([name for name in names if name in listed], listed)
-        for name in names:
-            if name not in listed:
-                (self.directory / name).unlink(missing_ok=True)
-                self._fetched.pop(name, None)
+        self._drop([name for name in names if name not in listed])
 
     def store(self, trial_id: str) -> None:
-        for path in sorted(self.trial_directory(trial_id).iterdir()):
-            if not path.name.startswith(".") and path.name != _RECORD:
-                self._upload(f"trials/{trial_id}/{path.name}")
+        with contextlib.suppress(OSError):  # the next time brings all of it
+            self._store(trial_id, without=(_RECORD,))
+
+    def check_writable(self) -> None:
+        name = f".probe-{uuid.uuid4().hex}"
+        self.remote.write(name, b"x")
+        self.remote.delete(name)
+
+    def close(self) -> None:
+        shutil.rmtree(self.directory.parent, ignore_errors=True)
 
     def store_frontier(self) -> None:
         for path in sorted((self.directory / "frontier").iterdir()):
             self._upload(f"frontier/{path.name}")
 
-    def _update(self, names: list[str], listed: dict[str, Stamp | None]) -> None:
+    def _store(self, trial_id: str, *, without: tuple[str, ...]) -> None:
+        for path in sorted(self.trial_directory(trial_id).iterdir()):
+            if not path.name.startswith(".") and path.name not in without:
+                self._upload(f"trials/{trial_id}/{path.name}")
+
+    def _update(self, names: list[str], listed: dict[str, Stamp]) -> None:
         changed = [name for name in names if listed[name] != self._fetched.get(name)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for name, is_there in zip(changed, pool.map(self._download, changed), strict=True):
-                stamp = listed[name]
-                if is_there and stamp is not None:
-                    self._fetched[name] = stamp
+                if is_there:
+                    self._fetched[name] = listed[name]
+
+    def _drop(self, names: list[str]) -> None:
+        for name in names:
+            (self.directory / name).unlink(missing_ok=True)
+            self._fetched.pop(name, None)
 
     def _download(self, name: str) -> bool:
         path = self.directory / name

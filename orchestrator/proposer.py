@@ -45,10 +45,10 @@ class Proposer(Searcher):
         self._ledger.note(trial.trial_id, result["train_s"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self._journal.fetch(self._running[trial_id][0].trial_id)
         trial, share = self._running.pop(trial_id)
         if result is not None and "train_s" in result:  # of a trial that was stopped nobody was told the last one
             self._ledger.note(trial.trial_id, result["train_s"])
-        self._journal.fetch(trial.trial_id)
         if error and self._journal.ended(trial.trial_id) is None:
             # the trial itself records what it raises: to Ray only a worker that died or cannot record is an error
             if self._journal.config(trial.trial_id) is None:

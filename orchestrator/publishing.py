@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+REPORT = "report/report.html"
+"""Among the artifacts of a sweep's own run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
@@ -52,6 +55,11 @@ def publish_frontier(
             client.delete_tag(run_id, tag)
         for run_id in chosen - tagged:
             client.set_tag(run_id, tag, "true")
+
+
+def publish_report(client: MlflowClient, parent: str, page: str) -> None:
+    """Log the report of a sweep, an HTML page, to its own run."""
+    client.log_text(parent, page, REPORT)
 
 
 def present(

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from orchestrator.guards import only_one
 from orchestrator.journal import Journal
-from orchestrator.lease import leased
+from orchestrator.lease import Lease, leased
 from orchestrator.mirrored import MirroredJournal
-from orchestrator.remote import RemoteFolder, is_remote, join
+from orchestrator.remote import RemoteFolder, check_address, is_remote, join
 from orchestrator.sweep import SweepError
 
 
 def location_of(storage: str, sweep_id: str) -> str:
     """Of a sweep's folder, for ``open_journal`` in any process that sees the storage."""
-    return join(storage, sweep_id) if is_remote(storage) else str((Path(storage) / sweep_id).resolve())
+    if not is_remote(storage):
+        return str((Path(storage) / sweep_id).resolve())
+    check_address(storage)
+    return join(storage, sweep_id)
 
 
 def open_journal(location: str) -> Journal:
@@ -32,12 +35,13 @@ def ids_in(storage: str) -> list[str]:
     """Of all sweeps there."""
     if not is_remote(storage):
         return sorted(path.parent.name for path in Path(storage).glob("*/sweep.yaml"))
-    return sorted(name for name, stamp in RemoteFolder(storage).list(recursive=False).items() if stamp is None)
+    remote = RemoteFolder(storage)
+    return [name for name in remote.folders() if remote.stamp(f"{name}/sweep.yaml") is not None]
 
 
 def next_free(storage: str, tracked: dict[str, str], sweep_id: str) -> str:
     """``sweep_id``, or with the first number from 2 that no sweep has, in the storage or in MLflow."""
-    there = ids_in(storage) if is_remote(storage) else [path.name for path in Path(storage).glob("*")]
+    there = RemoteFolder(storage).folders() if is_remote(storage) else [path.name for path in Path(storage).glob("*")]
     taken, candidate, number = {*tracked, *there}, sweep_id, 2
     while candidate in taken:
         candidate, number = f"{sweep_id}-{number}", number + 1
@@ -45,7 +49,7 @@ def next_free(storage: str, tracked: dict[str, str], sweep_id: str) -> str:
 
 
 @contextlib.contextmanager
-def held(journal: Journal) -> Iterator[None]:
+def holding(journal: Journal) -> Iterator[Lease]:
     """Hold the sweep, and know all that others wrote of it.
 
     Raises:
@@ -53,12 +57,12 @@ def held(journal: Journal) -> Iterator[None]:
     """
     if not isinstance(journal, MirroredJournal):
         with only_one(journal.directory):
-            yield
+            yield Lease()  # a lock is not lost
         return
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(leased(journal.remote))
+            lease = stack.enter_context(leased(journal.remote))
             journal.fetch_all()
         except OSError as error:
             raise SweepError(f"cannot use {journal.location}: {error}") from error
-        yield
+        yield lease

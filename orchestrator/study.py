@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestrator.goals import Told, told_from_dict, told_to_dict
 from orchestrator.journal import Ended, Journal, Outcome
+from orchestrator.remote import join
 from orchestrator.searchers.base import Asked
 from orchestrator.space import Configuration, Space
 from orchestrator.sweep import Sweep, SweepError, Trial, check_trials, trials_of
@@ -192,7 +193,7 @@ class Study:
             elif "exhausted" in line:
                 self._exhausted = True
             else:
-                path = self._journal.directory / "study.jsonl"
+                path = join(self._journal.location, "study.jsonl")
                 raise SweepError(f"{path} is damaged at {line}: --new starts another sweep")
 
 

@@ -22,7 +22,7 @@ from analysis.addresses import sqlite_path, sqlite_uri
 from orchestrator import environment
 from orchestrator.journal import Ended, Outcome
 from orchestrator.logged import EPOCH_METRICS, metrics_of, params_of, tags_of
-from orchestrator.publishing import Presentation, present, publish_frontier
+from orchestrator.publishing import Presentation, present, publish_frontier, publish_report
 from orchestrator.storage import open_journal
 from orchestrator.wal import use_wal
 from trainers.config import TrialConfig
@@ -181,6 +181,10 @@ class Tracker:
     def publish(self, folder: str, *, pareto: Sequence[str], representative: Sequence[str]) -> None:
         """Log the files of ``folder`` to the parent run, and tag exactly these runs as the frontier."""
         publish_frontier(self._client, self._parent, self._search, folder, pareto=pareto, representative=representative)
+
+    def report(self, page: str) -> None:
+        """Log the sweep's report, an HTML page, to the parent run."""
+        publish_report(self._client, self._parent, page)
 
     def present(self, presentation: Presentation) -> None:
         """Prepare the UI: views, colours, the note and tables of the parent run."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from trainers.tasks.base import Task
 
 _TRACKING_INTERVAL_S = 5.0
+_LEAST_BETWEEN_STORES = 10
+"""Times what storing took, where a folder is far away: a training does not wait for its checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +83,17 @@ def execute(
         if limit_s is not None and progress.train_s > limit_s:
             raise TimeoutError(f"it trained for {progress.train_s:.1f} s, more than resources.time_s = {limit_s:g}")
         if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
-            journal.store(request.trial_id)
             track(request.trial_id)
             last_tracked = time.monotonic()
 
     try:
-        ended = _finish(request, journal, on_progress, find_task)
+        points = _train(request, journal, on_progress, find_task)
+        ended = Ended(outcome=Outcome.FINISHED, points=tuple(points))
     except Exception as error:  # whatever a trial raises must not stop the sweep
         ended = Ended(outcome=Outcome.FAILED, reason=_reason(error), details=traceback.format_exc())
-        journal.end(request.trial_id, ended)
+    journal.end(request.trial_id, ended)
+    if ended.outcome is Outcome.FINISHED:
+        journal.forget_checkpoint(request.trial_id)  # it was needed until then
     track(request.trial_id)
     return ended
 
@@ -113,19 +117,6 @@ def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared
     execute(request, report=report, track=tracker.sync.remote, find_task=shared.find)
 
 
-def _finish(
-    request: Request,
-    journal: Journal,
-    on_progress: Callable[[Progress], None],
-    find_task: Callable[[Spec], Task] | None,
-) -> Ended:
-    """Train, and write the record last; the checkpoint is needed until then."""
-    ended = Ended(outcome=Outcome.FINISHED, points=tuple(_train(request, journal, on_progress, find_task)))
-    journal.end(request.trial_id, ended)
-    journal.forget_checkpoint(request.trial_id)
-    return ended
-
-
 def _train(
     request: Request,
     journal: Journal,
@@ -143,6 +134,16 @@ def _train(
     if request.share.gpu and not torch.cuda.is_available():
         raise ValueError("resources.gpu asks for a GPU and torch sees none: install torch with CUDA, or set it to 0")
     torch.set_num_threads(request.share.cpu)
+    store_at_s = time.monotonic()
+
+    def saved() -> None:
+        nonlocal store_at_s
+        began_s = time.monotonic()
+        if began_s >= store_at_s:
+            journal.store(request.trial_id)
+            ended_s = time.monotonic()
+            store_at_s = ended_s + _LEAST_BETWEEN_STORES * (ended_s - began_s)
+
     config = TrialConfig.from_dict(request.config)
     points = train(
         config,
@@ -151,6 +152,7 @@ def _train(
         sweep_id=setting.sweep_id,
         trial_id=request.trial_id,
         device="cuda" if request.share.gpu else "cpu",
+        saved=saved,
         task=find_task(config.task) if find_task is not None else None,
     )
     # relative to the sweep, whose folder may move

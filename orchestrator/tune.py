@@ -22,11 +22,11 @@ from orchestrator.frontier import WrittenFrontier, write_frontier
 from orchestrator.guards import check_here, check_identity
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.publishing import Presentation
+from orchestrator.report import log_report
 from orchestrator.resources import Share
 from orchestrator.shared_data import SharedTasks
 from orchestrator.space import identity
-from orchestrator.storage import held as held_by_us
-from orchestrator.storage import location_of, next_free, open_journal
+from orchestrator.storage import holding, location_of, next_free, open_journal
 from orchestrator.study import Study
 from orchestrator.sweep import Sweep, SweepError, Trial
 from orchestrator.tracking import Tracker, prepare
@@ -84,6 +84,8 @@ class SweepResult:
     """Which limit of the budget kept trials from starting."""
     unpublished: str = ""
     """Why MLflow does not hold everything, where that is so."""
+    unreported: str = ""
+    """Why it holds no report, where that is so and it holds the rest."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Of MLflow's UI, by what they show; none where its address is not known."""
     ui_command: str = ""
@@ -189,7 +191,7 @@ def run(
     tracked = prepare(place.tracking_uri, sweep.name)
     sweep_id = next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
     journal = open_journal(location_of(place.storage, sweep_id))
-    with held_by_us(journal):
+    with holding(journal) as lease:
         held = _Held.of(sweep, sweep_id, journal, place)
         study, num_over = held.study, held.num_over()
         is_left = num_over < study.most_trials and not held.ledger.spent()
@@ -212,6 +214,8 @@ def run(
             else:
                 _begin(held)
         finally:
+            if lease.lost:
+                raise SweepError(f"another process took sweep {sweep_id} while this one stood still: that one goes on")
             if journal.instance is not None:
                 result = _conclude(held, is_cut_off=is_cut_off)
     return result
@@ -228,7 +232,7 @@ def sync(sweep_id: str, place: Place) -> SweepResult:
     if not journal.file("sweep.yaml").is_file():
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     check_tracking(place.tracking_uri)
-    with held_by_us(journal):
+    with holding(journal):
         sweep = Sweep.load(journal.directory / "sweep.yaml")
         tracked = prepare(place.tracking_uri, sweep.name)
         held = _Held.of(sweep, sweep_id, journal, place)
@@ -272,7 +276,7 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
     with drained(tracker), contextlib.ExitStack() as shown:
         for one in views:
             shown.enter_context(one.shown(board))
-        tune.Tuner(
+        tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=Proposer(study, journal, sweep.resources, held.ledger),
@@ -290,7 +294,12 @@ def _train(held: _Held, view: AbstractView, at_hand: Mapping[str, Task]) -> bool
                 verbose=0,
                 log_to_file=False,
             ),
-        ).fit()
+        )
+        try:
+            tuner.fit()
+        except tune.TuneError as error:  # it wraps whatever a callback raised
+            why = " ".join(str(error.__cause__ or error).split())
+            raise SweepError(f"Ray Tune gave up: {why}; what has finished is kept, and --resume goes on") from error
     return bool(board.running)
 
 
@@ -299,12 +308,13 @@ def _conclude(held: _Held, *, is_cut_off: bool) -> SweepResult:
 
     Where the server does not answer, the journal keeps everything for ``sync``.
     """
-    frontier, unpublished, pages, command = None, "", {}, ""
+    frontier, unpublished, unreported, pages, command = None, "", "", {}, ""
+    held.journal.fetch_all()
     states = held.count()
     spent = held.ledger.spent() if states[None] and not is_cut_off else ""
     try:
         check_tracking(held.place.tracking_uri)
-        frontier, run_id = _publish(held, interrupted=states[None] > 0 and not spent)
+        frontier, run_id, unreported = _publish(held, interrupted=states[None] > 0 and not spent)
         if frontier is not None:
             pages, command = _pages(held, frontier, run_id), ui_command(held.place.tracking_uri, held.sweep_id)
     except Exception:
@@ -321,13 +331,15 @@ def _conclude(held: _Held, *, is_cut_off: bool) -> SweepResult:
         directory=held.journal.location,
         spent=spent,
         unpublished=unpublished,
+        unreported=unreported,
         pages=pages,
         ui_command="" if pages else command,
     )
 
 
-def _publish(held: _Held, *, interrupted: bool) -> tuple[WrittenFrontier | None, str]:
-    """The frontier, and the id of the sweep's own run."""
+def _publish(held: _Held, *, interrupted: bool) -> tuple[WrittenFrontier | None, str, str]:
+    """The frontier, the id of the sweep's own run, and why there is no report, where that is so."""
+    unreported = ""
     uri, directory = held.place.tracking_uri, held.journal.directory
     tracker = Tracker(tracking_uri=uri, sweep_id=held.sweep_id, name=held.sweep.name, directory=held.journal.location)
     try:
@@ -339,7 +351,8 @@ def _publish(held: _Held, *, interrupted: bool) -> tuple[WrittenFrontier | None,
             )
             tracker.present(_presentation(held, written, tracker.run_id))
             held.journal.store_frontier()
-        return written, tracker.run_id
+            unreported = log_report(tracker, held.journal, written.points, ui_url=held.place.ui)
+        return written, tracker.run_id, unreported
     finally:
         tracker.close(interrupted=interrupted)
 

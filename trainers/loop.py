@@ -59,10 +59,11 @@ class Loop:
         report: Report,
         path: Path,
         checkpoint_interval_s: float,
+        saved: Callable[[], None],
     ) -> None:
         self._config, self._task, self._method, self._context = config, task, method, context
         self._report, self._path = report, path
-        self._interval_s = checkpoint_interval_s
+        self._interval_s, self._saved = checkpoint_interval_s, saved
         self._steps_per_epoch = max(1, len(task.train) // config.batch_size)
         self._report_every = report_interval(config, task)
         self._decisions: list[Any] = []
@@ -201,6 +202,7 @@ class Loop:
                 "schedules": [optimiser.schedule.state_dict() for optimiser in optimisers],
             },
         )
+        self._saved()
 
     def _restore(self, saved: dict[str, Any], optimisers: tuple[Optimiser, ...]) -> int:
         for index, optimiser in enumerate(optimisers):

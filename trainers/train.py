@@ -8,7 +8,7 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +163,7 @@ def train(
     trial_id: str = "",
     device: str | torch.device = "cpu",
     checkpoint_interval_s: float = 5.0,
+    saved: Callable[[], None] = lambda: None,
     task: Task | None = None,
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
@@ -170,8 +171,8 @@ def train(
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
     Continues from ``directory/checkpoint.pt`` where there is one, and leaves it there: once the points are recorded,
-    ``forget_checkpoint`` removes it. ``task`` is that of ``config``, where it is loaded already. The same config and
-    seed give the same bytes on the same machine, device, number of threads and versions.
+    ``forget_checkpoint`` removes it; ``saved`` is called after each. ``task`` is that of ``config``, where it is loaded
+    already. The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
         ValueError: the configuration is wrong, or the method's points are; one line says how.
@@ -182,7 +183,8 @@ def train(
     task, context = trial.task, trial.context
     with _deterministic(device):
         model = trial.method.attach(trial.model, context)
-        loop = Loop(config, task, trial.method, context, report, _checkpoint_path(directory), checkpoint_interval_s)
+        path = _checkpoint_path(directory)
+        loop = Loop(config, task, trial.method, context, report, path, checkpoint_interval_s, saved)
         model = loop.run(model)
         seed_everything(config.seed, "points")
         points: dict[str, OperatingPoint] = {}

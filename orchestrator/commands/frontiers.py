@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,8 @@ from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from orchestrator.frontier import WrittenFrontier
 
 PublishedFile = Annotated[
     Path | None,
@@ -28,7 +32,10 @@ TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task."
 
 def frontier(
     sweeps: Annotated[
-        list[str] | None, typer.Argument(metavar="[SWEEP ...]", help="Ids or names; default: all.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[SWEEP ...]", help="Ids, names, or folders of exported results; default: all.", show_default=False
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for frontier.png, .svg, .html and .csv.")] = Path("frontier"),
     task: TaskOption = None,
@@ -36,26 +43,51 @@ def frontier(
     ui_url: UiUrl = None,
     published: PublishedFile = None,
     no_published: NoPublished = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow a running sweep until it ends, or Ctrl-C.")] = False,
+    interval: Annotated[
+        float | None, typer.Option(help="With --watch: seconds between two looks; default: 10.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the frontier of one or many sweeps and write its figures.
 
     Example: `ratefront frontier digits --out figures`
+
+    While it runs: `ratefront frontier digits --watch`
     """
+    from analysis.exported import is_path
     from orchestrator.commands.console import open_console
     from orchestrator.frontier import configurations_of, print_frontier, write_frontier
 
-    uri, files = tracking_uri_or_default(tracking_uri), _published(published, no_published)
+    uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
+    draw = partial(write_frontier, uri, sweeps or [], out, task=task, ui_url=ui_url, published=files)
+    if interval is not None and not (watch and interval > 0):
+        raise ValueError(f"got --interval {interval:g}: wanted seconds, more than 0, and --watch with it")
+    paths = [sweep for sweep in sweeps or [] if is_path(sweep)]
+    if watch and paths:
+        raise ValueError(f"{paths[0]} is a folder of exported results, which do not change: --watch needs a sweep")
     if as_json:
-        if published is not None:
-            raise ValueError("--published is drawn on figures, which --json does not write: give one of the two")
+        if published is not None or watch:
+            option = "--published" if published is not None else "--watch"
+            raise ValueError(f"{option} is drawn on figures, which --json does not write: give one of the two")
         typer.echo(configurations_of(uri, sweeps or [], task=task).to_json(orient="records", indent=1))
         return
-    written = write_frontier(uri, sweeps or [], out, task=task, ui_url=ui_url, published=files)
+    written = _watched(uri, sweeps or [], draw, interval) if watch else draw()
     if written is None:
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
-    print_frontier(written.configurations, written.folder, open_console())
+    if not watch:
+        print_frontier(written.configurations, written.folder, open_console())
+
+
+def _watched(
+    uri: str, sweeps: list[str], draw: Callable[[], WrittenFrontier | None], interval_s: float | None
+) -> WrittenFrontier | None:
+    from analysis.load import list_sweeps
+    from orchestrator.commands.console import open_console
+    from orchestrator.watch import INTERVAL_S, watch
+
+    return watch(partial(list_sweeps, uri, sweeps), draw, open_console(), interval_s=interval_s or INTERVAL_S)
 
 
 def export(
@@ -73,12 +105,12 @@ def export(
     from analysis.units import parse_size
     from orchestrator.export import export as write
 
-    uri, files = tracking_uri_or_default(tracking_uri), _published(published, no_published)
+    uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
     typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")
 
 
-def _published(own: Path | None, hidden: bool) -> list[Path]:
+def published_files(own: Path | None, hidden: bool) -> list[Path]:
     """The files of what papers print."""
     from analysis.published import SHIPPED
 
@@ -105,6 +137,7 @@ def best(
     from analysis.units import format_quality, format_size, parse_size
     from orchestrator.export import read_measured
     from orchestrator.frontier import configurations_of
+    from orchestrator.remote import join
     from orchestrator.storage import open_journal
 
     if (max_size is None) == (min_accuracy is None):
@@ -113,10 +146,11 @@ def best(
     configurations = configurations_of(uri, [sweep] if sweep else [], task=task)
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=min_accuracy)
-    journal, file = open_journal(chosen["file_directory"]), f"{chosen['file_directory']}/{chosen['file_path']}"
+    file = join(chosen["file_directory"], chosen["file_path"])
     try:
+        journal = open_journal(chosen["file_directory"])
         read_measured(journal, chosen["file_path"], chosen["file_sha256"])
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         typer.echo(f"ratefront: {error}; its copy in MLflow: {_download(chosen, uri)}", err=True)
         raise typer.Exit(1) from None
     if as_json:

@@ -20,13 +20,16 @@ def print_outcome(result: Mapping[str, Any], console: Console) -> None:
     import pandas as pd
 
     from orchestrator.frontier import print_frontier
+    from orchestrator.remote import join
 
     if result["frontier"]:
         rows = pd.DataFrame(result["frontier"]).fillna(math.nan)  # JSON has no NaN
-        print_frontier(rows, f"{result['directory'].partition('?')[0]}/frontier", console)
+        print_frontier(rows, join(result["directory"], "frontier"), console)
     lines = ["", *where_to_look(result), result["summary"]]
     if result["unpublished"]:
         lines.append(unpublished(result))
+    if result.get("unreported"):
+        lines.append(unreported(result))
     if result["spent"]:
         lines.append(f"{result['spent']}: a larger budget and --resume go on")
     if result["interrupted"]:
@@ -47,6 +50,11 @@ def unpublished(result: Mapping[str, Any]) -> str:
         f"MLflow does not hold everything: {result['unpublished']}\n"
         f"nothing is lost: it is in {result['directory']}, and 'ratefront sync {result['sweep_id']}' logs it later"
     )
+
+
+def unreported(result: Mapping[str, Any]) -> str:
+    """What to do where the report was not made."""
+    return f"the report was not made ({result['unreported']}): 'ratefront report {result['sweep_id']}' tries again"
 
 
 def exit_code(result: Mapping[str, Any]) -> int:

@@ -137,7 +137,7 @@ def sync(
     """
     from orchestrator import tune
     from orchestrator.commands.console import open_console
-    from orchestrator.commands.outcome import unpublished
+    from orchestrator.commands.outcome import unpublished, unreported
     from orchestrator.storage import ids_in
     from orchestrator.sweep import SweepError
 
@@ -154,4 +154,6 @@ def sync(
         if result.unpublished:
             console.print(unpublished(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
             raise typer.Exit(1)
+        if result.unreported:
+            console.print(unreported(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
         console.print(f"{result.sweep_id}: {result.num_finished} finished trials are in MLflow", highlight=False)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from analysis.addresses import sqlite_path, without_credentials
 from orchestrator.document import parse_yaml
 from orchestrator.part import can_be_parted
-from orchestrator.remote import RemoteFolder, is_remote
+from orchestrator.remote import check_address, is_remote
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError
 from orchestrator.submission.code import own_modules, ratefront_wheel
@@ -80,7 +80,7 @@ def prepare(
             "or a bucket, such as s3://bucket/sweeps"
         )
     if is_remote(storage):
-        RemoteFolder(storage)  # refuses what is no address, or holds a password
+        check_address(storage)
     elif not Path(storage).is_absolute():
         raise SubmitError(f"--storage is {storage!r}: wanted a whole path, since it is one of the cluster")
     if not uri:

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 _OURS = ("analysis", "orchestrator", "trainers")
-_SUFFIXES = {".csv", ".py", ".sh", ".yaml"}
+_SUFFIXES = {".csv", ".html", ".py", ".sh", ".yaml"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.units import format_quality, format_ratio, format_size, quality_scale
+from orchestrator.publishing import REPORT
 from orchestrator.ui.links import MAX_ROWS, artifact, pages, run
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _links(sweep_id: str, num_points: int, ending: Ending) -> str:
         "table of the frontier": there["frontier"],
         "training curves": there["curves"],
         "interactive figure": figure,
+        "report": artifact("", ending.experiment_id, ending.run_id, REPORT),
     }
     return " · ".join(f"[{name}]({url})" for name, url in shown.items())
 

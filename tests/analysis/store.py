@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ class Writer:
         *,
         config_hash: str = "abc",
         file: bytes = b"",
+        measured: Mapping[str, float] | None = None,
         **params: str,
     ) -> str:
-        """One trial and its points; returns its run. Each point's file is ``file``, which this does not write."""
+        """One trial and its points; returns its run. Each point's file is ``file``, which this does not write.
+        ``measured`` are metrics that differ from the usual."""
         from mlflow.entities import Metric, Param, RunTag
 
         trial_tags = {"mlflow.parentRunId": self.parent, "ratefront.trial_id": trial_id}
@@ -60,7 +63,7 @@ class Writer:
                 "train_s": 1.5,
                 "uncompressed_bytes": 19240.0,
                 "epoch_train_loss": 0.1,
-            }
+            } | dict(measured or {})
             tags = {
                 "point": "true",
                 "point_id": str(index),

@@ -51,7 +51,8 @@ def test_every_configuration_is_drawn_once_on_screen(plotly_figure: dict[str, An
     configurations = summarise(points)
     frontier_html(configurations, points, title="digits", ui_url="http://localhost:5000/")
     urls = [url for trace in plotly_figure["data"] for url in trace.get("customdata", ())]
-    expected = {f"http://localhost:5000/#/experiments/1/runs/{run_id}" for run_id in configurations["file_run_id"]}
+    base, workflow = "http://localhost:5000/#/experiments/1/runs", "?workflowType=machine_learning"
+    expected = {f"{base}/{run_id}{workflow}" for run_id in configurations["file_run_id"]}
     assert len(urls) == len(configurations)
     assert set(urls) == expected
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.hypervolume import Reference, hypervolume
+from analysis.hypervolume import Reference, growth, hypervolume
 
 CORNER = Reference(size_bytes=10_000, quality=0.0, maximise=True)
 points = st.lists(st.tuples(st.floats(1, 1e5), st.floats(-0.5, 1.0)), min_size=1, max_size=12)
@@ -64,3 +64,23 @@ def test_a_corner_is_finite_and_above_a_byte(size_bytes: float) -> None:
 def test_vectors_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="wanted two vectors of equal length"):
         hypervolume(np.ones(2), np.ones(3), CORNER)
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+def test_it_agrees_with_optuna(maximise: bool) -> None:
+    from optuna._hypervolume import compute_hypervolume
+
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        sizes, qualities = 10 ** generator.uniform(0, 4, 200), generator.uniform(0, 1, 200)
+        reference = Reference(size_bytes=10_000, quality=0.0 if maximise else 1.0, maximise=maximise)
+        costs = np.column_stack([np.log10(sizes), -qualities if maximise else qualities])
+        expected = compute_hypervolume(costs, np.array(reference.corner))
+        assert hypervolume(sizes, qualities, reference) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e5), st.sampled_from([0.1, 0.5, 0.9, -0.1, math.nan, math.inf])), max_size=12))
+def test_growth_is_the_hypervolume_of_every_beginning(given_points: list[tuple[float, float]]) -> None:
+    sizes, qualities = [size for size, _ in given_points], [quality for _, quality in given_points]
+    expected = [hypervolume(sizes[:count], qualities[:count], CORNER) for count in range(1, len(given_points) + 1)]
+    np.testing.assert_allclose(growth(sizes, qualities, CORNER), expected, atol=1e-12)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from analysis.labels import config_labels, config_text, method_variants
 
 
@@ -74,3 +78,29 @@ def test_variants_of_a_method_are_told_apart_by_words_not_by_numbers() -> None:
     configs = ["density=learned lam=1 steps=9", "density=geometric lam=1", "density=geometric lam=2", "bits=4"]
     assert method_variants(methods, configs) == ["epr density=learned", *["epr density=geometric"] * 2, "ptq"]
     assert method_variants(methods[1:], configs[1:]) == ["epr", "epr", "ptq"]
+
+
+WORDS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["1", "2.5", "learned", "none"]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["epr", "ptq"]), WORDS), max_size=8))
+def test_variants_are_what_a_comparison_of_all_pairs_finds(rows: list[tuple[str, dict[str, str]]]) -> None:
+    def differs(method: str, key: str, value: str) -> bool:
+        return any(name == method and other.get(key) != value for name, other in rows)
+
+    expected = [
+        " ".join([method, *(f"{k}={v}" for k, v in own.items() if v in ("learned", "none") and differs(method, k, v))])
+        for method, own in rows
+    ]
+    configs = [" ".join(f"{key}={value}" for key, value in own.items()) for _, own in rows]
+    assert method_variants([method for method, _ in rows], configs) == expected
+
+
+@pytest.mark.timeout(30)
+def test_variants_of_many_rows_are_found_in_time() -> None:
+    num_rows = 50_000  # all pairs of them would take hours
+    configs = [f"density=learned lam={index} steps=9" for index in range(num_rows)]
+    assert set(method_variants(["epr"] * num_rows, [*configs[1:], "density=geometric"])) == {
+        "epr density=learned",
+        "epr density=geometric",
+    }

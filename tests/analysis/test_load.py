@@ -135,6 +135,15 @@ def test_sweeps_are_listed_newest_first_with_their_counts(tracking_uri: str) -> 
     assert abs(pd.Timestamp.now("UTC") - sweeps["started"].iloc[0]) < pd.Timedelta("1h")
 
 
+def test_sweeps_are_listed_by_name_alone(tracking_uri: str) -> None:
+    whole = list_sweeps(tracking_uri)
+    pd.testing.assert_frame_equal(list_sweeps(tracking_uri, ["digits"]), whole.iloc[[1]].reset_index(drop=True))
+    both = list_sweeps(tracking_uri, [OLD, "mnist_small"])
+    pd.testing.assert_frame_equal(both, whole.iloc[[0, 2]].reset_index(drop=True))
+    with pytest.raises(ValueError, match="no sweep 'digit'; did you mean 'digits'"):
+        list_sweeps(tracking_uri, ["digit"])
+
+
 def test_reading_does_not_create_a_database(tmp_path: Path) -> None:
     for read in (load_points, list_sweeps):
         with pytest.raises(

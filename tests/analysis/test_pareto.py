@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.pareto import nondominated
+from analysis.pareto import Front, nondominated
 
 # few distinct values, so that ties and duplicates are common
 Points = list[tuple[int, int]]
@@ -86,3 +86,86 @@ def test_units_do_not_matter(given_points: Points, scale: int, gain: int, offset
         front([(size, -quality) for size, quality in given_points], maximise=False).tolist()
         == front(given_points).tolist()
     )
+
+
+@given(points, st.booleans())
+def test_what_is_off_the_front_is_beaten_by_something_on_it(given_points: Points, maximise: bool) -> None:
+    sign = 1 if maximise else -1
+    mask = front(given_points, maximise=maximise)
+    kept = [point for point, is_on in zip(given_points, mask, strict=True) if is_on]
+    for size, quality in (point for point, is_on in zip(given_points, mask, strict=True) if not is_on):
+        assert any(s <= size and sign * q >= sign * quality and (s, q) != (size, quality) for s, q in kept)
+
+
+@given(points, points)
+def test_a_joint_front_is_the_front_of_the_fronts(some: Points, others: Points) -> None:
+    def kept(given_points: Points) -> Points:
+        return [point for point, is_on in zip(given_points, front(given_points), strict=True) if is_on]
+
+    assert kept([*kept(some), *kept(others)]) == kept([*some, *others])
+
+
+@given(points, st.sampled_from([np.nan, np.inf, -np.inf]), st.booleans(), st.booleans())
+def test_what_was_not_measured_changes_nothing(given_points: Points, bad: float, at_size: bool, maximise: bool) -> None:
+    array = np.array([*given_points, (bad, 9) if at_size else (-1, bad)], dtype=float)
+    before = front(given_points, maximise=maximise).tolist()
+    assert nondominated(array[:, 0], array[:, 1], maximise=maximise).tolist() == [*before, False]
+
+
+@pytest.mark.parametrize("num_points", [1, 10, 1000])
+def test_it_agrees_with_pymoo(num_points: int) -> None:
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+    for seed in range(5):
+        costs = np.random.default_rng(seed).integers(0, 40, (num_points, 2)).astype(float)
+        (first, *_) = NonDominatedSorting().do(costs)
+        assert np.flatnonzero(nondominated(costs[:, 0], -costs[:, 1], maximise=True)).tolist() == sorted(first)
+
+
+class TestFront:
+    def test_it_goes_up_from_small_to_large_and_copies_count_once(self) -> None:
+        made = Front.of([300, 100, 200, 100, 150], [0.9, 0.5, 0.8, 0.5, 0.4], maximise=True)
+        assert made.size_bytes.tolist() == [100, 200, 300]
+        assert made.quality.tolist() == [0.5, 0.8, 0.9]
+        assert len(made) == 3
+
+    @pytest.mark.parametrize("bad", [(0.0, 0.9), (-5.0, 0.9), (np.nan, 0.9), (50.0, np.nan), (50.0, np.inf)])
+    def test_what_was_not_measured_is_left_out(self, bad: tuple[float, float]) -> None:
+        assert Front.of([100, bad[0]], [0.5, bad[1]], maximise=True).size_bytes.tolist() == [100]
+        assert not len(Front.of([bad[0]], [bad[1]], maximise=True))
+
+    def test_steps_are_attained_and_not_interpolated(self) -> None:
+        made = Front.of([100, 200], [0.5, 0.8], maximise=True)
+        np.testing.assert_array_equal(made.quality_at([99, 100, 199, 200, 1e9]), [np.nan, 0.5, 0.5, 0.8, 0.8])
+        np.testing.assert_array_equal(made.size_at([0.1, 0.5, 0.51, 0.8, 0.81]), [100, 100, 200, 200, np.nan])
+
+    def test_steps_go_down_where_the_task_minimises(self) -> None:
+        made = Front.of([100, 200, 300], [0.5, 0.2, 0.3], maximise=False)
+        assert made.quality.tolist() == [0.5, 0.2]
+        np.testing.assert_array_equal(made.quality_at([99, 150, 400]), [np.nan, 0.5, 0.2])
+        np.testing.assert_array_equal(made.size_at([0.6, 0.3, 0.1]), [100, 200, np.nan])
+
+    def test_validation_chooses_and_test_is_drawn(self) -> None:
+        sizes, test = [100, 200, 300, 400], [0.5, 0.9, 0.99, 0.8]
+        chosen = Front.of(sizes, test, maximise=True, chosen_by=[0.5, 0.6, 0.55, 0.7])
+        assert list(zip(chosen.size_bytes, chosen.quality, strict=True)) == [(100, 0.5), (200, 0.9)]  # 300 is not
+
+    @given(points.filter(len), st.booleans())
+    def test_every_point_is_attained_and_every_step_is_a_point(self, given_points: Points, maximise: bool) -> None:
+        sizes, qualities = np.array(given_points, dtype=float).T
+        made = Front.of(sizes + 1, qualities, maximise=maximise)
+        sign = 1 if maximise else -1
+        assert (sign * made.quality_at(sizes + 1) >= sign * qualities).all()
+        assert (made.size_at(qualities) <= sizes + 1).all()
+        steps = set(zip(made.size_bytes.tolist(), made.quality.tolist(), strict=True))
+        assert steps <= {(size + 1, quality) for size, quality in given_points}
+
+    @given(points.filter(len), st.data())
+    def test_a_dominated_point_is_no_step(self, given_points: Points, data: st.DataObject) -> None:
+        size, quality = data.draw(st.sampled_from(given_points))
+        more = [*given_points, (size + 1, quality)]
+        before, after = (
+            Front.of([1 + size for size, _ in some], [quality for _, quality in some], maximise=True)
+            for some in (given_points, more)
+        )
+        np.testing.assert_array_equal(before.costs, after.costs)

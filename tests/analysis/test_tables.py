@@ -75,7 +75,7 @@ def test_no_configurations_are_an_empty_table() -> None:
 def test_sweeps_are_one_line_each() -> None:
     started = pd.Timestamp("2026-01-02 03:04", tz="UTC")
     sweeps = pd.DataFrame(
-        [["digits-1", "digits", "1", "FINISHED", started, 5, 2, 1, 0, 6]], columns=list(SWEEP_COLUMNS)
+        [["digits-1", "digits", "1", "FINISHED", started, 5, 2, 1, 0, 6, "a", True]], columns=list(SWEEP_COLUMNS)
     )
     words = ["digits-1", "finished", "2026-01-02", "03:04", "5", "2", "1", "0", "6"]
     assert lines(sweeps_table(sweeps))[2].split() == words

@@ -1,8 +1,9 @@
 """What Kubernetes and the operators read: a document checked against its kind, strictly, without a cluster.
 
 Kubernetes' own kinds by the package kubernetes-validate. Of the operators' kinds the fields and their types are listed
-here, after KubeRay 1.7, Kueue 0.19 and the Prometheus operator 0.93: a cluster drops a field that it does not know
-without a word, so one that is not listed is refused. The pods in them are checked as Kubernetes' own.
+here, after the Go types of KubeRay 1.7 (ray-operator/apis/ray/v1), Kueue 0.19 and the Prometheus operator 0.93:
+a cluster drops a field that it does not know without a word, so one that is not listed is refused. No package carries
+KubeRay's own schema. The pods in them are checked as Kubernetes' own.
 """
 
 from __future__ import annotations

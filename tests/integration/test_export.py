@@ -7,13 +7,15 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis.exported import EXPORTED_COLUMNS, read_points
+from analysis.load import load_points
 from orchestrator.journal import Journal
 from orchestrator.sweep import Sweep
 from tests.analysis.test_published import written
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
-from trainers.record import COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def exported(finished: Finished) -> Path:
 def test_every_point_is_a_row_and_the_files_of_the_frontier_are_there(finished: Finished, exported: Path) -> None:
     rows = list(csv.DictReader((exported / "points.csv").read_text().splitlines()))
     assert len(rows) == NUM_TRIALS - NUM_FAILED
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == EXPORTED_COLUMNS
     files = {str(path.relative_to(exported)): path for path in (exported / "frontier").iterdir()}
     assert files
     for row in rows:
@@ -34,6 +36,13 @@ def test_every_point_is_a_row_and_the_files_of_the_frontier_are_there(finished: 
         assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
         assert path.stat().st_size == int(row["size_bytes"])
     assert not files, "a file has no row"
+
+
+def test_an_export_is_read_as_what_mlflow_has(finished: Finished, exported: Path) -> None:
+    logged = load_points(f"sqlite:///{finished.folder}/mlflow.db", ["tiny"])
+    logged = logged.sort_values(["trial_id", "point_id"], ignore_index=True)
+    elsewhere = ["run_id", "experiment_id", "directory", "path"]
+    pd.testing.assert_frame_equal(read_points(exported).drop(columns=elsewhere), logged.drop(columns=elsewhere))
 
 
 def test_files_above_the_limit_are_left_out(finished: Finished, exported: Path) -> None:

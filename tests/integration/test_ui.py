@@ -90,7 +90,8 @@ def test_the_sweeps_run_has_a_note_whose_links_lead_somewhere(
     (picture,) = re.findall(rf"\(get-artifact\?path=(\S+)&run_uuid={parent.info.run_id}\)", note)
     keys = re.findall(r"viewStateShareKey=([\w-]+)\)", note)
     artifacts = [picture, *re.findall(rf"/runs/{parent.info.run_id}/artifacts/(\S+)\?", note)]
-    assert set(artifacts) <= {item.path for item in client.list_artifacts(parent.info.run_id, "frontier")}
+    there = [item for folder in ("frontier", "report") for item in client.list_artifacts(parent.info.run_id, folder)]
+    assert set(artifacts) <= {item.path for item in there}
     assert len(keys) == 3
     assert {f"mlflow.sharedViewState.{key}" for key in keys} <= set(experiment.tags)
     pages = set(re.findall(r"/runs/([0-9a-f]{32})\?", note))

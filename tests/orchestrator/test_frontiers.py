@@ -154,3 +154,31 @@ def test_a_mistake_in_what_is_to_be_drawn_is_said_in_one_line_and_nothing_is_wri
         assert expected in said.stderr
         assert said.stderr.count("\n") == 1
     assert not (benchmark / "out").exists()
+
+
+def test_exported_results_are_drawn_and_chosen_from_without_a_store(tmp_path: Path) -> None:
+    digits = Path(__file__).parents[2] / "results" / "digits_demo"
+    out = ["--out", str(tmp_path / "out"), "--ui-url", "http://127.0.0.1:5000"]
+    said = call(tmp_path / "nowhere", "frontier", str(digits), *out)
+    assert said.exit_code == 0, said.stderr
+    assert "lam=0.05" in said.stdout
+    page = (tmp_path / "out" / "frontier.html").read_text()
+    assert "/runs/?" not in page  # nobody here has the runs
+    chosen = json.loads(call(tmp_path / "nowhere", "best", str(digits), "--max-size", "1kB", "--json").stdout)
+    assert Path(chosen["file"]).stat().st_size == chosen["file_size_bytes"] <= 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frontier", "./results", "--watch"], "which do not change: --watch needs a sweep"),
+        (["export", "./results", "--out", "again"], "wanted the id or the name of a sweep"),
+        (["report", "./results", "--out", "report.html"], "wanted the id or the name of a sweep"),
+        (["frontier", "./results"], "wanted a folder that ratefront export wrote"),
+    ],
+)
+def test_what_cannot_be_done_with_exported_results_is_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
+    result = call(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1

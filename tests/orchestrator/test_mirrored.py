@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from orchestrator import lease
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.mirrored import MirroredJournal
 from orchestrator.remote import RemoteFolder, join
-from orchestrator.storage import held, ids_in, location_of, next_free, open_journal
+from orchestrator.storage import holding, ids_in, location_of, next_free, open_journal
 from orchestrator.sweep import SweepError
 from tests import bucket
 from tests.points import point
@@ -149,50 +151,141 @@ def test_storage_knows_its_sweeps(storage: str) -> None:
     assert next_free(storage, {"small-01234567-2": ""}, "small-01234567") == "small-01234567-3"
 
 
-def test_one_process_holds_a_sweep(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_SETTLED_AFTER_S", 0.01)
-    with (
-        held(open_journal(location)),
-        pytest.raises(SweepError, match=r"is being run by process .* try again in"),
-        held(open_journal(location)),
-    ):
-        pass
-    with held(open_journal(location)):
-        pass
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that settles, and is renewed, in no time."""
+    for name, value in {
+        "_SETTLED_AFTER_S": 0.01,
+        "_RENEWED_EVERY_S": 0.05,
+        "_POLL_S": 0.2,
+        "_DEAD_AFTER_S": 0.6,
+    }.items():
+        monkeypatch.setattr(lease, name, value)
 
 
-@pytest.mark.parametrize(("host", "pid", "is_free"), [("elsewhere", 1, False), ("", 2**22 + 1, True)])
-def test_a_dead_process_of_this_machine_holds_nothing(
-    location: str, host: str, pid: int, is_free: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lease, "_SETTLED_AFTER_S", 0.01)
+def hold(location: str) -> None:
     journal = open_journal(location)
-    holder = {"holder": "x", "host": host or lease.socket.gethostname(), "pid": pid}
+    with holding(journal):
+        assert journal.file("lock").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_process_holds_a_sweep(location: str) -> None:
+    with holding(open_journal(location)), pytest.raises(SweepError, match=r"is being run by process \d+ on "):
+        hold(location)
+    hold(location)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("changes", "is_dead"),
+    [({}, False), ({"pid": 2**22 + 1}, True), ({"pid": 2**22 + 1, "host": "elsewhere"}, False)],
+)
+def test_only_a_process_of_this_machine_is_known_to_be_dead(
+    location: str, changes: dict[str, object], is_dead: bool
+) -> None:
+    holder = {"holder": "x", "pid": 1, **lease._here(), **changes}
     RemoteFolder(location).write("lock", json.dumps(holder).encode())
-    if is_free:
-        with held(journal):
-            pass
-        return
-    with pytest.raises(SweepError, match=f"process {pid} on {host}"), held(journal):
-        pass
-    monkeypatch.setattr(lease, "LEASE_S", 0.0)  # so long without a word
-    with held(journal):
-        pass
+    began_s = time.monotonic()
+    hold(location)  # nobody renews it
+    assert (time.monotonic() - began_s < 0.6) is is_dead
 
 
-def test_who_lost_a_sweep_is_interrupted(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_SETTLED_AFTER_S", 0.01)
-    monkeypatch.setattr(lease, "_RENEWED_EVERY_S", 0.05)
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("content", [b"", b"{", b"3", b"[]", b"{}"])
+def test_a_lock_that_nobody_can_read_is_given_its_time(location: str, content: bytes) -> None:
+    RemoteFolder(location).write("lock", content)
+    hold(location)
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_lost_a_sweep_is_interrupted_and_knows_why(location: str) -> None:
     other = json.dumps({"holder": "x", "host": "elsewhere", "pid": 1}).encode()
+    found: list[lease.Lease] = []
 
     def work() -> None:
-        with held(open_journal(location)):
-            RemoteFolder(location).write("lock", other)
-            time.sleep(10)
+        with holding(open_journal(location)) as held:
+            found.append(held)
+            for _ in range(600):
+                if not held.lost:  # it may have been written over: whoever takes a sweep looks whether it still has it
+                    RemoteFolder(location).write("lock", other)
+                time.sleep(0.1)
 
+    began_s = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         work()
+    assert time.monotonic() - began_s < 30
+    assert found[0].lost
     assert RemoteFolder(location).read("lock") == other  # it is theirs
+
+
+class _Failing:
+    """A store that fails for a while."""
+
+    def __init__(self, remote: RemoteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.num_left, self._files = 0, remote._files
+        monkeypatch.setattr(remote, "_files", self)
+        monkeypatch.setattr("orchestrator.remote._PAUSES_S", (0.01, 0.01))
+
+    def __getattr__(self, name: str) -> Any:
+        if self.num_left:
+            self.num_left -= 1
+            raise OSError("SlowDown")
+        return getattr(self._files, name)
+
+
+def test_a_store_that_has_answered_is_given_time(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = RemoteFolder(location)
+    store = _Failing(remote, monkeypatch)
+    store.num_left = 1
+    with pytest.raises(OSError, match="SlowDown"):
+        remote.write("a", b"1")  # it never answered
+    remote.write("a", b"1")
+    store.num_left = 2
+    assert remote.read("a") == b"1"
+    store.num_left = 3
+    with pytest.raises(OSError, match="SlowDown"):
+        remote.read("a")
+
+
+def test_a_report_that_is_not_stored_ends_no_training(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, driver = open_journal(location), open_journal(location)
+    assert isinstance(worker, MirroredJournal)
+    worker.begin("0000-epr-s0", CONFIG, {})
+    store = _Failing(worker.remote, monkeypatch)
+    for number in (1, 2):
+        store.num_left = 3 if number == 1 else 0
+        worker.append_progress("0000-epr-s0", dataclasses.replace(PROGRESS, step=number))
+    driver.fetch("0000-epr-s0")
+    assert [row["step"] for row in driver.progress("0000-epr-s0")] == [1, 2]
+    store.num_left = 100
+    worker.store("0000-epr-s0")
+    with pytest.raises(OSError, match="SlowDown"):  # a record must not be missing
+        worker.end("0000-epr-s0", Ended(outcome=Outcome.FAILED))
+
+
+def test_a_write_that_is_interrupted_is_whole(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = RemoteFolder(location)
+    submit = remote._writing.submit
+
+    def interrupted(*arguments: Any) -> Any:
+        future = submit(*arguments)
+        monkeypatch.setattr(future, "result", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        return future
+
+    monkeypatch.setattr(remote._writing, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        remote.write("a", b"all of it")
+    remote._writing.shutdown(wait=True)
+    assert remote.read("a") == b"all of it"
+
+
+def test_a_sweep_that_never_began_is_none(storage: str) -> None:
+    journal = open_journal(location_of(storage, "small-01234567"))
+    assert isinstance(journal, MirroredJournal)
+    journal.remote.write("lock", b"{}")
+    journal.remote.delete("lock")
+    assert ids_in(storage) == []
 
 
 @pytest.mark.parametrize(
@@ -200,13 +293,19 @@ def test_who_lost_a_sweep_is_interrupted(location: str, monkeypatch: pytest.Monk
     [
         ("ftp://host/sweeps", "wanted a folder, or a bucket such as s3://bucket/sweeps"),
         ("s3://", "wanted a folder, or a bucket"),
-        ("s3://key:secret@bucket/sweeps", "^storage s3://bucket/sweeps came with a key"),
+        ("s3://key:hidden@bucket/sweeps", r"^storage s3://\.\.\.@bucket/sweeps came with a key"),
+        ("s3a://key:hid/den@bucket/sweeps", "came with a key"),
+        ("abfs://me:hidden@host/sweeps", "came with a key"),
+        ("s3://bucket/a#b", "wanted an address without spaces"),
+        ("s3://bucket/a b", "wanted an address without spaces"),
+        ("s3://bucket/a?secret_key=hidden", "has the setting 'secret_key' after '\\?': wanted region"),
     ],
 )
 def test_addresses_are_checked(uri: str, complaint: str) -> None:
     for refuse in (lambda: location_of(uri, "x"), lambda: RemoteFolder(uri)):
-        with pytest.raises(ValueError, match=complaint):
+        with pytest.raises(ValueError, match=complaint) as caught:
             refuse()
+        assert "hid" not in str(caught.value).replace("'secret_key'", "")
 
 
 def test_names_go_before_the_query() -> None:

@@ -109,13 +109,13 @@ def test_a_server_keeps_artifacts_in_the_bucket(store: dict[str, str], tmp_path:
             assert hashlib.sha256(content).hexdigest() == run.data.tags["ratefront.sha256"]
     finally:
         kill(server)
-    kept = MirroredJournal.open(f"s3://{bucket.NAME}/mlflow").remote.list()
+    kept = MirroredJournal.open(f"s3://{bucket.NAME}/mlflow").remote.files()
     assert len([name for name in kept if name.endswith("/point.rfz")]) == 2
 
 
 def _has_file(journal: MirroredJournal, kind: str) -> bool:
     time.sleep(0.2)
-    return any(name.endswith(f"/{kind}") for name in journal.remote.list("trials"))
+    return any(name.endswith(f"/{kind}") for name in journal.remote.files("trials"))
 
 
 def _digests(journal: Journal) -> dict[str, str]:

@@ -28,7 +28,7 @@ SWEEP = {
     "task": "digits",
     "architecture": {"name": "own:net", "width": 16},
     "method": {"name": "epr", "lam": [0.03, 0.1]},
-    "steps": 30_000,
+    "steps": 45_000,
 }
 
 
@@ -174,7 +174,7 @@ journal = open_journal(sys.argv[1])
 journal.fetch_all()
 ended = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
 print(json.dumps({
-    "checkpoints": [name for name in journal.remote.list() if name.endswith("/checkpoint.pt")],
+    "checkpoints": [name for name in journal.remote.files() if name.endswith("/checkpoint.pt")],
     "digests": {one: [point.sha256 for point in record.points] for one, record in ended.items() if record},
 }))
 """

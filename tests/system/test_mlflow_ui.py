@@ -169,6 +169,13 @@ def test_the_interactive_figure_is_drawn_among_the_artifacts(page: Page, links: 
     assert drawn.count() >= NUM_POINTS // NUM_SEEDS
 
 
+def test_the_report_is_drawn_among_the_artifacts(page: Page, links: dict[str, str]) -> None:
+    page.goto(links["sweep"].replace("?", "/artifacts/report/report.html?"))
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text("The best you can ship")).to_be_attached()
+    expect(frame.locator(POINT).first).to_be_attached()
+
+
 def test_the_picture_is_drawn_among_the_artifacts(page: Page, links: dict[str, str]) -> None:
     page.goto(links["sweep"].replace("?", "/artifacts/frontier/frontier.png?"))
     expect(page.get_by_text("frontier/frontier.png").first).to_be_visible()

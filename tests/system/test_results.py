@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from analysis.exported import EXPORTED_COLUMNS
+from orchestrator.logged import params_of
 from orchestrator.study import plan
 from orchestrator.sweep import Sweep
 from trainers.compressed import load_compressed
 from trainers.evaluate import evaluate
 from trainers.instantiate import make_task
-from trainers.record import COLUMNS
 from trainers.tasks.base import Task
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -49,12 +52,16 @@ def test_there_are_results() -> None:
 )
 def test_the_rows_are_the_trials_of_the_sweep(result: Path) -> None:
     rows = rows_of(result)
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == EXPORTED_COLUMNS
     sweep = Sweep.load(result / "sweep.yaml")
     assert {row["sweep_id"] for row in rows} == {sweep.sweep_id}
     planned = {trial.trial_id: trial.config for trial in plan(sweep)}
-    assert {row["trial_id"] for row in rows} <= set(planned)
+    by_trial = {row["trial_id"] for row in rows}
+    assert by_trial <= set(planned)
     assert all(row["config_hash"] == planned[row["trial_id"]].config_hash for row in rows)
+    assert all(json.loads(row["params"]) == params_of(planned[row["trial_id"]].to_dict()) for row in rows)
+    failed = Counter(config.config_hash for trial_id, config in planned.items() if trial_id not in by_trial)
+    assert all(int(row["num_failed"]) == failed[row["config_hash"]] for row in rows)
     kept = {row["path"] for row in rows if (result / row["path"]).is_file()}
     assert kept == {str(path.relative_to(result)) for path in FILES if path.is_relative_to(result)}
 

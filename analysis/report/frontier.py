@@ -1,0 +1,42 @@
+"""The frontier: interactive on screen, drawn once more for paper and where there is no script; its table."""
+
+from __future__ import annotations
+
+from analysis.interactive import frontier_part
+from analysis.plots import frontier_figure
+from analysis.report.choice import frontier_table
+from analysis.report.markup import Html, element, folded, note, section
+from analysis.report.material import Material
+from analysis.report.svg import chart
+
+_HEIGHT_PX = 560
+_PAPER_IN = 7.0
+"""As wide as a sheet has room for: letters are as large as they are meant to be."""
+_MOST_ROWS = 25
+"""A longer table is folded."""
+
+
+def frontier(material: Material) -> Html:
+    """The figure twice, of which one is seen, and the table."""
+    given = (material.configurations, material.points)
+    plot = frontier_part(*given, height_px=_HEIGHT_PX, ui_url=material.ui_url, published=material.published)
+    figure = frontier_figure(*given, title="", width_in=_PAPER_IN, published=material.published)
+    rows = frontier_table(material)
+    clicks = ", click to open its run in MLflow" if material.ui_url else ""
+    return section(
+        "frontier",
+        "The frontier",
+        element("div", Html(plot), class_="interactive"),
+        element("div", chart(figure, "frontier", "Test quality over file size, with the frontier"), class_="static"),
+        note(
+            "Test quality over file size; smaller is left, and sizes are logarithmic. The line goes through the "
+            "configurations that no other beats in both mean size and mean validation quality, and may fall where "
+            f"validation and test disagree. Bars are the range over seeds. On screen hover for all numbers{clicks}; "
+            "the legend hides and shows."
+        ),
+        rows if len(material.front) <= _MOST_ROWS else folded(f"All {len(material.front)} rows as a table", rows),
+        note(
+            "Size and test quality of a row are those of its file; means and standard deviations are over seeds. The "
+            "same numbers of all configurations are in frontier/frontier.csv, beside this page in MLflow."
+        ),
+    )

@@ -1,0 +1,59 @@
+"""How fast the search found its frontier: hypervolume over trials, and over seconds of training."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from analysis.anytime import Anytime, anytime
+from analysis.drawing import COLOURS
+from analysis.pareto import Front
+from analysis.report.markup import Html, note, section
+from analysis.report.material import Material
+from analysis.report.svg import chart, new_figure, style
+from analysis.scale import scale_for
+
+_AXES: tuple[tuple[Literal["trials", "train_s"], str], ...] = (
+    ("trials", "trials of each seed"),
+    ("train_s", "seconds of training, of each seed"),
+)
+
+
+def growth(material: Material) -> Html:
+    points = material.points
+    front = Front.of(points["size_bytes"], points["quality_val"], maximise=material.maximise)
+    scale = scale_for(material.quality_name, [front])
+    figure = new_figure(2.7)
+    panels = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.06})
+    lines = [anytime(points, scale, against=against) for against, _ in _AXES]
+    limits = _limits(lines[0])
+    for axes, line, (_, label) in zip(panels, lines, _AXES, strict=True):
+        cost, mean = np.append(0, line.cost), np.append(0, line.mean)
+        spread, shown = np.append(0, np.nan_to_num(line.std)), mean >= limits[0]
+        kind: dict[str, Any] = {"step": "post", "where": shown, "color": COLOURS[0], "alpha": 0.2, "linewidth": 0}
+        axes.fill_between(cost, mean - spread, mean + spread, **kind)
+        axes.step(cost, mean, where="post", color=COLOURS[0], linewidth=1.5)
+        axes.set_xlim(0, float(cost[-1]) or 1.0)
+        style(axes, x_label=label)
+    panels[0].set_ylim(*limits)
+    style(panels[0], x_label=_AXES[0][1], y_label="hypervolume")
+    band = "; the band is one standard deviation over seeds" if lines[0].num_seeds > 1 else ""
+    return section(
+        "growth",
+        "How fast it was found",
+        chart(figure, "growth", "Hypervolume over trials and over seconds of training"),
+        note(
+            "Hypervolume is the share of a box that the frontier so far covers, on validation: "
+            f"{scale.describe(material.quality_name)}, sizes by their logarithm. It grows with every better file, "
+            "and a line that has become flat says that more of the same search would find little. In the order in "
+            f"which trials started{band}; the axis does not begin at 0."
+        ),
+    )
+
+
+def _limits(line: Anytime) -> tuple[float, float]:
+    """Of the axis: from where the first eighth of the search has come to."""
+    low, high = float(line.mean[len(line.mean) // 8]), float(line.mean[-1])
+    margin = 0.15 * (high - low) + 0.01 * high or 0.01
+    return max(0.0, low - margin), high + float(np.nan_to_num(line.std[-1])) + margin

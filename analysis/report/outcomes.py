@@ -1,0 +1,101 @@
+"""How trainings ended, why some failed or were stopped, and what they took."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from analysis.report.markup import Html, element, note, paragraph, section, table
+from analysis.report.material import Material
+
+_MOST_REASONS = 12
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def outcomes(material: Material) -> Html:
+    """Counts, and reasons that differ in their numbers alone as one."""
+    trials = material.trials
+    counts = trials["outcome"].value_counts()
+    said = [f"{counts[name]:,} {words}" for name, words in _WORDS.items() if counts.get(name)]
+    parts: list[Html] = [paragraph(f"Of {len(trials):,} trainings {', '.join(said)}.")]
+    for outcome, title in (("failed", "Failed"), ("stopped", "Stopped early")):
+        rows = trials[trials["outcome"] == outcome]
+        if rows.empty:
+            continue
+        groups = grouped(rows)
+        lines = [[f"{row['num']:,}", row["reason"], row["trial_id"]] for row in groups.to_dict("records")]
+        parts += [
+            element("h3", title),
+            table(["trainings", "why", "such as"], lines[:_MOST_REASONS], numbers=(0,)),
+        ]
+        if len(lines) > _MOST_REASONS:
+            parts.append(note(f"And {len(lines) - _MOST_REASONS} more reasons, of one or a few each."))
+    if counts.get("failed"):
+        parts.append(
+            note(
+                "A configuration of which a seed failed is not on the frontier: its luckier seeds do not speak for it."
+            )
+        )
+    return section("outcomes", "What failed, and what was stopped", *parts)
+
+
+_WORDS = {"finished": "finished", "failed": "failed", "stopped": "were stopped early", "unfinished": "did not end"}
+
+
+def grouped(trials: pd.DataFrame) -> pd.DataFrame:
+    """Reasons, the most frequent first; those that differ in their numbers alone are one, shown by its first.
+
+    Args:
+        trials: ``material.TRIAL_COLUMNS``.
+
+    Returns:
+        ``num``, ``reason``, ``trial_id``: of the first.
+    """
+    alike = trials["reason"].map(lambda reason: _NUMBER.sub("0", reason))
+    found = trials.groupby(alike, sort=False).agg(
+        num=("trial_id", "size"), reason=("reason", "first"), trial_id=("trial_id", "first")
+    )
+    return found.sort_values("num", ascending=False, kind="stable", ignore_index=True)
+
+
+def costs(material: Material) -> Html:
+    """Seconds of training, by network and method."""
+    trials = material.trials
+    total_s = float(trials["train_s"].sum())
+    groups = trials[trials["train_s"] > 0].groupby(["architecture", "method"])["train_s"].agg(["size", "sum", "median"])
+    groups = groups.sort_values("sum", ascending=False, kind="stable")
+    rows = [
+        [*names, f"{row['size']:,.0f}", duration(row["sum"]), _share(row["sum"], total_s), duration(row["median"])]
+        for names, row in zip(groups.index, groups.to_dict("records"), strict=True)
+    ]
+    lost = {
+        words: float(trials.loc[trials["outcome"] == outcome, "train_s"].sum())
+        for outcome, words in (("failed", "that failed"), ("stopped", "that were stopped early"))
+    }
+    spent = [
+        f"{duration(seconds)} ({_share(seconds, total_s)}) for trainings {words}"
+        for words, seconds in lost.items()
+        if seconds
+    ]
+    more = f", of it {' and '.join(spent)}" if spent else ""
+    return section(
+        "costs",
+        "What it took",
+        paragraph(f"{duration(total_s)} of training, all trainings together{more}."),
+        table(["network", "method", "trainings", "together", "share", "median"], rows, numbers=range(2, 6)),
+        note("Seconds of training alone: loading data, writing, evaluating and waiting for a place are not in them."),
+    )
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3.5 min``, ``2.1 h``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.0%}" if whole else "-"

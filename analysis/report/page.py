@@ -1,0 +1,66 @@
+"""The page: its parts in order, in one file with everything that it needs."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+from analysis.report.choice import ratios, recommendations
+from analysis.report.curves import curves
+from analysis.report.frontier import frontier
+from analysis.report.growth import growth
+from analysis.report.layers import layers
+from analysis.report.markup import Html, element, escaped, joined
+from analysis.report.material import Material
+from analysis.report.opening import answer, heading, promise, question
+from analysis.report.origin import origin
+from analysis.report.outcomes import costs, outcomes
+from analysis.report.settings import settings
+from analysis.report.spread import spread
+
+_TEMPLATE = Path(__file__).with_name("page.html")
+
+CONTENTS = {
+    "question": "Question",
+    "promise": "What a point is",
+    "frontier": "Frontier",
+    "recommended": "Recommended",
+    "ratios": "How much smaller",
+    "layers": "Bytes by layer",
+    "curves": "Training",
+    "settings": "Settings",
+    "growth": "Search",
+    "spread": "Trust",
+    "outcomes": "Failures",
+    "costs": "Cost",
+    "origin": "Run it again",
+}
+"""Anchors of the parts, and what the list of contents calls them."""
+
+
+def page(material: Material) -> str:
+    """A complete HTML page: no other file, no network, no name of a user's that becomes markup.
+
+    The same material gives the same text.
+    """
+    links = element("nav", joined((element("a", title, href=f"#{anchor}") for anchor, title in CONTENTS.items()), " "))
+    parts: list[Html] = [
+        heading(material),
+        answer(material),
+        links,
+        question(material),
+        promise(),
+        frontier(material),
+        recommendations(material),
+        ratios(material),
+        layers(material),
+        curves(material),
+        settings(material),
+        growth(material),
+        spread(material),
+        outcomes(material),
+        costs(material),
+        origin(material),
+    ]
+    template = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(title=escaped(f"{material.task}: {material.sweep_id}"), body=joined(parts, "\n"))

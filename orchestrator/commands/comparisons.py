@@ -1,0 +1,55 @@
+"""The command that compares measured sweeps, or the methods and architectures of one: compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.frontiers import TaskOption
+from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
+from orchestrator.compare import By
+
+
+def compare(
+    sweeps: Annotated[
+        list[str],
+        typer.Argument(metavar="A [B ...]", help="Ids, names, or folders of exported results; A is the anchor."),
+    ],
+    by: Annotated[
+        By | None, typer.Option(help="Compare the methods or the architectures within A.", show_default=False)
+    ] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="With --by: what the others are measured against.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for compare.png, .svg and .html.")] = Path("compare"),
+    task: TaskOption = None,
+    tracking_uri: TrackingUri = None,
+    ui_url: UiUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Say which of several frontiers is better and by how much: bytes at equal accuracy, with an interval over seeds.
+
+    Example: `ratefront compare digits digits_long`
+
+    Within one sweep: `ratefront compare digits --by method --anchor ptq`
+    """
+    from analysis.compare import compare as measure
+    from analysis.compare_tables import comparison_dict, comparison_tables
+    from analysis.verdict import verdicts
+    from orchestrator.commands.console import open_console
+    from orchestrator.compare import sides_of, write_comparison
+
+    uri = tracking_uri_or_default(tracking_uri)
+    found = measure(sides_of(uri, sweeps, task=task, by=by, anchor=anchor))
+    if as_json:
+        typer.echo(json.dumps(comparison_dict(found), indent=1, allow_nan=False))
+        return
+    write_comparison(found, out, ui_url=ui_url)
+    console = open_console()
+    for table in comparison_tables(found):
+        console.print(table, "")
+    console.print("\n".join(verdicts(found)), highlight=False, soft_wrap=True, markup=False)
+    console.print(f"\nfigures: {out}/compare.png, .svg, .html", highlight=False, soft_wrap=True, markup=False)

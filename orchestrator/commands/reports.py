@@ -1,0 +1,35 @@
+"""The command that writes a sweep as a page: report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.frontiers import NoPublished, PublishedFile, published_files
+from orchestrator.commands.options import TrackingUri, UiUrl, tracking_uri_or_default
+
+
+def report(
+    sweep: Annotated[str, typer.Argument(help="Id or name.")],
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
+    tracking_uri: TrackingUri = None,
+    ui_url: UiUrl = None,
+    published: PublishedFile = None,
+    no_published: NoPublished = False,
+) -> None:
+    """Write a sweep as one HTML page that needs no network: the answer, figures, files to ship, how it was made.
+
+    Example: `ratefront report digits --out report.html`
+    """
+    from orchestrator.report import report_of
+    from trainers.record import write_atomically
+
+    files = published_files(published, no_published)
+    page = report_of(tracking_uri_or_default(tracking_uri), sweep, ui_url=ui_url, published=files)
+    if page is None:
+        typer.echo(f"ratefront: sweep {sweep!r} has no finished point yet: nothing to report", err=True)
+        raise typer.Exit(1)
+    write_atomically(out, page.encode())
+    typer.echo(f"{out}: {len(page.encode()) / 1e6:.1f} MB, opens in any browser, without a network")

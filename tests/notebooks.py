@@ -1,0 +1,64 @@
+"""Notebooks as their readers run them: in a copy, in a kernel of their own, offline.
+
+`python -m tests.notebooks` runs those of examples/ and keeps what they put out: read the difference before it is
+committed, the text beside it claims numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+_TIMEOUT_S = 120
+
+
+def executed(path: Path, folder: Path) -> Any:
+    """The notebook at ``path`` with what it puts out in a copy of its surroundings.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell fails.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    shutil.copytree(ROOT / "results", folder / "results")
+    place = folder / path.parent.name
+    place.mkdir()
+    notebook = nbformat.read(shutil.copy(path, place), as_version=4)
+    resources = {"metadata": {"path": str(place)}}
+    settings = {"timeout": _TIMEOUT_S, "record_timing": False, "coalesce_streams": True}
+    client = NotebookClient(notebook, resources=resources, **settings)
+    with _own_folders(folder):
+        client.execute()
+    notebook.metadata["language_info"] = {"name": "python"}  # without the version that happened to run it
+    return notebook
+
+
+@contextmanager
+def _own_folders(folder: Path) -> Iterator[None]:
+    """Nothing of a user's settings is read, nothing is written to their home."""
+    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+    own = {name: str(folder / name.lower()) for name in names}
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with mock.patch.dict(os.environ, own | {"PYTHONPATH": paths}):
+        yield
+
+
+def main() -> None:
+    import nbformat
+
+    for path in NOTEBOOKS:
+        with tempfile.TemporaryDirectory() as folder:
+            nbformat.write(executed(path, Path(folder)), path)
+
+
+if __name__ == "__main__":
+    main()
