@@ -15,6 +15,7 @@ from orchestrator.environment import processor, versions
 from orchestrator.journal import Ended, Journal, Outcome
 from orchestrator.resources import Share
 from orchestrator.storage import open_journal
+from trainers.divergence import DivergedError
 from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
@@ -175,6 +176,8 @@ def _environment(share: Share) -> dict[str, str]:
 
 OUT_OF_MEMORY = "out of memory: "
 """How the reason begins of a trial that found none."""
+DIVERGED = "diverged: "
+"""How the reason begins of a trial whose training left the finite numbers."""
 
 
 def _reason(error: BaseException) -> str:
@@ -183,4 +186,6 @@ def _reason(error: BaseException) -> str:
     # torch's own error is one of a GPU; on a CPU it raises a bare RuntimeError
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError) or "can't allocate memory" in text:
         return OUT_OF_MEMORY + text
+    if isinstance(error, DivergedError):
+        return DIVERGED + text
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

@@ -14,15 +14,12 @@ from torch import nn
 
 from trainers import checkpoint
 from trainers.config import TrialConfig
+from trainers.divergence import REMEDY, DivergedError
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase
 from trainers.seeding import derive, seed_everything
 from trainers.tasks.base import Task
 
 _MOST_REPORTS = 50
-
-
-class DivergedError(RuntimeError):
-    """The loss, a parameter or the quality became NaN or infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +104,11 @@ class Loop:
             stopped = bool(resumed and resumed["stopped"])
             while self.step < end and not stopped:
                 moment = Moment(step=self.step, phase_step=self.step - first, num_phase_steps=end - first)
-                loss_sum += self._one_step(model, phase, optimisers, moment)
+                try:
+                    loss_sum += self._one_step(model, phase, optimisers, moment)
+                except Exception as error:  # a decomposition, say, raises what it pleases where it meets NaN
+                    self._check_parameters(model, phase, cause=error)
+                    raise
                 self.step += 1
                 self.num_steps += 1
                 if self.step % self._report_every and self.step != end:
@@ -117,8 +118,9 @@ class Loop:
                 if not math.isfinite(train_loss):
                     raise DivergedError(
                         f"the training loss became {train_loss} between steps {last_report} and {self.step} "
-                        f"of {self._config.steps}"
+                        f"of {self._config.steps}, in phase {phase.name!r}: {REMEDY}"
                     )
+                self._check_parameters(model, phase)  # the loss does not tell of the last update
                 self._tell(model, phase, train_loss)
                 stopped = phase.stop(model, self._context)
                 if time.monotonic() - last_save >= self._interval_s:
@@ -126,10 +128,18 @@ class Loop:
                     last_save = time.monotonic()
                 loss_sum.zero_()
                 last_report, started = self.step, time.perf_counter()
-            for name, parameter in model.named_parameters():  # the loss does not tell of the last update
-                if not parameter.isfinite().all():
-                    raise DivergedError(f"parameter {name!r} holds NaN or infinity after the last step")
+            self._check_parameters(model, phase)  # a phase may have no step, and ``apply`` may fail
         return model
+
+    def _check_parameters(self, model: nn.Module, phase: Phase, cause: Exception | None = None) -> None:
+        """Raise where one is not finite. On a GPU this waits for it once, which not every step could afford."""
+        named = dict(model.named_parameters())
+        are_finite = torch.stack([parameter.isfinite().all() for parameter in named.values()]).tolist()
+        if not all(are_finite):
+            raise DivergedError(
+                f"parameter {list(named)[are_finite.index(False)]!r} became NaN or infinite by step {self.step} "
+                f"of {self._config.steps}, in phase {phase.name!r}: {REMEDY}"
+            ) from cause
 
     def _one_step(
         self, model: nn.Module, phase: Phase, optimisers: tuple[Optimiser, ...], moment: Moment

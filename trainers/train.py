@@ -23,9 +23,10 @@ from trainers.coding import container
 from trainers.coding.sections import check_sections
 from trainers.compressed import open_compressed
 from trainers.config import TrialConfig
+from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate
 from trainers.instantiate import find_architecture, make_method, make_task
-from trainers.loop import DivergedError, Loop, Report
+from trainers.loop import Loop, Report
 from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.pretrained import initial_values
 from trainers.record import OperatingPoint, write_atomically
@@ -175,8 +176,8 @@ def train(
     already. The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
+        DivergedError: the loss, a parameter, the quality or what a file would hold became NaN or infinite.
         ValueError: the configuration is wrong, or the method's points are; one line says how.
-        DivergedError: the loss, a parameter or the quality became NaN or infinite.
     """
     device = torch.device(device)
     trial = prepare(config, device, task)
@@ -188,38 +189,39 @@ def train(
         model = loop.run(model)
         seed_everything(config.seed, "points")
         points: dict[str, OperatingPoint] = {}
-        for point_id, sections in trial.method.points(model, context):
-            _check_point_id(point_id, points)
-            path = directory / f"{point_id}.rfz"
-            check_sections(trial.layout, sections)
-            arranged = arrange(sections, trial.groups)
-            write_atomically(path, container.write(trial.header, trial.layout, arranged))
-            opened = open_compressed(path, architecture=trial.architecture)
-            decoded = opened.network().to(device)
-            write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))
-            data = path.read_bytes()
-            points[point_id] = OperatingPoint(
-                sweep_id=sweep_id,
-                trial_id=trial_id,
-                point_id=point_id,
-                task=str(config.task),
-                architecture=str(config.architecture),
-                method=config.method.name,
-                config_hash=config.config_hash,
-                seed=config.seed,
-                num_parameters=context.num_parameters,
-                macs=trial.macs,
-                num_steps=loop.num_steps,
-                train_s=loop.train_s,
-                size_bytes=len(data),
-                uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
-                quality=_finite(evaluate(decoded, task.test, task)),
-                quality_val=_finite(evaluate(decoded, task.validation, task)),
-                quality_name=task.quality_name,
-                maximise=task.maximise,
-                sha256=hashlib.sha256(data).hexdigest(),
-                path=str(path),
-            )
+        with _told_of_divergence(config):
+            for point_id, sections in trial.method.points(model, context):
+                _check_point_id(point_id, points)
+                path = directory / f"{point_id}.rfz"
+                check_sections(trial.layout, sections)
+                arranged = arrange(sections, trial.groups)
+                write_atomically(path, container.write(trial.header, trial.layout, arranged))
+                opened = open_compressed(path, architecture=trial.architecture)
+                decoded = opened.network().to(device)
+                write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))
+                data = path.read_bytes()
+                points[point_id] = OperatingPoint(
+                    sweep_id=sweep_id,
+                    trial_id=trial_id,
+                    point_id=point_id,
+                    task=str(config.task),
+                    architecture=str(config.architecture),
+                    method=config.method.name,
+                    config_hash=config.config_hash,
+                    seed=config.seed,
+                    num_parameters=context.num_parameters,
+                    macs=trial.macs,
+                    num_steps=loop.num_steps,
+                    train_s=loop.train_s,
+                    size_bytes=len(data),
+                    uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
+                    quality=_finite(evaluate(decoded, task.test, task)),
+                    quality_val=_finite(evaluate(decoded, task.validation, task)),
+                    quality_name=task.quality_name,
+                    maximise=task.maximise,
+                    sha256=hashlib.sha256(data).hexdigest(),
+                    path=str(path),
+                )
     if not points:
         raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
     return list(points.values())
@@ -248,6 +250,15 @@ def _check_point_id(point_id: str, taken: Container[str]) -> None:
         raise ValueError(f"point id {point_id!r} is no file name: wanted letters, digits, '.', '_' and '-'")
     if point_id in taken:
         raise ValueError(f"point id {point_id!r} was yielded twice: wanted another for each operating point")
+
+
+@contextlib.contextmanager
+def _told_of_divergence(config: TrialConfig) -> Iterator[None]:
+    """What is not finite although all parameters are: steps beyond float16, integers beyond 32 bits, the quality."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"after step {config.steps}, the last: {error}; {REMEDY}") from error
 
 
 def _finite(quality: float) -> float:

@@ -34,7 +34,7 @@ def test_what_was_submitted_is_listed_shown_again_and_goes_on(tmp_path: Path) ->
 
     sent = ratefront("submit", "sent.yaml", "--to", "here", *places)
     assert sent.returncode == 1, sent.stderr  # a trial failed, as sweep would say
-    assert "failed: DivergedError" in sent.stdout
+    assert "failed: diverged" in sent.stdout
     assert "1 of 2 trials finished, 1 failed" in sent.stdout
     (job,) = json.loads(ratefront("jobs", "--json").stdout)
     assert (job["target"], job["state"], job["trouble"]) == ("here", "failed", "")

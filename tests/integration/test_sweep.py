@@ -75,7 +75,7 @@ def test_a_failed_run_carries_its_reason(runs: list) -> None:
     failed = [run for run in runs if run.info.status == "FAILED"]
     assert len(failed) == NUM_FAILED
     for run in failed:
-        assert run.data.tags["ratefront.failure"].startswith("DivergedError: the training loss became")
+        assert run.data.tags["ratefront.failure"].startswith("diverged: the training loss became")
         assert "ratefront.point" not in run.data.tags
 
 

@@ -57,7 +57,7 @@ def test_what_a_trial_raises_is_its_outcome(tmp_path: Path) -> None:
     method = {"name": "uncompressed", "learning_rate": 1e30}
     ended, _ = run(request_in(tmp_path, config={**CONFIG, "method": method, "steps": 60}))
     assert ended.outcome is Outcome.FAILED
-    assert ended.reason.startswith("DivergedError: the training loss became")
+    assert ended.reason.startswith("diverged: the training loss became")
     assert "Traceback" in ended.details
     assert Journal(tmp_path).ended("0000-epr-s0") == ended
 

@@ -16,8 +16,9 @@ from torch import nn
 from tests.trainers.networks import clusters, normed
 from tests.trainers.trials import configuration, run
 from trainers.coding.sections import Sections
+from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
-from trainers.loop import DivergedError, Progress
+from trainers.loop import Progress
 from trainers.methods.base import Context
 from trainers.methods.uncompressed import Uncompressed
 from trainers.record import OperatingPoint, from_row, to_row
@@ -221,7 +222,7 @@ def test_point_ids_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("quality", ["nan", "inf", "-inf"])
 def test_a_quality_that_is_no_number_is_a_divergence(quality: str, tmp_path: Path) -> None:
     config = configuration("uncompressed", task={"name": "tests.trainers.test_train:unmeasurable", "quality": quality})
-    with pytest.raises(DivergedError, match=f"^the decoded network's quality is {quality}$"):
+    with pytest.raises(DivergedError, match=f"^after step 6, the last: the decoded network's quality is {quality}; "):
         run(config, tmp_path)
 
 
@@ -275,3 +276,11 @@ def test_a_split_has_as_many_targets_as_inputs() -> None:
         Split(inputs=torch.zeros(2), targets=torch.zeros(3))
     with pytest.raises(ValueError, match="a split has 0 inputs"):
         Split(inputs=torch.zeros(0), targets=torch.zeros(0))
+
+
+def test_a_file_that_would_hold_infinity_is_a_divergence(tmp_path: Path) -> None:
+    """Parameters are finite; float16 is not wide enough for their steps."""
+    method = {"name": "multi_hashing", "fraction": 0.5, "learning_rate": 1e5, "scale_learning_rate": 1e6}
+    with pytest.raises(DivergedError, match="^after step 6, the last: .* finite; a lower learning rate may mend it$"):
+        run(configuration("multi_hashing", method=method), tmp_path)
+    assert not list(tmp_path.glob("*.rfz"))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainers.divergence import DivergedError
+
 _FLOATS = ("float16", "float32", "float64")
 _MOST_FACTORS = 2
 """Values of all factors, times those of the network: more would compress nothing."""
@@ -102,7 +104,8 @@ def check_sections(layout: Layout, sections: Sections) -> None:
     """Refuse what does not fit the architecture, and what is not finite.
 
     Raises:
-        ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
+        DivergedError: a section holds NaN or infinity.
+        ValueError: a section is missing, or has a wrong shape or dtype.
     """
     names = [entry.name for entry in layout]
     wanted = [name for name in names if name in sections.tensors] if sections.factors else names
@@ -127,7 +130,8 @@ def check_sections(layout: Layout, sections: Sections) -> None:
         elif values.dtype != np.dtype(entry.dtype) and (values.dtype != np.float16 or entry.dtype not in _FLOATS):
             raise ValueError(f"section {entry.name!r} has dtype {values.dtype}: wanted {entry.dtype}, or its float16")
         elif values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError(f"section {entry.name!r} holds NaN or infinity: refused")
+            raise DivergedError(f"section {entry.name!r} holds NaN or infinity: refused")
     for vector in sections.vectors:
         if vector.dtype != np.float16 or vector.ndim != 1 or not np.isfinite(vector).all():
-            raise ValueError("a vector must be one-dimensional, float16 and finite")
+            wrong = ValueError if np.isfinite(vector).all() else DivergedError
+            raise wrong("a vector must be one-dimensional, float16 and finite")

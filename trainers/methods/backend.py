@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw, Sections
+from trainers.divergence import DivergedError
 from trainers.methods.fourier import real_fourier
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -40,11 +41,11 @@ def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> In
     """Entropy-coded; ``tensor`` holds whole numbers in any dtype.
 
     Raises:
-        ValueError: a value is NaN, infinite or beyond int32.
+        DivergedError: a value is NaN, infinite or beyond int32.
     """
     values = tensor.detach().cpu().numpy()
     if not (np.isfinite(values).all() and (np.abs(values) < 2**31).all()):
-        raise ValueError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
+        raise DivergedError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
     return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector)
 
 

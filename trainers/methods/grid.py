@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
+from trainers.divergence import DivergedError
 from trainers.methods import backend
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
@@ -127,5 +128,5 @@ def _step_of(name: str, tensor: Tensor, fraction: float) -> np.float16:
     with np.errstate(over="ignore"):
         size = np.float16(fraction * unit)
     if not np.isfinite(size):
-        raise ValueError(f"cannot quantise {name!r}: its spread {unit:g} is NaN, infinite or beyond float16")
+        raise DivergedError(f"cannot quantise {name!r}: its spread {unit:g} is NaN, infinite or beyond float16")
     return size if size > 0 else np.finfo(np.float16).smallest_subnormal

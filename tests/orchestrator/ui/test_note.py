@@ -29,7 +29,7 @@ def ending(**changes: Any) -> Ending:
         "num_trials": 28,
         "num_finished": 24,
         "num_stopped": 1,
-        "failures": ["DivergedError: nan", "DivergedError: nan", "OSError: `full` | disk"],
+        "failures": ["diverged: nan", "diverged: nan", "OSError: `full` | disk"],
         "versions": {"python": "3.11.7", "version.ratefront": "0.1.0"},
         "commit": "c0ffee",
     }
@@ -49,7 +49,7 @@ def test_it_says_what_was_asked_and_what_came_of_it(text: str) -> None:
     assert "- 2000 steps, 2 seeds" in text
     assert "- search: random (num_trials 7)" in text
     assert "- 24 of 28 trials finished, 3 failed, 1 stopped early" in text
-    assert "  - 2 x `DivergedError: nan`" in text
+    assert "  - 2 x `diverged: nan`" in text
 
 
 def test_it_opens_with_the_frontier_and_links(text: str) -> None:
