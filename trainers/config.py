@@ -53,6 +53,8 @@ class TrialConfig:
     init_from: str = ""
     """Where the plain network's initial values come from: the path of a ``state_dict`` or the name of a trained network
     (``trainers/pretrained.py``); empty: drawn at random. ``pretrained.pin`` makes a path's content part of it."""
+    modifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What else acts on the training, whatever the method: settings by the name of each (``trainers/modifiers``)."""
 
     def __post_init__(self) -> None:
         checks.integer("steps", self.steps, low=1)
@@ -63,6 +65,10 @@ class TrialConfig:
             raise ValueError(
                 f"init_from is {self.init_from!r}: wanted the path of a state_dict, or a trained network's name"
             )
+        if not isinstance(self.modifiers, Mapping) or not all(
+            isinstance(name, str) and isinstance(settings, Mapping) for name, settings in self.modifiers.items()
+        ):
+            raise ValueError(f"modifiers is {self.modifiers!r}: wanted a mapping from names to settings")
         try:
             self.to_json()
         except (TypeError, ValueError) as error:
@@ -85,12 +91,16 @@ class TrialConfig:
         given: dict[str, Any] = dict(value)
         for key in ("task", "architecture", "method"):
             given[key] = Spec.from_dict(key, given[key])
+        if "modifiers" in given:
+            given["modifiers"] = modifiers_from_dict(given["modifiers"])
         return TrialConfig(**given)
 
     def to_dict(self) -> dict[str, Any]:
         specs = {key: getattr(self, key).to_dict() for key in ("task", "architecture", "method")}
         optional = {key: getattr(self, key) for key in ("precision", "init_from")}
         changed = {key: value for key, value in optional.items() if value != _DEFAULTS[key]}
+        if self.modifiers:
+            changed["modifiers"] = {name: dict(settings) for name, settings in sorted(self.modifiers.items())}
         return {**specs, "steps": self.steps, "batch_size": self.batch_size, **changed, "seed": self.seed}
 
     def to_json(self) -> str:
@@ -103,12 +113,34 @@ class TrialConfig:
         content = {key: value for key, value in self.to_dict().items() if key != "seed"}
         if self.init_from:
             content["init_from"] = values_identity(self.init_from)
+        if self.modifiers:
+            content["modifiers"] = {
+                name: {key: values_identity(item) for key, item in settings.items()}
+                for name, settings in self.modifiers.items()
+            }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def values_identity(init_from: str) -> str:
-    """What tells initial values apart: of a pinned file its digest, wherever it lies, else the name or path."""
-    return init_from.rpartition("#sha256=")[2]
+def values_identity(setting: Any) -> Any:
+    """What tells settings apart: of a pinned file its digest, wherever it lies, else the setting itself."""
+    return setting.rpartition("#sha256=")[2] if isinstance(setting, str) else setting
+
+
+def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
+    """Settings by names, ``{disout: {alpha: 2}, unit_sphere: true}``, where true is a mapping without settings.
+
+    Raises:
+        ValueError: it is anything else; one line says what.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"modifiers is {value!r}: wanted a mapping from names to settings, such as {{disout: true}}")
+    for name, settings in value.items():
+        if not isinstance(name, str) or not (settings is True or isinstance(settings, Mapping)):
+            raise ValueError(
+                f"modifiers has {name!r}: {settings!r}: wanted a name and its settings, such as disout: {{alpha: 2}}, "
+                "or true"
+            )
+    return {name: {} if settings is True else dict(settings) for name, settings in value.items()}
 
 
 _DEFAULTS = {item.name: item.default for item in fields(TrialConfig)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from trainers import checkpoint
 from trainers.config import TrialConfig
 from trainers.divergence import REMEDY, DivergedError
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase
+from trainers.modifiers.base import Modification
 from trainers.seeding import derive, seed_everything
 from trainers.tasks.base import Task
 
@@ -53,12 +55,14 @@ class Loop:
         task: Task,
         method: AbstractMethod,
         context: Context,
+        modifications: Sequence[Modification],
         report: Report,
         path: Path,
         checkpoint_interval_s: float,
         saved: Callable[[], None],
     ) -> None:
         self._config, self._task, self._method, self._context = config, task, method, context
+        self._modifications = modifications
         self._report, self._path = report, path
         self._interval_s, self._saved = checkpoint_interval_s, saved
         self._steps_per_epoch = max(1, len(task.train) // config.batch_size)
@@ -94,6 +98,8 @@ class Loop:
             first, end = boundaries[index], boundaries[index + 1]
             if resumed is not None:  # before the optimisers, whose groups may depend on values
                 model.load_state_dict(resumed["model"])
+            for modification in self._modifications:
+                modification.check(model)
             optimisers = phase.optimisers(model, end - first)
             self.step = first if resumed is None else self._restore(resumed, optimisers)
             if resumed is None and self._decisions[index] is not None:  # it may have cost much
@@ -147,8 +153,13 @@ class Loop:
         model.train()
         seed_everything(self._config.seed, "step", self.step)
         device = self._context.device.type
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._config.precision == "bfloat16"):
-            loss = phase.loss(model, self._batch(), self._context, moment)
+        with contextlib.ExitStack() as around:
+            around.enter_context(
+                torch.autocast(device, dtype=torch.bfloat16, enabled=self._config.precision == "bfloat16")
+            )
+            batch = self._batch()
+            context = self._modified(batch, around)
+            loss = phase.loss(model, batch, context, moment)
         for optimiser in optimisers:
             optimiser.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -157,7 +168,17 @@ class Loop:
             optimiser.schedule.step()
         with torch.no_grad():
             phase.after_step(model, self._context, moment)
+            for modification in self._modifications:
+                modification.after_step()
         return loss.detach()
+
+    def _modified(self, batch: Batch, around: contextlib.ExitStack) -> Context:
+        """What the loss of this batch is computed with."""
+        task_loss = self._context.loss
+        for modification in self._modifications:
+            task_loss = modification.loss(task_loss, batch[0])
+            around.enter_context(modification.around_loss())
+        return replace(self._context, loss=task_loss) if self._modifications else self._context
 
     def _batch(self) -> Batch:
         """The examples of this step: an order drawn anew each epoch, the last partial batch left out."""

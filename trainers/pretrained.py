@@ -48,21 +48,26 @@ _COUNTER = "num_batches_tracked"
 _MOST_NAMED = 3
 
 
-def pin(init_from: str) -> str:
+def pin(source: str, *, field: str = "init_from", also: Sequence[str] = ()) -> str:
     """What stands for the same values anywhere: a name as it is, a path absolute and with its content's digest.
 
     ``weights.pth`` becomes ``/home/me/weights.pth#sha256=...``, which refuses another content from then on.
 
+    Args:
+        source: the name or path.
+        field: what an error calls it.
+        also: endings of files that are welcome beside those of a ``state_dict``.
+
     Raises:
         ValueError: it is no name and no file that is there, or the file's content is not the pinned one.
     """
-    if init_from == "" or init_from in PRETRAINED:
-        return init_from
-    path, content = _read(init_from)
+    if source == "" or source in PRETRAINED:
+        return source
+    path, content = read_pinned(source, field=field, also=also)
     return f"{path}#{_digest(content)}"
 
 
-def initial_values(init_from: str, plain: nn.Module) -> dict[str, Tensor]:
+def initial_values(source: str, plain: nn.Module, *, field: str = "init_from") -> dict[str, Tensor]:
     """The values for ``plain``'s ``state_dict``, on the CPU.
 
     Complete but for counters of batches, which an older file may lack. The file may hold the ``state_dict`` itself or
@@ -70,20 +75,21 @@ def initial_values(init_from: str, plain: nn.Module) -> dict[str, Tensor]:
     lacks that prefix beside a complete network (a counter, a loss's weights) is left out.
 
     Args:
-        init_from: a registered name, a path, or what ``pin`` makes of either.
+        source: a registered name, a path, or what ``pin`` makes of either.
         plain: the architecture, on any device.
+        field: what an error calls it.
 
     Raises:
         ValueError: the file is not there, holds no ``state_dict``, one of another network, or values that are no finite
             numbers.
     """
-    if init_from in PRETRAINED:
-        path = locate(PRETRAINED[init_from])
+    if source in PRETRAINED:
+        path = locate(PRETRAINED[source])
         content = path.read_bytes()
     else:
-        path, content = _read(init_from)
+        path, content = read_pinned(source, field=field)
     wanted = plain.state_dict()
-    given = _without_prefixes(_tensors(path, content), wanted)
+    given = _without_prefixes(_tensors(path, content, field), wanted)
     missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != _COUNTER]
     unexpected = [name for name in given if name not in wanted]
     misshapen = [
@@ -94,11 +100,11 @@ def initial_values(init_from: str, plain: nn.Module) -> dict[str, Tensor]:
     kinds = (("lacks", missing), ("has unknown", unexpected), ("has of another shape", misshapen))
     if wrong := [f"{kind} {_few(names)}" for kind, names in kinds if names]:
         raise ValueError(
-            f"init_from: {path} is of another network: it {', '.join(wrong)}; wanted the {len(wanted)} tensors "
+            f"{field}: {path} is of another network: it {', '.join(wrong)}; wanted the {len(wanted)} tensors "
             "of the architecture: change its name or arguments to those of the file, or give another file"
         )
     for name, tensor in given.items():
-        _check_values(f"init_from: {path}: {name}", tensor, wanted[name])
+        _check_values(f"{field}: {path}: {name}", tensor, wanted[name])
     return dict(given)
 
 
@@ -110,25 +116,26 @@ def _check_values(name: str, tensor: Tensor, like: Tensor) -> None:
         raise ValueError(f"{name} holds NaN or infinity: wanted finite values")
 
 
-def _read(init_from: str) -> tuple[Path, bytes]:
-    """The absolute path and the content, checked where ``init_from`` is pinned."""
-    pinned = _PINNED.fullmatch(init_from)
-    path = Path(pinned["path"] if pinned else init_from).expanduser().absolute()
-    if path.suffix not in _SUFFIXES:
+def read_pinned(source: str, *, field: str, also: Sequence[str] = ()) -> tuple[Path, bytes]:
+    """The absolute path and the content, checked where ``source`` is pinned. Arguments and errors as ``pin``."""
+    pinned = _PINNED.fullmatch(source)
+    path = Path(pinned["path"] if pinned else source).expanduser().absolute()
+    suffixes = (*_SUFFIXES, *also)
+    if path.suffix not in suffixes:
         raise ValueError(
-            f"init_from is {init_from!r}: wanted a file that ends in {', '.join(_SUFFIXES)}, "
+            f"{field} is {source!r}: wanted a file that ends in {', '.join(suffixes)}, "
             f"or a trained network's name: {', '.join(PRETRAINED)}"
         )
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(
-            f"init_from: cannot read {path} ({error.strerror}): wanted a file of trained values; "
+            f"{field}: cannot read {path} ({error.strerror}): wanted a file of trained values; "
             "a relative path begins at the working directory"
         ) from error
     if pinned and pinned["digest"] != (found := _digest(content)):
         raise ValueError(
-            f"init_from: {path} has changed: its content is {found}, wanted {pinned['digest']}: "
+            f"{field}: {path} has changed: its content is {found}, wanted {pinned['digest']}: "
             "restore it, or give the path alone to take what it holds now"
         )
     return path, content
@@ -138,7 +145,7 @@ def _digest(content: bytes) -> str:
     return f"sha256={hashlib.sha256(content).hexdigest()}"
 
 
-def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
+def _tensors(path: Path, content: bytes, field: str) -> Mapping[str, Tensor]:
     """Of the file's ``state_dict``. No code in the file is run."""
     found: Any
     try:
@@ -150,7 +157,7 @@ def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
                 found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a file may hold anything
         raise ValueError(
-            f"init_from: {path} cannot be loaded ({type(error).__name__}: {one_line(error)[:200]}): "
+            f"{field}: {path} cannot be loaded ({type(error).__name__}: {one_line(error)[:200]}): "
             "wanted a state_dict, from torch.save(model.state_dict(), path) or as safetensors"
         ) from error
     for _ in range(_MOST_NESTED):  # not for ever: a pickle may hold itself
@@ -158,7 +165,7 @@ def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
         found = found[keys[0]] if keys else found
     if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         held = f"entries {_few([str(key) for key in found])}" if isinstance(found, Mapping) else type(found).__name__
-        raise ValueError(f"init_from: {path} holds {held}: wanted a state_dict, alone or under {_NESTED_IN}")
+        raise ValueError(f"{field}: {path} holds {held}: wanted a state_dict, alone or under {_NESTED_IN}")
     return {str(name): tensor for name, tensor in found.items()}
 
 

@@ -28,6 +28,8 @@ from trainers.evaluate import evaluate
 from trainers.instantiate import find_architecture, make_method, make_task
 from trainers.loop import Loop, Report
 from trainers.methods.base import AbstractMethod, Batch, Context
+from trainers.modifiers import make_modifiers
+from trainers.modifiers.base import AbstractModifier
 from trainers.pretrained import initial_values
 from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
@@ -78,6 +80,7 @@ class Prepared:
     task: Task
     """Its splits are on the device where they fit."""
     method: AbstractMethod
+    modifiers: tuple[AbstractModifier, ...]
     architecture: Architecture
     header: container.Header
     layout: container.Layout
@@ -94,7 +97,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
     """
-    method = make_method(config.method)
+    method, modifiers = make_method(config.method), make_modifiers(config.modifiers)
     task = task or make_task(config.task)
     architecture, arguments = find_architecture(config.architecture, task)
     plain = build_on_meta(config.architecture.name, architecture, arguments)
@@ -133,6 +136,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     return Prepared(
         task=task,
         method=method,
+        modifiers=modifiers,
         architecture=architecture,
         header=header,
         layout=layout,
@@ -183,9 +187,10 @@ def train(
     trial = prepare(config, device, task)
     task, context = trial.task, trial.context
     with _deterministic(device):
+        modifications = [one.attach(trial.model, context, task, config.architecture) for one in trial.modifiers]
         model = trial.method.attach(trial.model, context)
         path = _checkpoint_path(directory)
-        loop = Loop(config, task, trial.method, context, report, path, checkpoint_interval_s, saved)
+        loop = Loop(config, task, trial.method, context, modifications, report, path, checkpoint_interval_s, saved)
         model = loop.run(model)
         seed_everything(config.seed, "points")
         points: dict[str, OperatingPoint] = {}

@@ -274,7 +274,7 @@ def test_numbers_for_the_rows_of_a_block_stay_together() -> None:
         Use(name="weight", axis=0, block=2, role=Role.WEIGHT),
         Use(name="reader", axis=1, block=1, role=Role.READER),
     )
-    group = UnitGroup(num_units=2, uses=uses, keeps_zero=True, rectified=False, gated=False)
+    group = UnitGroup(num_units=2, uses=uses, keeps_zero=True, rectified=False, gated=False, homogeneous=True)
     weight = np.array([[0, 1], [0, 0], [2, 3], [4, 5]], np.int32)
     given = Sections(
         tensors={

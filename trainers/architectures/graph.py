@@ -50,6 +50,10 @@ _KEEP_ZERO = (
     *(nn.LeakyReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.ELU, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout2d),
     *(F.leaky_relu, F.relu6, F.gelu, F.silu, torch.tanh, "tanh", F.elu, F.hardswish, F.dropout, "contiguous"),
 )
+_HOMOGENEOUS = (
+    *_RECTIFIERS,
+    *(nn.LeakyReLU, nn.Identity, nn.Dropout, nn.Dropout2d, F.leaky_relu, F.dropout, "contiguous"),
+)
 _POOLINGS = (
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
     *(F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
@@ -80,6 +84,7 @@ class _Units:
     uses: list[Use]
     pinned: bool = False
     keeps_zero: bool = True
+    homogeneous: bool = True
     num_layers: int = 0
     num_rectified: int = 0
     num_gated: int = 0
@@ -122,6 +127,7 @@ class _Tracer:
                 keeps_zero=units.keeps_zero,
                 rectified=units.num_layers == units.num_rectified == 1 and not units.rescaled,
                 gated=units.num_layers == units.num_gated and not units.rescaled,
+                homogeneous=units.homogeneous,
             )
             for units in roots
             if all(use.name in self._stored for use in units.uses)
@@ -216,10 +222,11 @@ class _Tracer:
         if kind in _POOLINGS and len(shape) == 4:  # of three axes the first would be taken for channels
             return _Value(units, value.block)
         if kind in _KEEP_ZERO:
+            units.homogeneous &= kind in _HOMOGENEOUS
             units.num_rectified += value.fresh and kind in _RECTIFIERS and _is_read_once(node.all_input_nodes[0])
             return _Value(units, value.block)
         if kind in _OTHER_ELEMENTWISE:
-            units.keeps_zero = False
+            units.keeps_zero = units.homogeneous = False
             return _Value(units, value.block)
         return None
 
@@ -231,6 +238,7 @@ class _Tracer:
             one.uses += other.uses
             one.pinned |= other.pinned
             one.keeps_zero &= other.keeps_zero
+            one.homogeneous &= other.homogeneous
             one.num_layers += other.num_layers
             one.num_rectified += other.num_rectified
             one.num_gated += other.num_gated

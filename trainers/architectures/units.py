@@ -40,3 +40,5 @@ class UnitGroup:
     """Whether all that is computed, and scaled and shifted at most once, passes a ReLU before anything else."""
     gated: bool
     """Whether each layer that computes the units is read by a norm alone, so that scale and shift decide alone."""
+    homogeneous: bool
+    """Whether between layers and norms a unit that is computed a > 0 times as large is read a times as large."""

@@ -1,0 +1,38 @@
+"""The modifiers that a training configuration can name, which go with every method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainers.lookup import check_complete, find
+from trainers.modifiers.base import AbstractModifier
+from trainers.modifiers.disout import Disout
+from trainers.modifiers.distillation import Distillation
+from trainers.modifiers.unit_sphere import UnitSphere
+
+MODIFIERS: dict[str, type[AbstractModifier]] = {
+    "disout": Disout,
+    "distillation": Distillation,
+    "unit_sphere": UnitSphere,
+}
+
+
+def make_modifiers(given: Mapping[str, Mapping[str, Any]]) -> tuple[AbstractModifier, ...]:
+    """Each with its settings, in the order of ``MODIFIERS``, whatever the order in a file.
+
+    Args:
+        given: the settings of each by its name, as ``TrialConfig.modifiers`` has them.
+
+    Raises:
+        ValueError: a name, a field or a value is wrong; one line says which.
+    """
+    made: dict[str, AbstractModifier] = {}
+    for name, settings in given.items():
+        kind = find("modifier", name, MODIFIERS)
+        check_complete("modifier", name, kind, settings)
+        try:
+            made[name] = kind(**settings)
+        except ValueError as error:
+            raise ValueError(f"modifier {name!r}: {error}") from error
+    return tuple(made[name] for name in MODIFIERS if name in made)

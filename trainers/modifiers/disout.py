@@ -1,0 +1,126 @@
+"""Disout: while a network is trained, parts of its feature maps are distorted rather than dropped."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainers import checks
+from trainers.config import Spec
+from trainers.methods.base import Context
+from trainers.modifiers.base import AbstractModifier, Modification
+from trainers.tasks.base import Task
+
+_READERS = (nn.Linear, nn.Conv2d)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disout(AbstractModifier):
+    """What each layer but the first reads, a feature map f, is while training
+
+        ((1 - m) f + m e) / mean(1 - m),   e = alpha * s * sigma * noise
+
+    where m is 1 with ``probability`` (dropout has e = 0 there), sigma the standard deviation of f, s of each channel
+    the largest magnitude with which the layer weighs it, averaged over the kernel, and noise standard normal. Of an
+    image, m is 1 in squares of ``block`` places (DropBlock). Measurements and files know nothing of it.
+
+    The paper derives which distortion lowers a bound on the generalisation gap; the random one here is what its authors
+    train with.
+
+    References:
+        Tang, Wang, Xu, Xu, Xu, Xu 2020, "Beyond Dropout: Feature Map Distortion to Regularize Deep Neural Networks",
+        AAAI, arXiv 2002.11022.
+        Ghiasi, Lin, Le 2018, "DropBlock", arXiv 1810.12890, equation 1.
+    """
+
+    probability: float = 0.1
+    """Share of a feature map that is distorted."""
+    alpha: float = 1.0
+    """How strongly; 0 is dropout."""
+    block: int = 6
+    """Side of the squares, at most that of the feature map."""
+
+    def __post_init__(self) -> None:
+        checks.number("probability", self.probability, low=0, high=0.9)
+        checks.number("alpha", self.alpha, low=0)
+        checks.integer("block", self.block, low=1)
+
+    def check(self, plain: nn.Module, task: Task, architecture: Spec) -> None:
+        self._layers(plain, task)
+
+    def attach(self, model: nn.Module, context: Context, task: Task, architecture: Spec) -> Modification:
+        layers = [model.get_submodule(name) for name in self._layers(context.plain, task)]
+
+        @contextlib.contextmanager
+        def distorting() -> Iterator[None]:
+            handles = [layer.register_forward_pre_hook(self._before) for layer in layers]
+            try:
+                yield
+            finally:
+                for handle in handles:
+                    handle.remove()
+
+        def check(model: nn.Module) -> None:
+            found = set(model.modules())
+            if not found.issuperset(layers):
+                raise ValueError("disout: the method has replaced layers of the network, so their inputs are unknown")
+
+        return Modification(around_loss=distorting, check=check)
+
+    def distorted(self, features: Tensor, weight: Tensor, groups: int) -> Tensor:
+        """``features``, (batch, channels, height, width) or (..., channels), as a layer of ``weight`` reads them."""
+        is_image = weight.ndim == 4
+        with torch.no_grad():
+            spread = self.alpha * features.float().std(correction=0)
+            noise = torch.randn_like(features)
+            m = self._squares(features) if is_image else (torch.rand_like(features) < self.probability).to(noise.dtype)
+            # (groups * channels of a group,): the first axis of a weight is of outputs, group after group
+            weighed = weight.detach().abs().reshape(groups, -1, *weight.shape[1:]).amax(dim=1).flatten(0, 1)
+            s = weighed.mean(dim=(1, 2))[:, None, None] if is_image else weighed
+            e = s.to(noise.dtype) * spread.to(noise.dtype) * noise
+            share_kept = (1 - m).mean().clamp(min=1 / m.numel())
+        return ((1 - m) * features + m * e) / share_kept
+
+    def _squares(self, features: Tensor) -> Tensor:
+        """(batch, channels, height, width), ones in squares; their corners are drawn, then each corner is a square."""
+        height, width = features.shape[2:]
+        block = min(self.block, height, width)
+        rows, columns = height - block + 1, width - block + 1
+        rate = self.probability / block**2 * (height * width) / (rows * columns)
+        corners = torch.rand(*features.shape[:2], rows, columns, device=features.device) < rate
+        padded = F.pad(corners.to(features.dtype), [block - 1] * 4)
+        squares: Tensor = F.max_pool2d(padded, block, stride=1)
+        return squares
+
+    def _before(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        # the weight of this step, of which some methods make another each time
+        return (self.distorted(inputs[0], layer.weight, getattr(layer, "groups", 1)), *inputs[1:])  # type: ignore[arg-type]
+
+    def _layers(self, plain: nn.Module, task: Task) -> list[str]:
+        """Those that read feature maps: all but the first that is called, which reads the input."""
+        called: dict[str, None] = {}
+        handles = [
+            module.register_forward_pre_hook(lambda module, inputs, name=name: called.setdefault(name))
+            for name, module in plain.named_modules()
+            if isinstance(module, _READERS)
+        ]
+        was_training = plain.training
+        try:
+            with torch.no_grad():
+                plain.eval()(torch.empty(1, *task.input_shape, device="meta", dtype=task.train.inputs.dtype))
+        finally:
+            plain.train(was_training)
+            for handle in handles:
+                handle.remove()
+        if len(called) < 2:
+            raise ValueError(
+                "disout distorts what fully connected and convolution layers read of others: "
+                f"wanted two of them at least, and this network has {len(called)}"
+            )
+        return list(called)[1:]

@@ -1,0 +1,136 @@
+"""Knowledge distillation: a network is trained towards the class probabilities of one that is trained already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainers import checks
+from trainers.architectures.base import build, build_on_meta
+from trainers.coding import container
+from trainers.compressed import open_compressed
+from trainers.config import Spec
+from trainers.instantiate import find_architecture
+from trainers.methods.base import Context
+from trainers.modifiers.base import AbstractModifier, Loss, Modification
+from trainers.pretrained import PRETRAINED, initial_values, read_pinned
+from trainers.tasks.base import Task
+
+_COMPRESSED = ".rfz"
+_NUM_SHOWN = 2
+"""Examples that a teacher is tried on before the training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation(AbstractModifier):
+    """The task's loss becomes, with p(z) = softmax(z / T), student's outputs z and teacher's outputs v,
+
+        (1 - weight) task loss + weight T^2 KL(p(v) || p(z))
+
+    T^2 keeps the gradients of the second part, which shrink as 1 / T^2, as large as those of the first. The teacher is
+    in evaluation mode, has no gradients, and sees the inputs that the student sees, shifted and flipped as they are.
+
+    References:
+        Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, section 2.
+    """
+
+    teacher: str
+    """The path of a ``.rfz`` file, which names its architecture; the path of a ``state_dict``; or a trained network's
+    name (``trainers/pretrained.py``)."""
+    architecture: Any = ""
+    """Of a teacher that is no ``.rfz`` file: a name, or a mapping with a name and arguments; empty: the student's."""
+    weight: float = 0.5
+    temperature: float = 4.0
+
+    sources: ClassVar[tuple[str, ...]] = ("teacher",)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.teacher, str) or not self.teacher:
+            raise ValueError(
+                f"teacher is {self.teacher!r}: wanted the path of a .rfz file or of a state_dict, or a trained "
+                f"network's name: {', '.join(PRETRAINED)}"
+            )
+        if self.architecture != "":
+            Spec.from_dict("architecture", self.architecture)
+        checks.number("weight", self.weight, low=0, high=1)
+        checks.number("temperature", self.temperature, low=0, above=True)
+
+    def check(self, plain: nn.Module, task: Task, architecture: Spec) -> None:
+        self._load(task, architecture, torch.device("cpu"))
+
+    def attach(self, model: nn.Module, context: Context, task: Task, architecture: Spec) -> Modification:
+        teacher = self._load(task, architecture, context.device)
+
+        def modified(loss: Loss, inputs: Tensor) -> Loss:
+            with torch.no_grad():
+                taught = teacher(inputs)
+
+            def distilled(outputs: Tensor, targets: Tensor) -> Tensor:
+                return (1 - self.weight) * loss(outputs, targets) + self.weight * self.divergence(outputs, taught)
+
+            return distilled
+
+        return Modification(loss=modified)
+
+    def divergence(self, outputs: Tensor, taught: Tensor) -> Tensor:
+        """T^2 KL(p(taught) || p(outputs)) in nats, mean over the batch; both are (batch, classes), before softmax."""
+        student, teacher = (
+            F.log_softmax(values.float() / self.temperature, dim=1) for values in (outputs, taught)
+        )  # float: an activation may be bfloat16
+        return self.temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+    def _load(self, task: Task, architecture: Spec, device: torch.device) -> nn.Module:
+        targets = task.train.targets
+        if targets.ndim != 1 or targets.is_floating_point() or targets.is_complex():
+            raise ValueError(
+                f"distillation compares the probabilities of classes, and this task's targets are {targets.dtype} of "
+                f"shape {tuple(targets.shape)}: wanted a classifier's, whole numbers of shape (examples,)"
+            )
+        teacher = self._network(task, architecture).to(device).eval().requires_grad_(False)
+        wanted = (min(_NUM_SHOWN, len(task.train)), task.num_outputs)
+        try:
+            with torch.no_grad():
+                found = teacher(task.train.inputs[:_NUM_SHOWN].to(device, copy=True))
+        except RuntimeError as error:
+            raise ValueError(
+                f"distillation: teacher {self.teacher} does not take the task's inputs of shape {task.input_shape}: "
+                "wanted a network that was trained on this task"
+            ) from error
+        if tuple(found.shape) != wanted or not found.isfinite().all():
+            raise ValueError(
+                f"distillation: teacher {self.teacher} gives outputs of shape {tuple(found.shape)} for inputs of shape "
+                f"{tuple(task.train.inputs[:_NUM_SHOWN].shape)}: wanted finite ones of shape {wanted}, from a network "
+                "that was trained on this task"
+            )
+        return teacher
+
+    def _network(self, task: Task, student: Spec) -> nn.Module:
+        spec = student if self.architecture == "" else Spec.from_dict("architecture", self.architecture)
+        if self.teacher not in PRETRAINED:
+            path, content = read_pinned(self.teacher, field="teacher", also=(_COMPRESSED,))
+            if path.suffix == _COMPRESSED:
+                return self._decoded(path, content, spec, task)
+        function, arguments = find_architecture(spec, task)
+        plain = build_on_meta(spec.name, function, arguments)
+        values = initial_values(self.teacher, plain, field="teacher")
+        with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
+            network = build(spec.name, function, arguments)
+        network.load_state_dict(values, strict=False)  # checked; counters may be missing
+        return network
+
+    def _decoded(self, path: Path, content: bytes, spec: Spec, task: Task) -> nn.Module:
+        """Of a ``.rfz`` file, which says its architecture: somebody's own code only where the user names it as well."""
+        named = container.read_header(content).architecture
+        if self.architecture != "" and named != spec.name:
+            raise ValueError(
+                f"distillation: teacher {path} is of architecture {named!r}, not {spec.name!r}: "
+                "leave architecture away, a .rfz file has its own"
+            )
+        return open_compressed(
+            path, architecture=find_architecture(spec, task)[0] if named == spec.name else None
+        ).network()

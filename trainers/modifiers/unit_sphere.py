@@ -1,0 +1,94 @@
+"""The unit sphere as parameter space: of each hidden unit the weights of its inputs have norm 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from trainers.architectures.graph import unit_groups
+from trainers.architectures.units import Role, UnitGroup
+from trainers.config import Spec
+from trainers.methods.base import Context
+from trainers.modifiers.base import AbstractModifier, Modification
+from trainers.tasks.base import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitSphere(AbstractModifier):
+    """After each step a hidden unit's weights w and its bias b are divided by ||w||, what reads it is multiplied by it.
+
+    Where the network is positively homogeneous between (ReLU, pooling; f(a x) = a f(x) for a > 0) this changes nothing
+    of what it computes: every such network is one of unit weights, with one degree of freedom less for each unit. So a
+    step of the optimiser is not undone, as it were if w were projected alone. The paper also bounds thresholds, which
+    is left out: it needs a bound of the inputs, and biases are few.
+
+    Units whose layer a norm follows, or that several layers add to, are left as they are.
+
+    References:
+        Qin, Zhou, Xiu 2018, "Reducing Parameter Space for Neural Network Training", arXiv 1805.08340.
+    """
+
+    def check(self, plain: nn.Module, task: Task, architecture: Spec) -> None:
+        self._groups(plain, task)
+
+    def attach(self, model: nn.Module, context: Context, task: Task, architecture: Spec) -> Modification:
+        groups = self._groups(context.plain, task)
+        names = {use.name for group in groups for use in group.uses}
+
+        @torch.no_grad()
+        def project() -> None:
+            parameters = dict(model.named_parameters())
+            for group in groups:  # in the order of layers: a reader is projected after it was multiplied
+                project_group(group, parameters)
+
+        def check(trained: nn.Module) -> None:
+            there, own = set(map(id, trained.parameters())), dict(model.named_parameters())
+            lost = sorted(name for name in names if name not in own or id(own[name]) not in there)
+            if lost:
+                raise ValueError(
+                    f"unit_sphere: the method trains something else in place of {', '.join(lost)}: wanted one that "
+                    "trains the weights themselves, such as ptq, ecq, qat, magnitude, espn or uncompressed"
+                )
+
+        project()
+        return Modification(after_step=project, check=check)
+
+    def _groups(self, plain: nn.Module, task: Task) -> list[UnitGroup]:
+        """Of units that one layer computes and that only layers read, with nothing between that is not homogeneous."""
+        groups = [
+            group
+            for group in unit_groups(plain, task.input_shape, task.train.inputs.dtype)
+            if group.homogeneous
+            and {use.role for use in group.uses} <= {Role.WEIGHT, Role.BIAS, Role.READER}
+            and sum(use.role is Role.WEIGHT for use in group.uses) == 1
+        ]
+        if not groups:
+            raise ValueError(
+                "unit_sphere: this network has no hidden units whose scale another layer could carry: wanted layers "
+                "with nothing but ReLU and pooling between them, and no norms (such as mlp, cnn, lenet5)"
+            )
+        return groups
+
+
+def project_group(group: UnitGroup, parameters: Mapping[str, Tensor]) -> None:
+    """Norm 1 for the weights of each unit, in place; a unit without any weights stays without.
+
+    Args:
+        group: of units that one layer computes.
+        parameters: by the names of the plain network.
+    """
+    (weight_OI,) = (parameters[use.name].flatten(1) for use in group.uses if use.role is Role.WEIGHT)
+    norms_O = weight_OI.norm(dim=1)
+    norms_O = torch.where(norms_O > 0, norms_O, 1.0)
+    for use in group.uses:
+        tensor = parameters[use.name]
+        shape = [1] * tensor.ndim
+        shape[use.axis] = -1
+        factors = norms_O.repeat_interleave(use.block).view(shape)
+        if use.role is Role.READER:
+            tensor.mul_(factors)
+        else:
+            tensor.div_(factors)
