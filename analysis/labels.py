@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SCHEDULE = ("steps", "batch_size")
+_SETTINGS = ("method.", "modifiers.")
 
 
 def config_text(params: Mapping[str, str]) -> str:
     """Every setting of the method, then the schedule: ``bits=4 learning_rate=0.005 steps=2000 batch_size=64``.
 
+    Settings of modifiers are among those of the method, and begin with the modifier's name: ``disout.alpha=5``.
+
     Args:
         params: as MLflow has them: ``method.<field>``, ``steps``, ``batch_size``.
     """
-    keys = [*sorted(key for key in params if key.startswith("method.")), *(key for key in _SCHEDULE if key in params)]
-    return " ".join(f"{key.removeprefix('method.')}={params[key]}" for key in keys)
+    keys = [*settings_of(params), *(key for key in _SCHEDULE if key in params)]
+    return " ".join(f"{setting_name(key)}={params[key]}" for key in keys)
+
+
+def settings_of(params: Iterable[str]) -> list[str]:
+    """The parameters that are settings of a method, and then of modifiers."""
+    return [key for prefix in _SETTINGS for key in sorted(params) if key.startswith(prefix)]
+
+
+def setting_name(key: str) -> str:
+    """``method.lam`` as ``lam``, ``modifiers.disout.alpha`` as ``disout.alpha``."""
+    for prefix in _SETTINGS:
+        key = key.removeprefix(prefix)
+    return key
 
 
 def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]:
@@ -62,7 +77,7 @@ def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[st
     labels = []
     for row, given in zip(rows, params, strict=True):
         texts = shown[row["task"], row["method"]]
-        words = [f"{key.removeprefix('method.')}={text[given[key]]}" for key, text in texts.items() if key in given]
+        words = [f"{setting_name(key)}={text[given[key]]}" for key, text in texts.items() if key in given]
         if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1:
             words.append(f"point={row['point_id']}")
         labels.append(" ".join(words))
@@ -83,7 +98,7 @@ def _told_apart(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> lis
 
 def _differing(group: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """The parameters that differ within ``group``, and for each of their values its text."""
-    settings = sorted({key for given in group for key in given if key.startswith("method.")})
+    settings = settings_of({key for given in group for key in given})
     values = {key: {given.get(key) for given in group} for key in (*settings, *_SCHEDULE)}
     return {
         key: _short([value for value in found if value is not None]) for key, found in values.items() if len(found) > 1

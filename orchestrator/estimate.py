@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.budget import Budget
 from orchestrator.resources import Share
-from orchestrator.space import identity
+from orchestrator.space import identity, without_numbers
 from orchestrator.sweep import Sweep, Trial
 from trainers.config import Spec, TrialConfig
 
@@ -175,7 +175,7 @@ def _places(share: Share, machine: Mapping[str, float]) -> int:
 
 
 def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
-    """Trials that cost alike: by everything but numbers of the method, the number of steps and the seed."""
+    """Trials that cost alike: by everything but numbers of method and modifiers, the number of steps and the seed."""
     values: dict[str, dict[str, set[str]]] = {}  # by method and argument, of those that are no numbers
     for method in (trial.config.method for trial in trials):
         for key, item in method.arguments.items():
@@ -184,6 +184,8 @@ def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
     kinds: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
         rest = {key: item for key, item in trial.config.to_dict().items() if key not in ("method", "steps", "seed")}
+        if "modifiers" in rest:
+            rest["modifiers"] = without_numbers(rest["modifiers"])
         method = trial.config.method
         varied = [key for key, found in values.get(method.name, {}).items() if len(found) > 1]
         chosen = Spec(name=method.name, arguments={key: method.arguments[key] for key in varied})

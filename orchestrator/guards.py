@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.journal import Journal
-from orchestrator.space import identity
+from orchestrator.space import identity, without_numbers
 from orchestrator.sweep import SweepError, Trial
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked
 
 
 def check_here(trials: list[Trial]) -> dict[str, Task]:
-    """Find missing data, networks that cannot be built and values that do not fit once, here, before every trial fails.
+    """Find missing data, networks that cannot be built, values and modifiers that do not fit once, here.
+
+    Else every trial would fail.
 
     Returns:
         The tasks, by the ``identity`` of their specs.
@@ -79,6 +81,7 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
     """
     from trainers.architectures.base import build_on_meta
     from trainers.instantiate import find_architecture, make_task
+    from trainers.modifiers import make_modifiers
     from trainers.pretrained import initial_values
 
     tasks: dict[str, Task] = {}
@@ -91,4 +94,9 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             plain = build_on_meta(spec.name, architecture, arguments)
             if trials[0].config.init_from:  # one for the whole sweep
                 initial_values(trials[0].config.init_from, plain)
+            of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
+            # numbers of modifiers were checked: what fits with one of them fits with all
+            for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
+                for modifier in make_modifiers(config.modifiers):
+                    modifier.check(plain, task, spec)
     return tasks

@@ -29,6 +29,8 @@ def params_of(config: Mapping[str, Any]) -> dict[str, str]:
         # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes
         params[kind] = spec.name if kind == "method" else str(spec)
         params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
+    for name, settings in config.get("modifiers", {}).items():
+        params |= {f"modifiers.{name}.{key}": value for key, value in settings.items()} or {f"modifiers.{name}": True}
     as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
     return {key: text[:_MAX_PARAM_LENGTH] for key, text in as_text.items()}
 

@@ -27,8 +27,9 @@ def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[
     """A copy of ``document``, changed by ``key=value`` in order; values are YAML.
 
     ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
-    that has it, ``method.epr.lam=0.5`` of those named ``epr``; likewise task and architecture. ``search.num_trials=5``
-    and ``resources.gpu=1`` set one entry of a section; so do scheduler and budget.
+    that has it, ``method.epr.lam=0.5`` of those named ``epr``; likewise task and architecture.
+    ``modifiers.disout=true`` adds a modifier and ``modifiers.disout.alpha=5`` sets its field.
+    ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler and budget.
 
     Raises:
         SweepError: an override is malformed, or addresses nothing.
@@ -55,6 +56,8 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
         document[path] = value
     elif section in _SPECS:
         _set_argument(document, section, rest, value)
+    elif section == "modifiers":
+        _set_modifier(document, rest, value)
     elif section in ("search", "scheduler"):
         given = Spec.from_dict(section, document.get(section) or getattr(Sweep.from_dict(document), section))
         document[section] = {**given.to_dict(), rest: value}
@@ -64,8 +67,22 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
             raise SweepError(f"{section} is {given!r}: wanted a mapping, such as {MAPPINGS[section]}")
         document[section] = {**given, rest: value}
     else:
-        valid = (*_SPECS, "search", "scheduler", *MAPPINGS)
+        valid = (*_SPECS, "modifiers", "search", "scheduler", *MAPPINGS)
         raise SweepError(f"unknown field {path!r}{nearest(path, [f'{name}.{rest}' for name in valid])}")
+
+
+def _set_modifier(document: dict[str, Any], rest: str, value: Any) -> None:
+    """``rest`` is a modifier's name, or a name and one of its fields; of alternatives all have it then."""
+    given = document.get("modifiers", {})
+    name, dot, field = rest.partition(".")
+    changed: list[Any] = []
+    for one in given if isinstance(given, list) else [given]:
+        if not isinstance(one, Mapping):
+            raise SweepError(f"modifiers is {given!r}: wanted a mapping from names to settings, or a list of such")
+        there = one.get(name, {})
+        settings = {**(there if isinstance(there, Mapping) else {}), field: value} if dot else value
+        changed.append({**one, name: settings})
+    document["modifiers"] = changed if isinstance(given, list) else changed[0]
 
 
 def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any) -> None:

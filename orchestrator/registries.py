@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.domains import Choice, Real
-from orchestrator.space import SpecSpace
+from orchestrator.space import LISTS_ARE_CHOICES, SpecSpace
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 
 _FROM_TASK = frozenset({"input_shape", "num_outputs"})
@@ -19,7 +19,7 @@ _FROM_TASK = frozenset({"input_shape", "num_outputs"})
 
 
 def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
-    """Of ``task``, ``architecture`` or ``method``."""
+    """Of ``task``, ``architecture``, ``method`` or ``modifier``."""
     if kind == "task":
         from trainers.tasks import TASKS
 
@@ -28,6 +28,10 @@ def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
         from trainers.architectures import ARCHITECTURES
 
         return ARCHITECTURES
+    if kind == "modifier":
+        from trainers.modifiers import MODIFIERS
+
+        return MODIFIERS
     from trainers.methods import METHODS
 
     return METHODS
@@ -39,7 +43,7 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
     Raises:
         ValueError: there is no such object.
     """
-    if kind == "method":  # a file names the method that decodes it, so methods are registered
+    if kind in ("method", "modifier"):  # a file names the method that decodes it, so methods are registered
         return find(kind, name, registry(kind))
     if kind == "architecture" and is_timm(name):
         from trainers.architectures import lookup_architecture
@@ -67,11 +71,14 @@ def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
     for name, parameter in parameters.items():
         if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
             default = _plain(parameter.default)
-            # a method's list, such as a grid of steps, would be read back as choices
-            is_list = kind == "method" and isinstance(default, list)
+            # a list, such as a method's grid of steps, would be read back as choices
+            is_list = kind in LISTS_ARE_CHOICES and isinstance(default, list)
             arguments.setdefault(name, Choice([default]) if is_list else default)
     floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float")}
     arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
+    if kind == "modifier":
+        for name in getattr(function, "sources", ()):
+            arguments[name] = _pinned(name, arguments[name])
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 
 
@@ -83,6 +90,15 @@ def sources(names: Iterable[str]) -> dict[str, str]:
         if path is not None:
             files[name.partition(":")[0]] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return files
+
+
+def _pinned(name: str, value: Any) -> Any:
+    """A file by its absolute path and the digest of its content, which workers find and check."""
+    from trainers.pretrained import pin  # loads torch
+
+    if isinstance(value, Choice):
+        return Choice([_pinned(name, item) for item in value.values])
+    return pin(value, field=name, also=(".rfz",)) if isinstance(value, str) else value
 
 
 def _is_plain(value: Any) -> bool:

@@ -207,10 +207,10 @@ def plan(sweep: Sweep) -> list[Trial]:
 
 
 def _ends(sweep: Sweep) -> Iterator[Configuration]:
-    """What an adaptive search may propose at the ends of its ranges, some for each architecture and method."""
+    """What an adaptive search may propose at its ranges' ends, some for each architecture, method and modifiers."""
     space = sweep.space
-    for architecture, method in itertools.product(space.architectures, space.methods):
-        branch = dataclasses.replace(space, architectures=(architecture,), methods=(method,))
+    for architecture, method, modifiers in itertools.product(space.architectures, space.methods, space.modifiers):
+        branch = dataclasses.replace(space, architectures=(architecture,), methods=(method,), modifiers=(modifiers,))
         yield from itertools.islice(branch.grid(2), _MOST_CHECKED)
 
 

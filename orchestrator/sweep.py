@@ -24,7 +24,15 @@ from orchestrator.schedulers import SCHEDULERS
 from orchestrator.schedulers.base import AbstractScheduler
 from orchestrator.searchers import SEARCHERS
 from orchestrator.searchers.base import AbstractSearcher
-from orchestrator.space import Configuration, Space, SpecSpace, parse_count, parse_specs, setting_to_dict
+from orchestrator.space import (
+    Configuration,
+    Space,
+    SpecSpace,
+    parse_count,
+    parse_modifiers,
+    parse_specs,
+    setting_to_dict,
+)
 from trainers.config import Spec, TrialConfig, values_identity
 from trainers.lookup import check_complete, find, nearest
 
@@ -64,6 +72,10 @@ def _init_from(value: Any) -> str:
     return pin(value)
 
 
+def _modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
+    return tuple(tuple(registries.resolved("modifier", spec) for spec in one) for one in parse_modifiers(value))
+
+
 def _search(value: Any, info: ValidationInfo) -> dict[str, Any]:
     return _complete("search", _default_search(info.data) if value is None else value, SEARCHERS)
 
@@ -75,7 +87,7 @@ def _default_search(given: Mapping[str, Any]) -> Any:
         given: the fields before, those that are right.
     """
     names = {"task": "task", "architecture": "architectures", "method": "methods"}
-    fields = ("task", "architecture", "method", "steps", "batch_size")
+    fields = ("task", "architecture", "method", "steps", "batch_size", "modifiers")
     if any(name not in given for name in fields):
         return "grid"
     ranges = Space(**{names.get(name, name): given[name] for name in fields}).ranges
@@ -118,6 +130,8 @@ class Sweep(Frozen):
     """Of activations while training."""
     init_from: Annotated[str, PlainValidator(_init_from)] = ""
     """Of every trial: see ``TrialConfig``."""
+    modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(_modifiers)] = ((),)
+    """Alternatives, each of what acts together on a training, whatever its method."""
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
     search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default=None, validate_default=True)
@@ -189,6 +203,7 @@ class Sweep(Frozen):
             "batch_size": setting_to_dict(self.batch_size),
             **({"precision": self.precision} if self.precision != "float32" else {}),
             **({"init_from": self.init_from} if self.init_from else {}),
+            **({"modifiers": self._modifiers_to_dict()} if any(self.modifiers) else {}),
             "seed": self.seed,
             "seeds": self.seeds,
             "search": dict(self.search),
@@ -198,6 +213,14 @@ class Sweep(Frozen):
             "resources": self.resources.to_dict(),
             **({"budget": self.budget.model_dump(exclude_none=True)} if self.budget.is_set else {}),
         }
+
+    def _modifiers_to_dict(self) -> Any:
+        """One set as it is, several as a list."""
+        sets = [
+            {spec.name: {key: setting_to_dict(item) for key, item in spec.arguments.items()} for spec in one}
+            for one in self.modifiers
+        ]
+        return sets[0] if len(sets) == 1 else sets
 
     def to_yaml(self) -> str:
         """``to_dict`` as a sweep file."""
@@ -213,8 +236,7 @@ class Sweep(Frozen):
         own = registries.sources(spec.name for spec in (self.task, *self.architecture))
         if own:
             content["sources"] = own
-        if self.init_from:
-            content["init_from"] = values_identity(self.init_from)
+        content = _by_content(content)
         return f"{self.name}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
     @property
@@ -227,6 +249,7 @@ class Sweep(Frozen):
             batch_size=self.batch_size,
             precision=self.precision,
             init_from=self.init_from,
+            modifiers=self.modifiers,
         )
 
     @property
@@ -270,18 +293,29 @@ def trials_of(
 
 
 def check_trials(trials: Iterable[Trial]) -> None:
-    """Find what is wrong with a method before anything runs.
+    """Find what is wrong with a method or a modifier before anything runs.
 
     Raises:
         SweepError: a trial cannot be made; says why.
     """
     from trainers.instantiate import make_method  # loads torch
+    from trainers.modifiers import make_modifiers
 
     try:
+        trials = list(trials)
         for spec in {str(trial.config.method): trial.config.method for trial in trials}.values():
             make_method(spec)
+        for modifiers in {str(trial.config.modifiers): trial.config.modifiers for trial in trials}.values():
+            make_modifiers(modifiers)
     except ValueError as error:
         raise SweepError(str(error)) from error
+
+
+def _by_content(item: Any) -> Any:
+    """``item`` with pinned files by their digests, wherever they lie."""
+    if isinstance(item, Mapping):
+        return {key: _by_content(value) for key, value in item.items()}
+    return [_by_content(value) for value in item] if isinstance(item, list) else values_identity(item)
 
 
 def load_document(path: str | Path) -> dict[str, Any]:

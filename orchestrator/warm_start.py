@@ -45,6 +45,13 @@ def configuration_of(params: Mapping[str, str]) -> Configuration:
         own = [key for key in params if key.startswith(f"{kind}.")]
         arguments = {key.removeprefix(f"{kind}."): _value(params[key]) for key in own}
         configuration[kind] = {"name": params[kind].partition("(")[0], **arguments}
+    modifiers: dict[str, dict[str, Any]] = {}
+    for key in (key for key in params if key.startswith("modifiers.")):
+        _, name, *setting = key.split(".", 2)
+        settings = modifiers.setdefault(name, {})
+        settings |= {one: _value(params[key]) for one in setting}
+    if modifiers:
+        configuration["modifiers"] = modifiers
     return configuration | {key: _value(params[key]) for key in _PLAIN if key in params}
 
 

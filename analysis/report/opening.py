@@ -91,6 +91,7 @@ def question(material: Material) -> Html:
         "training": f"{_domain(document['steps'])} steps in batches of {_domain(document['batch_size'])}, "
         f"each configuration with {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
         + (f", from {document['init_from']}" if document.get("init_from") else ""),
+        "modifiers": _modifiers(document.get("modifiers", [])),
         "search": _named(document["search"]),
         "early stopping": _named(document["scheduler"]) if "scheduler" in document else "",
         "objectives": ", ".join(document.get("objectives", [])),
@@ -140,6 +141,12 @@ def _networks(rows: pd.DataFrame) -> Html:
         )
         for row in rows.to_dict("records")
     )
+
+
+def _modifiers(given: Any) -> str:
+    """What acted on trainings whatever the method; of alternatives, each."""
+    sets = given if isinstance(given, list) else [given]
+    return " or ".join(" with ".join(one) or "none" for one in sets)
 
 
 def _method(method: Any, known: Mapping[str, str]) -> Html:

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.drawing import COLOURS
 from analysis.frontier import KEY
 from analysis.importance import MIN_CONFIGURATIONS, importances, top_share
-from analysis.labels import is_number
+from analysis.labels import is_number, setting_name, settings_of
 from analysis.report.markup import Html, element, note, paragraph, section
 from analysis.report.material import Material
 from analysis.report.slices import slices
@@ -38,8 +38,8 @@ def varying(configurations: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """
     params = points.drop_duplicates(KEY).set_index(KEY)["params"]
     given = [json.loads(params.loc[key]) for key in configurations[KEY].itertuples(index=False, name=None)]
-    names = sorted({name for one in given for name in one if name.startswith("method.")})
-    columns = {name.removeprefix("method."): [one.get(name, "-") for one in given] for name in names}
+    names = settings_of({name for one in given for name in one})
+    columns = {setting_name(name): [one.get(name, "-") for one in given] for name in names}
     columns |= {name: [one.get(name, "-") for one in given] for name in _SCHEDULE}
     table = pd.DataFrame({ARCHITECTURE: list(configurations["architecture"]), **columns}, index=configurations.index)
     kept = table[[name for name in table if table[name].nunique() > 1]]

@@ -112,7 +112,8 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
 
     first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed]
     table = Table(box=None, header_style="bold")
-    for column in ("task", "architecture", "method", "steps"):
+    are_modified = any(config.modifiers for config in first_seed)
+    for column in ("task", "architecture", "method", *["modifiers"] * are_modified, "steps"):
         table.add_column(column)
     methods: dict[str, dict[str, Any]] = {}
     for config in first_seed:
@@ -126,7 +127,8 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
     for config in first_seed:
         varied = {key: value for key, value in config.method.arguments.items() if (config.method.name, key) in varying}
         shown = Spec(name=config.method.name, arguments=varied)
-        cells = (config.task, config.architecture, shown, f"{config.steps:,}")
+        modifiers = ", ".join(str(Spec(name=name, arguments=own)) for name, own in config.modifiers.items())
+        cells = (config.task, config.architecture, shown, *[modifiers] * are_modified, f"{config.steps:,}")
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
     console.print()
@@ -145,6 +147,9 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
         lines.append(f"budget: {limits}")
     if chosen.init_from:
         lines.append(f"initial values: {chosen.init_from.partition('#sha256=')[0]}")
+    sets = [" with ".join(spec.name for spec in one) or "none" for one in chosen.modifiers]
+    if sets != ["none"]:
+        lines.append(f"modifiers: {' or '.join(sets)}")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.labels import is_number
+from analysis.labels import is_number, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,6 @@ def facts_of(points: pd.DataFrame) -> Facts:
 
 
 def _varying(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """The settings of one method, and the schedule, that are not the same everywhere."""
-    own = sorted({name for some in params for name in some if name.startswith("method.")})
+    """The settings of one method and of modifiers, and the schedule, that are not the same everywhere."""
+    own = settings_of({name for some in params for name in some})
     return tuple(name for name in (*own, *_SCHEDULE) if len({some.get(name) for some in params}) > 1)

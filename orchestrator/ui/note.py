@@ -130,6 +130,9 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
     }
     lines = [f"- task: {_space(document['task'], with_fixed=True)}"]
     lines += [f"- {kind}: {', '.join(some)}" for kind, some in kinds.items()]
+    if "modifiers" in document:
+        sets = document["modifiers"] if isinstance(document["modifiers"], list) else [document["modifiers"]]
+        lines.append(f"- modifiers: {' or '.join(' with '.join(map(_code, one)) or 'none' for one in sets)}")
     lines.append(
         f"- {_domain(document['steps'])} steps, {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
     )

@@ -78,8 +78,8 @@ def test_specs_are_shown_as_legends_have_them() -> None:
     ("change", "message"),
     [
         ({"step": 3}, "a trial has no field 'step'; did you mean 'steps'?"),
-        ({1: 3}, "a trial has no field 1; valid: architecture, batch_size, init_from, method, precision, "
-         "seed, steps, task"),
+        ({1: 3}, "a trial has no field 1; valid: architecture, batch_size, init_from, method, modifiers, "
+         "precision, seed, steps, task"),
         ({"steps": 0}, "steps is 0: wanted a whole number of at least 1"),
         ({"steps": 1.0}, "steps is 1.0: wanted a whole number of at least 1"),
         ({"steps": True}, "steps is True: wanted a whole number of at least 1"),
