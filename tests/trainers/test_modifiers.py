@@ -128,3 +128,9 @@ def test_without_modifiers_nothing_is_wrapped(monkeypatch: pytest.MonkeyPatch, t
     run(configuration("ptq", task=CLUSTERS), tmp_path)
     assert {id(context.loss) for context in seen} == {id(seen[0].loss)}
     assert seen[0].loss.__name__ == "cross_entropy"
+
+
+def test_activations_may_be_bfloat16(modifiers: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    files, reports = run(configuration("ptq", "cnn", modifiers=modifiers, precision="bfloat16"), tmp_path)
+    assert files
+    assert reports[-1].train_loss < 5
