@@ -32,6 +32,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
+    "coreset-sample": {"name": "coreset", "choose": "sample"},
     "espn-rewind": {"name": "espn", "then": "rewind"},
     "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
     "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
@@ -45,6 +46,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
 }
 """What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
+
+STRUCTURED = {"coreset"}
+"""Methods that refuse a network without hidden units."""
 
 
 def method_arguments(name: str) -> dict[str, Any]:
@@ -66,8 +70,10 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them."""
+    """Six steps of one epoch each; with kernels, for what transforms them; with hidden units, for what removes them."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
+        architecture = "cnn"
+    if VARIANTS[method]["name"] in STRUCTURED and architecture == "odd":
         architecture = "cnn"
     return TrialConfig.from_dict(
         {

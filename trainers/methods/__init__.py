@@ -1,6 +1,7 @@
 """Registered compression methods. One file each; a new one is added here and nowhere else."""
 
 from trainers.methods.base import AbstractMethod
+from trainers.methods.coreset import Coreset
 from trainers.methods.ecq import EntropyCodedQuantisation
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.espn import ExtremeSparsePruning
@@ -13,6 +14,7 @@ from trainers.methods.soft_threshold import SoftThreshold
 from trainers.methods.uncompressed import Uncompressed
 
 METHODS: dict[str, type[AbstractMethod]] = {
+    "coreset": Coreset,
     "ecq": EntropyCodedQuantisation,
     "epr": EntropyPenalized,
     "espn": ExtremeSparsePruning,
