@@ -78,6 +78,7 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         ValueError: in one line.
     """
     from trainers.architectures.base import build_on_meta
+    from trainers.architectures.graph import unit_groups
     from trainers.instantiate import find_architecture, make_task
     from trainers.pretrained import initial_values
 
@@ -90,5 +91,6 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             architecture, arguments = find_architecture(spec, task)
             plain = build_on_meta(spec.name, architecture, arguments)
             if trials[0].config.init_from:  # one for the whole sweep
-                initial_values(trials[0].config.init_from, plain)
+                groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
+                initial_values(trials[0].config.init_from, plain, groups, architecture)
     return tasks

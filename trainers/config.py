@@ -51,8 +51,9 @@ class TrialConfig:
     precision: str = "float32"
     """Of activations while training, ``float32`` or ``bfloat16``; parameters and every measurement are float32."""
     init_from: str = ""
-    """Where the plain network's initial values come from: the path of a ``state_dict`` or the name of a trained network
-    (``trainers/pretrained.py``); empty: drawn at random. ``pretrained.pin`` makes a path's content part of it."""
+    """Where the plain network's initial values come from: the path of a ``state_dict`` or a ``.rfz``, the name of a
+    trained network, or ``fusion(A, B)`` of several (``trainers/pretrained.py``); empty: drawn at random.
+    ``pretrained.pin`` makes a path's content part of it."""
 
     def __post_init__(self) -> None:
         checks.integer("steps", self.steps, low=1)
@@ -63,6 +64,7 @@ class TrialConfig:
             raise ValueError(
                 f"init_from is {self.init_from!r}: wanted the path of a state_dict, or a trained network's name"
             )
+        fused_parts(self.init_from)
         try:
             self.to_json()
         except (TypeError, ValueError) as error:
@@ -106,8 +108,27 @@ class TrialConfig:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def fused_parts(init_from: str) -> list[str]:
+    """Of ``fusion(A, B, ...)`` what is fused; nothing where the values come from one place.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    if not (init_from.startswith("fusion(") and init_from.endswith(")")):
+        return []
+    parts = [part.strip() for part in init_from.removeprefix("fusion(").removesuffix(")").split(",")]
+    if len(parts) < 2 or not all(parts):
+        raise ValueError(
+            f"init_from is {init_from!r}: wanted fusion(A, B), of two or more files or trained networks' names, "
+            "none of which has a comma in it"
+        )
+    return parts
+
+
 def values_identity(init_from: str) -> str:
     """What tells initial values apart: of a pinned file its digest, wherever it lies, else the name or path."""
+    if parts := fused_parts(init_from):
+        return f"fusion({', '.join(map(values_identity, parts))})"
     return init_from.rpartition("#sha256=")[2]
 
 

@@ -124,7 +124,8 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     seed_everything(config.seed, "initialisation")
     model = build(config.architecture.name, architecture, arguments).to(device)
     if config.init_from:
-        model.load_state_dict(initial_values(config.init_from, plain), strict=False)  # checked; counters may be missing
+        values = initial_values(config.init_from, plain, groups, architecture)
+        model.load_state_dict(values, strict=False)  # checked; counters may be missing
     for module in model.modules():
         # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
         if isinstance(module, nn.Conv2d):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -144,7 +145,7 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
         limits = ", ".join(f"{key} {item:g}" for key, item in chosen.budget.model_dump(exclude_none=True).items())
         lines.append(f"budget: {limits}")
     if chosen.init_from:
-        lines.append(f"initial values: {chosen.init_from.partition('#sha256=')[0]}")
+        lines.append(f"initial values: {re.sub('#sha256=[0-9a-f]*', '', chosen.init_from)}")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
