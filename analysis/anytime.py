@@ -64,4 +64,4 @@ def _curve(trials: pd.DataFrame, points: pd.DataFrame, scale: Scale, against: st
     covered = growth(rows["size_bytes"], rows["quality_val"], scale.reference) / scale.area
     values = pd.Series(covered, index=rows["trial_id"]).groupby(level=0).max().reindex(started.index).cummax()
     costs = trials["train_s"].cumsum() if against == "train_s" else started + 1
-    return np.asarray(costs, np.float64), values.ffill().fillna(0.0).to_numpy(np.float64)
+    return np.asarray(costs, np.float64), np.asarray(values.ffill().fillna(0.0), np.float64)

@@ -81,7 +81,8 @@ def whole(points: pd.DataFrame, *, measure: Measure) -> pd.DataFrame:
     them by the seeds that are left would reward failing."""
     columns = ["size_bytes", "quality_val", measure]
     is_whole = np.isfinite(points[columns].to_numpy(np.float64)).all(axis=1) & (points["num_failed"] == 0)
-    return points[is_whole.groupby([points[name] for name in KEY]).transform("all")]
+    kept: pd.DataFrame = points[is_whole.groupby([points[name] for name in KEY]).transform("all")]
+    return kept
 
 
 def seed_fronts(points: pd.DataFrame, *, measure: Measure) -> list[Front]:

@@ -34,8 +34,8 @@ def spread(material: Material) -> Html:
     _draw_gaps(panels[-1], material, drawing)
     words = (
         "Left: what the best, the median and the worst seed attain, each with its own front, chosen on its own "
-        "validation quality, of the configurations that finished with all seeds. Right: every configuration by how much better it looked on validation than on test; the "
-        "frontier is dark."
+        "validation quality, of the configurations that finished with all seeds. Right: every configuration by how "
+        "much better it looked on validation than on test; the frontier is dark."
         if has_seeds
         else "Every configuration by how much better it looked on validation than on test; the frontier is dark."
     )
