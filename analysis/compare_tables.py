@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from analysis.attainment import difference
 from analysis.bd_rate import Delta, Interval
 from analysis.compare import BOOTSTRAP_SEED, Comparison, Side
 from analysis.units import format_quality, format_size, quality_scale
@@ -38,10 +39,13 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
                 "name": against.name,
                 "bd_rate_percent": _delta_dict(against.rate, against.rate_interval),
                 "bd_quality": _delta_dict(against.quality, against.quality_interval),
+                "attainment_difference": _difference_dict(comparison, side),
                 "reason": against.reason or None,
                 "verdict": verdict,
             }
-            for against, verdict in zip(comparison.against, verdicts(comparison), strict=True)
+            for side, against, verdict in zip(
+                comparison.sides[1:], comparison.against, verdicts(comparison), strict=True
+            )
         ],
         "size_bytes_at": [
             {"quality": level.quality}
@@ -146,6 +150,14 @@ def _side_dict(side: Side) -> dict[str, Any]:
             for size, quality in zip(side.front.size_bytes.tolist(), side.front.quality.tolist(), strict=True)
         ],
     }
+
+
+def _difference_dict(comparison: Comparison, side: Side) -> dict[str, float] | None:
+    """The shares of the scale's box in which the side's seeds attain more often than the anchor's, and less often."""
+    if not (comparison.anchor.seeds and side.seeds):
+        return None
+    found = difference(comparison.anchor.seeds, side.seeds, comparison.scale.reference)
+    return {"gained": found.gained / comparison.scale.area, "lost": found.lost / comparison.scale.area}
 
 
 def _delta_dict(delta: Delta | None, interval: Interval | None) -> dict[str, Any] | None:

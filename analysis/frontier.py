@@ -90,22 +90,6 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     return table[list(CONFIGURATION_COLUMNS)]
 
 
-def front_within(configurations: pd.DataFrame, column: str) -> pd.Series:
-    """Which configurations are on the front of their own kind alone: of their architecture, or of their method.
-
-    Args:
-        configurations: of one task, from ``summarise``.
-        column: ``architecture`` or ``method``.
-
-    Returns:
-        (num_configurations,), bool, decided as ``on_front`` is. Who is on the joint front is on that of its kind.
-    """
-    on_front = pd.Series(False, index=configurations.index)
-    for _, rows in configurations.groupby(column):
-        on_front[rows.index] = _on_front(rows)
-    return on_front
-
-
 def best(
     configurations: pd.DataFrame, *, max_size_bytes: float | None = None, min_quality: float | None = None
 ) -> pd.Series:

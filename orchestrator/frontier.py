@@ -64,8 +64,13 @@ def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
     return points_of(tracking_uri, [sweep])
 
 
-def published_beside(points: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
+def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True) -> pd.DataFrame:
     """What papers print, of ``files``; figures draw of it what belongs beside ``points``.
+
+    Args:
+        points: what is drawn.
+        files: those of the project and of the user.
+        is_whole: whether no more points will come: only then a file of which nothing belongs there is a mistake.
 
     Raises:
         ValueError: a user's own file is wrong, or nothing of it belongs there.
@@ -77,7 +82,7 @@ def published_beside(points: pd.DataFrame, files: Sequence[Path]) -> pd.DataFram
 
     tables = {file: read_published(file) for file in files}
     for file, table in tables.items():
-        if file != SHIPPED and belonging(table, points).empty:
+        if is_whole and file != SHIPPED and belonging(table, points).empty:
             raise ValueError(
                 f"no row of {file} belongs on this figure: wanted task {_names(points, 'task')}, "
                 f"architecture {_names(points, 'architecture')} and quality_name {_names(points, 'quality_name')}"
@@ -112,10 +117,12 @@ def write_frontier(
     task: str | None = None,
     ui_url: str | None = None,
     published: Sequence[Path] = (SHIPPED,),
+    is_whole: bool = True,
 ) -> WrittenFrontier | None:
     """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point.
 
-    Of what papers print, the files ``published``, the figures have what belongs there, the CSV file nothing.
+    Of what papers print, the files ``published``, the figures have what belongs there (``is_whole``: as in
+    ``published_beside``), the CSV file nothing.
     """
     from analysis.frontier import KEY, summarise
     from analysis.interactive import frontier_html
@@ -126,7 +133,7 @@ def write_frontier(
         return None
     configurations = summarise(points)
     title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
-    rows = published_beside(points, published)
+    rows = published_beside(points, published, is_whole=is_whole)
     write_figures(configurations, points, folder, title=title, published=rows)
     page = frontier_html(configurations, points, title=title, ui_url=ui_url, published=rows)
     write_atomically(folder / "frontier.html", page.encode())

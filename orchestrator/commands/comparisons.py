@@ -24,7 +24,7 @@ def compare(
     anchor: Annotated[
         str | None, typer.Option(help="With --by: what the others are measured against.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for compare.png, .svg and .html.")] = Path("compare"),
+    out: Annotated[Path, typer.Option(help="Folder for the figures and compare.html.")] = Path("compare"),
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
@@ -47,9 +47,9 @@ def compare(
     if as_json:
         typer.echo(json.dumps(comparison_dict(found), indent=1, allow_nan=False))
         return
-    write_comparison(found, out, ui_url=ui_url)
+    files = write_comparison(found, out, ui_url=ui_url)
     console = open_console()
     for table in comparison_tables(found):
         console.print(table, "")
     console.print("\n".join(verdicts(found)), highlight=False, soft_wrap=True, markup=False)
-    console.print(f"\nfigures: {out}/compare.png, .svg, .html", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"\nfigures: {out}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)

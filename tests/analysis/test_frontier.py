@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.frontier import CONFIGURATION_COLUMNS, best, front_within, of_task, summarise
+from analysis.frontier import CONFIGURATION_COLUMNS, best, of_task, summarise
 from tests.analysis.rows import frame, seeds, sweep
 
 
@@ -113,19 +113,6 @@ def test_points_of_one_trial_are_configurations_of_their_own() -> None:
 def test_no_points_give_no_configurations() -> None:
     assert tuple(summarise(frame()).columns) == CONFIGURATION_COLUMNS
     assert summarise(frame()).empty
-
-
-@pytest.mark.parametrize("column", ["architecture", "method"])
-def test_the_front_of_a_kind_is_that_of_its_points_alone(column: str) -> None:
-    points = sweep()
-    points["num_failed"] = (points["config_hash"] == points["config_hash"].iloc[0]).astype(int)
-    configurations = summarise(points).sample(frac=1, random_state=3)
-    within = front_within(configurations, column)
-    for name, rows in configurations.groupby(column):
-        alone = summarise(points[points[column] == name]).set_index("config_hash")["on_front"]
-        assert within[rows.index].tolist() == alone[rows["config_hash"]].tolist()
-    assert within[configurations["on_front"]].all()
-    assert within.sum() > configurations["on_front"].sum()
 
 
 @pytest.mark.parametrize("other", [{"task": "mnist"}, {"quality_name": "psnr_db"}, {"maximise": False}])
