@@ -49,6 +49,10 @@ class Side:
     """Vorob'ev deviation of the seeds' fronts, as a share of the same box; NaN with one seed."""
     lacks: Indicators
     """Of the front of all sides together."""
+    num_steps: tuple[int, int]
+    """Optimiser steps over all phases, of the shortest and of the longest training on the front."""
+    train_s: float
+    """Seconds of training, the median over the trainings of the front."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,16 +128,20 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
     sides = []
     for name, points in compressed.items():
         seeds = tuple(front for front in seed_fronts(points, measure="quality") if len(front))
+        configurations = summarise(points)
+        trained = points.merge(configurations.loc[configurations["on_front"], KEY], on=KEY)
         sides.append(
             Side(
                 name=name,
-                configurations=summarise(points),
+                configurations=configurations,
                 repeats=repeats[name],
                 front=fronts[name],
                 seeds=seeds,
                 hypervolume=scale.hypervolume(fronts[name]),
                 deviation=vorobev(seeds, scale.reference).deviation / scale.area if seeds else math.nan,
                 lacks=indicators(fronts[name], joint, scale),
+                num_steps=(int(trained["num_steps"].min()), int(trained["num_steps"].max())),
+                train_s=float(trained["train_s"].median()),
             )
         )
     return Comparison(

@@ -57,12 +57,17 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
 
 def _fronts(comparison: Comparison) -> Table:
     name = comparison.quality_name
-    table = _table("front", "points", "seeds", "smallest", "best", "hypervolume", "deviation", "epsilon", "IGD+")
+    table = _table(
+        "front",
+        *("points", "seeds", "steps", "seconds", "smallest", "best", "hypervolume", "deviation", "epsilon", "IGD+"),
+    )
     for side in comparison.sides:
         table.add_row(
             Text(side.name),
             str(len(side.front)),
             str(side.repeats.min_seeds_on_front),
+            " - ".join(f"{steps:,}" for steps in sorted(set(side.num_steps))),
+            f"{side.train_s:,.3g}" if side.train_s < 1000 else f"{side.train_s:,.0f}",
             format_size(side.front.size_bytes[0]),
             format_quality(side.front.quality[-1], name),
             f"{side.hypervolume:.4f}",
@@ -70,9 +75,10 @@ def _fronts(comparison: Comparison) -> Table:
             f"{side.lacks.epsilon:.4f}",
             f"{side.lacks.igd_plus:.4f}",
         )
+    box_text = comparison.scale.describe(name)
     table.caption = Text(
-        f"means over seeds, test {name.replace('_', ' ')}; a share of the box from "
-        f"{comparison.scale.describe(name)}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
+        f"steps and median seconds of the trainings on the front; means over seeds, test {name.replace('_', ' ')}; a "
+        f"share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
         "front lacks of all together (epsilon, IGD+; less is better)",
         style="dim",
     )
@@ -140,6 +146,8 @@ def _side_dict(side: Side) -> dict[str, Any]:
         "name": side.name,
         "sweep_ids": sorted(side.configurations["sweep_id"].unique()),
         "num_seeds": side.repeats.min_seeds_on_front,
+        "num_steps": list(side.num_steps),
+        "train_s_median": side.train_s,
         "hypervolume": side.hypervolume,
         "vorobev_deviation": _finite(side.deviation),
         "epsilon": side.lacks.epsilon,

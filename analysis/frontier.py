@@ -51,6 +51,30 @@ def of_task(points: pd.DataFrame, task: str) -> pd.DataFrame:
     return points[points["task"] == task]
 
 
+def within_cost(
+    points: pd.DataFrame, *, max_steps: int | None = None, max_train_s: float | None = None
+) -> pd.DataFrame:
+    """The points whose training cost no more: what is compared at equal cost.
+
+    Args:
+        points: of ``load.load_points``.
+        max_steps: optimiser steps over all phases of a training.
+        max_train_s: seconds of training; of a configuration the median over its seeds counts, so that all of them stay
+            or none.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    seconds = points.groupby(KEY)["train_s"].transform("median")
+    cheap = points[(points["num_steps"] <= (max_steps or math.inf)) & (seconds <= (max_train_s or math.inf))]
+    if cheap.empty and len(points):
+        raise ValueError(
+            f"no training is that short: the shortest took {points['num_steps'].min():,} steps, and the fastest "
+            f"{seconds.min():.3g} s"
+        )
+    return cheap
+
+
 def summarise(points: pd.DataFrame) -> pd.DataFrame:
     """One row for each configuration, smallest mean size first.
 

@@ -17,9 +17,16 @@ def verdicts(comparison: Comparison) -> list[str]:
     """One for each side but the anchor: ``B needs 23 % fewer bytes than A at equal accuracy (95 % interval 18 to 27 %
     over 3 seeds, overlap 81 %).``"""
     return [
-        _verdict(comparison.anchor, side, against, comparison.quality_name)
+        _verdict(comparison.anchor, side, against, comparison.quality_name) + _unequal(comparison.anchor, side)
         for side, against in zip(comparison.sides[1:], comparison.against, strict=True)
     ]
+
+
+def _unequal(anchor: Side, side: Side) -> str:
+    if side.num_steps == anchor.num_steps:
+        return ""
+    longest = f"up to {side.num_steps[1]:,} and {anchor.num_steps[1]:,}"
+    return f" They did not train for the same number of steps: {longest}."
 
 
 def needs(percent: float) -> str:

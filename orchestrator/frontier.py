@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +31,18 @@ class WrittenFrontier:
     """The drawn ones."""
 
 
-def configurations_of(tracking_uri: str, sweeps: Sequence[str], *, task: str | None = None) -> pd.DataFrame:
+Select = Callable[["pd.DataFrame"], "pd.DataFrame"]
+"""Which points take part."""
+
+
+def configurations_of(
+    tracking_uri: str, sweeps: Sequence[str], *, task: str | None = None, select: Select | None = None
+) -> pd.DataFrame:
     """The configurations of some sweeps, or of all, as ``analysis.frontier.summarise`` gives them."""
     from analysis.frontier import summarise
 
-    return summarise(points_of(tracking_uri, sweeps, task))
+    points = points_of(tracking_uri, sweeps, task)
+    return summarise(points if select is None else select(points))
 
 
 def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None) -> pd.DataFrame:
@@ -118,11 +125,12 @@ def write_frontier(
     ui_url: str | None = None,
     published: Sequence[Path] = (SHIPPED,),
     is_whole: bool = True,
+    select: Select | None = None,
 ) -> WrittenFrontier | None:
     """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point.
 
     Of what papers print, the files ``published``, the figures have what belongs there (``is_whole``: as in
-    ``published_beside``), the CSV file nothing.
+    ``published_beside``), the CSV file nothing. ``select`` says which points take part.
     """
     from analysis.frontier import KEY, summarise
     from analysis.interactive import frontier_html
@@ -131,6 +139,7 @@ def write_frontier(
     points = points_of(tracking_uri, sweeps, task)
     if points.empty:
         return None
+    points = points if select is None else select(points)
     configurations = summarise(points)
     title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
     rows = published_beside(points, published, is_whole=is_whole)

@@ -15,6 +15,7 @@ from orchestrator.commands.source import (
     ArchitectureName,
     MethodName,
     Name,
+    NoBaselines,
     Overrides,
     Source,
     TaskName,
@@ -41,6 +42,7 @@ def plan(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
+    no_baselines: NoBaselines = False,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Take a few steps of each kind of trial, for the time.")
     ] = True,
@@ -61,7 +63,7 @@ def plan(
     if price_per_hour is not None and not measure:
         raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
     allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name)
+    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
     study = Study(chosen, Journal(Path("nowhere")))
     trials, num_trials = study.sample, study.most_to_run
     if as_json:

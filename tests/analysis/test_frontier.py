@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.frontier import CONFIGURATION_COLUMNS, best, of_task, summarise
+from analysis.frontier import CONFIGURATION_COLUMNS, best, of_task, summarise, within_cost
 from tests.analysis.rows import frame, seeds, sweep
 
 
@@ -120,6 +120,20 @@ def test_what_cannot_be_compared_is_refused(other: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a frontier needs one") as error:
         summarise(frame({}, {"seed": 1, **other}))
     assert "\n" not in str(error.value)
+
+
+def test_equal_cost_keeps_all_seeds_of_a_configuration_or_none() -> None:
+    points = frame(
+        *seeds("short", [100, 100, 100], [0.5, 0.5, 0.5], num_steps=100, train_s=2.0),
+        *seeds("long", [100, 100, 100], [0.9, 0.9, 0.9], num_steps=500, train_s=9.0),
+    )
+    points.loc[0, "train_s"] = 5.0  # of one seed, on a busy machine
+    assert set(within_cost(points, max_steps=100)["config_hash"]) == {"short"}
+    assert within_cost(points, max_train_s=3)["seed"].tolist() == [0, 1, 2]
+    assert len(within_cost(points, max_steps=500, max_train_s=9)) == len(within_cost(points)) == 6
+    with pytest.raises(ValueError, match="no training is that short: the shortest took 100 steps, and the fastest 2 s"):
+        within_cost(points, max_steps=99)
+    assert within_cost(points.iloc[:0], max_steps=1).empty
 
 
 def test_a_task_is_selected_or_the_nearest_named() -> None:

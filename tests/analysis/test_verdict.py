@@ -89,6 +89,12 @@ def test_a_short_overlap_is_marked() -> None:
     assert "overlap only 19 %" in said
 
 
+def test_unequal_training_is_said() -> None:
+    said = verdict(side("a", num_steps=500), side("b", num_steps=2000, factor=0.5))
+    assert said.endswith(" They did not train for the same number of steps: up to 2,000 and 500.")
+    assert "steps" not in verdict(side("a"), side("b", factor=0.5))
+
+
 def test_interpolations_that_disagree_are_marked() -> None:
     bent = side("b")
     steps = dict(zip(sorted(set(bent["quality"])), [1e5, 1e5 + 1, 1e8, 1.1e8, 1.2e8, 9e8], strict=True))
