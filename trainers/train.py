@@ -17,7 +17,6 @@ from torch import nn
 
 from trainers.architectures.base import Architecture, build, build_on_meta, count_macs, layout_of
 from trainers.architectures.graph import unit_groups
-from trainers.architectures.units import UnitGroup
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import check_sections
@@ -31,6 +30,7 @@ from trainers.pretrained import initial_values
 from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
+from trainers.units import UnitGroup
 
 _SHARE_OF_MEMORY = 0.25
 """Of a GPU's free memory, which data may take: several trials may share it."""
@@ -81,7 +81,6 @@ class Prepared:
     header: container.Header
     layout: container.Layout
     macs: int
-    groups: tuple[UnitGroup, ...]
     context: Context
     model: nn.Module
     """The plain network with its initial values, drawn or those of ``init_from``."""
@@ -118,6 +117,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         batches=lambda split: _batches(seen[split], config.batch_size, device),
         validate=lambda model: evaluate(model, task.validation, task),
         maximise=task.maximise,
+        groups=groups,
     )
     if context.num_parameters == 0:
         raise ValueError(f"architecture {config.architecture.name!r} has no parameters: nothing to train")
@@ -136,7 +136,6 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         header=header,
         layout=layout,
         macs=macs,
-        groups=groups,
         context=context,
         model=model,
     )
@@ -192,7 +191,7 @@ def train(
             _check_point_id(point_id, points)
             path = directory / f"{point_id}.rfz"
             check_sections(trial.layout, sections)
-            arranged = arrange(sections, trial.groups)
+            arranged = arrange(sections, context.groups)
             write_atomically(path, container.write(trial.header, trial.layout, arranged))
             opened = open_compressed(path, architecture=trial.architecture)
             decoded = opened.network().to(device)
