@@ -46,6 +46,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
 
+STRUCTURED = {"spike_slab"}
+"""Methods that refuse a network without hidden units, as ``odd`` is."""
+
 
 def method_arguments(name: str) -> dict[str, Any]:
     """What a method needs and has no default for: its rate knob, in the middle of its useful range."""
@@ -66,9 +69,11 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them."""
+    """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what removes them."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
+    if VARIANTS[method]["name"] in STRUCTURED and architecture == "odd":
+        architecture = "normed"
     return TrialConfig.from_dict(
         {
             "task": CLUSTERS,
