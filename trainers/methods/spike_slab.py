@@ -104,13 +104,9 @@ class Posterior(nn.Module):
         for theta, gamma in zip(self.thetas, gammas, strict=True):
             # that of the authors is 1 / k_l, but for a constant of 1e-9; a layer of one unit has a spike, too
             lam = 1 / (len(theta) + 1)
-            total = (
-                total
-                + (
-                    gamma * (F.logsigmoid(theta) - math.log(lam))
-                    + (1 - gamma) * (F.logsigmoid(-theta) - math.log1p(-lam))
-                ).sum()
-            )
+            present = F.logsigmoid(theta) - math.log(lam)
+            absent = F.logsigmoid(-theta) - math.log1p(-lam)
+            total = total + (gamma * present + (1 - gamma) * absent).sum()
         for name, rho in zip(self._names, self.rhos, strict=True):
             sigma = F.softplus(rho) / prior_scale
             of_slab = (sigma.square() + (mu[name] / prior_scale).square() - 1) / 2 - sigma.log()
@@ -153,9 +149,9 @@ class SpikeSlab(AbstractMethod):
     """Of the divergence for each parameter, in nats of task loss for one nat."""
     prior_scale: float = 1.0
     """sigma_0, of weights that are there."""
-    cuts: Sequence[float] = (0.3, 0.5, 0.7, 0.9)
+    cuts: Sequence[float] = (0.3, 0.6, 0.9)
     """Of inclusion probabilities: units above are kept."""
-    steps: Sequence[float] = (2.0, 3.0, 4.0)
+    steps: Sequence[float] = (2.0, 3.0, 4.0, 6.0)
     """Of quantisation of weights and biases, in units of their posterior standard deviations."""
     learning_rate: float = 1e-2
     """Of means and norms; falls to zero along a cosine."""
@@ -163,7 +159,7 @@ class SpikeSlab(AbstractMethod):
     """How far theta and rho could go in the whole training at their first learning rate."""
 
     version: ClassVar[int] = 1
-    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="kl_weight", low=0.1, high=5, log=True)
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="kl_weight", low=0.1, high=10, log=True)
 
     def __post_init__(self) -> None:
         checks.number("kl_weight", self.kl_weight, low=0)
