@@ -47,8 +47,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
 
-STRUCTURED = {"coreset"}
-"""Methods that refuse a network without hidden units."""
+STRUCTURED = {"coreset", "spike_slab"}
+"""Methods that refuse a network without hidden units, as ``odd`` is."""
 
 
 def method_arguments(name: str) -> dict[str, Any]:
@@ -70,11 +70,11 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them; with hidden units, for what removes them."""
+    """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what removes them."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
     if VARIANTS[method]["name"] in STRUCTURED and architecture == "odd":
-        architecture = "cnn"
+        architecture = "normed"
     return TrialConfig.from_dict(
         {
             "task": CLUSTERS,

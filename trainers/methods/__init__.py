@@ -11,6 +11,7 @@ from trainers.methods.multi_hashing import MultiHashing
 from trainers.methods.ptq import PostTrainingQuantisation
 from trainers.methods.qat import QuantisationAwareTraining
 from trainers.methods.soft_threshold import SoftThreshold
+from trainers.methods.spike_slab import SpikeSlab
 from trainers.methods.uncompressed import Uncompressed
 
 METHODS: dict[str, type[AbstractMethod]] = {
@@ -23,6 +24,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
     "multi_hashing": MultiHashing,
     "ptq": PostTrainingQuantisation,
     "qat": QuantisationAwareTraining,
+    "spike_slab": SpikeSlab,
     "str": SoftThreshold,
     "uncompressed": Uncompressed,
 }

@@ -24,20 +24,29 @@ _BIAS_STEP = 1 / 16
 
 
 def check_steps(steps: Any) -> None:
-    """Refuse a grid that is empty, repeats a step, or holds anything but positive numbers.
+    """Refuse a grid of steps that is empty, repeats one, or holds anything but positive numbers.
 
     Raises:
         ValueError: in one line.
     """
-    if isinstance(steps, str) or not isinstance(steps, Sequence) or not 1 <= len(steps) <= 32:
+    check_grid("steps", steps, high=16, example="[0.25, 0.5]")
+
+
+def check_grid(name: str, values: Any, *, high: float, example: str) -> None:
+    """Refuse what is no list of numbers above 0 and up to ``high``, each once.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if isinstance(values, str) or not isinstance(values, Sequence) or not 1 <= len(values) <= 32:
         raise ValueError(
-            f"steps is {steps!r}: wanted a list of 1 to 32 numbers, such as [0.25, 0.5]; in a sweep, where lists are "
-            "choices, [[0.25, 0.5]]"
+            f"{name} is {values!r}: wanted a list of 1 to 32 numbers, such as {example}; in a sweep, where lists are "
+            f"choices, [{example}]"
         )
-    for index, step in enumerate(steps):
-        checks.number(f"steps[{index}]", step, low=0, high=16, above=True)
-    if len(set(map(point_id, steps))) < len(steps):
-        raise ValueError(f"steps is {list(steps)!r}: wanted each once")
+    for index, value in enumerate(values):
+        checks.number(f"{name}[{index}]", value, low=0, high=high, above=True)
+    if len({f"{value:g}" for value in values}) < len(values):
+        raise ValueError(f"{name} is {list(values)!r}: wanted each once")
 
 
 def point_id(step: float) -> str:
@@ -111,21 +120,27 @@ def store(
     )
 
 
-def _rounded(name: str, tensor: Tensor, fraction: float) -> Rounded:
-    step = _step_of(name, tensor, fraction)
+def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
+    """Multiples of the positive float16 that is nearest to ``size``.
+
+    Raises:
+        ValueError: ``size`` is NaN, infinite or beyond float16.
+    """
+    with np.errstate(over="ignore"):
+        step = np.float16(size)
+    if not np.isfinite(step):
+        raise ValueError(f"cannot quantise {name!r}: its step {size:g} is NaN, infinite or beyond float16")
+    if step == 0:
+        step = np.finfo(np.float16).smallest_subnormal
     return (tensor.double() / float(step)).round(), np.array([step])
 
 
-def _step_of(name: str, tensor: Tensor, fraction: float) -> np.float16:
-    """A positive float16; 1 where all is zero."""
+def _rounded(name: str, tensor: Tensor, fraction: float) -> Rounded:
+    """With a step of 1 where all is zero."""
     nonzero = tensor[tensor != 0].double()
     if not len(nonzero):
-        return np.float16(1)
+        return rounded_at(name, tensor, 1.0)
     # of one value, or of equal ones, the standard deviation says nothing
     spread = float(nonzero.std()) if len(nonzero) > 1 else 0.0
     unit = spread if spread > 1e-3 * float(nonzero.abs().max()) else float(nonzero.abs().mean())
-    with np.errstate(over="ignore"):
-        size = np.float16(fraction * unit)
-    if not np.isfinite(size):
-        raise ValueError(f"cannot quantise {name!r}: its spread {unit:g} is NaN, infinite or beyond float16")
-    return size if size > 0 else np.finfo(np.float16).smallest_subnormal
+    return rounded_at(name, tensor, fraction * unit)
