@@ -118,6 +118,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         batches=lambda split: _batches(seen[split], config.batch_size, device),
         validate=lambda model: evaluate(model, task.validation, task),
         maximise=task.maximise,
+        groups=groups,
     )
     if context.num_parameters == 0:
         raise ValueError(f"architecture {config.architecture.name!r} has no parameters: nothing to train")

@@ -33,6 +33,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
     "espn-rewind": {"name": "espn", "then": "rewind"},
+    "lcs-quantised": {"name": "lcs", "compression": "quantised"},
+    "lcs-structured": {"name": "lcs", "compression": "structured"},
+    "lcs-point": {"name": "lcs", "subspace": "point", "levels": [0.5]},
     "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
     "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
@@ -66,9 +69,11 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them."""
+    """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what takes some away."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
+    if VARIANTS[method].get("compression") == "structured" and architecture == "odd":
+        architecture = "mlp"
     return TrialConfig.from_dict(
         {
             "task": CLUSTERS,

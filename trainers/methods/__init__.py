@@ -4,6 +4,7 @@ from trainers.methods.base import AbstractMethod
 from trainers.methods.ecq import EntropyCodedQuantisation
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.espn import ExtremeSparsePruning
+from trainers.methods.lcs import CompressibleSubspace
 from trainers.methods.low_rank import LowRank
 from trainers.methods.magnitude import Magnitude
 from trainers.methods.multi_hashing import MultiHashing
@@ -16,6 +17,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
     "ecq": EntropyCodedQuantisation,
     "epr": EntropyPenalized,
     "espn": ExtremeSparsePruning,
+    "lcs": CompressibleSubspace,
     "low_rank": LowRank,
     "magnitude": Magnitude,
     "multi_hashing": MultiHashing,

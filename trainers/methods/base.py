@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from trainers.architectures.units import UnitGroup
 from trainers.coding.sections import Sections
 
 Batch = tuple[Tensor, Tensor]
@@ -33,6 +34,8 @@ class Context:
     """Quality on the validation split."""
     maximise: bool = True
     """Whether more quality is better."""
+    groups: tuple[UnitGroup, ...] = ()
+    """The hidden units of the plain architecture; none where it cannot be traced (``architectures/graph.py``)."""
 
     @property
     def num_parameters(self) -> int:
