@@ -69,7 +69,7 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what takes some away."""
+    """Six steps of one epoch each; with kernels or hidden units for what needs them."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
     if VARIANTS[method].get("compression") == "structured" and architecture == "odd":

@@ -41,15 +41,19 @@ class CompressibleSubspace(AbstractMethod):
 
         loss(compressed W(a)) + penalty * cos^2(W0, W1)
 
-    where the cosine is that of all weights together. ``point`` has one copy for all levels. An operating point for each
-    of ``levels`` holds the compressed W(a) alone, and ``subspace`` holds W0 and W1 (``subspaces.py``).
+    where the cosine is that of all weights together. Of shares of weights a is log(level / lowest) / log(highest /
+    lowest), so that a step along the line multiplies what is kept: with the paper's proportion, all levels that are
+    sparse would lie at W0, and hardly be drawn. ``point`` has one copy for all levels. An operating point for each of
+    ``levels`` holds the compressed W(a) alone, and ``subspace`` holds W0 and W1 (``subspaces.py``).
 
-    How levels are drawn: of ``unstructured`` the lowest and the highest a quarter of the time each, else uniformly
-    between them; of ``quantised`` one of ``levels``; of ``structured`` the two, and two between, in one step (the
-    sandwich rule). There units cannot differ between the copies, which would interfere, and only biases and norms lie
-    on a line (of the paper: norms). Statistics of batch norms follow the highest level while training, and are measured
-    for each level, on training data, before it is stored; the paper has no batch norms. Steps of quantisation follow
-    the weights' root mean square, those of the paper their extremes. Its optimiser is SGD.
+    How levels are drawn: of ``unstructured`` the lowest and the highest a quarter of the time each, else a uniform a;
+    of ``quantised`` one of ``levels``; of ``structured`` the two, and two between, in one step of four passes (the
+    sandwich rule), whose losses are averaged. There only biases and norms lie on a line (of the paper: norms).
+
+    Statistics of batch norms follow the highest level while training, and are measured for each level, on training
+    data, before it is stored; the paper has no batch norms. Steps of quantisation follow the weights' root mean square,
+    those of the paper their extremes. Its optimiser is SGD, and its copies are drawn apart; here both begin at the
+    given network, and part because they are trained at different levels.
 
     References:
         Nunez, Horton, Prabhu, Ranjan, Farhadi, Rastegari 2021, "LCS: Learning Compressible Subspaces for Adaptive
@@ -68,7 +72,7 @@ class CompressibleSubspace(AbstractMethod):
     """Of a ``line``: nats for copies that point the same way."""
     warmup: float = 0.5
     """Of ``unstructured``: share of the training over which the share of weights falls to the level that is drawn."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.3
     """Of weights, times the learning rate at every step, as ``magnitude`` has it."""
     steps: Sequence[float] = (0.25, 0.5)
@@ -217,7 +221,7 @@ class Subspace(nn.Module):
         if not pairs:
             return next(self.parameters()).new_zeros(())
         starts, ends = (torch.cat(vectors) for vectors in zip(*pairs, strict=True))
-        return starts.dot(ends).square() / (starts.square().sum() * ends.square().sum()).clamp(min=1e-30)
+        return (starts * ends).sum().square() / (starts.square().sum() * ends.square().sum()).clamp(min=1e-30)
 
     def compute(self, inputs: Tensor, level: float, amount: float) -> Tensor:
         """Outputs of W(a) of ``level``, compressed to ``amount``. Buffers follow the highest level alone."""

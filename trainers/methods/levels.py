@@ -21,7 +21,7 @@ DEFAULT_LEVELS: dict[str, tuple[float, ...]] = {
 }
 """By kind of compression, the most compressed first: share of weights kept, bits of a weight, share of units kept."""
 KINDS = tuple(DEFAULT_LEVELS)
-_SMALLEST_STEP = 2.0**-24  # the smallest float16
+_SMALLEST_STEP, _LARGEST_STEP = 2.0**-24, 65504.0  # of float16
 
 
 def check_levels(kind: str, levels: Any, *, at_least: int) -> None:
@@ -89,7 +89,8 @@ def rounded(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Whole numbers, and their step (), exact in float16: in proportion to the weights' root mean square (qat.py)."""
     if not weight.numel():
         return weight, weight.new_ones(())
-    step = (LEVELS[bits].spread_step * weight.square().mean().sqrt()).clamp(min=_SMALLEST_STEP).half().to(weight.dtype)
+    step = LEVELS[bits].spread_step * weight.square().mean().sqrt()
+    step = step.clamp(min=_SMALLEST_STEP, max=_LARGEST_STEP).half().to(weight.dtype)
     return (weight / step).round().clamp(-LEVELS[bits].q_n, LEVELS[bits].q_p), step
 
 

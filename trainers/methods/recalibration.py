@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import cast
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainers.methods.base import Context
 
 _NUM_EXAMPLES = 4096
+_CONSTANT = 1e-3
+"""Times a norm's epsilon: channels of less variance are constant, up to rounding."""
 _BatchNorm = nn.modules.batchnorm._BatchNorm
 
 
@@ -36,16 +41,15 @@ def recalibrate(model: nn.Module, context: Context) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # of all batches the same weight
         norm.train()
-    seen = 0
-    for index, (inputs, _) in enumerate(context.batches("train")):
-        if index == 0:
-            batch_size = len(inputs)
-            num_batches = context.num_train // batch_size  # a last, smaller one would count as much as the others
-            stride = max(1, -(-num_batches * batch_size // _NUM_EXAMPLES))
-        if index % stride == 0 and len(inputs) == batch_size:
-            model(inputs)
-            seen += 1
-    assert seen
+    batch_size = len(next(context.batches("train"))[0])
+    num_batches = context.num_train // batch_size  # a last, smaller one would count as much as the others
+    stride = -(-num_batches * batch_size // _NUM_EXAMPLES)
+    for inputs, _ in itertools.islice(context.batches("train"), 0, num_batches, stride):
+        model(inputs)
+    for norm in norms:
+        # what divides zero does not matter, but folded into the norm's scale it would be enormous
+        running_var = cast(Tensor, norm.running_var)
+        running_var[running_var < _CONSTANT * norm.eps] = 1
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     for module, mode in modes.items():
