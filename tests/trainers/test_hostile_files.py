@@ -276,7 +276,7 @@ def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     tiny = tmp_path / "tiny.rfz"  # of all kinds
     tiny.write_bytes(TINY_FILE.read_bytes())
     files = [str(tiny)]
-    for method in ("epr", "lcs-point", "low_rank", "multi_hashing", "ptq", "qat-channel", "uncompressed"):
+    for method in ("epr", "lcs-line", "low_rank", "multi_hashing", "ptq", "qat-channel", "uncompressed"):
         for architecture in ("mlp", "cnn"):
             path = tmp_path / f"{method}-{architecture}.rfz"
             *_, data = run(configuration(method, architecture), tmp_path / path.stem)[0].values()  # of lcs the subspace

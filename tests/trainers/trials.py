@@ -33,9 +33,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
     "espn-rewind": {"name": "espn", "then": "rewind"},
-    "lcs-quantised": {"name": "lcs", "compression": "quantised"},
-    "lcs-structured": {"name": "lcs", "compression": "structured"},
-    "lcs-point": {"name": "lcs", "subspace": "point", "levels": [0.5]},
+    "lcs-line": {"name": "lcs", "subspace": "line"},
+    "lcs-quantised": {"name": "lcs", "compression": "quantised", "subspace": "line"},
+    "lcs-structured": {"name": "lcs", "compression": "structured", "subspace": "line"},
     "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
     "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},

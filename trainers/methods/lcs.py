@@ -64,8 +64,8 @@ class CompressibleSubspace(AbstractMethod):
 
     compression: str = "unstructured"
     """``unstructured``, ``quantised`` or ``structured``."""
-    subspace: str = "line"
-    """``line`` (LCS+L) or ``point`` (LCS+P)."""
+    subspace: str = "point"
+    """``line`` (LCS+L) or ``point`` (LCS+P), which has been better in short trainings (docs/methods.md)."""
     levels: Sequence[float] | str = "default"
     """Ascending, an operating point for each: shares of weights or of units, or numbers of bits (``levels.py``)."""
     penalty: float = 1.0
