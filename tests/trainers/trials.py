@@ -34,6 +34,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
     "coreset-sample": {"name": "coreset", "choose": "sample"},
     "espn-rewind": {"name": "espn", "then": "rewind"},
+    "lcs-line": {"name": "lcs", "subspace": "line"},
+    "lcs-quantised": {"name": "lcs", "compression": "quantised", "subspace": "line"},
+    "lcs-structured": {"name": "lcs", "compression": "structured", "subspace": "line"},
     "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
     "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
@@ -73,7 +76,8 @@ def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> 
     """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what removes them."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
-    if VARIANTS[method]["name"] in STRUCTURED and architecture == "odd":
+    is_structured = VARIANTS[method]["name"] in STRUCTURED or VARIANTS[method].get("compression") == "structured"
+    if is_structured and architecture == "odd":
         architecture = "normed"
     return TrialConfig.from_dict(
         {

@@ -5,6 +5,7 @@ from trainers.methods.coreset import Coreset
 from trainers.methods.ecq import EntropyCodedQuantisation
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.espn import ExtremeSparsePruning
+from trainers.methods.lcs import CompressibleSubspace
 from trainers.methods.low_rank import LowRank
 from trainers.methods.magnitude import Magnitude
 from trainers.methods.multi_hashing import MultiHashing
@@ -19,6 +20,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
     "ecq": EntropyCodedQuantisation,
     "epr": EntropyPenalized,
     "espn": ExtremeSparsePruning,
+    "lcs": CompressibleSubspace,
     "low_rank": LowRank,
     "magnitude": Magnitude,
     "multi_hashing": MultiHashing,

@@ -19,7 +19,7 @@ from trainers.methods import backend
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
-_BIAS_STEP = 1 / 16
+BIAS_STEP = 1 / 16
 """Of biases and of folded norms, which are few and sensitive, in the same unit."""
 
 
@@ -70,8 +70,8 @@ def grid_points(
         factors: matrices, which are rounded as weights are.
     """
     for step in steps:
-        weights = {name: _rounded(name, state[name], step) for name in backend.weight_names(plain) if name in state}
-        rounded = [_rounded(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
+        weights = {name: in_steps(name, state[name], step) for name in backend.weight_names(plain) if name in state}
+        rounded = [in_steps(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
         yield point_id(step), store(plain, state, weights, rounded)
 
 
@@ -95,7 +95,7 @@ def store(
     values = {**state, **backend.fold_norms(plain, state)}
     parameters = dict(plain.named_parameters(remove_duplicate=False))
     rounded = {
-        name: weights[name] if name in weights else _rounded(name, values[name], _BIAS_STEP)
+        name: weights[name] if name in weights else in_steps(name, values[name], BIAS_STEP)
         for name in state
         if name in parameters
     }
@@ -135,8 +135,12 @@ def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
     return (tensor.double() / float(step)).round(), np.array([step])
 
 
-def _rounded(name: str, tensor: Tensor, fraction: float) -> Rounded:
-    """With a step of 1 where all is zero."""
+def in_steps(name: str, tensor: Tensor, fraction: float) -> Rounded:
+    """Rounded to a fraction of the standard deviation of its nonzero values; with a step of 1 where all is zero.
+
+    Raises:
+        ValueError: ``tensor`` is not finite; one line calls it ``name``.
+    """
     nonzero = tensor[tensor != 0].double()
     if not len(nonzero):
         return rounded_at(name, tensor, 1.0)

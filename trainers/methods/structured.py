@@ -52,14 +52,14 @@ def without_units(
     Units add nothing to what reads them then, even through an activation that is not zero at zero.
 
     Args:
-        state: of the plain architecture; not changed.
+        state: of the plain architecture, or a part of it; not changed.
         groups: of its hidden units.
         kept: for each group (num_units,), bool; false where a unit is removed.
     """
     changed = dict(state)
     for group, mask in zip(groups, kept, strict=True):
         for use in group.uses:
-            if use.role is not Role.VARIANCE:  # which divides
+            if use.name in changed and use.role is not Role.VARIANCE:  # which divides
                 tensor = changed[use.name]
                 # NaN times false stays NaN, for the coder to refuse
                 changed[use.name] = tensor * along(mask, use, tensor.ndim).to(tensor)
