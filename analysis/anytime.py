@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.hypervolume import growth
 from analysis.pareto import Vector
+from analysis.repeats import whole
 from analysis.scale import Scale
 
 
@@ -26,14 +27,17 @@ class Anytime:
     num_seeds: int
 
 
-def anytime(points: pd.DataFrame, scale: Scale, *, against: Literal["trials", "train_s"]) -> Anytime:
+def anytime(
+    points: pd.DataFrame, trials: pd.DataFrame, scale: Scale, *, against: Literal["trials", "train_s"]
+) -> Anytime:
     """The mean growth of the seeds' fronts, each seed by itself as if the sweep had run with it alone.
 
-    Costs are of trials that finished: what failed or was stopped has no row in ``points``. A seed that is at its end
-    stays where it is.
+    Every trial costs; what failed, was stopped or has a seed that failed adds nothing. A seed that is at its end stays
+    where it is.
 
     Args:
-        points: of one task and one sweep, in the order in which trials started, as ``load.load_points`` gives them.
+        points: of one task and one sweep, as ``load.load_points`` gives them.
+        trials: every trial that began, in order, with ``trial_id``, ``seed`` and ``train_s``.
         scale: the same for all sweeps that are compared.
         against: what is counted.
 
@@ -42,7 +46,8 @@ def anytime(points: pd.DataFrame, scale: Scale, *, against: Literal["trials", "t
     """
     if points.empty:
         raise ValueError("no points to follow: no run has finished yet")
-    curves = [_curve(rows, scale, against) for _, rows in points.groupby("seed")]
+    measured = whole(points, measure="quality_val")
+    curves = [_curve(rows, measured, scale, against) for _, rows in trials.groupby("seed")]
     costs = np.unique(np.concatenate([cost for cost, _ in curves]))
     values = np.array(  # (num_seeds, num_steps), 0 before the first point of a seed
         [np.concatenate([[0.0], covered])[np.searchsorted(cost, costs, side="right")] for cost, covered in curves]
@@ -51,10 +56,12 @@ def anytime(points: pd.DataFrame, scale: Scale, *, against: Literal["trials", "t
     return Anytime(cost=costs, mean=values.mean(axis=0), std=std, num_seeds=len(curves))
 
 
-def _curve(rows: pd.DataFrame, scale: Scale, against: str) -> tuple[Vector, Vector]:
-    """Of one seed, a row for each trial, which may have several points: its cost and what is covered after it."""
+def _curve(trials: pd.DataFrame, points: pd.DataFrame, scale: Scale, against: str) -> tuple[Vector, Vector]:
+    """Of one seed, a value for each trial, which may have several points or none: its cost, what is covered after."""
+    started = pd.Series(np.arange(len(trials)), index=trials["trial_id"])
+    rows = points[points["trial_id"].isin(started.index)]
+    rows = rows.iloc[np.argsort(started[rows["trial_id"]], kind="stable")]
     covered = growth(rows["size_bytes"], rows["quality_val"], scale.reference) / scale.area
-    trials = rows.assign(covered=covered).groupby(["sweep_id", "trial_id"], sort=False)
-    values = np.asarray(trials["covered"].max(), np.float64)
-    seconds = np.asarray(trials["train_s"].max().cumsum(), np.float64)
-    return seconds if against == "train_s" else np.arange(1.0, len(values) + 1), values
+    values = pd.Series(covered, index=rows["trial_id"]).groupby(level=0).max().reindex(started.index).cummax()
+    costs = trials["train_s"].cumsum() if against == "train_s" else started + 1
+    return np.asarray(costs, np.float64), np.asarray(values.ffill().fillna(0.0), np.float64)

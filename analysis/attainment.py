@@ -23,7 +23,7 @@ class Band:
     best: Vector
     """(num_steps,), the quality that at least one seed attains; NaN where none does."""
     median: Vector
-    """(num_steps,), what at least half of the seeds attain."""
+    """(num_steps,), what more than half of the seeds attain: of an even number the worse of the middle two."""
     worst: Vector
     """(num_steps,), what every seed attains."""
 
@@ -69,6 +69,11 @@ def surface(fronts: Sequence[Front], num_seeds: int, /) -> Front:
     return _front(attained[:, :2], filled)
 
 
+def median(fronts: Sequence[Front], /) -> Front:
+    """What more than half of ``fronts`` attain."""
+    return surface(fronts, len(fronts) // 2 + 1)
+
+
 def band(fronts: Sequence[Front], /) -> Band:
     """Best, median and worst of the seeds' fronts.
 
@@ -76,12 +81,12 @@ def band(fronts: Sequence[Front], /) -> Band:
         ValueError: there is no seed.
     """
     _check_any(fronts)
-    best, median, worst = (surface(fronts, count) for count in (1, math.ceil(len(fronts) / 2), len(fronts)))
-    sizes = np.unique(np.concatenate([best.size_bytes, median.size_bytes, worst.size_bytes]))
+    best, middle, worst = surface(fronts, 1), median(fronts), surface(fronts, len(fronts))
+    sizes = np.unique(np.concatenate([best.size_bytes, middle.size_bytes, worst.size_bytes]))
     return Band(
         size_bytes=sizes,
         best=best.quality_at(sizes),
-        median=median.quality_at(sizes),
+        median=middle.quality_at(sizes),
         worst=worst.quality_at(sizes),
     )
 

@@ -49,6 +49,10 @@ class Side:
     """Vorob'ev deviation of the seeds' fronts, as a share of the same box; NaN with one seed."""
     lacks: Indicators
     """Of the front of all sides together."""
+    num_steps: tuple[int, int]
+    """Optimiser steps over all phases, of the shortest and of the longest training on the front."""
+    train_s: float
+    """Seconds of training, the median over the trainings of the front."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,7 @@ class Against:
 
     name: str
     rate: Delta | None
-    """BD-rate, in percent of the anchor's bytes; None where it is not defined, and then neither is the rest."""
+    """BD-rate, in percent of the anchor's bytes; None where it is not defined: ``reason`` says why."""
     rate_interval: Interval | None
     quality: Delta | None
     """The same at equal bytes, in units of quality."""
@@ -123,17 +127,21 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
     joint = pooled(*fronts.values())
     sides = []
     for name, points in compressed.items():
-        seeds = _seeds(points)
+        seeds = tuple(front for front in seed_fronts(points, measure="quality") if len(front))
+        configurations = summarise(points)
+        trained = points.merge(configurations.loc[configurations["on_front"], KEY], on=KEY)
         sides.append(
             Side(
                 name=name,
-                configurations=summarise(points),
+                configurations=configurations,
                 repeats=repeats[name],
                 front=fronts[name],
                 seeds=seeds,
                 hypervolume=scale.hypervolume(fronts[name]),
                 deviation=vorobev(seeds, scale.reference).deviation / scale.area if seeds else math.nan,
                 lacks=indicators(fronts[name], joint, scale),
+                num_steps=(int(trained["num_steps"].min()), int(trained["num_steps"].max())),
+                train_s=float(trained["train_s"].median()),
             )
         )
     return Comparison(
@@ -157,15 +165,6 @@ def _shared(named: Mapping[str, pd.DataFrame], column: str) -> str:
                 "only points of the same can be compared"
             )
     return values[first][0]
-
-
-def _seeds(points: pd.DataFrame) -> tuple[Front, ...]:
-    """As in ``Repeats``, what has a failed seed is left out; of the rest, what has not been measured with all seeds."""
-    whole = points[points["num_failed"] == 0]
-    num_seeds = whole["seed"].nunique()
-    whole = whole[whole.groupby(KEY)["seed"].transform("nunique") == num_seeds]
-    fronts = [front for front in seed_fronts(whole, measure="quality") if len(front)] if num_seeds > 1 else []
-    return tuple(fronts) if len(fronts) > 1 else ()
 
 
 def _against(anchor: Side, side: Side, num_resamples: int) -> Against:

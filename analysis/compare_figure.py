@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.attainment import Band, band, surface
+from analysis.attainment import Band, band, median
 from analysis.compare import Comparison, Side
 from analysis.drawing import COLOURS, INK, MARKERS, OTHER_COLOUR, OTHER_MARKER, quality_limits
 from analysis.legend import Column, draw_legend, marker
@@ -126,7 +126,7 @@ def _line(side: Side, index: int) -> Line:
         colour=COLOURS[index] if index < len(COLOURS) else OTHER_COLOUR,
         symbol=MARKERS[index] if index < len(MARKERS) else OTHER_MARKER,
         dashes=_DASHES[index % len(_DASHES)],
-        front=surface(side.seeds, len(side.seeds) // 2 + 1) if side.seeds else side.front,
+        front=median(side.seeds) if side.seeds else side.front,
         band=band(side.seeds) if side.seeds else None,
         files=side.configurations[side.configurations["on_front"]],
     )

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from analysis.attainment import difference
 from analysis.bd_rate import Delta, Interval
 from analysis.compare import BOOTSTRAP_SEED, Comparison, Side
 from analysis.units import format_quality, format_size, quality_scale
@@ -38,10 +39,13 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
                 "name": against.name,
                 "bd_rate_percent": _delta_dict(against.rate, against.rate_interval),
                 "bd_quality": _delta_dict(against.quality, against.quality_interval),
+                "attainment_difference": _difference_dict(comparison, side),
                 "reason": against.reason or None,
                 "verdict": verdict,
             }
-            for against, verdict in zip(comparison.against, verdicts(comparison), strict=True)
+            for side, against, verdict in zip(
+                comparison.sides[1:], comparison.against, verdicts(comparison), strict=True
+            )
         ],
         "size_bytes_at": [
             {"quality": level.quality}
@@ -53,12 +57,17 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
 
 def _fronts(comparison: Comparison) -> Table:
     name = comparison.quality_name
-    table = _table("front", "points", "seeds", "smallest", "best", "hypervolume", "deviation", "epsilon", "IGD+")
+    table = _table(
+        "front",
+        *("points", "seeds", "steps", "seconds", "smallest", "best", "hypervolume", "deviation", "epsilon", "IGD+"),
+    )
     for side in comparison.sides:
         table.add_row(
             Text(side.name),
             str(len(side.front)),
             str(side.repeats.min_seeds_on_front),
+            " - ".join(f"{steps:,}" for steps in sorted(set(side.num_steps))),
+            f"{side.train_s:,.3g}" if side.train_s < 1000 else f"{side.train_s:,.0f}",
             format_size(side.front.size_bytes[0]),
             format_quality(side.front.quality[-1], name),
             f"{side.hypervolume:.4f}",
@@ -66,9 +75,10 @@ def _fronts(comparison: Comparison) -> Table:
             f"{side.lacks.epsilon:.4f}",
             f"{side.lacks.igd_plus:.4f}",
         )
+    box_text = comparison.scale.describe(name)
     table.caption = Text(
-        f"means over seeds, test {name.replace('_', ' ')}; a share of the box from "
-        f"{comparison.scale.describe(name)}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
+        f"steps and median seconds of the trainings on the front; means over seeds, test {name.replace('_', ' ')}; a "
+        f"share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
         "front lacks of all together (epsilon, IGD+; less is better)",
         style="dim",
     )
@@ -136,6 +146,8 @@ def _side_dict(side: Side) -> dict[str, Any]:
         "name": side.name,
         "sweep_ids": sorted(side.configurations["sweep_id"].unique()),
         "num_seeds": side.repeats.min_seeds_on_front,
+        "num_steps": list(side.num_steps),
+        "train_s_median": side.train_s,
         "hypervolume": side.hypervolume,
         "vorobev_deviation": _finite(side.deviation),
         "epsilon": side.lacks.epsilon,
@@ -146,6 +158,14 @@ def _side_dict(side: Side) -> dict[str, Any]:
             for size, quality in zip(side.front.size_bytes.tolist(), side.front.quality.tolist(), strict=True)
         ],
     }
+
+
+def _difference_dict(comparison: Comparison, side: Side) -> dict[str, float] | None:
+    """The shares of the scale's box in which the side's seeds attain more often than the anchor's, and less often."""
+    if not (comparison.anchor.seeds and side.seeds):
+        return None
+    found = difference(comparison.anchor.seeds, side.seeds, comparison.scale.reference)
+    return {"gained": found.gained / comparison.scale.area, "lost": found.lost / comparison.scale.area}
 
 
 def _delta_dict(delta: Delta | None, interval: Interval | None) -> dict[str, Any] | None:

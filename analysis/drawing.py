@@ -79,7 +79,11 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame, published: pd.Da
     """
     configurations = configurations[np.isfinite(configurations["file_quality"].astype("float64"))]
     if configurations.empty:
-        raise ValueError("no points to draw: no run has finished yet")
+        raise ValueError(
+            f"no points to draw: of {len(points)} none has a finite quality on test"
+            if len(points)
+            else "no points to draw: no run has finished yet"
+        )
     name, maximise = str(configurations["quality_name"].iloc[0]), bool(configurations["maximise"].iloc[0])
     factor, unit = quality_scale(name)
     groups = points.groupby(KEY)

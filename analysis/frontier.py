@@ -51,6 +51,30 @@ def of_task(points: pd.DataFrame, task: str) -> pd.DataFrame:
     return points[points["task"] == task]
 
 
+def within_cost(
+    points: pd.DataFrame, *, max_steps: int | None = None, max_train_s: float | None = None
+) -> pd.DataFrame:
+    """The points whose training cost no more: what is compared at equal cost.
+
+    Args:
+        points: of ``load.load_points``.
+        max_steps: optimiser steps over all phases of a training.
+        max_train_s: seconds of training; of a configuration the median over its seeds counts, so that all of them stay
+            or none.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    seconds = points.groupby(KEY)["train_s"].transform("median")
+    cheap = points[(points["num_steps"] <= (max_steps or math.inf)) & (seconds <= (max_train_s or math.inf))]
+    if cheap.empty and len(points):
+        raise ValueError(
+            f"no training is that short: the shortest took {points['num_steps'].min():,} steps, and the fastest "
+            f"{seconds.min():.3g} s"
+        )
+    return cheap
+
+
 def summarise(points: pd.DataFrame) -> pd.DataFrame:
     """One row for each configuration, smallest mean size first.
 
@@ -88,22 +112,6 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     table["on_front"] = _on_front(table)
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
     return table[list(CONFIGURATION_COLUMNS)]
-
-
-def front_within(configurations: pd.DataFrame, column: str) -> pd.Series:
-    """Which configurations are on the front of their own kind alone: of their architecture, or of their method.
-
-    Args:
-        configurations: of one task, from ``summarise``.
-        column: ``architecture`` or ``method``.
-
-    Returns:
-        (num_configurations,), bool, decided as ``on_front`` is. Who is on the joint front is on that of its kind.
-    """
-    on_front = pd.Series(False, index=configurations.index)
-    for _, rows in configurations.groupby(column):
-        on_front[rows.index] = _on_front(rows)
-    return on_front
 
 
 def best(

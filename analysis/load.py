@@ -108,7 +108,7 @@ def list_sweeps(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         tracking_uri, sweep_ids: as ``load_points``.
 
     Returns:
-        ``SWEEP_COLUMNS``. A killed trial counts as failed, a scheduled one as running; ``run_id`` is the sweep's own,
+        ``SWEEP_COLUMNS``. A killed trial counts as stopped, a scheduled one as running; ``run_id`` is the sweep's own,
         ``has_views`` whether MLflow's UI is prepared for it.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
 
 Vector = NDArray[np.float64]
 
@@ -46,7 +47,8 @@ def nondominated(size: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> N
 class Front:
     """The best quality within a number of bytes, as measured points attain it: a line of steps.
 
-    From small to large, and each point better than the one before; copies count once. Made by ``Front.of``.
+    From small to large, and each point better than the one before; copies count once. Made by ``Front.of``, or by
+    ``Front.chosen`` where one split chooses and another reports.
     """
 
     size_bytes: Vector
@@ -57,26 +59,47 @@ class Front:
     """The direction of ``quality``."""
 
     @staticmethod
-    def of(
-        size_bytes: ArrayLike, quality: ArrayLike, /, *, maximise: bool, chosen_by: ArrayLike | None = None
-    ) -> Front:
+    def of(size_bytes: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> Front:
         """The front of points.
 
         Args:
             size_bytes: (num_points,); what is not positive was not measured.
             quality: (num_points,).
-            maximise: the direction of both qualities.
-            chosen_by: (num_points,), the validation quality where ``quality`` is of the test split. It alone chooses
-                the front; of the chosen points those that the test split shows as no step up are left out, because
-                a front with them in it would be no line of steps.
+            maximise: the direction of ``quality``.
         """
         sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
-        if chosen_by is not None:
-            chosen = nondominated(np.where(sizes > 0, sizes, np.nan), chosen_by, maximise=maximise)
-            sizes, qualities = sizes[chosen], qualities[chosen]
         kept = nondominated(np.where(sizes > 0, sizes, np.nan), qualities, maximise=maximise)
         steps, first = np.unique(sizes[kept], return_index=True)
         return Front(steps, qualities[kept][first], maximise)
+
+    @staticmethod
+    def chosen(size_bytes: ArrayLike, quality_val: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> Front:
+        """The front that validation chooses, at what the test split says of it.
+
+        Test quality need not grow along it. Dropping what is no step up would choose by test, and flatter whoever has
+        more points to choose from; so neighbours that test puts in the wrong order are pooled, into one point at their
+        mean quality and geometric mean size. The least-squares line that never falls (isotonic regression; Ayer et al.
+        1955, "An empirical distribution function for sampling with incomplete information").
+
+        Args:
+            size_bytes: (num_points,); what is not positive was not measured.
+            quality_val: (num_points,), chooses.
+            quality: (num_points,), reported; a chosen point without it is left out.
+            maximise: the direction of both qualities.
+        """
+        sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
+        on_front = nondominated(np.where(sizes > 0, sizes, np.nan), quality_val, maximise=maximise)
+        measured = on_front & np.isfinite(qualities)
+        steps, copies, num_copies = np.unique(sizes[measured], return_inverse=True, return_counts=True)
+        if not len(steps):
+            return Front(steps, qualities[:0], maximise)
+        means = np.bincount(copies, qualities[measured]) / num_copies
+        line = isotonic_regression(means, weights=num_copies, increasing=maximise).x
+        heights, blocks = np.unique(line if maximise else -line, return_inverse=True)
+        decades = np.bincount(blocks, num_copies * np.log10(steps)) / np.bincount(blocks, num_copies)
+        alone = np.bincount(blocks) == 1  # at its very size, not at a power of its logarithm
+        places = np.where(alone, steps[np.searchsorted(blocks, np.arange(len(heights)))], 10**decades)
+        return Front(places, heights if maximise else -heights, maximise)
 
     def __len__(self) -> int:
         return len(self.size_bytes)

@@ -32,11 +32,9 @@ class Repeats:
 
     @staticmethod
     def of(points: pd.DataFrame, *, measure: Measure) -> Repeats:
-        """From the points of one task, as ``load.load_points`` gives them. As in ``frontier.summarise``, what has a
-        failed seed or one without a finite quality is on no front, and left out."""
+        """From the points of one task, as ``load.load_points`` gives them, as far as they are ``whole``."""
         columns = ["size_bytes", "quality_val", measure]
-        is_whole = np.isfinite(points[columns].to_numpy(np.float64)).all(axis=1) & (points["num_failed"] == 0)
-        points = points[is_whole.groupby([points[name] for name in KEY]).transform("all")]
+        points = whole(points, measure=measure)
         groups = points.groupby(KEY, sort=False)
         rows, places = groups.ngroup().to_numpy(), groups.cumcount().to_numpy()
         num_seeds = np.asarray(groups.size(), np.int64)
@@ -56,33 +54,52 @@ class Repeats:
         return int(self.num_seeds[chosen].min(initial=np.iinfo(np.int64).max)) if chosen.any() else 0
 
     def resampled(self, generator: np.random.Generator, /) -> Front:
-        """The front of as many seeds of each configuration, drawn with replacement."""
+        """The front of seeds drawn with replacement, of each configuration one fewer than it has: the mean of all n
+        would vary too little, by (n - 1) / n.
+
+        Source: Rao, Wu 1988, "Resampling inference with complex survey data", section 2.
+        """
         drawn = generator.integers(np.maximum(self.num_seeds, 1)[:, None], size=self.size_bytes.shape)
+        num_drawn = np.maximum(self.num_seeds - 1, 1)
+        behind = np.arange(self.size_bytes.shape[1]) >= num_drawn[:, None]
         tables = [
-            np.take_along_axis(table, drawn, axis=1) for table in (self.size_bytes, self.quality_val, self.quality)
+            np.where(behind, np.nan, np.take_along_axis(table, drawn, axis=1))
+            for table in (self.size_bytes, self.quality_val, self.quality)
         ]
-        behind = np.isnan(self.size_bytes)
-        return self._front_of(*(np.where(behind, np.nan, table) for table in tables))
+        return self._front_of(*tables)
 
     def _front_of(self, *tables: NDArray[np.float64]) -> Front:
-        size_bytes, quality_val, quality = map(self._means, tables)
-        return Front.of(size_bytes, quality, maximise=self.maximise, chosen_by=quality_val)
+        return Front.chosen(*map(self._means, tables), maximise=self.maximise)
 
     def _means(self, table: NDArray[np.float64]) -> Vector:
-        means: Vector = np.nansum(table, axis=1) / self.num_seeds
+        means: Vector = np.nansum(table, axis=1) / np.maximum(np.isfinite(table).sum(axis=1), 1)
         return means
+
+
+def whole(points: pd.DataFrame, *, measure: Measure) -> pd.DataFrame:
+    """The points of configurations of which no seed failed and each was measured. Others are on no front: to take
+    them by the seeds that are left would reward failing."""
+    columns = ["size_bytes", "quality_val", measure]
+    is_whole = np.isfinite(points[columns].to_numpy(np.float64)).all(axis=1) & (points["num_failed"] == 0)
+    kept: pd.DataFrame = points[is_whole.groupby([points[name] for name in KEY]).transform("all")]
+    return kept
 
 
 def seed_fronts(points: pd.DataFrame, *, measure: Measure) -> list[Front]:
     """The front of each seed by itself, seeds in order: what attainment is counted over.
 
+    Over the configurations that are ``whole`` and ran with all seeds, so that seeds differ by chance alone; none where
+    there are not several.
+
     Args:
         points: of one task and one sweep.
         measure: what the fronts are drawn at.
     """
-    return [
-        Front.of(
-            rows["size_bytes"], rows[measure], maximise=bool(rows["maximise"].all()), chosen_by=rows["quality_val"]
-        )
+    points = whole(points, measure=measure)
+    num_seeds = points["seed"].nunique()
+    points = points[points.groupby(KEY)["seed"].transform("nunique") == num_seeds]
+    fronts = [
+        Front.chosen(rows["size_bytes"], rows["quality_val"], rows[measure], maximise=bool(rows["maximise"].all()))
         for _, rows in points.groupby("seed")
     ]
+    return fronts if len(fronts) > 1 else []

@@ -17,9 +17,16 @@ def verdicts(comparison: Comparison) -> list[str]:
     """One for each side but the anchor: ``B needs 23 % fewer bytes than A at equal accuracy (95 % interval 18 to 27 %
     over 3 seeds, overlap 81 %).``"""
     return [
-        _verdict(comparison.anchor, side, against, comparison.quality_name)
+        _verdict(comparison.anchor, side, against, comparison.quality_name) + _unequal(comparison.anchor, side)
         for side, against in zip(comparison.sides[1:], comparison.against, strict=True)
     ]
+
+
+def _unequal(anchor: Side, side: Side) -> str:
+    if side.num_steps == anchor.num_steps:
+        return ""
+    longest = f"up to {side.num_steps[1]:,} and {anchor.num_steps[1]:,}"
+    return f" They did not train for the same number of steps: {longest}."
 
 
 def needs(percent: float) -> str:
@@ -37,13 +44,14 @@ def _verdict(anchor: Side, side: Side, against: Against, quality_name: str) -> s
         return f"{side.name} and {anchor.name} cannot be compared by BD-rate: {against.reason}; {known}."
     overlap = f"overlap {'only ' if rate.overlap < _SHORT_OVERLAP else ''}{100 * rate.overlap:.0f} %"
     claim = f"{side.name} {needs(rate.pchip)} {anchor.name} at equal {quality}"
+    unknown = f"No difference between {side.name} and {anchor.name} can be told: BD-rate {rate.pchip:+.1f} %"
     if interval is None:
-        return f"{claim} ({overlap}), but whether by more than chance cannot be told: {against.reason}.{_caveat(rate)}"
+        return f"{unknown}, {overlap}, without an interval because {against.reason}.{_caveat(rate)}"
     seeds = _seeds(anchor, side)
     if interval.low <= 0 <= interval.high or interval.low * rate.pchip < 0:
         return (
-            f"No difference between {side.name} and {anchor.name} can be told: BD-rate {rate.pchip:+.1f} %, "
-            f"{_level(interval)} {interval.low:+.1f} to {interval.high:+.1f} % over {seeds}, {overlap}.{_caveat(rate)}"
+            f"{unknown}, {_level(interval)} {interval.low:+.1f} to {interval.high:+.1f} % over {seeds}, "
+            f"{overlap}.{_caveat(rate)}"
         )
     return f"{claim} ({_level(interval)} {_range(interval, rate.pchip)} over {seeds}, {overlap}).{_caveat(rate)}"
 
@@ -86,5 +94,9 @@ def _caveat(rate: Delta) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits or three: ``0.4``, ``3.1``, ``23``, ``99.2``."""
+    """Two digits or three: ``0.04``, ``3.1``, ``23``, ``99.2``; never one that would say none or all."""
+    if value < 0.01 or value > 99.99:
+        return "under 0.01" if value < 0.01 else "over 99.99"
+    if value < 0.095 or value >= 99.95:
+        return f"{value:.2f}"
     return f"{value:.1f}" if value < 9.95 or value > 98.5 else f"{value:.0f}"

@@ -56,8 +56,13 @@ def sides_of(
     return _named(found) if by is None else _split(found, by, anchor)
 
 
-def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None = None) -> None:
-    """``compare.png``, ``.svg`` and ``.html``; the same points draw the same files.
+def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None = None) -> tuple[str, ...]:
+    """``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
+
+    The same points draw the same files.
+
+    Returns:
+        The names of the files.
 
     Raises:
         ValueError: ``ui_url`` is not an http address.
@@ -65,16 +70,22 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
     """
     from analysis.compare_figure import comparison_figure
     from analysis.compare_page import comparison_html
+    from analysis.difference_figure import compared_with_seeds, difference_figure
 
     first, *others = (side.name for side in comparison.sides)
     title = f"{comparison.task}: {', '.join(others)} against {first}"
-    page = comparison_html(comparison, title=title, ui_url=ui_url)
-    write_atomically(folder / "compare.html", page.encode())
-    figure = comparison_figure(comparison, title=title)
-    for kind in ("png", "svg"):
-        picture = io.BytesIO()
-        figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
-        write_atomically(folder / f"compare.{kind}", picture.getvalue())
+    files = {"compare.html": comparison_html(comparison, title=title, ui_url=ui_url).encode()}
+    figures = {"compare": comparison_figure(comparison, title=title)}
+    if compared_with_seeds(comparison):
+        figures["difference"] = difference_figure(comparison)
+    for name, figure in figures.items():
+        for kind in ("png", "svg"):
+            picture = io.BytesIO()
+            figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+            files[f"{name}.{kind}"] = picture.getvalue()
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return tuple(sorted(files))
 
 
 def _points(tracking_uri: str, sweeps: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +31,18 @@ class WrittenFrontier:
     """The drawn ones."""
 
 
-def configurations_of(tracking_uri: str, sweeps: Sequence[str], *, task: str | None = None) -> pd.DataFrame:
+Select = Callable[["pd.DataFrame"], "pd.DataFrame"]
+"""Which points take part."""
+
+
+def configurations_of(
+    tracking_uri: str, sweeps: Sequence[str], *, task: str | None = None, select: Select | None = None
+) -> pd.DataFrame:
     """The configurations of some sweeps, or of all, as ``analysis.frontier.summarise`` gives them."""
     from analysis.frontier import summarise
 
-    return summarise(points_of(tracking_uri, sweeps, task))
+    points = points_of(tracking_uri, sweeps, task)
+    return summarise(points if select is None else select(points))
 
 
 def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None) -> pd.DataFrame:
@@ -64,8 +71,13 @@ def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
     return points_of(tracking_uri, [sweep])
 
 
-def published_beside(points: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
+def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True) -> pd.DataFrame:
     """What papers print, of ``files``; figures draw of it what belongs beside ``points``.
+
+    Args:
+        points: what is drawn.
+        files: those of the project and of the user.
+        is_whole: whether no more points will come: only then a file of which nothing belongs there is a mistake.
 
     Raises:
         ValueError: a user's own file is wrong, or nothing of it belongs there.
@@ -77,7 +89,7 @@ def published_beside(points: pd.DataFrame, files: Sequence[Path]) -> pd.DataFram
 
     tables = {file: read_published(file) for file in files}
     for file, table in tables.items():
-        if file != SHIPPED and belonging(table, points).empty:
+        if is_whole and file != SHIPPED and belonging(table, points).empty:
             raise ValueError(
                 f"no row of {file} belongs on this figure: wanted task {_names(points, 'task')}, "
                 f"architecture {_names(points, 'architecture')} and quality_name {_names(points, 'quality_name')}"
@@ -112,10 +124,13 @@ def write_frontier(
     task: str | None = None,
     ui_url: str | None = None,
     published: Sequence[Path] = (SHIPPED,),
+    is_whole: bool = True,
+    select: Select | None = None,
 ) -> WrittenFrontier | None:
     """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point.
 
-    Of what papers print, the files ``published``, the figures have what belongs there, the CSV file nothing.
+    Of what papers print, the files ``published``, the figures have what belongs there (``is_whole``: as in
+    ``published_beside``), the CSV file nothing. ``select`` says which points take part.
     """
     from analysis.frontier import KEY, summarise
     from analysis.interactive import frontier_html
@@ -124,9 +139,10 @@ def write_frontier(
     points = points_of(tracking_uri, sweeps, task)
     if points.empty:
         return None
+    points = points if select is None else select(points)
     configurations = summarise(points)
     title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
-    rows = published_beside(points, published)
+    rows = published_beside(points, published, is_whole=is_whole)
     write_figures(configurations, points, folder, title=title, published=rows)
     page = frontier_html(configurations, points, title=title, ui_url=ui_url, published=rows)
     write_atomically(folder / "frontier.html", page.encode())

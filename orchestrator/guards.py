@@ -80,6 +80,7 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         ValueError: in one line.
     """
     from trainers.architectures.base import build_on_meta
+    from trainers.architectures.graph import unit_groups
     from trainers.instantiate import find_architecture, make_task
     from trainers.modifiers import make_modifiers
     from trainers.pretrained import initial_values
@@ -93,7 +94,8 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             architecture, arguments = find_architecture(spec, task)
             plain = build_on_meta(spec.name, architecture, arguments)
             if trials[0].config.init_from:  # one for the whole sweep
-                initial_values(trials[0].config.init_from, plain)
+                groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
+                initial_values(trials[0].config.init_from, plain, groups=groups, own=architecture)
             of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
             # numbers of modifiers were checked: what fits with one of them fits with all
             for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():

@@ -17,10 +17,15 @@ from trainers.lookup import nearest
 _SPECS = ("task", "architecture", "method")
 
 
-def document_from_flags(*, task: str, architecture: str, method: str) -> dict[str, Any]:
-    """A document named after its parts; ``Sweep`` has the defaults of the rest."""
+BASELINES = ("ptq", "uncompressed")
+"""What a method has to beat: plain quantisation, and the network as it is."""
+
+
+def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
+    """Named after its parts, with ``BASELINES`` beside the method; ``Sweep`` has the defaults of the rest."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{task}-{architecture}-{method}")
-    return {"name": name, "task": task, "architecture": architecture, "method": method}
+    beside = [name for name in BASELINES if name != method] if baselines else []
+    return {"name": name, "task": task, "architecture": architecture, "method": [method, *beside]}
 
 
 def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

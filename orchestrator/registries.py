@@ -98,7 +98,7 @@ def _pinned(name: str, value: Any) -> Any:
 
     if isinstance(value, Choice):
         return Choice([_pinned(name, item) for item in value.values])
-    return pin(value, field=name, also=(".rfz",)) if isinstance(value, str) else value
+    return pin(value, field=name) if isinstance(value, str) else value
 
 
 def _is_plain(value: Any) -> bool:

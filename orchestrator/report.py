@@ -117,6 +117,7 @@ def _trial(journal: Journal, trial_id: str) -> dict[str, Any]:
     seconds = [point.train_s for point in points] or [row["train_s"] for row in journal.progress(trial_id)]
     return {
         "trial_id": trial_id,
+        "seed": config["seed"],
         "architecture": str(Spec.from_dict("architecture", config["architecture"])),
         "method": config["method"]["name"],
         "outcome": ended.outcome.value if ended is not None else "unfinished",

@@ -106,7 +106,7 @@ def _drawn(standing: Standing) -> tuple[int, int]:
 
 
 def _line(standing: Standing, written: WrittenFrontier | None) -> str:
-    """``12 finished, 3 running; 5 on the frontier, 240 B to 4.10 kB, accuracy up to 97.20 % on test``."""
+    """``12 finished, 3 running; 5 on the frontier, 240 B to 4.10 kB, the best with test accuracy 97.20 %``."""
     if written is None:
         waiting = "waiting" if standing.is_running else "and no sweep is running"
         return f"{standing.text}; no finished point yet, {waiting}"
@@ -114,10 +114,9 @@ def _line(standing: Standing, written: WrittenFrontier | None) -> str:
     front = configurations[configurations["on_front"]]
     parts = [standing.text, f"{len(front)} on the frontier"]
     if len(front):
-        sizes, qualities = front["file_size_bytes"], front["file_quality"]
-        name, maximise = str(front["quality_name"].iloc[0]), bool(front["maximise"].iloc[0])
-        best = format_quality(qualities.max() if maximise else qualities.min(), name)
-        parts[1] += f", {format_size(sizes.min())} to {format_size(sizes.max())}, test {name} up to {best}"
+        sizes, name = front["file_size_bytes"], str(front["quality_name"].iloc[0])
+        best = format_quality(front["file_quality"].iloc[-1], name)  # the last by mean size: validation's best
+        parts[1] += f", {format_size(sizes.min())} to {format_size(sizes.max())}, the best with test {name} {best}"
     return "; ".join([*parts, *([] if standing.is_running else ["ended"])])
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainers.architectures.units import Role, UnitGroup, Use
 from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.units import Role, UnitGroup, Use
 
 _WEIGHTS = (Role.WEIGHT, Role.READER)
 

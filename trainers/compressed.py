@@ -85,11 +85,26 @@ def open_compressed(
     except OSError as error:
         raise RfzError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        header = container.read_header(data)
-        found = architecture or lookup_architecture(header.architecture, allow_import=allow_import)
-        plain = build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters)
+        return open_bytes(data, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
     except ValueError as error:
         raise RfzError(f"{path}: {error}") from error
+
+
+def open_bytes(
+    data: bytes,
+    *,
+    architecture: Architecture | None = None,
+    allow_import: bool = False,
+    max_parameters: int = MAX_PARAMETERS,
+) -> Opened:
+    """As ``open_compressed``, of a file's content.
+
+    Raises:
+        ValueError: as there; an ``RfzError`` but where the architecture is unknown or cannot be built.
+    """
+    header = container.read_header(data)
+    found = architecture or lookup_architecture(header.architecture, allow_import=allow_import)
+    plain = build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters)
     return Opened(data=data, header=header, architecture=found, plain=plain)
 
 

@@ -51,8 +51,9 @@ class TrialConfig:
     precision: str = "float32"
     """Of activations while training, ``float32`` or ``bfloat16``; parameters and every measurement are float32."""
     init_from: str = ""
-    """Where the plain network's initial values come from: the path of a ``state_dict`` or the name of a trained network
-    (``trainers/pretrained.py``); empty: drawn at random. ``pretrained.pin`` makes a path's content part of it."""
+    """Where the plain network's initial values come from: the path of a ``state_dict`` or a ``.rfz``, the name of a
+    trained network, or ``fusion(A, B)`` of several (``trainers/pretrained.py``); empty: drawn at random.
+    ``pretrained.pin`` makes a path's content part of it."""
     modifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What else acts on the training, whatever the method: settings by the name of each (``trainers/modifiers``)."""
 
@@ -65,6 +66,7 @@ class TrialConfig:
             raise ValueError(
                 f"init_from is {self.init_from!r}: wanted the path of a state_dict, or a trained network's name"
             )
+        fused_parts(self.init_from)
         if not isinstance(self.modifiers, Mapping) or not all(
             isinstance(name, str) and isinstance(settings, Mapping) for name, settings in self.modifiers.items()
         ):
@@ -121,11 +123,6 @@ class TrialConfig:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def values_identity(setting: Any) -> Any:
-    """What tells settings apart: of a pinned file its digest, wherever it lies, else the setting itself."""
-    return setting.rpartition("#sha256=")[2] if isinstance(setting, str) else setting
-
-
 def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
     """Settings by names, ``{disout: {alpha: 2}, unit_sphere: true}``, where true is a mapping without settings.
 
@@ -141,6 +138,32 @@ def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
                 "or true"
             )
     return {name: {} if settings is True else dict(settings) for name, settings in value.items()}
+
+
+def fused_parts(init_from: str) -> list[str]:
+    """Of ``fusion(A, B, ...)`` what is fused; nothing where the values come from one place.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    if not (init_from.startswith("fusion(") and init_from.endswith(")")):
+        return []
+    parts = [part.strip() for part in init_from.removeprefix("fusion(").removesuffix(")").split(",")]
+    if len(parts) < 2 or not all(parts):
+        raise ValueError(
+            f"init_from is {init_from!r}: wanted fusion(A, B), of two or more files or trained networks' names, "
+            "none of which has a comma in it"
+        )
+    return parts
+
+
+def values_identity(setting: Any) -> Any:
+    """What tells settings apart: of a pinned file its digest, wherever it lies, else the setting itself."""
+    if not isinstance(setting, str):
+        return setting
+    if parts := fused_parts(setting):
+        return f"fusion({', '.join(map(values_identity, parts))})"
+    return setting.rpartition("#sha256=")[2]
 
 
 _DEFAULTS = {item.name: item.default for item in fields(TrialConfig)}

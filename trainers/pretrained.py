@@ -1,4 +1,4 @@
-"""Where a plain network's initial values come from: a file's ``state_dict``, or a known trained network by its name."""
+"""Where a plain network's initial values come from: files, known trained networks by their names, or several fused."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from trainers.architectures.base import Architecture
+from trainers.coding import container
+from trainers.compressed import open_bytes
+from trainers.config import fused_parts
 from trainers.downloads import DataFile, locate
-from trainers.lookup import one_line
+from trainers.fusion import fuse, shapes_at_widths
+from trainers.lookup import is_import_path, one_line
+from trainers.units import UnitGroup
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 _MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"
@@ -38,7 +44,7 @@ PRETRAINED: dict[str, DataFile] = {
 }
 """Trained networks by name. A name's meaning never changes: sweeps in the world refer to it."""
 
-_SUFFIXES = (".pth", ".pt", ".th", ".safetensors")
+_SUFFIXES = (".pth", ".pt", ".th", ".safetensors", ".rfz")
 _PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
 _NESTED_IN = ("state_dict", "model", "net")
 _MOST_NESTED = 4
@@ -48,54 +54,98 @@ _COUNTER = "num_batches_tracked"
 _MOST_NAMED = 3
 
 
-def pin(source: str, *, field: str = "init_from", also: Sequence[str] = ()) -> str:
+def pin(source: str, *, field: str = "init_from") -> str:
     """What stands for the same values anywhere: a name as it is, a path absolute and with its content's digest.
 
-    ``weights.pth`` becomes ``/home/me/weights.pth#sha256=...``, which refuses another content from then on.
+    ``weights.pth`` becomes ``/home/me/weights.pth#sha256=...``, which refuses another content from then on. In
+    ``fusion(a.pth, b.rfz)`` each part does.
 
     Args:
         source: the name or path.
         field: what an error calls it.
-        also: endings of files that are welcome beside those of a ``state_dict``.
 
     Raises:
         ValueError: it is no name and no file that is there, or the file's content is not the pinned one.
     """
     if source == "" or source in PRETRAINED:
         return source
-    path, content = read_pinned(source, field=field, also=also)
+    if parts := fused_parts(source):
+        return f"fusion({', '.join(pin(part, field=field) for part in parts)})"
+    path, content = read_pinned(source, field=field)
     return f"{path}#{_digest(content)}"
 
 
-def initial_values(source: str, plain: nn.Module, *, field: str = "init_from") -> dict[str, Tensor]:
+def initial_values(
+    source: str,
+    plain: nn.Module,
+    *,
+    groups: Sequence[UnitGroup] = (),
+    own: Architecture | None = None,
+    field: str = "init_from",
+) -> dict[str, Tensor]:
     """The values for ``plain``'s ``state_dict``, on the CPU.
 
-    Complete but for counters of batches, which an older file may lack. The file may hold the ``state_dict`` itself or
-    under ``state_dict``, ``model`` or ``net``, with ``module.``, ``model.`` or ``_orig_mod.`` before its names; what
-    lacks that prefix beside a complete network (a counter, a loss's weights) is left out.
+    Complete but for counters of batches, which an older file may lack. A file is a ``.rfz``, whose decoded values are
+    taken, or holds the ``state_dict`` itself or under ``state_dict``, ``model`` or ``net``, with ``module.``,
+    ``model.`` or ``_orig_mod.`` before its names; what lacks that prefix beside a complete network (a counter, a loss's
+    weights) is left out. ``fusion(A, B, ...)`` fuses files or named networks of the same layers at any widths
+    (``trainers/fusion.py``).
 
     Args:
-        source: a registered name, a path, or what ``pin`` makes of either.
+        source: a registered name, a path, ``fusion`` of them, or what ``pin`` makes of any.
         plain: the architecture, on any device.
+        groups: its hidden units, which fusion matches.
+        own: the architecture's function, for a ``.rfz`` of somebody's own network.
         field: what an error calls it.
 
     Raises:
-        ValueError: the file is not there, holds no ``state_dict``, one of another network, or values that are no finite
-            numbers.
+        ValueError: a file is not there, holds no ``state_dict``, one of another network, or values that are no finite
+            numbers; or units of the architecture cannot be matched.
     """
+    shapes = {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()}
+    parts = fused_parts(source)
+    if not parts:
+        given = _given(source, plain, own, field)
+        _check_network(source, given, plain, shapes, field)
+        return given
+    networks = []
+    for part in parts:
+        networks.append(given := _given(part, plain, own, field))
+        _check_network(part, given, plain, shapes_at_widths(given, plain, groups), field)
+    return fuse(networks, plain, groups)
+
+
+def _given(source: str, plain: nn.Module, own: Architecture | None, field: str) -> dict[str, Tensor]:
+    """What a file or a named network holds."""
     if source in PRETRAINED:
         path = locate(PRETRAINED[source])
         content = path.read_bytes()
     else:
         path, content = read_pinned(source, field=field)
-    wanted = plain.state_dict()
-    given = _without_prefixes(_tensors(path, content, field), wanted)
+    if path.suffix == ".rfz":
+        return _decoded(path, content, own, field)
+    return dict(_without_prefixes(_tensors(path, content, field), plain.state_dict()))
+
+
+def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -> dict[str, Tensor]:
+    try:
+        is_own = is_import_path(container.read_header(content).architecture)  # its name in a file imports nothing
+        return open_bytes(content, architecture=own if is_own else None).state_dict()
+    except ValueError as error:
+        raise ValueError(f"{field}: {path} cannot be loaded ({one_line(error)}): wanted a .rfz file") from error
+
+
+def _check_network(
+    source: str, given: Mapping[str, Tensor], plain: nn.Module, shapes: Mapping[str, tuple[int, ...]], field: str
+) -> None:
+    """Refuse what has other tensors than ``plain``, other ``shapes``, or values that are no finite numbers."""
+    path, wanted = source.partition("#")[0], plain.state_dict()
     missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != _COUNTER]
     unexpected = [name for name in given if name not in wanted]
     misshapen = [
-        f"{name} {tuple(given[name].shape)} for {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in given and given[name].shape != tensor.shape
+        f"{name} {tuple(given[name].shape)} for {shape}"
+        for name, shape in shapes.items()
+        if name in given and given[name].shape != shape
     ]
     kinds = (("lacks", missing), ("has unknown", unexpected), ("has of another shape", misshapen))
     if wrong := [f"{kind} {_few(names)}" for kind, names in kinds if names]:
@@ -105,7 +155,6 @@ def initial_values(source: str, plain: nn.Module, *, field: str = "init_from") -
         )
     for name, tensor in given.items():
         _check_values(f"{field}: {path}: {name}", tensor, wanted[name])
-    return dict(given)
 
 
 def _check_values(name: str, tensor: Tensor, like: Tensor) -> None:
@@ -116,15 +165,16 @@ def _check_values(name: str, tensor: Tensor, like: Tensor) -> None:
         raise ValueError(f"{name} holds NaN or infinity: wanted finite values")
 
 
-def read_pinned(source: str, *, field: str, also: Sequence[str] = ()) -> tuple[Path, bytes]:
+def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
     """The absolute path and the content, checked where ``source`` is pinned. Arguments and errors as ``pin``."""
     pinned = _PINNED.fullmatch(source)
     path = Path(pinned["path"] if pinned else source).expanduser().absolute()
-    suffixes = (*_SUFFIXES, *also)
-    if path.suffix not in suffixes:
+    if path.suffix not in _SUFFIXES:
         raise ValueError(
-            f"{field} is {source!r}: wanted a file that ends in {', '.join(suffixes)}, "
-            f"or a trained network's name: {', '.join(PRETRAINED)}"
+            f"{field} is {source!r}: wanted a file that ends in {', '.join(_SUFFIXES)}, "
+            f"a trained network's name: {', '.join(PRETRAINED)}"
+            + "; or fusion(A, B) of several"
+            * (field == "init_from")
         )
     try:
         content = path.read_bytes()

@@ -17,7 +17,6 @@ from torch import nn
 
 from trainers.architectures.base import Architecture, build, build_on_meta, count_macs, layout_of
 from trainers.architectures.graph import unit_groups
-from trainers.architectures.units import UnitGroup
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import check_sections
@@ -34,6 +33,7 @@ from trainers.pretrained import initial_values
 from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
+from trainers.units import UnitGroup
 
 _SHARE_OF_MEMORY = 0.25
 """Of a GPU's free memory, which data may take: several trials may share it."""
@@ -85,7 +85,6 @@ class Prepared:
     header: container.Header
     layout: container.Layout
     macs: int
-    groups: tuple[UnitGroup, ...]
     context: Context
     model: nn.Module
     """The plain network with its initial values, drawn or those of ``init_from``."""
@@ -122,13 +121,15 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         batches=lambda split: _batches(seen[split], config.batch_size, device),
         validate=lambda model: evaluate(model, task.validation, task),
         maximise=task.maximise,
+        groups=groups,
     )
     if context.num_parameters == 0:
         raise ValueError(f"architecture {config.architecture.name!r} has no parameters: nothing to train")
     seed_everything(config.seed, "initialisation")
     model = build(config.architecture.name, architecture, arguments).to(device)
     if config.init_from:
-        model.load_state_dict(initial_values(config.init_from, plain), strict=False)  # checked; counters may be missing
+        values = initial_values(config.init_from, plain, groups=groups, own=architecture)
+        model.load_state_dict(values, strict=False)  # checked; counters may be missing
     for module in model.modules():
         # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
         if isinstance(module, nn.Conv2d):
@@ -141,7 +142,6 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         header=header,
         layout=layout,
         macs=macs,
-        groups=groups,
         context=context,
         model=model,
     )
@@ -199,7 +199,7 @@ def train(
                 _check_point_id(point_id, points)
                 path = directory / f"{point_id}.rfz"
                 check_sections(trial.layout, sections)
-                arranged = arrange(sections, trial.groups)
+                arranged = arrange(sections, context.groups)
                 write_atomically(path, container.write(trial.header, trial.layout, arranged))
                 opened = open_compressed(path, architecture=trial.architecture)
                 decoded = opened.network().to(device)

@@ -9,6 +9,7 @@ import numpy as np
 from analysis.anytime import Anytime, anytime
 from analysis.drawing import COLOURS
 from analysis.pareto import Front
+from analysis.repeats import whole
 from analysis.report.markup import Html, note, section
 from analysis.report.material import Material
 from analysis.report.svg import chart, new_figure, style
@@ -21,12 +22,12 @@ _AXES: tuple[tuple[Literal["trials", "train_s"], str], ...] = (
 
 
 def growth(material: Material) -> Html:
-    points = material.points
+    points = whole(material.points, measure="quality_val")
     front = Front.of(points["size_bytes"], points["quality_val"], maximise=material.maximise)
     scale = scale_for(material.quality_name, [front])
     figure = new_figure(2.7)
     panels = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.06})
-    lines = [anytime(points, scale, against=against) for against, _ in _AXES]
+    lines = [anytime(material.points, material.trials, scale, against=against) for against, _ in _AXES]
     limits = _limits(lines[0])
     for axes, line, (_, label) in zip(panels, lines, _AXES, strict=True):
         cost, mean = np.append(0, line.cost), np.append(0, line.mean)
@@ -46,8 +47,8 @@ def growth(material: Material) -> Html:
         note(
             "Hypervolume is the share of a box that the frontier so far covers, on validation: "
             f"{scale.describe(material.quality_name)}, sizes by their logarithm. It grows with every better file, "
-            "and a line that has become flat says that more of the same search would find little. In the order in "
-            f"which trials started{band}; the axis does not begin at 0."
+            "and a line that has become flat says that more of the same search would find little. Trials in the "
+            f"order in which they started, with those that failed or were stopped{band}; the axis does not begin at 0."
         ),
     )
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-TRIAL_COLUMNS = ("trial_id", "architecture", "method", "outcome", "reason", "train_s", "environment", "ended_at_s")
+TRIAL_COLUMNS = (
+    *("trial_id", "seed", "architecture", "method", "outcome", "reason", "train_s", "environment", "ended_at_s"),
+)
 CURVE_COLUMNS = ("trial_id", "step", "quality_val", "train_loss", "rate_bits", "rate_comparable")
 SHARE_COLUMNS = ("part", "name", "size_bytes")
 
@@ -28,7 +30,7 @@ class Material:
     published: pd.DataFrame
     """As ``analysis.published.read_published`` gives them."""
     trials: pd.DataFrame
-    """``TRIAL_COLUMNS``, a row for each that began: ``outcome`` is ``finished``, ``failed``, ``stopped`` or
+    """``TRIAL_COLUMNS``, a row for each that began, in order: ``outcome`` is ``finished``, ``failed``, ``stopped`` or
     ``unfinished``, ``reason`` says why, ``environment`` has what it ran on, by name, and nothing where it was stopped
     before that; ``ended_at_s`` is in seconds since 1970, NaN where it has not ended."""
     curves: pd.DataFrame

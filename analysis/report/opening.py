@@ -44,13 +44,14 @@ def answer(material: Material) -> Html:
     compressed = front[front["method"] != REFERENCE_METHOD]
     if compressed.empty:
         return element("p", "Nothing compressed is on the frontier.", class_="answer")
-    found = [(budget, best(configurations, max_size_bytes=budget)) for budget in budgets(compressed)]
+    packed = configurations[configurations["method"] != REFERENCE_METHOD]
+    found = [(budget, best(packed, max_size_bytes=budget)) for budget in budgets(compressed)]
     told = [
         f"in {format_size(budget, trim=True)} {'has ' if first else ''}{'test ' + words + ' ' if first else ''}"
         f"{format_quality(row['file_quality'], name)}"
         for first, (budget, row) in zip([True, *[False] * len(found)], found, strict=False)
     ]
-    sentences = [f"The best you can ship {', '.join(told)}."]
+    sentences = [f"The best compressed file {', '.join(told)}."]
     start = baseline(configurations)
     if start["method"] == REFERENCE_METHOD:
         sentences.append(

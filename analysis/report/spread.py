@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.attainment import band
 from analysis.choices import optimism
 from analysis.drawing import COLOURS, PALE, Drawing, prepare
+from analysis.pareto import Front
 from analysis.plots import draw_size_axis
 from analysis.repeats import seed_fronts
 from analysis.report.markup import Html, note, paragraph, section
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
 def spread(material: Material) -> Html:
     """The seeds' own fronts, and validation less test."""
     drawing = prepare(material.configurations, material.points)
-    has_seeds = material.points["seed"].nunique() > 1
+    seeds = seed_fronts(material.points, measure="quality")
+    has_seeds = any(map(len, seeds))
     figure = new_figure(3.0, WIDTH_IN if has_seeds else 5.5)
     panels = figure.subplots(1, 2 if has_seeds else 1, squeeze=False)[0]
     if has_seeds:
-        _draw_seeds(panels[0], material, drawing)
+        _draw_seeds(panels[0], seeds, material, drawing)
     _draw_gaps(panels[-1], material, drawing)
     words = (
         "Left: what the best, the median and the worst seed attain, each with its own front, chosen on its own "
-        "validation quality. Right: every configuration by how much better it looked on validation than on test; the "
-        "frontier is dark."
+        "validation quality, of the configurations that finished with all seeds. Right: every configuration by how "
+        "much better it looked on validation than on test; the frontier is dark."
         if has_seeds
         else "Every configuration by how much better it looked on validation than on test; the frontier is dark."
     )
@@ -78,9 +80,9 @@ def _signed(value: float, quality_name: str, *, sign: str = "+") -> str:
     return f"{value * factor:{sign}.2f} points" if factor == 100 else f"{value:{sign}.3g}"
 
 
-def _draw_seeds(axes: Axes, material: Material, drawing: Drawing) -> None:
+def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, drawing: Drawing) -> None:
     factor, _ = quality_scale(material.quality_name)
-    found = band(seed_fronts(material.points, measure="quality"))
+    found = band(seeds)
     sizes = np.append(found.size_bytes, drawing.size_limits[1])
     best, median, worst = (factor * np.append(line, line[-1:]) for line in (found.best, found.median, found.worst))
     kind: dict[str, Any] = {"step": "post", "color": COLOURS[0], "alpha": 0.2, "linewidth": 0}

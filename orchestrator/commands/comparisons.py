@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.frontiers import TaskOption
+from orchestrator.commands.frontiers import MaxSteps, MaxTrainS, TaskOption
 from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
 from orchestrator.compare import By
 
@@ -24,10 +24,12 @@ def compare(
     anchor: Annotated[
         str | None, typer.Option(help="With --by: what the others are measured against.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for compare.png, .svg and .html.")] = Path("compare"),
+    out: Annotated[Path, typer.Option(help="Folder for the figures and compare.html.")] = Path("compare"),
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
+    max_steps: MaxSteps = None,
+    max_train_s: MaxTrainS = None,
     as_json: Json = False,
 ) -> None:
     """Say which of several frontiers is better and by how much: bytes at equal accuracy, with an interval over seeds.
@@ -38,18 +40,22 @@ def compare(
     """
     from analysis.compare import compare as measure
     from analysis.compare_tables import comparison_dict, comparison_tables
+    from analysis.frontier import within_cost
     from analysis.verdict import verdicts
     from orchestrator.commands.console import open_console
     from orchestrator.compare import sides_of, write_comparison
 
     uri = tracking_uri_or_default(tracking_uri)
-    found = measure(sides_of(uri, sweeps, task=task, by=by, anchor=anchor))
+    sides = sides_of(uri, sweeps, task=task, by=by, anchor=anchor)
+    found = measure(
+        {name: within_cost(rows, max_steps=max_steps, max_train_s=max_train_s) for name, rows in sides.items()}
+    )
     if as_json:
         typer.echo(json.dumps(comparison_dict(found), indent=1, allow_nan=False))
         return
-    write_comparison(found, out, ui_url=ui_url)
+    files = write_comparison(found, out, ui_url=ui_url)
     console = open_console()
     for table in comparison_tables(found):
         console.print(table, "")
     console.print("\n".join(verdicts(found)), highlight=False, soft_wrap=True, markup=False)
-    console.print(f"\nfigures: {out}/compare.png, .svg, .html", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"\nfigures: {out}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)

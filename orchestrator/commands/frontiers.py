@@ -27,6 +27,14 @@ PublishedFile = Annotated[
     ),
 ]
 NoPublished = Annotated[bool, typer.Option("--no-published", help="Draw only what is measured.")]
+_LONGEST_S = 86_400.0
+MaxSteps = Annotated[
+    int | None, typer.Option(min=1, help="Only trainings of at most so many steps.", show_default=False)
+]
+MaxTrainS = Annotated[
+    float | None,
+    typer.Option(min=0, help="Only trainings of at most so many seconds (median over seeds).", show_default=False),
+]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
 
@@ -43,6 +51,8 @@ def frontier(
     ui_url: UiUrl = None,
     published: PublishedFile = None,
     no_published: NoPublished = False,
+    max_steps: MaxSteps = None,
+    max_train_s: MaxTrainS = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow a running sweep until it ends, or Ctrl-C.")] = False,
     interval: Annotated[
         float | None, typer.Option(help="With --watch: seconds between two looks; default: 10.", show_default=False)
@@ -56,13 +66,15 @@ def frontier(
     While it runs: `ratefront frontier digits --watch`
     """
     from analysis.exported import is_path
+    from analysis.frontier import within_cost
     from orchestrator.commands.console import open_console
-    from orchestrator.frontier import configurations_of, print_frontier, write_frontier
+    from orchestrator.frontier import configurations_of, print_frontier, published_beside, write_frontier
 
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
-    draw = partial(write_frontier, uri, sweeps or [], out, task=task, ui_url=ui_url, published=files)
-    if interval is not None and not (watch and interval > 0):
-        raise ValueError(f"got --interval {interval:g}: wanted seconds, more than 0, and --watch with it")
+    select = partial(within_cost, max_steps=max_steps, max_train_s=max_train_s)
+    draw = partial(write_frontier, uri, sweeps or [], out, task=task, ui_url=ui_url, published=files, select=select)
+    if interval is not None and not (watch and 0 < interval <= _LONGEST_S):
+        raise ValueError(f"got --interval {interval:g}: wanted seconds, up to a day, and --watch with it")
     paths = [sweep for sweep in sweeps or [] if is_path(sweep)]
     if watch and paths:
         raise ValueError(f"{paths[0]} is a folder of exported results, which do not change: --watch needs a sweep")
@@ -70,13 +82,15 @@ def frontier(
         if published is not None or watch:
             option = "--published" if published is not None else "--watch"
             raise ValueError(f"{option} is drawn on figures, which --json does not write: give one of the two")
-        typer.echo(configurations_of(uri, sweeps or [], task=task).to_json(orient="records", indent=1))
+        typer.echo(configurations_of(uri, sweeps or [], task=task, select=select).to_json(orient="records", indent=1))
         return
-    written = _watched(uri, sweeps or [], draw, interval) if watch else draw()
+    written = _watched(uri, sweeps or [], partial(draw, is_whole=False), interval) if watch else draw()
     if written is None:
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
-    if not watch:
+    if watch:
+        published_beside(written.points, files)  # what was waited for in vain
+    else:
         print_frontier(written.configurations, written.folder, open_console())
 
 

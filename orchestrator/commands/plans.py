@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from orchestrator.commands.source import (
     ArchitectureName,
     MethodName,
     Name,
+    NoBaselines,
     Overrides,
     Source,
     TaskName,
@@ -40,6 +42,7 @@ def plan(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
+    no_baselines: NoBaselines = False,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Take a few steps of each kind of trial, for the time.")
     ] = True,
@@ -60,7 +63,7 @@ def plan(
     if price_per_hour is not None and not measure:
         raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
     allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name)
+    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
     study = Study(chosen, Journal(Path("nowhere")))
     trials, num_trials = study.sample, study.most_to_run
     if as_json:
@@ -146,7 +149,7 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
         limits = ", ".join(f"{key} {item:g}" for key, item in chosen.budget.model_dump(exclude_none=True).items())
         lines.append(f"budget: {limits}")
     if chosen.init_from:
-        lines.append(f"initial values: {chosen.init_from.partition('#sha256=')[0]}")
+        lines.append(f"initial values: {re.sub('#sha256=[0-9a-f]*', '', chosen.init_from)}")
     sets = [" with ".join(spec.name for spec in one) or "none" for one in chosen.modifiers]
     if sets != ["none"]:
         lines.append(f"modifiers: {' or '.join(sets)}")

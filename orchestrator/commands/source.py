@@ -22,6 +22,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one field, such as method.lam=0.1.", show_default=False),
 ]
+NoBaselines = Annotated[
+    bool, typer.Option("--no-baselines", help="With --method and no file: without ptq and uncompressed beside it.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the sweep and its experiment.", show_default=False)]
 
 
@@ -32,6 +35,7 @@ def read_sweep(
     method: str | None,
     overrides: list[str] | None,
     name: str | None,
+    no_baselines: bool = False,
 ) -> Sweep:
     """The sweep of a recipe or file, or of flags alone; flags and ``--set`` change what a file says."""
     from orchestrator.overrides import apply_overrides, document_from_flags
@@ -40,11 +44,14 @@ def read_sweep(
 
     flags = {"task": task, "architecture": architecture, "method": method, "name": name}
     given = {key: value for key, value in flags.items() if value is not None}
+    if source is not None and no_baselines:
+        raise SweepError(f"{source} says itself which methods run: --no-baselines is for flags alone")
     if source is not None:
         document = {**load_document(find_recipe(source)), **given}
     elif task is None or architecture is None or method is None:
         missing = ", ".join(f"--{key}" for key in ("task", "architecture", "method") if key not in given)
         raise SweepError(f"nothing to run: give a recipe or a sweep file, or {missing} as well")
     else:
-        document = {**document_from_flags(task=task, architecture=architecture, method=method), **given}
+        parts = document_from_flags(task=task, architecture=architecture, method=method, baselines=not no_baselines)
+        document = {**given, **parts, **({"name": name} if name is not None else {})}
     return Sweep.from_dict(apply_overrides(document, overrides or []), source=source or "")

@@ -13,6 +13,7 @@ from orchestrator.commands.source import (
     ArchitectureName,
     MethodName,
     Name,
+    NoBaselines,
     Overrides,
     Source,
     TaskName,
@@ -40,6 +41,7 @@ def submit(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
+    no_baselines: NoBaselines = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,7 +80,7 @@ def submit(
 
     folder = allow_own_modules()
     target, submitter = choose(to, settings or [])
-    sweep = read_sweep(source, task, architecture, method, overrides, name)
+    sweep = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
     submission = prepare(
         sweep, storage=storage, tracking_uri=tracking_uri, env=env or [], folder=folder, include=include or []
     )

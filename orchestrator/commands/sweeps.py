@@ -13,6 +13,7 @@ from orchestrator.commands.source import (
     ArchitectureName,
     MethodName,
     Name,
+    NoBaselines,
     Overrides,
     Source,
     TaskName,
@@ -30,6 +31,7 @@ def sweep(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
+    no_baselines: NoBaselines = False,
     storage: Storage = "sweeps",
     tracking_uri: TrackingUri = None,
     address: Annotated[
@@ -65,7 +67,7 @@ def sweep(
     if webhook is not None:
         check_webhook(webhook)
     folder = allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name)
+    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
     console = open_console()
     uri = tracking_uri_or_default(tracking_uri)
     place = tune.Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
@@ -100,6 +102,7 @@ def part(
     method: MethodName = None,
     overrides: Overrides = None,
     name: Name = None,
+    no_baselines: NoBaselines = False,
     storage: Annotated[str, typer.Option(help="Folder of all sweeps, which all parts share.")] = "sweeps",
 ) -> None:
     """Run one part of a sweep without Ray, for schedulers that have arrays of jobs; `sync` logs and draws the whole.
@@ -114,7 +117,7 @@ def part(
     from orchestrator.views.plain import PlainView
 
     folder = allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name)
+    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
     view = PlainView(open_console())
     board = run_part(chosen, number, of, storage=storage, import_path=folder, view=view)
     summary = f"part {number} of {of} of sweep {board.sweep_id}: {board.num(Outcome.FINISHED)} of {board.num_trials}"

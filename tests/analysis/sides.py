@@ -15,7 +15,7 @@ def side(
     name: str,
     *,
     factor: float = 1.0,
-    spread: Sequence[float] = (1.0, 1.0),
+    spread: Sequence[float] = (1.0, 1.0, 1.0),
     low: float = 0.80,
     high: float = 0.96,
     num_points: int = 6,

@@ -78,7 +78,7 @@ def test_one_seed_has_no_interval_and_no_deviation() -> None:
     found = against(side("a", spread=(1,)), side("b", spread=NOISY))
     assert found.against[0].rate is not None
     assert found.against[0].rate_interval is None
-    assert "one seed" in found.against[0].reason
+    assert "1 seed" in found.against[0].reason
     assert math.isnan(found.sides[0].deviation)
     assert found.sides[1].deviation > 0
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.frontier import CONFIGURATION_COLUMNS, best, front_within, of_task, summarise
+from analysis.frontier import CONFIGURATION_COLUMNS, best, of_task, summarise, within_cost
 from tests.analysis.rows import frame, seeds, sweep
 
 
@@ -115,24 +115,25 @@ def test_no_points_give_no_configurations() -> None:
     assert summarise(frame()).empty
 
 
-@pytest.mark.parametrize("column", ["architecture", "method"])
-def test_the_front_of_a_kind_is_that_of_its_points_alone(column: str) -> None:
-    points = sweep()
-    points["num_failed"] = (points["config_hash"] == points["config_hash"].iloc[0]).astype(int)
-    configurations = summarise(points).sample(frac=1, random_state=3)
-    within = front_within(configurations, column)
-    for name, rows in configurations.groupby(column):
-        alone = summarise(points[points[column] == name]).set_index("config_hash")["on_front"]
-        assert within[rows.index].tolist() == alone[rows["config_hash"]].tolist()
-    assert within[configurations["on_front"]].all()
-    assert within.sum() > configurations["on_front"].sum()
-
-
 @pytest.mark.parametrize("other", [{"task": "mnist"}, {"quality_name": "psnr_db"}, {"maximise": False}])
 def test_what_cannot_be_compared_is_refused(other: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a frontier needs one") as error:
         summarise(frame({}, {"seed": 1, **other}))
     assert "\n" not in str(error.value)
+
+
+def test_equal_cost_keeps_all_seeds_of_a_configuration_or_none() -> None:
+    points = frame(
+        *seeds("short", [100, 100, 100], [0.5, 0.5, 0.5], num_steps=100, train_s=2.0),
+        *seeds("long", [100, 100, 100], [0.9, 0.9, 0.9], num_steps=500, train_s=9.0),
+    )
+    points.loc[0, "train_s"] = 5.0  # of one seed, on a busy machine
+    assert set(within_cost(points, max_steps=100)["config_hash"]) == {"short"}
+    assert within_cost(points, max_train_s=3)["seed"].tolist() == [0, 1, 2]
+    assert len(within_cost(points, max_steps=500, max_train_s=9)) == len(within_cost(points)) == 6
+    with pytest.raises(ValueError, match="no training is that short: the shortest took 100 steps, and the fastest 2 s"):
+        within_cost(points, max_steps=99)
+    assert within_cost(points.iloc[:0], max_steps=1).empty
 
 
 def test_a_task_is_selected_or_the_nearest_named() -> None:

@@ -145,10 +145,48 @@ class TestFront:
         np.testing.assert_array_equal(made.quality_at([99, 150, 400]), [np.nan, 0.5, 0.2])
         np.testing.assert_array_equal(made.size_at([0.6, 0.3, 0.1]), [100, 200, np.nan])
 
-    def test_validation_chooses_and_test_is_drawn(self) -> None:
-        sizes, test = [100, 200, 300, 400], [0.5, 0.9, 0.99, 0.8]
-        chosen = Front.of(sizes, test, maximise=True, chosen_by=[0.5, 0.6, 0.55, 0.7])
-        assert list(zip(chosen.size_bytes, chosen.quality, strict=True)) == [(100, 0.5), (200, 0.9)]  # 300 is not
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_validation_chooses_and_neighbours_that_test_puts_in_the_wrong_order_are_pooled(self, sign: int) -> None:
+        sizes, test = [100, 200, 300, 800, 3000], sign * np.array([0.5, 0.9, 0.99, 0.8, 0.95])
+        validation = sign * np.array([0.5, 0.6, 0.55, 0.7, 0.8])  # 300 is not chosen
+        front = Front.chosen(sizes, validation, test, maximise=sign > 0)
+        np.testing.assert_allclose(front.size_bytes, [100, 400, 3000])
+        np.testing.assert_allclose(front.quality, sign * np.array([0.5, 0.85, 0.95]))
+        assert front.size_bytes[0] == 100  # not 10 to the power of its logarithm
+
+    def test_copies_of_a_chosen_point_count_by_their_mean(self) -> None:
+        front = Front.chosen([100, 100, 200], [0.5, 0.5, 0.7], [0.4, 0.6, 0.45], maximise=True)
+        np.testing.assert_allclose(front.size_bytes, [100 * 2 ** (1 / 3)])
+        np.testing.assert_allclose(front.quality, [(0.4 + 0.6 + 0.45) / 3])
+
+    def test_what_is_chosen_and_not_measured_is_left_out(self) -> None:
+        front = Front.chosen([100, 200, 0], [0.5, 0.7, 0.9], [0.4, np.nan, 0.9], maximise=True)
+        assert (front.size_bytes.tolist(), front.quality.tolist()) == ([100], [0.4])
+        assert not len(Front.chosen([], [], [], maximise=True))
+
+    @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 50), st.integers(0, 50)), min_size=1), st.booleans())
+    def test_a_chosen_front_goes_up_and_keeps_the_mean(self, rows: list[tuple[int, int, int]], maximise: bool) -> None:
+        sizes, validation, test = np.array(rows, dtype=float).T
+        sign = 1 if maximise else -1
+        front = Front.chosen(sizes, sign * validation, sign * test, maximise=maximise)
+        assert (np.diff(front.size_bytes) > 0).all()
+        assert (np.diff(front.gain) > 0).all()
+        chosen = nondominated(sizes, sign * validation, maximise=maximise)
+        assert test[chosen].min() - 1e-9 <= front.gain.min() <= test[chosen].mean() + 1e-9
+        assert test[chosen].mean() - 1e-9 <= front.gain.max() <= test[chosen].max() + 1e-9
+
+    def test_noise_of_the_test_split_does_not_flatter_whoever_measured_more(self) -> None:
+        """Both are on one line; one has ten times the points. Dropping what is no step up would make it 4 % better."""
+        generator, excess = np.random.default_rng(0), []
+        for _ in range(100):
+            heights = []
+            for num_points in (10, 100):
+                decades = np.sort(generator.uniform(0, 2, num_points))
+                test = decades + generator.normal(0, 0.1, num_points)
+                front = Front.chosen(10**decades, decades, test, maximise=True)
+                heights.append(np.interp(np.linspace(0.5, 1.5, 20), np.log10(front.size_bytes), front.quality).mean())
+            excess.append(heights[1] - heights[0])
+        assert abs(np.mean(excess)) < 3 * np.std(excess) / 10
 
     @given(points.filter(len), st.booleans())
     def test_every_point_is_attained_and_every_step_is_a_point(self, given_points: Points, maximise: bool) -> None:

@@ -42,12 +42,20 @@ def test_draws_are_of_the_same_configuration_and_of_all_its_seeds_alike() -> Non
     generator = np.random.default_rng(0)
     drawn = np.array([repeats.resampled(generator).size_bytes for _ in range(3000)])
     small, share = np.unique(drawn[:, 0], return_counts=True)
-    assert small.tolist() == [100, 150, 200]
-    assert share / 3000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
-    large, share = np.unique(np.round(drawn[:, 1] * 3), return_counts=True)
-    assert large.tolist() == [3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000, 12_000]
+    assert small.tolist() == [100, 200]  # one of two seeds, and two of three
+    assert share / 3000 == pytest.approx([0.5, 0.5], abs=0.03)
+    large, share = np.unique(drawn[:, 1], return_counts=True)
+    assert large.tolist() == [1000, 1500, 2000, 2500, 3000, 4000]
     assert drawn[:, 1].mean() == pytest.approx(7000 / 3, rel=0.02)
-    assert share[large == 3000] / 3000 == pytest.approx(1 / 27, abs=0.012)
+    assert share[large == 1000] / 3000 == pytest.approx(1 / 9, abs=0.02)
+
+
+def test_draws_vary_as_much_as_the_mean_of_seeds_does() -> None:
+    sizes = [100, 130, 180, 220]
+    repeats = Repeats.of(frame(*seeds("a", sizes, [0.5] * 4)), measure="quality_val")
+    generator = np.random.default_rng(0)
+    drawn = [repeats.resampled(generator).size_bytes[0] for _ in range(4000)]
+    assert np.var(drawn) == pytest.approx(np.var(sizes, ddof=1) / 4, rel=0.06)
 
 
 def test_size_and_quality_of_a_draw_are_of_the_same_files() -> None:
@@ -74,8 +82,15 @@ def test_nothing_measured_is_an_empty_front() -> None:
 
 
 def test_each_seed_has_a_front_of_its_own() -> None:
-    points = frame(*seeds("a", [100, 110], [0.5, 0.6], quality=0.4), *seeds("b", [200, 210], [0.7, 0.55], quality=0.8))
+    points = frame(
+        *seeds("a", [100, 110], [0.5, 0.6], quality=0.4),
+        *seeds("b", [200, 210], [0.7, 0.55], quality=0.8),
+        *seeds("failed", [10, 10], [0.9, 0.9], num_failed=1),
+        *seeds("unmeasured", [10, 10], [0.9, math.nan]),
+        *seeds("of one seed", [10], [0.9]),
+    )
     first, second = seed_fronts(points.iloc[::-1], measure="quality")
     assert (first.size_bytes.tolist(), first.quality.tolist()) == ([100, 200], [0.4, 0.8])
     assert (second.size_bytes.tolist(), second.quality.tolist()) == ([110], [0.4])
+    assert seed_fronts(points[points["seed"] == 0], measure="quality") == []
     assert isinstance(first, Front)

@@ -31,32 +31,32 @@ def test_fewer_bytes_are_said_with_their_interval_and_overlap() -> None:
 
 def test_more_bytes_and_times_the_bytes_have_words_of_their_own() -> None:
     assert verdict(side("a"), side("b", factor=1.5)).startswith(
-        "B needs 50 % more bytes than A at equal accuracy (95 % interval 50 to 50 % over 2 seeds"
+        "B needs 50 % more bytes than A at equal accuracy (95 % interval 50 to 50 % over 3 seeds"
     )
     assert verdict(side("a"), side("b", factor=2.5)).startswith(
-        "B needs 2.5 times the bytes of A at equal accuracy (95 % interval 2.5 to 2.5 times over 2 seeds"
+        "B needs 2.5 times the bytes of A at equal accuracy (95 % interval 2.5 to 2.5 times over 3 seeds"
     )
 
 
 def test_an_interval_with_0_in_it_tells_no_difference() -> None:
-    said = verdict(side("a", spread=(0.8, 1.2)), side("b", spread=(1.2, 0.9), factor=0.97))
+    said = verdict(side("a", spread=(0.8, 1.2, 1.0)), side("b", spread=(1.2, 0.9, 1.05), factor=0.97))
     assert re.match(
-        r"No difference between B and A can be told: BD-rate \+1\.9 %, 95 % interval -\d+\.\d to \+\d+\.\d % "
-        r"over 2 seeds, overlap 100 %\.",
+        r"No difference between B and A can be told: BD-rate \+1\.8 %, 95 % interval -\d+\.\d to \+\d+\.\d % "
+        r"over 3 seeds, overlap 100 %\.",
         said,
     ), said
 
 
 def test_0_may_be_at_either_side_of_what_was_measured() -> None:
-    said = verdict(side("a", spread=(0.8, 1.2)), side("b", spread=(0.7, 1.2)))
+    said = verdict(side("a", spread=(0.8, 1.2, 1.0)), side("b", spread=(0.7, 1.2, 0.95)))
     assert said.startswith("No difference between B and A can be told: BD-rate -5.0 %, 95 % interval -")
     assert " to +" in said
 
 
 def test_one_seed_is_no_proof() -> None:
     assert verdict(side("a", spread=(1,)), side("b", spread=(1,), factor=0.77)) == (
-        "B needs 23 % fewer bytes than A at equal accuracy (overlap 100 %), but whether by more than chance cannot be "
-        "told: a configuration on a front has one seed: wanted at least two of each for an interval."
+        "No difference between B and A can be told: BD-rate -23.0 %, overlap 100 %, without an interval because a "
+        "configuration on a front has 1 seed: wanted at least 3 of each for an interval."
     )
 
 
@@ -89,6 +89,12 @@ def test_a_short_overlap_is_marked() -> None:
     assert "overlap only 19 %" in said
 
 
+def test_unequal_training_is_said() -> None:
+    said = verdict(side("a", num_steps=500), side("b", num_steps=2000, factor=0.5))
+    assert said.endswith(" They did not train for the same number of steps: up to 2,000 and 500.")
+    assert "steps" not in verdict(side("a"), side("b", factor=0.5))
+
+
 def test_interpolations_that_disagree_are_marked() -> None:
     bent = side("b")
     steps = dict(zip(sorted(set(bent["quality"])), [1e5, 1e5 + 1, 1e8, 1.1e8, 1.2e8, 9e8], strict=True))
@@ -102,6 +108,10 @@ def test_interpolations_that_disagree_are_marked() -> None:
     ("percent", "text"),
     [
         (-23.4, "needs 23 % fewer bytes than"),
+        (-0.004, "needs under 0.01 % fewer bytes than"),
+        (0.04, "needs 0.04 % more bytes than"),
+        (-99.996, "needs over 99.99 % fewer bytes than"),
+        (-99.97, "needs 99.97 % fewer bytes than"),
         (-0.44, "needs 0.4 % fewer bytes than"),
         (-99.2, "needs 99.2 % fewer bytes than"),
         (9.97, "needs 10 % more bytes than"),

@@ -37,6 +37,8 @@ from trainers.train import forget_checkpoint, train
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 TOO_FEW_VALUES = {"multi_hashing"}
 """Methods that cannot hold the weights they are given: only their sizes are kept."""
+LEVELS_AT_RANDOM = {"lcs"}
+"""Methods of which a step trains a level of compression that it draws, and points are as compressed as their level."""
 on_every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
@@ -108,7 +110,8 @@ def test_gradients_reach_every_trained_tensor(name: str, architecture: str) -> N
         optimisers = [optimiser.optimiser for optimiser in phase.optimisers(model, FIRST.num_phase_steps)]
         trained = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
         assert trained
-        phase.loss(model, trial.batch, trial.context, FIRST).backward()
+        for _ in range(20 if VARIANTS[name]["name"] in LEVELS_AT_RANDOM else 1):
+            phase.loss(model, trial.batch, trial.context, FIRST).backward()
         for parameter in trained:
             assert parameter.grad is not None
             assert parameter.grad.isfinite().all()
@@ -301,18 +304,24 @@ def test_what_is_measured_is_the_decoded_file(name: str, architecture: str, tmp_
 
 @on_every_architecture
 def test_attaching_keeps_the_network_up_to_rounding(name: str, architecture: str) -> None:
-    """What is stored of an untrained network points where the given network points."""
+    """What is stored of an untrained network, where points differ in how much is left at its best, points where the
+    given network points."""
     trial = attach(configuration(name, architecture))
+    parameters = dict(trial.context.plain.named_parameters())
+    given = torch.cat([trial.given[key].reshape(-1) for key in parameters])
+    points: list[torch.Tensor] = []
     for _, sections in trial.method.points(*_of(trial)):
         decoded = trial.method.decode(sections, trial.context.plain)
-        parameters = dict(trial.context.plain.named_parameters())
-        given = torch.cat([trial.given[key].reshape(-1) for key in parameters])
-        found = torch.cat([decoded[key].reshape(-1) for key in parameters])
-        assert name in TOO_FEW_VALUES or torch.cosine_similarity(given, found, dim=0) > 0.7
-        assert 0.5 < found.norm() / given.norm() < 2
+        points.append(torch.cat([decoded[key].reshape(-1) for key in parameters]))
         for key, tensor in trial.given.items():
             if key not in parameters:
                 assert torch.equal(decoded[key], tensor), "buffers are kept exactly"
+    if VARIANTS[name]["name"] in LEVELS_AT_RANDOM:
+        points = [max(points, key=lambda found: float(torch.cosine_similarity(given, found, dim=0)))]
+    assert points
+    for found in points:
+        assert name in TOO_FEW_VALUES or torch.cosine_similarity(given, found, dim=0) > 0.7
+        assert 0.5 < found.norm() / given.norm() < 2
     with torch.no_grad():
         assert trial.model.eval()(trial.task.test.inputs).shape == (48, 3)
 

@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> MlflowClient:
 
 
 def log(
-    client: MlflowClient, folder: Path, name: str, *, factor: float = 1.0, num_seeds: int = 2, **params: str
+    client: MlflowClient, folder: Path, name: str, *, factor: float = 1.0, num_seeds: int = 3, **params: str
 ) -> None:
     """A finished sweep of five configurations, whose sizes are ``factor`` times those of others."""
     found = client.get_experiment_by_name(name)
@@ -47,14 +47,18 @@ def test_two_sweeps_are_compared_by_name_and_drawn(store: MlflowClient, tmp_path
     assert said.exit_code == 0, said.stderr
     expected = (
         "short needs 25 % fewer bytes than long at equal accuracy "
-        "(95 % interval 25 to 25 % over 2 seeds, overlap 100 %)."
+        "(95 % interval 25 to 25 % over 3 seeds, overlap 100 %)."
     )
     assert expected in said.stdout.splitlines()
-    assert said.stdout.splitlines()[-1] == f"figures: {tmp_path}/out/compare.png, .svg, .html"
+    assert said.stdout.splitlines()[-1] == (
+        f"figures: {tmp_path}/out: compare.html, compare.png, compare.svg, difference.png, difference.svg"
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "compare.html",
         "compare.png",
         "compare.svg",
+        "difference.png",
+        "difference.svg",
     ]
     svg = (tmp_path / "out" / "compare.svg").read_text()
     assert "digits: short against long" in svg

@@ -124,6 +124,14 @@ def test_three_flags_are_a_whole_sweep() -> None:
     assert len(plan(sweep)) > 1
 
 
+@pytest.mark.parametrize("method", ["epr", "ptq", "uncompressed"])
+def test_what_a_method_has_to_beat_is_beside_it_unless_unwanted(method: str) -> None:
+    flags = {"task": "digits", "architecture": "mlp", "method": method}
+    assert set(document_from_flags(**flags)["method"]) == {method, "ptq", "uncompressed"}
+    assert document_from_flags(**flags)["method"][0] == method
+    assert document_from_flags(**flags, baselines=False)["method"] == [method]
+
+
 def test_a_users_own_code_gives_a_name_that_is_allowed() -> None:
     document = document_from_flags(task="digits", architecture="my_package.networks:tiny", method="epr")
     assert document["name"] == "digits-my_package.networks-tiny-epr"

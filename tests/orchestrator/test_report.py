@@ -18,7 +18,12 @@ from orchestrator.report import log_report
 from tests.analysis.store import Writer
 from tests.points import point
 
-CONFIG = {"task": {"name": "digits"}, "architecture": {"name": "mlp", "hidden": [64]}, "method": {"name": "epr"}}
+CONFIG = {
+    "task": {"name": "digits"},
+    "architecture": {"name": "mlp", "hidden": [64]},
+    "method": {"name": "epr"},
+    "seed": 0,
+}
 SWEEP = """
 name: digits
 task: {name: digits}

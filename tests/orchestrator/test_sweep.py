@@ -103,6 +103,24 @@ def test_the_id_changes_with_the_initial_values_and_not_with_their_folder(tmp_pa
     assert Sweep.from_dict(document(init_from="")).sweep_id == Sweep.from_dict(document()).sweep_id
 
 
+def test_a_fusion_is_pinned_part_by_part_and_its_folders_are_no_part_of_the_id(tmp_path: Path) -> None:
+    def sweep_of(folder: str, first: bytes, second: bytes) -> Sweep:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name, content in (("a.rfz", first), ("b.pth", second)):
+            (tmp_path / folder / name).write_bytes(content)
+        return Sweep.from_dict(document(init_from=f"fusion({tmp_path}/{folder}/a.rfz, {tmp_path}/{folder}/b.pth)"))
+
+    sweep = sweep_of("x", b"one", b"two")
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"one", b"two")]
+    wanted = f"fusion({tmp_path}/x/a.rfz#sha256={digests[0]}, {tmp_path}/x/b.pth#sha256={digests[1]})"
+    assert {trial.config.init_from for trial in plan(sweep)} == {wanted}
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    assert sweep_of("y", b"one", b"two").sweep_id == sweep.sweep_id
+    assert len({sweep.sweep_id, sweep_of("z", b"one", b"1").sweep_id, sweep_of("z", b"two", b"one").sweep_id}) == 3
+    message = "init_from is 'fusion(a.pth)': wanted fusion(A, B), of two or more files or trained networks' names, "
+    assert error_of(document(init_from="fusion(a.pth)")).startswith(message)
+
+
 def test_a_sweep_from_scratch_says_nothing_of_initial_values() -> None:
     sweep = Sweep.from_dict(document())
     assert "init_from" not in sweep.to_dict()
@@ -293,8 +311,8 @@ def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypa
         ({"init_from": 3}, "init_from is 3: wanted the path of a state_dict, or a trained network's name"),
         (
             {"init_from": "resnet20"},
-            "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, "
-            "or a trained network's name: resnet20_cifar10, resnet32_cifar10",
+            "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, "
+            "a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several",
         ),
         (
             {"init_from": "/no/such/net.pth"},

@@ -54,9 +54,9 @@ def test_a_line_says_each_change_until_the_sweep_ends(sweep: Writer, tmp_path: P
     )
     assert [line.partition(" ")[2] for line in lines[:4]] == [
         "no trial has started; no finished point yet, waiting",
-        "1 finished; 1 on the frontier, 1.00 kB to 1.00 kB, test accuracy up to 95.00 %",
-        "1 finished, 1 failed; 1 on the frontier, 1.00 kB to 1.00 kB, test accuracy up to 95.00 %",
-        "1 finished, 1 failed; 1 on the frontier, 1.00 kB to 1.00 kB, test accuracy up to 95.00 %; ended",
+        "1 finished; 1 on the frontier, 1.00 kB to 1.00 kB, the best with test accuracy 95.00 %",
+        "1 finished, 1 failed; 1 on the frontier, 1.00 kB to 1.00 kB, the best with test accuracy 95.00 %",
+        "1 finished, 1 failed; 1 on the frontier, 1.00 kB to 1.00 kB, the best with test accuracy 95.00 %; ended",
     ]
     assert lines[-1] == f"figures: {tmp_path}/out/frontier.png, .svg, .html, .csv"
     assert len(waited) == 4
@@ -144,7 +144,7 @@ def test_the_command_ends_with_the_sweep(sweep: Writer, tmp_path: Path) -> None:
     common = ["frontier", "digits", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db", "--out", str(tmp_path / "out")]
     said = CliRunner().invoke(main, [*common, "--watch", "--interval", "0.1"])
     assert said.exit_code == 0, said.stderr
-    assert "1 on the frontier, 1.00 kB to 1.00 kB, test accuracy up to 95.00 %; ended" in said.stdout
+    assert "1 on the frontier, 1.00 kB to 1.00 kB, the best with test accuracy 95.00 %; ended" in said.stdout
     for wrong in (["--interval", "5"], ["--watch", "--interval", "0"], ["--watch", "--json"]):
         refused = CliRunner().invoke(main, [*common, *wrong])
         assert refused.exit_code == 2

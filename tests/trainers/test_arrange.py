@@ -15,9 +15,9 @@ from torch.nn.utils import prune
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import initialise
 from trainers.architectures.graph import unit_groups
-from trainers.architectures.units import Role, UnitGroup, Use
 from trainers.arrange import arrange
 from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.units import Role, UnitGroup, Use
 
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "lenet300_100": ("lenet300_100", {}, (1, 28, 28)),

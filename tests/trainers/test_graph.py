@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.graph import unit_groups
-from trainers.architectures.units import Role, UnitGroup
+from trainers.units import Role, UnitGroup
 
 Forward = Callable[[Any, torch.Tensor], torch.Tensor]
 

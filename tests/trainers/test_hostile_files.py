@@ -276,10 +276,11 @@ def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     tiny = tmp_path / "tiny.rfz"  # of all kinds
     tiny.write_bytes(TINY_FILE.read_bytes())
     files = [str(tiny)]
-    for method in ("epr", "low_rank", "multi_hashing", "ptq", "qat-channel", "uncompressed"):
+    for method in ("epr", "lcs-line", "low_rank", "multi_hashing", "ptq", "qat-channel", "uncompressed"):
         for architecture in ("mlp", "cnn"):
             path = tmp_path / f"{method}-{architecture}.rfz"
-            path.write_bytes(next(iter(run(configuration(method, architecture), tmp_path / path.stem)[0].values())))
+            *_, data = run(configuration(method, architecture), tmp_path / path.stem)[0].values()  # of lcs the subspace
+            path.write_bytes(data)
             files.append(str(path))
     done = subprocess.run(
         [sys.executable, "-m", "tests.trainers.fuzz", "0", "1500", *files],

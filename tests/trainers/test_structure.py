@@ -58,3 +58,16 @@ def test_large_tensors_are_coded_adaptively_only_where_it_promises_bytes() -> No
     }
     uses = planning.plan(layout, Sections(tensors=tensors))
     assert [use.kind for use in uses] == [codecs.INTEGERS, codecs.ADAPTIVE]
+
+
+def test_a_large_block_among_zeros_is_coded_without_them() -> None:
+    """What structured methods leave: nothing is known of the block, but much of what is around it."""
+    rows, columns = 300, 900
+    values = np.zeros((2 * rows, 2 * columns), np.int32)
+    values[:rows, :columns] = np.random.default_rng(0).normal(0, 4, (rows, columns)).round()
+    assert rows * columns > 1 << 18
+    layout = [Entry(name="block", shape=values.shape, dtype="float32")]
+    (use,) = planning.plan(layout, Sections(tensors={"block": Integers(values=values)}))
+    assert use.kind == codecs.ADAPTIVE
+    assert use.recording is not None
+    assert use.recording.information_bits() < 1.02 * 4.05 * rows * columns

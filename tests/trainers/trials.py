@@ -32,7 +32,11 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in METHODS},
+    "coreset-sample": {"name": "coreset", "choose": "sample"},
     "espn-rewind": {"name": "espn", "then": "rewind"},
+    "lcs-line": {"name": "lcs", "subspace": "line"},
+    "lcs-quantised": {"name": "lcs", "compression": "quantised", "subspace": "line"},
+    "lcs-structured": {"name": "lcs", "compression": "structured", "subspace": "line"},
     "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
     "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
@@ -45,6 +49,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
 }
 """What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
+
+STRUCTURED = {"coreset", "spike_slab"}
+"""Methods that refuse a network without hidden units, as ``odd`` is."""
 
 
 def method_arguments(name: str) -> dict[str, Any]:
@@ -66,9 +73,12 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them."""
+    """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what removes them."""
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
+    is_structured = VARIANTS[method]["name"] in STRUCTURED or VARIANTS[method].get("compression") == "structured"
+    if is_structured and architecture == "odd":
+        architecture = "normed"
     return TrialConfig.from_dict(
         {
             "task": CLUSTERS,

@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from trainers.architectures.units import Role, UnitGroup, Use
+from trainers.units import Role, UnitGroup, Use
 
 
 def unit_groups(

@@ -16,6 +16,7 @@ from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
 Ints32 = npt.NDArray[np.int32]
 
 _SMALL = 1 << 18  # values for which all ways are tried
+_DENSE = 0.9  # share of the values left below which it is worth a try to leave out the others
 _FEW_CALLS = 1 << 13  # less than a second
 _MANY_STEPS = 1 << 13  # about ten seconds
 
@@ -78,8 +79,9 @@ def _promising(values: Sequence[Ints32]) -> list[Ints32]:
     """The tensors of a table as adaptive coding sees them; none where that is slow or promises nothing."""
     matrices = [codecs.live_block(codecs.as_matrix(tensor)) for tensor in values]
     filled = [matrix for matrix in matrices if matrix.size]
-    is_small = sum(matrix.size for matrix in filled) <= _SMALL
-    return matrices if _is_fast(filled) and (is_small or structure.is_structured(filled)) else []
+    num_live, num_values = sum(matrix.size for matrix in filled), sum(tensor.size for tensor in values)
+    promises = num_live <= _SMALL or num_live < _DENSE * num_values or structure.is_structured(filled)
+    return matrices if promises and _is_fast(filled) else []
 
 
 def _is_fast(matrices: Sequence[Ints32]) -> bool:

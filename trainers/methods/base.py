@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
+from trainers.units import UnitGroup
 
 Batch = tuple[Tensor, Tensor]
 Schedule = torch.optim.lr_scheduler.LRScheduler
@@ -33,6 +34,8 @@ class Context:
     """Quality on the validation split."""
     maximise: bool = True
     """Whether more quality is better."""
+    groups: tuple[UnitGroup, ...] = ()
+    """The hidden units of the plain architecture, which structured methods remove; none where it cannot be traced."""
 
     @property
     def num_parameters(self) -> int:

@@ -20,25 +20,34 @@ from trainers.methods import backend
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
-_BIAS_STEP = 1 / 16
+BIAS_STEP = 1 / 16
 """Of biases and of folded norms, which are few and sensitive, in the same unit."""
 
 
 def check_steps(steps: Any) -> None:
-    """Refuse a grid that is empty, repeats a step, or holds anything but positive numbers.
+    """Refuse a grid of steps that is empty, repeats one, or holds anything but positive numbers.
 
     Raises:
         ValueError: in one line.
     """
-    if isinstance(steps, str) or not isinstance(steps, Sequence) or not 1 <= len(steps) <= 32:
+    check_grid("steps", steps, high=16, example="[0.25, 0.5]")
+
+
+def check_grid(name: str, values: Any, *, high: float, example: str) -> None:
+    """Refuse what is no list of numbers above 0 and up to ``high``, each once.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if isinstance(values, str) or not isinstance(values, Sequence) or not 1 <= len(values) <= 32:
         raise ValueError(
-            f"steps is {steps!r}: wanted a list of 1 to 32 numbers, such as [0.25, 0.5]; in a sweep, where lists are "
-            "choices, [[0.25, 0.5]]"
+            f"{name} is {values!r}: wanted a list of 1 to 32 numbers, such as {example}; in a sweep, where lists are "
+            f"choices, [{example}]"
         )
-    for index, step in enumerate(steps):
-        checks.number(f"steps[{index}]", step, low=0, high=16, above=True)
-    if len(set(map(point_id, steps))) < len(steps):
-        raise ValueError(f"steps is {list(steps)!r}: wanted each once")
+    for index, value in enumerate(values):
+        checks.number(f"{name}[{index}]", value, low=0, high=high, above=True)
+    if len({f"{value:g}" for value in values}) < len(values):
+        raise ValueError(f"{name} is {list(values)!r}: wanted each once")
 
 
 def point_id(step: float) -> str:
@@ -62,8 +71,8 @@ def grid_points(
         factors: matrices, which are rounded as weights are.
     """
     for step in steps:
-        weights = {name: _rounded(name, state[name], step) for name in backend.weight_names(plain) if name in state}
-        rounded = [_rounded(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
+        weights = {name: in_steps(name, state[name], step) for name in backend.weight_names(plain) if name in state}
+        rounded = [in_steps(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
         yield point_id(step), store(plain, state, weights, rounded)
 
 
@@ -87,7 +96,7 @@ def store(
     values = {**state, **backend.fold_norms(plain, state)}
     parameters = dict(plain.named_parameters(remove_duplicate=False))
     rounded = {
-        name: weights[name] if name in weights else _rounded(name, values[name], _BIAS_STEP)
+        name: weights[name] if name in weights else in_steps(name, values[name], BIAS_STEP)
         for name in state
         if name in parameters
     }
@@ -112,21 +121,31 @@ def store(
     )
 
 
-def _rounded(name: str, tensor: Tensor, fraction: float) -> Rounded:
-    step = _step_of(name, tensor, fraction)
+def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
+    """Multiples of the positive float16 that is nearest to ``size``.
+
+    Raises:
+        DivergedError: ``size`` is NaN, infinite or beyond float16.
+    """
+    with np.errstate(over="ignore"):
+        step = np.float16(size)
+    if not np.isfinite(step):
+        raise DivergedError(f"cannot quantise {name!r}: its step {size:g} is NaN, infinite or beyond float16")
+    if step == 0:
+        step = np.finfo(np.float16).smallest_subnormal
     return (tensor.double() / float(step)).round(), np.array([step])
 
 
-def _step_of(name: str, tensor: Tensor, fraction: float) -> np.float16:
-    """A positive float16; 1 where all is zero."""
+def in_steps(name: str, tensor: Tensor, fraction: float) -> Rounded:
+    """Rounded to a fraction of the standard deviation of its nonzero values; with a step of 1 where all is zero.
+
+    Raises:
+        DivergedError: ``tensor`` is not finite; one line calls it ``name``.
+    """
     nonzero = tensor[tensor != 0].double()
     if not len(nonzero):
-        return np.float16(1)
+        return rounded_at(name, tensor, 1.0)
     # of one value, or of equal ones, the standard deviation says nothing
     spread = float(nonzero.std()) if len(nonzero) > 1 else 0.0
     unit = spread if spread > 1e-3 * float(nonzero.abs().max()) else float(nonzero.abs().mean())
-    with np.errstate(over="ignore"):
-        size = np.float16(fraction * unit)
-    if not np.isfinite(size):
-        raise DivergedError(f"cannot quantise {name!r}: its spread {unit:g} is NaN, infinite or beyond float16")
-    return size if size > 0 else np.finfo(np.float16).smallest_subnormal
+    return rounded_at(name, tensor, fraction * unit)

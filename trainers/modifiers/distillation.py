@@ -112,7 +112,7 @@ class Distillation(AbstractModifier):
     def _network(self, task: Task, student: Spec) -> nn.Module:
         spec = student if self.architecture == "" else Spec.from_dict("architecture", self.architecture)
         if self.teacher not in PRETRAINED:
-            path, content = read_pinned(self.teacher, field="teacher", also=(_COMPRESSED,))
+            path, content = read_pinned(self.teacher, field="teacher")
             if path.suffix == _COMPRESSED:
                 return self._decoded(path, content, spec, task)
         function, arguments = find_architecture(spec, task)

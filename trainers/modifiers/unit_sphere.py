@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from trainers.architectures.graph import unit_groups
-from trainers.architectures.units import Role, UnitGroup
 from trainers.config import Spec
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Modification
 from trainers.tasks.base import Task
+from trainers.units import Role, UnitGroup
 
 
 @dataclass(frozen=True, kw_only=True)

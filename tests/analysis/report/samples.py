@@ -82,7 +82,7 @@ def material(points: pd.DataFrame | None = None, **changes: Any) -> Material:
 
 def trial(row: dict[Any, Any], **changes: Any) -> dict[str, Any]:
     """One that finished, of the point ``row``."""
-    kept = {name: row[name] for name in ("trial_id", "architecture", "method", "train_s")}
+    kept = {name: row[name] for name in ("trial_id", "seed", "architecture", "method", "train_s")}
     ended = {"outcome": "finished", "reason": "", "environment": ENVIRONMENT, "ended_at_s": 1.7e9}
     return {**kept, **ended, **changes}
 

@@ -34,15 +34,23 @@ def test_budgets_are_round_and_each_has_another_best(sizes: tuple[int, ...], wan
 def test_the_answer_is_the_best_at_each_budget() -> None:
     made = material()
     text = read(answer(made)).text
-    assert text.startswith("The best you can ship in ")
+    assert text.startswith("The best compressed file in ")
     found = budgets(made.front[made.front["method"] != "uncompressed"])
     assert len(found) == 3
     for budget in found:
-        chosen = best(made.configurations, max_size_bytes=budget)
+        chosen = best(made.configurations[made.configurations["method"] != "uncompressed"], max_size_bytes=budget)
         shown = format_quality(chosen["file_quality"], "accuracy")
         assert f"in {format_size(budget, trim=True)} " in text
         assert shown in text
     assert "Uncompressed, the best network has 98.40 % in 97.2 kB." in text
+
+
+def test_an_uncompressed_network_is_no_answer() -> None:
+    """It fits the largest budget, and is the best there."""
+    compressed = {"config_hash": "a", "size_bytes": 1200, "quality_val": 0.8, "quality": 0.8}
+    plain = {"method": "uncompressed", "size_bytes": 1300, "quality_val": 0.99, "quality": 0.99}
+    made = material(frame(compressed, plain))
+    assert "in 2 kB has test accuracy 80.00 %" in read(answer(made)).text
 
 
 def test_an_answer_that_is_not_there_is_said() -> None:

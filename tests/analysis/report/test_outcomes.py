@@ -13,7 +13,7 @@ from analysis.report.outcomes import costs, duration, grouped, outcomes
 from tests.analysis.report.samples import material, trial
 from tests.analysis.report.test_markup import read
 
-ROW = {"trial_id": "0000-epr-s0", "architecture": "mlp", "method": "epr", "train_s": 2.0}
+ROW = {"trial_id": "0000-epr-s0", "seed": 0, "architecture": "mlp", "method": "epr", "train_s": 2.0}
 
 
 def trials(*rows: dict[str, Any]) -> pd.DataFrame:

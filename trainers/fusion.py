@@ -1,0 +1,188 @@
+"""Trained networks as one: their hidden units matched by optimal transport, then averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+import torch
+from scipy.optimize import linear_sum_assignment, linprog
+from scipy.spatial.distance import cdist
+from torch import Tensor, nn
+
+from trainers.methods.backend import weight_names
+from trainers.methods.coreset import sensitivities
+from trainers.units import Role, UnitGroup, Use
+
+_COMPARED = (Role.WEIGHT, Role.BIAS, Role.SCALE, Role.SHIFT)
+_MOST_NAMED = 3
+
+Array = npt.NDArray[Any]
+Plan = npt.NDArray[np.int64]
+"""(n, m): how much of each of n units goes to each of m others. Whole numbers: rows sum to m, columns to n."""
+
+
+def transport(cost_NM: npt.NDArray[np.float64], /) -> Plan:
+    """The plan of least cost between n and m units that weigh the same on either side.
+
+    For n = m a permutation; else a linear program, whose vertices are whole numbers as its margins are.
+    """
+    n, m = cost_NM.shape
+    if n == m:
+        rows, columns = linear_sum_assignment(cost_NM)
+        plan = np.zeros((n, m), np.int64)
+        plan[rows, columns] = n
+        return plan
+    margins = scipy.sparse.vstack(
+        [
+            scipy.sparse.kron(scipy.sparse.eye_array(n), np.ones((1, m))),
+            scipy.sparse.kron(np.ones((1, n)), scipy.sparse.eye_array(m)),
+        ]
+    )
+    masses = np.concatenate([np.full(n, m), np.full(m, n)])
+    # dual simplex: it ends at a vertex, which another algorithm need not
+    found = linprog(cost_NM.ravel(), A_eq=margins.tocsr(), b_eq=masses, method="highs-ds")
+    assert found.status == 0, found.message
+    rounded: Plan = np.rint(found.x).astype(np.int64).reshape(n, m)
+    return rounded
+
+
+def fuse(networks: Sequence[Mapping[str, Tensor]], plain: nn.Module, groups: Sequence[UnitGroup]) -> dict[str, Tensor]:
+    """The mean of networks that differ from ``plain`` in their widths alone, after matching their units.
+
+    Layer by layer, with T the plan between the units of a network and those of the result, of weights alpha and beta:
+
+        W^ = W T' diag(1/alpha') ,  T = plan for the distances between rows of W^ and of the reference ,
+        W~ = diag(1/beta) T^T W^
+
+    where ' is of the layer before. A unit's row is compared with its bias and with scale and shift of its norm. The
+    reference is the first network of the widths of ``plain``; else the first one, of which each layer's units of the
+    greatest sensitivity stand for all (where ``plain`` is wider, over again).
+
+    The paper has 1/beta' where we have 1/alpha'. Equal widths make no difference; where n units become m, ours adds
+    up what is read of those that are merged, and shares out what is read of those that are split, which keeps the
+    layer's function where merged units are equal, while the paper's would scale it by m/n.
+
+    Args:
+        networks: each a ``state_dict`` of ``shapes_at_widths``, whose counters of batches may be missing.
+        plain: the architecture of the result, on any device.
+        groups: its hidden units, from ``unit_groups``.
+
+    Returns:
+        The ``state_dict`` of the result, without counters where the reference has none.
+
+    Raises:
+        ValueError: units of the architecture cannot be matched.
+
+    References:
+        Singh, Jaggi 2020, "Model Fusion via Optimal Transport", NeurIPS, arXiv 1910.05653, algorithm 1, with the
+        activations replaced by weights.
+    """
+    _check_traced(plain, groups)
+    like = plain.state_dict()
+    sources = [{name: tensor.double().numpy() for name, tensor in network.items()} for network in networks]
+    widths = [_widths(source, groups) for source in sources]
+    wanted = [group.num_units for group in groups]
+    reference = widths.index(wanted) if wanted in widths else 0
+    plans: list[dict[int, Plan]] = [{} for _ in sources]
+    for index in _in_order(groups):
+        rows = [_rows(source, groups, index, plan) for source, plan in zip(sources, plans, strict=True)]
+        scores = sensitivities(networks[reference], groups[index])
+        order = scores.argsort(descending=True, stable=True).numpy()
+        chosen = rows[reference][np.sort(np.resize(order, wanted[index]))]
+        for plan, own in zip(plans, rows, strict=True):
+            plan[index] = transport(cdist(own, chosen))
+    fused: dict[str, Tensor] = {}
+    for name, tensor in like.items():
+        if not tensor.is_floating_point():
+            if name in networks[reference]:
+                fused[name] = networks[reference][name].clone()
+            continue
+        carried = [
+            _carried(source[name], _uses(groups, name), plan) for source, plan in zip(sources, plans, strict=True)
+        ]
+        fused[name] = torch.from_numpy(np.mean(carried, axis=0).reshape(tensor.shape)).to(tensor.dtype)
+    return fused
+
+
+def _check_traced(plain: nn.Module, groups: Sequence[UnitGroup]) -> None:
+    """Refuse a network in which units would be averaged that nobody matched."""
+    matched = {use.name for group in groups for use in group.uses if use.role is not Role.READER}
+    unmatched = [name for name in plain.state_dict() if name in weight_names(plain) - matched]
+    if not groups or len(unmatched) > 1:  # one layer computes the outputs
+        held = f"only some ({', '.join(unmatched[:_MOST_NAMED])} compute others)" if groups else "none"
+        raise ValueError(
+            f"init_from: fusion matches hidden units that tracing finds, and of this architecture it finds {held}: "
+            "wanted layers of torch.nn, fully connected or convolutions, with batch norms and activations"
+        )
+
+
+def shapes_at_widths(
+    given: Mapping[str, Tensor], plain: nn.Module, groups: Sequence[UnitGroup]
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of ``plain`` at the widths of ``given``, each as the first tensor that computes the units has it."""
+    shapes = {name: list(tensor.shape) for name, tensor in plain.state_dict().items()}
+    for group in groups:
+        first = next(use for use in group.uses if use.role is Role.WEIGHT)
+        found = given.get(first.name)
+        if found is not None and found.ndim and len(found):
+            for use in group.uses:
+                shapes[use.name][use.axis] = len(found) * use.block
+    return {name: tuple(shape) for name, shape in shapes.items()}
+
+
+def _widths(source: Mapping[str, Array], groups: Sequence[UnitGroup]) -> list[int]:
+    return [source[group.uses[0].name].shape[group.uses[0].axis] // group.uses[0].block for group in groups]
+
+
+def _in_order(groups: Sequence[UnitGroup]) -> Iterator[int]:
+    """Each group after those that one of its layers reads: the first of them to run, so that there always is one."""
+    pending = dict(enumerate(groups))
+    while pending:
+        unsettled = {use.name for group in pending.values() for use in group.uses if use.role is Role.READER}
+        ready = (
+            index
+            for index, group in pending.items()
+            if any(use.role is Role.WEIGHT and use.name not in unsettled for use in group.uses)
+        )
+        yield (index := next(ready))
+        del pending[index]
+
+
+def _rows(source: Mapping[str, Array], groups: Sequence[UnitGroup], index: int, plans: Mapping[int, Plan]) -> Array:
+    """(units, values): what computes each unit of a group, of which units before it are those of the result.
+
+    A layer is left out whose inputs are not matched yet, as those within a residual block are when the first layer
+    that adds to its stream is.
+    """
+    rows: list[Array] = []
+    for use in groups[index].uses:
+        before = [(other, one) for other, one in _uses(groups, use.name) if one.role is Role.READER]
+        if use.role in _COMPARED and all(other in plans for other, _ in before):
+            values = np.moveaxis(_by_unit(_carried(source[use.name], before, plans), use), use.axis, 0)
+            rows.append(values.reshape(len(values), -1))
+    return np.concatenate(rows, axis=1)
+
+
+def _uses(groups: Sequence[UnitGroup], name: str) -> list[tuple[int, Use]]:
+    """Those of one tensor, with the index of their group."""
+    return [(index, use) for index, group in enumerate(groups) for use in group.uses if use.name == name]
+
+
+def _carried(values: Array, uses: Sequence[tuple[int, Use]], plans: Mapping[int, Plan]) -> Array:
+    """A tensor with the units of the result along the axes of ``uses``."""
+    for index, use in uses:
+        n, m = plans[index].shape
+        # T / alpha for what is read, T / beta for what is computed: rows of the plan sum to m, columns to n
+        weights_NM = plans[index] / (m if use.role is Role.READER else n)
+        by_unit = np.moveaxis(np.tensordot(_by_unit(values, use), weights_NM, (use.axis, 0)), -1, use.axis)
+        values = by_unit.reshape(*values.shape[: use.axis], m * use.block, *values.shape[use.axis + 1 :])
+    return values
+
+
+def _by_unit(values: Array, use: Use) -> Array:
+    """With the axis of the units split into (units, block)."""
+    return values.reshape(*values.shape[: use.axis], -1, use.block, *values.shape[use.axis + 1 :])

@@ -1,0 +1,191 @@
+"""Coresets: each layer keeps the units that the next one could miss most, and what is left is trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import AbstractMethod, Context, Moment, Phase, RateKnob
+from trainers.methods.grid import STEPS, check_steps, grid_points
+from trainers.methods.plain import plain_phase
+from trainers.methods.structured import along, kept_bits, removable, without_units
+from trainers.units import Role, UnitGroup, Use
+
+
+def sensitivities(state: Mapping[str, Tensor], group: UnitGroup) -> Tensor:
+    """s_j of each unit, (num_units,): how much it can matter to a unit that reads it, whatever the data.
+
+        s_j = max_k |w_kj| ||v_j||
+
+    with w_kj the weight with which unit k of a next layer reads unit j, and v_j what computes that: its incoming
+    weights and bias, or where a batch norm undoes their scale, the norm's scale and shift. A kernel counts as its norm;
+    so does all that k reads of j after flattening.
+
+    Args:
+        state: a ``state_dict``.
+        group: hidden units of its network.
+    """
+    is_normed = any(use.role is Role.VARIANCE for use in group.uses)
+    incoming = (Role.SCALE, Role.SHIFT) if is_normed else (Role.WEIGHT, Role.BIAS)
+    squares = [_by_unit(state, use).square().sum(1) for use in group.uses if use.role in incoming]
+    norms = torch.stack(squares).sum(0).sqrt()
+    read = [_by_reader(state, use) for use in group.uses if use.role is Role.READER]
+    return norms * (torch.cat(read).amax(0) if read else torch.zeros_like(norms))  # a layer that nothing reads
+
+
+def _by_unit(state: Mapping[str, Tensor], use: Use) -> Tensor:
+    """(num_units, values of each)."""
+    tensor = state[use.name].detach().double().movedim(use.axis, 0)
+    return tensor.reshape(len(tensor) // use.block, -1)
+
+
+def _by_reader(state: Mapping[str, Tensor], use: Use) -> Tensor:
+    """(readers, num_units): the norm of what each unit of the next layer reads of each unit."""
+    tensor = state[use.name].detach().double()
+    return cast(Tensor, torch.linalg.vector_norm(tensor.reshape(len(tensor), tensor.shape[1] // use.block, -1), dim=2))
+
+
+class Thinned(nn.Module):
+    """A network of whose hidden units some are kept; the others are zero, and stay so after ``project``."""
+
+    def __init__(self, network: nn.Module, groups: Sequence[UnitGroup]) -> None:
+        """All are kept."""
+        super().__init__()
+        self.network, self.groups = network, groups
+        device = next(network.parameters()).device
+        for index, group in enumerate(groups):
+            self.register_buffer(f"kept{index}", torch.ones(group.num_units, dtype=torch.bool, device=device))
+
+    def kept(self) -> list[Tensor]:
+        return [self.get_buffer(f"kept{index}") for index in range(len(self.groups))]
+
+    @torch.no_grad()
+    def project(self) -> None:
+        state = self.network.state_dict()
+        for name, tensor in without_units(state, self.groups, self.kept()).items():
+            if tensor is not state[name]:
+                state[name].copy_(tensor)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        result: Tensor = self.network(*inputs)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coreset(AbstractMethod):
+    """Train; of each hidden layer keep a coreset of its units; train what is left.
+
+    Of n units m = keep_ratio * n are chosen, without looking at data, by their sensitivities s_j. ``sample`` draws m
+    times with replacement from p_j = s_j / sum s, and a unit that was drawn c_j times is read with w_kj c_j / (m p_j),
+    so that what the next layer reads is unbiased; units drawn twice leave fewer than m. ``largest`` keeps the m of the
+    greatest s_j as they are.
+
+    Simplified: s_j is a bound that is not normalised for each unit k that reads (the first paper's is, by the sum over
+    j); the second paper's bounds from ellipsoids around the units are not computed. Layers are pruned at once, with
+    sensitivities of the trained network. Residual streams are layers as others are.
+
+    References:
+        Mussay, Osadchy, Braverman, Zhou, Feldman 2020, "Data-Independent Neural Pruning via Coresets",
+        arXiv 1907.04018.
+        Tukan, Mualem, Maalouf 2022, "Pruning Neural Networks via Coresets and Convex Geometry: Towards No
+        Assumptions", arXiv 2209.08554.
+    """
+
+    keep_ratio: float
+    """Of the units of each hidden layer; one at least."""
+    choose: str = "largest"
+    """``largest`` or ``sample``."""
+    finetune: float = 0.5
+    """Share of the training after the units are chosen."""
+    learning_rate: float = 2e-3
+    """Falls along a cosine to zero, in each of the two trainings."""
+    steps: Sequence[float] = STEPS
+    """Of quantisation: an operating point for each (``grid.py``)."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.05, high=1.0, log=True)
+
+    def __post_init__(self) -> None:
+        checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)
+        checks.choice("choose", self.choose, ("largest", "sample"))
+        checks.number("finetune", self.finetune, low=0, high=1)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        check_steps(self.steps)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return Thinned(model, removable(context))
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        train = plain_phase(self.learning_rate)
+        return (
+            dataclasses.replace(train, share=1 - self.finetune),
+            dataclasses.replace(
+                train, name="finetune", share=self.finetune, decide=self._decide, apply=_keep, after_step=_project
+            ),
+        )
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """Of what is left now, which before the choice is everything."""
+        thinned = cast(Thinned, model)
+        return kept_bits(context.plain, thinned.groups, thinned.kept())
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        yield from grid_points(context.plain, cast(Thinned, model).network.state_dict(), self.steps)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)
+
+    def _decide(self, model: nn.Module, context: Context) -> list[dict[str, float]]:
+        """For each group, by the index of a kept unit: what the weights that read it are multiplied with."""
+        thinned = cast(Thinned, model)
+        state = thinned.network.state_dict()
+        choose = largest if self.choose == "largest" else sample
+        return [
+            choose(sensitivities(state, group).cpu(), max(1, round(self.keep_ratio * group.num_units)))
+            for group in thinned.groups
+        ]
+
+
+def largest(scores: Tensor, count: int) -> dict[str, float]:
+    """The ``count`` units of the largest scores, the first of equal ones, read as they were."""
+    order = scores.argsort(descending=True, stable=True)
+    return {str(unit): 1.0 for unit in sorted(order[:count].tolist())}
+
+
+def sample(scores: Tensor, count: int) -> dict[str, float]:
+    """``count`` draws with replacement, in proportion to the scores; c_j / (count p_j) for each unit that was drawn.
+
+    Where all scores are zero all units are as likely: the layer says nothing, whatever is kept.
+    """
+    p = scores / scores.sum() if scores.any() else torch.full_like(scores, 1 / len(scores))
+    counts = torch.bincount(torch.multinomial(p, count, replacement=True), minlength=len(p))
+    return {str(unit): float(counts[unit] / (count * p[unit])) for unit in counts.nonzero().flatten().tolist()}
+
+
+def _keep(model: nn.Module, decision: Any) -> nn.Module:
+    thinned = cast(Thinned, model)
+    state = thinned.network.state_dict()
+    with torch.no_grad():
+        for group, kept, factors in zip(thinned.groups, thinned.kept(), decision, strict=True):
+            factor = torch.zeros(group.num_units)
+            for unit, value in factors.items():
+                factor[int(unit)] = value
+            kept.copy_(factor != 0)
+            for use in group.uses:
+                if use.role is Role.READER:
+                    state[use.name].mul_(along(factor, use, state[use.name].ndim).to(state[use.name]))
+    thinned.project()
+    return model
+
+
+def _project(model: nn.Module, context: Context, moment: Moment) -> None:
+    cast(Thinned, model).project()

@@ -1,0 +1,253 @@
+"""Learning compressible subspaces: one training of a line of networks, each point of it at its own level."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend, grid
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.methods.levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
+from trainers.methods.pruning import decayed_adam, replaced
+from trainers.methods.qat import LEVELS
+from trainers.methods.recalibration import recalibrate
+from trainers.methods.subspaces import decode_subspace, statistics, subspace_sections
+from trainers.units import UnitGroup
+
+_VALUE_BITS = 4
+"""Of a normal value at a step of a quarter of its spread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressibleSubspace(AbstractMethod):
+    """A network for every level of compression, from one training.
+
+    The ends of a line (``line``) are two copies of the network's parameters, W0 and W1, and its points
+
+        W(a) = (1 - a) W0 + a W1,    a = (level - lowest) / (highest - lowest)
+
+    are each compressed to their own level before they compute: at the share ``level`` of the weights of each layer that
+    are largest, at that many bits, or with the first ceil(level n) of each n hidden units. Each step draws a level and
+    descends
+
+        loss(compressed W(a)) + penalty * cos^2(W0, W1)
+
+    where the cosine is that of all weights together. Of shares of weights a is log(level / lowest) / log(highest /
+    lowest), so that a step along the line multiplies what is kept: with the paper's proportion, all levels that are
+    sparse would lie at W0, and hardly be drawn. ``point`` has one copy for all levels. An operating point for each of
+    ``levels`` holds the compressed W(a) alone, and ``subspace`` holds W0 and W1 (``subspaces.py``).
+
+    How levels are drawn: of ``unstructured`` the lowest and the highest a quarter of the time each, else a uniform a;
+    of ``quantised`` one of ``levels``; of ``structured`` the two, and two between, in one step of four passes (the
+    sandwich rule), whose losses are averaged. There only biases and norms lie on a line (of the paper: norms).
+
+    Statistics of batch norms follow the highest level while training, and are measured for each level, on training
+    data, before it is stored; the paper has no batch norms. Steps of quantisation follow the weights' root mean square,
+    those of the paper their extremes. Its optimiser is SGD, and its copies are drawn apart; here both begin at the
+    given network, and part because they are trained at different levels.
+
+    References:
+        Nunez, Horton, Prabhu, Ranjan, Farhadi, Rastegari 2021, "LCS: Learning Compressible Subspaces for Adaptive
+        Network Compression at Inference Time", WACV 2023, arXiv 2110.04252; settings of the authors' configurations.
+        Wortsman, Horton, Guestrin, Farhadi, Rastegari 2021, "Learning Neural Network Subspaces", arXiv 2102.10472.
+        Yu, Huang 2019, "Universally Slimmable Networks", arXiv 1903.05134 (the sandwich rule).
+    """
+
+    compression: str = "unstructured"
+    """``unstructured``, ``quantised`` or ``structured``."""
+    subspace: str = "point"
+    """``line`` (LCS+L) or ``point`` (LCS+P), which has been better in short trainings (docs/methods.md)."""
+    levels: Sequence[float] | str = "default"
+    """Ascending, an operating point for each: shares of weights or of units, or numbers of bits (``levels.py``)."""
+    penalty: float = 1.0
+    """Of a ``line``: nats for copies that point the same way."""
+    warmup: float = 0.5
+    """Of ``unstructured``: share of the training over which the share of weights falls to the level that is drawn."""
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.3
+    """Of weights, times the learning rate at every step, as ``magnitude`` has it."""
+    steps: Sequence[float] = (0.25, 0.5)
+    """Of quantisation but for ``quantised``: an operating point of each level for each (``grid.py``)."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = None
+
+    def __post_init__(self) -> None:
+        checks.choice("compression", self.compression, KINDS)
+        checks.choice("subspace", self.subspace, ("line", "point"))
+        check_levels(self.compression, self.all_levels, at_least=2 if self.subspace == "line" else 1)
+        checks.number("penalty", self.penalty, low=0)
+        checks.number("warmup", self.warmup, low=0, high=1)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        checks.number("weight_decay", self.weight_decay, low=0)
+        grid.check_steps(self.steps)
+
+    @property
+    def all_levels(self) -> Sequence[float]:
+        """``levels``, or those of the kind of compression."""
+        if self.levels == "default":
+            return DEFAULT_LEVELS[self.compression]
+        return cast(Sequence[float], self.levels)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        weights = backend.weight_names(model)
+        if not weights:
+            raise ValueError("the network has no weights to compress: wanted a parameter of two or more dimensions")
+        is_structured = self.compression == "structured"
+        if is_structured and not context.groups:
+            raise ValueError(
+                "compression is 'structured', but no hidden units were found that could go: wanted a network of layers "
+                "that trainers/architectures/graph.py knows, or compression 'unstructured' or 'quantised'"
+            )
+        copied = [name for name, _ in model.named_parameters() if not is_structured or name not in weights]
+        return Subspace(
+            model, self.compression, self.all_levels, copied if self.subspace == "line" else [], context.groups
+        )
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        return (Phase(name="train", loss=self._loss, optimisers=self._optimisers, rate_comparable=False),)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """A constant: sizes are set beforehand."""
+        return torch.tensor(float(_VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        subspace = cast(Subspace, model)
+        remembered: list[list[Tensor]] = []
+        for level in self.all_levels:
+            state = subspace.baked(level, context)
+            remembered.append(statistics(context.plain, state))
+            if self.compression == "quantised":
+                yield f"bits{level}", grid.store(context.plain, state, subspace.rounded(int(level)))
+                continue
+            for point_id, sections in grid.grid_points(context.plain, state, self.steps):
+                yield f"level{level:g}-{point_id}", sections
+        is_quantised = self.compression == "quantised"
+        yield (
+            "subspace",
+            subspace_sections(
+                context.plain,
+                state,
+                subspace.copies(),
+                kind=self.compression,
+                levels=self.all_levels,
+                step=LEVELS[int(self.all_levels[-1])].spread_step if is_quantised else min(self.steps),
+                statistics=remembered,
+            ),
+        )
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return decode_subspace(sections, plain) if sections.factors else backend.dequantise(sections, plain)
+
+    def _drawn(self) -> list[float]:
+        """The levels of one step."""
+        levels = self.all_levels
+        low, high = levels[0], levels[-1]
+        if self.compression == "quantised":
+            return [levels[int(torch.randint(len(levels), ()))]]
+        if self.compression == "structured":
+            between = (low + (high - low) * torch.rand(2)).tolist()
+            return list(dict.fromkeys([high, low, *between]))
+        where, a = torch.rand(2).tolist()
+        return [low if where < 0.25 else high if where < 0.5 else low * (high / low) ** a]
+
+    def _amount(self, level: float, moment: Moment) -> float:
+        if self.compression != "unstructured" or not self.warmup:
+            return level
+        return level + (1 - level) * max(1 - moment.progress / self.warmup, 0.0)
+
+    def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
+        subspace = cast(Subspace, model)
+        inputs, targets = batch
+        losses = [
+            context.loss(subspace.compute(inputs, level, self._amount(level, moment)), targets)
+            for level in self._drawn()
+        ]
+        return torch.stack(losses).mean() + self.penalty * subspace.squared_cosine()
+
+    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        return (decayed_adam(model, self.learning_rate, self.weight_decay, num_steps),)
+
+
+class Subspace(nn.Module):
+    """A network whose parameters are W0, and the W1 of those that are copied; called, it is the least compressed."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        kind: str,
+        levels: Sequence[float],
+        copied: Collection[str],
+        groups: Sequence[UnitGroup],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._kind, self._levels, self._copied, self._groups = kind, levels, list(copied), groups
+        self._weights = backend.weight_names(network)
+        self.ends = nn.ParameterList(network.get_parameter(name).detach().clone() for name in copied)
+
+    def copies(self) -> dict[str, list[Tensor]]:
+        """W0, and W1 where there is one, by the names of the parameters, without what no level uses."""
+        starts = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
+        ends = {name: end.detach() for name, end in zip(self._copied, self.ends, strict=True)}
+        if self._kind == "structured":
+            starts, ends = (compress(self._kind, part, (), self._levels[-1], self._groups) for part in (starts, ends))
+        return {name: [start, ends[name]] if name in ends else [start] for name, start in starts.items()}
+
+    def line(self, level: float) -> dict[str, Tensor]:
+        """W(a) by the names of the parameters, before compression."""
+        a = position(self._kind, level, self._levels)
+        points = dict(self.network.named_parameters())
+        ends = zip(self._copied, self.ends, strict=True)
+        return {**points, **{name: (1 - a) * points[name] + a * end for name, end in ends}}
+
+    def squared_cosine(self) -> Tensor:
+        """cos^2 of the angle between the weights of W0 and W1, scalar; 0 where no weights are copied."""
+        pairs = [
+            (self.network.get_parameter(name).reshape(-1), end.reshape(-1))
+            for name, end in zip(self._copied, self.ends, strict=True)
+            if name in self._weights
+        ]
+        if not pairs:
+            return next(self.parameters()).new_zeros(())
+        starts, ends = (torch.cat(vectors) for vectors in zip(*pairs, strict=True))
+        return (starts * ends).sum().square() / (starts.square().sum() * ends.square().sum()).clamp(min=1e-30)
+
+    def compute(self, inputs: Tensor, level: float, amount: float) -> Tensor:
+        """Outputs of W(a) of ``level``, compressed to ``amount``. Buffers follow the highest level alone."""
+        values = compress(self._kind, self.line(level), self._weights, amount, self._groups)
+        if level != self._levels[-1]:
+            values |= {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        return cast(Tensor, functional_call(self.network, values, (inputs,)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.compute(inputs, self._levels[-1], self._levels[-1])
+
+    @torch.no_grad()
+    def baked(self, level: float, context: Context) -> dict[str, Tensor]:
+        """The ``state_dict`` of the network at a level, compressed, with its own statistics of batch norms."""
+        network = copy.deepcopy(self.network)
+        values = compress(self._kind, self.line(level), self._weights, level, self._groups)
+        network.load_state_dict(replaced(self.network, values))
+        recalibrate(network, context)
+        return network.state_dict()
+
+    @torch.no_grad()
+    def rounded(self, bits: int) -> dict[str, grid.Rounded]:
+        """Whole numbers and step of each weight, a tied one under each of its names."""
+        line, first = self.line(bits), backend.first_names(self.network)
+        found = {name: rounded(line[name], bits) for name in line if name in self._weights}
+        return {
+            name: (found[first[name]][0], found[first[name]][1].reshape(1).cpu().numpy().astype(np.float16))
+            for name in self._weights
+        }

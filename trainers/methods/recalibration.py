@@ -1,0 +1,56 @@
+"""Statistics of batch norms, measured anew after the weights before them have changed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.base import Context
+
+_NUM_EXAMPLES = 4096
+_CONSTANT = 1e-3
+"""Times a norm's epsilon: channels of less variance are constant, up to rounding."""
+_BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+def remembering(model: nn.Module) -> dict[str, _BatchNorm]:
+    """Batch norms with running statistics, by the prefix of their tensors' names."""
+    return {
+        f"{prefix}." if prefix else "": module
+        for prefix, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    }
+
+
+@torch.no_grad()
+def recalibrate(model: nn.Module, context: Context) -> None:
+    """Running statistics become means over training batches, evenly spaced, of ``_NUM_EXAMPLES`` examples or less.
+
+    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout.
+    """
+    norms = remembering(model).values()
+    if not norms:
+        return
+    modes = {module: module.training for module in model.modules()}
+    momenta = [norm.momentum for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # of all batches the same weight
+        norm.train()
+    batch_size = len(next(context.batches("train"))[0])
+    num_batches = context.num_train // batch_size  # a last, smaller one would count as much as the others
+    stride = -(-num_batches * batch_size // _NUM_EXAMPLES)
+    for inputs, _ in itertools.islice(context.batches("train"), 0, num_batches, stride):
+        model(inputs)
+    for norm in norms:
+        # what divides zero does not matter, but folded into the norm's scale it would be enormous
+        running_var = cast(Tensor, norm.running_var)
+        running_var[running_var < _CONSTANT * norm.eps] = 1
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    for module, mode in modes.items():
+        module.training = mode

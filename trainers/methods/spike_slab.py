@@ -1,0 +1,214 @@
+"""Spike-and-slab: a Bayesian network learns which of its hidden units are there; its mean is stored without the others.
+
+Notation of Jantre et al.: z is 1 where a unit is there, gamma = sigmoid(theta) the posterior probability of that and
+lambda the prior one; mu and sigma = softplus(rho) are the posterior mean and standard deviation of a weight, sigma_0
+the prior one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods import backend
+from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.methods.grid import check_grid, check_steps, point_id, rounded_at, store
+from trainers.methods.plain import adam_cosine, plain_phase
+from trainers.methods.structured import along, kept_bits, removable, without_units
+from trainers.units import Role, UnitGroup
+
+_FIRST_GAMMA = 0.99
+_FIRST_RHO = -6.0
+_TEMPERATURE = 0.5
+"""Of the relaxed z; all three as the authors' code has them."""
+
+
+class Posterior(nn.Module):
+    """A network whose parameters are means: of weights and biases, which vary, and of norms, which do not.
+
+    Trained, it draws weights and units anew in each forward pass; evaluated, it is the mean of the likelier units.
+    """
+
+    def __init__(self, network: nn.Module, groups: Sequence[UnitGroup]) -> None:
+        super().__init__()
+        self.network = network
+        norms = backend.norm_parameters(network)
+        self._groups = groups
+        self._names = [name for name, _ in network.named_parameters() if name not in norms]
+        mu = dict(network.named_parameters())
+        self.rhos = nn.ParameterList(nn.Parameter(torch.full_like(mu[name], _FIRST_RHO)) for name in self._names)
+        device = mu[self._names[0]].device
+        theta = math.log(_FIRST_GAMMA / (1 - _FIRST_GAMMA))
+        self.thetas = nn.ParameterList(
+            nn.Parameter(torch.full((group.num_units,), theta, device=device)) for group in groups
+        )
+
+    def gammas(self) -> list[Tensor]:
+        """For each group (num_units,): the posterior inclusion probabilities."""
+        return [theta.sigmoid() for theta in self.thetas]
+
+    @torch.no_grad()
+    def sigmas(self) -> dict[str, Tensor]:
+        """By the names of the weights and biases, in their shapes."""
+        return {name: F.softplus(rho) for name, rho in zip(self._names, self.rhos, strict=True)}
+
+    def kept(self, cut: float) -> list[Tensor]:
+        """For each group (num_units,), bool: the units whose inclusion is more probable than ``cut``."""
+        return [gamma > cut for gamma in self.gammas()]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        parameters = self._drawn() if self.training else self.mean(0.5)
+        return cast(Tensor, functional_call(self.network, parameters, inputs))
+
+    @torch.no_grad()
+    def mean(self, cut: float) -> dict[str, Tensor]:
+        """The ``state_dict`` of the network of means, without the units that ``cut`` removes."""
+        return without_units(self.network.state_dict(), self._groups, self.kept(cut))
+
+    def _drawn(self) -> dict[str, Tensor]:
+        mu = dict(self.network.named_parameters())
+        weights = {
+            name: mu[name] + F.softplus(rho) * torch.randn_like(rho)
+            for name, rho in zip(self._names, self.rhos, strict=True)
+        }
+        for group, theta in zip(self._groups, self.thetas, strict=True):
+            z = _relaxed_bernoulli(theta)
+            for use in group.uses:
+                # where a unit is read: for an activation that keeps zero the same as where it is computed, and right
+                # for every other one, and behind norms
+                if use.role is Role.READER:
+                    weights[use.name] = weights[use.name] * along(z, use, weights[use.name].ndim)
+        return weights
+
+    def divergence(self, prior_scale: float) -> Tensor:
+        """KL(posterior || prior) in nats: of the units, and of the weights, gamma times where a unit has them."""
+        mu = dict(self.network.named_parameters())
+        gammas = self.gammas()
+        inclusion = {
+            use.name: along(gamma, use, mu[use.name].ndim)
+            for group, gamma in zip(self._groups, gammas, strict=True)
+            for use in group.uses
+            if use.role is not Role.READER and use.name in mu
+        }
+        total = torch.zeros((), device=gammas[0].device)
+        for theta, gamma in zip(self.thetas, gammas, strict=True):
+            # that of the authors is 1 / k_l, but for a constant of 1e-9; a layer of one unit has a spike, too
+            lam = 1 / (len(theta) + 1)
+            present = F.logsigmoid(theta) - math.log(lam)
+            absent = F.logsigmoid(-theta) - math.log1p(-lam)
+            total = total + (gamma * present + (1 - gamma) * absent).sum()
+        for name, rho in zip(self._names, self.rhos, strict=True):
+            sigma = F.softplus(rho) / prior_scale
+            of_slab = (sigma.square() + (mu[name] / prior_scale).square() - 1) / 2 - sigma.log()
+            total = total + (inclusion.get(name, 1) * of_slab).sum()
+        return total
+
+
+def _relaxed_bernoulli(theta: Tensor) -> Tensor:
+    """z, with the gradient of its relaxation straight through."""
+    noise = torch.rand_like(theta).clamp(1e-6, 1 - 1e-6).logit()
+    relaxed = ((theta + noise) / _TEMPERATURE).sigmoid()
+    return relaxed + ((relaxed > 0.5).float() - relaxed).detach()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikeSlab(AbstractMethod):
+    """Variational inference under a prior in which each hidden unit is there or not; units that are likely are kept.
+
+    A unit's weights and bias are z w, with z ~ Bernoulli(gamma) and w ~ Normal(mu, sigma^2); under the prior, z ~
+    Bernoulli(lambda) and w ~ Normal(0, sigma_0^2). Output layers have no z. Minimised, by one draw for each step, is
+
+        task loss + kl_weight / P * KL(posterior || prior)
+
+    where P is the number of parameters, so that a weight means the same on every network. With kl_weight = P / (number
+    of training examples) it is the paper's evidence bound: on small data that removes every unit, and here it trades
+    bytes for quality. z has straight-through gradients of its relaxation.
+
+    One training gives a point for each of ``cuts`` and ``steps``: the network of means, without the units of which the
+    inclusion is no more probable than the cut. Where the data tell of the weight least, sigma is largest: the step of a
+    tensor is in units of the geometric mean of its sigma.
+
+    References:
+        Jantre, Bhattacharya, Maiti 2021, "Layer Adaptive Node Selection in Bayesian Neural Networks: Statistical
+        Guarantees and Implementation Details", arXiv 2108.11000 (the model; constants of the authors' code).
+        arXiv 2411.00273 (cuts at posterior inclusion probabilities).
+        Jang, Gu, Poole 2017, "Categorical Reparameterization with Gumbel-Softmax", arXiv 1611.01144 (z).
+    """
+
+    kl_weight: float
+    """Of the divergence for each parameter, in nats of task loss for one nat."""
+    prior_scale: float = 1.0
+    """sigma_0, of weights that are there."""
+    cuts: Sequence[float] = (0.3, 0.6, 0.9)
+    """Of inclusion probabilities: units above are kept."""
+    steps: Sequence[float] = (2.0, 3.0, 4.0, 6.0)
+    """Of quantisation of weights and biases, in units of their posterior standard deviations."""
+    learning_rate: float = 1e-2
+    """Of means and norms; falls to zero along a cosine."""
+    pace: float = 25.0
+    """How far theta and rho could go in the whole training at their first learning rate."""
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="kl_weight", low=0.1, high=10, log=True)
+
+    def __post_init__(self) -> None:
+        checks.number("kl_weight", self.kl_weight, low=0)
+        checks.number("prior_scale", self.prior_scale, low=0, above=True)
+        check_grid("cuts", self.cuts, high=0.999, example="[0.5, 0.9]")
+        check_steps(self.steps)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+        checks.number("pace", self.pace, low=0, above=True)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        return Posterior(model, removable(context))
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        train = plain_phase(self.learning_rate)
+        return (dataclasses.replace(train, loss=self._loss, optimisers=self._optimisers, rate_comparable=True),)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """As expected under the posterior."""
+        return kept_bits(context.plain, context.groups, cast(Posterior, model).gammas())
+
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        posterior = cast(Posterior, model)
+        sigmas = posterior.sigmas()
+        for cut in self.cuts:
+            mean = posterior.mean(cut)
+            units = {name: _typical(sigma[mean[name] != 0]) for name, sigma in sigmas.items()}
+            for step in self.steps:
+                rounded = {name: rounded_at(name, mean[name], step * unit) for name, unit in units.items()}
+                yield f"pip{cut:g}-{point_id(step)}", store(context.plain, mean, rounded)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)
+
+    def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
+        posterior = cast(Posterior, model)
+        inputs, targets = batch
+        weight = self.kl_weight / context.num_parameters
+        return context.loss(posterior(inputs), targets) + weight * posterior.divergence(self.prior_scale)
+
+    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+        posterior = cast(Posterior, model)
+        groups: list[dict[str, object]] = [
+            {"params": list(posterior.network.parameters()), "lr": self.learning_rate},
+            {"params": [*posterior.rhos, *posterior.thetas], "lr": self.pace / max(1, num_steps)},
+        ]
+        return (adam_cosine(groups, num_steps),)
+
+
+def _typical(sigma: Tensor) -> float:
+    """The geometric mean, or 1 of none."""
+    return float(sigma.double().log().mean().exp()) if len(sigma) else 1.0
