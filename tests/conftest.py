@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import bucket
 from tests.console import SWEEP, Finished, call
 
 
@@ -19,6 +20,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
     return Finished(folder, call(folder, "sweep", "tiny.yaml"))
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[dict[str, str]]:
+    """A bucket's server, and the environment in which its clients find it, which is set."""
+    with bucket.serving() as environment, pytest.MonkeyPatch.context() as patch:
+        for key, value in environment.items():
+            patch.setenv(key, value)
+        yield environment
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +38,8 @@ PROGRESS = Progress(
 )
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[None]:
-    with bucket.serving() as environment, pytest.MonkeyPatch.context() as patch:
-        for key, value in environment.items():
-            patch.setenv(key, value)
-        yield
-
-
 @pytest.fixture
-def storage(store: None) -> str:
+def storage(store: dict[str, str]) -> str:
     return f"s3://{bucket.NAME}/{next(_numbers)}"
 
 

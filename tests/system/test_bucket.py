@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,6 @@ SWEEP = {
     "resources": {"cpu": 1},
 }
 STORAGE = f"s3://{bucket.NAME}/sweeps"
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[dict[str, str]]:
-    with bucket.serving() as environment, pytest.MonkeyPatch.context() as patch:
-        for key, value in environment.items():
-            patch.setenv(key, value)
-        yield environment
 
 
 def test_a_sweep_that_was_cut_off_goes_on_in_a_bucket_to_the_same_files(store: dict[str, str], tmp_path: Path) -> None:

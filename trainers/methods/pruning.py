@@ -13,7 +13,7 @@ from trainers.methods import backend
 from trainers.methods.base import Context, Moment, Optimiser
 from trainers.methods.plain import adam_cosine
 
-_VALUE_BITS = 4
+VALUE_BITS = 4
 """Of a normal value at a step of a quarter of its spread: log2(4 sqrt(2 pi e)) = 4.05."""
 _BIAS_BITS = 6
 """The same at the sixteenth that biases and norms have."""
@@ -139,12 +139,12 @@ def replaced(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Ten
 def stored_bits(network: nn.Module, weights: Mapping[str, Tensor]) -> Tensor:
     """About the size of ``network`` with pruned ``weights``, scalar: a count of what is left, without a gradient.
 
-    N H(n / N) bits say which n of N weights of a tensor are not zero, and each costs ``_VALUE_BITS``.
+    N H(n / N) bits say which n of N weights of a tensor are not zero, and each costs ``VALUE_BITS``.
     """
     bits = float(_BIAS_BITS * sum(p.numel() for name, p in network.named_parameters() if name not in weights))
     for tensor in weights.values():
         left, size = int(tensor.count_nonzero()), tensor.numel()
         share = left / size if size else 0.0
         entropy = -sum(p * math.log2(p) for p in (share, 1 - share) if p > 0)
-        bits += size * entropy + left * _VALUE_BITS
+        bits += size * entropy + left * VALUE_BITS
     return torch.tensor(bits)

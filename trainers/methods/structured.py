@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from trainers.methods.base import Context
+from trainers.methods.pruning import VALUE_BITS
 from trainers.units import Role, UnitGroup, Use
-
-_VALUE_BITS = 4
-"""Of a normal value at a step of a quarter of its spread: log2(4 sqrt(2 pi e)) = 4.05."""
 
 
 def removable(context: Context) -> tuple[UnitGroup, ...]:
@@ -79,5 +77,5 @@ def kept_bits(plain: nn.Module, groups: Sequence[UnitGroup], kept: Sequence[Tens
     for name, parameter in plain.named_parameters():
         shares = [share for use, share in uses if use.name == name]
         left = math.prod(shares, start=torch.ones(())) if shares else torch.ones(())
-        bits = bits + _VALUE_BITS * parameter.numel() * left.cpu()
+        bits = bits + VALUE_BITS * parameter.numel() * left.cpu()
     return bits
