@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.attainment import Band, band, median
 from analysis.compare import Comparison, Side
-from analysis.drawing import COLOURS, INK, MARKERS, OTHER_COLOUR, OTHER_MARKER, quality_limits
+from analysis.drawing import COLOURS, INK, MARKERS, quality_limits
 from analysis.legend import Column, draw_legend, marker
 from analysis.pareto import Front
 from analysis.plots import draw_frame, draw_size_axis
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
 """Beside colours, so that lines are told apart in grey."""
+_MOST_LOSS = 10
+"""Of what is drawn in place, in medians of the loss of all fronts from the best of all."""
 BAND = 0.18
 """Opacity: two bands over each other stay readable."""
 _CHARACTER_EM = 0.6
@@ -75,7 +77,9 @@ def prepare_comparison(comparison: Comparison) -> ComparisonDrawing:
         [quality for line in lines for quality in (line.front.quality, line.files["file_quality"])]
     )
     maximise = comparison.anchor.front.maximise
-    (low, high), _ = quality_limits(quality, np.ones(len(quality), np.bool_), maximise=maximise)
+    losses = np.abs((quality.max() if maximise else quality.min()) - quality)
+    near = losses <= _MOST_LOSS * float(np.median(losses))  # one front that falls far would flatten all others
+    (low, high), _ = quality_limits(quality[near], np.ones(near.sum(), np.bool_), maximise=maximise)
     best = factor * np.array([line.best for line in lines])  # of one seed it may be beyond every line
     margin = 0.06 * (high - low)
     low, high = (low, max(high, best.max() + margin)) if maximise else (min(low, best.min() - margin), high)
@@ -84,7 +88,7 @@ def prepare_comparison(comparison: Comparison) -> ComparisonDrawing:
         size_limits=(float(sizes.min()) / 1.25, float(sizes.max()) * 1.25),
         quality_limits=(low, high),
         quality_label=f"Test {comparison.quality_name.replace('_', ' ')}{f' ({unit.strip()})' if unit else ''}",
-        note=_note(lines),
+        note=_note(lines) + _below(lines, factor, (low, high)),
     )
 
 
@@ -123,9 +127,9 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
 def _line(side: Side, index: int) -> Line:
     return Line(
         side=side,
-        colour=COLOURS[index] if index < len(COLOURS) else OTHER_COLOUR,
-        symbol=MARKERS[index] if index < len(MARKERS) else OTHER_MARKER,
-        dashes=_DASHES[index % len(_DASHES)],
+        colour=COLOURS[index % len(COLOURS)],
+        symbol=MARKERS[index % len(MARKERS)],
+        dashes=_DASHES[(index + index // len(COLOURS)) % len(_DASHES)],
         front=median(side.seeds) if side.seeds else side.front,
         band=band(side.seeds) if side.seeds else None,
         files=side.configurations[side.configurations["on_front"]],
@@ -163,6 +167,11 @@ def _note(lines: list[Line]) -> str:
     without = [line.side.name for line in lines if line.band is None]
     others = f"; too few seeds of {' and '.join(without)}" if without else ""
     return f"line: median of {counts} seeds, band: best to worst{others}"
+
+
+def _below(lines: list[Line], factor: float, limits: tuple[float, float]) -> str:
+    outside = sum(int((~(factor * line.files["file_quality"]).between(*limits)).sum()) for line in lines)
+    return f"; {outside} file{'s' * (outside > 1)} beyond the axis" if outside else ""
 
 
 def _legend(drawing: ComparisonDrawing, scale: float, num_characters: int) -> list[Column]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from analysis.compare import Comparison
 
 
+_MOST_NAMED = 3
+
+
 class By(StrEnum):
     """What the points of sweeps are split by."""
 
@@ -73,7 +76,8 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
     from analysis.difference_figure import compared_with_seeds, difference_figure
 
     first, *others = (side.name for side in comparison.sides)
-    title = f"{comparison.task}: {', '.join(others)} against {first}"
+    named = ", ".join(others) if len(others) <= _MOST_NAMED else f"{len(others)} others"
+    title = f"{comparison.task}: {named} against {first}"
     files = {"compare.html": comparison_html(comparison, title=title, ui_url=ui_url).encode()}
     figures = {"compare": comparison_figure(comparison, title=title)}
     if compared_with_seeds(comparison):
