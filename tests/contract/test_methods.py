@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +30,13 @@ from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container
 from trainers.coding.sections import Integers, Raw, Sections
 from trainers.compressed import load_compressed, open_compressed
+from trainers.config import TrialConfig
 from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
 from trainers.loop import Loop, Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
+from trainers.record import OperatingPoint
 from trainers.train import forget_checkpoint, train
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
@@ -66,34 +71,60 @@ def assert_same_sections(found: Sections, wanted: Sections) -> None:
     assert [vector.tobytes() for vector in found.vectors] == [vector.tobytes() for vector in wanted.vectors]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A training that several promises are checked on; its files are only read."""
+
+    config: TrialConfig
+    points: list[OperatingPoint]
+    reports: list[Progress]
+    written: list[tuple[container.Header, container.Layout, Sections, bytes]]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {point.point_id: Path(point.path).read_bytes() for point in self.points}
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Trained]:
+    @functools.cache
+    def once(name: str, architecture: str) -> Trained:
+        config = configuration(name, architecture)
+        written: list[tuple[container.Header, container.Layout, Sections, bytes]] = []
+        reports: list[Progress] = []
+        write = container.write
+
+        def spy(header: container.Header, layout: container.Layout, sections: Sections) -> bytes:
+            written.append((header, layout, sections, write(header, layout, sections)))
+            return written[-1][-1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(container, "write", spy)
+            folder = tmp_path_factory.mktemp("trained")
+            points = train(config, lambda progress: reports.append(without_time(progress)), folder)
+        return Trained(config=config, points=points, reports=reports, written=written)
+
+    return once
+
+
 @on_every_architecture
-def test_decoding_inverts_encoding(
-    name: str, architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[tuple[container.Header, container.Layout, Sections, bytes]] = []
-    write = container.write
-
-    def spy(header: container.Header, layout: container.Layout, sections: Sections) -> bytes:
-        written.append((header, layout, sections, write(header, layout, sections)))
-        return written[-1][-1]
-
-    monkeypatch.setattr(container, "write", spy)
-    run(configuration(name, architecture), tmp_path)
-    assert written
-    for header, layout, sections, data in written:
+def test_decoding_inverts_encoding(name: str, architecture: str, trained: Callable[[str, str], Trained]) -> None:
+    found = trained(name, architecture)
+    assert found.written
+    for header, layout, sections, data in found.written:
         assert container.read_header(data) == header
         assert_same_sections(container.read(data, layout), sections)
 
 
 @on_every_architecture
 def test_the_account_sums_to_the_file_and_the_stream_is_near_its_information(
-    name: str, architecture: str, tmp_path: Path
+    name: str, architecture: str, trained: Callable[[str, str], Trained]
 ) -> None:
-    config = configuration(name, architecture)
-    for point, data in run(config, tmp_path)[0].items():
-        opened = open_compressed(tmp_path / f"{point}.rfz", architecture=architecture_of(config))
+    found = trained(name, architecture)
+    for point in found.points:
+        opened = open_compressed(point.path, architecture=architecture_of(found.config))
         shares = opened.account()
-        assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
+        assert math.isclose(sum(share.size_bytes for share in shares), point.size_bytes, abs_tol=1e-6)
         (rounding,) = [share.size_bytes for share in shares if share.part == "rounding"]
         content = sum(share.size_bytes for share in shares if share.part in ("tensor", "factor"))
         assert -1e-6 <= rounding <= 0.01 * content + 8
@@ -135,24 +166,28 @@ def test_shares_of_phases_sum_to_one_and_the_rate_is_a_finite_scalar(name: str, 
 
 @pytest.mark.parametrize("architecture", ["mlp", "normed"])
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
-    name: str, architecture: str, tmp_path: Path
+    name: str, architecture: str, tmp_path: Path, trained: Callable[[str, str], Trained]
 ) -> None:
-    first, reports = run(configuration(name, architecture), tmp_path / "first")
+    first = trained(name, architecture)
     torch.rand(7)  # what happened before in the process does not matter
     again, reports_again = run(configuration(name, architecture), tmp_path / "again")
     other, _ = run(configuration(name, architecture, seed=1), tmp_path / "other")
-    assert first == again
-    assert reports == reports_again
-    assert first != other
+    assert first.files == again
+    assert first.reports == reports_again
+    assert first.files != other
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "normed"])
 @pytest.mark.parametrize("interruptions", [(1,), (3,), (6,), (2, 3, 5)])
 def test_a_resumed_training_ends_in_the_same_file_and_history(
-    name: str, architecture: str, interruptions: tuple[int, ...], tmp_path: Path
+    name: str,
+    architecture: str,
+    interruptions: tuple[int, ...],
+    tmp_path: Path,
+    trained: Callable[[str, str], Trained],
 ) -> None:
-    config = configuration(name, architecture)
-    wanted, history = run(config, tmp_path / "whole")
+    whole = trained(name, architecture)
+    config = whole.config
     seen: dict[int, Progress] = {}
     pending = list(interruptions)
 
@@ -167,8 +202,8 @@ def test_a_resumed_training_ends_in_the_same_file_and_history(
         with pytest.raises(KilledError):
             train(config, report, tmp_path / "parts", checkpoint_interval_s=0)
     points = train(config, report, tmp_path / "parts", checkpoint_interval_s=0)
-    assert {point.point_id: Path(point.path).read_bytes() for point in points} == wanted
-    assert list(seen.values()) == history
+    assert {point.point_id: Path(point.path).read_bytes() for point in points} == whole.files
+    assert list(seen.values()) == whole.reports
 
 
 def test_a_finished_training_is_measured_again_without_training_until_it_is_forgotten(
@@ -260,11 +295,13 @@ def test_one_bad_value_is_refused_or_is_none_of_what_is_stored(name: str, archit
 
 
 @on_every_architecture
-def test_decoding_needs_only_the_file_and_the_shapes(name: str, architecture: str, tmp_path: Path) -> None:
+def test_decoding_needs_only_the_file_and_the_shapes(
+    name: str, architecture: str, trained: Callable[[str, str], Trained]
+) -> None:
     assert isinstance(inspect.getattr_static(kind_of(name), "decode"), staticmethod)
     config = configuration(name, architecture)
     trial = attach(config)
-    for data in run(config, tmp_path)[0].values():
+    for data in trained(name, architecture).files.values():
         plain = build_on_meta(trial.header.architecture, architecture_of(config), trial.header.arguments)
         before = torch.get_rng_state()
         decoded = kind_of(name).decode(container.read(data, trial.layout), plain)
@@ -280,13 +317,15 @@ def test_decoding_needs_only_the_file_and_the_shapes(name: str, architecture: st
 
 
 @on_every_architecture
-def test_what_is_measured_is_the_decoded_file(name: str, architecture: str, tmp_path: Path) -> None:
-    config = configuration(name, architecture)
+def test_what_is_measured_is_the_decoded_file(
+    name: str, architecture: str, trained: Callable[[str, str], Trained]
+) -> None:
+    found = trained(name, architecture)
+    config = found.config
     trial = attach(config)
     function = architecture_of(config)
-    points = train(config, lambda progress: None, tmp_path)
-    assert points
-    for point in points:
+    assert found.points
+    for point in found.points:
         network = load_compressed(point.path, architecture=function)
         by_hand = function(**trial.header.arguments).eval()
         by_hand.load_state_dict(kind_of(name).decode(container.read(Path(point.path).read_bytes(), trial.layout),
