@@ -170,11 +170,10 @@ def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
     pinned = _PINNED.fullmatch(source)
     path = Path(pinned["path"] if pinned else source).expanduser().absolute()
     if path.suffix not in _SUFFIXES:
+        fusion = "; or fusion(A, B) of several" if field == "init_from" else ""
         raise ValueError(
             f"{field} is {source!r}: wanted a file that ends in {', '.join(_SUFFIXES)}, "
-            f"a trained network's name: {', '.join(PRETRAINED)}"
-            + "; or fusion(A, B) of several"
-            * (field == "init_from")
+            f"or a trained network's name: {', '.join(PRETRAINED)}{fusion}"
         )
     try:
         content = path.read_bytes()

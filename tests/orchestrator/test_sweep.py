@@ -312,7 +312,7 @@ def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypa
         (
             {"init_from": "resnet20"},
             "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, "
-            "a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several",
+            "or a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several",
         ),
         (
             {"init_from": "/no/such/net.pth"},

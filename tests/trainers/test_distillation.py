@@ -86,7 +86,7 @@ def test_a_compressed_file_a_state_dict_and_a_pinned_path_are_one_teacher(traine
         float(loss_of(modifier, inputs)(outputs, targets))
         for modifier in (
             Distillation(teacher=str(trained)),
-            Distillation(teacher=pin(str(trained), field="teacher", also=(".rfz",))),
+            Distillation(teacher=pin(str(trained), field="teacher")),
             Distillation(teacher=str(trained), architecture="cnn"),
             Distillation(teacher=str(plain), architecture=architecture),
         )
@@ -133,7 +133,7 @@ def test_somebodys_own_architecture_in_a_file_is_not_imported_because_the_file_s
 def test_a_teacher_that_changed_is_refused(trained: Path, tmp_path: Path) -> None:
     path = tmp_path / "t.rfz"
     path.write_bytes(trained.read_bytes())
-    pinned = pin(str(path), field="teacher", also=(".rfz",))
+    pinned = pin(str(path), field="teacher")
     path.write_bytes(trained.read_bytes() + b"x")
     with pytest.raises(ValueError, match=r"^teacher: \S+t\.rfz has changed: its content is sha256="):
         Distillation(teacher=pinned).check(attach(configuration("ptq")).context.plain, clusters(), STUDENT)
