@@ -51,7 +51,7 @@ def answer(material: Material) -> Html:
         f"{format_quality(row['file_quality'], name)}"
         for first, (budget, row) in zip([True, *[False] * len(found)], found, strict=False)
     ]
-    sentences = [f"The best compressed file {', '.join(told)}."]
+    sentences = [f"The best you can ship {', '.join(told)}."]
     start = baseline(configurations)
     if start["method"] == REFERENCE_METHOD:
         sentences.append(

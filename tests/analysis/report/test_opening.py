@@ -34,7 +34,7 @@ def test_budgets_are_round_and_each_has_another_best(sizes: tuple[int, ...], wan
 def test_the_answer_is_the_best_at_each_budget() -> None:
     made = material()
     text = read(answer(made)).text
-    assert text.startswith("The best compressed file in ")
+    assert text.startswith("The best you can ship in ")
     found = budgets(made.front[made.front["method"] != "uncompressed"])
     assert len(found) == 3
     for budget in found:
