@@ -37,7 +37,7 @@ PROBABILITY = 0.03
 
 
 class Monkey:
-    """Kills workers below a driver."""
+    """Kills workers below a driver: one as soon as there is one, then by chance."""
 
     def __init__(self) -> None:
         self._dice = random.Random(0)
@@ -46,10 +46,11 @@ class Monkey:
     def rage(self, driver: subprocess.Popen[str], until: Callable[[], bool]) -> None:
         """While the driver runs, and until something is so."""
         deadline = time.monotonic() + 300
+        before = self.num_killed
         while driver.poll() is None and not until():
             assert time.monotonic() < deadline, "the sweep took too long"
             for pid in workers_below(driver.pid):
-                if self._dice.random() < PROBABILITY:
+                if self.num_killed == before or self._dice.random() < PROBABILITY:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                         self.num_killed += 1
