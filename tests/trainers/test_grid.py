@@ -93,3 +93,15 @@ def test_weights_that_are_rounded_already_are_stored_as_they_are_and_the_rest_as
     assert all(torch.equal(decoded[name], others[name]) for name in others if name not in whole)
     tables = {s.table: s.row_vector for s in sections.tensors.values() if isinstance(s, Integers)}
     assert tables == {0: None, 1: None, 2: None, 3: None, 4: None, 5: 1}, "a table for each, the one with rows last"
+
+
+def test_a_channel_that_is_always_zero_does_not_coarsen_the_norms_of_others() -> None:
+    model = network()
+    with torch.no_grad():
+        model[0].weight[0], model[0].bias[0] = 0, 0
+        model[1].running_var[0] = 0
+    inputs = torch.randn(64, 1, 4, 4)
+    (_, sections) = next(iter(grid_points(model, model.state_dict(), (0.01,))))
+    decoded = network()
+    decoded.load_state_dict(dequantise(sections, model))
+    assert torch.allclose(decoded(inputs), model(inputs), atol=0.05)

@@ -21,7 +21,9 @@ from trainers.methods import backend
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
 BIAS_STEP = 1 / 16
-"""Of biases and of folded norms, which are few and sensitive, in the same unit."""
+"""Of biases, which are few and sensitive, in the same unit."""
+NORM_STEP = 1 / 32
+"""Of folded norms, as ``backend.norm_step`` has it."""
 
 
 def check_steps(steps: Any) -> None:
@@ -61,8 +63,9 @@ def grid_points(
     """An operating point for each step; ``backend.dequantise`` decodes all of them.
 
     q = round(w / s), s = step * std(nonzero values of the tensor), one step and one frequency table for each weight
-    tensor; zeros stay zeros. Batch norms are folded (``backend.fold_norms``). Biases and norms have finer steps of
-    their own, which do not vary over the grid; buffers are stored as they are.
+    tensor; zeros stay zeros. Batch norms are folded (``backend.fold_norms``); their scales share a step and a table,
+    and so do their shifts. Those and biases have finer steps, which do not vary over the grid; buffers are stored as
+    they are.
 
     Args:
         plain: the plain architecture.
@@ -93,25 +96,34 @@ def store(
         weights: for each of ``backend.weight_names`` in it.
         factors: with one step each.
     """
-    values = {**state, **backend.fold_norms(plain, state)}
+    folded = backend.fold_norms(plain, state)
+    values = {**state, **folded}
     parameters = dict(plain.named_parameters(remove_duplicate=False))
+    norms = {name: f"norm {name.rpartition('.')[2]}" for name in folded if name in parameters}
+    norm_steps = {
+        f"norm {kind}": backend.norm_step(plain, state, folded, kind, NORM_STEP) for kind in ("weight", "bias")
+    }
     rounded = {
-        name: weights[name] if name in weights else in_steps(name, values[name], BIAS_STEP)
+        name: weights[name]
+        if name in weights
+        else rounded_at(name, values[name], float(norm_steps[norms[name]]))
+        if name in norms
+        else in_steps(name, values[name], BIAS_STEP)
         for name in state
         if name in parameters
     }
-    scalar = [name for name, (_, steps) in rounded.items() if len(steps) == 1]
-    by_row = [name for name in rounded if name not in scalar]
+    scalar = {norms.get(name, name): steps[0] for name, (_, steps) in rounded.items() if len(steps) == 1}
+    by_row = [name for name, (_, steps) in rounded.items() if len(steps) > 1]
     called = [f"factor {index}" for index in range(len(factors))]
-    tables = {name: table for table, name in enumerate(scalar + called + by_row)}
+    tables = {name: table for table, name in enumerate([*scalar, *called, *by_row])}
     vectors = {name: vector for vector, name in enumerate(by_row, start=1)}
     tensors: dict[str, Section] = {
-        name: backend.integers(rounded[name][0], table=tables[name], row_vector=vectors.get(name))
+        name: backend.integers(rounded[name][0], table=tables[norms.get(name, name)], row_vector=vectors.get(name))
         if name in rounded
         else backend.raw(values[name])
         for name in state
     }
-    steps_of_tables = [steps[0] for _, steps in (*(rounded[name] for name in scalar), *factors)]
+    steps_of_tables = [*scalar.values(), *(steps[0] for _, steps in factors)]
     return Sections(
         tensors=tensors,
         vectors=(np.array(steps_of_tables, np.float16), *(rounded[name][1] for name in by_row)),
