@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 Vector = NDArray[np.float64]
+_ROUNDING = 1e-12
+"""Of the largest quality: means over seeds that differ by less are equal, up to the order of their sums."""
 
 
 def nondominated(size: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> NDArray[np.bool_]:
@@ -95,11 +97,12 @@ class Front:
             return Front(steps, qualities[:0], maximise)
         means = np.bincount(copies, qualities[measured]) / num_copies
         line = isotonic_regression(means, weights=num_copies, increasing=maximise).x
-        heights, blocks = np.unique(line if maximise else -line, return_inverse=True)
+        is_step = np.abs(np.diff(line)) > _ROUNDING * np.abs(line).max()
+        blocks = np.concatenate([[0], np.cumsum(is_step)])
+        first = np.flatnonzero(np.concatenate([[True], is_step]))
         decades = np.bincount(blocks, num_copies * np.log10(steps)) / np.bincount(blocks, num_copies)
         alone = np.bincount(blocks) == 1  # at its very size, not at a power of its logarithm
-        places = np.where(alone, steps[np.searchsorted(blocks, np.arange(len(heights)))], 10**decades)
-        return Front(places, heights if maximise else -heights, maximise)
+        return Front(np.where(alone, steps[first], 10**decades), line[first], maximise)
 
     def __len__(self) -> int:
         return len(self.size_bytes)

@@ -25,8 +25,11 @@ def verdicts(comparison: Comparison) -> list[str]:
 def _unequal(anchor: Side, side: Side) -> str:
     if side.num_steps == anchor.num_steps:
         return ""
-    longest = f"up to {side.num_steps[1]:,} and {anchor.num_steps[1]:,}"
-    return f" They did not train for the same number of steps: {longest}."
+    first, second = (
+        f"{one.name} for {one.num_steps[0]:,}" + f" to {one.num_steps[1]:,}" * (one.num_steps[0] < one.num_steps[1])
+        for one in (side, anchor)
+    )
+    return f" They did not train for the same number of steps: {first}, {second}."
 
 
 def needs(percent: float) -> str:

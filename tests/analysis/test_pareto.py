@@ -159,6 +159,13 @@ class TestFront:
         np.testing.assert_allclose(front.size_bytes, [100 * 2 ** (1 / 3)])
         np.testing.assert_allclose(front.quality, [(0.4 + 0.6 + 0.45) / 3])
 
+    @pytest.mark.parametrize("maximise", [True, False])
+    def test_means_that_only_rounding_tells_apart_are_one_step(self, maximise: bool) -> None:
+        sign = 1 if maximise else -1
+        test = sign * np.array([0.5, 0.9683333333333333, 0.9683333333333334, 0.98])
+        front = Front.chosen([100, 200, 800, 1000], sign * np.arange(4.0), test, maximise=maximise)
+        np.testing.assert_allclose(front.size_bytes, [100, 400, 1000])
+
     def test_what_is_chosen_and_not_measured_is_left_out(self) -> None:
         front = Front.chosen([100, 200, 0], [0.5, 0.7, 0.9], [0.4, np.nan, 0.9], maximise=True)
         assert (front.size_bytes.tolist(), front.quality.tolist()) == ([100], [0.4])

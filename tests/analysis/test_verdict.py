@@ -91,7 +91,7 @@ def test_a_short_overlap_is_marked() -> None:
 
 def test_unequal_training_is_said() -> None:
     said = verdict(side("a", num_steps=500), side("b", num_steps=2000, factor=0.5))
-    assert said.endswith(" They did not train for the same number of steps: up to 2,000 and 500.")
+    assert said.endswith(" They did not train for the same number of steps: B for 2,000, A for 500.")
     assert "steps" not in verdict(side("a"), side("b", factor=0.5))
 
 
