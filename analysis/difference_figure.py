@@ -23,6 +23,9 @@ _COLOURS = "PuOr"
 """Diverging, and told apart by the colour-blind: orange where the anchor attains more often, purple where less."""
 
 
+_MOST_IN_A_COLUMN = 3
+
+
 def compared_with_seeds(comparison: Comparison) -> list[Side]:
     """The sides that a difference from the anchor can be drawn of: both have several seeds."""
     return [side for side in comparison.sides[1:] if side.seeds] if comparison.anchor.seeds else []
@@ -42,20 +45,37 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
 
     sides, drawing = compared_with_seeds(comparison), prepare_comparison(comparison)
     font = 6.5 if width_in < 4.5 else 8.0
-    figure = Figure(figsize=(width_in, 0.5 * width_in * len(sides) + 0.5), layout="constrained", dpi=150)
-    panels = figure.subplots(len(sides), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, side in zip(panels, sides, strict=True):
+    num_columns = 1 if len(sides) <= _MOST_IN_A_COLUMN else 3 if width_in >= 4.5 else 2
+    num_rows = -(-len(sides) // num_columns)
+    height_in = (0.5 if num_columns == 1 else 0.9) * width_in / num_columns * num_rows + 0.6
+    figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=150)
+    grid = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
+    panels = list(grid.flat)
+    for place, (axes, side) in enumerate(zip(panels, sides, strict=False)):
         boxes = _draw(axes, comparison, side, drawing)
-        draw_size_axis(axes, drawing.size_limits, most_ticks=7 if width_in >= 4.5 else 5)
+        draw_size_axis(axes, drawing.size_limits, most_ticks=(7 if width_in >= 4.5 else 5) // num_columns + 1)
         axes.set_ylim(*drawing.quality_limits)
-        axes.set_ylabel(drawing.quality_label, fontsize=font, color=INK, parse_math=False)
         draw_frame(axes, font)
-        title = f"{side.name} against {comparison.anchor.name}"
+        title = side.name if num_columns > 1 else f"{side.name} against {comparison.anchor.name}"
         axes.set_title(title, loc="left", fontsize=font + 1, weight="bold", color=INK, parse_math=False)
-    panels[-1].set_xlabel("File size", fontsize=font, color=INK)
-    bar = figure.colorbar(boxes, ax=list(panels), ticks=[-1, -0.5, 0, 0.5, 1], aspect=30, pad=0.02)
-    bar.ax.set_yticklabels(["only anchor", "-50 %", "equal", "+50 %", "only other"], fontsize=font - 0.5, color=INK)
-    bar.set_label("share of seeds that attain this, less the anchor's", fontsize=font - 0.5, color=INK)
+        is_lowest = place + num_columns >= len(sides)
+        axes.tick_params(labelbottom=is_lowest, labelleft=place % num_columns == 0)
+        if is_lowest:
+            axes.set_xlabel("File size", fontsize=font, color=INK)
+    for axes in panels[len(sides) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(drawing.quality_label, fontsize=font, color=INK, parse_math=False)
+    bar = figure.colorbar(
+        boxes, ax=panels, ticks=[-1, -0.5, 0, 0.5, 1], location="bottom", aspect=50, pad=0.02, fraction=0.05
+    )
+    bar.ax.set_xticklabels(["only anchor", "-50 %", "equal", "+50 %", "only other"], fontsize=font - 0.5, color=INK)
+    bar.set_label(
+        f"share of seeds that attain this, less {comparison.anchor.name}'s",
+        fontsize=font - 0.5,
+        color=INK,
+        parse_math=False,
+    )
     return figure
 
 

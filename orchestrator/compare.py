@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.overrides import BASELINES
 from trainers.record import write_atomically
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def sides_of(
         sweeps: ids or names, or paths of exported results.
         task: needed where the sweeps have several in common.
         by: what to split by. The points of several sweeps are put together first.
-        anchor: the first side where it is split: by default the first by name. Else the first sweep is the anchor.
+        anchor: the first side where it is split: by default `ptq`, or the first by name. Else the first sweep is.
 
     Raises:
         ValueError: the call was wrong, a sweep has no finished point or no point of the task, or there is one side.
@@ -149,5 +150,6 @@ def _split(found: Mapping[str, pd.DataFrame], by: By, anchor: str | None) -> dic
         raise ValueError(f"{', '.join(found)} cannot be split by {by}: {only}; wanted at least two")
     if anchor is not None and anchor not in names:
         raise ValueError(f"no {by} {anchor!r} there{nearest(anchor, names)}")
-    ordered = sorted(names, key=lambda name: name != anchor)
+    first = BASELINES[0] if anchor is None else anchor
+    ordered = sorted(names, key=lambda name: name != first)
     return {name: points[points[by.value] == name] for name in ordered}

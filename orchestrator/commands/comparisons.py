@@ -22,7 +22,11 @@ def compare(
         By | None, typer.Option(help="Compare the methods or the architectures within A.", show_default=False)
     ] = None,
     anchor: Annotated[
-        str | None, typer.Option(help="With --by: what the others are measured against.", show_default=False)
+        str | None,
+        typer.Option(
+            help="With --by: what the others are measured against; ptq, or the first by name, if not given.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures and compare.html.")] = Path("compare"),
     task: TaskOption = None,
@@ -36,7 +40,7 @@ def compare(
 
     Example: `ratefront compare digits digits_long`
 
-    Within one sweep: `ratefront compare digits --by method --anchor ptq`
+    Within one sweep: `ratefront compare digits --by method --anchor epr`
     """
     from analysis.compare import compare as measure
     from analysis.compare_tables import comparison_dict, comparison_tables

@@ -27,7 +27,7 @@ def test_a_panel_for_each_side_with_seeds_shows_every_rectangle() -> None:
     assert [one.name for one in sides] == ["b", "d"]
     *panels, bar = difference_figure(found).axes
     assert [axes.get_title(loc="left") for axes in panels] == ["b against a", "d against a"]
-    assert bar.get_ylabel().startswith("share of seeds")
+    assert bar.get_xlabel() == "share of seeds that attain this, less a's"
     for axes, one in zip(panels, sides, strict=True):
         (drawn,) = (part for part in axes.collections if part.get_gid() == "shares")
         expected = difference(found.anchor.seeds, one.seeds, found.scale.reference)
@@ -55,3 +55,15 @@ def test_equal_sides_are_an_empty_panel(width_in: float) -> None:
     figure = difference_figure(found, width_in=width_in)
     figure.canvas.draw()
     assert figure.get_figwidth() == width_in
+
+
+@pytest.mark.parametrize(("width_in", "num_columns"), [(3.5, 2), (5.5, 3)])
+def test_many_sides_stand_in_a_grid_whose_lowest_panels_have_the_size_axis(width_in: float, num_columns: int) -> None:
+    names = ["anchor", *"bcdefgh"]
+    figure = difference_figure(compare({name: side(name) for name in names}, num_resamples=2), width_in=width_in)
+    figure.canvas.draw()
+    *panels, _ = (axes for axes in figure.axes if axes.axison)
+    assert [axes.get_title(loc="left") for axes in panels] == names[1:]
+    assert len({round(axes.get_position().x0, 3) for axes in panels}) == num_columns
+    labelled = [axes.get_title(loc="left") for axes in panels if axes.get_xlabel()]
+    assert labelled == names[1:][-num_columns:]

@@ -75,6 +75,9 @@ def test_one_sweep_is_split_by_method_with_an_anchor_of_choice(store: MlflowClie
     assert [side["name"] for side in data["fronts"]] == ["ptq", "epr"]
     assert data["against_anchor"][0]["bd_rate_percent"]["pchip"] == pytest.approx(-50)
     assert not (tmp_path / "compare").exists()
+    for arguments, first in (([], "ptq"), (["--anchor", "epr"], "epr")):
+        said = call(tmp_path, "digits", "--by", "method", "--json", *arguments)
+        assert json.loads(said.stdout)["anchor"] == first
 
 
 def test_sweeps_of_one_name_are_told_apart_by_their_ids(store: MlflowClient, tmp_path: Path) -> None:
