@@ -46,16 +46,17 @@ def _verdict(anchor: Side, side: Side, against: Against, quality_name: str) -> s
         known = _known(anchor, side, quality_name)
         return f"{side.name} and {anchor.name} cannot be compared by BD-rate: {against.reason}; {known}."
     overlap = f"overlap {'only ' if rate.overlap < _SHORT_OVERLAP else ''}{100 * rate.overlap:.0f} %"
-    claim = f"{side.name} {needs(rate.pchip)} {anchor.name} at equal {quality}"
-    unknown = f"No difference between {side.name} and {anchor.name} can be told: BD-rate {rate.pchip:+.1f} %"
     if interval is None:
-        return f"{unknown}, {overlap}, without an interval because {against.reason}.{_caveat(rate)}"
+        found = f"The BD-rate of {side.name} against {anchor.name} is {rate.pchip:+.1f} %, {overlap}"
+        return f"{found}; how sure that is cannot be said: {against.reason}.{_caveat(rate)}"
     seeds = _seeds(anchor, side)
     if interval.low <= 0 <= interval.high or interval.low * rate.pchip < 0:
         return (
-            f"{unknown}, {_level(interval)} {interval.low:+.1f} to {interval.high:+.1f} % over {seeds}, "
+            f"No difference between {side.name} and {anchor.name} can be told: BD-rate {rate.pchip:+.1f} %, "
+            f"{_level(interval)} {interval.low:+.1f} to {interval.high:+.1f} % over {seeds}, "
             f"{overlap}.{_caveat(rate)}"
         )
+    claim = f"{side.name} {needs(rate.pchip)} {anchor.name} at equal {quality}"
     return f"{claim} ({_level(interval)} {_range(interval, rate.pchip)} over {seeds}, {overlap}).{_caveat(rate)}"
 
 

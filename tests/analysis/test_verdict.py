@@ -55,7 +55,7 @@ def test_0_may_be_at_either_side_of_what_was_measured() -> None:
 
 def test_one_seed_is_no_proof() -> None:
     assert verdict(side("a", spread=(1,)), side("b", spread=(1,), factor=0.77)) == (
-        "No difference between B and A can be told: BD-rate -23.0 %, overlap 100 %, without an interval because a "
+        "The BD-rate of B against A is -23.0 %, overlap 100 %; how sure that is cannot be said: a "
         "configuration on a front has 1 seed: wanted at least 3 of each for an interval."
     )
 
