@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size
 
 _MOST_BUDGETS, _MOST_NETWORKS = 3, 8
+_DIGEST = re.compile("#sha256=[0-9a-f]{64}")
 _DOMAINS = ("choice", "integers", "loguniform", "uniform")
 """What a sweep file says instead of a value."""
 
@@ -91,7 +93,7 @@ def question(material: Material) -> Html:
         "methods": bullets(_method(method, material.methods) for method in document["method"]),
         "training": f"{_domain(document['steps'])} steps in batches of {_domain(document['batch_size'])}, "
         f"each configuration with {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
-        + (f", from {document['init_from']}" if document.get("init_from") else ""),
+        + (f", from {_DIGEST.sub('', document['init_from'])}" if document.get("init_from") else ""),
         "modifiers": _modifiers(document.get("modifiers", [])),
         "search": _named(document["search"]),
         "early stopping": _named(document["scheduler"]) if "scheduler" in document else "",

@@ -69,9 +69,10 @@ def test_the_question_says_what_was_asked_in_words_for_an_outsider() -> None:
     assert "grid (num_values 6)" in text
     points = material().points["size_bytes"]
     assert f"{format_size(points.min())} to {format_size(points.max())}" in text
-    asked = {**DOCUMENT, "constraints": ["size_bytes <= 20 kB"], "budget": {"train_s": 60}, "init_from": "net.pth"}
+    asked = {**DOCUMENT, "constraints": ["size_bytes <= 20 kB"], "budget": {"train_s": 60}}
+    asked["init_from"] = f"fusion(a.rfz#sha256={'0' * 64}, b.rfz)"
     text = read(question(material(document=asked))).text
-    for said in ("size_bytes <= 20 kB", "train_s 60", "from net.pth"):
+    for said in ("size_bytes <= 20 kB", "train_s 60", "from fusion(a.rfz, b.rfz)"):
         assert said in text
 
 
