@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ from tests.trainers.trials import (
 )
 from trainers import loop
 from trainers.architectures.base import build_on_meta, layout_of
+from trainers.arrange import arrange
 from trainers.coding import container
-from trainers.coding.sections import Integers, Raw, Sections
-from trainers.compressed import load_compressed, open_compressed
+from trainers.coding.bytestream import RfzError
+from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.compressed import load_compressed, open_bytes, open_compressed
 from trainers.config import TrialConfig
 from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
@@ -38,6 +40,7 @@ from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.record import OperatingPoint
 from trainers.train import forget_checkpoint, train
+from trainers.units import Role, UnitGroup
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 TOO_FEW_VALUES = {"multi_hashing"}
@@ -413,6 +416,86 @@ def test_the_test_split_is_out_of_reach(name: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(kind_of(name), "attach", peek)
     with pytest.raises(KeyError, match="test"):
         run(configuration(name), tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn", "normed"])
+def test_hidden_units_may_be_emptied_and_sorted_before_they_are_stored(name: str, architecture: str) -> None:
+    """An integer 0 decodes to 0, and what belongs to a row goes with it; else a file holds another network."""
+    config = configuration(name, architecture)
+    trial = attach(config, noise=0.5)
+    for _, sections in trial.method.points(*_of(trial)):
+        given = _with_dead_units(sections, trial.context.groups)
+        outputs: list[torch.Tensor] = []
+        for stored in (given, arrange(given, trial.context.groups)):
+            network = architecture_of(config)(**trial.header.arguments)
+            network.load_state_dict(trial.method.decode(stored, trial.context.plain))
+            with torch.no_grad():
+                outputs.append(network.double().eval()(trial.task.test.inputs.double()))
+        torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-9, atol=1e-9)
+
+
+def _with_dead_units(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
+    """Of each group the first unit is read by nothing, and the second is computed from nothing."""
+    tensors = dict(sections.tensors)
+    for group in groups:
+        for use in group.uses:
+            section, unit = tensors.get(use.name), {Role.READER: 0, Role.WEIGHT: 1}.get(use.role)
+            if isinstance(section, Integers) and unit is not None:
+                values = section.values.copy()
+                np.moveaxis(values, use.axis, 0)[unit * use.block : (unit + 1) * use.block] = 0
+                tensors[use.name] = replace(section, values=values)
+    return replace(sections, tensors=tensors)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "odd"])
+def test_a_file_that_no_points_wrote_is_refused_or_decodes_to_the_shapes(name: str, architecture: str) -> None:
+    """Never another exception: whoever hands somebody a file may write anything into it."""
+    config = configuration(name, architecture)
+    trial = attach(config, noise=0.5)
+    wanted = {key: (like.shape, like.dtype) for key, like in trial.context.plain.state_dict().items()}
+    refused = 0
+    _, sections = next(iter(trial.method.points(*_of(trial))))
+    for forged in _forged(sections):
+        try:
+            data = container.write(trial.header, trial.layout, forged)
+        except ValueError:
+            continue
+        try:
+            decoded = open_bytes(data, architecture=architecture_of(config)).state_dict()
+        except RfzError:
+            refused += 1
+            continue
+        assert {key: (tensor.shape, tensor.dtype) for key, tensor in decoded.items()} == wanted
+    assert refused
+
+
+def _forged(sections: Sections) -> Iterator[Sections]:
+    yield replace(sections, vectors=())
+    yield replace(sections, vectors=tuple(vector[:-1] for vector in sections.vectors))
+    yield replace(sections, vectors=tuple(np.append(vector, np.float16(1)) for vector in sections.vectors))
+    largest = np.iinfo(np.int32).max
+    changes: tuple[Callable[[Integers], Integers], ...] = (
+        lambda given: replace(given, table=given.table + 9),
+        lambda given: replace(given, values=np.full_like(given.values, largest)),
+        lambda given: replace(given, values=np.full_like(given.values, -largest)),
+    )
+    for change in changes:
+        changed = {
+            key: change(section) if isinstance(section, Integers) else section
+            for key, section in sections.tensors.items()
+        }
+        yield replace(sections, tensors=changed, factors=tuple(change(factor) for factor in sections.factors))
+    other_kinds: dict[str, Section] = {
+        key: Raw(values=section.values.astype(np.float16))
+        if isinstance(section, Integers)
+        else Integers(values=np.ones(section.values.shape, np.int32))
+        for key, section in sections.tensors.items()
+    }
+    yield replace(sections, tensors=other_kinds)
+    for absent in sections.tensors:
+        rest = {key: section for key, section in sections.tensors.items() if key != absent}
+        factor = Integers(values=np.ones((1, 1), np.int32))
+        yield replace(sections, tensors=rest, factors=(*sections.factors, factor))
 
 
 def _of(trial: Any) -> tuple[Any, Any]:

@@ -1,0 +1,25 @@
+"""What is registered is in the tables of docs/methods.md, and every method in the recipes that compare all of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainers.methods import METHODS
+from trainers.modifiers import MODIFIERS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", [*METHODS, *MODIFIERS])
+def test_it_has_a_row_in_the_tables_of_methods_and_modifiers(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \|", (ROOT / "docs/methods.md").read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("recipe", ["methods_digits", "methods_mnist"])
+def test_recipes_that_compare_all_methods_have_every_method(recipe: str) -> None:
+    document = yaml.safe_load((ROOT / f"orchestrator/recipes/{recipe}.yaml").read_text())
+    assert sorted({method["name"] for method in document["method"]}) == sorted(METHODS)
