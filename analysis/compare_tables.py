@@ -77,7 +77,8 @@ def _fronts(comparison: Comparison) -> Table:
         )
     box_text = comparison.scale.describe(name)
     table.caption = Text(
-        f"steps and median seconds of the trainings on the front; means over seeds, test {name.replace('_', ' ')}; a "
+        f"steps and median seconds of the trainings on the front; means over seeds, test {name.replace('_', ' ')}, "
+        "where neighbours that test puts in the wrong order are one; a "
         f"share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
         "front lacks of all together (epsilon, IGD+; less is better)",
         style="dim",
@@ -119,7 +120,7 @@ def _sizes(comparison: Comparison) -> Table:
         first, *sizes = level.size_bytes
         cells = [cell for size in sizes for cell in (format_size(size), f"{size / first:.2f}")]
         table.add_row(format_quality(level.quality, comparison.quality_name), format_size(first), *cells)
-    table.caption = Text(f"smallest as good; ratio to {anchor}", style="dim")
+    table.caption = Text(f"smallest as good, on the fronts of means over seeds; ratio to {anchor}", style="dim")
     return table
 
 
