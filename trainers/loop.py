@@ -90,7 +90,9 @@ class Loop:
                 self._decisions.append(saved["decisions"][index])
             else:
                 seed_everything(self._config.seed, "decide", index)
+                started = time.perf_counter()
                 self._decisions.append(phase.decide(model, self._context))
+                self.train_s += time.perf_counter() - started
             seed_everything(self._config.seed, "apply", index)
             model = phase.apply(model, self._decisions[index])
             if saved is not None and index < saved["phase"]:

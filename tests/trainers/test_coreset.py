@@ -61,6 +61,12 @@ def test_of_a_normed_unit_scale_and_shift_count_and_not_the_weights_before() -> 
     assert of(network, 2).tolist() == [5 * 1, 1 * 2]
 
 
+def test_of_units_behind_a_norm_without_parameters_what_reads_them_counts() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False), nn.ReLU(), nn.Linear(2, 1))
+    filled(network[3].weight, [[1.0, -2.0]])
+    assert of(network, 2).tolist() == [1, 2]
+
+
 def test_the_largest_are_kept_and_the_first_of_equal_ones() -> None:
     assert largest(torch.tensor([1.0, 5.0, 0.0, 5.0, 1.0]), 3) == {"0": 1.0, "1": 1.0, "3": 1.0}
 

@@ -105,3 +105,24 @@ def test_a_channel_that_is_always_zero_does_not_coarsen_the_norms_of_others() ->
     decoded = network()
     decoded.load_state_dict(dequantise(sections, model))
     assert torch.allclose(decoded(inputs), model(inputs), atol=0.05)
+
+
+def test_norms_of_a_layer_with_small_scales_do_not_vanish() -> None:
+    """As behind inputs that are large numbers."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3), nn.BatchNorm1d(3)).eval()
+    with torch.no_grad():
+        model[1].running_var.fill_(1e6)
+    (_, sections) = next(iter(grid_points(model, model.state_dict(), (0.01,))))
+    decoded = dequantise(sections, model)
+    scale = 1 / math.sqrt(1e6 + 1e-5) * math.sqrt(1 + 1e-5)
+    torch.testing.assert_close(decoded["1.weight"], torch.full((3,), scale), rtol=0.1, atol=0)
+
+
+def test_a_tied_weight_is_stored_once() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    (_, sections) = next(iter(grid_points(model, model.state_dict(), (0.01,))))
+    assert not sections.tensors["1.weight"].values.any()
+    decoded = dequantise(sections, model)
+    assert torch.equal(decoded["1.weight"], decoded["0.weight"])
+    torch.testing.assert_close(decoded["0.weight"], model[0].weight, rtol=0, atol=0.01)

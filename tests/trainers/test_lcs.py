@@ -57,6 +57,7 @@ def test_pruning_keeps_the_largest_and_one_at_least() -> None:
     assert weight.grad is not None
     assert weight.grad.tolist() == [[0, 1, 1], [0, 1, 0]]
     assert prune(torch.zeros(0, 3), 0.5).shape == (0, 3)
+    assert prune(torch.tensor([1.0, -2.0, 1.0, -1.0]), 0.5).tolist() == [1, -2, 0, 0], "of equal ones the first"
 
 
 @pytest.mark.parametrize("bits", [2, 3, 8])
@@ -113,6 +114,9 @@ def test_shares_of_weights_grow_geometrically_along_the_line_and_the_others_in_p
         ("quantised", [1, 4], "levels[0] is 1: wanted a whole number of at least 2 and at most 8"),
         ("quantised", [4, 3], "levels is [4, 3]: wanted each once, the most compressed first"),
         ("structured", [0.5, 0.5], "levels is [0.5, 0.5]: wanted each once, the most compressed first"),
+        ("unstructured", [0.1, 0.100005], "levels is [0.1, 0.100005]: wanted each once, the most compressed first, and "
+                                          "told apart by float16"),
+        ("unstructured", [1e-8, 0.5], "levels is [1e-08, 0.5]: wanted each once"),
     ],
 )  # fmt: skip
 def test_levels_are_checked(kind: str, levels: Any, message: str) -> None:

@@ -12,7 +12,9 @@ import torch
 from tests.trainers.trials import attach, configuration
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
-from trainers.coding.sections import Integers, Raw
+from trainers.coding.sections import Integers
+from trainers.methods.backend import dequantise
+from trainers.methods.grid import grid_points
 from trainers.methods.ptq import best_steps
 
 
@@ -55,15 +57,6 @@ def test_weights_beyond_float16_are_refused_not_stored_as_infinity(value: float)
         list(trial.method.points(trial.model, trial.context))
 
 
-def test_biases_beyond_float16_are_refused() -> None:
-    trial = attach(configuration("ptq"))
-    with torch.no_grad():
-        trial.model.get_parameter("1.bias")[0] = 1e5
-    ((_, sections),) = trial.method.points(trial.model, trial.context)
-    with pytest.raises(ValueError, match=r"section '1\.bias' holds NaN or infinity: refused"):
-        container.write(trial.header, trial.layout, sections)
-
-
 def test_the_error_falls_with_the_number_of_bits() -> None:
     errors = []
     for bits in range(2, 9):
@@ -76,15 +69,15 @@ def test_the_error_falls_with_the_number_of_bits() -> None:
     assert all(later < 0.6 * earlier for earlier, later in itertools.pairwise(errors))
 
 
-def test_weights_have_a_table_each_and_biases_are_float16() -> None:
+def test_weights_have_a_table_each_and_the_rest_is_stored_as_that_of_other_methods() -> None:
     trial = attach(configuration("ptq", "normed"))
     ((_, sections),) = trial.method.points(trial.model, trial.context)
-    kinds = {name: section.table for name, section in sections.tensors.items() if isinstance(section, Integers)}
-    assert kinds == {"0.weight": 0, "4.weight": 1}
-    assert isinstance(sections.tensors["4.bias"], Raw)
-    assert sections.tensors["4.bias"].values.dtype == np.float16
-    assert sections.tensors["1.weight"].values.dtype == np.float32, "norms are kept exactly"
-    assert sections.tensors["1.num_batches_tracked"].values.dtype == np.int64
+    tables = [sections.tensors[name].table for name in ("0.weight", "4.weight")]
+    assert len(set(tables)) == 2
+    decoded = trial.method.decode(sections, trial.context.plain)
+    ((_, of_grid),) = grid_points(trial.context.plain, trial.model.state_dict(), (0.5,))
+    others = dequantise(of_grid, trial.context.plain)
+    assert all(torch.equal(decoded[name], others[name]) for name in others if name not in ("0.weight", "4.weight"))
 
 
 def test_sixteen_bits_are_the_most() -> None:
@@ -117,9 +110,11 @@ def test_steps_for_channels_follow_their_scales_and_err_less_than_one_step() -> 
 def test_steps_for_channels_are_a_vector_for_each_weight() -> None:
     trial = attach(configuration("ptq-channel", "normed"))
     ((_, sections),) = trial.method.points(trial.model, trial.context)
-    assert [len(vector) for vector in sections.vectors] == [0, 4, 3]
+    num_scalar, *by_row = (len(vector) for vector in sections.vectors)
+    assert by_row == [4, 3]
     found = {name: (s.table, s.row_vector) for name, s in sections.tensors.items() if isinstance(s, Integers)}
-    assert found == {"0.weight": (0, 1), "4.weight": (1, 2)}
+    assert found["0.weight"] == (num_scalar, 1)
+    assert found["4.weight"] == (num_scalar + 1, 2)
 
 
 @pytest.mark.parametrize("num_steps", [0, 3, 5])
@@ -138,7 +133,8 @@ def test_a_file_with_more_or_fewer_steps_than_rows_is_refused(num_steps: int) ->
 def test_a_file_without_steps_for_a_table_is_refused() -> None:
     trial = attach(configuration("ptq-channel", "normed"))
     ((_, sections),) = trial.method.points(trial.model, trial.context)
-    with pytest.raises(RfzError, match="table 1 has no step among 1"):
+    num_steps = len(sections.vectors[0]) + 1
+    with pytest.raises(RfzError, match=f"table {num_steps} has no step among {num_steps}"):
         trial.method.decode(dataclasses.replace(sections, vectors=sections.vectors[:2]), trial.context.plain)
 
 

@@ -200,6 +200,25 @@ def test_learned_steps_begin_as_in_the_paper_when_rounding_begins() -> None:
     torch.testing.assert_close(found.detach(), wanted)
 
 
+@pytest.mark.parametrize("granularity", ["tensor", "channel"])
+def test_weights_that_begin_at_zero_can_grow(granularity: str) -> None:
+    method = {"name": "qat", "bits": 4, "granularity": granularity}
+    trial = attach(configuration("qat", "mlp", method=method), noise=0.3)
+    network = cast(Quantised, trial.model)
+    last, weight = list(network.network.named_parameters())[-2]
+    with torch.no_grad():
+        weight.zero_()
+    (phase,) = trial.method.phases(trial.context)
+    phase.apply(network, None)
+    (optimiser,) = phase.optimisers(network, 100)
+    for _ in range(100):
+        network.zero_grad()
+        phase.loss(network, trial.batch, trial.context, FIRST).backward()  # type: ignore[no-untyped-call]
+        optimiser.optimiser.step()
+    whole, step = network.rounded()[last]
+    assert float((whole * step).abs().mean()) > 0.01
+
+
 def test_learned_steps_of_signs_begin_at_the_mean_magnitude() -> None:
     trial = attach(configuration("qat", "mlp", method={"name": "qat", "bits": 1}))
     (phase,) = trial.method.phases(trial.context)

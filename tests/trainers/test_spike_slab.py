@@ -111,6 +111,17 @@ def test_cuts_keep_the_units_above_them_in_the_decoded_network(architecture: str
                     assert torch.equal(by_unit.any(1), gamma > cut)
 
 
+def test_statistics_of_norms_are_those_of_the_stored_network() -> None:
+    trial, posterior = trial_of("normed")
+    drawn, measured = posterior.mean(0.5), posterior.measured(0.5, trial.context)
+    changed = {name for name in drawn if not torch.equal(drawn[name], measured[name])}
+    assert changed
+    assert all("running" in name or "num_batches" in name for name in changed)
+    posterior.network.load_state_dict(measured)
+    again = posterior.measured(0.5, trial.context)
+    assert all(torch.equal(again[name], measured[name]) for name in measured if "num_batches" not in name)
+
+
 def test_steps_are_in_units_of_the_geometric_mean_of_what_is_kept() -> None:
     trial, posterior = trial_of(cuts=[0.5], steps=[2.0])
     set_gammas(posterior, [0.9] * 4 + [0.1] * 4)

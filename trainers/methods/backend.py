@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeGuard
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
-from trainers.coding.sections import Integers, Raw, Sections
+from trainers.coding.sections import Integers, Raw, Section, Sections
 from trainers.divergence import DivergedError
 from trainers.methods.fourier import real_fourier
 
@@ -22,6 +23,7 @@ NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 GRANULARITIES = ("tensor", "channel")
 """What has a step of its own: each tensor, or each row of it (index of the first axis), which is an output channel."""
 
+_SMALLEST_LAYER = 4
 _DEAD = 10
 """Times a norm's epsilon: channels of less variance are taken for dead."""
 
@@ -111,7 +113,8 @@ def norm_step(
     """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
 
     Of a channel that is always zero the running variance is near zero and the scale enormous, and means nothing: such
-    channels are left out, and the median keeps out those on their way there.
+    channels are left out, and the median keeps out those on their way there. A layer whose own median is below a
+    quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them.
 
     Args:
         plain: the plain architecture.
@@ -128,17 +131,35 @@ def norm_step(
         if _is_foldable(module):
             name = f"{prefix}." if prefix else ""
             is_alive = state[f"{name}running_var"] > _DEAD * module.eps
-            magnitudes.append(folded[f"{name}{kind}"][is_alive].abs())
-    values = torch.cat(magnitudes) if magnitudes else torch.zeros(0)
-    values = values[values > 0]
-    step = np.float16(fraction * float(values.median())) if len(values) else np.float16(0)
-    return step if step > 0 else np.float16(1)
+            values = folded[f"{name}{kind}"][is_alive].abs()
+            magnitudes.append(values[values > 0])
+    medians = [float(values.median()) for values in magnitudes if len(values)]
+    if not medians:
+        return np.float16(1)
+    unit = min(float(torch.cat(magnitudes).median()), _SMALLEST_LAYER * min(medians))
+    with np.errstate(over="ignore"):
+        step = np.float16(fraction * unit)
+    return step if step > 0 else np.finfo(np.float16).smallest_subnormal
 
 
 def first_names(model: nn.Module) -> dict[str, str]:
     """Of each parameter, under all the names that it has, the first."""
     first = {parameter: name for name, parameter in model.named_parameters()}
     return {name: first[parameter] for name, parameter in model.named_parameters(remove_duplicate=False)}
+
+
+def without_aliases(plain: nn.Module, tensors: Mapping[str, Section]) -> dict[str, Section]:
+    """``tensors`` with zeros, which take no bytes, under all names of a parameter but its first; ``dequantise`` knows.
+
+    Args:
+        plain: the plain architecture.
+        tensors: by name.
+    """
+    first = first_names(plain)
+    return {
+        name: replace(section, values=np.zeros_like(section.values)) if first.get(name, name) != name else section
+        for name, section in tensors.items()
+    }
 
 
 def dequantise_factors(sections: Sections) -> list[Tensor]:
@@ -157,7 +178,8 @@ def dequantise_factors(sections: Sections) -> list[Tensor]:
 def dequantise(
     sections: Sections, plain: nn.Module, *, by_row: bool = False, made: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """A ``state_dict``: integers times the steps of their table; raw tensors in their own dtype.
+    """A ``state_dict``: integers times the steps of their table; raw tensors in their own dtype; of a tied tensor
+    what is stored under its first name.
 
     The first vector holds the steps of the first tables, one each. Each further vector is the next table's: one step
     for each coefficient of the real Fourier transform of a kernel, which its tensors hold in place of the kernels; or,
@@ -190,7 +212,8 @@ def dequantise(
             raise RfzError(
                 f"the file is malformed: table {section.table} has no step among {len(scalar) + len(further)}"
             )
-    return decoded
+    first = first_names(plain)
+    return {name: decoded[first.get(name, name)] for name in decoded}
 
 
 def _by_row(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def sensitivities(state: Mapping[str, Tensor], group: UnitGroup) -> Tensor:
 
     with w_kj the weight with which unit k of a next layer reads unit j, and v_j what computes that: its incoming
     weights and bias, or where a batch norm undoes their scale, the norm's scale and shift. A kernel counts as its norm;
-    so does all that k reads of j after flattening.
+    so does all that k reads of j after flattening. A norm without parameters makes all ||v_j|| alike.
 
     Args:
         state: a ``state_dict``.
@@ -36,7 +36,7 @@ def sensitivities(state: Mapping[str, Tensor], group: UnitGroup) -> Tensor:
     is_normed = any(use.role is Role.VARIANCE for use in group.uses)
     incoming = (Role.SCALE, Role.SHIFT) if is_normed else (Role.WEIGHT, Role.BIAS)
     squares = [_by_unit(state, use).square().sum(1) for use in group.uses if use.role in incoming]
-    norms = torch.stack(squares).sum(0).sqrt()
+    norms = torch.stack(squares).sum(0).sqrt() if squares else torch.ones(group.num_units, dtype=torch.float64)
     read = [_by_reader(state, use) for use in group.uses if use.role is Role.READER]
     return norms * (torch.cat(read).amax(0) if read else torch.zeros_like(norms))  # a layer that nothing reads
 

@@ -88,7 +88,7 @@ def store(
 ) -> Sections:
     """What to store of weights that are rounded already; everything else is as ``grid_points`` has it.
 
-    ``backend.dequantise`` decodes it, ``by_row`` where steps are.
+    ``backend.dequantise`` decodes it, ``by_row`` where steps are. A tied tensor is stored once.
 
     Args:
         plain: the plain architecture.
@@ -112,21 +112,23 @@ def store(
         for name in state
         if name in parameters
     }
-    scalar = {norms.get(name, name): steps[0] for name, (_, steps) in rounded.items() if len(steps) == 1}
-    by_row = [name for name, (_, steps) in rounded.items() if len(steps) > 1]
+    first = backend.first_names(plain)
+    keys = {name: norms.get(name, first[name]) for name in rounded}  # what shares a table
+    scalar = {keys[name]: steps[0] for name, (_, steps) in rounded.items() if len(steps) == 1}
+    by_row = {keys[name]: steps for name, (_, steps) in rounded.items() if len(steps) > 1}
     called = [f"factor {index}" for index in range(len(factors))]
-    tables = {name: table for table, name in enumerate([*scalar, *called, *by_row])}
-    vectors = {name: vector for vector, name in enumerate(by_row, start=1)}
+    tables = {key: table for table, key in enumerate([*scalar, *called, *by_row])}
+    vectors = {key: vector for vector, key in enumerate(by_row, start=1)}
     tensors: dict[str, Section] = {
-        name: backend.integers(rounded[name][0], table=tables[norms.get(name, name)], row_vector=vectors.get(name))
+        name: backend.integers(rounded[name][0], table=tables[keys[name]], row_vector=vectors.get(keys[name]))
         if name in rounded
         else backend.raw(values[name])
         for name in state
     }
     steps_of_tables = [*scalar.values(), *(steps[0] for _, steps in factors)]
     return Sections(
-        tensors=tensors,
-        vectors=(np.array(steps_of_tables, np.float16), *(rounded[name][1] for name in by_row)),
+        tensors=backend.without_aliases(plain, tensors),
+        vectors=(np.array(steps_of_tables, np.float16), *by_row.values()),
         factors=tuple(
             backend.integers(values, table=tables[name]) for name, (values, _) in zip(called, factors, strict=True)
         ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,8 +42,12 @@ def check_levels(kind: str, levels: Any, *, at_least: int) -> None:
             checks.integer(f"levels[{index}]", level, low=2, high=8)
         else:
             checks.number(f"levels[{index}]", level, low=0, high=1, above=True)
-    if any(one >= other for one, other in itertools.pairwise(levels)):
-        raise ValueError(f"levels is {list(levels)!r}: wanted each once, the most compressed first")
+    stored = np.array(levels, np.float16)
+    named = {f"{level:g}" for level in levels}
+    if not stored[0] or (np.diff(stored) <= 0).any() or len(named) < len(levels):
+        raise ValueError(
+            f"levels is {list(levels)!r}: wanted each once, the most compressed first, and told apart by float16"
+        )
 
 
 def position(kind: str, level: float, levels: Sequence[float]) -> float:
@@ -77,12 +81,14 @@ def compress(
 
 
 def prune(weight: Tensor, share: float) -> Tensor:
-    """The largest of ``weight``, rounded and one at least; only these have a gradient."""
+    """The largest of ``weight``, rounded and one at least, of equal ones the first; only these have a gradient."""
     count = max(1, round(share * weight.numel()))
     if count >= weight.numel():
         return weight
-    kept = torch.zeros(weight.numel(), dtype=torch.bool, device=weight.device)
-    kept[weight.detach().abs().reshape(-1).topk(count, sorted=False).indices] = True
+    magnitudes = weight.detach().abs().reshape(-1)
+    smallest = magnitudes.topk(count, sorted=False).values.min()
+    kept, equal = magnitudes > smallest, magnitudes == smallest
+    kept |= equal & (equal.cumsum(0) <= count - kept.sum())  # which of equal ones topk takes is not defined
     return weight * kept.view(weight.shape)
 
 

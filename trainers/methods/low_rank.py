@@ -142,7 +142,12 @@ class LowRank(AbstractMethod):
         checks.choice("ranks", self.ranks, ("bsr", "svd", "svd_uniform"))
         checks.number("penalty", self.penalty, low=0)
         checks.number("finetune", self.finetune, low=0, high=1)
-        checks.number("regularise", self.regularise, low=0, high=1 - self.finetune)
+        checks.number("regularise", self.regularise, low=0, high=1)
+        if self.ranks == "bsr" and self.regularise + self.finetune > 1:
+            raise ValueError(
+                f"regularise is {self.regularise} and finetune {self.finetune}: wanted shares of the training that add "
+                "up to no more than 1"
+            )
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         check_steps(self.steps)
 

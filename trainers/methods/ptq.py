@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from trainers import checks
-from trainers.coding.sections import Section, Sections
-from trainers.methods import backend, calibration
+from trainers.coding.sections import Sections
+from trainers.methods import backend, calibration, grid
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.plain import plain_phase
 
@@ -25,7 +25,7 @@ class PostTrainingQuantisation(AbstractMethod):
     """Uniform symmetric quantisation of every weight tensor, with the step of least squared error.
 
     q = clamp(round(w / s), -m, m) with m = 2^(b-1) - 1. One step for each tensor or each of its channels, one frequency
-    table for each tensor; biases are stored as float16, norm parameters and buffers as they are.
+    table for each tensor; everything else as the methods of floats store it (``grid.store``).
 
     References:
         Gholami et al. 2021, "A Survey of Quantization Methods for Efficient Neural Network Inference",
@@ -68,24 +68,12 @@ class PostTrainingQuantisation(AbstractMethod):
         return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        state, parameters = model.state_dict(), dict(model.named_parameters(remove_duplicate=False))
-        norms, quantised = backend.norm_parameters(model), backend.weight_names(model)
-        steps = self._steps(model, context)
-        by_row = self.granularity == "channel"
-        tensors: dict[str, Section] = {}
-        vectors: list[npt.NDArray[np.float16]] = []
-        for name, tensor in state.items():
-            if name in quantised:
-                integers = _round(tensor, _beside(steps[name], tensor), self.bits)
-                row_vector = 1 + len(vectors) if by_row else None
-                tensors[name] = backend.integers(integers, table=len(vectors), row_vector=row_vector)
-                vectors.append(steps[name])
-            elif name in parameters and name not in norms:
-                tensors[name] = backend.half(tensor)
-            else:
-                tensors[name] = backend.raw(tensor)
-        scalar = np.concatenate([np.zeros(0, np.float16), *([] if by_row else vectors)])
-        yield "point", Sections(tensors=tensors, vectors=(scalar, *(vectors if by_row else [])))
+        state = model.state_dict()
+        rounded = {
+            name: (_round(state[name], _beside(steps, state[name]), self.bits), steps)
+            for name, steps in self._steps(model, context).items()
+        }
+        yield "point", grid.store(context.plain, state, rounded)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

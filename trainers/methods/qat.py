@@ -158,6 +158,8 @@ class Quantised(nn.Module):
             for name, weight in self._weights().items():
                 factor = 1.0 if self._levels.is_binary else 2 / math.sqrt(self._levels.q_p)
                 step = factor * _mean(weight.detach(), self._by_row, order=1)
+                # what begins at zero, as last layers may, gets a step as if it were initialised: else none could grow
+                step = step.where(step > 0, factor / (2 * math.sqrt(weight[0].numel() or 1)))
                 self.log_steps[_key(name)] = nn.Parameter(step.clamp(min=_SMALLEST_STEP).log())
 
     def forward(self, *inputs: Tensor) -> Tensor:

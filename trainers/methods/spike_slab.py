@@ -7,6 +7,7 @@ the prior one.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.grid import check_grid, check_steps, point_id, rounded_at, store
 from trainers.methods.plain import adam_cosine, plain_phase
+from trainers.methods.recalibration import recalibrate
 from trainers.methods.structured import along, kept_bits, removable, without_units
 from trainers.units import Role, UnitGroup
 
@@ -75,6 +77,13 @@ class Posterior(nn.Module):
         """The ``state_dict`` of the network of means, without the units that ``cut`` removes."""
         return without_units(self.network.state_dict(), self._groups, self.kept(cut))
 
+    def measured(self, cut: float, context: Context) -> dict[str, Tensor]:
+        """``mean``, with statistics of batch norms that are its own, not those of drawn networks."""
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(self.mean(cut))
+        recalibrate(network, context)
+        return dict(network.state_dict())
+
     def _drawn(self) -> dict[str, Tensor]:
         mu = dict(self.network.named_parameters())
         weights = {
@@ -102,7 +111,8 @@ class Posterior(nn.Module):
         }
         total = torch.zeros((), device=gammas[0].device)
         for theta, gamma in zip(self.thetas, gammas, strict=True):
-            # that of the authors is 1 / k_l, but for a constant of 1e-9; a layer of one unit has a spike, too
+            # of the authors' prior log lambda_l = -log k_l - 1e-9 (k_{l-1} + 1) v_l without its second term, which is
+            # small below a thousand inputs, and would empty every layer of more; a layer of one unit has a spike, too
             lam = 1 / (len(theta) + 1)
             present = F.logsigmoid(theta) - math.log(lam)
             absent = F.logsigmoid(-theta) - math.log1p(-lam)
@@ -131,8 +141,9 @@ class SpikeSlab(AbstractMethod):
         task loss + kl_weight / P * KL(posterior || prior)
 
     where P is the number of parameters, so that a weight means the same on every network. With kl_weight = P / (number
-    of training examples) it is the paper's evidence bound: on small data that removes every unit, and here it trades
-    bytes for quality. z has straight-through gradients of its relaxation.
+    of training examples) it is the evidence bound of the paper, but for the part of its prior that falls with the
+    number of inputs: on small data that removes every unit, and here it trades bytes for quality. z has
+    straight-through gradients of its relaxation.
 
     One training gives a point for each of ``cuts`` and ``steps``: the network of means, without the units of which the
     inclusion is no more probable than the cut. Where the data tell of the weight least, sigma is largest: the step of a
@@ -184,7 +195,7 @@ class SpikeSlab(AbstractMethod):
         posterior = cast(Posterior, model)
         sigmas = posterior.sigmas()
         for cut in self.cuts:
-            mean = posterior.mean(cut)
+            mean = posterior.measured(cut, context)
             units = {name: _typical(sigma[mean[name] != 0]) for name, sigma in sigmas.items()}
             for step in self.steps:
                 rounded = {name: rounded_at(name, mean[name], step * unit) for name, unit in units.items()}
