@@ -98,9 +98,9 @@ def _caveat(rate: Delta) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits or three: ``0.04``, ``3.1``, ``23``, ``99.2``; never one that would say none or all."""
+    """Two digits or three: ``0.04``, ``3.1``, ``23``, ``94.2``; never one that would say none or all."""
     if value < 0.01 or value > 99.99:
         return "under 0.01" if value < 0.01 else "over 99.99"
     if value < 0.095 or value >= 99.95:
         return f"{value:.2f}"
-    return f"{value:.1f}" if value < 9.95 or value > 98.5 else f"{value:.0f}"
+    return f"{value:.1f}" if value < 9.95 or value > 90 else f"{value:.0f}"

@@ -114,6 +114,7 @@ def test_interpolations_that_disagree_are_marked() -> None:
         (-99.97, "needs 99.97 % fewer bytes than"),
         (-0.44, "needs 0.4 % fewer bytes than"),
         (-99.2, "needs 99.2 % fewer bytes than"),
+        (-94.25, "needs 94.2 % fewer bytes than"),
         (9.97, "needs 10 % more bytes than"),
         (99.9, "needs 99.9 % more bytes than"),
         (100.0, "needs 2 times the bytes of"),
