@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from analysis.compare import Comparison, compare
 from analysis.units import format_quality, format_size
 from orchestrator.compare import By, sides_of
@@ -30,12 +32,16 @@ def with_tables(text: str) -> str:
 
 
 def methods_table(folder: Path, levels: list[float]) -> list[str]:
-    """Lines of Markdown: what each method of an exported sweep needs at each quality, and against ``ANCHORS``."""
+    """Lines of Markdown: what each method of an exported sweep needs at each quality, and against ``ANCHORS``.
+
+    In the order of bytes at the middle of ``levels``. In brackets the interval of a BD-rate, and the overlap.
+    """
     found = {anchor: compare(sides_of("", [str(folder)], by=By.METHOD, anchor=anchor)) for anchor in ANCHORS}
     name = found[ANCHORS[0]].quality_name
     heads = ["method", *(format_quality(level, name).replace(".00", "") for level in levels), "best", "seconds"]
     rows = [heads + [f"BD-rate to `{anchor}`" for anchor in ANCHORS], ["---"] * (len(heads) + len(ANCHORS))]
-    sides = sorted(found[ANCHORS[0]].sides, key=lambda side: -side.hypervolume)
+    middle = levels[len(levels) // 2]
+    sides = sorted(found[ANCHORS[0]].sides, key=lambda side: np.nan_to_num(side.front.size_at([middle])[0], nan=np.inf))
     rows += [
         [
             f"`{side.name}`",
@@ -56,8 +62,9 @@ def _rate(comparison: Comparison, name: str) -> str:
     rate, interval = found[name].rate, found[name].rate_interval
     if rate is None:
         return "-"
-    sure = "no interval" if interval is None else f"{interval.low:+.0f} to {interval.high:+.0f}"
-    return f"{rate.pchip:+.0f} % ({sure}; {100 * rate.overlap:.0f} %)"
+    digits = 0 if abs(rate.pchip) >= 100 else 1
+    sure = "no interval" if interval is None else f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}"
+    return f"{rate.pchip:+.{digits}f} % ({sure}; {100 * rate.overlap:.0f} %)"
 
 
 def main() -> None:
