@@ -38,7 +38,7 @@ def methods_table(folder: Path, levels: list[float]) -> list[str]:
     """
     found = {anchor: compare(sides_of("", [str(folder)], by=By.METHOD, anchor=anchor)) for anchor in ANCHORS}
     name = found[ANCHORS[0]].quality_name
-    heads = ["method", *(format_quality(level, name).replace(".00", "") for level in levels), "best", "seconds"]
+    heads = ["method", *(format_quality(level, name).replace(".00", "") for level in levels), "best"]
     rows = [heads + [f"BD-rate to `{anchor}`" for anchor in ANCHORS], ["---"] * (len(heads) + len(ANCHORS))]
     middle = levels[len(levels) // 2]
     sides = sorted(found[ANCHORS[0]].sides, key=lambda side: np.nan_to_num(side.front.size_at([middle])[0], nan=np.inf))
@@ -47,7 +47,6 @@ def methods_table(folder: Path, levels: list[float]) -> list[str]:
             f"`{side.name}`",
             *(format_size(size) for size in side.front.size_at(levels)),
             format_quality(side.front.quality[-1], name),
-            f"{side.train_s:.3g}",
             *(_rate(found[anchor], side.name) for anchor in ANCHORS),
         ]
         for side in sides
