@@ -173,7 +173,7 @@ def test_draws_without_enough_steps_are_counted_and_too_few_are_refused(num_shak
     but one are shaky, drawn once is enough (five in nine)."""
     sizes = np.repeat([[1000], [2000], [4000], [8000]], 3, axis=1).astype(float)
     quality = np.repeat([[0.80], [0.82], [0.84], [0.86]], 3, axis=1)
-    quality[4 - num_shaky :, 0] = 0.8 if num_shaky == 1 else 0.4
+    quality[4 - num_shaky :, 0] = 0.81 if num_shaky == 1 else 0.4
     quality[4 - num_shaky :, 1:] += 0.02 * np.arange(1, num_shaky + 1)[:, None]
     four = Repeats(sizes, quality, quality, np.array([3] * 4), True)
 

@@ -127,7 +127,7 @@ def test_plain_data_is_json_with_its_seed_reference_and_sentence() -> None:
     first, second = data["against_anchor"]
     assert abs(first["bd_rate_percent"]["pchip"] + 50) < 1e-6
     assert first["bd_rate_percent"]["interval"] is None
-    assert first["verdict"].startswith("No difference between b and a can be told: BD-rate -50.0 %")
+    assert first["verdict"].startswith("The BD-rate of b against a is -50.0 %")
     assert second["bd_rate_percent"] is None
     assert "share no range" in second["reason"]
     assert data["size_bytes_at"] == []
