@@ -46,11 +46,21 @@ def slurm_cluster(folder: Path) -> Iterator[tuple[Namespace, dict[str, str]]]:
     key = folder / "munge.key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
-    environment = {**clean_environment(), "SLURM_CONF": str(folder / "slurm.conf")}
+    path = f"{os.environ['PATH']}:/usr/sbin"  # of daemons, which not every root has on its path
+    environment = {**clean_environment(), "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
     files = [f"--{name}={folder}/munged.{name.partition('-')[0]}" for name in ("pid-file", "log-file", "seed-file")]
     with namespace() as network:
         socket = f"--socket={folder}/munge.socket"
-        network.start("munged", "--foreground", "--force", socket, f"--key-file={key}", *files, log=folder / "log")
+        network.start(
+            "munged",
+            "--foreground",
+            "--force",
+            socket,
+            f"--key-file={key}",
+            *files,
+            log=folder / "log",
+            env=environment,
+        )
         wait_for((folder / "munge.socket").exists, 30)
         network.start("slurmctld", "-D", log=folder / "slurmctld.log", env=environment)
         network.start("slurmd", "-D", "-N", host, log=folder / "slurmd.log", env=environment)
