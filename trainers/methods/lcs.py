@@ -17,14 +17,11 @@ from trainers.coding.sections import Sections
 from trainers.methods import backend, grid
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
-from trainers.methods.pruning import decayed_adam, replaced
+from trainers.methods.pruning import VALUE_BITS, decayed_adam, replaced
 from trainers.methods.qat import LEVELS
 from trainers.methods.recalibration import recalibrate
 from trainers.methods.subspaces import decode_subspace, statistics, subspace_sections
 from trainers.units import UnitGroup
-
-_VALUE_BITS = 4
-"""Of a normal value at a step of a quarter of its spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +115,7 @@ class CompressibleSubspace(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """A constant: sizes are set beforehand."""
-        return torch.tensor(float(_VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
+        return torch.tensor(float(VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         subspace = cast(Subspace, model)

@@ -19,10 +19,8 @@ from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Phase, RateKnob
 from trainers.methods.grid import check_steps, grid_points
 from trainers.methods.plain import plain_phase
+from trainers.methods.pruning import VALUE_BITS
 from trainers.methods.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_of_one_level
-
-_VALUE_BITS = 4
-"""Of a normal value at a step of a quarter of its spread."""
 
 
 def matrices(model: nn.Module) -> Shapes:
@@ -176,7 +174,7 @@ class LowRank(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """Of the network as it is, which before the truncation is whole."""
-        return torch.tensor(float(_VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
+        return torch.tensor(float(VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Ranked, model)

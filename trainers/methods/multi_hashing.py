@@ -21,9 +21,7 @@ from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
 from trainers.methods.grid import check_steps, grid_points
 from trainers.methods.plain import adam_cosine, plain_phase
-
-_VALUE_BITS = 6
-"""Of a normal value at a step of a sixteenth of its spread."""
+from trainers.methods.pruning import BIAS_BITS
 
 
 def hashed(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -130,7 +128,7 @@ class MultiHashing(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """A constant: the size is set beforehand."""
-        return torch.tensor(float(_VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
+        return torch.tensor(float(BIAS_BITS * sum(parameter.numel() for parameter in model.parameters())))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Hashed, model)

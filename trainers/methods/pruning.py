@@ -15,8 +15,8 @@ from trainers.methods.plain import adam_cosine
 
 VALUE_BITS = 4
 """Of a normal value at a step of a quarter of its spread: log2(4 sqrt(2 pi e)) = 4.05."""
-_BIAS_BITS = 6
-"""The same at the sixteenth that biases and norms have."""
+BIAS_BITS = 6
+"""The same at a sixteenth, as biases have it."""
 
 
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -141,7 +141,7 @@ def stored_bits(network: nn.Module, weights: Mapping[str, Tensor]) -> Tensor:
 
     N H(n / N) bits say which n of N weights of a tensor are not zero, and each costs ``VALUE_BITS``.
     """
-    bits = float(_BIAS_BITS * sum(p.numel() for name, p in network.named_parameters() if name not in weights))
+    bits = float(BIAS_BITS * sum(p.numel() for name, p in network.named_parameters() if name not in weights))
     for tensor in weights.values():
         left, size = int(tensor.count_nonzero()), tensor.numel()
         share = left / size if size else 0.0
