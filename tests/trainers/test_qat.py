@@ -26,6 +26,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"bits": 3},
     {"bits": 4, "granularity": "channel"},
     {"bits": 8, "scale": "spread"},
+    {"bits": "ternary", "scale": 1.5},
 ]
 
 
@@ -229,7 +230,7 @@ def test_learned_steps_of_signs_begin_at_the_mean_magnitude() -> None:
 
 
 def test_learned_steps_are_trained_and_steps_that_follow_the_spread_are_no_parameters() -> None:
-    for scale, num_steps in (("learned", 2), ("spread", 0)):
+    for scale, num_steps in (("learned", 2), ("spread", 0), (2.0, 0)):
         method = {"name": "qat", "bits": 3, "scale": scale}
         trial = attach(configuration("qat", "mlp", method=method))
         (phase,) = trial.method.phases(trial.context)
@@ -241,6 +242,15 @@ def test_learned_steps_are_trained_and_steps_that_follow_the_spread_are_no_param
         optimiser.optimiser.step()
         assert len(steps) == num_steps
         assert all(not torch.equal(step, old) for step, old in zip(steps, before, strict=True))
+
+
+def test_a_step_of_many_spreads_is_that_and_leaves_most_weights_zero() -> None:
+    trial = begun("mlp", bits="ternary", scale=2.0)
+    weight = network_of(trial).get_parameter("1.weight").detach()
+    whole, step = cast(Quantised, trial.model).rounded()["1.weight"]
+    assert float(step) == pytest.approx(2 * float(weight.square().mean().sqrt()), rel=1e-3)
+    assert torch.equal(whole != 0, weight.abs() > step / 2)
+    assert float((whole == 0).float().mean()) > 0.6
 
 
 def test_a_tied_weight_is_rounded_once_and_stored_under_both_names() -> None:
@@ -324,6 +334,8 @@ def test_more_bits_take_more_bytes(tmp_path: Path) -> None:
         ({"bits": 2.0}, r"bits is 2\.0: wanted"),
         ({"bits": "binary"}, "bits is 'binary': wanted"),
         ({"bits": 2, "scale": "max"}, "scale is 'max': wanted spread or learned"),
+        ({"bits": 2, "scale": 0}, "scale is 0: wanted a number above 0"),
+        ({"bits": 1, "scale": 2.0}, r"scale is 2\.0 and bits 1, which has no zero: wanted ternary, or more bits"),
         ({"bits": 2, "granularity": "row"}, "granularity is 'row': wanted tensor or channel"),
         ({"bits": 2, "float_share": 1.0}, r"float_share is 1\.0: wanted"),
     ],

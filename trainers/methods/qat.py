@@ -70,8 +70,9 @@ class QuantisationAwareTraining(AbstractMethod):
     """1 to 8, or ``ternary``: before entropy coding."""
     granularity: str = "tensor"
     """``tensor``: one step for each; ``channel``: one for each row, as ``ptq`` has it."""
-    scale: str = "learned"
-    """``learned``: s is trained (LSQ); ``spread``: s follows the root mean square of the weights, in cheaper steps."""
+    scale: str | float = "learned"
+    """``learned``: s is trained (LSQ); ``spread``: s follows the root mean square of the weights, in cheaper steps; a
+    number: s is that many root mean squares, and where there are many, most weights are zero, which costs few bytes."""
     float_share: float = 0.0
     """Share of the training before the first rounding."""
     learning_rate: float = 2e-3
@@ -85,13 +86,21 @@ class QuantisationAwareTraining(AbstractMethod):
         if type(self.bits) not in (int, str) or self.bits not in LEVELS:
             raise ValueError(f"bits is {self.bits!r}: wanted a whole number from 1 to 8, or ternary")
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
-        checks.choice("scale", self.scale, ("spread", "learned"))
+        if isinstance(self.scale, str):
+            checks.choice("scale", self.scale, ("spread", "learned"))
+        else:
+            checks.number("scale", self.scale, low=0, above=True)
+            if self.bits == 1:
+                raise ValueError(f"scale is {self.scale} and bits 1, which has no zero: wanted ternary, or more bits")
         checks.number("float_share", self.float_share, low=0, high=0.99)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("step_learning_rate", self.step_learning_rate, low=0)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        return Quantised(model, LEVELS[self.bits], by_row=self.granularity == "channel")
+        levels = LEVELS[self.bits]
+        if not isinstance(self.scale, str):
+            levels = levels._replace(spread_step=self.scale)
+        return Quantised(model, levels, by_row=self.granularity == "channel")
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         floats = replace(plain_phase(self.learning_rate), name="float", share=self.float_share)
