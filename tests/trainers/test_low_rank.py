@@ -17,6 +17,7 @@ from trainers.architectures.base import build_on_meta
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw, Sections
 from trainers.compressed import open_compressed
+from trainers.methods.base import Context
 from trainers.methods.low_rank import LowRank, Ranked, matrices, product, tail_over_head
 from trainers.methods.ranks import full, num_values
 
@@ -116,6 +117,45 @@ def test_the_ratio_is_met_and_the_network_is_as_before_the_choice(ranks: str, ra
     assert ratio * num_weights - 36 < num_values(ranked.shapes, decision) <= ratio * num_weights
     phase.apply(ranked, decision)
     assert ranked.ranks == decision
+
+
+def statistics_fit(ranked: Ranked, kernels: Tensor, context: Context) -> bool:
+    """Whether the norm of ``normed`` remembers what those kernels compute on the training data."""
+    ((inputs, _),) = context.batches("train")
+    outputs = torch.conv2d(inputs, kernels, padding=1)
+    mean, variance = outputs.mean(dim=(0, 2, 3)), outputs.var(dim=(0, 2, 3))
+    found = [ranked.network.get_buffer(f"1.running_{kind}") for kind in ("mean", "var")]
+    return all(torch.allclose(one, wanted, atol=1e-5) for one, wanted in zip(found, (mean, variance), strict=True))
+
+
+def test_the_search_judges_networks_by_statistics_of_their_own() -> None:
+    trial = attach(configuration("low_rank", "normed", method=method()), noise=0.3)
+    ranked = cast(Ranked, trial.model)
+    before = {name: tensor.clone() for name, tensor in ranked.state_dict().items()}
+    asked: list[Tensor] = []
+
+    def validate(model: nn.Module) -> float:
+        kernels = cast(Ranked, model).network.get_parameter("0.weight").detach().clone()
+        assert statistics_fit(ranked, kernels, trial.context)
+        asked.append(kernels)
+        return 0.0
+
+    context = dataclasses.replace(trial.context, validate=validate)
+    trial.method.phases(context)[1].decide(ranked, context)
+    assert not all(torch.equal(kernels, before["network.0.weight"]) for kernels in asked)
+    after = ranked.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize("ranks", ["bsr", "svd"])
+def test_a_network_that_is_not_trained_on_has_statistics_of_its_own(ranks: str) -> None:
+    trial = attach(configuration("low_rank", "normed", method=method(ranks=ranks, finetune=0.0)), noise=0.3)
+    model = trial.model
+    for phase in trial.method.phases(trial.context):
+        model = phase.apply(model, phase.decide(model, trial.context))
+    ranked = cast(Ranked, model)
+    assert "0.weight" in ranked.factored()
+    assert statistics_fit(ranked, product(ranked.factors[0], (4, 1, 3, 3)), trial.context)
 
 
 def test_less_quality_is_better_where_the_task_says_so() -> None:

@@ -21,6 +21,10 @@ from trainers.methods.grid import check_steps, grid_points
 from trainers.methods.plain import plain_phase
 from trainers.methods.pruning import VALUE_BITS
 from trainers.methods.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_of_one_level
+from trainers.methods.recalibration import recalibrate
+
+_NUM_SEARCHED = 1024
+"""Training examples that tell the statistics of batch norms of each network that the search asks about."""
 
 
 def matrices(model: nn.Module) -> Shapes:
@@ -106,7 +110,8 @@ class LowRank(AbstractMethod):
         sum_{i > r} sigma_i / sum_{i <= r} sigma_i
 
     so that the truncation to r takes little away. This is the modified stable rank as it is remembered: neither its
-    exact form nor the settings of the beam search could be looked up.
+    exact form nor the settings of the beam search could be looked up. Statistics of batch norms are measured anew, on
+    training data, for each network that the search asks about, and after the truncation.
 
     ``svd`` and ``svd_uniform`` are baselines without search and penalty: in each layer the same share of the energy
     sum sigma_i^2, or of its values.
@@ -154,9 +159,17 @@ class LowRank(AbstractMethod):
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         train = plain_phase(self.learning_rate)
+
+        def truncate(model: nn.Module, decision: Any) -> nn.Module:
+            """To the ranks that were decided, now or before the penalty."""
+            ranked = cast(Ranked, model if decision is None else _set_ranks(model, decision))
+            ranked.truncate()
+            recalibrate(ranked, context)
+            return ranked
+
         if self.ranks != "bsr":
             finetune = dataclasses.replace(
-                train, name="finetune", share=self.finetune, decide=self._from_spectrum, apply=_set_and_truncate
+                train, name="finetune", share=self.finetune, decide=self._from_spectrum, apply=truncate
             )
             return (dataclasses.replace(train, share=1 - self.finetune), finetune)
         return (
@@ -169,7 +182,7 @@ class LowRank(AbstractMethod):
                 apply=_set_ranks,
                 loss=self._penalised_loss,
             ),
-            dataclasses.replace(train, name="finetune", share=self.finetune, apply=_truncate),
+            dataclasses.replace(train, name="finetune", share=self.finetune, apply=truncate),
         )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
@@ -206,7 +219,7 @@ class LowRank(AbstractMethod):
     def _search(self, model: nn.Module, context: Context) -> Ranks:
         ranked = cast(Ranked, model)
         spectra = {name: ranked.spectrum(name) for name, shape in ranked.shapes.items() if is_factored(shape, 1)}
-        whole = {name: ranked.network.get_parameter(name).detach().clone() for name in spectra}
+        before = {name: tensor.clone() for name, tensor in ranked.network.state_dict().items()}
 
         @torch.no_grad()
         def quality(ranks: Ranks) -> float:
@@ -214,9 +227,9 @@ class LowRank(AbstractMethod):
                 weight, rank = ranked.network.get_parameter(name), ranks[name]
                 if is_factored(ranked.shapes[name], rank):
                     weight.copy_(((u[:, :rank] * sigma[:rank]) @ vh[:rank]).view(weight.shape))
+            recalibrate(ranked, context, _NUM_SEARCHED)
             found = context.validate(ranked)
-            for name, before in whole.items():
-                ranked.network.get_parameter(name).copy_(before)
+            ranked.network.load_state_dict(before)
             return found if context.maximise else -found
 
         return beam_search(ranked.shapes, self._budget(ranked.shapes), quality)
@@ -247,12 +260,3 @@ class LowRank(AbstractMethod):
 def _set_ranks(model: nn.Module, decision: Any) -> nn.Module:
     cast(Ranked, model).ranks = dict(decision)
     return model
-
-
-def _truncate(model: nn.Module, decision: Any) -> nn.Module:
-    cast(Ranked, model).truncate()
-    return model
-
-
-def _set_and_truncate(model: nn.Module, decision: Any) -> nn.Module:
-    return _truncate(_set_ranks(model, decision), decision)

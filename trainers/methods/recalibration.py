@@ -26,10 +26,11 @@ def remembering(model: nn.Module) -> dict[str, _BatchNorm]:
 
 
 @torch.no_grad()
-def recalibrate(model: nn.Module, context: Context) -> None:
-    """Running statistics become means over training batches, evenly spaced, of ``_NUM_EXAMPLES`` examples or less.
+def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXAMPLES) -> None:
+    """Running statistics become means over training batches, evenly spaced, of ``num_examples`` examples or less.
 
-    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout.
+    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout. Without batch norms
+    nothing is done. At least one batch is seen, whatever its size.
     """
     norms = remembering(model).values()
     if not norms:
@@ -43,7 +44,7 @@ def recalibrate(model: nn.Module, context: Context) -> None:
         norm.train()
     batch_size = len(next(context.batches("train"))[0])
     num_batches = context.num_train // batch_size  # a last, smaller one would count as much as the others
-    stride = -(-num_batches * batch_size // _NUM_EXAMPLES)
+    stride = -(-num_batches * batch_size // num_examples)
     for inputs, _ in itertools.islice(context.batches("train"), 0, num_batches, stride):
         model(inputs)
     for norm in norms:
