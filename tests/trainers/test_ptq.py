@@ -15,6 +15,7 @@ from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers
 from trainers.methods.backend import dequantise
 from trainers.methods.grid import grid_points
+from trainers.methods.pruning import BIAS_BITS
 from trainers.methods.ptq import best_steps
 
 
@@ -55,6 +56,11 @@ def test_weights_beyond_float16_are_refused_not_stored_as_infinity(value: float)
         trial.model.get_parameter("1.weight")[0, 0] = value
     with pytest.raises(ValueError, match="beyond float16"):
         list(trial.method.points(trial.model, trial.context))
+
+
+def test_biases_are_counted_as_finely_as_they_are_stored() -> None:
+    trial = attach(configuration("ptq", method={"name": "ptq", "bits": 3}))
+    assert trial.method.rate_bits(trial.model, trial.context).item() == 152 * 3 + 11 * BIAS_BITS
 
 
 def test_the_error_falls_with_the_number_of_bits() -> None:

@@ -16,6 +16,7 @@ from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import Integers, Sections
+from trainers.methods.pruning import BIAS_BITS
 from trainers.methods.qat import LEVELS, Levels, Quantised, _Round
 
 SETTINGS: list[dict[str, Any]] = [
@@ -307,6 +308,13 @@ def test_weights_beyond_float16_are_refused(value: float) -> None:
         network_of(trial).get_parameter("1.weight")[0, 0] = value
     with pytest.raises(ValueError, match=r"finite|NaN"):
         container.write(trial.header, trial.layout, stored(trial))
+
+
+@pytest.mark.parametrize(("bits", "wanted"), [(4, 4), ("ternary", math.log2(3))])
+def test_biases_are_counted_as_finely_as_they_are_stored(bits: int | str, wanted: float) -> None:
+    trial = attach(configuration("qat", method={"name": "qat", "bits": bits}))
+    rate = trial.method.rate_bits(trial.model, trial.context).item()
+    assert rate == pytest.approx(152 * wanted + 11 * BIAS_BITS)
 
 
 def test_steps_for_channels_are_vectors_that_go_with_their_rows() -> None:

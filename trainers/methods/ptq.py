@@ -16,6 +16,7 @@ from trainers.coding.sections import Sections
 from trainers.methods import backend, calibration, grid
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.plain import plain_phase
+from trainers.methods.pruning import BIAS_BITS
 
 _NUM_CANDIDATES = 80
 
@@ -60,10 +61,11 @@ class PostTrainingQuantisation(AbstractMethod):
         return (plain_phase(self.learning_rate),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Before entropy coding."""
+        """Weights before entropy coding, everything else as other methods estimate it."""
         quantised = backend.weight_names(model)
         stored = (
-            (self.bits if name in quantised else 16) * parameter.numel() for name, parameter in model.named_parameters()
+            (self.bits if name in quantised else BIAS_BITS) * parameter.numel()
+            for name, parameter in model.named_parameters()
         )
         return torch.tensor(float(sum(stored)))
 

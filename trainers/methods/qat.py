@@ -20,6 +20,7 @@ from trainers.coding.sections import Sections
 from trainers.methods import backend, grid
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.plain import adam_cosine, plain_phase
+from trainers.methods.pruning import BIAS_BITS
 
 _SMALLEST_STEP = 2.0**-24  # the smallest float16
 
@@ -115,11 +116,12 @@ class QuantisationAwareTraining(AbstractMethod):
         return (floats, rounded) if self.float_share else (rounded,)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Before entropy coding."""
+        """Weights before entropy coding, everything else as other methods estimate it."""
         num_bits = math.log2(3) if self.bits == "ternary" else float(self.bits)
         weights = backend.weight_names(context.plain)
-        stored = ((num_bits if name in weights else 16) * p.numel() for name, p in context.plain.named_parameters())
-        return torch.tensor(sum(stored))
+        parameters = context.plain.named_parameters()
+        stored = ((num_bits if name in weights else BIAS_BITS) * p.numel() for name, p in parameters)
+        return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Quantised, model)
