@@ -99,6 +99,6 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
             # numbers of modifiers were checked: what fits with one of them fits with all
             for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
-                for modifier in make_modifiers(config.modifiers):
+                for modifier in make_modifiers(config.modifiers, method=config.method.name):
                     modifier.check(plain, task, spec)
     return tasks

@@ -293,7 +293,7 @@ def trials_of(
 
 
 def check_trials(trials: Iterable[Trial]) -> None:
-    """Find what is wrong with a method or a modifier before anything runs.
+    """Find what is wrong with a method, a modifier or the two together before anything runs.
 
     Raises:
         SweepError: a trial cannot be made; says why.
@@ -305,8 +305,9 @@ def check_trials(trials: Iterable[Trial]) -> None:
         trials = list(trials)
         for spec in {str(trial.config.method): trial.config.method for trial in trials}.values():
             make_method(spec)
-        for modifiers in {str(trial.config.modifiers): trial.config.modifiers for trial in trials}.values():
-            make_modifiers(modifiers)
+        sets = {(trial.config.method.name, str(trial.config.modifiers)): trial.config.modifiers for trial in trials}
+        for (method, _), modifiers in sets.items():
+            make_modifiers(modifiers, method=method)
     except ValueError as error:
         raise SweepError(str(error)) from error
 

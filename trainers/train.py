@@ -96,7 +96,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
     """
-    method, modifiers = make_method(config.method), make_modifiers(config.modifiers)
+    method, modifiers = make_method(config.method), make_modifiers(config.modifiers, method=config.method.name)
     task = task or make_task(config.task)
     architecture, arguments = find_architecture(config.architecture, task)
     plain = build_on_meta(config.architecture.name, architecture, arguments)

@@ -37,9 +37,10 @@ from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
 from trainers.loop import Loop, Progress
 from trainers.methods import METHODS
+from trainers.methods.backend import norm_parameters
 from trainers.methods.base import AbstractMethod
 from trainers.record import OperatingPoint
-from trainers.train import forget_checkpoint, train
+from trainers.train import forget_checkpoint, prepare, train
 from trainers.units import Role, UnitGroup
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
@@ -153,6 +154,21 @@ def test_gradients_reach_every_trained_tensor(name: str, architecture: str) -> N
                 continue  # a common scale of the weights before BatchNorm changes nothing
             assert parameter.grad.any(), f"a tensor of shape {tuple(parameter.shape)} gets no gradient"
             parameter.grad = None
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn", "normed"])
+def test_the_weights_themselves_are_trained_in_every_phase_or_the_method_says_so(name: str, architecture: str) -> None:
+    trial = prepare(configuration(name, architecture), torch.device("cpu"))
+    norms = norm_parameters(trial.context.plain)
+    weights = [parameter for name, parameter in trial.model.named_parameters() if name not in norms]
+    model = trial.method.attach(trial.model, trial.context)
+    are_trained: list[bool] = []
+    for phase in trial.method.phases(trial.context):
+        model = phase.apply(model, phase.decide(model, trial.context))
+        groups = [group for one in phase.optimisers(model, 10) for group in one.optimiser.param_groups]
+        trained = {id(parameter) for group in groups for parameter in group["params"]}
+        are_trained.append(all(id(weight) in trained for weight in weights))
+    assert all(are_trained) == kind_of(name).trains_weights
 
 
 @on_every_architecture

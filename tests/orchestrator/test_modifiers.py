@@ -106,6 +106,13 @@ def test_what_does_not_fit_is_found_before_anything_runs(teacher: Path) -> None:
     check_here(plan(Sweep.from_dict(document({"distillation": {"teacher": str(teacher)}}, task=other))))
 
 
+def test_a_method_that_a_modifier_does_not_go_with_is_found_before_anything_runs() -> None:
+    methods = [{"name": "ptq", "bits": [4]}, {"name": "low_rank", "ratio": [0.3]}]
+    with pytest.raises(SweepError, match=r"^modifier 'unit_sphere' acts on weights, and method 'low_rank' trains some"):
+        plan(Sweep.from_dict(document([{}, {"unit_sphere": True}], method=methods)))
+    assert len(plan(Sweep.from_dict(document([{}, {"disout": True}], method=methods)))) == 4
+
+
 @pytest.mark.parametrize(
     ("override", "wanted"),
     [

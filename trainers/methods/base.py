@@ -128,6 +128,8 @@ class AbstractMethod(abc.ABC):
     version: ClassVar[int]
     """Of the stored form; goes up when ``decode`` of old files would change."""
     rate_knob: ClassVar[RateKnob | None]
+    trains_weights: ClassVar[bool] = True
+    """Whether every phase trains the plain network's own weights and biases, rather than what makes them."""
 
     @abc.abstractmethod
     def attach(self, model: nn.Module, context: Context) -> nn.Module:

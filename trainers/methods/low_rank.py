@@ -139,6 +139,7 @@ class LowRank(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="ratio", low=0.02, high=0.5, log=True)
+    trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         checks.number("ratio", self.ratio, low=0, high=1, above=True)

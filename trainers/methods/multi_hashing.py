@@ -113,6 +113,7 @@ class MultiHashing(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="fraction", low=0.01, high=0.3, log=True)
+    trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         checks.number("fraction", self.fraction, low=0, high=1, above=True)

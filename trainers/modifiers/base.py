@@ -51,6 +51,8 @@ class AbstractModifier(abc.ABC):
 
     sources: ClassVar[tuple[str, ...]] = ()
     """Fields that name files, which a sweep pins by their content."""
+    needs_weights: ClassVar[bool] = False
+    """Whether it acts on the network's own weights and biases: then it is refused where a method trains others."""
 
     @abc.abstractmethod
     def check(self, plain: nn.Module, task: Task, architecture: Spec) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +32,13 @@ class UnitSphere(AbstractModifier):
         Qin, Zhou, Xiu 2018, "Reducing Parameter Space for Neural Network Training", arXiv 1805.08340.
     """
 
+    needs_weights: ClassVar[bool] = True
+
     def check(self, plain: nn.Module, task: Task, architecture: Spec) -> None:
         self._groups(plain, task)
 
     def attach(self, model: nn.Module, context: Context, task: Task, architecture: Spec) -> Modification:
         groups = self._groups(context.plain, task)
-        names = {use.name for group in groups for use in group.uses}
 
         @torch.no_grad()
         def project() -> None:
@@ -44,17 +46,8 @@ class UnitSphere(AbstractModifier):
             for group in groups:  # in the order of layers: a reader is projected after it was multiplied
                 project_group(group, parameters)
 
-        def check(trained: nn.Module) -> None:
-            there, own = set(map(id, trained.parameters())), dict(model.named_parameters())
-            lost = sorted(name for name in names if name not in own or id(own[name]) not in there)
-            if lost:
-                raise ValueError(
-                    f"unit_sphere: the method trains something else in place of {', '.join(lost)}: wanted one that "
-                    "trains the weights themselves, such as ptq, ecq, qat, magnitude, espn or uncompressed"
-                )
-
         project()
-        return Modification(after_step=project, check=check)
+        return Modification(after_step=project)
 
     def _groups(self, plain: nn.Module, task: Task) -> list[UnitGroup]:
         """Of units that one layer computes and that only layers read, with nothing between that is not homogeneous."""
