@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Sequence
@@ -38,3 +39,11 @@ def choice(name: str, value: Any, /, valid: Sequence[str]) -> None:
     """One of ``valid``."""
     if value not in valid:
         raise ValueError(f"{name} is {value!r}: wanted {' or '.join(valid)}")
+
+
+def unused(settings: Any, /, *names: str, where: str) -> None:
+    """Fields of a dataclass that have no effect there: no value but the default, which sweeps write out."""
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in names and (tuple(value) if isinstance(value, list) else value) != field.default:
+            raise ValueError(f"{field.name} is {value!r}, which has no effect where {where}: leave it out")

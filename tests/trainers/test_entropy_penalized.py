@@ -352,6 +352,10 @@ def test_groups_are_by_kind_by_layer_or_by_pattern() -> None:
         ({"density": "laplace"}, "density is 'laplace': wanted geometric or learned"),
         ({"groups": "kinds"}, "groups is 'kinds': wanted kind or layer"),
         ({"groups": {"*": 3}}, "groups is {'*': 3}: wanted kind, layer, or names of groups by patterns"),
+        (
+            {"density_learning_rate": 0.1},
+            "density_learning_rate is 0.1, which has no effect where density is 'geometric': leave it out",
+        ),
         ({"rate_warmup": 1.5}, "rate_warmup is 1.5: wanted a number of at least 0 and at most 1"),
     ],
     ids=str,

@@ -136,6 +136,29 @@ def test_fields_are_checked(field: str, value: Any) -> None:
         CompressibleSubspace(**{field: value})
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"compression": "quantised", "subspace": "line", "steps": [0.1]},
+         "steps is [0.1], which has no effect where compression is 'quantised': leave it out"),
+        ({"compression": "structured", "subspace": "line", "warmup": 0.1},
+         "warmup is 0.1, which has no effect where compression is 'structured': leave it out"),
+        ({"compression": "structured", "subspace": "line", "penalty": 2},
+         "penalty is 2, which has no effect where subspace is 'line' and compression 'structured': leave it out"),
+        ({"penalty": 2},
+         "penalty is 2, which has no effect where subspace is 'point' and compression 'unstructured': leave it out"),
+    ],
+)  # fmt: skip
+def test_a_setting_without_effect_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        CompressibleSubspace(**fields)
+    assert str(caught.value) == message
+
+
+def test_defaults_without_effect_may_be_written_out() -> None:
+    CompressibleSubspace(compression="quantised", steps=[0.25, 0.5], warmup=0.5, penalty=1)
+
+
 # lines
 
 
@@ -215,13 +238,13 @@ def test_bits_are_drawn_from_the_levels_and_widths_as_a_sandwich() -> None:
 
 
 def test_the_share_of_weights_falls_to_the_level_until_the_warmup_is_over() -> None:
-    def amounts(kind: str, warmup: float) -> list[float]:
+    def amounts(**fields: Any) -> list[float]:
         moments = [Moment(step=step, phase_step=step, num_phase_steps=10) for step in (0, 2, 4, 9)]
-        return [CompressibleSubspace(compression=kind, warmup=warmup)._amount(0.6, moment) for moment in moments]
+        return [CompressibleSubspace(**fields)._amount(0.6, moment) for moment in moments]
 
-    assert amounts("unstructured", 0.4) == pytest.approx([1, 0.8, 0.6, 0.6])
-    assert amounts("unstructured", 0) == [0.6] * 4
-    assert amounts("structured", 0.4) == [0.6] * 4
+    assert amounts(warmup=0.4) == pytest.approx([1, 0.8, 0.6, 0.6])
+    assert amounts(warmup=0) == [0.6] * 4
+    assert amounts(compression="structured") == [0.6] * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -287,7 +310,7 @@ def test_long_splits_are_sampled_evenly() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_level_is_stored_with_statistics_of_its_own(kind: str) -> None:
-    subspace, chosen, context = apart(kind, "normed", steps=[0.01])
+    subspace, chosen, context = apart(kind, "normed", **({} if kind == "quantised" else {"steps": [0.01]}))
     inputs = torch.cat([batch for batch, _ in context.batches("train")])
     scales: list[Tensor] = []
     for point_id, sections in chosen.points(subspace, context):
@@ -338,7 +361,8 @@ def test_any_level_can_be_decoded_from_the_file_of_the_subspace(
 ) -> None:
     """Networks are compared by what they compute: units of the points' files were put in another order."""
     levels = {"unstructured": [0.2, 0.5, 1.0], "quantised": [3, 5, 8], "structured": [0.25, 0.5, 1.0]}[kind]
-    chosen = method(kind, subspace=subspace, levels=levels, steps=[0.002])
+    finely = {} if kind == "quantised" else {"steps": [0.002]}
+    chosen = method(kind, subspace=subspace, levels=levels, **finely)
     config = configuration("lcs", architecture, method=chosen, steps=10)
     run(config, tmp_path)
     trial = attach(config)

@@ -272,3 +272,13 @@ def test_factors_that_do_not_fit_are_refused(changes: dict[str, Any], message: s
 def test_fields_are_checked(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{field} is "):
         LowRank(**{"ratio": 0.1, field: value})
+
+
+@pytest.mark.parametrize("field", ["penalty", "regularise"])
+@pytest.mark.parametrize("ranks", ["svd", "svd_uniform"])
+def test_settings_of_the_search_are_refused_without_it(field: str, ranks: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{field} is 0.3, which has no effect where ranks is '{ranks}': leave it out$"
+    ):
+        LowRank(**{"ratio": 0.1, "ranks": ranks, field: 0.3})
+    LowRank(**{"ratio": 0.1, field: 0.3})

@@ -346,6 +346,14 @@ def test_more_bits_take_more_bytes(tmp_path: Path) -> None:
         ({"bits": 1, "scale": 2.0}, r"scale is 2\.0 and bits 1, which has no zero: wanted ternary, or more bits"),
         ({"bits": 2, "granularity": "row"}, "granularity is 'row': wanted tensor or channel"),
         ({"bits": 2, "float_share": 1.0}, r"float_share is 1\.0: wanted"),
+        (
+            {"bits": 2, "scale": "spread", "step_learning_rate": 0.1},
+            r"step_learning_rate is 0\.1, which has no effect where scale is 'spread': leave it out",
+        ),
+        (
+            {"bits": 2, "scale": 2.0, "step_learning_rate": 0.1},
+            r"step_learning_rate is 0\.1, which has no effect where scale is 2\.0: leave it out",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -104,6 +104,8 @@ class EntropyPenalized(AbstractMethod):
         for name in ("step_learning_rate", "density_learning_rate"):
             checks.number(name, getattr(self, name), low=0)
         checks.number("rate_warmup", self.rate_warmup, low=0, high=1)
+        if self.density != "learned":
+            checks.unused(self, "density_learning_rate", where=f"density is {self.density!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         """Latents start at the given parameters over the step: the network is the given one, rounded."""

@@ -66,7 +66,7 @@ class CompressibleSubspace(AbstractMethod):
     levels: Sequence[float] | str = "default"
     """Ascending, an operating point for each: shares of weights or of units, or numbers of bits (``levels.py``)."""
     penalty: float = 1.0
-    """Of a ``line``: nats for copies that point the same way."""
+    """Of a ``line`` of weights, so not of ``structured``: nats for copies that point the same way."""
     warmup: float = 0.5
     """Of ``unstructured``: share of the training over which the share of weights falls to the level that is drawn."""
     learning_rate: float = 5e-3
@@ -87,6 +87,12 @@ class CompressibleSubspace(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
         grid.check_steps(self.steps)
+        if self.compression != "unstructured":
+            checks.unused(self, "warmup", where=f"compression is {self.compression!r}")
+        if self.compression == "quantised":
+            checks.unused(self, "steps", where="compression is 'quantised'")
+        if self.subspace != "line" or self.compression == "structured":
+            checks.unused(self, "penalty", where=f"subspace is {self.subspace!r} and compression {self.compression!r}")
 
     @property
     def all_levels(self) -> Sequence[float]:

@@ -154,6 +154,8 @@ class LowRank(AbstractMethod):
             )
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         check_steps(self.steps)
+        if self.ranks != "bsr":
+            checks.unused(self, "penalty", "regularise", where=f"ranks is {self.ranks!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         return Ranked(model)

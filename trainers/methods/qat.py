@@ -78,7 +78,7 @@ class QuantisationAwareTraining(AbstractMethod):
     """Share of the training before the first rounding."""
     learning_rate: float = 2e-3
     step_learning_rate: float = 1e-3
-    """Of the logarithm of learned steps."""
+    """Of ``learned`` scale: of the steps' logarithm."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(1, "ternary", 2, 3, 4, 6, 8))
@@ -96,6 +96,8 @@ class QuantisationAwareTraining(AbstractMethod):
         checks.number("float_share", self.float_share, low=0, high=0.99)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("step_learning_rate", self.step_learning_rate, low=0)
+        if self.scale != "learned":
+            checks.unused(self, "step_learning_rate", where=f"scale is {self.scale!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         levels = LEVELS[self.bits]
