@@ -1,4 +1,4 @@
-"""Every shipped recipe trains and writes files: two steps of its first configuration, on random pictures of its shape."""
+"""Every shipped recipe trains and writes files: two steps of its first configuration, on random pictures."""
 
 from __future__ import annotations
 
