@@ -29,7 +29,7 @@ REFERENCE_MARKER = "star"
 
 _TICK_SERIES = ((1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MAX_TICKS = 7
-_NO_COLLAPSE, _SMALL_RANGE = 0.02, 0.005
+_NO_COLLAPSE, _SMALL_RANGE = 0.1, 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
