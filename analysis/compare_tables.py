@@ -113,13 +113,15 @@ def _deltas(comparison: Comparison) -> Table:
 
 
 def _sizes(comparison: Comparison) -> Table:
-    anchor, *others = (side.name for side in comparison.sides)
-    quality = comparison.quality_name.replace("_", " ")
-    table = _table(f"test {quality}", anchor, *(heading for name in others for heading in (name, "ratio")))
-    for level in comparison.levels:
-        first, *sizes = level.size_bytes
-        cells = [cell for size in sizes for cell in (format_size(size), f"{size / first:.2f}")]
-        table.add_row(format_quality(level.quality, comparison.quality_name), format_size(first), *cells)
+    """A row for each side, so that many sides fit."""
+    quality, name = comparison.quality_name.replace("_", " "), comparison.quality_name
+    levels = [format_quality(level.quality, name) for level in comparison.levels]
+    table = _table(f"test {quality}", *(heading for level in levels for heading in (level, "ratio")))
+    for index, side in enumerate(comparison.sides):
+        sizes = [(level.size_bytes[index], level.size_bytes[0]) for level in comparison.levels]
+        cells = ((format_size(size), f"{size / first:.2f}" if index else "") for size, first in sizes)
+        table.add_row(Text(side.name), *(text for pair in cells for text in pair))
+    anchor = comparison.anchor.name
     table.caption = Text(f"smallest as good, on the fronts of means over seeds; ratio to {anchor}", style="dim")
     return table
 
