@@ -145,7 +145,7 @@ def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool
 
     A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
     above it. Losses are counted from the best point. Going down the front from the best, the axis follows it until a
-    loss more than four times the one before, and than two percent of the best (collapse, not trade-off), then leaves
+    loss more than four times the one before, and than a tenth of the best (collapse, not trade-off), then leaves
     as much room again for dominated points. At least half of the front and half of all points are always in place.
     Points beyond the end are still drawn, at the edge, as triangles, and counted in the figure's note.
 
