@@ -25,10 +25,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.frontier import summarise
-from analysis.hypervolume import Reference, hypervolume
-from analysis.load import load_points
-from analysis.pareto import nondominated
+from analysis.configurations.summary import summarise
+from analysis.fronts.hypervolume import Reference, hypervolume
+from analysis.fronts.pareto import nondominated
+from analysis.points.mlflow import load_points
 from benchmarks.report import print_machine, print_table, quartiles
 
 _CORNER = Reference(size_bytes=1e5, quality=0.0, maximise=True)

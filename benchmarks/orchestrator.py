@@ -28,9 +28,9 @@ from typing import Any
 import torch
 
 from benchmarks.report import print_machine, print_table, quartiles
-from orchestrator.board import Board
-from orchestrator.journal import Ended
+from orchestrator.storage.outcomes import Ended
 from orchestrator.views.base import AbstractView
+from orchestrator.views.board import Board
 
 _HERE = Path(__file__).resolve().parent.parent
 _NUM_SLOTS = 2
@@ -86,25 +86,25 @@ def resident_mb() -> float:
 
 def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
     """A sweep, with everything in MLflow at the end."""
-    from orchestrator import tune
-    from orchestrator.sweep import Sweep
+    from orchestrator.planning.session import Place
+    from orchestrator.running import publish
+    from orchestrator.running.run import run_sweep
+    from orchestrator.sweep.definition import Sweep
 
     os.chdir(_HERE)
     watch = Stopwatch()
-    place = tune.Place(
-        storage=str(folder / "sweeps"), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", import_path=_HERE
-    )
+    place = Place(storage=str(folder / "sweeps"), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", import_path=_HERE)
     drained_s: list[float] = []
-    write_frontier = tune.write_frontier
+    write_frontier = publish.write_frontier
 
     def note_and_write(*arguments: Any, **settings: Any) -> Any:
         drained_s.append(time.perf_counter())  # all is in MLflow; figures are no tracking
         return write_frontier(*arguments, **settings)
 
-    tune.write_frontier = note_and_write
+    publish.write_frontier = note_and_write
     called_s = time.perf_counter()
     sweep = Sweep.from_dict({"name": "benchmark", **document})
-    result = tune.run(sweep, place, watch, resume=resume)
+    result = run_sweep(sweep, place, watch, resume=resume)
     assert result.num_finished == result.num_trials == num_trials, result
     assert watch.board is not None
     assert watch.first_start_s is not None

@@ -7,19 +7,19 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import processor, versions
-from orchestrator.journal import Ended, Journal, Outcome
-from orchestrator.resources import Share
-from orchestrator.storage import open_journal
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.locations import open_journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.resources import Share
 from trainers.divergence import DivergedError
 from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
-    from orchestrator.shared_data import SharedTasks
     from trainers.config import Spec
     from trainers.loop import Progress
     from trainers.tasks.base import Task
@@ -97,25 +97,6 @@ def execute(
         journal.forget_checkpoint(request.trial_id)  # it was needed until then
     track(request.trial_id)
     return ended
-
-
-def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared: SharedTasks) -> None:
-    """The Ray Tune trainable; ``config`` is what ``Proposer`` suggested."""
-    from ray import tune
-
-    if open_journal(setting.location).instance is None:  # a node that came late: what a trial left there is lost
-        raise FileNotFoundError(setting.location)
-
-    def report(progress: Progress) -> None:
-        tune.report(asdict(progress))  # flat, as Ray's schedulers read it
-
-    request = Request(
-        setting=setting,
-        trial_id=config["trial_id"],
-        config=config["config"],
-        share=Share(**config["share"]),
-    )
-    execute(request, report=report, track=tracker.sync.remote, find_task=shared.find)
 
 
 def _train(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.compare import Comparison, compare
+from analysis.comparison.numbers import Comparison, compare
 from analysis.units import format_quality, format_size
-from orchestrator.compare import By, sides_of
+from orchestrator.reports.comparison import By, sides_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if "<!-- results/" in path.read_text())

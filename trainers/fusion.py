@@ -13,8 +13,8 @@ from scipy.optimize import linear_sum_assignment, linprog
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-from trainers.methods.backend import weight_names
 from trainers.methods.coreset import sensitivities
+from trainers.methods.parts.backend import weight_names
 from trainers.units import Role, UnitGroup, Use
 
 _COMPARED = (Role.WEIGHT, Role.BIAS, Role.SCALE, Role.SHIFT)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.choices import baseline, recommended, sizes_within
-from analysis.frontier import REFERENCE_METHOD
+from analysis.configurations.recommended import baseline, recommended, sizes_within
+from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, code, element, folded, note, paragraph, section, table
 from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size, quality_scale

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.drawing import INK, architecture_colours, size_ticks
-from analysis.frontier import KEY
+from analysis.drawing.axes import size_ticks
+from analysis.drawing.style import INK, architecture_colours
+from analysis.keys import KEY
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
 from analysis.report.svg import FONT, GREY, chart, new_figure, shortened, style, validation_label

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.interactive import frontier_part
-from analysis.plots import frontier_figure
+from analysis.frontier.figure import frontier_figure
+from analysis.frontier.page import frontier_part
 from analysis.report.choice import frontier_table
 from analysis.report.markup import Html, element, folded, note, section
 from analysis.report.material import Material

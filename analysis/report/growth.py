@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from analysis.anytime import Anytime, anytime
-from analysis.drawing import COLOURS
-from analysis.pareto import Front
-from analysis.repeats import whole
+from analysis.drawing.style import COLOURS
+from analysis.fronts.anytime import Anytime, anytime
+from analysis.fronts.pareto import Front
+from analysis.fronts.repeats import whole
+from analysis.fronts.scale import scale_for
 from analysis.report.markup import Html, note, section
 from analysis.report.material import Material
 from analysis.report.svg import chart, new_figure, style
-from analysis.scale import scale_for
 
 _AXES: tuple[tuple[Literal["trials", "train_s"], str], ...] = (
     ("trials", "trials of each seed"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.drawing import COLOURS, OTHER_COLOUR
+from analysis.drawing.style import COLOURS, OTHER_COLOUR
 from analysis.report.choice import chosen
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material

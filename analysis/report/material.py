@@ -24,11 +24,11 @@ class Material:
     sweep_file: str
     """The text of that file."""
     points: pd.DataFrame
-    """As ``analysis.load.load_points`` gives them."""
+    """As ``analysis.points.mlflow.load_points`` gives them."""
     configurations: pd.DataFrame
-    """As ``analysis.frontier.summarise`` gives them."""
+    """As ``analysis.configurations.summary.summarise`` gives them."""
     published: pd.DataFrame
-    """As ``analysis.published.read_published`` gives them."""
+    """As ``analysis.points.published.read_published`` gives them."""
     trials: pd.DataFrame
     """``TRIAL_COLUMNS``, a row for each that began, in order: ``outcome`` is ``finished``, ``failed``, ``stopped`` or
     ``unfinished``, ``reason`` says why, ``environment`` has what it ran on, by name, and nothing where it was stopped

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.choices import baseline
-from analysis.frontier import REFERENCE_METHOD, best
+from analysis.configurations.recommended import baseline
+from analysis.configurations.summary import best
+from analysis.keys import REFERENCE_METHOD
 from analysis.report.choice import chosen, facts_list, loss_text, recommended_loss
 from analysis.report.markup import Html, bullets, code, element, escaped, joined, paragraph, section
 from analysis.report.material import Material

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.drawing import COLOURS
-from analysis.frontier import KEY
-from analysis.importance import MIN_CONFIGURATIONS, importances, top_share
-from analysis.labels import is_number, setting_name, settings_of
+from analysis.configurations.importance import MIN_CONFIGURATIONS, importances, top_share
+from analysis.drawing.style import COLOURS
+from analysis.keys import KEY
+from analysis.points.labels import is_number, setting_name, settings_of
 from analysis.report.markup import Html, element, note, paragraph, section
 from analysis.report.material import Material
 from analysis.report.slices import slices

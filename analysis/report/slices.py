@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.drawing import COLOURS, PALE, architecture_colours, size_ticks
-from analysis.importance import is_logarithmic
+from analysis.configurations.importance import is_logarithmic
+from analysis.drawing.axes import size_ticks
+from analysis.drawing.style import COLOURS, PALE, architecture_colours
 from analysis.report.markup import Html
 from analysis.report.material import Material
 from analysis.report.svg import WIDTH_IN, chart, dots_of, legend, new_figure, shortened, style, validation_label

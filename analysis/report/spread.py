@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.attainment import band
-from analysis.choices import optimism
-from analysis.drawing import COLOURS, PALE, Drawing, prepare
-from analysis.pareto import Front
-from analysis.plots import draw_size_axis
-from analysis.repeats import seed_fronts
+from analysis.configurations.recommended import optimism
+from analysis.drawing.axes import draw_size_axis
+from analysis.drawing.style import COLOURS, PALE
+from analysis.frontier.content import Drawing, prepare
+from analysis.fronts.attainment import band
+from analysis.fronts.pareto import Front
+from analysis.fronts.repeats import seed_fronts
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
 from analysis.report.svg import GREY, WIDTH_IN, chart, dots_of, legend, new_figure, style

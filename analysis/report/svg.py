@@ -6,8 +6,8 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from analysis.drawing import INK
-from analysis.plots import draw_frame
+from analysis.drawing.axes import draw_frame
+from analysis.drawing.style import INK
 from analysis.report.markup import Html, element, escaped
 from analysis.units import quality_scale
 

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.commands.frontiers import MaxSteps, MaxTrainS, TaskOption
 from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
-from orchestrator.compare import By
+from orchestrator.reports.comparison import By
 
 
 def compare(
@@ -42,12 +42,12 @@ def compare(
 
     Within one sweep: `ratefront compare digits --by method --anchor epr`
     """
-    from analysis.compare import compare as measure
-    from analysis.compare_tables import comparison_dict, comparison_tables
-    from analysis.frontier import within_cost
-    from analysis.verdict import verdicts
+    from analysis.comparison.numbers import compare as measure
+    from analysis.comparison.tables import comparison_dict, comparison_tables
+    from analysis.comparison.verdict import verdicts
+    from analysis.configurations.summary import within_cost
     from orchestrator.commands.console import open_console
-    from orchestrator.compare import sides_of, write_comparison
+    from orchestrator.reports.comparison import sides_of, write_comparison
 
     uri = tracking_uri_or_default(tracking_uri)
     sides = sides_of(uri, sweeps, task=task, by=by, anchor=anchor)

@@ -16,7 +16,7 @@ from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri
 if TYPE_CHECKING:
     import pandas as pd
 
-    from orchestrator.frontier import WrittenFrontier
+    from orchestrator.reports.frontier import WrittenFrontier
 
 PublishedFile = Annotated[
     Path | None,
@@ -65,10 +65,11 @@ def frontier(
 
     While it runs: `ratefront frontier digits --watch`
     """
-    from analysis.exported import is_path
-    from analysis.frontier import within_cost
+    from analysis.configurations.summary import within_cost
+    from analysis.points.exported import is_path
     from orchestrator.commands.console import open_console
-    from orchestrator.frontier import configurations_of, print_frontier, published_beside, write_frontier
+    from orchestrator.reports.frontier import print_frontier, write_frontier
+    from orchestrator.reports.points import configurations_of, published_beside
 
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     select = partial(within_cost, max_steps=max_steps, max_train_s=max_train_s)
@@ -97,9 +98,9 @@ def frontier(
 def _watched(
     uri: str, sweeps: list[str], draw: Callable[[], WrittenFrontier | None], interval_s: float | None
 ) -> WrittenFrontier | None:
-    from analysis.load import list_sweeps
+    from analysis.points.mlflow import list_sweeps
     from orchestrator.commands.console import open_console
-    from orchestrator.watch import INTERVAL_S, watch
+    from orchestrator.reports.watch import INTERVAL_S, watch
 
     return watch(partial(list_sweeps, uri, sweeps), draw, open_console(), interval_s=interval_s or INTERVAL_S)
 
@@ -117,7 +118,7 @@ def export(
     Example: `ratefront export digits --out results/digits`
     """
     from analysis.units import parse_size
-    from orchestrator.export import export as write
+    from orchestrator.reports.export import export as write
 
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
@@ -126,7 +127,7 @@ def export(
 
 def published_files(own: Path | None, hidden: bool) -> list[Path]:
     """The files of what papers print."""
-    from analysis.published import SHIPPED
+    from analysis.points.published import SHIPPED
 
     if own is not None and hidden:
         raise ValueError("got --published and --no-published: give one of them")
@@ -147,12 +148,12 @@ def best(
 
     Example: `ratefront best digits --max-size 1kB`
     """
-    from analysis.frontier import best as choose
+    from analysis.configurations.summary import best as choose
     from analysis.units import format_quality, format_size, parse_size
-    from orchestrator.export import read_measured
-    from orchestrator.frontier import configurations_of
-    from orchestrator.remote import join
-    from orchestrator.storage import open_journal
+    from orchestrator.reports.export import read_measured
+    from orchestrator.reports.points import configurations_of
+    from orchestrator.storage.bucket import join
+    from orchestrator.storage.locations import open_journal
 
     if (max_size is None) == (min_accuracy is None):
         raise ValueError("give one of --max-size (such as 10kB) and --min-accuracy (such as 0.98)")
@@ -183,7 +184,7 @@ def best(
 
 def _download(chosen: pd.Series, tracking_uri: str) -> str:
     """The command that fetches the file from the run which measured it."""
-    from analysis.addresses import without_credentials
+    from analysis.points.addresses import without_credentials
 
     return (
         f"MLFLOW_TRACKING_URI={shlex.quote(without_credentials(tracking_uri))} mlflow artifacts download "
@@ -196,8 +197,8 @@ def list_sweeps(tracking_uri: TrackingUri = None, as_json: Json = False) -> None
 
     Example: `ratefront list`
     """
-    from analysis import load
-    from analysis.tables import sweeps_table
+    from analysis.frontier.table import sweeps_table
+    from analysis.points import mlflow as load
     from orchestrator.commands.console import open_console
 
     sweeps = load.list_sweeps(tracking_uri_or_default(tracking_uri))

@@ -28,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def tracking_uri_or_default(tracking_uri: str | None) -> str:
-    from orchestrator.tracking import default_tracking_uri
+    from orchestrator.tracking.store import default_tracking_uri
 
     return tracking_uri or default_tracking_uri()
 

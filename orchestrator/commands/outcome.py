@@ -19,8 +19,8 @@ def print_outcome(result: Mapping[str, Any], console: Console) -> None:
     """
     import pandas as pd
 
-    from orchestrator.frontier import print_frontier
-    from orchestrator.remote import join
+    from orchestrator.reports.frontier import print_frontier
+    from orchestrator.storage.bucket import join
 
     if result["frontier"]:
         rows = pd.DataFrame(result["frontier"]).fillna(math.nan)  # JSON has no NaN
@@ -55,10 +55,3 @@ def unpublished(result: Mapping[str, Any]) -> str:
 def unreported(result: Mapping[str, Any]) -> str:
     """What to do where the report was not made."""
     return f"the report was not made ({result['unreported']}): 'ratefront report {result['sweep_id']}' tries again"
-
-
-def exit_code(result: Mapping[str, Any]) -> int:
-    """130 where it was interrupted, 1 where something failed or is missing, else 0."""
-    if result["interrupted"]:
-        return 130
-    return 1 if result["unpublished"] or result["num_failed"] or not result["num_finished"] else 0

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.estimate import Estimate
-    from orchestrator.study import Study
-    from orchestrator.sweep import Sweep, Trial
+    from orchestrator.planning.estimate import Estimate
+    from orchestrator.planning.study import Study
+    from orchestrator.sweep.definition import Sweep
+    from orchestrator.sweep.trials import Trial
 
 _LARGE_H = 1.0
 """From here on ``sweep`` asks."""
@@ -56,9 +57,9 @@ def plan(
     Example: `ratefront plan digits --set seeds=3 --price-per-hour 0.50`
     """
     from orchestrator.commands.console import open_console
-    from orchestrator.estimate import estimate
-    from orchestrator.journal import Journal
-    from orchestrator.study import Study
+    from orchestrator.planning.estimate import estimate
+    from orchestrator.planning.study import Study
+    from orchestrator.storage.journal import Journal
 
     if price_per_hour is not None and not measure:
         raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
@@ -92,7 +93,7 @@ def announce(study: Study, left: Sequence[Trial], *, console: Console, here: boo
     Raises:
         KeyboardInterrupt: the person said no.
     """
-    from orchestrator.estimate import estimate
+    from orchestrator.planning.estimate import estimate
 
     chosen = study.sweep
     num_over = len(study.trials) - len(left)

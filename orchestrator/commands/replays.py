@@ -12,8 +12,8 @@ import typer
 from orchestrator.commands.options import Json
 
 if TYPE_CHECKING:
-    from orchestrator.recorded import RecordedSweep
-    from orchestrator.replay import Curve
+    from orchestrator.replay.recording import RecordedSweep
+    from orchestrator.replay.simulation import Curve
 
 _SHARES = (0.1, 1 / 3, 0.5, 1.0)
 _ENOUGH = 0.99
@@ -44,11 +44,11 @@ def replay(
 
     Example: `ratefront replay sweeps/digits-1a2b3c4d --searcher tpe --scheduler none --scheduler mo_asha`
     """
-    from orchestrator.document import parse_yaml
-    from orchestrator.recorded import RecordedSweep
-    from orchestrator.replay import replay as simulate
-    from orchestrator.replay import whole_hypervolume
-    from orchestrator.searchers import SEARCHERS
+    from orchestrator.replay.recording import RecordedSweep
+    from orchestrator.replay.simulation import replay as simulate
+    from orchestrator.replay.simulation import whole_hypervolume
+    from orchestrator.search.searchers import SEARCHERS
+    from orchestrator.sweep.file import parse_yaml
 
     known = RecordedSweep.load(recorded)
     whole = whole_hypervolume(known)
@@ -71,8 +71,8 @@ def replay(
 
 def _with(known: RecordedSweep, search: Any, scheduler: Any) -> Any:
     """The recorded sweep with another search, of as many trials as there are, and another scheduler."""
-    from orchestrator.searchers import SEARCHERS
-    from orchestrator.sweep import Sweep
+    from orchestrator.search.searchers import SEARCHERS
+    from orchestrator.sweep.definition import Sweep
     from trainers.config import Spec
 
     given = Spec.from_dict("search", search)

@@ -23,7 +23,7 @@ def report(
 
     Example: `ratefront report digits --out report.html`
     """
-    from orchestrator.report import report_of
+    from orchestrator.reports.page import report_of
     from trainers.record import write_atomically
 
     files = published_files(published, no_published)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.sweep import Sweep
+    from orchestrator.sweep.definition import Sweep
 
 Source = Annotated[
     str | None,
@@ -38,9 +38,11 @@ def read_sweep(
     no_baselines: bool = False,
 ) -> Sweep:
     """The sweep of a recipe or file, or of flags alone; flags and ``--set`` change what a file says."""
-    from orchestrator.overrides import apply_overrides, document_from_flags
-    from orchestrator.recipes import find_recipe
-    from orchestrator.sweep import Sweep, SweepError, load_document
+    from orchestrator.errors import SweepError
+    from orchestrator.sweep.definition import Sweep
+    from orchestrator.sweep.file import load_document
+    from orchestrator.sweep.overrides import apply_overrides, document_from_flags
+    from orchestrator.sweep.recipes import find_recipe
 
     flags = {"task": task, "architecture": architecture, "method": method, "name": name}
     given = {key: value for key, value in flags.items() if value is not None}

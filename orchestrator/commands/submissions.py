@@ -22,7 +22,7 @@ from orchestrator.commands.source import (
 
 if TYPE_CHECKING:
     from orchestrator.submission.base import AbstractSubmitter
-    from orchestrator.submission.records import Job
+    from orchestrator.submission.jobs import Job
 
 Sweep = Annotated[
     str | None,
@@ -74,9 +74,9 @@ def submit(
 
     Example: `ratefront submit digits --to slurm --with nodes=4 --storage /shared/sweeps --tracking-uri http://host:5000`
     """
-    from orchestrator.submission.chosen import choose, prepare
     from orchestrator.submission.in_process import InProcess
-    from orchestrator.submission.records import Job, keep
+    from orchestrator.submission.jobs import Job, keep
+    from orchestrator.submission.prepare import choose, prepare
 
     folder = allow_own_modules()
     target, submitter = choose(to, settings or [])
@@ -119,8 +119,8 @@ def jobs(as_json: Json = False) -> None:
     from rich.table import Table
 
     from orchestrator.commands.console import open_console
-    from orchestrator.submission.chosen import submitter_of
-    from orchestrator.submission.records import jobs as known
+    from orchestrator.submission.jobs import jobs as known
+    from orchestrator.submission.prepare import submitter_of
 
     rows = []
     for job in known():
@@ -156,8 +156,8 @@ def logs(
 
     Example: `ratefront logs digits-1a2b3c4d --follow`
     """
-    from orchestrator.submission.chosen import submitter_of
-    from orchestrator.submission.records import find_job
+    from orchestrator.submission.jobs import find_job
+    from orchestrator.submission.prepare import submitter_of
 
     job = find_job(sweep)
     for line in submitter_of(job).logs(job.handle, follow=follow):
@@ -169,8 +169,8 @@ def attach(sweep: Sweep = None) -> None:
 
     Example: `ratefront attach digits-1a2b3c4d`
     """
-    from orchestrator.submission.chosen import submitter_of
-    from orchestrator.submission.records import find_job
+    from orchestrator.submission.jobs import find_job
+    from orchestrator.submission.prepare import submitter_of
 
     job = find_job(sweep)
     _follow(job, submitter_of(job))
@@ -181,8 +181,8 @@ def cancel(sweep: Sweep = None) -> None:
 
     Example: `ratefront cancel digits-1a2b3c4d`
     """
-    from orchestrator.submission.chosen import submitter_of
-    from orchestrator.submission.records import find_job
+    from orchestrator.submission.jobs import find_job
+    from orchestrator.submission.prepare import submitter_of
 
     job = find_job(sweep)
     submitter = submitter_of(job)
@@ -197,7 +197,8 @@ def cancel(sweep: Sweep = None) -> None:
 def _follow(job: Job, submitter: AbstractSubmitter) -> None:
     """Show it to its end; exits as ``sweep`` would have."""
     from orchestrator.commands.console import open_console
-    from orchestrator.commands.outcome import exit_code, print_outcome
+    from orchestrator.commands.outcome import print_outcome
+    from orchestrator.running.result import exit_code
     from orchestrator.views.live import LiveView
     from orchestrator.views.plain import PlainView
     from orchestrator.views.retold import retell

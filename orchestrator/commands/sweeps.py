@@ -21,7 +21,7 @@ from orchestrator.commands.source import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.tune import SweepResult
+    from orchestrator.running.result import SweepResult
 
 
 def sweep(
@@ -52,15 +52,17 @@ def sweep(
 
     Example: `ratefront sweep digits --set seeds=3`
     """
-    from orchestrator import tune
     from orchestrator.commands.console import open_console
-    from orchestrator.commands.outcome import exit_code, print_outcome
+    from orchestrator.commands.outcome import print_outcome
     from orchestrator.commands.plans import announce
-    from orchestrator.sweep import SweepError
+    from orchestrator.commands.webhook import check_webhook
+    from orchestrator.errors import SweepError
+    from orchestrator.planning.session import Place
+    from orchestrator.running.result import exit_code
+    from orchestrator.running.run import run_sweep
     from orchestrator.views.json_lines import JsonLinesView
     from orchestrator.views.live import LiveView
     from orchestrator.views.plain import PlainView
-    from orchestrator.webhook import check_webhook
 
     if resume and new:
         raise SweepError("--resume goes on with a sweep and --new starts another: give one of them")
@@ -70,15 +72,15 @@ def sweep(
     chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
     console = open_console()
     uri = tracking_uri_or_default(tracking_uri)
-    place = tune.Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
+    place = Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
     if as_json_lines:
         events = JsonLinesView(sys.stdout)
-        result = tune.run(chosen, place, events, resume=resume, new=new)
+        result = run_sweep(chosen, place, events, resume=resume, new=new)
         events.write("sweep_ended", **result.to_dict())
     else:
         view = LiveView(console) if console.is_terminal else PlainView(console)
         before = functools.partial(announce, console=console, here=address is None, ask=not yes)
-        result = tune.run(chosen, place, view, resume=resume, new=new, announce=before)
+        result = run_sweep(chosen, place, view, resume=resume, new=new, announce=before)
         print_outcome(result.to_dict(), console)
     if webhook is not None:
         _tell(webhook, result)
@@ -86,7 +88,7 @@ def sweep(
 
 
 def _tell(webhook: str, result: SweepResult) -> None:
-    from orchestrator.webhook import post
+    from orchestrator.commands.webhook import post
 
     failure = post(webhook, result.summary, result.to_dict())
     if failure:
@@ -112,8 +114,8 @@ def part(
     Example: `ratefront part digits --number 3 --of 16 --storage /shared/sweeps`
     """
     from orchestrator.commands.console import open_console
-    from orchestrator.journal import Outcome
-    from orchestrator.part import run_part
+    from orchestrator.running.part import run_part
+    from orchestrator.storage.outcomes import Outcome
     from orchestrator.views.plain import PlainView
 
     folder = allow_own_modules()
@@ -138,22 +140,23 @@ def sync(
 
     Example: `ratefront sync digits-1a2b3c4d --tracking-uri http://host:5000`
     """
-    from orchestrator import tune
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import unpublished, unreported
-    from orchestrator.storage import ids_in
-    from orchestrator.sweep import SweepError
+    from orchestrator.errors import SweepError
+    from orchestrator.planning.session import Place
+    from orchestrator.running.run import sync_sweep
+    from orchestrator.storage.locations import ids_in
 
     folder = allow_own_modules()
     found = sweeps or ids_in(storage)
     if not found:
         raise SweepError(f"{storage} holds no sweep: give --storage")
-    place = tune.Place(
+    place = Place(
         storage=storage, tracking_uri=tracking_uri_or_default(tracking_uri), import_path=folder, ui_url=ui_url
     )
     console = open_console()
     for sweep_id in found:
-        result = tune.sync(sweep_id, place)
+        result = sync_sweep(sweep_id, place)
         if result.unpublished:
             console.print(unpublished(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
             raise typer.Exit(1)

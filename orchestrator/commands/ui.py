@@ -31,9 +31,9 @@ def ui(
 
     Example: `ratefront ui digits --port 5001`
     """
-    from analysis.addresses import without_credentials
-    from analysis.load import list_sweeps, resolve
-    from orchestrator.ui import server
+    from analysis.points.addresses import without_credentials
+    from analysis.points.mlflow import list_sweeps, resolve
+    from orchestrator.tracking.ui import server
 
     uri = tracking_uri_or_default(tracking_uri)
     sweeps = list_sweeps(uri)
@@ -66,7 +66,7 @@ def _show(base: str, sweeps: pd.DataFrame, chosen: str | None, no_open: bool) ->
 
 
 def _pages(base: str, row: Mapping[Any, Any]) -> dict[str, str]:
-    from orchestrator.ui import links
+    from orchestrator.tracking.ui import links
 
     experiment_id, run_id, sweep_id = (str(row[name]) for name in ("experiment_id", "run_id", "sweep_id"))
     if row["has_views"]:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.resources import Frozen
-from orchestrator.submission.code import Wheel
+from orchestrator.submission.wheels import Wheel
+from orchestrator.sweep.section import Frozen
 
 
 class State(enum.Enum):

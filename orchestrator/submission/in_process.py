@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.submission.base import AbstractSubmitter, State, Submission
-from orchestrator.submission.records import folder
+from orchestrator.submission.jobs import folder
 from orchestrator.views.base import AbstractView
 from orchestrator.views.json_lines import JsonLinesView
 from orchestrator.views.retold import retell
@@ -29,12 +29,13 @@ class InProcess(AbstractSubmitter):
         return None  # it would not return before it is over
 
     def submit(self, submission: Submission) -> str:
-        from orchestrator import tune
-        from orchestrator.document import parse_yaml
-        from orchestrator.sweep import Sweep
+        from orchestrator.planning.session import Place
+        from orchestrator.running.run import run_sweep
+        from orchestrator.sweep.definition import Sweep
+        from orchestrator.sweep.file import parse_yaml
 
         os.environ.update(submission.env)
-        place = tune.Place(
+        place = Place(
             storage=submission.storage,
             tracking_uri=submission.tracking_uri,
             import_path=Path.cwd(),
@@ -45,12 +46,12 @@ class InProcess(AbstractSubmitter):
         sweep = Sweep.from_dict(parse_yaml(submission.sweep_file, source="sweep.yaml"))
         with log.open("a") as stream:
             view = JsonLinesView(stream)
-            result = tune.run(sweep, place, view, resume=True)
+            result = run_sweep(sweep, place, view, resume=True)
             view.write("sweep_ended", **result.to_dict())
         return str(log)
 
     def status(self, handle: str) -> State:
-        from orchestrator.commands.outcome import exit_code
+        from orchestrator.running.result import exit_code
 
         if not Path(handle).is_file():
             return State.GONE

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field
 
 from analysis.units import format_size
-from orchestrator.remote import is_remote
+from orchestrator.storage.bucket import is_remote
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same, short_name
 from orchestrator.submission.pods import SWEEPS, Pods
 

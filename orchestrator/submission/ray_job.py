@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from analysis.addresses import without_credentials
+from analysis.points.addresses import without_credentials
 from analysis.units import format_size
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same
-from orchestrator.submission.code import Wheel, pack
+from orchestrator.submission.wheels import Wheel, pack
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from orchestrator.remote import is_remote
+from orchestrator.storage.bucket import is_remote
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same, short_name
 from trainers.record import write_atomically
 

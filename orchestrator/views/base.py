@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from orchestrator.board import Board
-from orchestrator.journal import Ended
+from orchestrator.storage.outcomes import Ended
+from orchestrator.views.board import Board
 
 
 class AbstractView:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from orchestrator.board import Board
-from orchestrator.journal import Ended, Outcome
+from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.views.base import AbstractView
+from orchestrator.views.board import Board
 
 
 class Gauges(AbstractView):

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-from orchestrator.board import Board
-from orchestrator.journal import Ended
+from orchestrator.storage.outcomes import Ended
 from orchestrator.views.base import AbstractView
+from orchestrator.views.board import Board
 from trainers.record import to_row
 
 

@@ -15,10 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.terminal import frontier_text
+from analysis.frontier.text import frontier_text
 from analysis.units import format_quality, format_size
-from orchestrator.board import Board, RunningTrial
-from orchestrator.journal import Ended, Outcome
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.views.board import Board, RunningTrial
 from orchestrator.views.plain import PlainView
 
 _MOST_RUNNING, _MOST_FAILED = 6, 3

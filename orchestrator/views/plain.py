@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.units import format_size
-from orchestrator.board import Board
-from orchestrator.journal import Ended, Outcome
+from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.views.base import AbstractView
+from orchestrator.views.board import Board
 
 
 class PlainView(AbstractView):

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from orchestrator.board import Board, CountedTotals
-from orchestrator.journal import Ended, Outcome
+from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.views.base import AbstractView
+from orchestrator.views.board import Board, CountedTotals
 from trainers.record import from_row
 
 

@@ -21,5 +21,5 @@ def test_it_has_a_row_in_the_tables_of_methods_and_modifiers(name: str) -> None:
 
 @pytest.mark.parametrize("recipe", ["methods_digits", "methods_mnist"])
 def test_recipes_that_compare_all_methods_have_every_method(recipe: str) -> None:
-    document = yaml.safe_load((ROOT / f"orchestrator/recipes/{recipe}.yaml").read_text())
+    document = yaml.safe_load((ROOT / f"orchestrator/sweep/recipes/{recipe}.yaml").read_text())
     assert sorted({method["name"] for method in document["method"]}) == sorted(METHODS)

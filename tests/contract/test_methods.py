@@ -33,8 +33,8 @@ from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
 from trainers.loop import Progress
 from trainers.methods import METHODS
-from trainers.methods.backend import norm_parameters
 from trainers.methods.base import AbstractMethod
+from trainers.methods.parts.backend import norm_parameters
 from trainers.record import OperatingPoint
 from trainers.train import forget_checkpoint, prepare, train
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.exported import EXPORTED_COLUMNS, read_points
-from analysis.load import load_points
-from orchestrator.journal import Journal
-from orchestrator.sweep import Sweep
-from tests.analysis.test_published import written
+from analysis.points.exported import EXPORTED_COLUMNS, read_points
+from analysis.points.mlflow import load_points
+from orchestrator.storage.journal import Journal
+from orchestrator.sweep.definition import Sweep
+from tests.analysis.points.test_published import written
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from mlflow import MlflowClient
 
-from orchestrator.journal import Journal
+from orchestrator.storage.journal import Journal
 from tests.console import PROGRAM, call, clean_environment
 
 SWEEP = {

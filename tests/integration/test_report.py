@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.definition import Sweep
 from tests.analysis.report.test_markup import read
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from orchestrator.journal import Journal, Outcome
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Outcome
 from tests.console import call
 
 SWEEP = """

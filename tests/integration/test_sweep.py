@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.journal import Journal, Outcome
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Outcome
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 from trainers.compressed import load_compressed, open_compressed
 from trainers.config import Spec

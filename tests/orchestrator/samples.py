@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.study import plan
-from orchestrator.sweep import Sweep, SweepError
+from orchestrator.errors import SweepError
+from orchestrator.planning.study import plan
+from orchestrator.sweep.definition import Sweep
 
 
 def document(**changes: Any) -> dict[str, Any]:

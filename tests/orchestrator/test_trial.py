@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from orchestrator.journal import Ended, Journal, Outcome
-from orchestrator.resources import Share
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.resources import Share
 from orchestrator.trial import Request, Setting, execute
 
 CONFIG: dict[str, Any] = {

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from orchestrator.journal import Journal
-from orchestrator.mirrored import MirroredJournal
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.mirror import MirroredJournal
 from tests import bucket
 from tests.console import PROGRAM, call, clean_environment
 from tests.system.serving import answers, free_port, kill, wait_for

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.journal import Journal, Outcome
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Outcome
 from tests.console import PROGRAM, call, clean_environment
 from tests.system.serving import free_port, kill, server
 from trainers.compressed import load_compressed

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.journal import Journal
+from orchestrator.storage.journal import Journal
 from tests import bucket
 from tests.console import PROGRAM, call
 from tests.system.ray_cluster import ADDRESS, Cluster, ray_cluster

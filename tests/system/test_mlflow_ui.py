@@ -130,7 +130,7 @@ def test_curves_are_drawn_of_every_trial_that_trained(page: Page, links: dict[st
 
 
 def test_a_link_without_views_finds_the_points(page: Page, links: dict[str, str], finished: Finished) -> None:
-    from orchestrator.ui.links import unprepared
+    from orchestrator.tracking.ui.links import unprepared
 
     base, _, rest = links["sweep"].partition("/#/experiments/")
     page.goto(unprepared(base, rest.partition("/")[0], finished.sweep_directory.name))

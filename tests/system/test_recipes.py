@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator.recipes import recipe_paths
-from orchestrator.study import plan
-from orchestrator.sweep import Sweep
+from orchestrator.planning.study import plan
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.recipes import recipe_paths
 from trainers.config import TrialConfig
 from trainers.tasks.base import Split, Task, classification
 from trainers.train import train

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.exported import EXPORTED_COLUMNS
-from orchestrator.logged import params_of
-from orchestrator.study import plan
-from orchestrator.sweep import Sweep
+from analysis.points.exported import EXPORTED_COLUMNS
+from orchestrator.planning.study import plan
+from orchestrator.sweep.definition import Sweep
+from orchestrator.tracking.names import params_of
 from trainers.compressed import load_compressed
 from trainers.evaluate import evaluate
 from trainers.instantiate import make_task

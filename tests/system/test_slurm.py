@@ -14,7 +14,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from orchestrator.journal import Journal
+from orchestrator.storage.journal import Journal
 from tests.console import PROGRAM
 from tests.system.namespace import Namespace
 from tests.system.serving import wait_for

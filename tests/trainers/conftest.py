@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.trainers.two_phases import TwoPhases
+from tests.trainers.methods.two_phases import TwoPhases
 from trainers.methods import METHODS
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.trainers.methods.two_phases import TwoPhases, two_phases
 from tests.trainers.trials import configuration, run, without_time
-from tests.trainers.two_phases import TwoPhases, two_phases
 from trainers import checkpoint
 from trainers.compressed import load_compressed
 from trainers.loop import Progress

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Moment, Phase, RateKnob
-from trainers.methods.grid import STEPS, check_steps, grid_points
-from trainers.methods.plain import plain_phase
-from trainers.methods.structured import along, kept_bits, removable, without_units
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import STEPS, check_steps, grid_points
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.structured import along, kept_bits, removable, without_units
 from trainers.units import Role, UnitGroup, Use
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.grid import check_steps, grid_points
-from trainers.methods.plain import plain_phase
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import check_steps, grid_points
+from trainers.methods.parts.plain import plain_phase
 
 
 @dataclass(frozen=True, kw_only=True)

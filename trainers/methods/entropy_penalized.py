@@ -19,7 +19,6 @@ from torch.nn.utils import parametrize
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
-from trainers.methods import backend
 from trainers.methods.base import (
     AbstractMethod,
     Batch,
@@ -30,9 +29,10 @@ from trainers.methods.base import (
     RateKnob,
     do_nothing,
 )
-from trainers.methods.density import DeepFactorized, Geometric
-from trainers.methods.latents import LatentGroup, Reparameterized
-from trainers.methods.plain import adam_cosine
+from trainers.methods.parts import backend
+from trainers.methods.parts.density import DeepFactorized, Geometric
+from trainers.methods.parts.latents import LatentGroup, Reparameterized
+from trainers.methods.parts.plain import adam_cosine
 
 _FIT_EVERY = 10
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}

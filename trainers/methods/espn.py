@@ -14,7 +14,6 @@ from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import (
     AbstractMethod,
     Batch,
@@ -24,9 +23,18 @@ from trainers.methods.base import (
     Phase,
     RateKnob,
 )
-from trainers.methods.grid import STEPS, check_steps, grid_points
-from trainers.methods.plain import plain_phase
-from trainers.methods.pruning import Masked, keep_largest, num_kept, project_masked, prunable, replaced, stored_bits
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import STEPS, check_steps, grid_points
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.pruning import (
+    Masked,
+    keep_largest,
+    num_kept,
+    project_masked,
+    prunable,
+    replaced,
+    stored_bits,
+)
 
 _THRESHOLD = 0.01
 """Masks above it are counted as kept."""

@@ -14,13 +14,13 @@ from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend, grid
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
-from trainers.methods.pruning import VALUE_BITS, decayed_adam, replaced
+from trainers.methods.parts import backend, grid
+from trainers.methods.parts.levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
+from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
+from trainers.methods.parts.recalibration import recalibrate
+from trainers.methods.parts.subspaces import decode_subspace, statistics, subspace_sections
 from trainers.methods.qat import LEVELS
-from trainers.methods.recalibration import recalibrate
-from trainers.methods.subspaces import decode_subspace, statistics, subspace_sections
 from trainers.units import UnitGroup
 
 

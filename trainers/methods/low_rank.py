@@ -15,13 +15,13 @@ from torch.func import functional_call
 from trainers import checks
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Phase, RateKnob
-from trainers.methods.grid import check_steps, grid_points
-from trainers.methods.plain import plain_phase
-from trainers.methods.pruning import VALUE_BITS
-from trainers.methods.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_of_one_level
-from trainers.methods.recalibration import recalibrate
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import check_steps, grid_points
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.pruning import VALUE_BITS
+from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_of_one_level
+from trainers.methods.parts.recalibration import recalibrate
 
 _NUM_SEARCHED = 1024
 """Training examples that tell the statistics of batch norms of each network that the search asks about."""

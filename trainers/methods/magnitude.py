@@ -11,11 +11,19 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.grid import STEPS, check_steps, grid_points
-from trainers.methods.plain import plain_phase
-from trainers.methods.pruning import Masked, decayed_adam, keep_largest, num_kept, project_masked, prunable, stored_bits
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import STEPS, check_steps, grid_points
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.pruning import (
+    Masked,
+    decayed_adam,
+    keep_largest,
+    num_kept,
+    project_masked,
+    prunable,
+    stored_bits,
+)
 
 _BEGIN = 0.1
 """Share of the training after which gradual pruning begins: a network without any training has no small weights yet."""

@@ -17,11 +17,11 @@ from torch.func import functional_call
 from trainers import checks
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
-from trainers.methods.grid import check_steps, grid_points
-from trainers.methods.plain import adam_cosine, plain_phase
-from trainers.methods.pruning import BIAS_BITS
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import check_steps, grid_points
+from trainers.methods.parts.plain import adam_cosine, plain_phase
+from trainers.methods.parts.pruning import BIAS_BITS
 
 
 def hashed(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend, calibration, grid
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.plain import plain_phase
-from trainers.methods.pruning import BIAS_BITS
+from trainers.methods.parts import backend, calibration, grid
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.pruning import BIAS_BITS
 
 _NUM_CANDIDATES = 80
 
@@ -40,7 +40,7 @@ class PostTrainingQuantisation(AbstractMethod):
     calibration: str = "none"
     """Of what the steps make the squared error least: ``none``, of the weights; else of the outputs of each fully
     connected and convolutional layer at ``real`` training examples, ``gaussian`` noise like them, or inputs that are
-    synthesised from ``batch_norm`` statistics (``trainers/methods/calibration.py``)."""
+    synthesised from ``batch_norm`` statistics (``trainers/methods/parts/calibration.py``)."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1

@@ -17,10 +17,10 @@ from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend, grid
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.plain import adam_cosine, plain_phase
-from trainers.methods.pruning import BIAS_BITS
+from trainers.methods.parts import backend, grid
+from trainers.methods.parts.plain import adam_cosine, plain_phase
+from trainers.methods.parts.pruning import BIAS_BITS
 
 _SMALLEST_STEP = 2.0**-24  # the smallest float16
 

@@ -17,11 +17,11 @@ from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
-from trainers.methods.grid import STEPS, check_steps, grid_points
-from trainers.methods.plain import plain_phase
-from trainers.methods.pruning import decayed_adam, prunable, replaced, stored_bits
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import STEPS, check_steps, grid_points
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.pruning import decayed_adam, prunable, replaced, stored_bits
 
 _WHERE_IT_PRUNES = 0.01
 """A threshold in units of the root mean square of its weights: of normal ones it prunes 0.8 %."""

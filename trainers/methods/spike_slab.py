@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.grid import check_grid, check_steps, point_id, rounded_at, store
-from trainers.methods.plain import adam_cosine, plain_phase
-from trainers.methods.recalibration import recalibrate
-from trainers.methods.structured import along, kept_bits, removable, without_units
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import check_grid, check_steps, point_id, rounded_at, store
+from trainers.methods.parts.plain import adam_cosine, plain_phase
+from trainers.methods.parts.recalibration import recalibrate
+from trainers.methods.parts.structured import along, kept_bits, removable, without_units
 from trainers.units import Role, UnitGroup
 
 _FIRST_GAMMA = 0.99

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods import backend
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.plain import plain_phase
+from trainers.methods.parts import backend
+from trainers.methods.parts.plain import plain_phase
 
 
 @dataclass(frozen=True, kw_only=True)

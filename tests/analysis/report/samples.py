@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frontier import KEY, summarise
-from analysis.published import SHIPPED, read_published
+from analysis.configurations.summary import summarise
+from analysis.keys import KEY
+from analysis.points.published import SHIPPED, read_published
 from analysis.report.choice import chosen
 from analysis.report.curves import shown
 from analysis.report.material import CURVE_COLUMNS, SHARE_COLUMNS, TRIAL_COLUMNS, Material
-from tests.analysis.rows import sweep
+from tests.analysis.points.rows import sweep
 
 DOCUMENT = {
     "name": "digits",

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.choices import sizes_within
-from analysis.frontier import summarise
+from analysis.configurations.recommended import sizes_within
+from analysis.configurations.summary import summarise
 from analysis.report.choice import chosen, frontier_table, loss_text, losses, ratios, recommendations
 from analysis.units import format_quality, format_ratio, format_size
+from tests.analysis.points.rows import frame, seeds
 from tests.analysis.report.samples import DOCUMENT, material, measured
 from tests.analysis.report.test_markup import read
-from tests.analysis.rows import frame, seeds
 
 
 def test_every_configuration_on_the_frontier_is_a_row_with_its_numbers() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.frontier import summarise
+from analysis.configurations.summary import summarise
 from analysis.report.curves import curves, shown
+from tests.analysis.points.rows import frame
 from tests.analysis.report.samples import material, measured, report
-from tests.analysis.rows import frame
 
 
 def test_of_a_long_frontier_the_ends_are_drawn() -> None:

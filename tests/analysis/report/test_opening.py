@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.frontier import best
+from analysis.configurations.summary import best
 from analysis.report.opening import answer, budgets, heading, promise, question
 from analysis.units import format_quality, format_size
+from tests.analysis.points.rows import frame
 from tests.analysis.report.samples import DOCUMENT, material
 from tests.analysis.report.test_markup import read
-from tests.analysis.rows import frame
 
 
 def front(*sizes: int) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import pytest
 import analysis.report.frontier
 from analysis.report.origin import origin
 from analysis.report.page import CONTENTS, page
+from tests.analysis.points.rows import frame, seeds
 from tests.analysis.report.samples import ENVIRONMENT, material, measured, trial
 from tests.analysis.report.test_markup import Reader, read
-from tests.analysis.rows import frame, seeds
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>$title"
 

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.frontier import summarise
+from analysis.configurations.summary import summarise
 from analysis.report.settings import settings, shares, varying
+from tests.analysis.points.rows import frame
 from tests.analysis.report.samples import material, measured
 from tests.analysis.report.test_markup import read
-from tests.analysis.rows import frame
 
 
 def of(*params: dict[str, str], **changes: Any) -> pd.DataFrame:

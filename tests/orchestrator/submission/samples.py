@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from orchestrator.submission.base import Submission
-from orchestrator.submission.code import Wheel
+from orchestrator.submission.wheels import Wheel
 
 SUBMISSION = Submission(
     sweep_id="My_sweep.v2-0a1b2c3d",

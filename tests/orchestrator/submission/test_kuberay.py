@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.recipes import find_recipe
 from orchestrator.submission.base import State, SubmitError
 from orchestrator.submission.kuberay import KubeRay
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.recipes import find_recipe
 from tests.infra.kinds import check, pod_templates
 from tests.orchestrator.submission.samples import changed
 

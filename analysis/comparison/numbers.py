@@ -1,0 +1,227 @@
+"""What one set of points is worth beside others: the numbers of a comparison, each against one anchor.
+
+Validation chooses the fronts and the test split measures them. Uncompressed networks are left out: one point far from
+the others would stretch every curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.configurations.summary import summarise
+from analysis.fronts.attainment import vorobev
+from analysis.fronts.bd_rate import Delta, Interval, bd_quality, bd_rate, bootstrap
+from analysis.fronts.indicators import Indicators, indicators, pooled
+from analysis.fronts.pareto import Front
+from analysis.fronts.repeats import Repeats, seed_fronts
+from analysis.fronts.scale import Scale, scale_for
+from analysis.keys import KEY, REFERENCE_METHOD
+from analysis.units import quality_scale
+
+BOOTSTRAP_SEED = 0
+"""The same points give the same intervals."""
+NUM_RESAMPLES = 1000
+_MOST_LEVELS = 5
+_FINEST = 0.01
+"""Of levels, in what is shown: percent of accuracies."""
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Side:
+    """One of the sets that are compared, by itself."""
+
+    name: str
+    configurations: pd.DataFrame
+    """As ``frontier.summarise`` gives them, of this side alone."""
+    repeats: Repeats
+    front: Front
+    """Of the means over seeds, at test quality: what every number but the deviation is computed from."""
+    seeds: tuple[Front, ...]
+    """The front of each seed, over the configurations that have all seeds; none where there is only one seed."""
+    hypervolume: float
+    """The share of the scale's box that the front covers."""
+    deviation: float
+    """Vorob'ev deviation of the seeds' fronts, as a share of the same box; NaN with one seed."""
+    lacks: Indicators
+    """Of the front of all sides together."""
+    num_steps: tuple[int, int]
+    """Optimiser steps over all phases, of the shortest and of the longest training on the front."""
+    train_s: float
+    """Seconds of training, the median over the trainings of the front."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """One side against the anchor."""
+
+    name: str
+    rate: Delta | None
+    """BD-rate, in percent of the anchor's bytes; None where it is not defined: ``reason`` says why."""
+    rate_interval: Interval | None
+    quality: Delta | None
+    """The same at equal bytes, in units of quality."""
+    quality_interval: Interval | None
+    reason: str
+    """Why there is no rate or no interval of it; empty where there are both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """What a quality costs."""
+
+    quality: float
+    size_bytes: tuple[float, ...]
+    """Of each side in order: of the smallest point of its front that is at least as good."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """Two or more sides, the anchor first, and the scale that they share."""
+
+    task: str
+    quality_name: str
+    scale: Scale
+    sides: tuple[Side, ...]
+    against: tuple[Against, ...]
+    """Of every side but the anchor, in order."""
+    levels: tuple[Level, ...]
+    """From the worst to the best; none where the fronts share no range of quality."""
+
+    @property
+    def anchor(self) -> Side:
+        return self.sides[0]
+
+
+def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RESAMPLES) -> Comparison:
+    """Compare sets of points, such as those of two sweeps or of the methods of one.
+
+    Args:
+        named: points by the name of their side, as ``load.load_points`` gives them; the first side is the anchor.
+        num_resamples: of the bootstrap over seeds, whose seed is ``BOOTSTRAP_SEED`` for each pair of sides: an
+            interval depends on nothing but the two.
+
+    Raises:
+        ValueError: there are fewer than two sides, they differ in task or quality, or one has no compressed network of
+            which every seed finished.
+    """
+    if len(named) < 2:
+        raise ValueError(f"got {', '.join(named) or 'nothing'}: wanted at least two to compare")
+    # sorted, so that the order in which runs were logged changes no draw of seeds
+    compressed = {
+        name: points[points["method"] != REFERENCE_METHOD].sort_values([*KEY, "seed"], ignore_index=True)
+        for name, points in named.items()
+    }
+    repeats = {name: Repeats.of(points, measure="quality") for name, points in compressed.items()}
+    for name, found in repeats.items():
+        if not len(found.front):
+            raise ValueError(f"{name} has no compressed network of which every seed finished: nothing to compare")
+    task, quality_name = (_shared(compressed, column) for column in ("task", "quality_name"))
+    _shared(compressed, "maximise")
+    fronts = {name: found.front for name, found in repeats.items()}
+    scale = scale_for(quality_name, list(fronts.values()))
+    joint = pooled(*fronts.values())
+    sides = []
+    for name, points in compressed.items():
+        seeds = tuple(front for front in seed_fronts(points, measure="quality") if len(front))
+        configurations = summarise(points)
+        trained = points.merge(configurations.loc[configurations["on_front"], KEY], on=KEY)
+        sides.append(
+            Side(
+                name=name,
+                configurations=configurations,
+                repeats=repeats[name],
+                front=fronts[name],
+                seeds=seeds,
+                hypervolume=scale.hypervolume(fronts[name]),
+                deviation=vorobev(seeds, scale.reference).deviation / scale.area if seeds else math.nan,
+                lacks=indicators(fronts[name], joint, scale),
+                num_steps=(int(trained["num_steps"].min()), int(trained["num_steps"].max())),
+                train_s=float(trained["train_s"].median()),
+            )
+        )
+    return Comparison(
+        task=task,
+        quality_name=quality_name,
+        scale=scale,
+        sides=tuple(sides),
+        against=tuple(_against(sides[0], side, num_resamples) for side in sides[1:]),
+        levels=_levels(list(fronts.values()), quality_name),
+    )
+
+
+def _shared(named: Mapping[str, pd.DataFrame], column: str) -> str:
+    """The value that all sides have."""
+    values = {name: sorted(map(str, points[column].unique())) for name, points in named.items()}
+    first, *_ = values
+    for name, found in values.items():
+        if found != values[first] or len(found) > 1:
+            raise ValueError(
+                f"{first} has {column} {', '.join(values[first])} and {name} {', '.join(found)}: "
+                "only points of the same can be compared"
+            )
+    return values[first][0]
+
+
+def _against(anchor: Side, side: Side, num_resamples: int) -> Against:
+    rate, rate_interval, reason = _delta(bd_rate, anchor, side, num_resamples)
+    quality, quality_interval, _ = _delta(bd_quality, anchor, side, num_resamples)
+    return Against(
+        name=side.name,
+        rate=rate,
+        rate_interval=rate_interval,
+        quality=quality,
+        quality_interval=quality_interval,
+        reason=reason,
+    )
+
+
+def _delta(
+    delta: Callable[[Front, Front], Delta], anchor: Side, side: Side, num_resamples: int
+) -> tuple[Delta | None, Interval | None, str]:
+    """The delta, its interval, and why one of them is missing."""
+    try:
+        found = delta(anchor.front, side.front)
+    except ValueError as error:
+        return None, None, str(error)
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    try:
+        interval = bootstrap(delta, anchor.repeats, side.repeats, generator=generator, num_resamples=num_resamples)
+    except ValueError as error:
+        return found, None, str(error)
+    return found, interval, ""
+
+
+def _levels(fronts: list[Front], quality_name: str) -> tuple[Level, ...]:
+    """Round qualities that all fronts reach and none beats with its smallest file, closer together towards the best:
+    that is where fronts bend."""
+    start, end = max(front.gain[0] for front in fronts), min(front.gain[-1] for front in fronts)
+    if end < start:
+        return ()
+    factor, sign = quality_scale(quality_name)[0], 1.0 if fronts[0].maximise else -1.0
+    losses = _round_losses(factor * (end - start))
+    grid = 10.0 ** math.floor(math.log10(losses[0])) if losses else _FINEST
+    best = math.floor(factor * end / grid + _ROUNDING) * grid
+    gains = [round(best - loss, 9) / factor for loss in (0.0, *losses)]
+    gains = sorted(gain for gain in gains if gain >= start - _ROUNDING) or [end]
+    return tuple(
+        Level(
+            quality=sign * gain,
+            size_bytes=tuple(float(front.size_at([sign * (gain - _ROUNDING)])[0]) for front in fronts),
+        )
+        for gain in gains
+    )
+
+
+def _round_losses(largest: float) -> list[float]:
+    """The largest few of ..., 1, 2, 5, 10, 20, ... up to ``largest``, smallest first."""
+    if largest < _FINEST:
+        return []
+    decades = range(round(math.log10(_FINEST)), math.floor(math.log10(largest)) + 1)
+    losses = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    return [loss for loss in losses if loss <= largest][1 - _MOST_LEVELS :]

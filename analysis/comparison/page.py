@@ -1,0 +1,78 @@
+"""A comparison as one HTML file that needs no network: hover for a file's numbers, click for its MLflow run."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from analysis.comparison.figure import BAND, Line, prepare_comparison
+from analysis.comparison.numbers import Comparison
+from analysis.drawing.web import hover, layout, page, run_url
+from analysis.units import quality_scale
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = None) -> str:
+    """A complete HTML page with the same drawing as ``compare_figure.comparison_figure``.
+
+    Args:
+        comparison: what to draw.
+        title: of the page and of the figure.
+        ui_url: where MLflow's UI is, such as ``http://localhost:5000``.
+
+    Raises:
+        ValueError: ``ui_url`` is not an http address.
+    """
+    import plotly.graph_objects as go
+
+    drawing, factor = prepare_comparison(comparison), quality_scale(comparison.quality_name)[0]
+    right = drawing.size_limits[1]
+    figure = go.Figure()
+    for index, line in enumerate(drawing.lines):
+        name = escape(line.side.name, quote=False)
+        shared = {"legendgroup": name, "name": name + " (anchor)" * (index == 0)}
+        for trace in _band(line, factor, right, bad=drawing.quality_limits[0 if line.front.maximise else 1]):
+            figure.add_scatter(**trace, **shared, showlegend=False)
+        figure.add_scatter(
+            x=np.append(line.front.size_bytes, right),
+            y=factor * np.append(line.front.quality, line.front.quality[-1]),
+            mode="lines",
+            line={"color": line.colour, "width": 2, "shape": "hv", "dash": _DASHES[index % len(_DASHES)]},
+            hoverinfo="skip",
+            **shared,
+        )
+        figure.add_scatter(**_files(line, factor, ui_url), **shared, showlegend=False)
+    figure.update_layout(
+        **layout(title, drawing.note, drawing.size_limits, drawing.quality_limits, drawing.quality_label)
+    )
+    return page(figure, title)
+
+
+def _band(line: Line, factor: float, right: float, *, bad: float) -> list[dict[str, Any]]:
+    """Its two edges, and the area between them; without a band none."""
+    if line.band is None:
+        return []
+    sizes = np.append(line.band.size_bytes, right)
+    style = {"x": sizes, "mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip"}
+    red, green, blue = (int(line.colour[start : start + 2], 16) for start in (1, 3, 5))
+    worst, best = (np.append(edge, edge[-1]) * factor for edge in (line.band.worst, line.band.best))
+    return [
+        {**style, "y": np.nan_to_num(worst, nan=bad)},
+        {**style, "y": best, "fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{BAND})"},
+    ]
+
+
+def _files(line: Line, factor: float, ui_url: str | None) -> dict[str, Any]:
+    rows = line.files.to_dict("records")
+    return {
+        "x": line.files["file_size_bytes"],
+        "y": factor * line.files["file_quality"],
+        "mode": "markers",
+        "marker": {"symbol": line.symbol, "color": line.colour, "size": 9, "line": {"color": "white", "width": 1}},
+        "hoverinfo": "text",
+        "hovertext": [hover(row) for row in rows],
+        "customdata": [run_url(row, ui_url) for row in rows],
+    }

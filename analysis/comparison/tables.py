@@ -1,0 +1,179 @@
+"""A comparison as tables for the terminal and as plain data for scripts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from analysis.comparison.numbers import BOOTSTRAP_SEED, Comparison, Side
+from analysis.comparison.verdict import verdicts
+from analysis.fronts.attainment import difference
+from analysis.fronts.bd_rate import Delta, Interval
+from analysis.units import format_quality, format_size, quality_scale
+
+
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """The fronts, then each against the anchor, then bytes at equal qualities; readable at 100 columns."""
+    return [_fronts(comparison), _deltas(comparison), *([_sizes(comparison)] if comparison.levels else [])]
+
+
+def comparison_dict(comparison: Comparison) -> dict[str, Any]:
+    """Everything, with the sentences, as JSON has it; None for what is not defined."""
+    corner = comparison.scale.reference
+    return {
+        "task": comparison.task,
+        "quality_name": comparison.quality_name,
+        "maximise": corner.maximise,
+        "anchor": comparison.anchor.name,
+        "scale": vars(comparison.scale),
+        "reference": {"size_bytes": corner.size_bytes, "quality": corner.quality},
+        "bootstrap_seed": BOOTSTRAP_SEED,
+        "fronts": [_side_dict(side) for side in comparison.sides],
+        "against_anchor": [
+            {
+                "name": against.name,
+                "bd_rate_percent": _delta_dict(against.rate, against.rate_interval),
+                "bd_quality": _delta_dict(against.quality, against.quality_interval),
+                "attainment_difference": _difference_dict(comparison, side),
+                "reason": against.reason or None,
+                "verdict": verdict,
+            }
+            for side, against, verdict in zip(
+                comparison.sides[1:], comparison.against, verdicts(comparison), strict=True
+            )
+        ],
+        "size_bytes_at": [
+            {"quality": level.quality}
+            | {side.name: size for side, size in zip(comparison.sides, level.size_bytes, strict=True)}
+            for level in comparison.levels
+        ],
+    }
+
+
+def _fronts(comparison: Comparison) -> Table:
+    name = comparison.quality_name
+    table = _table(
+        "front",
+        *("points", "seeds", "steps", "seconds", "smallest", "best", "hypervolume", "deviation", "epsilon", "IGD+"),
+    )
+    for side in comparison.sides:
+        table.add_row(
+            Text(side.name),
+            str(len(side.front)),
+            str(side.repeats.min_seeds_on_front),
+            " - ".join(f"{steps:,}" for steps in sorted(set(side.num_steps))),
+            f"{side.train_s:,.3g}" if side.train_s < 1000 else f"{side.train_s:,.0f}",
+            format_size(side.front.size_bytes[0]),
+            format_quality(side.front.quality[-1], name),
+            f"{side.hypervolume:.4f}",
+            f"{side.deviation:.4f}" if math.isfinite(side.deviation) else "-",
+            f"{side.lacks.epsilon:.4f}",
+            f"{side.lacks.igd_plus:.4f}",
+        )
+    box_text = comparison.scale.describe(name)
+    table.caption = Text(
+        f"steps and median seconds of the trainings on the front; means over seeds, test {name.replace('_', ' ')}, "
+        "where neighbours that test puts in the wrong order are one; a "
+        f"share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
+        "front lacks of all together (epsilon, IGD+; less is better)",
+        style="dim",
+    )
+    return table
+
+
+def _deltas(comparison: Comparison) -> Table:
+    factor, unit = quality_scale(comparison.quality_name)
+    points = f", in {'percentage points' if unit.strip() == '%' else 'its own units'}"
+    quality = comparison.quality_name.replace("_", " ")
+    table = _table(
+        f"against {comparison.anchor.name}",
+        *("BD-rate", "interval", "Akima", "overlap"),
+        *(f"BD-{quality}", "interval", "Akima", "overlap"),
+    )
+    for against in comparison.against:
+        rate = _delta_cells(against.rate, against.rate_interval, lambda value: f"{value:+.1f}", " %")
+        gain = _delta_cells(against.quality, against.quality_interval, lambda value: f"{factor * value:+.2f}", "")
+        table.add_row(Text(against.name), *rate, *gain)
+    intervals = [one.rate_interval or one.quality_interval for one in comparison.against]
+    told = {
+        f"; {100 * one.level:.0f} % intervals: bootstrap over seeds, itself of seed {BOOTSTRAP_SEED}"
+        for one in intervals
+        if one
+    }
+    means = (
+        f"mean difference of bytes at equal {quality}, and of {quality} at equal bytes{points}; PCHIP, beside it Akima"
+    )
+    table.caption = Text(means + "".join(told), style="dim")
+    return table
+
+
+def _sizes(comparison: Comparison) -> Table:
+    """A row for each side, so that many sides fit."""
+    quality, name = comparison.quality_name.replace("_", " "), comparison.quality_name
+    levels = [format_quality(level.quality, name) for level in comparison.levels]
+    table = _table(f"test {quality}", *(heading for level in levels for heading in (level, "ratio")))
+    for index, side in enumerate(comparison.sides):
+        sizes = [(level.size_bytes[index], level.size_bytes[0]) for level in comparison.levels]
+        cells = ((format_size(size), f"{size / first:.2f}" if index else "") for size, first in sizes)
+        table.add_row(Text(side.name), *(text for pair in cells for text in pair))
+    anchor = comparison.anchor.name
+    table.caption = Text(f"smallest as good, on the fronts of means over seeds; ratio to {anchor}", style="dim")
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(Text(first), overflow="fold")
+    for heading in others:
+        table.add_column(Text(heading), justify="right", overflow="fold")
+    table.caption_justify = "left"
+    return table
+
+
+def _delta_cells(
+    delta: Delta | None, interval: Interval | None, write: Callable[[float], str], unit: str
+) -> tuple[str, str, str, str]:
+    if delta is None:
+        return "-", "-", "-", "-"
+    spread = "-" if interval is None else f"{write(interval.low)} to {write(interval.high)}"
+    return f"{write(delta.pchip)}{unit}", spread, write(delta.akima), f"{100 * delta.overlap:.0f} %"
+
+
+def _side_dict(side: Side) -> dict[str, Any]:
+    return {
+        "name": side.name,
+        "sweep_ids": sorted(side.configurations["sweep_id"].unique()),
+        "num_seeds": side.repeats.min_seeds_on_front,
+        "num_steps": list(side.num_steps),
+        "train_s_median": side.train_s,
+        "hypervolume": side.hypervolume,
+        "vorobev_deviation": _finite(side.deviation),
+        "epsilon": side.lacks.epsilon,
+        "epsilon_factor": _finite(side.lacks.epsilon_factor),
+        "igd_plus": side.lacks.igd_plus,
+        "front": [
+            {"size_bytes": size, "quality": quality}
+            for size, quality in zip(side.front.size_bytes.tolist(), side.front.quality.tolist(), strict=True)
+        ],
+    }
+
+
+def _difference_dict(comparison: Comparison, side: Side) -> dict[str, float] | None:
+    """The shares of the scale's box in which the side's seeds attain more often than the anchor's, and less often."""
+    if not (comparison.anchor.seeds and side.seeds):
+        return None
+    found = difference(comparison.anchor.seeds, side.seeds, comparison.scale.reference)
+    return {"gained": found.gained / comparison.scale.area, "lost": found.lost / comparison.scale.area}
+
+
+def _delta_dict(delta: Delta | None, interval: Interval | None) -> dict[str, Any] | None:
+    return None if delta is None else {**vars(delta), "interval": None if interval is None else vars(interval)}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

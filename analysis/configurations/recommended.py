@@ -1,0 +1,132 @@
+"""What to recommend of a frontier, and how far to trust it.
+
+Validation chooses, test reports: nothing here that chooses reads ``quality``, only ``quality_val``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.configurations.summary import best
+from analysis.fronts.pareto import Front
+from analysis.keys import REFERENCE_METHOD
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimism:
+    """How much better validation is than test, in units of quality: positive where validation flatters."""
+
+    chosen: float
+    """The mean over the configurations on the frontier."""
+    all: float
+    """The mean over all configurations: how much easier the validation split is."""
+
+    @property
+    def of_choosing(self) -> float:
+        """What is left: the price of having chosen on few validation examples."""
+        return self.chosen - self.all
+
+
+def knee(front: Front, /) -> int | None:
+    """Which point of ``front`` bends it most; None where it bends nowhere outwards.
+
+    The point farthest from the straight line between the ends, with log bytes and quality each scaled to 0..1 between
+    the ends; of several the smallest.
+
+    Source: Das 1999, "On characterizing the 'knee' of the Pareto curve based on normal-boundary intersection".
+    """
+    if len(front) < 3:
+        return None
+    decades = np.log10(front.size_bytes)
+    above = (front.gain - front.gain[0]) / (front.gain[-1] - front.gain[0])
+    above -= (decades - decades[0]) / (decades[-1] - decades[0])
+    farthest = int(np.argmax(above))
+    return farthest if above[farthest] > _ROUNDING else None
+
+
+def baseline(configurations: pd.DataFrame, /) -> pd.Series:
+    """What losses are counted from: the best uncompressed network on validation, or the best of all where none was
+    trained; ``method`` of the row says which.
+
+    Raises:
+        ValueError: there is no configuration to choose from.
+    """
+    rows = configurations[configurations["method"] == REFERENCE_METHOD]
+    rows = rows[(rows["num_failed"] == 0) & rows["quality_val_mean"].notna()]
+    return best(configurations if rows.empty else rows, max_size_bytes=math.inf)
+
+
+def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, pd.Series]:
+    """Up to three compressed configurations to look at first, smallest first, each a row of ``configurations``.
+
+    ``smallest`` is the smallest that loses no more than ``max_loss`` of ``baseline``, left out where nothing is that
+    good; ``knee`` is where the frontier bends, left out where it does not; ``best`` has the best validation quality.
+
+    Args:
+        configurations: of one task, from ``summarise``.
+        max_loss: in units of quality, such as 0.01 for 1 % of accuracy.
+
+    Raises:
+        ValueError: there is no configuration to choose from.
+    """
+    compressed = configurations[configurations["method"] != REFERENCE_METHOD]
+    candidates = configurations if compressed.empty else compressed
+    rows = candidates[candidates["on_front"]].sort_values("size_bytes_mean")
+    rows = rows.drop_duplicates("size_bytes_mean")  # copies: any stands for all
+    maximise = bool(configurations["maximise"].all())
+    bend = knee(Front.of(rows["size_bytes_mean"], rows["quality_val_mean"], maximise=maximise))
+    found = {
+        "smallest": _smallest(candidates, baseline(configurations), max_loss),
+        "knee": None if bend is None else rows.iloc[bend],
+        "best": best(candidates, max_size_bytes=math.inf),
+    }
+    return {name: row for name, row in found.items() if row is not None}
+
+
+def sizes_within(configurations: pd.DataFrame, max_losses: Sequence[float]) -> pd.DataFrame:
+    """The smallest configuration within each loss of ``baseline``.
+
+    Args:
+        configurations: of one task, from ``summarise``.
+        max_losses: in units of quality.
+
+    Returns:
+        For each loss that is kept to, in the order given: the configuration's columns, ``max_loss``, and ``ratio``,
+        uncompressed bytes of the baseline, whatever its architecture, to bytes of this file.
+
+    Raises:
+        ValueError: there is no configuration to choose from.
+    """
+    start = baseline(configurations)
+    found = [(loss, _smallest(configurations, start, loss)) for loss in max_losses]
+    rows = [row.to_dict() | {"max_loss": loss} for loss, row in found if row is not None]
+    table = pd.DataFrame(rows, columns=[*configurations.columns, "max_loss"])
+    return table.assign(ratio=start["uncompressed_bytes"] / table["file_size_bytes"].astype("float64"))
+
+
+def optimism(configurations: pd.DataFrame) -> Optimism | None:
+    """The gap between the validation quality that chose the frontier and the test quality that is reported.
+
+    Means over seeds, of configurations that were measured on both splits; None where the frontier has none.
+    """
+    sign = 1.0 if configurations["maximise"].all() else -1.0
+    gap = (sign * (configurations["quality_val_mean"] - configurations["quality_mean"])).dropna()
+    chosen = gap[configurations.loc[gap.index, "on_front"]]
+    return None if chosen.empty else Optimism(chosen=float(chosen.mean()), all=float(gap.mean()))
+
+
+def _smallest(configurations: pd.DataFrame, start: pd.Series, max_loss: float) -> pd.Series | None:
+    """The smallest within ``max_loss`` of ``start``; None where nothing is."""
+    quality = float(start["quality_val_mean"])
+    allowed = max_loss + _ROUNDING * abs(quality)  # 0.95 - 0.01 is less than 0.94
+    try:
+        return best(configurations, min_quality=quality - allowed if start["maximise"] else quality + allowed)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""What every figure shares: ink, colours, markers, axes, legends, the page around a plot."""

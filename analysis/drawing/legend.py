@@ -1,0 +1,53 @@
+"""Markers of figures for papers, and a legend below the axes, so that it covers nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analysis.drawing.style import INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+Column = list[tuple[str, dict[str, Any]]]
+"""A heading, then entries: text and style. A heading has no style."""
+
+
+_SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "pentagon": "p", "cross": "P", "x": "X"}
+
+
+_SYMBOLS |= {"hexagon": "h", "triangle-left": "<", "star": "*"}
+
+
+_GREY = "#666666"
+
+
+def marker(symbol: str, scale: float) -> dict[str, Any]:
+    """Of a measured point."""
+    size = 8.5 if symbol == "star" else 5.0
+    return {"marker": _SYMBOLS[symbol], "markersize": size * scale, "markeredgecolor": "white", "markeredgewidth": 0.5}
+
+
+def hollow(symbol: str, colour: str, scale: float) -> dict[str, Any]:
+    """Of a point that a paper prints."""
+    edge = {"color": colour, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.1 * scale}
+    return marker(symbol, scale) | edge
+
+
+def draw_legend(figure: Figure, columns: list[Column], font: float) -> None:
+    from matplotlib.lines import Line2D
+
+    longest = max(map(len, columns))
+    entries = [entry for column in columns for entry in column + [("", {"color": _GREY})] * (longest - len(column))]
+    unmarked: dict[str, Any] = {"linestyle": "none", "color": _GREY}
+    legend = figure.legend(
+        handles=[Line2D([], [], label=text, **unmarked | style) for text, style in entries],
+        loc="outside lower center",
+        ncols=len(columns),
+        columnspacing=1.5,
+        frameon=False,
+        fontsize=font - 0.5,
+    )
+    for (_, style), drawn in zip(entries, legend.get_texts(), strict=True):
+        drawn.set(parse_math=False, color=INK, weight="normal" if style else "bold")

@@ -1,0 +1,44 @@
+"""Ink, colours and markers of all figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+INK = "#333333"
+
+
+PALE = 0.35
+"""Opacity of what is dominated."""
+
+
+PRINTED = "In papers, not measured here"
+"""Heading of the hollow points in legends."""
+
+
+# Okabe and Ito, "Color Universal Design", 2008; without black (text) and yellow (too pale on white).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+OTHER_COLOUR = "#777777"
+
+
+MARKERS = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "x", "hexagon")
+
+
+OTHER_MARKER = "triangle-left"
+
+
+REFERENCE_MARKER = "star"
+
+
+def architecture_colours(configurations: pd.DataFrame) -> dict[str, str]:
+    """A colour for each architecture, the one with the fewest parameters first."""
+    architectures = configurations.sort_values(["num_parameters", "architecture"])["architecture"].unique()
+    return assign(architectures, COLOURS, OTHER_COLOUR)
+
+
+def assign(names: Iterable[str], palette: Sequence[str], other: str) -> dict[str, str]:
+    """One entry of the palette for each name; those beyond its end share ``other`` rather than repeat a meaning."""
+    return {name: palette[index] if index < len(palette) else other for index, name in enumerate(names)}

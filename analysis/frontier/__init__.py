@@ -1,0 +1,1 @@
+"""The frontier shown: its figure, its page, its table, its plot in text."""

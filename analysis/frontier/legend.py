@@ -1,0 +1,88 @@
+"""The legend of the figure for a paper, below the axes, so that it covers nothing; and the markers it explains."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from analysis.drawing.legend import _GREY, Column, hollow, marker
+from analysis.drawing.style import INK, PALE, PRINTED
+from analysis.frontier.content import Drawing
+from analysis.keys import REFERENCE_METHOD
+
+if TYPE_CHECKING:
+    pass
+
+
+_CHARACTER_EM = 0.6
+"""A character's mean width, in font sizes: on the safe side."""
+_MARKER_CHARACTERS = 8
+"""What a column has beside its text: marker and gaps, in characters."""
+_LEAST_CHARACTERS, _MOST_CHARACTERS = 16, 32
+
+
+def legend_columns(drawing: Drawing, font: float, width_in: float) -> list[Column]:
+    """A column for colours, one for markers, one for the rest; one for papers, or where it has no room, below others.
+
+    Args:
+        drawing: what is explained.
+        font: size in points; the legend's is half a point smaller.
+        width_in: of the figure.
+    """
+    scale, longest_name = font / 8, 22 if font < 8 else 30
+    columns: list[Column] = [
+        [
+            ("Architecture", {}),
+            *(
+                (_shorten(name, longest_name), {"color": colour, **marker("circle", scale)})
+                for name, colour in drawing.colours.items()
+            ),
+        ],
+        [
+            ("Method", {}),
+            *(
+                (_shorten(name, longest_name), _line(name, scale) | marker(symbol, scale))
+                for name, symbol in drawing.markers.items()
+            ),
+        ],
+        [
+            ("Shown", {}),
+            ("frontier", {"color": INK, "linestyle": "-", "linewidth": 1.1 * scale}),
+            ("dominated", {"alpha": PALE, **marker("circle", scale)}),
+        ],
+    ]
+    if not drawing.papers:
+        return columns
+    widths = [max(len(text) for text, _ in column) for column in columns]
+    free = 72 * width_in / ((font - 0.5) * _CHARACTER_EM) - sum(widths) - len(widths) * _MARKER_CHARACTERS
+    wanted = min(_MOST_CHARACTERS, max(len(text) for text in (PRINTED, *drawing.papers)))
+    if free - _MARKER_CHARACTERS >= wanted:
+        return [*columns, _papers(drawing, _MOST_CHARACTERS, scale)]
+    last = len(columns) - 1
+    below = last if widths[last] + free >= wanted else widths.index(max(widths))
+    columns[below] += _papers(drawing, max(_LEAST_CHARACTERS, int(widths[below] + free)), scale)
+    return columns
+
+
+def _line(method: str, scale: float) -> dict[str, Any]:
+    return {"linestyle": (0, (4, 3)), "linewidth": 0.9 * scale} if method == REFERENCE_METHOD else {}
+
+
+def _papers(drawing: Drawing, num_characters: int, scale: float) -> Column:
+    num_characters = min(num_characters, _MOST_CHARACTERS)
+    return [
+        (_wrap(PRINTED, num_characters), {}),
+        *((_wrap(text, num_characters), hollow(symbol, _GREY, scale)) for text, symbol in drawing.papers.items()),
+    ]
+
+
+def _wrap(text: str, num_characters: int) -> str:
+    """In at most three lines."""
+    return "\n".join(textwrap.wrap(text, num_characters, max_lines=3, placeholder=" …"))
+
+
+def _shorten(name: str, longest: int) -> str:
+    """Without the module of a user's own ``module:callable``, and without its middle where it is still too long."""
+    called, parenthesis, arguments = name.partition("(")
+    name = called.rpartition(":")[2] + parenthesis + arguments
+    return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"

@@ -1,0 +1,102 @@
+"""Configurations as a table for the terminal and as rows for a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from analysis.keys import KEY
+from analysis.units import format_quality, format_ratio, format_size, quality_scale
+
+
+def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
+    """The frontier from small to large, then the others from the best validation quality down."""
+    sign = -1.0 if configurations["maximise"].all() else 1.0
+    rank = configurations["file_size_bytes"].where(
+        configurations["on_front"], sign * configurations["quality_val_mean"]
+    )
+    by = ["on_front", "rank", *KEY]
+    ascending = [False, *[True] * (len(by) - 1)]
+    table = configurations.assign(rank=rank).sort_values(by, ascending=ascending, ignore_index=True)
+    return table.drop(columns="rank")
+
+
+def frontier_csv(configurations: pd.DataFrame) -> str:
+    """All columns but the folder of this machine: what others may see. ``file_path`` is relative to the sweep's."""
+    return ordered(configurations).drop(columns="file_directory").to_csv(index=False)
+
+
+def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Table:
+    """A table that reads well at 100 columns.
+
+    Size and ratio are those of the representative's file, which is what ships; qualities are mean ± sample standard
+    deviation over seeds, without a deviation where there is one seed. Of the settings the table shows what tells
+    configurations apart; of seeds ``2/3`` where one of three failed.
+
+    Args:
+        configurations: from ``summarise``.
+        num_others: how many configurations off the frontier to show, best first; a line counts the rest.
+    """
+    rows = ordered(configurations)
+    front, others = rows[rows["on_front"]], rows[~rows["on_front"]]
+    name = str(rows["quality_name"].iloc[0]) if len(rows) else "accuracy"
+    unit = quality_scale(name)[1].strip()
+    table = _plain_table()
+    for heading in ("size", "ratio", f"{unit} val".strip(), f"{unit} test".strip()):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("architecture", "method", "config"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("seeds", justify="right", no_wrap=True)
+    for row in front.to_dict("records"):
+        table.add_row(*_cells(row, mark="●"))
+    if len(front) and len(others):
+        table.add_section()
+    for row in others.head(num_others).to_dict("records"):
+        table.add_row(*_cells(row, mark=" "), style="dim")
+    num_hidden = max(0, len(others) - num_others)
+    more = f"; {num_hidden} more off the frontier" if num_hidden else ""
+    if (rows["num_failed"] > 0).any():
+        more += "; where a seed failed, a configuration is off the frontier"
+    table.caption = Text(f"● frontier, decided on validation; {name}: mean ± sd over seeds{more}", style="dim")
+    table.caption_justify = "left"
+    return table
+
+
+def sweeps_table(sweeps: pd.DataFrame) -> Table:
+    """One line for each sweep of ``load.list_sweeps``; times are UTC."""
+    table = _plain_table()
+    for heading in ("sweep", "status", "started (UTC)"):
+        table.add_column(heading, overflow="fold")
+    states = ("finished", "stopped", "failed", "running", "points")
+    for heading in states:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in sweeps.to_dict("records"):
+        words = [row["sweep_id"], row["status"].lower(), f"{row['started']:%Y-%m-%d %H:%M}"]
+        counts = [row[f"num_{name}"] for name in states]
+        table.add_row(*(Text(str(cell)) for cell in words + counts))
+    return table
+
+
+def _plain_table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+
+
+def _cells(row: Mapping[Any, Any], *, mark: str) -> list[Text]:
+    """Plain ``Text``: a name such as ``mlp(hidden=[64])`` is not markup."""
+    name, num_finished = row["quality_name"], row["num_seeds"]
+    seeds = f"{num_finished}/{num_finished + row['num_failed']}" if row["num_failed"] else str(num_finished)
+    return [
+        Text(f"{mark} {format_size(row['file_size_bytes']):>7}"),
+        Text(format_ratio(row["file_compression_ratio"])),
+        Text(format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False)),
+        Text(format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False)),
+        Text(row["architecture"]),
+        Text(row["method"]),
+        Text(row["label"]),
+        Text(seeds),
+    ]

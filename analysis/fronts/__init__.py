@@ -1,0 +1,1 @@
+"""The mathematics of fronts: dominance, hypervolume, attainment, Bjøntegaard deltas."""

@@ -1,0 +1,67 @@
+"""How fast a sweep finds its front: hypervolume against trials, and against seconds of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.fronts.hypervolume import growth
+from analysis.fronts.pareto import Vector
+from analysis.fronts.repeats import whole
+from analysis.fronts.scale import Scale
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Anytime:
+    """A line of steps with its spread over seeds: each value holds from its cost on to the next."""
+
+    cost: Vector
+    """(num_steps,), trials or training seconds of one seed, increasing."""
+    mean: Vector
+    """(num_steps,), the share of the scale's box that is covered, on validation."""
+    std: Vector
+    """(num_steps,), the sample's (ddof = 1); NaN with one seed."""
+    num_seeds: int
+
+
+def anytime(
+    points: pd.DataFrame, trials: pd.DataFrame, scale: Scale, *, against: Literal["trials", "train_s"]
+) -> Anytime:
+    """The mean growth of the seeds' fronts, each seed by itself as if the sweep had run with it alone.
+
+    Every trial costs; what failed, was stopped or has a seed that failed adds nothing. A seed that is at its end stays
+    where it is.
+
+    Args:
+        points: of one task and one sweep, as ``load.load_points`` gives them.
+        trials: every trial that began, in order, with ``trial_id``, ``seed`` and ``train_s``.
+        scale: the same for all sweeps that are compared.
+        against: what is counted.
+
+    Raises:
+        ValueError: there are no points.
+    """
+    if points.empty:
+        raise ValueError("no points to follow: no run has finished yet")
+    measured = whole(points, measure="quality_val")
+    curves = [_curve(rows, measured, scale, against) for _, rows in trials.groupby("seed")]
+    costs = np.unique(np.concatenate([cost for cost, _ in curves]))
+    values = np.array(  # (num_seeds, num_steps), 0 before the first point of a seed
+        [np.concatenate([[0.0], covered])[np.searchsorted(cost, costs, side="right")] for cost, covered in curves]
+    )
+    std = values.std(axis=0, ddof=1) if len(curves) > 1 else np.full(len(costs), np.nan)
+    return Anytime(cost=costs, mean=values.mean(axis=0), std=std, num_seeds=len(curves))
+
+
+def _curve(trials: pd.DataFrame, points: pd.DataFrame, scale: Scale, against: str) -> tuple[Vector, Vector]:
+    """Of one seed, a value for each trial, which may have several points or none: its cost, what is covered after."""
+    started = pd.Series(np.arange(len(trials)), index=trials["trial_id"])
+    rows = points[points["trial_id"].isin(started.index)]
+    rows = rows.iloc[np.argsort(started[rows["trial_id"]], kind="stable")]
+    covered = growth(rows["size_bytes"], rows["quality_val"], scale.reference) / scale.area
+    values = pd.Series(covered, index=rows["trial_id"]).groupby(level=0).max().reindex(started.index).cummax()
+    costs = trials["train_s"].cumsum() if against == "train_s" else started + 1
+    return np.asarray(costs, np.float64), np.asarray(values.ffill().fillna(0.0), np.float64)

@@ -1,0 +1,156 @@
+"""From the ``points.csv`` of ``ratefront export`` to the frame that MLflow gives: results without their store."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.names import nearest
+from analysis.points.labels import config_labels, config_text
+from trainers.record import COLUMNS, OperatingPoint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS = "points.csv"
+EXPORTED_COLUMNS: tuple[str, ...] = (*COLUMNS, "num_failed", "params")
+"""What a point's row has: without the failed seeds a front would be drawn of the lucky ones."""
+
+_TYPES = {field.name: str(field.type) for field in fields(OperatingPoint)} | {"num_failed": "int", "params": "dict"}
+_WANTED = {
+    "int": "a whole number that is not negative",
+    "float": "a number",
+    "bool": "True or False",
+    "dict": "settings by name, as JSON",
+}
+_KEY = ("sweep_id", "config_hash", "point_id", "seed")
+
+
+def is_path(sweep: str) -> bool:
+    """Whether this is a place and no sweep's name, which has no slash and ends otherwise."""
+    return "/" in sweep or os.sep in sweep or sweep.endswith(".csv") or sweep in (".", "..")
+
+
+def read_points(path: Path | str) -> pd.DataFrame:
+    """The points of an exported sweep, in the order of its file: by trial.
+
+    Args:
+        path: a folder that ``ratefront export`` wrote, or the ``points.csv`` in it.
+
+    Returns:
+        ``load.POINT_COLUMNS``, as ``load.load_points`` gives them; ``directory`` is the folder, and ``run_id`` and
+        ``experiment_id``, which belong to a store, are empty.
+
+    Raises:
+        ValueError: there is no such file, or it is none of exported points; names the line.
+        OSError: it cannot be read.
+    """
+    file = Path(path) / POINTS if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise ValueError(f"{file} is not there: wanted a folder that ratefront export wrote, or its {POINTS}")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text, strict=True)
+            columns = next(reader, [])
+            _check_columns(file, columns)
+            rows = [_row(f"{file}, line {reader.line_num}", columns, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{file} is no CSV file in UTF-8: {error}") from None
+    if not rows:
+        raise ValueError(f"{file} has no point: wanted a line for each below the names of the columns")
+    unknown = {"run_id": "", "experiment_id": "", "directory": str(file.parent)}
+    return _labelled([row | unknown for row in rows], str(file))
+
+
+def load_or_read(tracking_uri: str, sweeps: Sequence[str] = ()) -> pd.DataFrame:
+    """``load.load_points`` of sweeps, some or all of which may be paths for ``read_points``.
+
+    Args:
+        tracking_uri: of MLflow; not asked where all are paths.
+        sweeps: names, ids and paths; all that MLflow has when empty.
+
+    Raises:
+        ValueError: as both, or a point is there twice.
+        ConnectionError: the server does not answer, or refuses.
+        OSError: a file cannot be read.
+    """
+    import pandas as pd
+
+    from analysis.points.mlflow import load_points
+
+    paths = [sweep for sweep in sweeps if is_path(sweep)]
+    names = [sweep for sweep in sweeps if not is_path(sweep)]
+    found = [read_points(path) for path in dict.fromkeys(paths)]
+    if names or not paths:
+        found.insert(0, load_points(tracking_uri, names))
+    if len(found) == 1:
+        return found[0]
+    rows: list[dict[str, Any]] = [row for points in found for row in points.to_dict("records")]  # type: ignore[misc]
+    return _labelled(rows, " and ".join(sweeps)) if rows else pd.concat(found)
+
+
+def _labelled(rows: list[dict[str, Any]], where: str) -> pd.DataFrame:
+    """As a frame, with what tells these rows apart; none is there twice, as it would count as two seeds."""
+    from analysis.points.mlflow import as_frame
+
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        key = tuple(row[name] for name in _KEY)
+        if key in seen:
+            raise ValueError(
+                f"{where} has seed {row['seed']} of configuration {row['config_hash']} (point {row['point_id']!r}) of "
+                f"sweep {row['sweep_id']} twice: wanted each point once"
+            )
+        seen.add(key)
+    params = [json.loads(row["params"]) for row in rows]
+    labels = config_labels(rows, params)
+    return as_frame(
+        [
+            row | {"config": config_text(given), "label": label}
+            for row, given, label in zip(rows, params, labels, strict=True)
+        ]
+    )
+
+
+def _check_columns(file: Path, columns: list[str]) -> None:
+    missing = [name for name in EXPORTED_COLUMNS if name not in columns]
+    unknown = [name for name in columns if name not in EXPORTED_COLUMNS]
+    if missing:
+        why = "an older export: export the sweep again" if set(COLUMNS) <= set(columns) else "no exported points"
+        raise ValueError(f"{file} has no column {missing[0]!r}: it is {why}")
+    if unknown or len(columns) > len(EXPORTED_COLUMNS):
+        name = (unknown or [name for name in columns if columns.count(name) > 1])[0]
+        raise ValueError(f"{file} has a column {name!r} too many{nearest(name, EXPORTED_COLUMNS)}")
+
+
+def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
+    if len(cells) != len(columns):
+        raise ValueError(f"{line}: got {len(cells)} values for {len(columns)} columns")
+    row = {name: _value(line, name, cell) for name, cell in zip(columns, cells, strict=True)}
+    if row["size_bytes"] == 0:
+        raise ValueError(f"{line}: size_bytes is 0: wanted the length of a file")
+    return row
+
+
+def _value(line: str, name: str, text: str) -> Any:
+    kind = _TYPES[name]
+    if kind == "str":
+        return text
+    try:
+        if kind == "float":
+            return float(text)
+        if kind == "int" and text.isdecimal():
+            return int(text)
+        if kind == "bool" and text in ("True", "False"):
+            return text == "True"
+        if kind == "dict" and all(isinstance(value, str) for value in json.loads(text).values()):
+            return text
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    shown = repr(text if len(text) <= 40 else f"{text[:39]}…")
+    raise ValueError(f"{line}: {name} is {shown}: wanted {_WANTED[kind]}")

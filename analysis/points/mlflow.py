@@ -1,0 +1,296 @@
+"""From MLflow to DataFrames: the only file of this package that knows MLflow. It reads and never writes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from analysis.names import nearest
+from analysis.points.addresses import check_answers, check_exists, sqlite_path, without_credentials
+from analysis.points.labels import config_labels, config_text
+from trainers.record import COLUMNS, OperatingPoint
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment, Run
+    from mlflow.store.entities import PagedList
+
+T = TypeVar("T")
+
+_ADDED = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
+POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, *_ADDED)
+_COUNTS = ("num_finished", "num_stopped", "num_failed", "num_running", "num_points")
+SWEEP_COLUMNS: tuple[str, ...] = (
+    *("sweep_id", "experiment", "experiment_id", "status", "started"),
+    *(*_COUNTS, "run_id", "has_views"),
+)
+
+VIEW_TAG = "mlflow.sharedViewState."
+"""Of an experiment, followed by a view's id: what MLflow's UI opens by that name."""
+
+_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
+_TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
+_PARAMS = ("task", "architecture", "method")
+_METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
+_STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_stopped"}
+
+_IS_SWEEP = "tags.`ratefront.kind` = 'sweep'"
+_IS_POINT = "tags.`ratefront.point` = 'true' AND attributes.status = 'FINISHED'"
+_IS_FAILED = "tags.`ratefront.kind` = 'trial' AND attributes.status = 'FAILED'"
+_ID_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
+_PAGE = 1000
+
+
+def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFrame:
+    """Every finished operating point, one row for each file, oldest first.
+
+    Args:
+        tracking_uri: of MLflow, such as ``sqlite:///mlflow.db`` or ``http://host:5000``.
+        sweep_ids: the sweeps to read; all when empty. The name of a sweep stands for the newest one of that name.
+
+    Returns:
+        ``POINT_COLUMNS``: ``OperatingPoint``'s, and
+
+        - ``run_id``, ``experiment_id``;
+        - ``config``, all settings as text, and ``label``, those that tell configurations apart;
+        - ``params``, all settings by name, as JSON;
+        - ``num_failed``: failed trials of the same configuration, which have no row;
+        - ``directory``: of the sweep, to which ``path`` is relative; empty where the sweep does not say.
+
+    Raises:
+        ValueError: there is no such database or sweep, a run lacks what a point needs, or two runs hold the same point.
+        ConnectionError: the server does not answer, or refuses.
+    """
+    check_exists(tracking_uri)
+    store = _Store(tracking_uri)
+    parents = store.runs(_IS_SWEEP)
+    scopes = [""]
+    if sweep_ids:
+        known = _by_id(parents)
+        wanted = dict.fromkeys(resolve(name, known) for name in sweep_ids)
+        scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted]
+    runs = [run for scope in scopes for run in store.runs(_IS_POINT + scope)]
+    failed = [run for scope in scopes for run in store.runs(_IS_FAILED + scope)]
+
+    directories = {_instance(run): run.data.tags.get("ratefront.directory", "") for run in parents}
+    failures = Counter((*_instance(run), run.data.tags.get("ratefront.config_hash", "")) for run in failed)
+    rows = [_row(run) for run in runs]
+    _refuse_copies(rows)
+    labels = config_labels(rows, [run.data.params for run in runs])
+    for row, run, label in zip(rows, runs, labels, strict=True):
+        row |= {"config": config_text(run.data.params), "label": label, "params": json.dumps(run.data.params)}
+        row["num_failed"] = failures[*_instance(run), row["config_hash"]]
+        row["directory"] = directories.get(_instance(run), "")
+    return as_frame(rows)
+
+
+def as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """``POINT_COLUMNS`` with their types, whatever number of rows there is."""
+    dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
+    return pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}
+    )
+
+
+def list_sweeps(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFrame:
+    """Every sweep, newest first: its state, its start (UTC), its trials by state, its finished points.
+
+    Args:
+        tracking_uri, sweep_ids: as ``load_points``.
+
+    Returns:
+        ``SWEEP_COLUMNS``. A killed trial counts as stopped, a scheduled one as running; ``run_id`` is the sweep's own,
+        ``has_views`` whether MLflow's UI is prepared for it.
+
+    Raises:
+        ValueError, ConnectionError: as ``load_points``.
+    """
+    check_exists(tracking_uri)
+    store = _Store(tracking_uri)
+    parents = _by_id(store.runs(_IS_SWEEP))
+    wanted = {resolve(name, parents) for name in sweep_ids} or set(parents)
+    scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted] if sweep_ids else [""]
+    counts: Counter[tuple[str, str]] = Counter()
+    for run in (run for scope in scopes for run in store.runs("tags.`ratefront.kind` LIKE '%'" + scope)):
+        tags, state = run.data.tags, _STATES.get(run.info.status, "num_running")
+        sweep_id = tags.get("ratefront.sweep_id", "")
+        counts[sweep_id, state] += tags["ratefront.kind"] == "trial"
+        counts[sweep_id, "num_points"] += tags.get("ratefront.point") == "true" and state == "num_finished"
+    rows = [
+        {
+            "sweep_id": sweep_id,
+            "experiment": store.experiments[run.info.experiment_id].name,
+            "experiment_id": run.info.experiment_id,
+            "status": run.info.status,
+            "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+            **{name: counts[sweep_id, name] for name in _COUNTS},
+            "run_id": run.info.run_id,
+            "has_views": f"{VIEW_TAG}{sweep_id}-frontier" in store.experiments[run.info.experiment_id].tags,
+        }
+        for sweep_id, run in parents.items()
+        if sweep_id in wanted
+    ]
+    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
+
+
+def check_tracking(uri: str) -> None:
+    """Find out whether a sweep can log to ``uri``, before it starts. A SQLite file that is missing stays missing.
+
+    Raises:
+        ValueError: the address is malformed, of MLflow's old file store, or of a file that cannot be written.
+        ConnectionError: the server does not answer, or MLflow cannot read what is there.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        place = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+        is_database = place == path.absolute()
+        if not ((place.is_file() if is_database else place.is_dir()) and os.access(place, os.R_OK | os.W_OK)):
+            wanted = "file" if is_database else "folder"
+            raise ValueError(f"cannot keep a database in {path}: {place} is no {wanted} that can be written to")
+    if path is None or path.exists():
+        _Store(uri)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    """The columns that one point run holds by itself."""
+    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
+    try:
+        quality_name = tags["ratefront.quality_name"]
+        return {
+            **{name: tags[f"ratefront.{name}"] for name in _TAGS},
+            **{name: params[name] for name in _PARAMS},
+            **{name: metrics[name] for name in _METRICS},
+            "seed": int(params["seed"]),
+            "quality": metrics[quality_name],
+            "quality_val": metrics[f"{quality_name}_val"],
+            "maximise": tags["ratefront.maximise"] == "true",
+            "run_id": run.info.run_id,
+            "experiment_id": run.info.experiment_id,
+        }
+    except KeyError as missing:
+        raise ValueError(f"MLflow run {run.info.run_id} is marked as a point but has no {missing}") from None
+
+
+def _instance(run: Run) -> tuple[str, str]:
+    """The sweep that ``run`` belongs to, told from one of the same content elsewhere."""
+    return run.data.tags.get("ratefront.sweep_id", ""), run.data.tags.get("ratefront.instance", "")
+
+
+def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A point that is there twice would count as two seeds."""
+    first: dict[tuple[Any, ...], str] = {}
+    for row in rows:
+        key = tuple(row[name] for name in ("sweep_id", "config_hash", "point_id", "seed"))
+        if key in first:
+            which = f"seed {row['seed']} of configuration {row['config_hash']} (point {row['point_id']!r})"
+            raise ValueError(
+                f"MLflow runs {first[key]} and {row['run_id']} both hold {which} of sweep {row['sweep_id']}: delete "
+                f"the one that is wrong, such as the newer with: mlflow runs delete --run-id {row['run_id']}"
+            )
+        first[key] = row["run_id"]
+
+
+def _by_id(parents: Sequence[Run]) -> dict[str, Run]:
+    """The parent run of each sweep by its id, newest first, from oldest first."""
+    runs = [run for run in parents if "ratefront.sweep_id" in run.data.tags]
+    return {run.data.tags["ratefront.sweep_id"]: run for run in reversed(runs)}
+
+
+def resolve(name: str, sweeps: Collection[str]) -> str:
+    """The id that ``name`` means: itself, or the newest ``<name>-<hash>`` or ``<name>-<hash>-<number>``.
+
+    Args:
+        name: whole, or without its ending.
+        sweeps: ids, newest first.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name in sweeps:
+        return name
+    newest: dict[str, str] = {}
+    for sweep_id in sweeps:
+        newest.setdefault(name_of(sweep_id), sweep_id)
+    if name in newest:
+        return newest[name]
+    raise ValueError(f"no sweep {name!r}{nearest(name, [*newest, *sweeps])}")
+
+
+def name_of(sweep_id: str) -> str:
+    """The name of a sweep: its id without the ending that tells sweeps of one name apart."""
+    return _ID_ENDING.sub("", sweep_id)
+
+
+class _Store:
+    """Reading access to one tracking store, with errors of one line."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        self._uri = tracking_uri
+        check_answers(tracking_uri)
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        with self._one_line_errors():
+            from mlflow import MlflowClient
+
+            self._client = MlflowClient(tracking_uri)
+            found = _pages(lambda token: self._client.search_experiments(max_results=_PAGE, page_token=token))
+            self.experiments: dict[str, Experiment] = {experiment.experiment_id: experiment for experiment in found}
+
+    def runs(self, filter_string: str) -> list[Run]:
+        """The active runs of all experiments that match, oldest first."""
+        with self._one_line_errors(), _no_collection():
+            return _pages(
+                lambda token: self._client.search_runs(
+                    list(self.experiments),
+                    filter_string,
+                    max_results=_PAGE,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+            )
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of MLflow, of its database layer, of the network
+            shown = without_credentials(self._uri)
+            if urlsplit(self._uri).scheme in ("", "file") and not self._uri.startswith("databricks"):
+                raise ValueError(
+                    f"cannot track in {shown!r}: MLflow 3 has no file store: use sqlite:///mlflow.db, "
+                    "or http://host:5000 for a server"
+                ) from error
+            said = (str(error).strip() or type(error).__name__).splitlines()[0].replace(self._uri, shown)
+            raise ConnectionError(f"cannot read {shown}: {said}") from error
+
+
+def _pages(search: Callable[[str | None], PagedList[T]]) -> list[T]:
+    """All results of a search that MLflow answers page by page."""
+    found: list[T] = []
+    token: str | None = None
+    while True:
+        page = search(token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """MLflow makes dozens of objects for each run; looking for garbage among them doubles the time of a large read."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""Which trials there are, whether they can run, and what they will take."""

@@ -1,0 +1,69 @@
+"""What must hold before a sweep runs: one process holds it, nobody else has its id, its data and networks are here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import SweepError
+from orchestrator.search.space import identity, without_numbers
+from orchestrator.storage.journal import Journal
+from orchestrator.sweep.trials import Trial
+
+if TYPE_CHECKING:
+    from trainers.tasks.base import Task
+
+
+def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:
+    """Refuse to mix two sweeps under one id.
+
+    Raises:
+        SweepError: MLflow has the sweep from elsewhere, or a trial on disk is not the planned one.
+    """
+    if sweep_id in tracked and tracked[sweep_id] != journal.instance:
+        raise SweepError(
+            f"MLflow already has a sweep {sweep_id} that is not the one in {journal.location}: "
+            "--new starts another, --name gives it another name"
+        )
+    for trial in trials:
+        config = journal.config(trial.trial_id)
+        if config is not None and config != trial.config.to_dict():
+            raise SweepError(
+                f"trial {trial.trial_id} in {journal.location} has another configuration than planned, "
+                "so another version of ratefront wrote it: --new starts another sweep"
+            )
+
+
+def check_here(trials: list[Trial]) -> dict[str, Task]:
+    """Find missing data, networks that cannot be built, values and modifiers that do not fit once, here.
+
+    Else every trial would fail.
+
+    Returns:
+        The tasks, by the ``identity`` of their specs.
+
+    Raises:
+        ValueError: in one line.
+    """
+    from trainers.architectures.base import build_on_meta
+    from trainers.architectures.graph import unit_groups
+    from trainers.instantiate import find_architecture, make_task
+    from trainers.modifiers import make_modifiers
+    from trainers.pretrained import initial_values
+
+    tasks: dict[str, Task] = {}
+    specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
+    for key, task_spec in specs.items():
+        task = tasks[key] = make_task(task_spec)
+        architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
+        for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
+            architecture, arguments = find_architecture(spec, task)
+            plain = build_on_meta(spec.name, architecture, arguments)
+            if trials[0].config.init_from:  # one for the whole sweep
+                groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
+                initial_values(trials[0].config.init_from, plain, groups=groups, own=architecture)
+            of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
+            # numbers of modifiers were checked: what fits with one of them fits with all
+            for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
+                for modifier in make_modifiers(config.modifiers, method=config.method.name):
+                    modifier.check(plain, task, spec)
+    return tasks

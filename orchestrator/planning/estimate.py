@@ -1,0 +1,198 @@
+"""What a sweep will take, before it runs: time from a few measured steps of each kind of trial."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from orchestrator.search.space import identity, without_numbers
+from orchestrator.sweep.budget import Budget
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.resources import Share
+from orchestrator.sweep.trials import Trial
+from trainers.config import Spec, TrialConfig
+
+_MOST_KINDS = 16
+"""That are measured; of more, some that are evenly spaced stand for all."""
+_SHARE_OF_MEMORY = 0.7
+"""Of a machine's memory, which Ray leaves to trials."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Trials that cost alike: of one architecture and method, with the same choices and sizes."""
+
+    example: TrialConfig
+    method: str
+    """With what differs in it, but for numbers, such as penalties and rates."""
+    share: Share
+    num_trials: int
+    step_s: float = 0.0
+    trial_s: float = 0.0
+    """Mean over its trials."""
+    failure: str = ""
+    """Why it could not be measured, and counts as nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What was measured, and what it comes to."""
+
+    kinds: Sequence[Kind]
+    num_kinds: int
+    """Of which ``kinds`` are those that were measured."""
+    num_trials: int
+    """At most; the measured kinds may be a sample."""
+    at_once: int
+    """Trials that run beside each other."""
+    hours: float
+    train_h: float
+    """Hours of all trials, one after the other."""
+    budget: str = ""
+    """Which limit ends the sweep before its trials do."""
+
+
+def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int) -> Estimate:
+    """Measure some of each kind of trial here, and add up.
+
+    Args:
+        sweep: whose resources and budget count.
+        trials: those to come, or a sample of them.
+        num_trials: how many there will be.
+
+    Raises:
+        ValueError: data is missing.
+    """
+    alike = _kinds(trials)
+    wanted = list(alike.values())
+    spacing = max(1, -(-len(wanted) // _MOST_KINDS))
+    chosen = [(method, group) for (_, method), group in zip(alike, wanted, strict=True)][::spacing]
+    groups = [[trial.config for trial in group] for _, group in chosen]
+    shares = [sweep.resources.of(configs[0]) for configs in groups]
+    kinds = [
+        Kind(example=configs[0], method=method, share=share, num_trials=len(configs), **found)
+        for (method, _), configs, share, found in zip(chosen, groups, shares, _measured(groups, shares), strict=True)
+    ]
+    return _added_up(kinds, len(wanted), num_trials, here(), sweep.budget)
+
+
+def here() -> Mapping[str, float]:
+    """What this machine has, by Ray's names."""
+    import torch
+    from ray._private.utils import get_num_cpus  # what it starts with: of a container its share
+
+    return {
+        "CPU": get_num_cpus(),
+        "GPU": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "memory": _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+
+
+def _measured(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict[str, Any]]:
+    """On a GPU in a process of its own, which gives its memory back."""
+    import torch
+
+    if not (any(share.gpu for share in shares) and torch.cuda.is_available()):
+        return _measure_all(groups, shares)
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
+        return pool.submit(_measure_all, groups, shares).result()
+
+
+def _measure_all(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict[str, Any]]:
+    """Fields of ``Kind``, for each group the first of which stands for all."""
+    import torch
+
+    from trainers import timing
+    from trainers.instantiate import make_task
+
+    tasks: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for configs, share in zip(groups, shares, strict=True):
+        example, key = configs[0], identity(configs[0].task.to_dict())
+        if key not in tasks:
+            tasks[key] = make_task(example.task)
+        device = "cuda" if share.gpu else "cpu"
+        if share.gpu and not torch.cuda.is_available():
+            rows.append({"failure": "it wants a GPU, and torch sees none here"})
+            continue
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                found = timing.measure(example, tasks[key], Path(folder), device=device, num_threads=share.cpu)
+        except Exception as error:  # one configuration that diverges is no reason to know nothing of the others
+            rows.append({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
+            continue
+        rows.append({"step_s": found.step_s, "trial_s": fmean(found.trial_s(one, tasks[key]) for one in configs)})
+    return rows
+
+
+def _added_up(
+    kinds: Sequence[Kind], num_kinds: int, num_trials: int, machine: Mapping[str, float], budget: Budget
+) -> Estimate:
+    """Every place is busy to the end; no trial is faster than alone; a budget may end it sooner."""
+    num_measured = sum(kind.num_trials for kind in kinds)
+    scale = num_trials / num_measured if num_measured else 0.0
+    total_s = wall_s = gpu_s = 0.0
+    for kind in kinds:
+        seconds = scale * kind.num_trials * kind.trial_s
+        total_s += seconds
+        gpu_s += seconds * kind.share.gpu
+        wall_s += seconds / _places(kind.share, machine)
+    wall_s = max([wall_s, *(kind.trial_s for kind in kinds)])
+    at_once = max(1, min(num_trials, round(total_s / wall_s))) if wall_s else 0
+    limits = {
+        f"budget.{name}": limit / needed
+        for name, limit, needed in (
+            ("train_s", budget.train_s, total_s),
+            ("gpu_h", budget.gpu_h, gpu_s / 3600),
+            ("wall_s", budget.wall_s, wall_s),
+        )
+        if limit is not None and needed > limit
+    }
+    tightest = min(limits, key=lambda name: limits[name], default="")
+    share = limits.get(tightest, 1.0)
+    return Estimate(
+        kinds=kinds,
+        num_kinds=num_kinds,
+        num_trials=num_trials,
+        at_once=at_once,
+        hours=share * wall_s / 3600,
+        train_h=share * total_s / 3600,
+        budget=tightest,
+    )
+
+
+def _places(share: Share, machine: Mapping[str, float]) -> int:
+    """How many trials with ``share`` fit at once; one, where none does."""
+    wanted = share.for_ray()
+    return max(1, min(int(machine[name] / amount) for name, amount in wanted.items() if amount))
+
+
+def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
+    """Trials that cost alike: by everything but numbers of method and modifiers, the number of steps and the seed."""
+    values: dict[str, dict[str, set[str]]] = {}  # by method and argument, of those that are no numbers
+    for method in (trial.config.method for trial in trials):
+        for key, item in method.arguments.items():
+            if not _is_number(item):
+                values.setdefault(method.name, {}).setdefault(key, set()).add(repr(item))
+    kinds: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        rest = {key: item for key, item in trial.config.to_dict().items() if key not in ("method", "steps", "seed")}
+        if "modifiers" in rest:
+            rest["modifiers"] = without_numbers(rest["modifiers"])
+        method = trial.config.method
+        varied = [key for key, found in values.get(method.name, {}).items() if len(found) > 1]
+        chosen = Spec(name=method.name, arguments={key: method.arguments[key] for key in varied})
+        kinds.setdefault((identity(rest), str(chosen)), []).append(trial)
+    return kinds
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

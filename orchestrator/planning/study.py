@@ -1,0 +1,225 @@
+"""The conversation of a sweep with its searcher: which trials there are, and what the searcher was told of them.
+
+A plan that is fixed in advance needs no record: it is made again. What an adaptive searcher was asked and told is
+appended to ``<sweep>/study.jsonl``, in order; reading it restores the searcher, so that a resumed sweep goes on.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.errors import SweepError
+from orchestrator.search.goals import Told, told_from_dict, told_to_dict
+from orchestrator.search.searchers.base import Asked
+from orchestrator.search.space import Configuration, Space
+from orchestrator.storage.bucket import join
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.trials import Trial, check_trials, trials_of
+from trainers.record import OperatingPoint
+
+Foreign = tuple[Configuration, Told]
+"""A configuration of an earlier sweep, and what it came to."""
+
+
+class Study:
+    """All trials of a sweep that are known, and those still to come."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        journal: Journal,
+        *,
+        space: Space | None = None,
+        search_seed: int | None = None,
+    ) -> None:
+        """Restore what an earlier process asked and told.
+
+        Args:
+            sweep: what to run.
+            journal: of the sweep; nothing is written before ``begin`` and ``next``.
+            space: where it is not the sweep's own.
+            search_seed: where it is not the sweep's own, which is also that of its first trainings.
+
+        Raises:
+            SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
+        """
+        self.sweep, self._journal = sweep, journal
+        self._goals, self._searcher = sweep.goals, sweep.searcher
+        seed = sweep.seed if search_seed is None else search_seed
+        self._search = self._searcher.start(space or sweep.space, self._goals, seed)
+        self._configurations: list[Configuration] = []
+        self._told: dict[int, Told | None] = {}
+        self._foreign: list[Told] = []
+        self._exhausted = False
+        self.num_skipped = 0
+        """Trials that ``next`` found to be stopped before they began."""
+        self._pending: collections.deque[Trial] = collections.deque()
+        if not self._searcher.is_adaptive:
+            while (asked := self._search.ask()) is not None:
+                self._configurations.append(asked.configuration)
+            self._exhausted = True
+        else:
+            self._replay()
+        self._pending.extend(self.trials)
+        check_trials(self.sample)
+
+    def begin(self, foreign: Sequence[Foreign]) -> None:
+        """Before the first ``next``: hear of earlier sweeps, where this one is at its beginning; tell what a kill left.
+
+        The caller holds the sweep: nobody else may write to its record.
+        """
+        if not self._searcher.is_adaptive:
+            return
+        if not self._configurations and not self._foreign:
+            heard = [(configuration, told) for configuration, told in foreign if self._hear(configuration, told)]
+            if heard:  # all of it in one line, or a kill would leave a part for good
+                pairs = [[configuration, told_to_dict(told)] for configuration, told in heard]
+                self._journal.append_study({"foreign": pairs})
+        for number in range(len(self._configurations)):
+            self._tell_where_over(number, only_finished=True)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Those known so far.
+
+        Of a fixed plan all configurations of the first seed come first, so that an interrupted sweep already shows a
+        whole frontier. An adaptive searcher waits for all seeds of a configuration: they come together.
+        """
+        return trials_of(self.sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
+
+    @property
+    def sample(self) -> list[Trial]:
+        """Trials to check before any runs: all of a fixed plan, else some at the ends of the space."""
+        return trials_of(self.sweep, list(_ends(self.sweep))) if self._searcher.is_adaptive else self.trials
+
+    @property
+    def most_trials(self) -> int:
+        """How many there will be; an adaptive searcher may find its space exhausted sooner."""
+        asked = len(self._configurations)
+        return self.sweep.seeds * (asked if self._exhausted else max(asked, self.sweep.search["num_trials"]))
+
+    @property
+    def most_to_run(self) -> int:
+        """``most_trials``, as far as a budget of trials goes."""
+        limit = self.sweep.budget.trials
+        return self.most_trials if limit is None else min(self.most_trials, limit)
+
+    def next(self) -> Trial | None:
+        """The next trial that has not finished, or None when there are no more. Each is handed out once."""
+        while True:
+            while self._pending:
+                trial = self._pending.popleft()
+                if self._journal.is_over(trial.trial_id):
+                    continue
+                if not self._is_stopped(trial):
+                    return trial
+                self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
+                stopped = Ended(outcome=Outcome.STOPPED, reason="its first seed was stopped")
+                self._journal.end(trial.trial_id, stopped)
+                self.num_skipped += 1
+                self.tell(trial.trial_id)
+            if self._exhausted:
+                return None
+            self._ask()
+
+    def tell(self, trial_id: str) -> None:
+        """A trial is over: once all seeds of its configuration are, the searcher is told, once."""
+        if self._searcher.is_adaptive:
+            self._tell_where_over(_number_of(trial_id), only_finished=False)
+
+    def _ask(self) -> None:
+        asked = self._search.ask()
+        if asked is None:
+            self._exhausted = True
+            self._journal.append_study({"exhausted": len(self._configurations)})
+            return
+        number = len(self._configurations)
+        self._journal.append_study({"ask": number, "configuration": asked.configuration, "memo": asked.memo})
+        self._configurations.append(asked.configuration)
+        self._pending.extend(self._seeds(number))
+
+    def _tell_where_over(self, number: int, *, only_finished: bool) -> None:
+        if number in self._told:
+            return
+        seeds: list[tuple[OperatingPoint, ...]] = []
+        for trial in self._seeds(number):
+            ended = self._journal.ended(trial.trial_id)
+            if ended is None or (only_finished and ended.outcome is Outcome.FAILED):
+                return
+            seeds.append(ended.points)
+        known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
+        # a mean over the seeds that were done before the first was stopped would be one over lucky seeds
+        told = self._estimate(number) if self._is_stopped(self._seeds(number)[0]) else self._goals.told(seeds, known)
+        self._journal.append_study({"tell": number, "told": told_to_dict(told)})
+        self._search.tell(number, told)
+        self._told[number] = told
+
+    def _estimate(self, number: int) -> Told | None:
+        """What a stopped configuration had come to."""
+        progress = self._journal.progress(self._seeds(number)[0].trial_id)
+        return self._goals.estimated(progress[-1]) if progress else None
+
+    def _is_stopped(self, trial: Trial) -> bool:
+        """Whether the first seed of its configuration was stopped, which decides for all."""
+        ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self.sweep.seed}")
+        return ended is not None and ended.outcome is Outcome.STOPPED
+
+    def _seeds(self, number: int) -> list[Trial]:
+        return trials_of(self.sweep, [self._configurations[number]], first_number=number)
+
+    def _hear(self, configuration: Configuration, told: Told) -> bool:
+        is_of_use = self._search.tell_foreign(configuration, told)
+        if is_of_use:
+            self._foreign.append(told)
+        return is_of_use
+
+    def _replay(self) -> None:
+        for line in self._journal.study():
+            told = told_from_dict(line.get("told"))
+            if "foreign" in line:
+                for configuration, outcome in line["foreign"]:
+                    heard = told_from_dict(outcome)
+                    assert heard is not None, "failures are not heard of"
+                    self._hear(configuration, heard)
+            elif line.get("ask") == len(self._configurations):
+                self._search.restore(Asked(configuration=line["configuration"], memo=line["memo"]))
+                self._configurations.append(line["configuration"])
+            elif line.get("tell") in range(len(self._configurations)) and line["tell"] not in self._told:
+                self._search.tell(line["tell"], told)
+                self._told[line["tell"]] = told
+            elif "exhausted" in line:
+                self._exhausted = True
+            else:
+                path = join(self._journal.location, "study.jsonl")
+                raise SweepError(f"{path} is damaged at {line}: --new starts another sweep")
+
+
+def plan(sweep: Sweep) -> list[Trial]:
+    """Every trial of a plan that is fixed in advance, checked; of an adaptive search none is known before it runs.
+
+    Raises:
+        SweepError: a trial cannot be made; says why.
+    """
+    return Study(sweep, Journal(Path("nowhere"))).trials
+
+
+def _ends(sweep: Sweep) -> Iterator[Configuration]:
+    """What an adaptive search may propose at its ranges' ends, some for each architecture, method and modifiers."""
+    space = sweep.space
+    for architecture, method, modifiers in itertools.product(space.architectures, space.methods, space.modifiers):
+        branch = dataclasses.replace(space, architectures=(architecture,), methods=(method,), modifiers=(modifiers,))
+        yield from itertools.islice(branch.grid(2), _MOST_CHECKED)
+
+
+_MOST_CHECKED = 32
+
+
+def _number_of(trial_id: str) -> int:
+    """Of its configuration."""
+    return int(trial_id.partition("-")[0])

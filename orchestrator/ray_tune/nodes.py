@@ -1,0 +1,74 @@
+"""What the nodes of a cluster must have before a sweep runs there: enough for a trial, and the sweep's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from analysis.units import format_size
+from orchestrator.errors import SweepError
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.locations import open_journal
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.trials import Trial
+
+
+def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_local: bool) -> None:
+    """Refuse a sweep that could not run, or would lose its results, on the nodes that there are.
+
+    Raises:
+        SweepError: in one line.
+    """
+    if is_local:
+        _check_fits(sweep, trials)
+    else:
+        _check_shared(journal.location)
+
+
+def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
+    """A machine that will not grow must have what each trial wants, or that one would wait for ever.
+
+    Raises:
+        SweepError: it has not.
+    """
+    import ray
+
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    shares = {str(share): share.for_ray() for share in (sweep.resources.of(trial.config) for trial in trials)}
+    for wanted in shares.values():
+        for name, amount in wanted.items():
+            if amount > has.get(name, 0.0):
+                there = format_size(has[name]) if name == "memory" else f"{has.get(name, 0.0):g}"
+                said = format_size(amount) if name == "memory" else f"{amount:g}"
+                raise SweepError(f"resources.{name.lower()} is {said} and this machine has {there}: give trials less")
+
+
+def _check_shared(location: str) -> None:
+    """Every node of the cluster must see the sweep's folder, or its results would be lost.
+
+    Raises:
+        SweepError: one does not.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def why_not(location: str) -> str:
+        try:
+            journal = open_journal(location)
+            if not journal.file("lock").is_file():
+                return "it is not there"
+            journal.check_writable()
+            return ""
+        except OSError as error:
+            return str(error)
+
+    remote: Any = ray.remote(num_cpus=0)(why_not)
+    nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
+    for node in (node for node in nodes if node["Alive"]):
+        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        reason = ray.get(remote.options(scheduling_strategy=there).remote(location))
+        if reason:
+            raise SweepError(
+                f"node {node['NodeManagerAddress']} does not see {location} ({reason}): "
+                "give --storage a folder that all nodes of the cluster share, or a bucket that they may use"
+            )

@@ -1,0 +1,41 @@
+"""Between Ray Tune and the judge: shows it reports, records what it stops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler
+
+from orchestrator.planning.study import Study
+from orchestrator.search.schedulers.verdicts import Verdicts
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.definition import Sweep
+from trainers.config import TrialConfig
+
+
+class JudgeScheduler(FIFOScheduler):
+    """Ray Tune's scheduler."""
+
+    def __init__(self, sweep: Sweep, study: Study, journal: Journal) -> None:
+        """A judge that has seen what earlier processes reported."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._journal = journal
+        self._verdicts = Verdicts(sweep.stopper, sweep.seed)
+        for trial in study.trials:
+            for progress in journal.progress(trial.trial_id):
+                self._verdicts.note(trial.config, progress)
+            ended = journal.ended(trial.trial_id)
+            if ended is not None and ended.outcome is Outcome.STOPPED:
+                self._verdicts.stop(trial.config)
+
+    def __getstate__(self) -> dict[str, object]:
+        # Tune pickles it for a restore of its own, which is never used here.
+        return {}
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        reason = self._verdicts.reason_to_stop(TrialConfig.from_dict(trial.config["config"]), result)
+        if reason is None:
+            return FIFOScheduler.CONTINUE
+        self._journal.end(trial.config["trial_id"], Ended(outcome=Outcome.STOPPED, reason=reason))
+        return FIFOScheduler.STOP

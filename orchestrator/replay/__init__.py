@@ -1,0 +1,1 @@
+"""Searchers and schedulers tried on a sweep that ran, in simulated time."""

@@ -1,0 +1,150 @@
+"""A sweep that ran, as a table to look trainings up in: what each reported when, and what it came to."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.fronts.hypervolume import Reference
+from analysis.fronts.pareto import nondominated
+from orchestrator.errors import SweepError
+from orchestrator.search.domains import AbstractDomain
+from orchestrator.search.space import Configuration, Space, identity
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.definition import Sweep
+from trainers.record import OperatingPoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedTrial:
+    """One training."""
+
+    progress: list[dict[str, Any]]
+    """Its reports, in order."""
+    ended: Ended
+
+    @property
+    def train_s(self) -> float:
+        """How long it trained."""
+        return max(
+            [row["train_s"] for row in self.progress] + [point.train_s for point in self.ended.points], default=0.0
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedSpace(Space):
+    """A space in which every choice falls on the nearest configuration that was recorded."""
+
+    recorded: tuple[Configuration, ...] = field(repr=False)
+
+    def choose(self, choose: Callable[[str, AbstractDomain], Any]) -> Configuration:
+        domains: dict[str, AbstractDomain] = {}
+
+        def note(name: str, domain: AbstractDomain) -> Any:
+            domains[name] = domain
+            return choose(name, domain)
+
+        wanted = self.locate(Space.choose(self, note))
+        assert wanted is not None
+
+        def distance(located: Mapping[str, Any]) -> tuple[bool, float]:
+            shared = [name for name in domains if name in located]
+            is_elsewhere = any(
+                located.get(kind) != wanted.get(kind) for kind in ("architecture", "method", "modifiers")
+            )
+            return is_elsewhere, math.hypot(*(domains[name].distance(wanted[name], located[name]) for name in shared))
+
+        return min(self._located, key=lambda one: distance(one[1]))[0]
+
+    @functools.cached_property
+    def _located(self) -> list[tuple[Configuration, dict[str, Any]]]:
+        located = [(configuration, self.locate(configuration)) for configuration in self.recorded]
+        return [(configuration, where) for configuration, where in located if where is not None]
+
+    def grid(self, num_values: int) -> Iterator[Configuration]:
+        """All that was recorded."""
+        yield from self.recorded
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedSweep:
+    """All trainings of a sweep that finished or failed."""
+
+    sweep: Sweep
+    configurations: tuple[Configuration, ...]
+    """Those of which every seed was recorded, in the order of the sweep."""
+    trials: dict[tuple[str, int], RecordedTrial]
+    """By ``identity`` of the configuration, and seed."""
+
+    @staticmethod
+    def load(folder: Path) -> RecordedSweep:
+        """From the folder of a sweep.
+
+        Raises:
+            SweepError: it is none, or no configuration of it has run to its end.
+        """
+        if not (folder / "sweep.yaml").exists():
+            raise SweepError(f"{folder} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
+        sweep, journal = Sweep.load(folder / "sweep.yaml"), Journal(folder)
+        configurations: dict[str, Configuration] = {}
+        trials: dict[tuple[str, int], RecordedTrial] = {}
+        for trial_id in journal.trial_ids():
+            ended, config = journal.ended(trial_id), journal.config(trial_id)
+            if ended is None or config is None or ended.outcome is Outcome.STOPPED:
+                continue
+            configuration = {key: item for key, item in config.items() if key != "seed"}
+            configurations.setdefault(identity(configuration), configuration)
+            trials[identity(configuration), config["seed"]] = RecordedTrial(
+                progress=journal.progress(trial_id), ended=ended
+            )
+        seeds = range(sweep.seed, sweep.seed + sweep.seeds)
+        whole = [one for key, one in configurations.items() if all((key, seed) in trials for seed in seeds)]
+        recorded = RecordedSweep(sweep=sweep, configurations=tuple(whole), trials=trials)
+        if not recorded.points():
+            raise SweepError(f"{folder} has no configuration of which every seed finished: nothing to replay")
+        return recorded
+
+    @property
+    def space(self) -> RecordedSpace:
+        shared = {name: getattr(self.sweep.space, name) for name in Space.__dataclass_fields__}
+        return RecordedSpace(**shared, recorded=self.configurations)
+
+    @property
+    def train_s(self) -> float:
+        """Of all trials."""
+        return sum(self.trial(one, seed).train_s for one in self.configurations for seed in self._seeds)
+
+    def trial(self, configuration: Configuration, seed: int) -> RecordedTrial:
+        return self.trials[identity(configuration), seed]
+
+    def points(self) -> list[OperatingPoint]:
+        """Of all configurations."""
+        ended = [self.trial(one, seed).ended for one in self.configurations for seed in self._seeds]
+        return [point for one in ended for point in one.points]
+
+    def reference(self) -> Reference:
+        """The corner of the recorded front: its largest size and worst quality, a tenth of its range beyond."""
+        points = self.points()
+        front = nondominated(
+            [point.size_bytes for point in points],
+            [point.quality_val for point in points],
+            maximise=points[0].maximise,
+        )
+        chosen = [point for point, is_on_front in zip(points, front, strict=True) if is_on_front]
+        sizes, qualities = [point.size_bytes for point in chosen], [point.quality_val for point in chosen]
+        margin = 0.1 * (max(qualities) - min(qualities)) or 0.01
+        maximise = points[0].maximise
+        return Reference(
+            size_bytes=max(sizes) * (max(sizes) / min(sizes)) ** 0.1 + 1,
+            quality=min(qualities) - margin if maximise else max(qualities) + margin,
+            maximise=maximise,
+        )
+
+    @property
+    def _seeds(self) -> range:
+        return range(self.sweep.seed, self.sweep.seed + self.sweep.seeds)

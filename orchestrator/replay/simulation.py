@@ -1,0 +1,144 @@
+"""Runs searchers and schedulers against a recorded sweep in simulated time: the real ones, with trainings looked up."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.planning.study import Study
+from orchestrator.replay.recording import RecordedSweep, RecordedTrial
+from orchestrator.search.coverage import Coverage
+from orchestrator.search.schedulers.verdicts import Verdicts
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.trials import Trial
+
+
+@dataclass(frozen=True)
+class MemoryJournal(Journal):
+    """A journal that is not on disk."""
+
+    _ended: dict[str, Ended] = field(default_factory=dict)
+    _progress: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def append_study(self, line: dict[str, Any]) -> None:
+        pass
+
+    def study(self) -> list[dict[str, Any]]:
+        return []
+
+    def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
+        pass
+
+    def report(self, trial_id: str, row: dict[str, Any]) -> None:
+        self._progress.setdefault(trial_id, []).append(row)
+
+    def progress(self, trial_id: str) -> list[dict[str, Any]]:
+        return self._progress.get(trial_id, [])
+
+    def end(self, trial_id: str, ended: Ended) -> None:
+        self._ended[trial_id] = ended
+
+    def ended(self, trial_id: str) -> Ended | None:
+        return self._ended.get(trial_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """How the front grew: hypervolume on validation after each trial that finished."""
+
+    cost_s: list[float]
+    """Training seconds spent by then, on all workers."""
+    hypervolume: list[float]
+
+    def at(self, cost_s: float) -> float:
+        """What there was after ``cost_s``."""
+        reached = [value for cost, value in zip(self.cost_s, self.hypervolume, strict=True) if cost <= cost_s + 1e-9]
+        return reached[-1] if reached else 0.0
+
+    def until(self, value: float) -> float | None:
+        """The seconds until the hypervolume was ``value``; None where it never was."""
+        costs = (cost for cost, found in zip(self.cost_s, self.hypervolume, strict=True) if found >= value - 1e-12)
+        return next(costs, None)
+
+
+@dataclass(order=True)
+class _Running:
+    """A training and its next report, or its end."""
+
+    at_s: float
+    order: int
+    started_s: float = field(compare=False)
+    trial: Trial = field(compare=False)
+    recorded: RecordedTrial = field(compare=False)
+    next_report: int = field(compare=False, default=0)
+
+    def schedule(self) -> None:
+        rows = self.recorded.progress
+        last = self.recorded.train_s
+        self.at_s = self.started_s + (rows[self.next_report]["train_s"] if self.next_report < len(rows) else last)
+
+
+def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_workers: int) -> Curve:
+    """The curve of one simulated run.
+
+    Args:
+        recorded: where trainings are looked up.
+        sweep: the recorded one, with another search or scheduler.
+        search_seed: of the search alone; trainings keep the seeds they had.
+        num_workers: trainings at once.
+    """
+    journal = MemoryJournal(Path("replayed"))
+    study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
+    verdicts = Verdicts(sweep.stopper, sweep.seed)
+    measured, reference = Coverage(), recorded.reference()
+    order = itertools.count()
+    running: list[_Running] = []
+    spent_s = now_s = 0.0
+    curve = Curve(cost_s=[], hypervolume=[])
+    ahead: Trial | None = study.next()  # Ray Tune always asks for one trial more than it can start
+    while True:
+        while len(running) < num_workers and ahead is not None:
+            trial, ahead = ahead, study.next()
+            looked_up = recorded.trial(_without_seed(trial), trial.config.seed)
+            started = _Running(now_s, next(order), now_s, trial, looked_up)
+            started.schedule()
+            heapq.heappush(running, started)
+        if not running:
+            curve.cost_s.append(spent_s)  # what was stopped last had a price, too
+            curve.hypervolume.append(measured.hypervolume(reference))
+            return curve
+        one = heapq.heappop(running)
+        now_s, trial_id = one.at_s, one.trial.trial_id
+        reason = None
+        if one.next_report < len(one.recorded.progress):
+            row = one.recorded.progress[one.next_report]
+            journal.report(trial_id, row)
+            reason = verdicts.reason_to_stop(one.trial.config, row)
+            if reason is None:
+                one.next_report += 1
+                one.schedule()
+                heapq.heappush(running, one)
+                continue
+        journal.end(trial_id, Ended(outcome=Outcome.STOPPED, reason=reason) if reason else one.recorded.ended)
+        spent_s += now_s - one.started_s
+        study.tell(trial_id)
+        if reason is None:
+            measured.add(one.recorded.ended.points)
+            curve.cost_s.append(spent_s + sum(now_s - other.started_s for other in running))
+            curve.hypervolume.append(measured.hypervolume(reference))
+
+
+def whole_hypervolume(recorded: RecordedSweep) -> float:
+    """Of everything that was recorded."""
+    measured = Coverage()
+    measured.add(recorded.points())
+    return measured.hypervolume(recorded.reference())
+
+
+def _without_seed(trial: Trial) -> dict[str, Any]:
+    return {key: item for key, item in trial.config.to_dict().items() if key != "seed"}

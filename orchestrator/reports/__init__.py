@@ -1,0 +1,1 @@
+"""What measured sweeps become: frontiers, comparisons, reports, exported folders."""

@@ -1,0 +1,155 @@
+"""From sweeps in MLflow to the sides of a comparison, and its figure in a folder."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.sweep.overrides import BASELINES
+from trainers.record import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.comparison.numbers import Comparison
+
+
+_MOST_NAMED = 3
+
+
+class By(StrEnum):
+    """What the points of sweeps are split by."""
+
+    METHOD = "method"
+    ARCHITECTURE = "architecture"
+
+
+def sides_of(
+    tracking_uri: str,
+    sweeps: Sequence[str],
+    *,
+    task: str | None = None,
+    by: By | None = None,
+    anchor: str | None = None,
+) -> dict[str, pd.DataFrame]:
+    """What ``compare`` takes: a side for each sweep, or for each method or architecture of all.
+
+    Args:
+        tracking_uri: of MLflow.
+        sweeps: ids or names, or paths of exported results.
+        task: needed where the sweeps have several in common.
+        by: what to split by. The points of several sweeps are put together first.
+        anchor: the first side where it is split: by default `ptq`, or the first by name. Else the first sweep is.
+
+    Raises:
+        ValueError: the call was wrong, a sweep has no finished point or no point of the task, or there is one side.
+        ConnectionError: the server does not answer.
+    """
+    if by is None and anchor is not None:
+        raise ValueError(f"got --anchor {anchor} without --by: the anchor is the first sweep, so name it first")
+    if not sweeps or (by is None and len(sweeps) < 2):
+        raise ValueError(
+            f"got {len(sweeps)} sweep{'s' * (len(sweeps) != 1)}: wanted at least two, or one with --by method or "
+            "--by architecture"
+        )
+    found = _of_one_task(_points(tracking_uri, sweeps), task)
+    return _named(found) if by is None else _split(found, by, anchor)
+
+
+def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None = None) -> tuple[str, ...]:
+    """``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
+
+    The same points draw the same files.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        ValueError: ``ui_url`` is not an http address.
+        OSError: a file cannot be written.
+    """
+    from analysis.comparison.difference import compared_with_seeds, difference_figure
+    from analysis.comparison.figure import comparison_figure
+    from analysis.comparison.page import comparison_html
+
+    first, *others = (side.name for side in comparison.sides)
+    named = ", ".join(others) if len(others) <= _MOST_NAMED else f"{len(others)} others"
+    title = f"{comparison.task}: {named} against {first}"
+    files = {"compare.html": comparison_html(comparison, title=title, ui_url=ui_url).encode()}
+    figures = {"compare": comparison_figure(comparison, title=title)}
+    if compared_with_seeds(comparison):
+        figures["difference"] = difference_figure(comparison)
+    for name, figure in figures.items():
+        for kind in ("png", "svg"):
+            picture = io.BytesIO()
+            figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+            files[f"{name}.{kind}"] = picture.getvalue()
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return tuple(sorted(files))
+
+
+def _points(tracking_uri: str, sweeps: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """By the id of the sweep, in the order given."""
+    from analysis.points.exported import load_or_read
+
+    found: dict[str, pd.DataFrame] = {}
+    for name in sweeps:
+        points = load_or_read(tracking_uri, [name])
+        if points.empty:
+            raise ValueError(f"sweep {name!r} has no finished point yet: nothing to compare")
+        sweep_id = str(points["sweep_id"].iloc[0])
+        if sweep_id in found:
+            raise ValueError(f"{name!r} is sweep {sweep_id}, which is given twice; to split one sweep use --by")
+        found[sweep_id] = points
+    return found
+
+
+def _of_one_task(found: Mapping[str, pd.DataFrame], task: str | None) -> dict[str, pd.DataFrame]:
+    from analysis.configurations.summary import of_task
+
+    if task is None:
+        tasks = {sweep_id: set(points["task"]) for sweep_id, points in found.items()}
+        shared = sorted(set.intersection(*tasks.values()))
+        if not shared:
+            texts = [f"{sweep_id} has {', '.join(sorted(names))}" for sweep_id, names in tasks.items()]
+            raise ValueError(f"the sweeps share no task: {'; '.join(texts)}; only the same task can be compared")
+        if len(set.union(*tasks.values())) > 1:
+            options = " or --task ".join(map(shlex.quote, shared))
+            raise ValueError(f"the points are of several tasks, of which one is compared: give --task {options}")
+        (task,) = shared
+    return {sweep_id: of_task(points, task) for sweep_id, points in found.items()}
+
+
+def _named(found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """By the name of the sweep, or where that is not one sweep's alone by its id."""
+    from analysis.points.mlflow import name_of
+
+    names = [name_of(sweep_id) for sweep_id in found]
+    return {
+        name if names.count(name) == 1 else sweep_id: points
+        for name, (sweep_id, points) in zip(names, found.items(), strict=True)
+    }
+
+
+def _split(found: Mapping[str, pd.DataFrame], by: By, anchor: str | None) -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
+    from analysis.keys import REFERENCE_METHOD
+    from analysis.names import nearest
+
+    points = pd.concat(found.values(), ignore_index=True)
+    points = points[points["method"] != REFERENCE_METHOD]
+    names = sorted(points[by.value].unique())
+    if len(names) < 2:
+        only = f"{names[0]!r} is its only {by}" if names else "there are only uncompressed networks"
+        raise ValueError(f"{', '.join(found)} cannot be split by {by}: {only}; wanted at least two")
+    if anchor is not None and anchor not in names:
+        raise ValueError(f"no {by} {anchor!r} there{nearest(anchor, names)}")
+    first = BASELINES[0] if anchor is None else anchor
+    ordered = sorted(names, key=lambda name: name != first)
+    return {name: points[points[by.value] == name] for name in ordered}

@@ -1,0 +1,169 @@
+"""A sweep's outcome as a small folder that others can check: points, the frontier's files, its figure, its origin."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.points.exported import EXPORTED_COLUMNS, POINTS
+from analysis.points.published import SHIPPED
+from orchestrator.reports.files import write_figures
+from orchestrator.reports.points import points_of_sweep, published_beside
+from orchestrator.storage.bucket import join
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.locations import open_journal
+from trainers.record import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+README, SWEEP, FILES = "README.md", "sweep.yaml", "frontier"
+
+
+def export(
+    tracking_uri: str,
+    sweep: str,
+    folder: Path,
+    *,
+    max_file_size_bytes: float,
+    published: Sequence[Path] = (SHIPPED,),
+) -> int:
+    """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
+
+    ``points.csv`` has every point and ``exported.EXPORTED_COLUMNS``, so ``exported.read_points`` reads it. Where a file
+    is here, its ``path`` is relative to ``folder``; else it is what it is in the sweep's folder. Kept are the
+    representatives of the frontier.
+
+    Args:
+        tracking_uri: of MLflow.
+        sweep: id, or name for the newest of that name; its folder is seen from here.
+        folder: what it holds of an earlier export is replaced.
+        max_file_size_bytes: larger files are left out.
+        published: what papers print; the figure has of it what belongs there, no other file anything.
+
+    Returns:
+        How many files were kept.
+
+    Raises:
+        ValueError: the sweep has no point, its files are not those that were measured, or ``published`` is wrong.
+    """
+    from analysis.configurations.summary import summarise
+    from analysis.frontier.table import ordered
+
+    points = points_of_sweep(tracking_uri, sweep)
+    if points.empty:
+        raise ValueError(f"sweep {sweep!r} has no finished point yet: nothing to export")
+    beside = published_beside(points, published)
+    configurations = ordered(summarise(points))
+    front = configurations[configurations["on_front"]]
+    kept = {
+        row["file_path"]: f"{FILES}/{row['file_trial_id']}-{row['point_id']}.rfz"
+        for row in front[front["file_size_bytes"] <= max_file_size_bytes].to_dict("records")
+    }
+    journal = open_journal(str(points["directory"].iloc[0]))
+    sweep_file = journal.file(SWEEP)
+    if not sweep_file.is_file():
+        raise ValueError(f"{journal.location} is not there: the sweep's folder has moved, or is on another machine")
+    digests = dict(zip(points["path"], points["sha256"], strict=True))
+    files = {name: read_measured(journal, path, digests[path]) for path, name in kept.items()}
+    for old in (folder / FILES).glob("*.rfz"):
+        old.unlink()
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(kept))).encode())
+    write_atomically(folder / SWEEP, sweep_file.read_bytes())
+    sweep_id = str(points["sweep_id"].iloc[0])
+    title = f"{points['task'].iloc[0]}: {sweep_id}"
+    write_figures(configurations, points, folder, title=title, published=beside)
+    journal.fetch_all()
+    text = _readme(sweep_id, points, front, kept, journal)
+    write_atomically(folder / README, text.encode())
+    return len(files)
+
+
+def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
+    """The content of a measured file, by its name in its sweep.
+
+    Raises:
+        ValueError: it is not there, or is another than was measured.
+    """
+    path, shown = journal.file(name), join(journal.location, name)
+    if not path.is_file():
+        raise ValueError(f"{shown} is not there: it has moved, or lies on another machine")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{shown} has changed: its sha256 is {found}, measured was {sha256}")
+    return content
+
+
+def _rows(points: pd.DataFrame) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(EXPORTED_COLUMNS)
+    writer.writerows(points.sort_values(["trial_id", "point_id"])[list(EXPORTED_COLUMNS)].itertuples(index=False))
+    return table.getvalue()
+
+
+def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict[str, str], journal: Journal) -> str:
+    """The frontier as a table, the command, and what the trials ran on."""
+    architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
+    seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
+    environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
+    lines = [
+        f"# {sweep_id}",
+        "",
+        f"{architectures} on `{task}`: {len(points)} points, {seeds}. The frontier:",
+        "",
+        "![The frontier](frontier.svg)",
+        "",
+        *_table(front, kept),
+        "",
+        "A row is one configuration, chosen on validation. Size and test quality are those of its file: that of the",
+        "lower-median validation seed. Means and standard deviations are over seeds.",
+        "",
+        "Run it again, from this folder:",
+        "",
+        f"    ratefront sweep {SWEEP}",
+        "",
+        "It ran on:",
+        "",
+    ]
+    for environment, num_trials in environments.items():
+        lines.append(f"- {num_trials} trials: " + ", ".join(f"{key} {value}" for key, value in environment))
+    return "\n".join([*lines, f"- training: {_hours(points)}", ""])
+
+
+def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
+    from analysis.units import format_quality, format_ratio
+
+    name = str(front["quality_name"].iloc[0])
+    headings = ["bytes", "ratio", f"test {name}", "test, mean", "validation, mean", "bytes, mean", "method", "file"]
+    lines = [headings, ["---"] * len(headings)]
+    for row in front.to_dict("records"):
+        file = kept.get(row["file_path"])
+        lines.append(
+            [
+                f"{row['file_size_bytes']:,}",
+                format_ratio(row["file_compression_ratio"]),
+                format_quality(row["file_quality"], name),
+                format_quality(row["quality_mean"], name, spread=row["quality_std"]),
+                format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"]),
+                f"{row['size_bytes_mean']:,.0f}" + (f" ± {row['size_bytes_std']:,.0f}" if row["num_seeds"] > 1 else ""),
+                f"{row['architecture']}, {row['method']} {row['label']}".rstrip(),
+                f"[{Path(file).stem}]({file})" if file else "too large to keep",
+            ]
+        )
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _hours(points: pd.DataFrame) -> str:
+    seconds = points.drop_duplicates("trial_id")["train_s"]
+    return (
+        f"{seconds.sum() / 3600:.1f} hours of all trials together, median {seconds.median() / 60:.1f} minutes a trial"
+    )

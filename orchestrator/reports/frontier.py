@@ -1,0 +1,82 @@
+"""From what MLflow holds to a folder of figures, a table on the terminal, and the runs to tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.points.published import SHIPPED
+from orchestrator.reports.files import write_figures
+from orchestrator.reports.points import Select, points_of, published_beside
+from trainers.record import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrittenFrontier:
+    """The files of a frontier, what they show, and its runs in MLflow."""
+
+    folder: Path
+    configurations: pd.DataFrame
+    """As ``analysis.configurations.summary.summarise`` gives them."""
+    points: pd.DataFrame
+    """What it was given."""
+    pareto_run_ids: tuple[str, ...]
+    """All seeds of the configurations on the front."""
+    representative_run_ids: tuple[str, ...]
+    """The drawn ones."""
+
+
+def write_frontier(
+    tracking_uri: str,
+    sweeps: Sequence[str],
+    folder: Path,
+    *,
+    task: str | None = None,
+    ui_url: str | None = None,
+    published: Sequence[Path] = (SHIPPED,),
+    is_whole: bool = True,
+    select: Select | None = None,
+) -> WrittenFrontier | None:
+    """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point.
+
+    Of what papers print, the files ``published``, the figures have what belongs there (``is_whole``: as in
+    ``published_beside``), the CSV file nothing. ``select`` says which points take part.
+    """
+    from analysis.configurations.summary import summarise
+    from analysis.frontier.page import frontier_html
+    from analysis.frontier.table import frontier_csv
+    from analysis.keys import KEY
+
+    points = points_of(tracking_uri, sweeps, task)
+    if points.empty:
+        return None
+    points = points if select is None else select(points)
+    configurations = summarise(points)
+    title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
+    rows = published_beside(points, published, is_whole=is_whole)
+    write_figures(configurations, points, folder, title=title, published=rows)
+    page = frontier_html(configurations, points, title=title, ui_url=ui_url, published=rows)
+    write_atomically(folder / "frontier.html", page.encode())
+    write_atomically(folder / "frontier.csv", frontier_csv(configurations).encode())
+    front = configurations[configurations["on_front"]]
+    return WrittenFrontier(
+        folder=folder,
+        configurations=configurations,
+        points=points,
+        pareto_run_ids=tuple(points.merge(front[KEY], on=KEY)["run_id"]),
+        representative_run_ids=tuple(front["file_run_id"]),
+    )
+
+
+def print_frontier(configurations: pd.DataFrame, folder: Path | str, console: Console) -> None:
+    """The table, and where the figures are."""
+    from analysis.frontier.table import frontier_table
+
+    console.print(frontier_table(configurations))
+    console.print(f"\nfigures: {folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)

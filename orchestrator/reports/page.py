@@ -1,0 +1,147 @@
+"""From what a sweep left on its storage path to its report: one page, for whoever did not run it."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.points.published import SHIPPED
+from orchestrator import environment
+from orchestrator.reports.points import points_of_sweep, published_beside
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.locations import open_journal
+from orchestrator.sweep.file import load_document
+from orchestrator.sweep.resolve import registry
+from orchestrator.tracking.publishing import REPORT
+from trainers.config import Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from orchestrator.tracking.tracker import Tracker
+
+SWEEP = "sweep.yaml"
+
+
+def report_of(
+    tracking_uri: str, sweep: str, *, ui_url: str | None = None, published: Sequence[Path] = (SHIPPED,)
+) -> str | None:
+    """The report of a sweep as HTML; None where it has no finished point.
+
+    Args:
+        tracking_uri: of MLflow.
+        sweep: id, or name for the newest of that name; its folder is seen from here.
+        ui_url: of MLflow's UI, for clicks.
+        published: files of what papers print.
+
+    Raises:
+        ValueError: there is no such sweep, its folder is not seen from here, or ``published`` is wrong.
+    """
+    points = points_of_sweep(tracking_uri, sweep)
+    if points.empty:
+        return None
+    journal = open_journal(str(points["directory"].iloc[0]))
+    if not journal.file(SWEEP).is_file():
+        raise ValueError(
+            f"{journal.location} is not there: the sweep's folder has moved, or is on another machine; MLflow has the "
+            f"report of the sweep's end, {REPORT} among the artifacts of its run {points['sweep_id'].iloc[0]}"
+        )
+    return written_from(journal, points, ui_url=ui_url, published=published)
+
+
+def written_from(
+    journal: Journal, points: pd.DataFrame, *, ui_url: str | None = None, published: Sequence[Path] = (SHIPPED,)
+) -> str:
+    """The same from what is at hand.
+
+    Args:
+        journal: of the sweep.
+        points: of the sweep, at least one, as ``analysis.points.mlflow.load_points`` gives them.
+        ui_url, published: as above.
+    """
+    import pandas as pd
+
+    from analysis.configurations.summary import summarise
+    from analysis.keys import KEY
+    from analysis.report.choice import chosen
+    from analysis.report.curves import shown
+    from analysis.report.material import CURVE_COLUMNS, TRIAL_COLUMNS, Material
+    from analysis.report.page import page
+
+    journal.fetch_all()
+    configurations = summarise(points)
+    document = load_document(journal.file(SWEEP))
+    drawn = points.merge(shown(configurations)[KEY], on=KEY)["trial_id"].unique()
+    reports = [{"trial_id": trial_id, **row} for trial_id in drawn for row in journal.progress(trial_id)]
+    material = Material(
+        document=document,
+        sweep_file=journal.file(SWEEP).read_text(encoding="utf-8"),
+        points=points,
+        configurations=configurations,
+        published=published_beside(points, published),
+        trials=pd.DataFrame([_trial(journal, one) for one in journal.trial_ids()], columns=list(TRIAL_COLUMNS)),
+        curves=pd.DataFrame(reports, columns=list(CURVE_COLUMNS)),
+        shares={row["file_path"]: _shares(journal, row["file_path"]) for row in chosen(configurations).values()},
+        methods={method["name"]: _about(method["name"]) for method in document["method"]},
+        commit=environment.commit() or "",
+        ui_url=ui_url,
+    )
+    return page(material)
+
+
+def log_report(tracker: Tracker, journal: Journal, points: pd.DataFrame, *, ui_url: str | None) -> str:
+    """Make the report and log it; what goes wrong leaves the sweep as it is.
+
+    Args:
+        tracker: of the sweep.
+        journal, points, ui_url: as above.
+
+    Returns:
+        Why there is no report, in one line; empty where there is.
+    """
+    try:
+        tracker.report(written_from(journal, points, ui_url=ui_url))
+    except Exception as error:  # whatever it is: all that was measured is in MLflow by now
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ""
+
+
+def _trial(journal: Journal, trial_id: str) -> dict[str, Any]:
+    """How it ended and what it took; of one without points what its reports say."""
+    ended, config = journal.ended(trial_id), journal.config(trial_id)
+    assert config is not None, "it began"
+    points = ended.points if ended is not None else ()
+    seconds = [point.train_s for point in points] or [row["train_s"] for row in journal.progress(trial_id)]
+    return {
+        "trial_id": trial_id,
+        "seed": config["seed"],
+        "architecture": str(Spec.from_dict("architecture", config["architecture"])),
+        "method": config["method"]["name"],
+        "outcome": ended.outcome.value if ended is not None else "unfinished",
+        "reason": ended.reason if ended is not None else "",
+        "train_s": max(seconds, default=0.0),
+        "environment": journal.environment(trial_id),
+        "ended_at_s": ended.ended_at_s if ended is not None else math.nan,
+    }
+
+
+def _shares(journal: Journal, file: str) -> pd.DataFrame:
+    """Where a file's bytes go, as was written beside it."""
+    import pandas as pd
+
+    from analysis.report.material import SHARE_COLUMNS
+
+    path = journal.file(str(Path(file).with_suffix(".sections.csv")))
+    with path.open(encoding="utf-8", newline="") as text:
+        table = pd.DataFrame(csv.DictReader(text), columns=list(SHARE_COLUMNS))
+    return table.astype({"size_bytes": "float64"})
+
+
+def _about(method: str) -> str:
+    """What a method is: how its file begins."""
+    described = sys.modules[registry("method")[method].__module__].__doc__ or ""
+    return described.strip().partition("\n")[0].rstrip(".")

@@ -1,0 +1,83 @@
+"""The points that a report is about: of sweeps in MLflow or exported folders, and what papers print beside them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.points.published import SHIPPED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Select = Callable[["pd.DataFrame"], "pd.DataFrame"]
+"""Which points take part."""
+
+
+def configurations_of(
+    tracking_uri: str, sweeps: Sequence[str], *, task: str | None = None, select: Select | None = None
+) -> pd.DataFrame:
+    """The configurations of some sweeps, or of all, as ``analysis.configurations.summary.summarise`` gives them."""
+    from analysis.configurations.summary import summarise
+
+    points = points_of(tracking_uri, sweeps, task)
+    return summarise(points if select is None else select(points))
+
+
+def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None) -> pd.DataFrame:
+    """The points of one task, as ``load_points`` gives them; a path is a folder of exported results."""
+    from analysis.configurations.summary import of_task
+    from analysis.points.exported import load_or_read
+
+    points = load_or_read(tracking_uri, sweeps)
+    if task is not None and not points.empty:
+        return of_task(points, task)
+    tasks = sorted(points["task"].unique())
+    if len(tasks) > 1:
+        raise ValueError(
+            f"the points are of several tasks, of which a frontier shows one: give --task "
+            f"{' or --task '.join(map(shlex.quote, tasks))}"
+        )
+    return points
+
+
+def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
+    """The points of one sweep whose folder is needed as well: exported results have not all of it."""
+    from analysis.points.exported import is_path
+
+    if is_path(sweep):
+        raise ValueError(f"{sweep} is a folder of exported results: wanted the id or the name of a sweep")
+    return points_of(tracking_uri, [sweep])
+
+
+def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True) -> pd.DataFrame:
+    """What papers print, of ``files``; figures draw of it what belongs beside ``points``.
+
+    Args:
+        points: what is drawn.
+        files: those of the project and of the user.
+        is_whole: whether no more points will come: only then a file of which nothing belongs there is a mistake.
+
+    Raises:
+        ValueError: a user's own file is wrong, or nothing of it belongs there.
+        OSError: it cannot be read.
+    """
+    import pandas as pd
+
+    from analysis.points.published import COLUMNS, belonging, read_published
+
+    tables = {file: read_published(file) for file in files}
+    for file, table in tables.items():
+        if is_whole and file != SHIPPED and belonging(table, points).empty:
+            raise ValueError(
+                f"no row of {file} belongs on this figure: wanted task {_names(points, 'task')}, "
+                f"architecture {_names(points, 'architecture')} and quality_name {_names(points, 'quality_name')}"
+            )
+    return pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _names(points: pd.DataFrame, column: str) -> str:
+    return " or ".join(map(repr, sorted(points[column].unique())))

@@ -1,0 +1,1 @@
+"""A sweep from its beginning to its end, and what is said of it then."""

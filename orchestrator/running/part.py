@@ -1,0 +1,100 @@
+"""A part of a sweep, one trial after the other in this process: for a scheduler of its own in the place of Ray.
+
+MLflow is told by ``ratefront sync`` when all parts are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import SweepError
+from orchestrator.planning.checks import check_here, check_identity
+from orchestrator.planning.study import Study
+from orchestrator.search.space import identity
+from orchestrator.storage.bucket import is_remote
+from orchestrator.storage.locations import location_of, open_journal
+from orchestrator.storage.locks import sharing
+from orchestrator.sweep.definition import Sweep
+from orchestrator.trial import Request, Setting, execute
+from orchestrator.views.board import Board, CountedTotals
+
+if TYPE_CHECKING:
+    from orchestrator.views.base import AbstractView
+    from trainers.config import Spec
+    from trainers.loop import Progress
+    from trainers.tasks.base import Task
+
+
+def can_be_parted(sweep: Sweep) -> bool:
+    """Whether its trials may know nothing of each other."""
+    return not (sweep.searcher.is_adaptive or sweep.scheduler["name"] != "none" or sweep.budget.is_set)
+
+
+def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: Path, view: AbstractView) -> Board:
+    """Run every ``of``-th trial of a sweep, from the ``number``-th, that has not finished.
+
+    Args:
+        sweep: its plan is fixed in advance.
+        number: from 0.
+        of: how many parts there are; all together are the sweep.
+        storage: folder of all sweeps.
+        import_path: folder of the user's own modules.
+        view: where progress is shown.
+
+    Returns:
+        How this part stands.
+
+    Raises:
+        SweepError: the sweep's trials depend on each other, or one process runs it as a whole.
+        ValueError: data is missing or a network cannot be built.
+    """
+    if not 0 <= number < of:
+        raise SweepError(f"part {number} of {of}: wanted 0 to {of - 1}")
+    if not can_be_parted(sweep):
+        raise SweepError(
+            "parts know nothing of each other: wanted a search that is fixed in advance, such as --set search=grid, "
+            "no scheduler and no budget"
+        )
+    if is_remote(storage):
+        raise SweepError(f"--storage is {storage}: wanted a folder that all parts share, since parts hold it by locks")
+    journal = open_journal(location_of(storage, sweep.sweep_id))
+    with sharing(journal.directory):
+        trials = Study(sweep, journal).trials[number::of]
+        check_identity(sweep.sweep_id, trials, journal, {})
+        tasks = check_here(trials) if trials else {}
+        journal.begin_sweep(sweep.to_yaml())
+        ended = {trial.trial_id: journal.ended(trial.trial_id) for trial in trials if journal.is_over(trial.trial_id)}
+        board = Board(
+            sweep.sweep_id,
+            journal.location,
+            CountedTotals(num_trials=len(trials)),
+            {trial_id: record for trial_id, record in ended.items() if record is not None},
+        )
+        setting = Setting(sweep_id=sweep.sweep_id, location=journal.location, import_path=str(import_path))
+        with view.shown(board):
+            for trial in (trial for trial in trials if trial.trial_id not in ended):
+                journal.forget_failure(trial.trial_id)
+                share = sweep.resources.of(trial.config)
+                request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), share=share)
+                _run(request, tasks, board, view)
+    return board
+
+
+def _run(request: Request, tasks: Mapping[str, Task], board: Board, view: AbstractView) -> None:
+    trial_id = request.trial_id
+
+    def find_task(spec: Spec) -> Task:
+        return tasks[identity(spec.to_dict())]
+
+    def report(progress: Progress) -> None:
+        board.report(trial_id, asdict(progress))
+        view.on_report(board, trial_id)
+
+    board.start(trial_id, request.config)
+    view.on_start(board, trial_id)
+    ended = execute(request, report=report, track=lambda trial_id: None, find_task=find_task)
+    board.end(trial_id, ended)
+    view.on_end(board, trial_id, ended)

@@ -1,0 +1,42 @@
+"""What a running or simulated sweep has measured so far: means over seeds on validation, and what they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from analysis.fronts.hypervolume import Reference, hypervolume
+from trainers.record import OperatingPoint
+
+
+class Coverage:
+    """Points by configuration and point id."""
+
+    def __init__(self) -> None:
+        self._seeds: dict[tuple[str, str], list[OperatingPoint]] = {}
+        self._means: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def add(self, points: Iterable[OperatingPoint]) -> None:
+        for point in points:
+            key = (point.config_hash, point.point_id)
+            seeds = self._seeds.setdefault(key, [])
+            seeds.append(point)
+            self._means[key] = (fmean(one.size_bytes for one in seeds), fmean(one.quality_val for one in seeds))
+
+    @property
+    def size_bytes(self) -> list[float]:
+        """Means over the seeds that are there."""
+        return [size_bytes for size_bytes, _ in self._means.values()]
+
+    @property
+    def quality_val(self) -> list[float]:
+        """Means, in the order of ``size_bytes``."""
+        return [quality_val for _, quality_val in self._means.values()]
+
+    @property
+    def any_point(self) -> OperatingPoint | None:
+        """One of them, for what all share."""
+        return next((seeds[0] for seeds in self._seeds.values()), None)
+
+    def hypervolume(self, reference: Reference) -> float:
+        return hypervolume(self.size_bytes, self.quality_val, reference)

@@ -1,0 +1,13 @@
+"""Registered schedulers: what stops trainings that promise nothing."""
+
+from orchestrator.search.schedulers.base import AbstractScheduler
+from orchestrator.search.schedulers.mo_asha import MoAsha
+from orchestrator.search.schedulers.none import NoScheduler
+from orchestrator.search.schedulers.scalarised import Asha, Median
+
+SCHEDULERS: dict[str, type[AbstractScheduler]] = {
+    "none": NoScheduler,
+    "mo_asha": MoAsha,
+    "asha": Asha,
+    "median": Median,
+}

@@ -1,0 +1,241 @@
+"""The search space of a sweep as plain data, and the configurations in it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.search.domains import AbstractDomain, Choice, parse_setting
+from trainers import checks
+from trainers.config import Spec, modifiers_from_dict
+
+Configuration = dict[str, Any]
+"""A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
+``precision``, ``init_from`` and ``modifiers`` where they are set."""
+LISTS_ARE_CHOICES = ("method", "modifier")
+"""Of these a list is a choice; of a task or an architecture, a value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecSpace:
+    """A name and its arguments, each a value or a domain, sorted: the order in a file means nothing."""
+
+    name: str
+    arguments: dict[str, Any]
+
+    @staticmethod
+    def from_dict(kind: str, value: Any) -> SpecSpace:
+        """From ``"name"`` or ``{"name": ..., argument: value or domain, ...}``; lists as in ``LISTS_ARE_CHOICES``."""
+        spec = Spec.from_dict(kind, value)
+        for key in spec.arguments:
+            if not isinstance(key, str):
+                raise ValueError(f"{kind} {spec.name!r} has an argument {key!r}: wanted a name")
+        arguments = {
+            key: _parse_argument(f"{kind} {spec.name!r}: {key}", item, lists_are_choices=kind in LISTS_ARE_CHOICES)
+            for key, item in sorted(spec.arguments.items())
+        }
+        return SpecSpace(name=spec.name, arguments=arguments)
+
+    def may_be(self, pattern: Mapping[str, Any]) -> bool:
+        """Whether some value of it has the name and the arguments of ``pattern``, and any others."""
+        own = {"name": self.name, **self.arguments}
+        return all(
+            key in own and (own[key].contains(item) if isinstance(own[key], AbstractDomain) else own[key] == item)
+            for key, item in pattern.items()
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **{key: setting_to_dict(item) for key, item in self.arguments.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """The product of a task, the architectures, the methods, sets of modifiers, and each one's own domains."""
+
+    task: SpecSpace
+    architectures: tuple[SpecSpace, ...]
+    methods: tuple[SpecSpace, ...]
+    steps: int | AbstractDomain
+    batch_size: int | AbstractDomain
+    precision: str = "float32"
+    init_from: str = ""
+    modifiers: tuple[tuple[SpecSpace, ...], ...] = ((),)
+    """Alternatives, each of what acts together."""
+
+    def grid(self, num_values: int) -> Iterator[Configuration]:
+        """Architecture by architecture, method by method, modifiers by modifiers; the last domain varies fastest."""
+        for numbers in self._numbers():
+            branch = self._branch(*numbers)
+            domains = [domain for _, domain in _domains(branch)]
+            for values in itertools.product(*(domain.grid(num_values) for domain in domains)):
+                yield _filled(branch, values)
+
+    def at(self, fractions: Iterable[float]) -> Configuration:
+        """One architecture, one method, one set of modifiers, then a value of each of their domains, by
+        ``num_fractions`` or fewer."""
+        following = iter(fractions)
+        return self.choose(lambda name, domain: domain.at(next(following)))
+
+    def choose(self, choose: Callable[[str, AbstractDomain], Any]) -> Configuration:
+        """The configuration of what ``choose(name, domain)`` returns: first for ``architecture`` and ``method``, by
+        their numbers, and for ``modifiers`` where there are several sets, then for each domain that these leave open. A
+        name always has the same domain."""
+        architecture = choose("architecture", Choice(range(len(self.architectures))))
+        method = choose("method", Choice(range(len(self.methods))))
+        modifiers = choose("modifiers", Choice(range(len(self.modifiers)))) if len(self.modifiers) > 1 else 0
+        branch = self._branch(architecture, method, modifiers)
+        names = self._names(architecture, method, modifiers)
+        values = [choose(_renamed(path, names), domain) for path, domain in _domains(branch)]
+        return _filled(branch, values)
+
+    def locate(self, configuration: Configuration) -> dict[str, Any] | None:
+        """What ``choose`` would have to return for ``configuration``, by name; None where it is not in the space."""
+        for numbers in self._numbers():
+            branch = self._branch(*numbers)
+            domains = dict(_domains(branch))
+            given = dict(_leaves(configuration, domains))
+            if all(path in given and domain.contains(given[path]) for path, domain in domains.items()) and (
+                _filled(branch, [given[path] for path in domains]) == configuration
+            ):
+                names = self._names(*numbers)
+                located = {_renamed(path, names): given[path] for path in domains}
+                several = {"modifiers": numbers[2]} if len(self.modifiers) > 1 else {}
+                return {"architecture": numbers[0], "method": numbers[1], **several, **located}
+        return None
+
+    @property
+    def num_fractions(self) -> int:
+        """The most that ``at`` needs."""
+        num_domains = max(len(list(_domains(self._branch(*numbers)))) for numbers in self._numbers())
+        return 2 + (len(self.modifiers) > 1) + num_domains
+
+    @property
+    def ranges(self) -> list[set[str]]:
+        """Of each architecture with each method and set of modifiers, where it has domains that are no choices."""
+        return [
+            {
+                _renamed(path, self._names(*numbers))
+                for path, domain in _domains(self._branch(*numbers))
+                if not isinstance(domain, Choice)
+            }
+            for numbers in self._numbers()
+        ]
+
+    def _numbers(self) -> Iterator[tuple[int, int, int]]:
+        """Of each architecture with each method and set of modifiers."""
+        return itertools.product(range(len(self.architectures)), range(len(self.methods)), range(len(self.modifiers)))
+
+    def _names(self, architecture: int, method: int, modifiers: int) -> dict[str, str]:
+        """How names of domains begin, by how paths do."""
+        names = {"architecture": f"architecture {architecture}", "method": f"method {method}"}
+        return {**names, "modifiers": f"modifiers {modifiers}"} if len(self.modifiers) > 1 else names
+
+    def _branch(self, architecture: int, method: int, modifiers: int) -> dict[str, Any]:
+        chosen = self.modifiers[modifiers]
+        specs = {"task": self.task, "architecture": self.architectures[architecture], "method": self.methods[method]}
+        return {
+            **{kind: {"name": spec.name, **spec.arguments} for kind, spec in specs.items()},
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            **({"precision": self.precision} if self.precision != "float32" else {}),
+            **({"init_from": self.init_from} if self.init_from else {}),
+            **({"modifiers": {spec.name: spec.arguments for spec in chosen}} if chosen else {}),
+        }
+
+
+def parse_specs(kind: str, value: Any) -> tuple[SpecSpace, ...]:
+    """From one spec or a list of specs."""
+    if value == []:
+        raise ValueError(f"{kind} is []: wanted at least one")
+    return tuple(SpecSpace.from_dict(kind, item) for item in (value if isinstance(value, list) else [value]))
+
+
+def parse_modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
+    """From one set of modifiers, ``{disout: {alpha: [1, 5]}, unit_sphere: true}``, or a list of such: alternatives."""
+    if value == []:
+        raise ValueError("modifiers is []: wanted a mapping from names to settings, or a list of at least one")
+    return tuple(
+        tuple(
+            SpecSpace.from_dict("modifier", {**settings, "name": name})
+            for name, settings in sorted(modifiers_from_dict(one).items())
+        )
+        for one in (value if isinstance(value, list | tuple) else [value])
+    )
+
+
+def parse_count(name: str, value: Any) -> int | AbstractDomain:
+    """A whole number of at least one, or a domain of such numbers."""
+    setting = parse_setting(name, value, lists_are_choices=True)
+    for item in setting.grid(2) if isinstance(setting, AbstractDomain) else [setting]:
+        checks.integer(name, item, low=1)
+    return setting  # type: ignore[no-any-return]
+
+
+def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
+    """A setting; a mapping with a name, such as a teacher's architecture, is no domain."""
+    if isinstance(value, Mapping) and "name" in value:
+        return dict(value)
+    return parse_setting(where, value, lists_are_choices=lists_are_choices)
+
+
+def setting_to_dict(setting: Any) -> Any:
+    """The inverse of ``parse_setting``."""
+    return setting.to_dict() if isinstance(setting, AbstractDomain) else setting
+
+
+def identity(configuration: Configuration) -> str:
+    """Text that is equal for equal configurations."""
+    return json.dumps(configuration, sort_keys=True)
+
+
+def without_numbers(modifiers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Modifiers of a configuration by what is no number of theirs."""
+    return {
+        name: {
+            key: item for key, item in settings.items() if isinstance(item, bool) or not isinstance(item, int | float)
+        }
+        for name, settings in modifiers.items()
+    }
+
+
+Path = tuple[str, ...]
+
+
+def _domains(tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, AbstractDomain]]:
+    """Where ``tree`` has domains, and which."""
+    for key, item in tree.items():
+        if isinstance(item, AbstractDomain):
+            yield (*path, key), item
+        elif isinstance(item, Mapping):
+            yield from _domains(item, (*path, key))
+
+
+def _filled(tree: Mapping[str, Any], values: Iterable[Any]) -> Configuration:
+    """``tree`` with the next of ``values`` in place of each domain."""
+    following = iter(values)
+
+    def fill(item: Any) -> Any:
+        if isinstance(item, AbstractDomain):
+            return next(following)
+        return {key: fill(part) for key, part in item.items()} if isinstance(item, Mapping) else item
+
+    return {key: fill(item) for key, item in tree.items()}
+
+
+def _leaves(tree: Any, paths: Iterable[Path]) -> Iterator[tuple[Path, Any]]:
+    """What ``tree`` has at each of ``paths``, where it has something."""
+    for path in paths:
+        item = tree
+        for key in path:
+            if not isinstance(item, Mapping) or key not in item:
+                break
+            item = item[key]
+        else:
+            yield path, item
+
+
+def _renamed(path: Path, names: Mapping[str, str]) -> str:
+    return ".".join((names.get(path[0], path[0]), *path[1:]))

@@ -1,0 +1,33 @@
+"""How a trial ended: its outcome, and the record of it."""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+
+from trainers.record import OperatingPoint
+
+
+class Outcome(enum.Enum):
+    """How a trial ended."""
+
+    FINISHED = "finished"
+    """Every operating point is on disk and was measured."""
+    FAILED = "failed"
+    """It raised, diverged or died; ``reason`` says why. A resumed sweep tries it again."""
+    STOPPED = "stopped"
+    """The scheduler saw no promise in it; ``reason`` says why. It has no points, and is not tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """The record of a trial that is over."""
+
+    outcome: Outcome
+    reason: str = ""
+    details: str = ""
+    """The traceback, where there was one."""
+    points: tuple[OperatingPoint, ...] = ()
+    ended_at_s: float = field(default_factory=time.time)
+    """Seconds since 1970, UTC."""

@@ -1,0 +1,1 @@
+"""What to run: sweep files, recipes and flags, resolved and checked."""

@@ -1,0 +1,112 @@
+"""What the command line says of a sweep: a whole one in flags, or changes to a file's in ``key=value``."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from inspect import signature
+from typing import Any
+
+from orchestrator.errors import SweepError
+from orchestrator.sweep import resolve as registries
+from orchestrator.sweep.definition import MAPPINGS, Sweep
+from orchestrator.sweep.file import parse_yaml
+from trainers.config import Spec
+from trainers.lookup import nearest
+
+_SPECS = ("task", "architecture", "method")
+
+
+BASELINES = ("ptq", "uncompressed")
+"""What a method has to beat: plain quantisation, and the network as it is."""
+
+
+def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
+    """Named after its parts, with ``BASELINES`` beside the method; ``Sweep`` has the defaults of the rest."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{task}-{architecture}-{method}")
+    beside = [name for name in BASELINES if name != method] if baselines else []
+    return {"name": name, "task": task, "architecture": architecture, "method": [method, *beside]}
+
+
+def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """A copy of ``document``, changed by ``key=value`` in order; values are YAML.
+
+    ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
+    that has it, ``method.epr.lam=0.5`` of those named ``epr``; likewise task and architecture.
+    ``modifiers.disout=true`` adds a modifier and ``modifiers.disout.alpha=5`` sets its field.
+    ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler and budget.
+
+    Raises:
+        SweepError: an override is malformed, or addresses nothing.
+    """
+    changed = copy.deepcopy(document)
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not (path and equals and text):
+            raise SweepError(f"override {override!r}: wanted key=value, such as steps=100")
+        try:
+            _set(changed, path, parse_yaml(text, source=path))
+        except SweepError:
+            raise
+        except ValueError as error:
+            raise SweepError(f"override {override!r}: {error}") from error
+    return changed
+
+
+def _set(document: dict[str, Any], path: str, value: Any) -> None:
+    section, dot, rest = path.partition(".")
+    if not dot:
+        if path not in Sweep.model_fields:
+            raise SweepError(f"unknown field {path!r}{nearest(path, Sweep.model_fields)}")
+        document[path] = value
+    elif section in _SPECS:
+        _set_argument(document, section, rest, value)
+    elif section == "modifiers":
+        _set_modifier(document, rest, value)
+    elif section in ("search", "scheduler"):
+        given = Spec.from_dict(section, document.get(section) or getattr(Sweep.from_dict(document), section))
+        document[section] = {**given.to_dict(), rest: value}
+    elif section in MAPPINGS:
+        given = document.get(section, {})
+        if not isinstance(given, Mapping):
+            raise SweepError(f"{section} is {given!r}: wanted a mapping, such as {MAPPINGS[section]}")
+        document[section] = {**given, rest: value}
+    else:
+        valid = (*_SPECS, "modifiers", "search", "scheduler", *MAPPINGS)
+        raise SweepError(f"unknown field {path!r}{nearest(path, [f'{name}.{rest}' for name in valid])}")
+
+
+def _set_modifier(document: dict[str, Any], rest: str, value: Any) -> None:
+    """``rest`` is a modifier's name, or a name and one of its fields; of alternatives all have it then."""
+    given = document.get("modifiers", {})
+    name, dot, field = rest.partition(".")
+    changed: list[Any] = []
+    for one in given if isinstance(given, list) else [given]:
+        if not isinstance(one, Mapping):
+            raise SweepError(f"modifiers is {given!r}: wanted a mapping from names to settings, or a list of such")
+        there = one.get(name, {})
+        settings = {**(there if isinstance(there, Mapping) else {}), field: value} if dot else value
+        changed.append({**one, name: settings})
+    document["modifiers"] = changed if isinstance(given, list) else changed[0]
+
+
+def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any) -> None:
+    """Set one argument of every spec that takes it and has the name, if any, that ``rest`` begins with."""
+    name, dot, argument = rest.rpartition(".")
+    given = document.get(section, [])
+    specs = [Spec.from_dict(section, item) for item in (given if isinstance(given, list) else [given])]
+    parameters = {spec.name: signature(registries.lookup(section, spec.name)).parameters for spec in specs}
+    if name and name not in parameters:
+        raise SweepError(f"{section}.{rest} addresses no {section} of this sweep{nearest(name, parameters)}")
+    candidates = {key: known for key, known in parameters.items() if name in ("", key)}
+    addressed = {
+        key
+        for key, known in candidates.items()
+        if argument in known or any(item.kind is item.VAR_KEYWORD for item in known.values())
+    }
+    if not addressed:
+        valid = {f"{section}.{name}{dot}{item}" for known in candidates.values() for item in known}
+        raise SweepError(f"unknown field '{section}.{rest}'{nearest(f'{section}.{rest}', valid)}")
+    changed = [spec.to_dict() | ({argument: value} if spec.name in addressed else {}) for spec in specs]
+    document[section] = changed if isinstance(given, list) else changed[0]

@@ -1,0 +1,120 @@
+"""Names in a sweep to what they mean. Registries load torch, so they are imported when first asked."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.search.domains import Choice, Real
+from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
+from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
+
+_FROM_TASK = frozenset({"input_shape", "num_outputs"})
+"""What an architecture gets from its task, unless a sweep says otherwise."""
+
+
+def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
+    """Of ``task``, ``architecture``, ``method`` or ``modifier``."""
+    if kind == "task":
+        from trainers.tasks import TASKS
+
+        return TASKS
+    if kind == "architecture":
+        from trainers.architectures import ARCHITECTURES
+
+        return ARCHITECTURES
+    if kind == "modifier":
+        from trainers.modifiers import MODIFIERS
+
+        return MODIFIERS
+    from trainers.methods import METHODS
+
+    return METHODS
+
+
+def lookup(kind: str, name: str) -> Callable[..., Any]:
+    """The registered object, timm's, or the user's own task or architecture, imported: the sweep is the user's as well.
+
+    Raises:
+        ValueError: there is no such object.
+    """
+    if kind in ("method", "modifier"):  # a file names the method that decodes it, so methods are registered
+        return find(kind, name, registry(kind))
+    if kind == "architecture" and is_timm(name):
+        from trainers.architectures import lookup_architecture
+
+        return lookup_architecture(name, allow_import=False)
+    return resolve(kind, name, registry(kind), allow_import=True)
+
+
+def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
+    """``spec``, checked by signature and complete: an open rate knob is a domain, other open arguments have defaults.
+
+    So a sweep's identity, and what is logged of a trial, do not change when a default does.
+
+    Raises:
+        ValueError: the name or an argument is wrong.
+    """
+    function = lookup(kind, spec.name)
+    parameters = inspect.signature(function).parameters
+    arguments = dict(spec.arguments)
+    knob = getattr(function, "rate_knob", None) if kind == "method" else None
+    if knob is not None and knob.field not in arguments:
+        arguments[knob.field] = Choice(list(knob.values)) if knob.values else Real(knob.low, knob.high, log=knob.log)
+    from_task = _FROM_TASK & set(parameters) if kind == "architecture" else set()
+    check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
+    for name, parameter in parameters.items():
+        if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
+            default = _plain(parameter.default)
+            # a list, such as a method's grid of steps, would be read back as choices
+            is_list = kind in LISTS_ARE_CHOICES and isinstance(default, list)
+            arguments.setdefault(name, Choice([default]) if is_list else default)
+    floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float")}
+    arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
+    if kind == "modifier":
+        for name in getattr(function, "sources", ()):
+            arguments[name] = _pinned(name, arguments[name])
+    return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
+
+
+def sources(names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the file of each ``module:callable``: with other code it is another sweep."""
+    files = {}
+    for name in sorted(set(filter(is_import_path, names))):
+        path = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
+        if path is not None:
+            files[name.partition(":")[0]] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return files
+
+
+def _pinned(name: str, value: Any) -> Any:
+    """A file by its absolute path and the digest of its content, which workers find and check."""
+    from trainers.pretrained import pin  # loads torch
+
+    if isinstance(value, Choice):
+        return Choice([_pinned(name, item) for item in value.values])
+    return pin(value, field=name) if isinstance(value, str) else value
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return value is not None
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _as_float(value: Any) -> Any:
+    """``1`` and ``1.0`` are one setting where a real number is wanted."""
+    if isinstance(value, Choice):
+        return Choice([_as_float(item) for item in value.values])
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

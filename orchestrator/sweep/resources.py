@@ -1,0 +1,96 @@
+"""What a trial may use: the same for all, and more or less where an architecture or a method wants it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, field_validator, model_validator
+
+from analysis.units import format_size, parse_size
+from orchestrator.sweep.section import Frozen
+from trainers.config import Spec, TrialConfig
+
+
+def _memory(value: Any) -> int | None:
+    """Bytes, of a number or of text such as ``2 GB``."""
+    return None if value is None else parse_size(str(value))
+
+
+class Share(Frozen):
+    """What one trial may use."""
+
+    cpu: int = Field(default=1, ge=1)
+    """Cores, and torch's threads."""
+    gpu: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """It may be a fraction; above 1 it is a whole number, as Ray wants it."""
+    memory: Annotated[int | None, PlainValidator(_memory)] = None
+    """Bytes that a node must have left to start it; Ray counts them and enforces nothing."""
+    time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """A trial that trains longer has failed; it is found at its next report."""
+
+    @field_validator("gpu")
+    @classmethod
+    def _whole_above_one(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError(f"resources.gpu is {value!r}: wanted a fraction below 1 or a whole number")
+        return value
+
+    def for_ray(self) -> dict[str, float]:
+        """As a bundle of Ray's."""
+        return {"CPU": self.cpu, "GPU": self.gpu, **({"memory": self.memory} if self.memory else {})}
+
+    def __str__(self) -> str:
+        gpu = f", {self.gpu:g} GPU" if self.gpu else ""
+        memory = f", {format_size(self.memory, trim=True)} of memory" if self.memory else ""
+        return f"{self.cpu} CPU{'s' * (self.cpu > 1)}{gpu}{memory}"
+
+
+def _pattern(section: str, value: Any) -> dict[str, Any] | None:
+    return None if value is None else Spec.from_dict(section, value).to_dict()
+
+
+class Where(Share):
+    """What trials of one architecture, one method or both have instead; what is not said stays as it is for all."""
+
+    architecture: Annotated[dict[str, Any] | None, PlainValidator(lambda value: _pattern("architecture", value))] = None
+    method: Annotated[dict[str, Any] | None, PlainValidator(lambda value: _pattern("method", value))] = None
+    """A name, or a name and some arguments, which must be equal."""
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Where:
+        if self.architecture is None and self.method is None:
+            raise ValueError("resources.where has an entry without architecture and method: wanted one of them")
+        return self
+
+    def fits(self, config: TrialConfig) -> bool:
+        return _fits(self.architecture, config.architecture) and _fits(self.method, config.method)
+
+
+class Resources(Share):
+    """What each trial of a sweep may use."""
+
+    where: tuple[Where, ...] = Field(default=(), strict=False)
+    """Of several entries that fit, each changes what it says, in order."""
+
+    def of(self, config: TrialConfig) -> Share:
+        """For one trial."""
+        share = {key: getattr(self, key) for key in Share.model_fields}
+        for entry in self.where:
+            if entry.fits(config):
+                share |= {key: getattr(entry, key) for key in Share.model_fields if key in entry.model_fields_set}
+        return Share(**share)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: of ``where`` what was said."""
+        common = {key: getattr(self, key) for key in Share.model_fields if getattr(self, key) is not None}
+        entries = [entry.model_dump(exclude_unset=True) for entry in self.where]
+        return {**common, **({"where": entries} if entries else {})}
+
+    def patterns(self, section: str) -> list[dict[str, Any]]:
+        """The architectures or methods that ``where`` tells apart."""
+        return [pattern for entry in self.where if (pattern := getattr(entry, section)) is not None]
+
+
+def _fits(pattern: dict[str, Any] | None, spec: Spec) -> bool:
+    given = spec.to_dict()
+    return pattern is None or all(key in given and given[key] == item for key, item in pattern.items())

@@ -1,0 +1,1 @@
+"""MLflow, written: runs, parameters, metrics, tags, and the views of its UI."""

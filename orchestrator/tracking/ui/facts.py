@@ -1,0 +1,71 @@
+"""What the prepared views of a sweep depend on, told from its measured points."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from analysis.points.labels import is_number, settings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SCHEDULE = ("steps", "batch_size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Of one sweep."""
+
+    sweep_id: str
+    quality_name: str
+    """Name of the metric over test data; with ``_val``, over validation data."""
+    maximise: bool
+    num_points: int
+    num_seeds: int
+    """The most of any configuration."""
+    architectures: tuple[str, ...]
+    settings: Mapping[str, tuple[str, ...]]
+    """By method, the names of the parameters that vary within it; numbers alone can be drawn on an axis, but all are
+    columns."""
+    numeric: frozenset[str]
+    """Those whose values are numbers throughout."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All settings of all methods, each once."""
+        return tuple(dict.fromkeys(name for names in self.settings.values() for name in names))
+
+
+def facts_of(points: pd.DataFrame) -> Facts:
+    """Of the points of one sweep.
+
+    Args:
+        points: at least one row, as ``analysis.points.mlflow.load_points`` gives them.
+    """
+    by_method: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for method, params in zip(points["method"], points["params"], strict=True):
+        by_method[method].append(json.loads(params))
+    settings = {method: _varying(params) for method, params in sorted(by_method.items())}
+    given = [params for some in by_method.values() for params in some]
+    names = {name for some in settings.values() for name in some}
+    first = points.iloc[0]
+    return Facts(
+        sweep_id=str(first["sweep_id"]),
+        quality_name=str(first["quality_name"]),
+        maximise=bool(first["maximise"]),
+        num_points=len(points),
+        num_seeds=int(points.groupby(["config_hash", "point_id"]).size().max()),
+        architectures=tuple(sorted(points["architecture"].unique())),
+        settings=settings,
+        numeric=frozenset(name for name in names if all(is_number(some[name]) for some in given if name in some)),
+    )
+
+
+def _varying(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """The settings of one method and of modifiers, and the schedule, that are not the same everywhere."""
+    own = settings_of({name for some in params for name in some})
+    return tuple(name for name in (*own, *_SCHEDULE) if len({some.get(name) for some in params}) > 1)

@@ -1,0 +1,191 @@
+"""The note on a sweep's own run in MLflow: what was asked, what came of it, where to look, how to run it again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.units import format_quality, format_ratio, format_size, quality_scale
+from orchestrator.tracking.publishing import REPORT
+from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_NOTE_LENGTH = 8000
+"""What MLflow takes as a run's tag."""
+
+_PICTURE = "frontier/frontier.svg"  # the UI draws a picture as large as it is: this one is half as wide as the PNG
+_GAP = "&emsp;"  # between columns: the UI puts nothing there
+
+_MAX_RECOMMENDED, _MAX_REASONS, _MAX_WORD = 8, 3, 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a sweep's trials ended, and the run that speaks for it."""
+
+    experiment_id: str
+    run_id: str
+    num_trials: int
+    num_finished: int
+    num_stopped: int
+    failures: Sequence[str]
+    """Why each that failed did."""
+    versions: Mapping[str, str]
+    """As ``environment.versions`` gives them."""
+    commit: str | None = None
+
+
+def note(document: Mapping[str, Any], configurations: pd.DataFrame, num_points: int, ending: Ending) -> str:
+    """Markdown; the sections that matter least are left out where MLflow would not take all.
+
+    Args:
+        document: the sweep, as ``Sweep.to_dict`` gives it.
+        configurations: of it, as ``analysis.configurations.summary.summarise`` gives them; at least one row.
+        num_points: that it measured.
+        ending: of it.
+    """
+    front = configurations[configurations["on_front"]].sort_values("file_size_bytes")
+    sweep_id = str(configurations["sweep_id"].iloc[0])
+    sections = [
+        _headline(front, configurations),
+        _links(sweep_id, num_points, ending),
+        f"![The frontier](get-artifact?path={_PICTURE}&run_uuid={ending.run_id})",
+        _table(front),
+        _asked(document, ending),
+        _again(ending),
+        _legend(num_points),
+    ]
+    while len(text := "\n\n".join(section for section in sections if section)) > MAX_NOTE_LENGTH:
+        sections.pop()
+    return text + "\n"
+
+
+def _headline(front: pd.DataFrame, configurations: pd.DataFrame) -> str:
+    if front.empty:
+        return f"**No frontier: of each of the {len(configurations)} configurations a seed failed.**"
+    name = str(front["quality_name"].iloc[0])
+    smallest, best = front.iloc[0], front.iloc[-1]
+    ends = [
+        f"{format_quality(row['file_quality'], name)} in {format_size(row['file_size_bytes'])}"
+        for row in ([smallest, best] if len(front) > 1 else [best])
+    ]
+    of_all = (
+        f"{len(front)} of {len(configurations)} configurations {'is' if len(front) == 1 else 'are'} on the frontier"
+    )
+    return f"**{of_all}: {name.replace('_', ' ')} {' to '.join(ends)}.** Chosen on validation, measured on test."
+
+
+def _links(sweep_id: str, num_points: int, ending: Ending) -> str:
+    there = pages("", ending.experiment_id, ending.run_id, sweep_id, num_points)
+    figure = artifact("", ending.experiment_id, ending.run_id, "frontier/frontier.html")
+    shown = {
+        "charts": there["charts"],
+        "table of the frontier": there["frontier"],
+        "training curves": there["curves"],
+        "interactive figure": figure,
+        "report": artifact("", ending.experiment_id, ending.run_id, REPORT),
+    }
+    return " · ".join(f"[{name}]({url})" for name, url in shown.items())
+
+
+def _table(front: pd.DataFrame) -> str:
+    """The frontier, or evenly spaced rows of a long one, its ends among them."""
+    if front.empty:
+        return ""
+    num = min(len(front), _MAX_RECOMMENDED)
+    chosen = front.iloc[[round(index * (len(front) - 1) / max(num - 1, 1)) for index in range(num)]]
+    unit = quality_scale(str(front["quality_name"].iloc[0]))[1].strip()
+    lines = [
+        f"| size | ratio | {unit} val | {unit} test | architecture | method | settings | seeds |",
+        "|--:" * 4 + "|---" * 3 + "|--:|",
+    ]
+    for row in chosen.to_dict("records"):
+        name = row["quality_name"]
+        cells = [
+            f"[{format_size(row['file_size_bytes'])}]({run('', row['experiment_id'], row['file_run_id'])})",
+            format_ratio(row["file_compression_ratio"]),
+            format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False),
+            format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False),
+            _code(row["architecture"]),
+            _code(row["method"]),
+            _code(row["label"]),
+            str(row["num_seeds"]),
+        ]
+        lines.append(f"| {f'{_GAP} | '.join(cells)} |")
+    more = f" {len(front) - len(chosen)} more are in `frontier/frontier.csv`." if len(chosen) < len(front) else ""
+    lines.append(f"\nSizes are of the files that the figure draws, qualities means ± sd over seeds.{more}")
+    return "\n".join(lines)
+
+
+def _asked(document: Mapping[str, Any], ending: Ending) -> str:
+    searched = {key: item for key, item in document["search"].items() if key != "name"}
+    said = ", ".join(f"{key} {item}" for key, item in searched.items())
+    kinds = {
+        "architecture": [_space(item, with_fixed=True) for item in document["architecture"]],
+        "method": [_space(item) for item in document["method"]],
+    }
+    lines = [f"- task: {_space(document['task'], with_fixed=True)}"]
+    lines += [f"- {kind}: {', '.join(some)}" for kind, some in kinds.items()]
+    if "modifiers" in document:
+        sets = document["modifiers"] if isinstance(document["modifiers"], list) else [document["modifiers"]]
+        lines.append(f"- modifiers: {' or '.join(' with '.join(map(_code, one)) or 'none' for one in sets)}")
+    lines.append(
+        f"- {_domain(document['steps'])} steps, {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
+    )
+    lines.append(f"- search: {document['search']['name']}{f' ({said})' if said else ''}")
+    counts = {"failed": len(ending.failures), "stopped early": ending.num_stopped}
+    ends = "".join(f", {count} {what}" for what, count in counts.items() if count)
+    lines.append(f"- {ending.num_finished} of {ending.num_trials} trials finished{ends}")
+    lines += [f"  - {count} x {_code(reason)}" for reason, count in Counter(ending.failures).most_common(_MAX_REASONS)]
+    return "\n".join(["### What was asked", "", *lines])
+
+
+def _space(value: Any, *, with_fixed: bool = False) -> str:
+    """A task, an architecture or a method with the settings that the sweep varies, or with all."""
+    if isinstance(value, str):
+        return _code(value)
+    shown = [
+        f"{key} {_domain(item)}"
+        for key, item in value.items()
+        if key != "name" and (with_fixed or isinstance(item, Mapping))
+    ]
+    return _code(value["name"]) + (f" ({', '.join(shown)})" if shown else "")
+
+
+def _domain(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    ((kind, items),) = value.items()
+    if kind == "choice":
+        return _code(", ".join(map(str, items)))
+    return _code(f"{kind} {items}")
+
+
+def _again(ending: Ending) -> str:
+    made = [f"{name.removeprefix('version.')} {text}" for name, text in ending.versions.items()]
+    made += [f"commit {ending.commit}"] if ending.commit else []
+    fetch = f"mlflow artifacts download --run-id {ending.run_id} --artifact-path sweep.yaml --dst-path ."
+    return f"### Run it again\n\n```\n{fetch}\nratefront sweep sweep.yaml\n```\n\nMade with {', '.join(made)}."
+
+
+def _legend(num_points: int) -> str:
+    lines = [
+        "A run's colour is its architecture's in the figure above, and a shade of it for each method after the first; "
+        "where there is one architecture, colours are methods. A run's name says its trial, method, seed (`s0`) and "
+        "architecture.",
+    ]
+    if num_points > MAX_ROWS:
+        lines.append(
+            f"Charts draw the {MAX_ROWS} runs that the table has loaded: of all {num_points} points only a part."
+        )
+    return "### How to read the charts\n\n" + " ".join(lines)
+
+
+def _code(text: Any) -> str:
+    """As code, in which names of users' own make no markup."""
+    plain = " ".join(str(text).replace("`", "'").replace("|", "/").split())
+    return f"`{plain[:_MAX_WORD]}`" if plain else ""

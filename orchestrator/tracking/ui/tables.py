@@ -1,0 +1,39 @@
+"""Points and frontier as MLflow's UI shows tables: JSON as its ``log_table`` writes it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from analysis.frontier.table import ordered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PATHS = ("frontier/frontier.json", "frontier/points.json")
+"""Among the artifacts of a sweep's own run."""
+
+LOGGED_TAG = "mlflow.loggedArtifacts"
+"""Of a run: its tables, for the UI's view of artifacts side by side."""
+
+_POINT_COLUMNS = ["architecture", "method", "label", "seed", "size_bytes", "quality_val", "quality"]
+_POINT_COLUMNS += ["uncompressed_bytes", "num_steps", "train_s", "trial_id", "point_id", "run_id"]
+_FRONT_COLUMNS = ["architecture", "method", "label", "file_size_bytes", "file_compression_ratio", "quality_val_mean"]
+_FRONT_COLUMNS += ["quality_val_std", "quality_mean", "quality_std", "num_seeds", "file_seed", "file_run_id"]
+
+
+def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str, str]:
+    """The text of each file, by its path.
+
+    Args:
+        configurations: as ``analysis.configurations.summary.summarise`` gives them.
+        points: what it was given.
+    """
+    front = ordered(configurations[configurations["on_front"]])[_FRONT_COLUMNS]
+    tables = (front, points.sort_values("size_bytes")[_POINT_COLUMNS])
+    return {path: table.to_json(orient="split", index=False) for path, table in zip(PATHS, tables, strict=True)}
+
+
+def logged_tag() -> str:
+    """The value of ``LOGGED_TAG`` of a run with these tables."""
+    return json.dumps([{"path": path, "type": "table"} for path in PATHS])

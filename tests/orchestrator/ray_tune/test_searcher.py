@@ -1,0 +1,124 @@
+"""What Ray is handed, and what becomes of workers that died and trials that found too little memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune.search import Searcher
+
+from orchestrator.planning.ledger import Ledger
+from orchestrator.planning.study import Study
+from orchestrator.ray_tune.searcher import StudySearcher
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.sweep.budget import Budget
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.resources import Resources
+from orchestrator.trial import OUT_OF_MEMORY
+
+SWEEP = Sweep.from_dict(
+    {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 1.0]}, "search": "grid"}
+)
+STARVED = Ended(outcome=Outcome.FAILED, reason=f"{OUT_OF_MEMORY}tried to allocate 2 GiB")
+
+
+def proposer(folder: Path, gpu: float, **budget: float) -> tuple[StudySearcher, Journal]:
+    journal = Journal(folder)
+    return StudySearcher(Study(SWEEP, journal), journal, Resources(gpu=gpu), Ledger(Budget(**budget))), journal
+
+
+def suggested(searcher: StudySearcher, ray_id: str) -> dict[str, Any]:
+    found = searcher.suggest(ray_id)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_each_trial_is_handed_out_once_with_its_share(tmp_path: Path) -> None:
+    searcher, _ = proposer(tmp_path, 0.25)
+    both = [suggested(searcher, str(number)) for number in range(2)]
+    assert [one["trial_id"] for one in both] == ["0000-epr-s0", "0001-epr-s0"]
+    assert [one["share"]["gpu"] for one in both] == [0.25, 0.25]
+    assert both[1]["config"]["method"]["lam"] == 1.0
+
+
+def test_a_worker_that_died_is_a_failure(tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, 0)
+    suggested(searcher, "a")
+    searcher.on_trial_complete("a", error=True)
+    ended = journal.ended("0000-epr-s0")
+    assert ended is not None
+    assert (ended.outcome, ended.reason) == (
+        Outcome.FAILED,
+        "the worker process died, or its node does not see the sweep's folder",
+    )
+
+
+@pytest.mark.parametrize(("gpu", "more"), [(0.25, 0.5), (0.75, 1.0)])
+def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more: float, tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, gpu)
+    suggested(searcher, "a")
+    suggested(searcher, "b")
+    assert searcher.suggest("c") is None, "there may be something to try again"
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("a", result={})
+    assert journal.ended("0000-epr-s0") is None
+    again = suggested(searcher, "c")
+    assert (again["trial_id"], again["share"]["gpu"]) == ("0000-epr-s0", more)
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("c", result={})
+    assert journal.ended("0000-epr-s0") == STARVED
+    journal.end("0001-epr-s0", Ended(outcome=Outcome.FAILED, reason="something else"))
+    searcher.on_trial_complete("b", result={})
+    assert searcher.suggest("d") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize("gpu", [0, 1, 2])
+def test_where_there_is_no_more_a_starved_trial_failed(gpu: float, tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, gpu)
+    suggested(searcher, "a")
+    suggested(searcher, "b")
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("a", result={})
+    assert journal.ended("0000-epr-s0") == STARVED
+    assert searcher.suggest("c") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("budget", "train_s", "limit"),
+    [({"train_s": 10.0}, 10.0, "train_s is 10"), ({"gpu_h": 0.01}, 72.5, "gpu_h is 0.01")],
+)
+def test_where_the_budget_is_spent_nothing_more_starts(
+    budget: dict[str, float], train_s: float, limit: str, tmp_path: Path
+) -> None:
+    journal, ledger = Journal(tmp_path), Ledger(Budget(**budget))
+    searcher = StudySearcher(Study(SWEEP, journal), journal, Resources(gpu=0.5), ledger)
+    suggested(searcher, "a")
+    searcher.on_trial_result("a", {"train_s": 0.9 * train_s})
+    assert ledger.spent() == ""
+    searcher.on_trial_result("a", {"train_s": train_s})
+    assert ledger.spent().startswith(f"budget.{limit}, and ")
+    assert searcher.suggest("b") is None, "the first may find too little memory"
+    searcher.on_trial_complete("a", result={})
+    assert searcher.suggest("b") == Searcher.FINISHED
+
+
+def test_a_trial_that_is_tried_again_counts_once(tmp_path: Path) -> None:
+    searcher, journal = proposer(tmp_path, 0.25, trials=1)
+    suggested(searcher, "a")
+    journal.end("0000-epr-s0", STARVED)
+    searcher.on_trial_complete("a", result={})
+    assert suggested(searcher, "b")["trial_id"] == "0000-epr-s0"
+    searcher.on_trial_complete("b", result={})
+    assert searcher.suggest("c") == Searcher.FINISHED
+
+
+def test_resources_follow_the_trial(tmp_path: Path) -> None:
+    entries = ({"method": {"name": "epr", "lam": 1.0}, "cpu": 2}, {"architecture": "mlp", "gpu": 0.5})
+    resources = Resources.model_validate({"gpu": 0.25, "memory": "2 GB", "where": entries})
+    journal = Journal(tmp_path)
+    searcher = StudySearcher(Study(SWEEP, journal), journal, resources, Ledger(Budget()))
+    both = [suggested(searcher, str(number))["share"] for number in range(2)]
+    assert [(one["cpu"], one["gpu"], one["memory"]) for one in both] == [(1, 0.5, 2 * 10**9), (2, 0.5, 2 * 10**9)]
+    assert Resources.model_validate(resources.to_dict()) == resources

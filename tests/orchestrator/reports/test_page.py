@@ -1,0 +1,138 @@
+"""From a sweep's folder and MLflow to its report, and what is said where that goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+import orchestrator.reports.page
+from orchestrator.cli import main
+from orchestrator.reports.page import log_report
+from orchestrator.storage.journal import Journal
+from orchestrator.storage.outcomes import Ended, Outcome
+from tests.analysis.points.store import Writer
+from tests.points import point
+
+CONFIG = {
+    "task": {"name": "digits"},
+    "architecture": {"name": "mlp", "hidden": [64]},
+    "method": {"name": "epr"},
+    "seed": 0,
+}
+SWEEP = """
+name: digits
+task: {name: digits}
+architecture: [{name: mlp, hidden: [64]}]
+method: [{name: epr, lam: {choice: [0.1, 1.0]}}]
+steps: 9
+batch_size: 64
+seeds: 1
+search: {name: grid, num_values: 6}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of a sweep with a trial that finished, one that failed and one that runs; MLflow has the first."""
+    client = MlflowClient(address(tmp_path))
+    experiment = client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
+    Writer(client, experiment, "digits-0123abcd", directory=str(tmp_path / "sweep")).trial("t0", 1)
+    journal = Journal(tmp_path / "sweep")
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "sweep.yaml").write_text(SWEEP)
+    for trial_id in ("t0", "t1", "t2"):
+        journal.begin(trial_id, CONFIG, {"device": "a processor"})
+        report = {"step": 9, "train_loss": 0.5, "rate_bits": 7e3, "rate_comparable": True, "quality_val": 0.9}
+        (journal.trial_directory(trial_id) / "progress.jsonl").write_text(f"{json.dumps(report | {'train_s': 1.25})}\n")
+    journal.end("t0", Ended(outcome=Outcome.FINISHED, points=(point(trial_id="t0", path="t0/0.rfz"),)))
+    journal.end("t1", Ended(outcome=Outcome.FAILED, reason="it diverged"))
+    (tmp_path / "sweep" / "t0").mkdir()
+    (tmp_path / "sweep" / "t0" / "0.sections.csv").write_text("part,name,size_bytes\ntensor,1.weight,940.5\n")
+    return tmp_path
+
+
+def address(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+def call(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["report", *arguments, "--tracking-uri", address(folder)])
+
+
+def test_the_page_has_what_the_folder_and_mlflow_have(folder: Path) -> None:
+    said = call(folder, "digits", "--out", str(folder / "new" / "report.html"))
+    assert said.exit_code == 0, said.stderr
+    assert said.stdout.startswith(f"{folder}/new/report.html: 5.")
+    page = (folder / "new" / "report.html").read_text()
+    assert "Of 3 trainings 1 finished, 1 failed, 1 did not end." in page
+    assert "it diverged" in page
+    assert "4.0 s of training" in page  # 1.5 of the point, and what the other two reported
+    assert "a processor" in page
+    assert SWEEP.strip().splitlines()[0] in page
+    assert "Entropy-penalized reparameterization (EPR)" in page
+    assert 'id="layers-axes_1' in page
+    assert 'id="curves-axes_1' in page
+    assert str(folder) not in page
+
+
+def test_of_what_papers_print_it_has_what_it_is_told(folder: Path) -> None:
+    for arguments in (["--no-published"], ["--published", str(folder / "none.csv")]):
+        said = call(folder, "digits", "--out", str(folder / "report.html"), *arguments)
+        assert said.exit_code == (0 if arguments == ["--no-published"] else 2)
+    assert "No such file" in said.stderr
+
+
+def test_a_folder_that_is_elsewhere_is_said_and_where_the_report_is(folder: Path) -> None:
+    (folder / "sweep").rename(folder / "elsewhere")
+    said = call(folder, "digits", "--out", str(folder / "report.html"))
+    assert said.exit_code == 2
+    assert said.stderr.count("\n") == 1
+    assert "report/report.html among the artifacts of its run digits-0123abcd" in said.stderr
+    assert not (folder / "report.html").exists()
+
+
+def test_a_sweep_without_a_point_or_without_a_run_is_said(folder: Path) -> None:
+    client = MlflowClient(address(folder))
+    Writer(client, client.create_experiment("empty", (folder / "artifacts").as_uri()), "empty-0123abcd")
+    said = call(folder, "empty", "--out", str(folder / "report.html"))
+    assert said.exit_code == 1
+    assert said.stderr == "ratefront: sweep 'empty' has no finished point yet: nothing to report\n"
+    said = call(folder, "digit")
+    assert said.exit_code == 2
+    assert "did you mean" in said.stderr
+
+
+class Told:
+    """A tracker that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+
+    def report(self, page: str) -> None:
+        self.pages.append(page)
+
+
+def test_what_goes_wrong_is_one_line_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, journal = Told(), Journal(Path("nowhere"))
+
+    def fail(*_: object, **__: object) -> str:
+        raise KeyError("a\nb")
+
+    monkeypatch.setattr(orchestrator.reports.page, "written_from", fail)
+    assert log_report(tracker, journal, None, ui_url=None) == "KeyError: 'a\\nb'"
+    monkeypatch.setattr(orchestrator.reports.page, "written_from", lambda *_, **__: "<html>")
+    assert log_report(tracker, journal, None, ui_url=None) == ""
+    assert tracker.pages == ["<html>"]
+
+
+def test_a_trial_that_did_not_end_has_no_time_of_its_end(folder: Path) -> None:
+    row = orchestrator.reports.page._trial(Journal(folder / "sweep"), "t2")
+    assert row["outcome"] == "unfinished"
+    assert math.isnan(row["ended_at_s"])
+    assert row["train_s"] == 1.25

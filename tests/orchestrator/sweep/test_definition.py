@@ -1,0 +1,287 @@
+"""Sweeps: reading, identity and planning."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from orchestrator.planning.study import plan
+from orchestrator.search.domains import Choice, Real
+from orchestrator.sweep import resolve as registries
+from orchestrator.sweep.definition import Sweep
+from tests.orchestrator.samples import document, error_of
+from trainers.methods import METHODS
+
+
+def test_the_plan_of_a_small_sweep_is_this_one() -> None:
+    rows = [
+        (trial.trial_id, str(trial.config.architecture), trial.config.method.arguments.get("lam"))
+        for trial in plan(Sweep.from_dict(document()))
+    ]
+    first_seed = [
+        ("0000-epr-s0", "mlp(hidden=[8])", 0.1),
+        ("0001-epr-s0", "mlp(hidden=[8])", 1.0),
+        ("0002-uncompressed-s0", "mlp(hidden=[8])", None),
+        ("0003-epr-s0", "mlp(hidden=[16,8])", 0.1),
+        ("0004-epr-s0", "mlp(hidden=[16,8])", 1.0),
+        ("0005-uncompressed-s0", "mlp(hidden=[16,8])", None),
+    ]
+    assert rows == first_seed + [(name.replace("-s0", "-s1"), *rest) for name, *rest in first_seed]
+
+
+def test_seeds_are_paired_over_configurations() -> None:
+    trials = plan(Sweep.from_dict(document(seed=3, seeds=2)))
+    seeds: dict[str, list[int]] = {}
+    for trial in trials:
+        seeds.setdefault(trial.config.config_hash, []).append(trial.config.seed)
+    assert list(seeds.values()) == [[3, 4]] * 6
+    assert all(trial.trial_id.endswith(f"-s{trial.config.seed}") for trial in trials)
+
+
+def test_trial_ids_are_unique_and_those_of_one_seed_sort_in_the_order_of_the_plan() -> None:
+    sweep = Sweep.from_dict(
+        document(
+            seeds=1, method={"name": "epr", "lam": {"uniform": [0.1, 1]}}, search={"name": "random", "num_trials": 300}
+        )
+    )
+    ids = [trial.trial_id for trial in plan(sweep)]
+    assert ids == sorted(set(ids))
+    assert len(ids) == 300
+
+
+def test_trials_start_from_the_values_that_the_sweep_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pth").write_bytes(b"any")
+    sweep = Sweep.from_dict(document(init_from="net.pth"))
+    found = {trial.config.init_from for trial in plan(sweep)}
+    assert found == {f"{tmp_path / 'net.pth'}#sha256={hashlib.sha256(b'any').hexdigest()}"}, "as workers find it"
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    drawn = document(init_from="net.pth", search={"name": "random", "num_trials": 3})
+    assert {trial.config.init_from for trial in plan(Sweep.from_dict(drawn))} == found
+    known = plan(Sweep.from_dict(document(init_from="resnet20_cifar10")))
+    assert {trial.config.init_from for trial in known} == {"resnet20_cifar10"}, "a name stays a name"
+
+
+def test_the_id_changes_with_the_initial_values_and_not_with_their_folder(tmp_path: Path) -> None:
+    def id_of(folder: str, content: bytes) -> str:
+        path = tmp_path / folder / "net.pth"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return Sweep.from_dict(document(init_from=str(path))).sweep_id
+
+    assert id_of("a", b"one") == id_of("b", b"one")
+    ids = {id_of("a", b"one"), id_of("a", b"two"), Sweep.from_dict(document()).sweep_id}
+    ids |= {Sweep.from_dict(document(init_from=name)).sweep_id for name in ("resnet20_cifar10", "resnet32_cifar10")}
+    assert len(ids) == 5
+    assert Sweep.from_dict(document(init_from="")).sweep_id == Sweep.from_dict(document()).sweep_id
+
+
+def test_a_fusion_is_pinned_part_by_part_and_its_folders_are_no_part_of_the_id(tmp_path: Path) -> None:
+    def sweep_of(folder: str, first: bytes, second: bytes) -> Sweep:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name, content in (("a.rfz", first), ("b.pth", second)):
+            (tmp_path / folder / name).write_bytes(content)
+        return Sweep.from_dict(document(init_from=f"fusion({tmp_path}/{folder}/a.rfz, {tmp_path}/{folder}/b.pth)"))
+
+    sweep = sweep_of("x", b"one", b"two")
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"one", b"two")]
+    wanted = f"fusion({tmp_path}/x/a.rfz#sha256={digests[0]}, {tmp_path}/x/b.pth#sha256={digests[1]})"
+    assert {trial.config.init_from for trial in plan(sweep)} == {wanted}
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    assert sweep_of("y", b"one", b"two").sweep_id == sweep.sweep_id
+    assert len({sweep.sweep_id, sweep_of("z", b"one", b"1").sweep_id, sweep_of("z", b"two", b"one").sweep_id}) == 3
+    message = "init_from is 'fusion(a.pth)': wanted fusion(A, B), of two or more files or trained networks' names, "
+    assert error_of(document(init_from="fusion(a.pth)")).startswith(message)
+
+
+def test_a_sweep_from_scratch_says_nothing_of_initial_values() -> None:
+    sweep = Sweep.from_dict(document())
+    assert "init_from" not in sweep.to_dict()
+    assert all("init_from" not in trial.config.to_dict() for trial in plan(sweep))
+
+
+def test_initial_values_that_changed_since_a_sweep_was_written_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"one")
+    written = Sweep.from_dict(document(init_from=str(path))).to_dict()
+    path.write_bytes(b"two")
+    assert error_of(written).startswith(f"init_from: {path} has changed: its content is sha256=3fc4ccfe")
+
+
+def test_more_seeds_keep_the_earlier_trials() -> None:
+    assert plan(Sweep.from_dict(document(seeds=1))) == plan(Sweep.from_dict(document(seeds=3)))[:6]
+
+
+def test_reading_inverts_writing() -> None:
+    sweep = Sweep.from_dict(
+        document(
+            method=["epr", "ptq"],
+            steps={"integers": [1, 5]},
+            batch_size=[16, 32],
+            search={"name": "random", "num_trials": 3},
+            resources={"cpu": 2, "gpu": 0.5},
+        )
+    )
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    assert Sweep.from_dict(json.loads(json.dumps(sweep.to_dict()))).sweep_id == sweep.sweep_id
+
+
+def test_a_written_file_is_the_same_sweep(tmp_path: Path) -> None:
+    sweep = Sweep.from_dict(document(method=["epr", "ptq"]))
+    (tmp_path / "any.yaml").write_text(sweep.to_yaml())
+    assert Sweep.load(tmp_path / "any.yaml") == sweep
+
+
+def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
+    assert Sweep.from_dict(document()).sweep_id == "small-e4f9ee77"
+
+
+def test_a_sweep_holds_every_default_so_that_a_later_default_changes_nothing() -> None:
+    method, architecture = (
+        Sweep.from_dict(document(architecture="mlp")).to_dict()[key] for key in ("method", "architecture")
+    )
+    assert {"lam", "initial_step", "learning_rate", "step_learning_rate", "density_learning_rate"} < set(method[0])
+    assert architecture == [{"name": "mlp", "hidden": [300, 100]}]  # what the task gives is not its to say
+
+
+def test_a_changed_module_of_the_users_is_another_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "my_changing_code.py"
+    ids = []
+    for body in ("def net(*, width=4): pass\n", "def net(*, width=4): ...\n"):
+        module.write_text(body)
+        ids.append(Sweep.from_dict(document(architecture="my_changing_code:net")).sweep_id)
+    assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        document(resources={"cpu": 4, "gpu": 1}),
+        dict(reversed(document().items())),
+        document(search={"name": "grid", "num_values": 6}),
+        document(batch_size=64),
+        document(method=[{"name": "epr", "lam": [0.1, 1], "learning_rate": 0.002}, "uncompressed"]),
+        document(task={"name": "digits"}),
+        document(method=[{"lam": {"choice": [0.1, 1.0]}, "name": "epr"}, "uncompressed"]),
+    ],
+    ids=[
+        "resources",
+        "key order",
+        "search default",
+        "batch_size default",
+        "spelt-out default",
+        "spelt-out task",
+        "spelt-out choice",
+    ],
+)
+def test_the_id_ignores_what_does_not_change_results(same: dict[str, Any]) -> None:
+    assert Sweep.from_dict(same).sweep_id == Sweep.from_dict(document()).sweep_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": 3},
+        {"seed": 1},
+        {"steps": 6},
+        {"batch_size": 32},
+        {"method": "uncompressed"},
+        {"architecture": "cnn"},
+        {"search": {"name": "random", "num_trials": 3}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_id_changes_with_what_changes_results(change: dict[str, Any]) -> None:
+    assert Sweep.from_dict(document(**change)).sweep_id != Sweep.from_dict(document()).sweep_id
+
+
+def test_the_name_is_in_the_id_and_not_in_its_hash() -> None:
+    other = Sweep.from_dict(document(name="other")).sweep_id
+    assert other == Sweep.from_dict(document()).sweep_id.replace("small", "other")
+
+
+def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Ranged:
+        lam: float
+        rate_knob: ClassVar[Any] = SimpleNamespace(field="lam", low=0.1, high=3.0, log=True, values=())
+
+    @dataclass(frozen=True, kw_only=True)
+    class Listed:
+        bits: int
+        rate_knob: ClassVar[Any] = SimpleNamespace(field="bits", low=None, high=None, log=False, values=(2, 4))
+
+    @dataclass(frozen=True, kw_only=True)
+    class Fixed:
+        rate_knob: ClassVar[Any] = None
+
+    known = {"ranged": Ranged, "listed": Listed, "fixed": Fixed}
+    monkeypatch.setattr(registries, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
+    sweep = Sweep.from_dict({"task": "any", "architecture": "any", "method": [*known, {"name": "ranged", "lam": 0.5}]})
+    assert [spec.arguments for spec in sweep.method] == [
+        {"lam": Real(0.1, 3.0, log=True)},
+        {"bits": Choice([2, 4])},
+        {},
+        {"lam": 0.5},
+    ]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sweep_of_any_method_is_read_back_as_it_was_written(method: str) -> None:
+    sweep = Sweep.from_dict(document(method=method))
+    again = Sweep.from_dict(sweep.to_dict())
+    assert again == sweep
+    assert again.sweep_id == sweep.sweep_id
+    assert [trial.config for trial in plan(again)] == [trial.config for trial in plan(sweep)]
+
+
+def test_a_grid_of_steps_is_one_choice() -> None:
+    sweep = Sweep.from_dict(document(method={"name": "ecq", "steps": [[0.25, 0.5]]}, architecture="mlp"))
+    assert {str(trial.config.method.arguments["steps"]) for trial in plan(sweep)} == {"[0.25, 0.5]"}
+    assert "in a sweep, where lists are choices, [[0.25, 0.5]]" in error_of(
+        document(method={"name": "ecq", "steps": [0.25, 0.5]})
+    )
+
+
+def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_sweep_code.py").write_text("def net(*, input_shape, num_outputs, width=3): ...\ndef task(): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = document(architecture={"name": "my_sweep_code:net", "width": 4}, task="my_sweep_code:task")
+    assert str(plan(Sweep.from_dict(own))[0].config.architecture) == "my_sweep_code:net(width=4)"
+    assert error_of(document(architecture={"name": "my_sweep_code:net", "widht": 4})) == (
+        "architecture 'my_sweep_code:net' has no argument 'widht'; did you mean 'width'?"
+    )
+    assert error_of(document(task="my_sweep_code:tsk")) == (
+        "task 'my_sweep_code:tsk': module 'my_sweep_code' has no callable 'tsk'; did you mean 'task'?"
+    )
+
+
+def test_a_network_of_fixed_shape_needs_nothing_from_its_task() -> None:
+    assert len(plan(Sweep.from_dict(document(architecture="lenet300_100")))) == 6
+
+
+def test_importing_sweeps_loads_no_torch() -> None:
+    code = "import orchestrator.sweep.overrides, sys; assert not {'torch', 'ray', 'mlflow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_precision_is_every_trials_and_part_of_the_sweep() -> None:
+    sweep = Sweep.from_dict(document(precision="bfloat16"))
+    assert {trial.config.precision for trial in plan(sweep)} == {"bfloat16"}
+    assert Sweep.from_dict(sweep.to_dict()) == sweep
+    assert Sweep.from_dict(document(precision="float32")).sweep_id == Sweep.from_dict(document()).sweep_id
+    assert sweep.sweep_id != Sweep.from_dict(document()).sweep_id
+    assert error_of(document(precision="bf16")) == "precision is 'bf16': wanted 'float32' or 'bfloat16'"
+
+
+def test_a_mapping_is_one_value_of_a_choice() -> None:
+    groups = {"3.*": "last"}
+    sweep = Sweep.from_dict(document(method={"name": "epr", "lam": 1.0, "groups": {"choice": [groups]}}))
+    assert plan(sweep)[0].config.method.arguments["groups"] == groups

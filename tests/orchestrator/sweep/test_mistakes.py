@@ -1,0 +1,136 @@
+"""Files of sweeps as people write them, and an error in one line for every mistake."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import SweepError
+from orchestrator.search.domains import Choice
+from orchestrator.sweep import resolve as registries
+from orchestrator.sweep.definition import Sweep
+from tests.orchestrator.samples import document, error_of
+from trainers.methods import METHODS
+
+NEEDED = "a sweep needs task, architecture and method"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "digts"}, "unknown task 'digts'; did you mean 'digits'?"),
+        ({"architecture": "mpl"}, "unknown architecture 'mpl'; did you mean 'mlp'?"),
+        ({"method": ["epr", "uncompresed"]}, "unknown method 'uncompresed'; did you mean 'uncompressed'?"),
+        ({"method": "mine:Own"}, f"unknown method 'mine:Own'; valid: {', '.join(sorted(METHODS))}"),
+        ({"architecture": []}, "architecture is []: wanted at least one"),
+        ({"method": []}, "method is []: wanted at least one"),
+        ({"method": None}, "method is None: wanted a name, or a mapping with a name and arguments"),
+        ({"task": ["digits"]}, "task is ['digits']: wanted a name, or a mapping with a name and arguments"),
+        ({"task": {"name": "digits", "limit": 5}}, "task 'digits' has no argument 'limit'; valid: none"),
+        (
+            {"architecture": {"name": "mlp", "hiden": [8]}},
+            "architecture 'mlp' has no argument 'hiden'; did you mean 'hidden'?",
+        ),
+        ({"method": {"name": "epr", "lma": 1}}, "method 'epr' has no argument 'lma'; did you mean 'lam'?"),
+        (
+            {"method": {"name": "epr", "lam": {"loguniform": [0, 1]}}},
+            "method 'epr': lam is {'loguniform': [0, 1]}: wanted [low, high] with 0 < low < high",
+        ),
+        ({"steps": -5}, "steps is -5: wanted a whole number of at least 1"),
+        ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 1"),
+        ({"batch_size": True}, "batch_size is True: wanted a whole number of at least 1"),
+        ({"init_from": 3}, "init_from is 3: wanted the path of a state_dict, or a trained network's name"),
+        (
+            {"init_from": "resnet20"},
+            "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, "
+            "or a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several",
+        ),
+        (
+            {"init_from": "/no/such/net.pth"},
+            "init_from: cannot read /no/such/net.pth (No such file or directory): wanted a file of trained values; "
+            "a relative path begins at the working directory",
+        ),
+        ({"seeds": 0}, "seeds is 0: wanted greater than or equal to 1"),
+        ({"seeds": "3"}, "seeds is '3': wanted a valid integer"),
+        ({"seed": -1}, "seed is -1: wanted greater than or equal to 0"),
+        (
+            {"name": "my sweep"},
+            "name is 'my sweep': wanted letters, digits, '.', '_', '-', the first a letter or digit",
+        ),
+        ({"name": "../x"}, "name is '../x': wanted letters, digits, '.', '_', '-', the first a letter or digit"),
+        ({"name": 3}, "name is 3: wanted a valid string"),
+        ({"search": "gird"}, "unknown search 'gird'; did you mean 'grid'?"),
+        ({"search": "random"}, "search 'random' needs 'num_trials'"),
+        (
+            {"search": {"name": "random", "num_trails": 3}},
+            "search 'random' has no argument 'num_trails'; did you mean 'num_trials'?",
+        ),
+        (
+            {"search": {"name": "random", "num_trials": 0}},
+            "search 'random': num_trials is 0: wanted a whole number of at least 1",
+        ),
+        ({"stpes": 5}, "unknown field 'stpes'; did you mean 'steps'?"),
+        ({"stpes": 5, "seeds": 0, "seed": -1}, "unknown field 'stpes'; did you mean 'steps'? (and 2 more)"),
+    ],
+)
+def test_a_mistake_is_refused_in_one_line(change: dict[str, Any], message: str) -> None:
+    assert error_of(document(**change)) == message
+
+
+def test_a_missing_part_is_named() -> None:
+    assert error_of({"task": "digits", "architecture": "mlp"}) == f"method is missing: {NEEDED}"
+    assert error_of({}) == f"task is missing: {NEEDED} (and 2 more)"
+    assert error_of(None) == "a sweep is None: wanted a mapping with task, architecture and method"
+
+
+def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = {"digits": lambda *, root: None}
+    registry = registries.registry
+    monkeypatch.setattr(registries, "registry", lambda kind: tasks if kind == "task" else registry(kind))
+    assert error_of(document()) == "task 'digits' needs 'root'"
+
+
+def test_a_value_that_the_method_refuses_is_found_before_anything_starts() -> None:
+    message = error_of(document(method=["epr", {"name": "epr", "lam": [0.1, -1]}]))
+    assert message.startswith("method 'epr': lam is -1.0: wanted a number")
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_names_its_sweep_and_reads_as_people_mean_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "task: digits\narchitecture: mlp\nmethod: {name: epr, lam: [1e-3, 2E+1, .5, -1.5e2]}\n")
+    sweep = Sweep.load(path)
+    assert sweep.name == "mine"
+    assert sweep.method[0].arguments["lam"] == Choice([0.001, 20.0, 0.5, -150.0])
+    assert Sweep.load(write(tmp_path, path.read_text() + "name: 2026-01-01\n")).name == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task: digits\nmethod: [epr\n", ":3: expected ',' or ']', but got '<stream end>'"),
+        ("task: digits\nsteps: 5\ntask: mnist\n", ":3: 'task' is given twice"),
+        ("task: \x00", ": unacceptable character #x0000: special characters are not allowed"),
+        ("", ": a sweep is None: wanted a mapping with task, architecture and method"),
+        ("task: digits\narchitecture: mlp\n", f": method is missing: {NEEDED}"),
+    ],
+)
+def test_an_error_in_a_file_names_the_file(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(SweepError) as error:
+        Sweep.load(path)
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SweepError) as error:
+        Sweep.load(tmp_path / "absent.yaml")
+    assert str(error.value) == f"cannot read {tmp_path / 'absent.yaml'}: No such file or directory"
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(SweepError) as error:
+        Sweep.load(tmp_path / "binary.yaml")
+    assert str(error.value) == f"cannot read {tmp_path / 'binary.yaml'}: it is no UTF-8 text"

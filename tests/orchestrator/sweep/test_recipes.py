@@ -1,0 +1,36 @@
+"""Recipes that ship."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import SweepError
+from orchestrator.planning.study import plan
+from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.recipes import find_recipe, recipe_paths
+
+
+@pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())
+def test_every_recipe_plans_trials_and_has_the_name_of_its_file(path: Path) -> None:
+    sweep = Sweep.load(path)
+    assert sweep.name == path.stem
+    assert plan(sweep)
+
+
+def test_a_recipe_is_found_by_name_and_a_file_by_path(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.touch()
+    assert find_recipe("digits") == recipe_paths()["digits"]
+    assert find_recipe(str(mine)) == mine
+
+
+def test_an_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(SweepError) as error:
+        find_recipe("digts")
+    assert str(error.value) == "unknown recipe 'digts'; did you mean 'digits'?"
+
+
+def test_a_missing_file_names_the_nearest_recipe() -> None:
+    with pytest.raises(SweepError) as error:
+        find_recipe("sweeps/digits.yaml")
+    assert str(error.value) == "no sweep file 'sweeps/digits.yaml': wanted a file, or a recipe; did you mean 'digits'?"

@@ -1,0 +1,87 @@
+"""What the end of a sweep writes to MLflow, and that it writes nothing twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.tracking.publishing import Presentation, present, publish_frontier
+from tests.analysis.points.store import Writer
+
+SHOWN = Presentation(
+    experiment_tags={"mlflow.sharedViewState.a": "{}"},
+    parent_tags={"mlflow.note.content": "a note"},
+    colours={("mlp(hidden=[64])", "epr"): "#0072B2"},
+    files={"frontier/points.json": '{"columns": ["seed"], "data": [[1]]}'},
+)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    """With a trial of one point, one of two, and one that failed."""
+    folder = tmp_path_factory.mktemp("store")
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    written = Writer(client, client.create_experiment("digits", (folder / "artifacts").as_uri()), "digits-0123abcd")
+    written.trial("t0", 1)
+    several = written.trial("t1", 2)
+    for name, text in (("architecture", "mlp(hidden=[64])"), ("method", "epr")):
+        client.log_param(several, name, text)
+    written.trial("t2", 0, "FAILED")
+    return written
+
+
+def search(sweep: Writer, condition: str = "") -> list[Any]:
+    return list(sweep.client.search_runs([sweep.experiment_id], condition))
+
+
+@pytest.fixture
+def requests(sweep: Writer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What is written to runs, as it is written."""
+    sent: list[tuple[Any, ...]] = []
+    set_tag = sweep.client.set_tag
+    monkeypatch.setattr(sweep.client, "set_tag", lambda *given: (sent.append(given), set_tag(*given)))
+    return sent
+
+
+def test_trials_and_points_of_an_architecture_and_method_have_its_colour(
+    sweep: Writer, requests: list[tuple[Any, ...]]
+) -> None:
+    present(sweep.client, sweep.experiment_id, sweep.parent, lambda condition: search(sweep, condition), SHOWN)
+    coloured = [run.info.run_id for run in search(sweep) if run.data.tags.get("mlflow.runColor") == "#0072B2"]
+    assert coloured == [run.info.run_id for run in search(sweep) if run.data.params.get("method") == "epr"]
+    assert len(coloured) == 4
+    parent = sweep.client.get_run(sweep.parent)
+    assert parent.data.tags["mlflow.note.content"] == "a note"
+    assert sweep.client.get_experiment(sweep.experiment_id).tags["mlflow.sharedViewState.a"] == "{}"
+    table = Path(sweep.client.download_artifacts(sweep.parent, "frontier/points.json"))
+    assert json.loads(table.read_text())["data"] == [[1]]
+
+    requests.clear()
+    present(sweep.client, sweep.experiment_id, sweep.parent, lambda condition: search(sweep, condition), SHOWN)
+    assert requests == []
+
+
+def test_only_what_is_on_the_frontier_now_is_tagged(
+    sweep: Writer, requests: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    (tmp_path / "frontier.csv").write_text("size_bytes\n")
+    first, second, third = (run.info.run_id for run in search(sweep, "tags.`ratefront.point` = 'true'"))
+    for pareto in ([first, second], [second, third]):
+        publish_frontier(
+            sweep.client,
+            sweep.parent,
+            lambda condition: search(sweep, condition),
+            str(tmp_path),
+            pareto=pareto,
+            representative=pareto[:1],
+        )
+        assert {run.info.run_id for run in search(sweep, "tags.`ratefront.pareto` = 'true'")} == set(pareto)
+        (drawn,) = search(sweep, "tags.`ratefront.representative` = 'true'")
+        assert drawn.info.run_id == pareto[0]
+    assert [item.path for item in sweep.client.list_artifacts(sweep.parent, "frontier")] == [
+        *("frontier/frontier.csv", "frontier/points.json")
+    ]

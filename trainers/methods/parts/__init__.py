@@ -1,0 +1,1 @@
+"""What methods share. A part knows no method."""

@@ -1,0 +1,231 @@
+"""The shared back end of all methods: tensors to sections, and sections to tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from trainers.coding.bytestream import RfzError
+from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.divergence import DivergedError
+from trainers.methods.parts.fourier import real_fourier
+
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+"""Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
+
+GRANULARITIES = ("tensor", "channel")
+"""What has a step of its own: each tensor, or each row of it (index of the first axis), which is an output channel."""
+
+_SMALLEST_LAYER = 4
+_DEAD = 10
+"""Times a norm's epsilon: channels of less variance are taken for dead."""
+
+
+def raw(tensor: Tensor) -> Raw:
+    """Stored as it is."""
+    return Raw(values=tensor.detach().cpu().numpy())
+
+
+def half(tensor: Tensor) -> Raw:
+    """Stored as float16; what is beyond becomes infinite, which a file refuses."""
+    with np.errstate(over="ignore"):
+        return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
+
+
+def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> Integers:
+    """Entropy-coded; ``tensor`` holds whole numbers in any dtype.
+
+    Raises:
+        DivergedError: a value is NaN, infinite or beyond int32.
+    """
+    values = tensor.detach().cpu().numpy()
+    if not (np.isfinite(values).all() and (np.abs(values) < 2**31).all()):
+        raise DivergedError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
+    return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector)
+
+
+def norm_parameters(model: nn.Module) -> set[str]:
+    """Names of the parameters of normalisation layers."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in model.named_modules()
+        if isinstance(module, NORMS)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+
+
+def weight_names(model: nn.Module) -> set[str]:
+    """Names of the parameters that methods quantise coarsely, and prune: those of two axes or more, but norms'."""
+    norms = norm_parameters(model)
+    return {
+        name
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if parameter.ndim >= 2 and name not in norms
+    }
+
+
+def fold_norms(plain: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Batch norms as one scale and one shift for each channel, which is all that a trained one computes.
+
+    With running mean m and variance v, weight w and bias b, (x - m) / sqrt(v + eps) * w + b = x * scale + shift.
+    Written as a batch norm again: mean 0, variance 1, weight scale * sqrt(1 + eps), bias shift.
+
+    Args:
+        plain: the plain architecture.
+        state: its ``state_dict``.
+
+    Returns:
+        What changes of ``state``. Layers that have no weight, no bias or no running statistics stay as they are.
+    """
+    changed: dict[str, Tensor] = {}
+    for prefix, module in plain.named_modules():
+        if _is_foldable(module):
+            name = f"{prefix}." if prefix else ""
+            changed |= {f"{name}{key}": values for key, values in _fold(module, state, name).items()}
+            changed[f"{name}running_mean"] = torch.zeros_like(state[f"{name}running_mean"])
+            changed[f"{name}running_var"] = torch.ones_like(state[f"{name}running_var"])
+            changed[f"{name}num_batches_tracked"] = torch.zeros_like(state[f"{name}num_batches_tracked"])
+    return changed
+
+
+def _is_foldable(module: nn.Module) -> TypeGuard[nn.modules.batchnorm._BatchNorm]:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and module.track_running_stats
+
+
+def _fold(module: nn.modules.batchnorm._BatchNorm, state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    mean, variance, weight, bias = (
+        state[f"{name}{key}"].double() for key in ("running_mean", "running_var", "weight", "bias")
+    )
+    scale = weight / (variance + module.eps).sqrt()
+    return {"weight": (scale * math.sqrt(1 + module.eps)).float(), "bias": (bias - mean * scale).float()}
+
+
+def norm_step(
+    plain: nn.Module, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], kind: str, fraction: float
+) -> np.float16:
+    """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
+
+    Of a channel that is always zero the running variance is near zero and the scale enormous, and means nothing: such
+    channels are left out, and the median keeps out those on their way there. A layer whose own median is below a
+    quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them.
+
+    Args:
+        plain: the plain architecture.
+        state: its ``state_dict``, before folding.
+        folded: what ``fold_norms`` made of it.
+        kind: ``weight`` for scales, ``bias`` for shifts.
+        fraction: positive.
+
+    Returns:
+        A positive float16; 1 where there is nothing to go by.
+    """
+    magnitudes: list[Tensor] = []
+    for prefix, module in plain.named_modules():
+        if _is_foldable(module):
+            name = f"{prefix}." if prefix else ""
+            is_alive = state[f"{name}running_var"] > _DEAD * module.eps
+            values = folded[f"{name}{kind}"][is_alive].abs()
+            magnitudes.append(values[values > 0])
+    medians = [float(values.median()) for values in magnitudes if len(values)]
+    if not medians:
+        return np.float16(1)
+    unit = min(float(torch.cat(magnitudes).median()), _SMALLEST_LAYER * min(medians))
+    with np.errstate(over="ignore"):
+        step = np.float16(fraction * unit)
+    return step if step > 0 else np.finfo(np.float16).smallest_subnormal
+
+
+def first_names(model: nn.Module) -> dict[str, str]:
+    """Of each parameter, under all the names that it has, the first."""
+    first = {parameter: name for name, parameter in model.named_parameters()}
+    return {name: first[parameter] for name, parameter in model.named_parameters(remove_duplicate=False)}
+
+
+def without_aliases(plain: nn.Module, tensors: Mapping[str, Section]) -> dict[str, Section]:
+    """``tensors`` with zeros, which take no bytes, under all names of a parameter but its first; ``dequantise`` knows.
+
+    Args:
+        plain: the plain architecture.
+        tensors: by name.
+    """
+    first = first_names(plain)
+    return {
+        name: replace(section, values=np.zeros_like(section.values)) if first.get(name, name) != name else section
+        for name, section in tensors.items()
+    }
+
+
+def dequantise_factors(sections: Sections) -> list[Tensor]:
+    """The factors as float32: integers times the steps of their tables, which the first vector holds.
+
+    Raises:
+        RfzError: there is no step for a table.
+    """
+    scalar = sections.vectors[0].astype(np.float32) if sections.vectors else np.zeros(0, np.float32)
+    for factor in sections.factors:
+        if factor.table >= len(scalar):
+            raise RfzError(f"the file is malformed: table {factor.table} has no step among {len(scalar)}")
+    return [torch.from_numpy(factor.values.astype(np.float32) * scalar[factor.table]) for factor in sections.factors]
+
+
+def dequantise(
+    sections: Sections, plain: nn.Module, *, by_row: bool = False, made: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """A ``state_dict``: integers times the steps of their table; raw tensors in their own dtype; of a tied tensor
+    what is stored under its first name.
+
+    The first vector holds the steps of the first tables, one each. Each further vector is the next table's: one step
+    for each coefficient of the real Fourier transform of a kernel, which its tensors hold in place of the kernels; or,
+    ``by_row``, one for each index of its tensors' first axis. ``made``: what the method made of factors.
+
+    Raises:
+        RfzError: there are no steps for a table, or not as many as its tensors' kernels have coefficients, or they
+            have rows; or other tensors are without a section than those that the method made.
+    """
+    made = made or {}
+    lacking = [name for name in plain.state_dict() if name not in sections.tensors]
+    if set(lacking) != set(made):
+        raise RfzError(f"the file is malformed: {lacking} are made of factors: wanted {list(made)}")
+    scalar, *further = (vector.astype(np.float32) for vector in sections.vectors or (np.zeros(0, np.float16),))
+    decoded: dict[str, Tensor] = {}
+    for name, like in plain.state_dict().items():
+        if name in made:
+            decoded[name] = made[name].to(like.dtype)
+            continue
+        section = sections.tensors[name]
+        if not isinstance(section, Integers):
+            decoded[name] = torch.from_numpy(np.array(section.values)).to(like.dtype)
+        elif section.table < len(scalar):
+            values = section.values.astype(np.float32) * scalar[section.table]
+            decoded[name] = torch.from_numpy(np.array(values)).to(like.dtype)
+        elif section.table < len(scalar) + len(further):
+            steps = further[section.table - len(scalar)]
+            decoded[name] = (_by_row if by_row else _by_frequency)(section.values, steps, name, like)
+        else:
+            raise RfzError(
+                f"the file is malformed: table {section.table} has no step among {len(scalar) + len(further)}"
+            )
+    first = first_names(plain)
+    return {name: decoded[first.get(name, name)] for name in decoded}
+
+
+def _by_row(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+    if like.ndim == 0 or like.shape[0] != len(steps):
+        raise RfzError(f"the file is malformed: {len(steps)} rows of {name!r} of shape {tuple(like.shape)}")
+    by_row = values.astype(np.float32) * steps.reshape(-1, *[1] * (like.ndim - 1))
+    return torch.from_numpy(by_row).to(like.dtype)
+
+
+def _by_frequency(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+    if len(like.shape) < 3 or math.prod(like.shape[2:]) != len(steps):
+        raise RfzError(f"the file is malformed: {len(steps)} frequencies for {name!r} of shape {like.shape}")
+    coefficients = (values.reshape(-1, len(steps)) * steps).astype(np.float64)
+    kernels = torch.from_numpy(coefficients) @ real_fourier(tuple(like.shape[2:]))
+    return kernels.reshape(like.shape).to(like.dtype)

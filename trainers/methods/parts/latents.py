@@ -1,0 +1,192 @@
+"""The network that entropy-penalized reparameterization trains: parameters decoded from latents at each call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainers.methods.parts.density import DeepFactorized, Geometric
+from trainers.methods.parts.fourier import real_fourier
+
+_SMALLEST_STEP = 2.0**-14  # the smallest normal float16
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where one tensor lies among the elements of its group."""
+
+    shape: torch.Size
+    stride: tuple[int, ...]
+    offset: int
+    network_stride: tuple[int, ...]
+    """Of the tensor that the network computes with: channels-last kernels are faster."""
+    dtype: torch.dtype
+
+    def within(self, flat: Tensor) -> Tensor:
+        return flat.as_strided(self.shape, self.stride, self.offset)
+
+    def for_network(self, flat: Tensor) -> Tensor:
+        tensor = self.within(flat)
+        if self.stride == self.network_stride and self.dtype == flat.dtype:
+            return tensor
+        made = torch.empty_strided(self.shape, self.network_stride, dtype=self.dtype, device=flat.device)
+        return made.copy_(tensor)
+
+
+class LatentGroup(nn.Module):
+    """The tensors that share a decoder f and a density q: theta = (step * round(phi)) B, with learned steps.
+
+    For scalar decoding B = 1 and there is one step. For convolution kernels in the frequency domain B is the real
+    Fourier basis of a kernel, and each frequency has a step and a density of its own.
+
+    The latents of all tensors are one matrix, (n, frequencies): a training step is a few passes over it, however many
+    tensors there are.
+    """
+
+    phi: nn.Parameter
+    log_step: nn.Parameter
+    basis: Tensor | None
+
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        step: float,
+        density: Geometric | DeepFactorized,
+        kernel_shape: tuple[int, ...] = (),
+    ) -> None:
+        """``tensors`` are where the network starts: all of them are trained, or none, as the first requires gradients.
+
+        ``kernel_shape``: the spatial shape of kernels, () for scalars.
+        """
+        super().__init__()
+        self.density = density
+        num_frequencies = math.prod(kernel_shape)
+        self.log_step = nn.Parameter(torch.full((num_frequencies,), math.log(max(step, _SMALLEST_STEP))))
+        self.register_buffer("basis", real_fourier(kernel_shape).float() if kernel_shape else None, persistent=False)
+        self._places: dict[str, _Place] = {}
+        offset = 0
+        for name, tensor in tensors.items():
+            in_memory = torch.empty_like(tensor, device="meta").stride()
+            stride = torch.empty(tensor.shape, device="meta").stride() if kernel_shape else in_memory
+            self._places[name] = _Place(tensor.shape, stride, offset, in_memory, tensor.dtype)
+            offset += tensor.numel()
+        theta = torch.empty(offset // num_frequencies, num_frequencies)
+        for place, tensor in zip(self._places.values(), tensors.values(), strict=True):
+            place.within(theta).copy_(tensor.detach())
+        phi = theta if self.basis is None else theta @ self.basis.T
+        self.phi = nn.Parameter(phi / self.step())
+        if not next(iter(tensors.values())).requires_grad:
+            self.phi.requires_grad_(False)
+            self.log_step.requires_grad_(False)
+
+    @torch.no_grad()
+    def step(self) -> Tensor:
+        """(frequencies,), exact in float16, as the file stores it."""
+        return _stored(self.log_step.exp())
+
+    @torch.no_grad()
+    def rounded(self) -> dict[str, Tensor]:
+        """What is stored of each tensor, in its shape."""
+        rounded = self.phi.round()
+        return {name: place.within(rounded) for name, place in self._places.items()}
+
+    def forward(self) -> tuple[dict[str, Tensor], Tensor]:
+        """The tensors, and the rate of their latents in bits, scalar.
+
+        Gradients of the tensors pass the rounding straight through (section 3 of the paper).
+        """
+        geometric = self.density if isinstance(self.density, Geometric) else None
+        arguments = self.phi, self.log_step, self.basis, tuple(self._places.values()), geometric
+        bits, *tensors = cast(tuple[Tensor, ...], _Decode.apply(*arguments))  # type: ignore[no-untyped-call]
+        if isinstance(self.density, DeepFactorized):
+            bits = self.density.rate(self.phi)
+        return dict(zip(self._places, tensors, strict=True)), bits
+
+
+class Reparameterized(nn.Module):
+    """A network, tensors of which are decoded from latents whenever it is called; it must not write to them."""
+
+    def __init__(self, network: nn.Module, groups: Sequence[LatentGroup]) -> None:
+        """``groups`` hold values for parameters of ``network``, which loses its own."""
+        super().__init__()
+        self.network = network
+        self.groups = nn.ModuleList(groups)
+        for group in groups:
+            for name in group.rounded():
+                prefix, _, attribute = name.rpartition(".")
+                # not by setattr, on which recurrent layers drop what they know of their weights
+                network.get_submodule(prefix)._parameters[attribute] = None
+
+    def latent_groups(self) -> list[LatentGroup]:
+        return cast(list[LatentGroup], list(self.groups))
+
+    def decoded(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Parameters of the network by their names, and the rate of their latents in bits, scalar."""
+        tensors: dict[str, Tensor] = {}
+        rates: list[Tensor] = []
+        for group in self.groups:
+            of_group, bits = group()
+            tensors |= of_group
+            rates.append(bits)
+        return tensors, sum(rates, start=torch.zeros(()))
+
+    def outputs_and_rate(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network makes of ``inputs``, and the rate in bits, scalar, decoding once for both."""
+        tensors, bits = self.decoded()
+        return cast(Tensor, functional_call(self.network, tensors, inputs, tie_weights=False)), bits
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.outputs_and_rate(*inputs)[0]
+
+
+def _stored(step: Tensor) -> Tensor:
+    return step.clamp(min=_SMALLEST_STEP).half().float()
+
+
+class _Decode(torch.autograd.Function):
+    """The rate in bits under a geometric density, else 0, and the tensors (step * round(phi)) B, in few operations.
+
+    Gradients pass the rounding of ``phi``, and what makes a step one of float16, straight through.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        phi: Tensor,
+        log_step: Tensor,
+        basis: Tensor | None,
+        places: tuple[_Place, ...],
+        density: Geometric | None,
+    ) -> tuple[Tensor, ...]:
+        step = _stored(log_step.exp())
+        coefficients = phi.round().mul_(step)
+        ctx.save_for_backward(phi, coefficients, step, basis)
+        ctx.places, ctx.density = places, density
+        theta = coefficients
+        if basis is not None:
+            with torch.autocast(phi.device.type, enabled=False):
+                theta = coefficients @ basis
+        bits = phi.new_zeros(()) if density is None else density.code_bits.clone()
+        return (bits, *(place.for_network(theta) for place in places))
+
+    @staticmethod
+    def backward(ctx: Any, of_bits: Tensor, *of_tensors: Tensor) -> tuple[Tensor | None, ...]:
+        phi, coefficients, step, basis = ctx.saved_tensors
+        gradient = torch.empty_like(phi)
+        factor = step.reshape(()) if basis is None else 1.0
+        for place, of_tensor in zip(ctx.places, of_tensors, strict=True):
+            torch.mul(of_tensor, factor, out=place.within(gradient))
+        if basis is None:
+            of_step = torch.dot(gradient.view(-1), coefficients.view(-1)).reshape(1)
+        else:
+            gradient = (gradient @ basis.T).mul_(step)
+            of_step = (gradient * coefficients).sum(dim=0)
+        if ctx.density is not None:
+            ctx.density.add_slope(gradient, phi, of_bits)
+        return gradient, of_step / step, None, None, None  # both factors hold the step, the logarithm's gradient one

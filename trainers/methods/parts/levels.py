@@ -1,0 +1,114 @@
+"""What a level of compression does to a network: how many weights stay, at how many bits, in how many units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainers import checks
+from trainers.methods.parts.structured import without_units
+from trainers.methods.qat import LEVELS
+from trainers.units import UnitGroup
+
+DEFAULT_LEVELS: dict[str, tuple[float, ...]] = {
+    "unstructured": (0.025, 0.05, 0.1, 0.2, 0.5, 1.0),
+    "quantised": (3, 4, 5, 6, 7, 8),
+    "structured": (0.25, 0.5, 0.75, 1.0),
+}
+"""By kind of compression, the most compressed first: share of weights kept, bits of a weight, share of units kept."""
+KINDS = tuple(DEFAULT_LEVELS)
+_SMALLEST_STEP, _LARGEST_STEP = 2.0**-24, 65504.0  # of float16
+
+
+def check_levels(kind: str, levels: Any, *, at_least: int) -> None:
+    """Refuse levels that are too few, no numbers of the kind, or not in order.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if isinstance(levels, str) or not isinstance(levels, Sequence) or not at_least <= len(levels) <= 32:
+        example = list(DEFAULT_LEVELS[kind][:2])
+        raise ValueError(
+            f"levels is {levels!r}: wanted 'default' or a list of {at_least} to 32 numbers, such as {example}; in a "
+            f"sweep, where lists are choices, [{example}]"
+        )
+    for index, level in enumerate(levels):
+        if kind == "quantised":
+            checks.integer(f"levels[{index}]", level, low=2, high=8)
+        else:
+            checks.number(f"levels[{index}]", level, low=0, high=1, above=True)
+    stored = np.array(levels, np.float16)
+    named = {f"{level:g}" for level in levels}
+    if not stored[0] or (np.diff(stored) <= 0).any() or len(named) < len(levels):
+        raise ValueError(
+            f"levels is {list(levels)!r}: wanted each once, the most compressed first, and told apart by float16"
+        )
+
+
+def position(kind: str, level: float, levels: Sequence[float]) -> float:
+    """Where on the line between its ends a level lies: 0 for the most compressed, 1 for the least.
+
+    A share of weights grows geometrically from 0 to 1, the others in proportion.
+    """
+    low, high = levels[0], levels[-1]
+    if low == high:
+        return 1.0
+    return math.log(level / low) / math.log(high / low) if kind == "unstructured" else (level - low) / (high - low)
+
+
+def compress(
+    kind: str, parameters: Mapping[str, Tensor], weights: Collection[str], amount: float, groups: Sequence[UnitGroup]
+) -> dict[str, Tensor]:
+    """``parameters`` with all of them narrowed, or those that are ``weights`` pruned or rounded, to an amount.
+
+    Args:
+        kind: one of ``KINDS``.
+        parameters: by name.
+        weights: names of those that are pruned, or rounded; the others are few and sensitive.
+        amount: as a level.
+        groups: of hidden units, for ``structured``.
+    """
+    if kind == "structured":
+        return narrow(parameters, groups, amount)
+    if kind == "unstructured":
+        return {name: prune(values, amount) if name in weights else values for name, values in parameters.items()}
+    return {name: quantise(values, int(amount)) if name in weights else values for name, values in parameters.items()}
+
+
+def prune(weight: Tensor, share: float) -> Tensor:
+    """The largest of ``weight``, rounded and one at least, of equal ones the first; only these have a gradient."""
+    count = max(1, round(share * weight.numel()))
+    if count >= weight.numel():
+        return weight
+    magnitudes = weight.detach().abs().reshape(-1)
+    smallest = magnitudes.topk(count, sorted=False).values.min()
+    kept, equal = magnitudes > smallest, magnitudes == smallest
+    kept |= equal & (equal.cumsum(0) <= count - kept.sum())  # which of equal ones topk takes is not defined
+    return weight * kept.view(weight.shape)
+
+
+def rounded(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Whole numbers, and their step (), exact in float16: in proportion to the weights' root mean square (qat.py)."""
+    if not weight.numel():
+        return weight, weight.new_ones(())
+    step = LEVELS[bits].spread_step * weight.square().mean().sqrt()
+    step = step.clamp(min=_SMALLEST_STEP, max=_LARGEST_STEP).half().to(weight.dtype)
+    return (weight / step).round().clamp(-LEVELS[bits].q_n, LEVELS[bits].q_p), step
+
+
+def quantise(weight: Tensor, bits: int) -> Tensor:
+    """The weights that ``rounded`` stands for, exactly; gradients pass straight through."""
+    whole, step = rounded(weight.detach(), bits)
+    return whole * step + (weight - weight.detach())
+
+
+def narrow(parameters: Mapping[str, Tensor], groups: Sequence[UnitGroup], width: float) -> dict[str, Tensor]:
+    """Zero wherever a hidden unit is computed or read that is not among the first ceil(width n) of its group's n."""
+    num_kept = [math.ceil(round(width * group.num_units, 6)) for group in groups]  # 0.55 * 20 is above 11
+    kept = [torch.arange(group.num_units) < count for group, count in zip(groups, num_kept, strict=True)]
+    return without_units(parameters, groups, kept)

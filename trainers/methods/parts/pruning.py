@@ -1,0 +1,150 @@
+"""What pruning methods share: which weights may go, which are the largest, networks with masks, and a size estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.base import Context, Moment, Optimiser
+from trainers.methods.parts import backend
+from trainers.methods.parts.plain import adam_cosine
+
+VALUE_BITS = 4
+"""Of a normal value at a step of a quarter of its spread: log2(4 sqrt(2 pi e)) = 4.05."""
+BIAS_BITS = 6
+"""The same at a sixteenth, as biases have it."""
+
+
+def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Weights by their names, each parameter once; biases and the parameters of norms are few and sensitive.
+
+    Raises:
+        ValueError: there are none.
+    """
+    names = backend.weight_names(model)
+    found = {name: weight for name, weight in model.named_parameters() if name in names}
+    if not any(weight.numel() for weight in found.values()):
+        raise ValueError("the network has no weights to prune: wanted a parameter of two or more dimensions")
+    return found
+
+
+def num_kept(keep_ratio: float, weights: Iterable[Tensor]) -> int:
+    """How many weights a ratio keeps: rounded, and one for each tensor at least."""
+    sizes = [weight.numel() for weight in weights]
+    return max(sum(size > 0 for size in sizes), round(keep_ratio * sum(sizes)))
+
+
+@torch.no_grad()
+def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
+    """A mask for each tensor, which together keep ``count`` values: those of the largest magnitude over all tensors.
+
+    The largest of each tensor comes before everything else, since a layer without weights would cut the network in
+    two. Of equal magnitudes the first is kept.
+
+    Args:
+        scores: of any shapes.
+        count: at most the number of values.
+    """
+    ranked: list[Tensor] = []
+    for tensor in scores:
+        magnitudes = tensor.abs().flatten()
+        if len(magnitudes):
+            magnitudes[magnitudes.argmax()] = math.inf
+        ranked.append(magnitudes)
+    flat = torch.cat(ranked)
+    kept = torch.zeros_like(flat, dtype=torch.bool)
+    kept[flat.argsort(descending=True, stable=True)[:count]] = True
+    parts = torch.split(kept, [tensor.numel() for tensor in scores])
+    return [part.view(tensor.shape) for part, tensor in zip(parts, scores, strict=True)]
+
+
+class Masked(nn.Module):
+    """A network with a mask for each weight tensor: false where the weight is zero and stays so.
+
+    The network computes with its own parameters. What an optimiser does to pruned ones is undone by ``project``, which
+    for Adam, an optimiser of each value on its own, is the same as to train the product with the mask.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Nothing is pruned yet."""
+        super().__init__()
+        self.network = network
+        for index, weight in enumerate(prunable(network).values()):
+            self.register_buffer(f"mask{index}", torch.ones_like(weight, dtype=torch.bool))
+
+    def masks(self) -> dict[str, Tensor]:
+        """By the names of the network's weights."""
+        return {name: self.get_buffer(f"mask{index}") for index, name in enumerate(prunable(self.network))}
+
+    @torch.no_grad()
+    def prune(self, masks: Iterable[Tensor]) -> None:
+        """Masks in the order of the network's weights, which lose what is masked."""
+        for mask, new in zip(self.masks().values(), masks, strict=True):
+            mask.copy_(new)
+        self.project()
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Pruned weights back to zero; NaN stays, for the training loop to find."""
+        for weight, mask in zip(prunable(self.network).values(), self.masks().values(), strict=True):
+            weight.mul_(mask)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        result: Tensor = self.network(*inputs)
+        return result
+
+
+def project_masked(model: nn.Module, context: Context, moment: Moment) -> None:
+    """What a phase does after each step of a ``Masked``."""
+    cast(Masked, model).project()
+
+
+def decayed_adam(network: nn.Module, learning_rate: float, weight_decay: float, num_steps: int) -> Optimiser:
+    """Adam with a cosine schedule to zero, before each step of which the weights that may be pruned decay.
+
+    The decay, w <- (1 - learning rate * weight_decay) w, is apart from Adam's normalised gradient, by which an L2
+    penalty would move a weight as fast whatever its strength (Loshchilov and Hutter 2019, arXiv 1711.05101).
+    """
+    weights = list(prunable(network).values())
+    optimiser = adam_cosine([{"params": list(network.parameters()), "lr": learning_rate}], num_steps)
+
+    @torch.no_grad()
+    def decay(adam: torch.optim.Optimizer, *arguments: object) -> None:
+        for weight in weights:
+            if weight.grad is None:
+                continue  # frozen
+            weight.mul_(1 - adam.param_groups[0]["lr"] * weight_decay)
+
+    if weight_decay:
+        optimiser.optimiser.register_step_pre_hook(decay)
+    return optimiser
+
+
+def replaced(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The ``state_dict`` of ``network`` with other weights, under all names of those that are tied."""
+    first = {parameter: name for name, parameter in network.named_parameters()}
+    parameters = dict(network.named_parameters(remove_duplicate=False))
+    state: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        name_of_weight = first[parameters[name]] if name in parameters else name
+        state[name] = weights.get(name_of_weight, tensor).detach()
+    return state
+
+
+@torch.no_grad()
+def stored_bits(network: nn.Module, weights: Mapping[str, Tensor]) -> Tensor:
+    """About the size of ``network`` with pruned ``weights``, scalar: a count of what is left, without a gradient.
+
+    N H(n / N) bits say which n of N weights of a tensor are not zero, and each costs ``VALUE_BITS``.
+    """
+    bits = float(BIAS_BITS * sum(p.numel() for name, p in network.named_parameters() if name not in weights))
+    for tensor in weights.values():
+        left, size = int(tensor.count_nonzero()), tensor.numel()
+        share = left / size if size else 0.0
+        entropy = -sum(p * math.log2(p) for p in (share, 1 - share) if p > 0)
+        bits += size * entropy + left * VALUE_BITS
+    return torch.tensor(bits)

@@ -1,0 +1,81 @@
+"""Networks without some of their hidden units: what structured methods share.
+
+No positions are stored. A removed unit is zero wherever it is computed and read; ``trainers.arrange`` puts such units
+last, and the coder leaves out trailing rows and columns of zeros. So a file holds one dense block of each tensor, and
+the two lengths of its sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.base import Context
+from trainers.methods.parts.pruning import VALUE_BITS
+from trainers.units import Role, UnitGroup, Use
+
+
+def removable(context: Context) -> tuple[UnitGroup, ...]:
+    """The groups of hidden units, in the order of the layers.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not context.groups:
+        raise ValueError(
+            "the network has no hidden units to remove: wanted one that torch.fx traces, with a hidden layer (fully "
+            "connected, or a 2-d convolution) whose units reach other layers through known operations only"
+        )
+    return context.groups
+
+
+def along(per_unit: Tensor, use: Use, num_axes: int) -> Tensor:
+    """Numbers of units in a shape that multiplies a tensor that uses them.
+
+    Args:
+        per_unit: (num_units,).
+        num_axes: of the tensor.
+    """
+    return per_unit.repeat_interleave(use.block).reshape(-1, *[1] * (num_axes - 1 - use.axis))
+
+
+def without_units(
+    state: Mapping[str, Tensor], groups: Sequence[UnitGroup], kept: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """A ``state_dict`` with removed units zero: their weights, biases, norm entries, and the columns that read them.
+
+    Units add nothing to what reads them then, even through an activation that is not zero at zero.
+
+    Args:
+        state: of the plain architecture, or a part of it; not changed.
+        groups: of its hidden units.
+        kept: for each group (num_units,), bool; false where a unit is removed.
+    """
+    changed = dict(state)
+    for group, mask in zip(groups, kept, strict=True):
+        for use in group.uses:
+            if use.name in changed and use.role is not Role.VARIANCE:  # which divides
+                tensor = changed[use.name]
+                # NaN times false stays NaN, for the coder to refuse
+                changed[use.name] = tensor * along(mask, use, tensor.ndim).to(tensor)
+    return changed
+
+
+def kept_bits(plain: nn.Module, groups: Sequence[UnitGroup], kept: Sequence[Tensor]) -> Tensor:
+    """About the size of what is left, scalar; differentiable where units are kept with probabilities.
+
+    Args:
+        plain: the plain architecture.
+        groups: of its hidden units.
+        kept: for each group (num_units,): 1 and 0, or independent probabilities.
+    """
+    uses = [(use, mask.float().mean()) for group, mask in zip(groups, kept, strict=True) for use in group.uses]
+    bits = torch.zeros(())
+    for name, parameter in plain.named_parameters():
+        shares = [share for use, share in uses if use.name == name]
+        left = math.prod(shares, start=torch.ones(())) if shares else torch.ones(())
+        bits = bits + VALUE_BITS * parameter.numel() * left.cpu()
+    return bits

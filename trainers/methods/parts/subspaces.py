@@ -1,0 +1,178 @@
+"""A line of networks, or one network for all levels of compression, in one file: stored, and decoded at a level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from trainers.coding.bytestream import RfzError
+from trainers.coding.sections import Section, Sections
+from trainers.methods.parts import backend
+from trainers.methods.parts.grid import BIAS_STEP, in_steps
+from trainers.methods.parts.levels import KINDS, check_levels, compress, position
+from trainers.methods.parts.recalibration import remembering
+from trainers.units import UnitGroup
+
+_HALF = 2e-3
+"""Relative error of a float16, and more."""
+
+
+def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
+    """Running mean and standard deviation of each batch norm, one after the other."""
+    return [
+        values
+        for prefix in remembering(plain)
+        for values in (state[f"{prefix}running_mean"], state[f"{prefix}running_var"].sqrt())
+    ]
+
+
+def subspace_sections(
+    plain: nn.Module,
+    state: Mapping[str, Tensor],
+    copies: Mapping[str, Sequence[Tensor]],
+    *,
+    kind: str,
+    levels: Sequence[float],
+    step: float,
+    statistics: Sequence[Sequence[Tensor]],
+) -> Sections:
+    """What to store of a whole subspace.
+
+    Every parameter is made of a factor, which has W0, as a matrix of outputs by inputs, above W1 where there is one, in
+    common steps: ``step`` for weights, and that of all methods for biases and norms. As such they keep their order, by
+    which units are chosen. Vectors are the steps; kind and levels; and for each level the batch norms' statistics.
+
+    Args:
+        plain: the plain architecture.
+        state: its ``state_dict``, for what is no parameter.
+        copies: by the names of the parameters, each once: W0, or W0 and W1.
+        kind: of compression.
+        levels: ascending.
+        step: in units of a weight's standard deviation.
+        statistics: for each level, those of ``statistics``.
+    """
+    weights = backend.weight_names(plain)
+    parameters = {name for name, parameter in plain.named_parameters(remove_duplicate=False) if parameter.numel()}
+    values = {**state, **backend.fold_norms(plain, state)}
+    tensors: dict[str, Section] = {name: backend.raw(values[name]) for name in state if name not in parameters}
+    stacked = {
+        name: torch.cat([_matrix(values) for values in found]) for name, found in copies.items() if found[0].numel()
+    }
+    rounded = [in_steps(name, values, step if name in weights else BIAS_STEP) for name, values in stacked.items()]
+    remembered = [torch.cat([values.reshape(-1) for values in found]) for found in statistics if found]
+    return Sections(
+        tensors=tensors,
+        vectors=(
+            np.concatenate([steps for _, steps in rounded]).astype(np.float16),
+            np.array([KINDS.index(kind), *levels], np.float16),
+            *(backend.half(values).values.astype(np.float16) for values in remembered),
+        ),
+        factors=tuple(backend.integers(whole, table=table) for table, (whole, _) in enumerate(rounded)),
+    )
+
+
+def decode_subspace(
+    sections: Sections, plain: nn.Module, *, level: float | None = None, groups: Sequence[UnitGroup] = ()
+) -> dict[str, Tensor]:
+    """The network at a level, as a ``state_dict`` of the plain architecture; without one, at the least compressed.
+
+    Args:
+        sections: of a file that holds a subspace.
+        plain: the plain architecture on the meta device.
+        level: a share of weights, a number of bits or a share of units, as the file has it.
+        groups: hidden units (``trainers.architectures.graph``), to narrow a network.
+
+    Raises:
+        RfzError: the sections are none of a subspace.
+        ValueError: the file knows no such level.
+    """
+    kind, levels, remembered = _settings(sections, plain)
+    wanted = levels[-1] if level is None else _known(kind, levels, level, is_exact=bool(remembered))
+    if kind == "structured" and wanted != levels[-1] and not groups:
+        raise ValueError(f"level is {wanted:g}: wanted the groups of hidden units as well, to narrow the network")
+    shapes = {name: p.shape for name, p in plain.named_parameters() if p.numel()}
+    factors = backend.dequantise_factors(sections)
+    if len(factors) != len(shapes):
+        raise RfzError(f"the file is malformed: {len(factors)} factors: wanted one for each of {list(shapes)}")
+    a = position(kind, wanted, levels)
+    line = {name: _at(a, factor, name, shapes[name]) for (name, factor) in zip(shapes, factors, strict=True)}
+    if not (kind == "structured" and wanted == levels[-1]):  # stored as narrow as that
+        line = compress(kind, line, backend.weight_names(plain), wanted, groups)
+    first = backend.first_names(plain)
+    made = {alias: line[name] for alias, name in first.items() if name in line}
+    state = backend.dequantise(replace(sections, vectors=sections.vectors[:1]), plain, made=made)
+    if remembered:
+        state |= _statistics(remembered[levels.index(wanted)], plain)
+        state |= backend.fold_norms(plain, state)
+    return state
+
+
+def _matrix(values: Tensor) -> Tensor:
+    return values.reshape(len(values) if values.ndim else 1, -1)
+
+
+def _at(a: float, factor: Tensor, name: str, shape: torch.Size) -> Tensor:
+    """W(a), of W0 above W1 or of W0 alone."""
+    rows = shape[0] if shape else 1
+    columns = shape.numel() // rows
+    if tuple(factor.shape) not in ((rows, columns), (2 * rows, columns)):
+        raise RfzError(
+            f"the file is malformed: a factor of shape {tuple(factor.shape)} for {name!r}: wanted one or two copies of "
+            f"{(rows, columns)}"
+        )
+    start, end = factor[:rows], factor[-rows:]
+    return ((1 - a) * start + a * end).reshape(shape)
+
+
+def _settings(sections: Sections, plain: nn.Module) -> tuple[str, list[float], Sequence[npt.NDArray[np.float16]]]:
+    """Kind, levels, and for each level the statistics of batch norms, if there are any."""
+    if len(sections.vectors) < 2 or len(sections.vectors[1]) < 2:
+        raise RfzError("the file is malformed: a subspace without levels")
+    number, *levels = sections.vectors[1].astype(float).tolist()
+    if number not in range(len(KINDS)):
+        raise RfzError(f"the file is malformed: compression {number:g}: wanted 0 to {len(KINDS) - 1}")
+    kind = KINDS[int(number)]
+    levels = [int(level) if kind == "quantised" and level.is_integer() else level for level in levels]
+    try:
+        check_levels(kind, levels, at_least=1)
+    except ValueError as error:
+        raise RfzError(f"the file is malformed: {error}") from error
+    remembered = sections.vectors[2:]
+    num_values = sum(2 * norm.num_features for norm in remembering(plain).values())
+    if [len(vector) for vector in remembered] != [num_values] * (len(levels) if num_values else 0):
+        raise RfzError(
+            f"the file is malformed: statistics of {[len(vector) for vector in remembered]} values: wanted "
+            f"{num_values} for each of {len(levels)} levels"
+        )
+    return kind, levels, remembered
+
+
+def _known(kind: str, levels: Sequence[float], level: float, *, is_exact: bool) -> float:
+    """``level`` as the file has it."""
+    for stored in levels:
+        if math.isclose(stored, level, rel_tol=_HALF):
+            return stored
+    if kind == "quantised" or is_exact:
+        raise ValueError(
+            f"level is {level!r}: wanted one of those of the file, {[float(f'{one:.3g}') for one in levels]}"
+        )
+    if not levels[0] <= level <= levels[-1]:
+        raise ValueError(f"level is {level!r}: wanted {levels[0]:.3g} to {levels[-1]:.3g}, as the file has them")
+    return level
+
+
+def _statistics(vector: npt.NDArray[np.float16], plain: nn.Module) -> dict[str, Tensor]:
+    """The buffers of all batch norms."""
+    values = torch.from_numpy(vector.astype(np.float32))
+    state: dict[str, Tensor] = {}
+    for prefix, norm in remembering(plain).items():
+        mean, deviation = values[: 2 * norm.num_features].view(2, -1)
+        values = values[2 * norm.num_features :]
+        state |= {f"{prefix}running_mean": mean, f"{prefix}running_var": deviation.square()}
+    return state
