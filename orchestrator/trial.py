@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.environment import processor, versions
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import DIVERGED, OUT_OF_MEMORY, Ended, Outcome
 from orchestrator.sweep.resources import Share
 from trainers.divergence import DivergedError
 from trainers.record import OperatingPoint
@@ -153,12 +153,6 @@ def _environment(share: Share) -> dict[str, str]:
         "gpu": f"{share.gpu:g}",
         **versions(),
     }
-
-
-OUT_OF_MEMORY = "out of memory: "
-"""How the reason begins of a trial that found none."""
-DIVERGED = "diverged: "
-"""How the reason begins of a trial whose training left the finite numbers."""
 
 
 def _reason(error: BaseException) -> str:

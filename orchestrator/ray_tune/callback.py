@@ -1,4 +1,4 @@
-"""Between Ray Tune and whoever shows a sweep: what trials do, told to the board and to the views."""
+"""Ray Tune's callback: what trials do is told to the board and to the views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REPORTED = [item.name for item in fields(Progress)]
 
 
 class BoardCallback(tune.Callback):
-    """Ray Tune's callback; what was measured it reads from the journal."""
+    """Tells starts and reports as Ray Tune does, and ends as the journal has them."""
 
     def __init__(self, board: Board, views: Sequence[AbstractView], journal: Journal) -> None:
         self._board, self._views, self._journal = board, views, journal
@@ -47,12 +47,13 @@ class BoardCallback(tune.Callback):
         self._end(trial)
 
     def _end(self, trial: Any) -> None:
-        # of each number that it reported Ray keeps statistics for ever, most of what a driver grows by: ray issue 64231
+        # Ray keeps statistics of every number that a trial reported, for ever: most of what a driver's memory grows by
+        # (Ray's issue 64231)
         trial.run_metadata.metric_n_steps.clear()
         trial.run_metadata.metric_analysis.clear()
         trial_id = trial.config["trial_id"]
         self._journal.fetch(trial_id)
-        ended = self._journal.ended(trial_id)  # none: it is tried again, or was interrupted
+        ended = self._journal.ended(trial_id)  # None where it is tried again, or was interrupted
         self._board.end(trial_id, ended)
         if ended is not None:
             for view in self._views:

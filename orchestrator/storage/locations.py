@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from orchestrator.errors import SweepError
@@ -39,7 +39,7 @@ def ids_in(storage: str) -> list[str]:
     return [name for name in remote.folders() if remote.stamp(f"{name}/sweep.yaml") is not None]
 
 
-def next_free(storage: str, tracked: dict[str, str], sweep_id: str) -> str:
+def next_free(storage: str, tracked: Collection[str], sweep_id: str) -> str:
     """``sweep_id``, or with the first number from 2 that no sweep has, in the storage or in MLflow."""
     there = RemoteFolder(storage).folders() if is_remote(storage) else [path.name for path in Path(storage).glob("*")]
     taken, candidate, number = {*tracked, *there}, sweep_id, 2

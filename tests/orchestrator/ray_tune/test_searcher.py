@@ -12,11 +12,10 @@ from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.ray_tune.searcher import StudySearcher
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import OUT_OF_MEMORY, Ended, Outcome
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import Resources
-from orchestrator.trial import OUT_OF_MEMORY
 
 SWEEP = Sweep.from_dict(
     {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 1.0]}, "search": "grid"}

@@ -11,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.errors import SweepError
-from orchestrator.planning.session import Place
 from orchestrator.planning.study import plan
+from orchestrator.running.place import Place
 from orchestrator.running.run import run_sweep
 from orchestrator.search.goals import Goals
 from orchestrator.search.space import identity
@@ -20,7 +20,7 @@ from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import Share
-from orchestrator.tracking.store import prepare
+from orchestrator.tracking.store import Store
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.warm_start import earlier_outcomes
 from orchestrator.trial import Request, Setting, execute
@@ -65,10 +65,8 @@ def train_all(place: Place) -> Journal:
 
 
 def tracker_of(place: Place, journal: Journal) -> Tracker:
-    prepare(place.tracking_uri, "small")
-    return Tracker(
-        tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small", directory=str(journal.directory)
-    )
+    Store(tracking_uri=place.tracking_uri).prepare("small")
+    return Tracker(journal, tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small")
 
 
 def runs_of(place: Place) -> list[Any]:
