@@ -28,7 +28,7 @@ from report import print_machine, print_table, quartiles
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container, planning, tables
-from trainers.coding.codecs import Use
+from trainers.coding.codecs import Encoding
 from trainers.coding.coder import information_bits
 from trainers.coding.sections import Entry, Integers, Layout, Raw, Section, Sections
 from trainers.compressed import open_compressed
@@ -180,10 +180,10 @@ def one_round(case: Case) -> Round:
 
     plan, plan_s = planning.plan, 0.0
 
-    def timed_plan(layout: Layout, sections: Sections) -> list[Use]:
+    def timed_plan(layout: Layout, sections: Sections) -> list[Encoding]:
         nonlocal plan_s
-        plan_s, uses = timed(lambda: plan(layout, sections))
-        return uses
+        plan_s, encodings = timed(lambda: plan(layout, sections))
+        return encodings
 
     with mock.patch.object(planning, "plan", timed_plan):
         write_s, data = timed(lambda: container.write(_HEADER, case.layout, case.sections))

@@ -15,7 +15,7 @@ from trainers.coding import container
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw, Section, Sections
 from trainers.compressed import open_bytes
-from trainers.units import Role, UnitGroup
+from trainers.hidden_units import Role, UnitGroup
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 
@@ -46,12 +46,12 @@ def _with_dead_units(sections: Sections, groups: Sequence[UnitGroup]) -> Section
     """Of each group the first unit is read by nothing, and the second is computed from nothing."""
     tensors = dict(sections.tensors)
     for group in groups:
-        for use in group.uses:
-            section, unit = tensors.get(use.name), {Role.READER: 0, Role.WEIGHT: 1}.get(use.role)
+        for axis in group.axes:
+            section, unit = tensors.get(axis.tensor), {Role.READER: 0, Role.WEIGHT: 1}.get(axis.role)
             if isinstance(section, Integers) and unit is not None:
                 values = section.values.copy()
-                np.moveaxis(values, use.axis, 0)[unit * use.block : (unit + 1) * use.block] = 0
-                tensors[use.name] = replace(section, values=values)
+                np.moveaxis(values, axis.dim, 0)[unit * axis.block : (unit + 1) * axis.block] = 0
+                tensors[axis.tensor] = replace(section, values=values)
     return replace(sections, tensors=tensors)
 
 

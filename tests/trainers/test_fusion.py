@@ -22,11 +22,11 @@ from trainers.compressed import load_compressed
 from trainers.config import Spec, TrialConfig
 from trainers.evaluate import evaluate
 from trainers.fusion import fuse, shapes_at_widths, transport
+from trainers.hidden_units import Role, UnitGroup
 from trainers.instantiate import make_task
 from trainers.pretrained import initial_values, pin
 from trainers.tasks.base import Task
 from trainers.train import prepare, train
-from trainers.units import Role, UnitGroup
 
 State = Mapping[str, Tensor]
 
@@ -84,10 +84,10 @@ def reindexed(state: State, groups: Sequence[UnitGroup], indices: Sequence[Tenso
     """With unit u of each group at the place of unit indices[u], wherever it is used."""
     changed = dict(state)
     for group, chosen in zip(groups, indices, strict=True):
-        for use in group.uses:
-            tensor = changed[use.name]
-            places = (chosen[:, None] * use.block + torch.arange(use.block)).flatten()
-            changed[use.name] = tensor.index_select(use.axis, places)
+        for axis in group.axes:
+            tensor = changed[axis.tensor]
+            places = (chosen[:, None] * axis.block + torch.arange(axis.block)).flatten()
+            changed[axis.tensor] = tensor.index_select(axis.dim, places)
     return changed
 
 
@@ -148,8 +148,8 @@ def test_units_that_are_split_or_merged_again_keep_the_function() -> None:
     wide, wide_groups = mlp(10, 8)
     state = drawn(plain)
     doubled = reindexed(state, groups, [torch.arange(group.num_units).repeat(2) for group in groups])
-    for use in (use for group in groups for use in group.uses if use.role is Role.READER):
-        doubled[use.name] = doubled[use.name] / 2
+    for axis in (axis for group in groups for axis in group.axes if axis.role is Role.READER):
+        doubled[axis.tensor] = doubled[axis.tensor] / 2
     x = torch.randn(7, 6)
     narrow, network = (ARCHITECTURES["mlp"](input_shape=[6], num_outputs=3, hidden=h) for h in ([5, 4], [10, 8]))
     wanted = computed(narrow, state, x)
