@@ -218,7 +218,7 @@ class _Walk:
         return magnitudes
 
     def _code_remainders(self, given: Ints, port: Port) -> Ints:
-        """Code in exponential Golomb: the length of ``given`` + 1 in unary, adaptively, then its lower bits at one half."""
+        """Code as exponential Golomb: length of ``given`` + 1 in unary, adaptively, then its lower bits as they are."""
         shifted = given + 1
         lengths = np.zeros_like(given)
         open_ = np.arange(len(given))
