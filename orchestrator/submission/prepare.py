@@ -18,7 +18,7 @@ from orchestrator.submission.jobs import Job
 from orchestrator.submission.wheels import own_modules, ratefront_wheel
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import parse_yaml
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
 _PASSWORD = re.compile(r"[?&]password=", re.IGNORECASE)

@@ -34,7 +34,8 @@ from orchestrator.sweep.file import load_document
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import Frozen
 from trainers.config import Spec, values_identity
-from trainers.lookup import check_complete, find, nearest
+from trainers.lookup import check_complete, find
+from trainers.nearest import nearest
 
 _TRIALS_FOR_A_RANGE = 20
 """Configurations: what tpe needed to cover what a grid of seven values for each range does (docs/scheduling.md)."""
