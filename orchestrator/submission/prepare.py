@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from analysis.points.addresses import sqlite_path, without_credentials
-from orchestrator.running.part import can_be_parted
 from orchestrator.storage.bucket import check_address, is_remote
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError
@@ -19,7 +18,7 @@ from orchestrator.submission.jobs import Job
 from orchestrator.submission.wheels import own_modules, ratefront_wheel
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import parse_yaml
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
 _PASSWORD = re.compile(r"[?&]password=", re.IGNORECASE)
@@ -101,7 +100,7 @@ def prepare(
         env=_environment(env),
         own=own_modules(folder.resolve(), include),
         wheel=ratefront_wheel(),
-        can_be_parted=can_be_parted(sweep),
+        is_fixed=sweep.is_fixed,
     )
 
 

@@ -34,7 +34,8 @@ from orchestrator.sweep.file import load_document
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import Frozen
 from trainers.config import Spec, values_identity
-from trainers.lookup import check_complete, find, nearest
+from trainers.lookup import check_complete, find
+from trainers.nearest import nearest
 
 _TRIALS_FOR_A_RANGE = 20
 """Configurations: what tpe needed to cover what a grid of seven values for each range does (docs/scheduling.md)."""
@@ -253,12 +254,25 @@ class Sweep(Frozen):
         return Goals(objectives=self.objectives, constraints=self.constraints)
 
     @property
-    def searcher(self) -> AbstractSearcher:
+    def is_adaptive(self) -> bool:
+        """Whether the search chooses what to try next by what it has measured."""
+        return self.make_searcher().is_adaptive
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the plan is fixed in advance: which trials run depends on the result of none.
+
+        Such trials may run anywhere, in any order, without knowing of each other.
+        """
+        return not (self.is_adaptive or self.scheduler["name"] != "none" or self.budget.is_set)
+
+    def make_searcher(self) -> AbstractSearcher:
+        """The searcher that the settings in ``search`` describe."""
         settings = {key: value for key, value in self.search.items() if key != "name"}
         return SEARCHERS[self.search["name"]](**settings)
 
-    @property
-    def stopper(self) -> AbstractScheduler:
+    def make_scheduler(self) -> AbstractScheduler:
+        """The scheduler that the settings in ``scheduler`` describe."""
         settings = {key: value for key, value in self.scheduler.items() if key != "name"}
         return SCHEDULERS[self.scheduler["name"]](**settings)
 
