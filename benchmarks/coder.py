@@ -107,7 +107,7 @@ def matrix_case(name: str, values: Array) -> Case:
 
 
 def resnet50_case(draw: Callable[[np.random.Generator, tuple[int, ...]], Array]) -> Case:
-    """ResNet-50 as epr stores it: a table each for convolutions, last layer and its biases; norms are folded, here 0."""
+    """ResNet-50 as epr stores it: one table each for convolutions, last layer and its biases; norms folded, here 0."""
     generator = _generator()
     layout = layout_of(build_on_meta("resnet50", ARCHITECTURES["resnet50"], {}))
     table = {"fc.weight": 1, "fc.bias": 2}

@@ -1,4 +1,4 @@
-"""What tests of trainers run with."""
+"""The fixtures of tests of trainers."""
 
 from __future__ import annotations
 
