@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from trainers import checks
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+
+from trainers.nearest import nearest
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 TIMM = "timm:"
 """How the name of an architecture from timm begins: a family of registered names, never somebody's own code."""
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` with the closest valid name, or the list of valid names."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(names) or 'none'}"
 
 
 def one_line(error: BaseException) -> str:

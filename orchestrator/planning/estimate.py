@@ -59,13 +59,14 @@ class Estimate:
     """Which limit ends the sweep before its trials do."""
 
 
-def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int) -> Estimate:
-    """Measure some of each kind of trial here, and add up.
+def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus: int) -> Estimate:
+    """Measure some trials of each kind on this machine, and add up.
 
     Args:
-        sweep: whose resources and budget count.
-        trials: those to come, or a sample of them.
+        sweep: its resources and its budget count.
+        trials: the trials to come, or a sample of them.
         num_trials: how many there will be.
+        num_cpus: cores of this machine, as Ray counts them.
 
     Raises:
         ValueError: data is missing.
@@ -82,16 +83,15 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int) -> Estimate
             chosen, groups, granted, _measured(groups, granted), strict=True
         )
     ]
-    return _added_up(kinds, len(wanted), num_trials, here(), sweep.budget)
+    return _added_up(kinds, len(wanted), num_trials, this_machine(num_cpus), sweep.budget)
 
 
-def here() -> Mapping[str, float]:
-    """What this machine has, by Ray's names."""
+def this_machine(num_cpus: int) -> Mapping[str, float]:
+    """This machine's resources, by Ray's names for them."""
     import torch
-    from ray._private.utils import get_num_cpus  # what it starts with: of a container its share
 
     return {
-        "CPU": get_num_cpus(),
+        "CPU": num_cpus,
         "GPU": torch.cuda.device_count() if torch.cuda.is_available() else 0,
         "memory": _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
     }

@@ -13,6 +13,13 @@ from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 
 
+def num_cpus() -> int:
+    """The cores that Ray starts with on this machine; in a container, the container's share."""
+    from ray._private.utils import get_num_cpus
+
+    return int(get_num_cpus())
+
+
 def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_local: bool) -> None:
     """Refuse a sweep that could not run, or would lose its results, on the nodes that there are.
 

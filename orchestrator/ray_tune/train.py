@@ -39,9 +39,8 @@ def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
     board = Board(held.sweep_id, journal.location, held, held.ended())
-    # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
-    is_fixed = not (sweep.searcher.is_adaptive or sweep.budget.is_set) and sweep.scheduler["name"] == "none"
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"
+    # a fixed plan queues 200 trials, so that an autoscaler sees demand; any other is asked for one trial at a time
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if sweep.is_fixed else "1"
     tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
     setting = Setting(sweep_id=held.sweep_id, location=journal.location, import_path=str(place.import_path))
     tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}

@@ -94,7 +94,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     """
     journal = MemoryJournal(Path("replayed"))
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
-    verdicts = Verdicts(sweep.trial_scheduler, sweep.seed)
+    verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)
     measured, reference = Coverage(), recorded.reference()
     order = itertools.count()
     running: list[_Running] = []

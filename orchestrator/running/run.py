@@ -105,6 +105,6 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
 def _begin(held: Session) -> None:
     """From here on there is a sweep."""
     sweep, journal = held.sweep, held.journal
-    earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
+    earlier = sweep.make_searcher().earlier_sweeps if journal.instance is None else ()
     held.study.begin(earlier_outcomes(held.place.tracking_uri, earlier, sweep.goals))
     journal.begin_sweep(sweep.to_yaml())

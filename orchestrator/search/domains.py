@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 
 class AbstractDomain(abc.ABC):

@@ -51,8 +51,8 @@ class Submission:
     """The user's own modules: content by path from the folder that is to be importable."""
     wheel: Wheel
     """ratefront itself."""
-    can_be_parted: bool = True
-    """Whether its trials may know nothing of each other."""
+    is_fixed: bool = True
+    """Whether the plan is fixed in advance, so that jobs may run parts of it: see ``Sweep.is_fixed``."""
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from analysis.points.addresses import sqlite_path, without_credentials
-from orchestrator.running.part import can_be_parted
 from orchestrator.storage.bucket import check_address, is_remote
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError
@@ -19,8 +18,8 @@ from orchestrator.submission.jobs import Job
 from orchestrator.submission.wheels import own_modules, ratefront_wheel
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import parse_yaml
-from orchestrator.sweep.section import one_line
-from trainers.lookup import nearest
+from orchestrator.sweep.section import mistake_line
+from trainers.nearest import nearest
 
 _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
 _PASSWORD = re.compile(r"[?&]password=", re.IGNORECASE)
@@ -102,7 +101,7 @@ def prepare(
         env=_environment(env),
         own=own_modules(folder.resolve(), include),
         wheel=ratefront_wheel(),
-        can_be_parted=can_be_parted(sweep),
+        is_fixed=sweep.is_fixed,
     )
 
 
@@ -133,7 +132,7 @@ def _build(target: str, settings: dict[str, Any]) -> AbstractSubmitter:
         if mistake["type"] == "extra_forbidden":
             unknown = str(mistake["loc"][0])
             raise SubmitError(f"{target} has no setting {unknown!r}{nearest(unknown, kind.model_fields)}") from error
-        raise SubmitError(f"{target}: {one_line(mistake, {}, show=_without_password)}") from error
+        raise SubmitError(f"{target}: {mistake_line(mistake, {}, show=_without_password)}") from error
 
 
 def _without_password(given: Any) -> str:

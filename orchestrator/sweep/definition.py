@@ -32,9 +32,9 @@ from orchestrator.sweep.fields import (
 )
 from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
-from orchestrator.sweep.section import YamlSection, one_line
+from orchestrator.sweep.section import YamlSection, mistake_line
 from trainers.config import Spec, values_identity
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
@@ -176,12 +176,25 @@ class Sweep(YamlSection):
         return Goals(objectives=self.objectives, constraints=self.constraints)
 
     @property
-    def searcher(self) -> AbstractSearcher:
+    def is_adaptive(self) -> bool:
+        """Whether the search chooses what to try next by what it has measured."""
+        return self.make_searcher().is_adaptive
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the plan is fixed in advance: which trials run depends on the result of none.
+
+        Such trials may run anywhere, in any order, without knowing of each other.
+        """
+        return not (self.is_adaptive or self.scheduler["name"] != "none" or self.budget.is_set)
+
+    def make_searcher(self) -> AbstractSearcher:
+        """The searcher that the settings in ``search`` describe."""
         settings = {key: value for key, value in self.search.items() if key != "name"}
         return SEARCHERS[self.search["name"]](**settings)
 
-    @property
-    def trial_scheduler(self) -> AbstractScheduler:
+    def make_scheduler(self) -> AbstractScheduler:
+        """The scheduler that the settings in ``scheduler`` describe."""
         settings = {key: value for key, value in self.scheduler.items() if key != "name"}
         return SCHEDULERS[self.scheduler["name"]](**settings)
 
@@ -196,7 +209,7 @@ def _by_content(item: Any) -> Any:
 def _first_mistake(error: ValidationError) -> str:
     """The first error and the number of others; unknown fields first, since a misspelt one is missing elsewhere."""
     mistakes = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
-    text = one_line(
+    text = mistake_line(
         mistakes[0],
         {
             "extra_forbidden": _unknown_field,

@@ -13,7 +13,7 @@ from orchestrator.sweep.definition import MAPPINGS, Sweep
 from orchestrator.sweep.file import parse_yaml
 from orchestrator.sweep.resolve import lookup
 from trainers.config import Spec
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 _SPECS = ("task", "architecture", "method")
 

@@ -15,7 +15,7 @@ class YamlSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def one_line(
+def mistake_line(
     mistake: ErrorDetails,
     texts: Mapping[str, Callable[[str, Any], str]],
     *,

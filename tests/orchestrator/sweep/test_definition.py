@@ -56,6 +56,20 @@ def test_trial_ids_are_unique_and_those_of_one_seed_sort_in_the_order_of_the_pla
     assert len(ids) == 300
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_fixed"),
+    [
+        ({"search": "grid"}, True),
+        ({"search": {"name": "sobol", "num_trials": 4}}, True),
+        ({"search": {"name": "tpe", "num_trials": 4}}, False),
+        ({"search": "grid", "scheduler": "mo_asha"}, False),
+        ({"search": "grid", "budget": {"trials": 3}}, False),
+    ],
+)
+def test_a_plan_is_fixed_where_which_trials_run_depends_on_no_result(changes: dict[str, Any], is_fixed: bool) -> None:
+    assert Sweep.from_dict(document(**changes)).is_fixed is is_fixed
+
+
 def test_trials_start_from_the_values_that_the_sweep_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pth").write_bytes(b"any")
