@@ -34,7 +34,7 @@ def prune_half(module: nn.Linear) -> nn.Linear:
 
 
 def sparse(network: nn.Module, seed: int) -> Sections:
-    """Few non-zero weights in few units, offsets of both signs, norms as they are stored when folded."""
+    """Sections with few non-zero weights in few units, offsets of both signs, and norms as stored when folded."""
     generator = np.random.default_rng(seed)
     tensors: dict[str, Section] = {}
     for name, tensor in network.state_dict().items():
@@ -58,7 +58,7 @@ def sparse(network: nn.Module, seed: int) -> Sections:
 
 
 def outputs(network: nn.Module, sections: Sections, input_shape: tuple[int, ...]) -> torch.Tensor:
-    """In float64, each layer scaled so that signals neither vanish nor grow."""
+    """The network's outputs in float64; each layer is scaled so that signals neither vanish nor grow."""
     decoded = copy.deepcopy(network).double().eval()
     values = {name: torch.from_numpy(np.array(section.values)).double() for name, section in sections.tensors.items()}
     for name, tensor in values.items():
@@ -140,7 +140,7 @@ def test_the_units_of_lenet5_in_a_flattened_convolution_are_blocks_of_columns() 
 
 
 class Residual(nn.Module):
-    """Two layers whose outputs are added, and whatever ``join`` does to them."""
+    """Two layers read the input; ``join`` combines their outputs for a last layer."""
 
     def __init__(self, join: Any) -> None:
         super().__init__()

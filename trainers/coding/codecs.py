@@ -1,4 +1,4 @@
-"""How a tensor of each kind is written, read and accounted for. One codec for each kind; a new kind is added here.
+"""Writes tensors, reads them and accounts for their bytes, with one codec for each kind; a new kind is added here.
 
 A tensor may have bytes before the stream, in the order of the architecture, and symbols in the stream.
 """

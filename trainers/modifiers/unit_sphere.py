@@ -19,7 +19,7 @@ from trainers.tasks.base import Task
 
 @dataclass(frozen=True, kw_only=True)
 class UnitSphere(AbstractModifier):
-    """After each step a hidden unit's weights w and bias b are divided by ||w||; the weights that read it, multiplied.
+    """Divides a hidden unit's weights w and bias b by ||w|| after each step, and multiplies the weights that read it.
 
     If only positively homogeneous functions lie between (ReLU, pooling; f(a x) = a f(x) for a > 0), the network
     computes what it did before: every such network equals one with unit weights, with one degree of freedom less for

@@ -1,4 +1,4 @@
-"""Unit groups of each architecture are what its layers say, and any permutation of a group keeps the function."""
+"""The unit groups of each architecture are those of its layers, and any permutation of a group keeps the function."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def normed(conv: str, norm: str, reads: str) -> set[tuple[str, int, int, Role]]:
 
 
 class Network(nn.Module):
-    """``forward`` over the modules given by name."""
+    """A network whose ``forward`` is a given function of the modules given by name."""
 
     def __init__(self, forward: Forward, **modules: nn.Module) -> None:
         super().__init__()
