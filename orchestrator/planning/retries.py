@@ -1,7 +1,7 @@
 """Decides whether a trial is tried again.
 
 - Its worker process died: Ray starts it again from its last checkpoint, ``MAX_RESTARTS`` times; then it has failed.
-- It found too little memory on its share of a GPU: it is tried once more, with ``larger_share``.
+- It found too little memory on its part of a GPU: it is tried once more, with twice that (``with_more_memory``).
 - It failed in any other way, or in both of these: it is tried again when the sweep is resumed (``forget_failures``).
 - It finished, or the scheduler stopped it: never.
 """
@@ -12,29 +12,29 @@ from collections.abc import Iterable
 
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import OUT_OF_MEMORY, Ended
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.sweep.trials import Trial
 
 MAX_RESTARTS = 2
 """How often a trial whose worker died is started again in one run of the sweep."""
 
 
-def larger_share(ended: Ended | None, share: Share, planned: Share) -> Share | None:
-    """The share with which a trial that has just ended is tried again at once; None where it is not.
+def with_more_memory(ended: Ended | None, had: TrialResources, planned: TrialResources) -> TrialResources | None:
+    """The resources with which a trial that has just ended is tried again at once; None where it is not.
 
     Args:
         ended: its record; None where it has none.
-        share: what it had.
-        planned: what the sweep's resources give it.
+        had: its resources.
+        planned: what the sweep gives it.
     """
-    if ended is None or not ended.reason.startswith(OUT_OF_MEMORY) or not can_have_more(share, planned):
+    if ended is None or not ended.reason.startswith(OUT_OF_MEMORY) or not can_have_more(had, planned):
         return None
-    return share.model_copy(update={"gpu": min(1.0, 2 * share.gpu)})
+    return had.model_copy(update={"gpu": min(1.0, 2 * had.gpu)})
 
 
-def can_have_more(share: Share, planned: Share) -> bool:
+def can_have_more(had: TrialResources, planned: TrialResources) -> bool:
     """Whether a trial may be tried again with more of a GPU: it had a part of one, and no more than was planned."""
-    return 0 < share.gpu < 1 and share.gpu == planned.gpu
+    return 0 < had.gpu < 1 and had.gpu == planned.gpu
 
 
 def forget_failures(journal: Journal, trials: Iterable[Trial]) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from orchestrator.planning.ledger import Ledger
-from orchestrator.planning.retries import can_have_more, larger_share
+from orchestrator.planning.retries import can_have_more, with_more_memory
 from orchestrator.planning.study import Study
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
-from orchestrator.sweep.resources import Resources, Share
+from orchestrator.sweep.resources import Resources, TrialResources
 from orchestrator.sweep.trials import Trial
 
 
@@ -21,8 +21,8 @@ class StudySearcher(Searcher):
     def __init__(self, study: Study, journal: Journal, resources: Resources, ledger: Ledger) -> None:
         super().__init__()
         self._study, self._journal, self._resources, self._ledger = study, journal, resources, ledger
-        self._running: dict[str, tuple[Trial, Share]] = {}  # by Ray's id
-        self._to_retry: list[tuple[Trial, Share]] = []
+        self._running: dict[str, tuple[Trial, TrialResources]] = {}  # by Ray's id
+        self._to_retry: list[tuple[Trial, TrialResources]] = []
 
     def __getstate__(self) -> dict[str, object]:
         # Tune pickles it for a restore of its own, which is never used here.
@@ -34,11 +34,11 @@ class StudySearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         following = self._to_retry.pop(0) if self._to_retry else self._first_attempt()
         if following is None:
-            may_retry = any(can_have_more(share, self._planned(trial)) for trial, share in self._running.values())
+            may_retry = any(can_have_more(had, self._planned(trial)) for trial, had in self._running.values())
             return None if may_retry else Searcher.FINISHED
-        trial, share = self._running[trial_id] = following
-        self._ledger.start(trial.trial_id, share.gpu)
-        return {"trial_id": trial.trial_id, "config": trial.config.to_dict(), "share": share.model_dump()}
+        trial, resources = self._running[trial_id] = following
+        self._ledger.start(trial.trial_id, resources.gpu)
+        return {"trial_id": trial.trial_id, "config": trial.config.to_dict(), "resources": resources.model_dump()}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         trial, _ = self._running[trial_id]
@@ -46,7 +46,7 @@ class StudySearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self._journal.fetch(self._running[trial_id][0].trial_id)
-        trial, share = self._running.pop(trial_id)
+        trial, resources = self._running.pop(trial_id)
         if result is not None and "train_s" in result:  # the last report of a stopped trial comes only here
             self._ledger.note(trial.trial_id, result["train_s"])
         if error and self._journal.ended(trial.trial_id) is None:
@@ -55,7 +55,7 @@ class StudySearcher(Searcher):
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
             reason = "the worker process died, or its node does not see the sweep's folder"
             self._journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason=reason))
-        more = larger_share(self._journal.ended(trial.trial_id), share, self._planned(trial))
+        more = with_more_memory(self._journal.ended(trial.trial_id), resources, self._planned(trial))
         if more is not None:
             self._journal.forget_failure(trial.trial_id)
             self._to_retry.append((trial, more))
@@ -64,12 +64,12 @@ class StudySearcher(Searcher):
             self._journal.forget_checkpoint(trial.trial_id)  # a stopped trial left one
         self._study.tell(trial.trial_id)
 
-    def _first_attempt(self) -> tuple[Trial, Share] | None:
+    def _first_attempt(self) -> tuple[Trial, TrialResources] | None:
         trial = None if self._ledger.spent() else self._study.next()
         return None if trial is None else (trial, self._planned(trial))
 
-    def _planned(self, trial: Trial) -> Share:
-        """The share that the sweep's resources give a trial."""
+    def _planned(self, trial: Trial) -> TrialResources:
+        """What the sweep gives a trial."""
         return self._resources.of(trial.config)
 
     def save(self, checkpoint_path: str) -> None:

@@ -15,7 +15,7 @@ from orchestrator.ray_tune.tasks import SharedTasks
 from orchestrator.ray_tune.tracker import tracking
 from orchestrator.ray_tune.trainable import run_on_ray
 from orchestrator.search.space import identity
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
@@ -78,7 +78,7 @@ def _make_trainable(session: Session, at_hand: Mapping[str, Task], tracker: Any,
     shared = SharedTasks.load(specs, setting.import_path, at_hand)
     return tune.with_resources(
         tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
-        lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
+        lambda suggested: tune.PlacementGroupFactory([TrialResources(**suggested["resources"]).for_ray()]),
     )
 
 

@@ -9,7 +9,7 @@ from orchestrator.running.place import Place
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
 from orchestrator.storage.locations import holding
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 
 
 def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
@@ -24,7 +24,7 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     store.check()
     with holding(journal):
-        sweep = Sweep.load(journal.directory / "sweep.yaml")
+        sweep = load_sweep(journal.directory / "sweep.yaml")
         tracked = store.prepare(sweep.name)
         session = Session.open(sweep, sweep_id, journal)
         check_identity(sweep_id, session.study.trials, journal, tracked)
