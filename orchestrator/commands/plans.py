@@ -58,6 +58,7 @@ def plan(
     from orchestrator.commands.console import open_console
     from orchestrator.planning.estimate import estimate
     from orchestrator.planning.study import Study
+    from orchestrator.ray_tune.nodes import num_cpus
     from orchestrator.storage.folder import MemoryFolder
     from orchestrator.storage.journal import Journal
 
@@ -68,16 +69,16 @@ def plan(
     study = Study(chosen, Journal(MemoryFolder()))
     trials, num_trials = study.sample, study.most_to_run
     if as_json:
-        found = estimate(chosen, trials, num_trials) if measure else None
+        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus()) if measure else None
         typer.echo(json.dumps(_as_json(chosen, study.trials, num_trials, found, price_per_hour), indent=1))
         return
     console = open_console()
-    if not chosen.searcher.is_adaptive:
+    if not chosen.is_adaptive:
         _print_trials(chosen, study.trials, console)
     _print_summary(study, num_trials, console)
     if measure:
         console.print()
-        _print_estimate(estimate(chosen, trials, num_trials), price_per_hour, console)
+        _print_estimate(estimate(chosen, trials, num_trials, num_cpus=num_cpus()), price_per_hour, console)
 
 
 def announce(study: Study, left: Sequence[Trial], *, console: Console, here: bool, ask: bool) -> None:
@@ -94,6 +95,7 @@ def announce(study: Study, left: Sequence[Trial], *, console: Console, here: boo
         KeyboardInterrupt: the person said no.
     """
     from orchestrator.planning.estimate import estimate
+    from orchestrator.ray_tune.nodes import num_cpus
 
     chosen = study.sweep
     num_over = len(study.trials) - len(left)
@@ -101,7 +103,8 @@ def announce(study: Study, left: Sequence[Trial], *, console: Console, here: boo
     _print_summary(study, num_left, console)
     if not (here and ask and console.is_terminal and sys.stdin.isatty()):
         return
-    found = estimate(chosen, study.sample if chosen.searcher.is_adaptive else left, num_left)
+    trials = study.sample if chosen.is_adaptive else left
+    found = estimate(chosen, trials, num_left, num_cpus=num_cpus())
     console.print(_sentence(found), highlight=False, soft_wrap=True)
     if found.hours >= _LARGE_H and not typer.confirm("start?", default=True):
         raise KeyboardInterrupt
@@ -144,8 +147,8 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     lines = [f"sweep {chosen.sweep_id}: {_counted(chosen, study.most_trials, num_trials)}"]
     stops = f", stopped early by {chosen.scheduler['name']!r}" if chosen.scheduler["name"] != "none" else ""
     lines.append(f"proposed by {chosen.search['name']!r}{stops}")
-    shares = sorted({str(chosen.resources.of(trial.config)) for trial in study.sample})
-    lines.append(f"each trial has {' or '.join(shares)}")
+    granted = sorted({str(chosen.resources.of(trial.config)) for trial in study.sample})
+    lines.append(f"each trial has {' or '.join(granted)}")
     if chosen.budget.is_set:
         limits = ", ".join(f"{key} {item:g}" for key, item in chosen.budget.model_dump(exclude_none=True).items())
         lines.append(f"budget: {limits}")
@@ -159,7 +162,7 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
 
 def _counted(chosen: Sweep, most: int, num_trials: int) -> str:
     """``18 configurations x 3 seeds = 54 trials``."""
-    at_most = "up to " if chosen.searcher.is_adaptive else ""
+    at_most = "up to " if chosen.is_adaptive else ""
     number = most // chosen.seeds
     counted = f"{at_most}{number} configuration{'s' * (number != 1)}"
     if chosen.seeds > 1:
@@ -223,7 +226,7 @@ def _as_json(
             {
                 "architecture": kind.example.architecture.to_dict(),
                 "method": kind.method,
-                "resources": kind.share.model_dump(),
+                "resources": kind.resources.model_dump(),
                 "num_trials": kind.num_trials,
                 "step_s": kind.step_s,
                 "trial_s": kind.trial_s,

@@ -50,7 +50,7 @@ class Study:
             SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
         """
         self.sweep, self._journal = sweep, journal
-        self._goals, self._searcher = sweep.goals, sweep.searcher
+        self._goals, self._searcher = sweep.goals, sweep.make_searcher()
         seed = sweep.seed if search_seed is None else search_seed
         self._search = self._searcher.start(space or sweep.space, self._goals, seed)
         self._configurations: list[Configuration] = []

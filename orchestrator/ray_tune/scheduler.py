@@ -21,7 +21,7 @@ class JudgeScheduler(FIFOScheduler):
         """A judge that has seen what earlier processes reported."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._journal = journal
-        self._verdicts = Verdicts(sweep.stopper, sweep.seed)
+        self._verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)
         for trial in study.trials:
             for progress in journal.progress(trial.trial_id):
                 self._verdicts.note(trial.config, progress)

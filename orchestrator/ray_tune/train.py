@@ -13,7 +13,7 @@ from orchestrator.ray_tune.tasks import SharedTasks
 from orchestrator.ray_tune.tracker import drained, start_tracker
 from orchestrator.ray_tune.trainable import run_on_ray
 from orchestrator.search.space import identity
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
@@ -39,16 +39,15 @@ def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
     board = Board(held.sweep_id, journal.location, held, held.ended())
-    # asked as late as can be; where nothing depends on what happens until then, an autoscaler sees what is to come
-    is_fixed = not (sweep.searcher.is_adaptive or sweep.budget.is_set) and sweep.scheduler["name"] == "none"
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if is_fixed else "1"
+    # a fixed plan queues 200 trials, so that an autoscaler sees demand; any other is asked for one trial at a time
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if sweep.is_fixed else "1"
     tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
     setting = Setting(sweep_id=held.sweep_id, location=journal.location, import_path=str(place.import_path))
     tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}
     shared = SharedTasks.load(tasks, setting.import_path, at_hand)
     trainable = tune.with_resources(
         tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
-        lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
+        lambda suggested: tune.PlacementGroupFactory([TrialResources(**suggested["resources"]).for_ray()]),
     )
     views = [view, Gauges()] if place.address else [view]
     with drained(tracker), contextlib.ExitStack() as shown:

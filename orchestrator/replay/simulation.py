@@ -64,7 +64,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     """
     journal = Journal(MemoryFolder())
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
-    verdicts = Verdicts(sweep.stopper, sweep.seed)
+    verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)
     measured, reference = Coverage(), recorded.reference()
     order = itertools.count()
     running: list[_Running] = []

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from trainers.tasks.base import Task
 
 
-def can_be_parted(sweep: Sweep) -> bool:
-    """Whether its trials may know nothing of each other."""
-    return not (sweep.searcher.is_adaptive or sweep.scheduler["name"] != "none" or sweep.budget.is_set)
-
-
 def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: Path, view: AbstractView) -> Board:
     """Run every ``of``-th trial of a sweep, from the ``number``-th, that has not finished.
 
@@ -53,7 +48,7 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
     """
     if not 0 <= number < of:
         raise SweepError(f"part {number} of {of}: wanted 0 to {of - 1}")
-    if not can_be_parted(sweep):
+    if not sweep.is_fixed:
         raise SweepError(
             "parts know nothing of each other: wanted a search that is fixed in advance, such as --set search=grid, "
             "no scheduler and no budget"
@@ -78,8 +73,10 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
         with view.shown(board):
             for trial in (trial for trial in trials if trial.trial_id not in ended):
                 journal.forget_failure(trial.trial_id)
-                share = sweep.resources.of(trial.config)
-                request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), share=share)
+                resources = sweep.resources.of(trial.config)
+                request = Request(
+                    setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
+                )
                 _run(request, tasks, board, view)
     return board
 

@@ -17,6 +17,7 @@ from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
 from orchestrator.storage.locations import location_of, next_free, open_journal
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.trials import Trial
 from orchestrator.tracking.store import prepare
 from orchestrator.tracking.warm_start import earlier_outcomes
@@ -94,7 +95,7 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     check_tracking(place.tracking_uri)
     with journal.hold():
-        sweep = Sweep.load(journal.file("sweep.yaml"))
+        sweep = load_sweep(journal.file("sweep.yaml"))
         tracked = prepare(place.tracking_uri, sweep.name)
         held = Session.of(sweep, sweep_id, journal, place)
         check_identity(held.sweep_id, held.study.trials, journal, tracked)
@@ -104,6 +105,6 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
 def _begin(held: Session) -> None:
     """From here on there is a sweep."""
     sweep, journal = held.sweep, held.journal
-    earlier = sweep.searcher.earlier_sweeps if journal.instance is None else ()
+    earlier = sweep.make_searcher().earlier_sweeps if journal.instance is None else ()
     held.study.begin(earlier_outcomes(held.place.tracking_uri, earlier, sweep.goals))
     journal.begin_sweep(sweep.to_yaml())

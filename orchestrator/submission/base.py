@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.submission.wheels import Wheel
-from orchestrator.sweep.section import Frozen
+from orchestrator.sweep.section import YamlSection
 
 
 class State(enum.Enum):
@@ -51,8 +51,8 @@ class Submission:
     """The user's own modules: content by path from the folder that is to be importable."""
     wheel: Wheel
     """ratefront itself."""
-    can_be_parted: bool = True
-    """Whether its trials may know nothing of each other."""
+    is_fixed: bool = True
+    """Whether the plan is fixed in advance, so that jobs may run parts of it: see ``Sweep.is_fixed``."""
 
     @property
     def fingerprint(self) -> str:
@@ -70,7 +70,7 @@ class SubmitError(ValueError):
     """A submission that cannot be made, or a target that does not answer; one line."""
 
 
-class AbstractSubmitter(Frozen, abc.ABC):
+class AbstractSubmitter(YamlSection, abc.ABC):
     """One kind of target. Its fields are the settings of the place; a handle names one submission there."""
 
     @abc.abstractmethod

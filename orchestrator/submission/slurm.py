@@ -153,7 +153,7 @@ class Slurm(AbstractSubmitter):
         return [*_sbatch(submission), *limits, output, f"--dependency=afterany:{number}", f"--wrap={command}"]
 
     def _files(self, submission: Submission) -> Mapping[Path, bytes]:
-        if self.array and not submission.can_be_parted:
+        if self.array and not submission.is_fixed:
             raise SubmitError(
                 "jobs of an array know nothing of each other: wanted a search that is fixed in advance, such as "
                 "--set search=grid, no scheduler and no budget"

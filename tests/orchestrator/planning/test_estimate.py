@@ -33,13 +33,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
         return timing.Timing(step_s=float(config.architecture.arguments["hidden"][0]), example_s=0.0, fixed_s=0.0)
 
     monkeypatch.setattr(timing, "measure", measured)
-    monkeypatch.setattr(estimates, "here", lambda: {"CPU": 4, "GPU": 1, "memory": 8e9})
+    monkeypatch.setattr(estimates, "this_machine", lambda num_cpus: {"CPU": num_cpus, "GPU": 1, "memory": 8e9})
 
 
 def estimated(**changes: Any) -> estimates.Estimate:
     sweep = Sweep.from_dict({**DOCUMENT, **changes})
     study = Study(sweep, Journal(MemoryFolder()))
-    return estimates.estimate(sweep, study.sample, study.most_trials)
+    return estimates.estimate(sweep, study.sample, study.most_trials, num_cpus=4)
 
 
 def test_trials_that_cost_alike_are_measured_once() -> None:

@@ -126,7 +126,7 @@ def test_an_array_that_nobody_would_log_is_taken_back(played: Played, tmp_path: 
 
 def test_an_array_wants_trials_that_know_nothing_of_each_other(tmp_path: Path) -> None:
     with pytest.raises(SubmitError, match="wanted a search that is fixed in advance"):
-        Slurm(array=4).render(changed(can_be_parted=False))
+        Slurm(array=4).render(changed(is_fixed=False))
     with pytest.raises(ValueError, match="nodes is 8 and array is 4: each job of an array has one node"):
         Slurm(array=4, nodes=8)
 

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import pytest
 
 from orchestrator.planning.study import plan
-from orchestrator.search.domains import Choice, Real
-from orchestrator.sweep import resolve as registries
+from orchestrator.search.domains import Choice, RealRange
+from orchestrator.sweep import resolve
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
 
@@ -53,6 +54,20 @@ def test_trial_ids_are_unique_and_those_of_one_seed_sort_in_the_order_of_the_pla
     ids = [trial.trial_id for trial in plan(sweep)]
     assert ids == sorted(set(ids))
     assert len(ids) == 300
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_fixed"),
+    [
+        ({"search": "grid"}, True),
+        ({"search": {"name": "sobol", "num_trials": 4}}, True),
+        ({"search": {"name": "tpe", "num_trials": 4}}, False),
+        ({"search": "grid", "scheduler": "mo_asha"}, False),
+        ({"search": "grid", "budget": {"trials": 3}}, False),
+    ],
+)
+def test_a_plan_is_fixed_where_which_trials_run_depends_on_no_result(changes: dict[str, Any], is_fixed: bool) -> None:
+    assert Sweep.from_dict(document(**changes)).is_fixed is is_fixed
 
 
 def test_trials_start_from_the_values_that_the_sweep_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +150,7 @@ def test_reading_inverts_writing() -> None:
 def test_a_written_file_is_the_same_sweep(tmp_path: Path) -> None:
     sweep = Sweep.from_dict(document(method=["epr", "ptq"]))
     (tmp_path / "any.yaml").write_text(sweep.to_yaml())
-    assert Sweep.load(tmp_path / "any.yaml") == sweep
+    assert load_sweep(tmp_path / "any.yaml") == sweep
 
 
 def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
@@ -223,10 +238,10 @@ def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> 
         rate_knob: ClassVar[Any] = None
 
     known = {"ranged": Ranged, "listed": Listed, "fixed": Fixed}
-    monkeypatch.setattr(registries, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
+    monkeypatch.setattr(resolve, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
     sweep = Sweep.from_dict({"task": "any", "architecture": "any", "method": [*known, {"name": "ranged", "lam": 0.5}]})
     assert [spec.arguments for spec in sweep.method] == [
-        {"lam": Real(0.1, 3.0, log=True)},
+        {"lam": RealRange(0.1, 3.0, log=True)},
         {"bits": Choice([2, 4])},
         {},
         {"lam": 0.5},
