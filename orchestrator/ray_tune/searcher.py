@@ -10,7 +10,6 @@ from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.retries import can_have_more, with_more_memory
 from orchestrator.planning.study import Study
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.resources import Resources, TrialResources
 from orchestrator.sweep.trials import Trial
 
@@ -54,7 +53,7 @@ class StudySearcher(Searcher):
             if self._journal.config(trial.trial_id) is None:
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
             reason = "the worker process died, or its node does not see the sweep's folder"
-            self._journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason=reason))
+            self._journal.fail(trial.trial_id, reason)
         more = with_more_memory(self._journal.ended(trial.trial_id), resources, self._planned(trial))
         if more is not None:
             self._journal.forget_failure(trial.trial_id)

@@ -67,7 +67,7 @@ def _publish(session: Session, store: Store, *, interrupted: bool) -> tuple[Writ
     tracker = Tracker(journal, tracking_uri=store.tracking_uri, sweep_id=session.sweep_id, name=session.sweep.name)
     try:
         tracker.sync_all()
-        folder = journal.directory / "frontier"
+        folder = journal.frontier_directory()
         written = write_frontier(store.tracking_uri, [session.sweep_id], folder, ui_url=store.ui)
         if written is not None:
             tracker.publish(

@@ -15,7 +15,6 @@ from orchestrator.running.interrupts import sigterm_as_ctrl_c
 from orchestrator.running.place import Place
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
-from orchestrator.storage.locations import holding
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 from orchestrator.tracking.store import Store
@@ -52,7 +51,7 @@ def run_sweep(
     tracked = store.prepare(sweep.name)
     sweep_id = place.next_free(sweep.sweep_id, tracked) if new else sweep.sweep_id
     journal = place.journal(sweep_id)
-    with holding(journal) as lease:
+    with journal.hold() as lease:
         session = Session.open(sweep, sweep_id, journal)
         has_more = session.has_more()
         at_hand = check_here(session.study.sample) if has_more and place.address is None else {}

@@ -8,7 +8,6 @@ from orchestrator.planning.session import Session
 from orchestrator.running.place import Place
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
-from orchestrator.storage.locations import holding
 from orchestrator.sweep.file import load_sweep
 
 
@@ -23,8 +22,8 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
     if not journal.file("sweep.yaml").is_file():
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     store.check()
-    with holding(journal):
-        sweep = load_sweep(journal.directory / "sweep.yaml")
+    with journal.hold():
+        sweep = load_sweep(journal.file("sweep.yaml"))
         tracked = store.prepare(sweep.name)
         session = Session.open(sweep, sweep_id, journal)
         check_identity(sweep_id, session.study.trials, journal, tracked)

@@ -28,7 +28,7 @@ DIVERGED = "diverged: "
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """The record of a trial that is over."""
+    """The record of a trial that has ended."""
 
     outcome: Outcome
     reason: str = ""
