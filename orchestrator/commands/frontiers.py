@@ -180,6 +180,8 @@ def _download(chosen: pd.Series, tracking_uri: str) -> str:
 def list_sweeps(tracking_uri: TrackingUri = None, as_json: Json = False) -> None:
     """List the sweeps in MLflow, newest first.
 
+    `ratefront catalogue` lists what can be swept.
+
     Example: `ratefront list`
     """
     from analysis.frontier.table import sweeps_table
