@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from analysis.fronts.pareto import nondominated
 from analysis.keys import KEY
-from analysis.names import nearest
 from analysis.units import format_quality, quality_scale
+from trainers.nearest import nearest
 
 _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]
 _SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]

@@ -10,8 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.names import nearest
 from analysis.points.labels import config_labels, config_text
+from trainers.nearest import nearest
 from trainers.record import COLUMNS, OperatingPoint
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _check_columns(file: Path, columns: list[str]) -> None:
         raise ValueError(f"{file} has no column {missing[0]!r}: it is {why}")
     if unknown or len(columns) > len(EXPORTED_COLUMNS):
         name = (unknown or [name for name in columns if columns.count(name) > 1])[0]
-        raise ValueError(f"{file} has a column {name!r} too many{nearest(name, EXPORTED_COLUMNS)}")
+        raise ValueError(f"{file} has a column {name!r} too many{nearest(name, EXPORTED_COLUMNS, in_order=True)}")
 
 
 def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from analysis.names import nearest
 from analysis.points.addresses import check_answers, check_exists, sqlite_path, without_credentials
 from analysis.points.labels import config_labels, config_text
+from trainers.nearest import nearest
 from trainers.record import COLUMNS, OperatingPoint
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def resolve(name: str, sweeps: Collection[str]) -> str:
         newest.setdefault(name_of(sweep_id), sweep_id)
     if name in newest:
         return newest[name]
-    raise ValueError(f"no sweep {name!r}{nearest(name, [*newest, *sweeps])}")
+    raise ValueError(f"no sweep {name!r}{nearest(name, [*newest, *sweeps], in_order=True)}")
 
 
 def name_of(sweep_id: str) -> str:

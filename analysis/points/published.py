@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.names import nearest
 from analysis.units import quality_scale
+from trainers.nearest import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ def _check_columns(file: Path, columns: list[str]) -> None:
         raise ValueError(f"{file} has no column {missing[0]!r}: its first line has to be {','.join(COLUMNS)}")
     if unknown or len(columns) > len(COLUMNS):
         name = (unknown or [name for name in columns if columns.count(name) > 1])[0]
-        raise ValueError(f"{file} has a column {name!r} too many{nearest(name, COLUMNS)}")
+        raise ValueError(f"{file} has a column {name!r} too many{nearest(name, COLUMNS, in_order=True)}")
 
 
 def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, str | int | float]:

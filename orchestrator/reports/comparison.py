@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.sweep.overrides import BASELINES
+from trainers.nearest import nearest
 from trainers.record import write_atomically
 
 if TYPE_CHECKING:
@@ -140,7 +141,6 @@ def _split(found: Mapping[str, pd.DataFrame], by: By, anchor: str | None) -> dic
     import pandas as pd
 
     from analysis.keys import REFERENCE_METHOD
-    from analysis.names import nearest
 
     points = pd.concat(found.values(), ignore_index=True)
     points = points[points["method"] != REFERENCE_METHOD]

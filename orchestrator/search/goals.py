@@ -10,7 +10,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from analysis.units import parse_size
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 from trainers.record import OperatingPoint, to_row
 
 COLUMNS = ("size_bytes", "quality_val", "train_s", "macs")

@@ -168,7 +168,7 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
 
 _IN_BUCKET = """
 import json, sys
-from orchestrator.storage import open_journal
+from orchestrator.storage.locations import open_journal
 
 journal = open_journal(sys.argv[1])
 journal.fetch_all()
@@ -198,7 +198,7 @@ def _metrics(site: Site, sweep_id: str) -> dict[str, float]:
 _HALVES = """
 import json, os, time, ray
 from ray import tune
-from orchestrator.resources import Share
+from orchestrator.sweep.resources import TrialResources
 
 def train(config):
     began_s = time.time()
@@ -206,9 +206,10 @@ def train(config):
     tune.report({"gpu": os.environ["CUDA_VISIBLE_DEVICES"], "began_s": began_s, "ended_s": time.time()})
 
 ray.init(address="ADDRESS", log_to_driver=False)
-share = tune.PlacementGroupFactory([Share(cpu=1, gpu=0.5).for_ray()])
+resources = tune.PlacementGroupFactory([TrialResources(cpu=1, gpu=0.5).for_ray()])
 run = tune.RunConfig(storage_path="STORAGE", verbose=0)
-tuned = tune.Tuner(tune.with_resources(train, share), tune_config=tune.TuneConfig(num_samples=4), run_config=run).fit()
+trainable, config = tune.with_resources(train, resources), tune.TuneConfig(num_samples=4)
+tuned = tune.Tuner(trainable, tune_config=config, run_config=run).fit()
 print(json.dumps([{key: one.metrics[key] for key in ("gpu", "began_s", "ended_s")} for one in tuned]))
 """
 

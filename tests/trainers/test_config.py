@@ -19,7 +19,7 @@ from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, complete
 from trainers.config import Spec, TrialConfig
 from trainers.instantiate import find_architecture, make_method, make_task
-from trainers.lookup import find, import_callable, nearest, one_line, resolve
+from trainers.lookup import find, import_callable, one_line, resolve
 from trainers.methods import METHODS
 from trainers.seeding import derive, seed_everything
 
@@ -213,10 +213,7 @@ def test_a_wrong_list_is_named(value: Any, message: str) -> None:
     assert message_of(lambda: checks.integers("x", value, low=1, high=9, max_length=2)) == message
 
 
-def test_the_nearest_name_is_offered_else_all() -> None:
-    assert nearest("digts", ["mnist", "digits"]) == "; did you mean 'digits'?"
-    assert nearest("xyz", ["mnist", "digits"]) == "; valid: digits, mnist"
-    assert nearest("xyz", []) == "; valid: none"
+def test_a_name_that_is_not_registered_is_told_the_nearest() -> None:
     assert message_of(lambda: find("architecture", "lenet", ARCHITECTURES)) == (
         "unknown architecture 'lenet'; did you mean 'lenet5'?"
     )

@@ -17,17 +17,17 @@ from trainers.units import Role, UnitGroup, Use
 def unit_groups(
     plain: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> tuple[UnitGroup, ...]:
-    """The hidden units of ``plain``, which is on the meta device, in the order of its layers.
+    """Find the hidden units of ``plain``, which is on the meta device, in the order of its layers.
 
     Knows fully connected and two-dimensional convolution layers (ungrouped and depthwise), batch norms, elementwise
     activations, two-dimensional pooling, means over space, flattening and addition. Units that anything else touches
-    are in no group, nor are inputs and outputs; a network that cannot be traced, or that uses a parameter twice, has
-    none. Leaving units where they are is always right.
+    are in no group, nor are inputs and outputs. A network that cannot be traced, or that uses a parameter twice, has no
+    groups. Leaving units where they are is always right.
 
     Args:
-        plain: the network; its mode is as it was afterwards.
-        input_shape: of one example.
-        dtype: of an example.
+        plain: the network; its mode is restored.
+        input_shape: the shape of one example.
+        dtype: the dtype of an example.
     """
     was_training = plain.training
     try:
@@ -63,11 +63,11 @@ _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 _MEANS = (torch.mean, "mean")
 _SHAPES = ("size", "dim", getattr)
-_OF_NORMS = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
+_NORM_ROLES = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape of each activation; ``ShapeProp`` would print a traceback where a network does not run."""
+    """Notes the shape of each activation; ``ShapeProp`` would print a traceback if a network does not run."""
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
@@ -78,7 +78,7 @@ class _Shapes(fx.Interpreter):
 
 @dataclass(eq=False)
 class _Units:
-    """The units of one axis, until it turns out that another axis has the same."""
+    """The units of one axis; merged into those of another axis if they turn out to be the same."""
 
     num_units: int
     uses: list[Use]
@@ -89,7 +89,7 @@ class _Units:
     num_rectified: int = 0
     num_gated: int = 0
     rescaled: bool = False
-    """Whether more than one norm, or one that is not right behind its layer, may change signs."""
+    """Whether signs may be changed by more than one norm, or by one that is not right behind its layer."""
     merged: _Units | None = None
 
     def root(self) -> _Units:
@@ -98,17 +98,17 @@ class _Units:
 
 @dataclass(frozen=True)
 class _Value:
-    """What axis 1 of an activation holds: units, each in ``block`` places in a row."""
+    """The units on axis 1 of an activation, each in ``block`` places in a row."""
 
     units: _Units
     block: int
     fresh: bool = False
-    """Just computed by a layer or norm: nothing has read it yet."""
+    """Whether a layer or norm has just computed it: nothing has read it yet."""
 
 
 class _Tracer:
     def __init__(self, traced: fx.GraphModule, stored: set[str]) -> None:
-        """``stored``: names in the ``state_dict``, which lacks weights that something else makes (``weight_norm``)."""
+        """``stored``: names in the ``state_dict``, which lacks weights computed from others (``weight_norm``)."""
         self._stored = stored
         self._modules = dict(traced.named_modules())
         self._values: dict[fx.Node, _Value] = {}
@@ -177,7 +177,7 @@ class _Tracer:
             units.rescaled = True  # a depthwise kernel is one more scale of its channel, and its bias one more shift
             return self._scaled(units, name, module, block, {"weight": Role.SCALE, "bias": Role.SHIFT}, fresh=False)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            is_first = value.fresh and not any(use.role in _OF_NORMS for use in units.uses)
+            is_first = value.fresh and not any(use.role in _NORM_ROLES for use in units.uses)
             is_alone = _is_read_once(node.all_input_nodes[0])
             units.rescaled |= not is_first
             units.num_gated += is_first and is_alone and module.affine
@@ -219,7 +219,7 @@ class _Tracer:
         units = value.units.root()
         if shape[:2] != before[:2] or len(shape) != len(before):
             return None
-        if kind in _POOLINGS and len(shape) == 4:  # of three axes the first would be taken for channels
+        if kind in _POOLINGS and len(shape) == 4:  # with three axes the first would be taken for the channels
             return _Value(units, value.block)
         if kind in _KEEP_ZERO:
             units.homogeneous &= kind in _HOMOGENEOUS
@@ -252,7 +252,10 @@ def _is_read_once(node: fx.Node) -> bool:
 
 
 def _is_over_space(node: fx.Node) -> bool:
-    """Whether a mean is over the last two of four axes, or one. Shapes do not tell: channels and sides may be equal."""
+    """Whether a mean is over one or both of the last two of four axes.
+
+    Shapes do not tell: channels and sides may be equal.
+    """
     dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
     axes = list(dims) if isinstance(dims, list | tuple) else [dims]
     return bool(axes) and all(isinstance(axis, int) and axis % 4 in (2, 3) for axis in axes)

@@ -1,10 +1,10 @@
-"""Adaptive coding of integer matrices with mixed contexts: column by column, each column one vectorised step.
+"""Codes matrices of integers adaptively with mixed contexts, a batch of columns at a time, each a vectorised step.
 
-A matrix has a row for each output unit and a column for each input. Within a batch of columns all that is known is
-what came before: how dense each row has been, how dense earlier columns were, and the same row's values at the
-neighbouring columns, on a line and on a grid of ``width`` columns (the pixels of an image, the rows of a kernel).
-Each symbol is a zero flag, a sign and a unary magnitude; each bit has a probability mixed from several such contexts,
-and counts and weights are updated after each batch.
+A matrix has a row for each output unit and a column for each input. A batch of columns is predicted from what came
+before it: how dense each row has been, how dense earlier columns were, and the same row's values at neighbouring
+columns, on a line and on a grid of ``width`` columns (the pixels of an image, the rows of a kernel). Each symbol is a
+zero flag, a sign and a unary magnitude. The probability of each bit is mixed from several such contexts, and counts and
+weights are updated after each batch.
 
 References:
     Marpe, Schwarz, Wiegand 2003, "Context-based adaptive binary arithmetic coding in the H.264/AVC video compression
@@ -24,12 +24,15 @@ from trainers.coding.structure import MAX_WIDTH
 __all__ = ["MAX_COARSENESS", "Ints", "Port", "code", "num_steps"]
 
 Port = Callable[[Ints, Ints], Ints]
-"""(probability of a one in 2^-16 (n,), bits (n,)) -> bits (n,): those given when encoding, those read when decoding."""
+"""A function that encodes or decodes bits, so that both run the same model.
+
+(probability of a one in 2^-16 (n,), bits (n,)) -> bits (n,): those given when encoding, those read when decoding.
+"""
 
 _MANY_BATCHES, _FEW_BATCHES, _LARGE = 1024, 512, 1 << 20
-"""A large matrix is coded in fewer steps: faster, at little cost where all there is to learn is soon known."""
+"""A large matrix is coded in fewer steps: that is faster and costs little, because its statistics are soon learned."""
 MAX_COARSENESS = 9
-"""At which the fewest steps are taken."""
+"""The coarseness with the fewest steps."""
 _NUM_UNARY = 15
 """Larger magnitudes end in an exponential Golomb code."""
 _MAX_MAGNITUDE = 1 << 31
@@ -38,31 +41,31 @@ _CENTRES = ((np.arange(_NUM_BUCKETS) - _NUM_BUCKETS) << 7) + (1 << 6)
 _NUM_NEAR = 6
 _POWERS = 1 << np.arange(_NUM_NEAR)
 _MORE_NEAR = np.array([1 + 3 * pattern.bit_count() for pattern in range(1 << _NUM_NEAR)])
-"""Neighbours make a non-zero likelier; by pattern."""
+"""How many times likelier each pattern of non-zero neighbours makes a non-zero."""
 _FLAG_SIZES = np.array([1 << _NUM_NEAR, _NUM_BUCKETS**2, MAX_WIDTH + 1])
-"""Contexts of a flag: which neighbours are not zero, how dense row and column are, where the column is on its line."""
+"""Numbers of contexts of a flag: which neighbours are non-zero, row's and column's density, position on the line."""
 _FLAG_STRENGTHS = np.repeat([32, 32, 64], _FLAG_SIZES)
 _NUM_SIGNS = 9
-"""Of two neighbours."""
+"""The number of pairs of signs that two neighbours can have."""
 _LEVEL_SIZES = np.array([1, 5, 12, 5])
-"""Contexts of each bit of a magnitude: none, neighbouring magnitudes, mean of the row, neighbours that are not zero."""
+"""Numbers of contexts of a magnitude's bit: none, neighbours' magnitudes, mean of the row, non-zero neighbours."""
 
 
 def code(values: npt.NDArray[np.int32], width: int, coarseness: int, port: Port, /) -> npt.NDArray[np.int32]:
-    """Pass the bits of ``values`` (rows, columns) through ``port``; what they say after it.
+    """Encode or decode ``values`` (rows, columns) through ``port``; returns the decoded values.
 
     Args:
-        values: what to encode; when decoding, anything of the right shape.
-        width: of the grid that the columns lie on, line by line; 0 for none.
-        coarseness: as of ``num_steps``.
-        port: to or from the coder.
+        values: the values to encode; when decoding, any array of the right shape.
+        width: the width of the grid that the columns lie on, line by line; 0 for no grid.
+        coarseness: see ``num_steps``.
+        port: the way to or from the coder.
     """
     num_rows, num_columns = values.shape
     walk = _Walk(num_rows, num_columns, width)
     length = num_steps(values.shape, coarseness)
     assert length, "the caller asks first whether there are steps"
     by_column = np.ascontiguousarray(values.T)
-    for first in range(length):  # of each segment one column, whose neighbours in the segment are known
+    for first in range(length):  # one column of each segment: those before it in the segment are known
         columns = np.arange(first, num_columns, length)
         walk.step(columns, by_column[columns].reshape(-1).astype(np.int64), port)
     return walk.decoded()
@@ -80,11 +83,11 @@ def num_steps(shape: tuple[int, ...], coarseness: int, /) -> int:
 
 
 class _Walk:
-    """What is known before each batch of columns. Cells of a batch are ordered column by column."""
+    """The coder's model: what is known before each batch of columns. A batch's cells are ordered column by column."""
 
     def __init__(self, num_rows: int, num_columns: int, width: int) -> None:
         self._num_rows, self._width = num_rows, width
-        # of the earlier columns that matter most, how far they are and how much the density of each tells
+        # the earlier columns that matter most: their distances, and the weights of their densities
         self._lags, self._shares = np.array([1, 2]), np.array([16, 8])
         if width > 2:
             self._lags = np.array([1, 2, width, width - 1, width + 1, 2 * width])
@@ -112,7 +115,7 @@ class _Walk:
         return np.ascontiguousarray(whole).astype(np.int32)
 
     def step(self, columns: Ints, given: Ints, port: Port) -> None:
-        """Code some ``columns``, whose values are ``given`` (cells,)."""
+        """Code a batch of ``columns``, whose values are ``given`` (cells,)."""
         flags = self._code_flags(columns, (given != 0).astype(np.int64), port)
         cells = np.flatnonzero(flags)
         if len(cells):
@@ -128,7 +131,7 @@ class _Walk:
         self._num_known += len(columns)
 
     def _at(self, column: Ints, row: Ints, lag: int) -> Ints:
-        """Values ``lag`` columns before, zero where not yet known."""
+        """The values ``lag`` columns before, zero where not yet known."""
         found: Ints = self._values[self._margin + column - lag, row]
         return found
 
@@ -165,14 +168,14 @@ class _Walk:
         return flags
 
     def _row_evidence(self, p_overall: int) -> Ints:
-        """Density of each row so far, as expected from the rows beside it: they are sorted."""
+        """Evidence of each row's density so far; the rows beside it are the prior, because rows are sorted."""
         beside = _beside(self._row_nonzeros)
         expected = ((beside + 8) << 16) // (self._row_weights * self._num_known + 8 * ONE // p_overall)
         counts = np.stack((self._row_nonzeros, self._num_known - self._row_nonzeros))
         return evidence(counts, np.minimum(expected, ONE - 1), 48)
 
     def _column_evidence(self, around: Ints, p_overall: int) -> Ints:
-        """Density of the columns before, and of those around on the grid."""
+        """Evidence of each column's density: that of the columns before it, on the line and on the grid."""
         ones = self._shares @ self._column_nonzeros[around]
         seen = self._shares @ self._column_known[around] * self._num_rows
         return evidence(np.stack((ones, seen - ones)), p_overall, 32 << 4) >> 4
@@ -188,7 +191,7 @@ class _Walk:
         return negative
 
     def _code_magnitudes(self, column: Ints, row: Ints, given: Ints, port: Port) -> Ints:
-        """Unary up to ``_NUM_UNARY``, then the length and the bits of what is beyond."""
+        """Code magnitudes in unary up to ``_NUM_UNARY``; what is beyond goes to ``_code_remainders``."""
         left, up = np.abs(self._at(column, row, 1)), np.abs(self._at(column, row, self._width or 2))
         around = np.minimum(left + up, 4)
         mean = (4 * self._row_magnitudes[row] + 4) // (self._row_nonzeros[row] + 1)
@@ -215,7 +218,7 @@ class _Walk:
         return magnitudes
 
     def _code_remainders(self, given: Ints, port: Port) -> Ints:
-        """Exponential Golomb: the binary length of given + 1 in unary, adaptively, then its lower bits as they are."""
+        """Code as exponential Golomb: length of ``given`` + 1 in unary, adaptively, then its lower bits as they are."""
         shifted = given + 1
         lengths = np.zeros_like(given)
         open_ = np.arange(len(given))
@@ -239,7 +242,7 @@ class _Walk:
 
 
 def _starts(sizes: Ints) -> Ints:
-    """Where each kind of context begins in a counter that holds all, for contexts (kinds, n)."""
+    """The index (kinds, 1) at which each kind of context begins in a counter that holds all kinds."""
     starts: Ints = (np.cumsum(sizes) - sizes)[:, None]
     return starts
 
@@ -248,7 +251,7 @@ _FLAG_STARTS, _LEVEL_STARTS, _LEVEL_SIZE = _starts(_FLAG_SIZES), _starts(_LEVEL_
 
 
 def _beside(of_row: Ints) -> Ints:
-    """Sum over the two rows on either side, the nearer ones twice."""
+    """The weighted sum over the two rows on either side: the nearer ones count twice as much."""
     return np.convolve(of_row, [4, 8, 0, 8, 4])[2:-2]
 
 

@@ -8,7 +8,7 @@ class RfzError(ValueError):
 
 
 def zigzag(value: int) -> int:
-    """Signed to unsigned, small magnitudes first: 0, -1, 1, -2 become 0, 1, 2, 3."""
+    """Map signed to unsigned integers, small magnitudes first: 0, -1, 1, -2 become 0, 1, 2, 3."""
     return 2 * value if value >= 0 else -2 * value - 1
 
 
@@ -17,7 +17,7 @@ def unzigzag(value: int) -> int:
 
 
 def put_varint(out: bytearray, value: int) -> None:
-    """Unsigned LEB128: seven bits a byte, lowest first."""
+    """Append ``value`` as unsigned LEB128: seven bits a byte, lowest first."""
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
@@ -25,7 +25,7 @@ def put_varint(out: bytearray, value: int) -> None:
 
 
 def put_bytes(out: bytearray, data: bytes) -> None:
-    """A length, then that many bytes."""
+    """Append the length of ``data`` as a varint, then ``data``."""
     put_varint(out, len(data))
     out += data
 
@@ -59,7 +59,7 @@ class Reader:
         raise RfzError(f"the file is malformed: a number has more than {num_bits} bits")
 
     def prefixed_bytes(self, *, at_most: int) -> bytes:
-        """What ``put_bytes`` wrote."""
+        """Read what ``put_bytes`` wrote."""
         length = self.varint()
         if length > at_most:
             raise RfzError(f"the file is malformed: a text of {length} bytes where at most {at_most} may be")

@@ -30,45 +30,45 @@ class Recording:
     """The bits of one adaptive matrix, each with its probability, in the order of the stream."""
 
     width: int
-    """Of the grid on which the columns lie; stored with them, and so is ``coarseness``."""
+    """The width of the grid on which the columns lie; it is stored with them, as is ``coarseness``."""
     coarseness: int
     bits: npt.NDArray[np.uint8]
     ones: npt.NDArray[np.uint16]
 
     def chunks(self) -> Iterator[tuple[adaptive.Ints, adaptive.Ints]]:
-        """(bits, ones), a bounded number at once."""
+        """Yield (bits, ones), a bounded number at once."""
         for start in range(0, len(self.bits), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             yield self.bits[chunk].astype(np.int64), self.ones[chunk].astype(np.int64)
 
     def information_bits(self) -> float:
-        """-log2 p, summed."""
+        """-log2 p, summed over all bits."""
         return sum(information_of_bits(bits, ones) for bits, ones in self.chunks())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """How one tensor is stored; what ``argument`` means is the kind's own affair."""
+    """How one tensor is stored; the meaning of ``argument`` depends on the kind."""
 
     entry: Entry
     kind: int
     argument: int
     recording: Recording | None = field(default=None, repr=False)
-    """Of an adaptive tensor that has values, when writing."""
+    """The coded bits of an adaptive tensor that is not all zero; set when writing."""
     table: tables.Table | None = field(default=None, repr=False)
-    """Of a tensor under a static table, when writing."""
+    """The frequency table of a tensor of kind ``INTEGERS``; set when writing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coded:
-    """One tensor as read, and what it took."""
+    """One tensor as read, and what it takes in the file."""
 
     section: Section | None
-    """None where the method makes the tensor of its factors."""
+    """None if the method computes the tensor from its factors."""
     stored_bytes: int = 0
-    """Before the stream, without tables."""
+    """Bytes before the stream, without tables."""
     coded_bits: float = 0.0
-    """In the stream: -log2 p of its symbols, with the probabilities they were coded with."""
+    """Bits in the stream: -log2 p of its symbols, with the probabilities they were coded with."""
     table_bytes: dict[str, int] = field(default_factory=dict)
     """Tables stored with this tensor, by name; later tensors may share them."""
 
@@ -85,7 +85,7 @@ class AbstractCodec(abc.ABC):
 
     @abc.abstractmethod
     def read(self, use: Use, reader: Reader) -> Finish:
-        """Read what comes before the stream; what is returned reads the symbols.
+        """Read what comes before the stream; return a function that reads the symbols.
 
         Raises:
             RfzError: this is not what ``write`` can have written; ``Finish`` raises it too.
@@ -105,8 +105,10 @@ class Plain(AbstractCodec):
 
 
 class Constant(AbstractCodec):
-    """Kind ``CONSTANT``: all values have the same bits. Argument: 1 if the value is stored, else it is zero; + 2 if
-    it is float16 where the architecture has more."""
+    """Kind ``CONSTANT``: all values have the same bits.
+
+    Argument: 0 if the value is zero, 1 if it is stored; + 2 if it is float16 and the architecture's dtype is another.
+    """
 
     def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
         out += _little_endian(sections.tensors[use.entry.name].values.reshape(-1)[: use.argument % 2])
@@ -119,7 +121,7 @@ class Constant(AbstractCodec):
 
 
 class Made(AbstractCodec):
-    """Kind ``MADE``: the method makes the tensor of its factors. No argument, and nothing stored."""
+    """Kind ``MADE``: the method computes the tensor from its factors. No argument, and nothing is stored."""
 
     def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
         pass
@@ -130,7 +132,10 @@ class Made(AbstractCodec):
 
 
 class StaticTables(AbstractCodec):
-    """Kind ``INTEGERS``: symbols under exact counts. Argument: number of the table, stored where it is first used."""
+    """Kind ``INTEGERS``: symbols coded with a table of their exact counts.
+
+    Argument: the number of the table, which is stored with the first tensor that uses it.
+    """
 
     def __init__(self, uses: Sequence[Use]) -> None:
         """``uses``: all tensors of this kind."""
@@ -162,8 +167,8 @@ class StaticTables(AbstractCodec):
         table = self._tables[use.argument]
         indices = decoder.decode(table.counts, use.entry.num_values)
         found = np.bincount(indices, minlength=len(table.counts))
-        # The counts are exact and sum to what is decoded with them, so a wrong stream under a recomputed checksum
-        # finds some symbol too often.
+        # The counts are exact and sum to the number of symbols decoded with them, so in a wrong stream, even under a
+        # recomputed checksum, some symbol occurs too often.
         self._left[use.argument] = self._left[use.argument] - found
         if (self._left[use.argument] < 0).any():
             raise RfzError("the coded stream is damaged: its symbols do not match their frequency table")
@@ -176,11 +181,11 @@ class StaticTables(AbstractCodec):
 
 
 class Adaptive(AbstractCodec):
-    """Kind ``ADAPTIVE``: integers without a table, as ``adaptive.code`` codes a matrix. Argument: as of ``INTEGERS``.
+    """Kind ``ADAPTIVE``: integers coded as a matrix by ``adaptive.code``, without a stored table.
 
-    Rows are the first axis, columns the others; of one axis, columns. Trailing rows and columns of zeros are left
-    out. Before the stream: the number of rows left; if any, of columns; and the width of their grid, to which 65 is
-    added for each unit of coarseness.
+    Argument: as for ``INTEGERS``. Rows are the first axis, columns the others; a tensor of one axis is one row.
+    Trailing rows and columns of zeros are left out. Before the stream: the number of rows left; if there are any, the
+    number of columns left, then the width of their grid + 65 * coarseness.
     """
 
     def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
@@ -224,7 +229,7 @@ class Adaptive(AbstractCodec):
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(rows, columns) of a tensor: outputs by inputs; one row where it has one axis or none."""
+    """(rows, columns) of a tensor: outputs by inputs; one row if it has one axis or none."""
     return (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
 
 
@@ -233,13 +238,13 @@ def as_matrix(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 
 def live_block(matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Without its trailing rows and columns of zeros."""
+    """``matrix`` without its trailing rows and columns of zeros."""
     rows, columns = np.flatnonzero(matrix.any(axis=1)), np.flatnonzero(matrix.any(axis=0))
     return matrix[: rows[-1] + 1, : columns[-1] + 1] if len(rows) else matrix[:0, :0]
 
 
 def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:
-    """One codec for each kind, for one file.
+    """Return a codec for each kind, for one file.
 
     Raises:
         ValueError: a kind is unknown.

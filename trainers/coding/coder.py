@@ -17,7 +17,7 @@ from trainers.coding.bytestream import RfzError
 
 _PRECISION_BITS = 24
 _SLACK_BITS = 64
-"""By which a stream may be shorter than the information in it."""
+"""How many bits a stream may be shorter than the information in it."""
 
 
 def information_bits(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
@@ -89,7 +89,7 @@ class Decoder:
             return decoded
 
     def decode_bits(self, ones: npt.NDArray[np.int64], /) -> npt.NDArray[np.int64]:
-        """The next bits (n,), each with the probability that it was coded with.
+        """The next bits (n,); ``ones`` (n,) are the probabilities that they were coded with.
 
         Raises:
             RfzError: the stream is not one that these probabilities can have written.

@@ -12,17 +12,17 @@
                 0 raw in its own dtype; 1 raw float16; 2 integers, argument = number of their table;
                 3 constant, argument = 0 all zero or 1 one value, + 2 as float16;
                 4 adaptive integers, argument = number of their table, which is not stored: adaptive.py;
-                5 nothing: the method makes it of its factors
-    varints     where a tensor is of kind 5, the method's factors: their number; for each its rows, its columns, and
+                5 nothing stored: the method computes it from its factors
+    varints     if any tensor is of kind 5, the method's factors: their number; for each its rows, its columns, and
                 kind + 8 * argument, where the kind is 2 or 4. They are matrices of integers, coded after all tensors
-    stored      for each tensor in order: its values; the one value of a constant; of integers their table, where
-                it is the first tensor that uses it (tables.py)
+    stored      for each tensor in order: raw values; a constant's one value; or a table of integers, stored with
+                the first tensor that uses it (tables.py)
     stream      all integers, tensor by tensor, in one range-coder stream: up to the checksum
     4           CRC-32 of everything before
 
-Text is a varint length and UTF-8 (of arguments: bytes). Everything is little-endian. Counts and shapes come from the
-architecture, never from the file, so a hostile file cannot ask for memory; those of factors, which are in the file, are
-bounded by it.
+Text is a varint length and UTF-8 (for arguments: bytes). Everything is little-endian. Counts and shapes come from the
+architecture, never from the file, so a hostile file cannot ask for memory. The shapes of factors are in the file; the
+size of the architecture bounds them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """One line of the account of a file: ``part`` is header, vectors, table, tensor, factor, rounding or checksum."""
+    """The bytes of one part of a file: ``part`` is header, vectors, table, tensor, factor, rounding or checksum."""
 
     part: str
     name: str
@@ -80,7 +80,7 @@ def fingerprint(layout: Layout) -> bytes:
 
 
 def write(header: Header, layout: Layout, sections: Sections) -> bytes:
-    """The whole file.
+    """Return the bytes of the whole file.
 
     Raises:
         ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
@@ -112,7 +112,7 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
 
 
 def read_header(data: bytes) -> Header:
-    """Check that ``data`` is a whole, undamaged file of a known version, and say what it holds.
+    """Check that ``data`` is a whole, undamaged file of a known version, and return its header.
 
     Raises:
         RfzError: it is not; the message says which.
@@ -121,7 +121,7 @@ def read_header(data: bytes) -> Header:
 
 
 def read(data: bytes, layout: Layout) -> Sections:
-    """The sections of a file whose architecture has ``layout``.
+    """Return the sections of a file whose architecture has ``layout``.
 
     Raises:
         RfzError: the file is damaged or was written for another architecture.
@@ -134,14 +134,14 @@ class Contents:
     """A whole file, taken apart."""
 
     layout: Layout
-    """Of the tensors, and after them of the factors."""
+    """The entries of the tensors, then those of the factors."""
     sections: Sections
     coded: list[codecs.Coded]
     header_bytes: int
     stream_bytes: int
 
     def account(self) -> list[Share]:
-        """Where the bytes go: information content for each tensor, the rest as stored. Sums to the file's length."""
+        """The bytes of each part: tensors by information content, the rest as stored. They sum to the file's length."""
         shares = [Share(part="header", name="", size_bytes=self.header_bytes)]
         shares += [
             Share(part="vectors", name=f"vector {index}", size_bytes=vector.nbytes)
@@ -167,7 +167,7 @@ class Contents:
 
 
 def take_apart(data: bytes, layout: Layout) -> Contents:
-    """The sections of a file, and where its bytes go; errors as ``read``."""
+    """Return a file's sections, and where its bytes go; raises what ``read`` raises."""
     reader = unseal(data)
     header = take_header(reader)
     if reader.take(4) != fingerprint(layout):
@@ -219,7 +219,7 @@ def _take_code(reader: Reader, entry: Entry) -> codecs.Use:
 
 
 def _take_factors(reader: Reader, layout: Layout) -> list[codecs.Use]:
-    """Checked before memory is taken for them."""
+    """Read the entries of the factors; they are checked before memory is taken for them."""
     uses: list[codecs.Use] = []
     for index in _bounded(reader, reader.varint(), "factors"):
         shape = (reader.varint(), reader.varint())

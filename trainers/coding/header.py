@@ -1,4 +1,4 @@
-"""How a ``.rfz`` file begins and ends: what it is, which method wrote it, for which architecture; a checksum."""
+"""The beginning and the end of a ``.rfz`` file: its version, method and architecture; its checksum."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Header:
 
 
 def write_header(header: Header) -> bytearray:
-    """How a file begins.
+    """Return the bytes with which a file begins.
 
     Raises:
-        ValueError: the header is no plain data, or longer than a file may have it.
+        ValueError: the arguments are not plain data, or a text is longer than a header may hold.
     """
     try:
         arguments = plaindata.encode(header.arguments)
@@ -51,7 +51,7 @@ def seal(out: bytearray) -> bytes:
 
 
 def unseal(data: bytes) -> Reader:
-    """Check that ``data`` is a whole, undamaged file of a known version; a reader of what follows the version.
+    """Check that ``data`` is a whole, undamaged file of a known version; return a reader of what follows the version.
 
     Raises:
         RfzError: it is not; the message says which.
@@ -75,7 +75,7 @@ def unseal(data: bytes) -> Reader:
 
 
 def take_header(reader: Reader) -> Header:
-    """What ``write_header`` wrote after the version.
+    """Read what ``write_header`` wrote after the version.
 
     Raises:
         RfzError: it is malformed.

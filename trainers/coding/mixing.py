@@ -1,7 +1,7 @@
-"""Mixing of predictions of bits in integer arithmetic, the same on every machine: counters, logits, a gated mixer.
+"""Mixes predictions of bits in integer arithmetic, with equal results everywhere: counters, logits, a gated mixer.
 
-Logits are natural, in 1/256; probabilities are odd multiples of 2^-17. Tables come from integer arithmetic alone, and
-sums are of int64, so no result depends on the order of operations or on a library's logarithm.
+Logits are natural, in units of 1/256; probabilities are odd multiples of 2^-17. Tables come from integer arithmetic
+alone, and sums are exact, so no result depends on the order of operations or on a library's logarithm.
 
 References:
     Mahoney 2005, "Adaptive weighing of context models for lossless data compression", Florida Tech CS-2005-16:
@@ -19,11 +19,15 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 
 ONE = 1 << 16
-"""Probability and weight 1."""
+"""Stands for probability 1 and for weight 1."""
 LOGIT = 256
-"""Logit 1."""
+"""Stands for logit 1."""
 MOST_BITS = 1 << 22
-"""A mixer's errors are below 2^16, logits below 2^12, rates times ``_MOST`` at most 2^13."""
+"""The most bits that a mixer takes at once.
+
+Its errors are below 2^16 and logits below 2^12, so sums stay below 2^53; rates times ``_MOST`` are at most 2^13, so the
+products fit int64.
+"""
 _LIMIT = 11 * LOGIT
 _LN2 = 11629080  # ln 2 in 2^-24
 _MANTISSA_BITS = 12
@@ -58,7 +62,7 @@ def logarithm(x: Ints, /) -> Ints:
 
 
 def logit(evidence: Ints, /) -> Ints:
-    """Of the probability ones / (ones + zeros): ``evidence`` (2, n) holds ones and zeros, all positive."""
+    """The logit of ones / (ones + zeros); ``evidence`` (2, n) holds ones and zeros, all positive."""
     ones, zeros = logarithm(evidence)
     return _clip(ones - zeros)
 
@@ -71,7 +75,7 @@ def _probability_table() -> Ints:
 
 
 def probability(logits: Ints, /) -> Ints:
-    """In 2^-16, from 0 to 2^16 - 1; what is coded is half a unit more."""
+    """The probability in units of 2^-16, from 0 to 2^16 - 1; the coder uses half a unit more."""
     return _probability_table()[_clip(logits) + _LIMIT]
 
 
@@ -80,13 +84,13 @@ def _clip(logits: Ints) -> Ints:
 
 
 class Counter:
-    """How often a one and a zero occurred in each of a number of contexts: ``counts`` (2, contexts)."""
+    """How often a one and a zero occurred in each context: ``counts`` (2, contexts)."""
 
     def __init__(self, num_contexts: int) -> None:
         self.counts = np.zeros((2, num_contexts), np.int64)
 
     def logits(self, prior: Ints | int, strength: Ints | int) -> Ints:
-        """Of a one, in every context, where ``strength`` / 16 further bits had the ``prior`` in 2^-16."""
+        """The logit of a one in every context; the ``prior``, in 2^-16, counts as ``strength`` / 16 further bits."""
         return logit(evidence(self.counts, prior, strength))
 
     def count(self, contexts: Ints, bits: Ints) -> None:
@@ -97,7 +101,7 @@ class Counter:
 
 
 def evidence(counts: Ints, prior: Ints | int, strength: Ints | int, /) -> Ints:
-    """``counts`` (2, n) of ones and zeros, and ``strength`` / 16 further bits of the ``prior``; for ``logit``."""
+    """Add ``strength`` / 16 bits of the ``prior`` to ``counts`` (2, n) of ones and zeros; what ``logit`` takes."""
     ones, zeros = counts << 20
     return np.stack((ones + strength * (prior + 1), zeros + strength * (ONE - prior)))
 
@@ -105,8 +109,8 @@ def evidence(counts: Ints, prior: Ints | int, strength: Ints | int, /) -> Ints:
 class Mixer:
     """A logistic regression over logits, learned online, with a set of weights for each value of a gate.
 
-    Weights, logits and errors are whole numbers in float64, and with at most ``MOST_BITS`` at once their sums are below
-    2^53: matrix products are exact, whatever their order.
+    Weights, logits and errors are whole numbers held as float64. With at most ``MOST_BITS`` bits at once their sums are
+    below 2^53, so matrix products are exact in any order.
     """
 
     def __init__(self, start: Sequence[float], num_sets: int = 1) -> None:
@@ -117,7 +121,12 @@ class Mixer:
         self._gates: npt.NDArray[np.bool_] | None = None
 
     def mix(self, inputs: Ints, gate: Ints | None = None) -> Ints:
-        """Probability (n,), as of ``probability``, from logits (inputs, n) and the set of each (n,), if several."""
+        """The mixed probability (n,) in 2^-16, from logits (inputs, n) and, if there are several sets, each bit's set.
+
+        Args:
+            inputs: logits (inputs, n).
+            gate: the set of weights that each bit uses (n,); None if there is one set.
+        """
         self._inputs = inputs.astype(np.float64)
         dots = self._weights @ self._inputs  # (sets, n)
         if gate is None:
@@ -129,7 +138,7 @@ class Mixer:
         return self._mixed
 
     def learn(self, bits: Ints) -> None:
-        """One step of gradient descent on the code length of what was mixed last: ``bits`` (n,)."""
+        """Take one step of gradient descent on the code length of ``bits`` (n,), which were mixed last."""
         errors = ((bits << 16) - self._mixed)[None].astype(np.float64)
         if self._gates is None:
             num_bits, num_ones = np.array([len(bits)]), bits.sum()
@@ -138,7 +147,7 @@ class Mixer:
             num_bits, num_ones = self._gates.sum(axis=1), self._gates @ bits
         gradients = (errors @ self._inputs.T).astype(np.int64)
         rates = _RATE + _FIRST_RATE * _SOON // (_SOON + self._seen)
-        # a sum over many bits would overshoot: beyond some it counts as their mean
+        # a sum over many bits would overshoot: more than _MOST count as _MOST times their mean
         self._weights += (gradients * (rates * _MOST)[:, None] // np.maximum(num_bits, _MOST)[:, None]) >> 24
         self._seen += num_ones
 

@@ -1,4 +1,4 @@
-"""Plain data, as JSON has it, in few bytes: the arguments of the architecture in a file's header.
+"""Encodes plain data (the types of JSON) in few bytes: the arguments of the architecture in a file's header.
 
 A value is a varint, kind + 8 * number, and what its kind adds:
 
@@ -6,13 +6,13 @@ A value is a varint, kind + 8 * number, and what its kind adds:
     0     the integer, from 0
     1     -1 - the integer, below 0
     2     length of the text         the text, UTF-8
-    3     length of the decimal      a float: the shortest decimal that is read as it, as Python's repr writes it
+    3     length of the decimal      a float as Python's repr writes it: the shortest decimal that reads back as it
     4     length of the list         its values
     5     length of the mapping      its pairs
     6     0 null, 1 false, 2 true
 
 A pair is a key and a value; keys ascend. A key is a varint: 0 for ``input_shape``, 1 for ``num_outputs``, which tasks
-give to most architectures, else 2 + the length of the key, and the key in UTF-8. Arguments are pairs up to their end.
+give to most architectures, else 2 + the length of the key, and the key in UTF-8. Arguments are pairs and nothing else.
 Each value has one encoding, and any other is refused.
 """
 
@@ -26,7 +26,7 @@ from trainers.coding.bytestream import Reader, RfzError, put_varint
 
 MAX_NESTING = 8
 _MAX_BITS = 14_000
-"""Of a varint: of longer integers Python refuses to print the digits."""
+"""The most bits of a varint: Python refuses to print the digits of longer integers."""
 _NAMES = ("input_shape", "num_outputs")
 _NATURAL, _NEGATIVE, _TEXT, _FLOAT, _LIST, _MAPPING, _SINGLETON = range(7)
 _NUM_KINDS = 8
@@ -34,7 +34,7 @@ _SINGLETONS = (None, False, True)
 
 
 def encode(arguments: Mapping[str, Any]) -> bytes:
-    """The one encoding of ``arguments``; tuples are lists.
+    """Return the one encoding of ``arguments``; tuples are encoded as lists.
 
     Raises:
         ValueError: a value is not what JSON has, not finite, or nested deeper than ``MAX_NESTING``.

@@ -15,16 +15,16 @@ from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
 
 Ints32 = npt.NDArray[np.int32]
 
-_SMALL = 1 << 18  # values for which all ways are tried
-_DENSE = 0.9  # share of the values left below which it is worth a try to leave out the others
-_FEW_CALLS = 1 << 13  # less than a second
-_MANY_STEPS = 1 << 13  # about ten seconds
+_SMALL = 1 << 18  # values; up to here every way is tried
+_DENSE = 0.9  # if less than this share of the values is left without trailing zeros, adaptive coding is worth a try
+_FEW_CALLS = 1 << 13  # they take less than a second
+_MANY_STEPS = 1 << 13  # they take about ten seconds
 
 
 def plan(layout: Layout, sections: Sections) -> list[Use]:
-    """The kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
+    """Choose the kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
 
-    A tensor without a section is made of factors.
+    A tensor without a section is computed from factors.
 
     Raises:
         ValueError: the numbers of the tables have gaps, or a table has too many symbols.
@@ -76,7 +76,7 @@ def _static_bits(table: tables.Table) -> float:
 
 
 def _promising(values: Sequence[Ints32]) -> list[Ints32]:
-    """The tensors of a table as adaptive coding sees them; none where that is slow or promises nothing."""
+    """A table's tensors as matrices for adaptive coding; empty if that is slow or promises no gain."""
     matrices = [codecs.live_block(codecs.as_matrix(tensor)) for tensor in values]
     filled = [matrix for matrix in matrices if matrix.size]
     num_live, num_values = sum(matrix.size for matrix in filled), sum(tensor.size for tensor in values)
@@ -85,9 +85,9 @@ def _promising(values: Sequence[Ints32]) -> list[Ints32]:
 
 
 def _is_fast(matrices: Sequence[Ints32]) -> bool:
-    """By the calls of the coder: each step has some for every magnitude.
+    """Whether adaptive coding makes few calls of the coder; each step makes some for every magnitude.
 
-    Vectors of large numbers have more calls than values, and little to learn.
+    Vectors of large numbers need more calls than they have values, and offer little to learn.
     """
     num_steps = [adaptive.num_steps(matrix.shape, 0) for matrix in matrices]
     largest = [min(int(np.abs(matrix).max()), 64) for matrix in matrices]
@@ -96,7 +96,7 @@ def _is_fast(matrices: Sequence[Ints32]) -> bool:
 
 
 def _coarseness(matrices: Sequence[Ints32]) -> int:
-    """The least at which a whole file takes seconds."""
+    """The least coarseness at which a whole file takes seconds."""
     for coarseness in range(adaptive.MAX_COARSENESS):
         if sum(adaptive.num_steps(matrix.shape, coarseness) for matrix in matrices) <= _MANY_STEPS:
             return coarseness

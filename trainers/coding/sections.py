@@ -14,7 +14,7 @@ from trainers.divergence import DivergedError
 
 _FLOATS = ("float16", "float32", "float64")
 _MOST_FACTORS = 2
-"""Values of all factors, times those of the network: more would compress nothing."""
+"""All factors together may have this many times the values of the network: more would compress nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +40,17 @@ class Integers:
     values: npt.NDArray[np.int32]
     table: int = 0
     row_vector: int | None = None
-    """Which of the method's vectors has one number for each row (index of the first axis) of this tensor, so that they
-    go where the rows go when units are sorted. Not stored: ``decode`` knows."""
+    """The index of the method's vector that has one number for each row (index of the first axis) of this tensor.
+
+    When units are sorted, its numbers move with the rows. Not stored: ``decode`` knows.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
     """A tensor stored as it is, little-endian: float16 or the dtype that the architecture has there.
 
-    Where all values are the same, one is stored, and none where they are zero.
+    If all values are equal, one is stored; if all are zero, none.
     """
 
     values: npt.NDArray[np.generic]
@@ -61,9 +63,9 @@ Section = Integers | Raw
 class Sections:
     """Everything a method stores for one operating point.
 
-    ``tensors`` has one entry for each name of the architecture's ``state_dict``, in its order, but for tensors that the
-    method makes of ``factors``: matrices of integers, of shapes of their own. ``vectors`` are the method's own small
-    float16 arrays (scales, steps). Factors and vectors are told apart by their order.
+    ``tensors`` has one entry for each name of the architecture's ``state_dict``, in its order, except tensors that the
+    method computes from ``factors``, which are matrices of integers with shapes of their own. ``vectors`` are the
+    method's own small float16 arrays (scales, steps). Factors and vectors are identified by their order.
     """
 
     tensors: dict[str, Section]
@@ -72,12 +74,12 @@ class Sections:
 
 
 def factor_entry(index: int, shape: tuple[int, ...]) -> Entry:
-    """How a factor is called where it is coded, after all tensors and as they are."""
+    """The entry of a factor; factors are coded after all tensors, in the same way."""
     return Entry(name=f"factor {index}", shape=shape, dtype="int32")
 
 
 def flattened(layout: Layout, sections: Sections) -> tuple[Layout, Sections]:
-    """With the factors among the tensors, after all others."""
+    """Return ``layout`` and ``sections`` with the factors among the tensors, after all others."""
     entries = [factor_entry(index, factor.values.shape) for index, factor in enumerate(sections.factors)]
     named = {entry.name: factor for entry, factor in zip(entries, sections.factors, strict=True)}
     return [*layout, *entries], replace(sections, tensors={**sections.tensors, **named}, factors=())
@@ -87,7 +89,7 @@ def check_factors(layout: Layout, factors: Layout) -> None:
     """Refuse factors that are no matrices, that are called like a tensor, or that are too large for the network.
 
     Raises:
-        ValueError: in one line.
+        ValueError: they are; one line says why.
     """
     num_values, at_most = sum(entry.num_values for entry in factors), sum(entry.num_values for entry in layout)
     names = {entry.name for entry in layout}
@@ -101,7 +103,7 @@ def check_factors(layout: Layout, factors: Layout) -> None:
 
 
 def check_sections(layout: Layout, sections: Sections) -> None:
-    """Refuse what does not fit the architecture, and what is not finite.
+    """Refuse sections that do not fit the architecture or are not finite.
 
     Raises:
         DivergedError: a section holds NaN or infinity.

@@ -1,4 +1,4 @@
-"""Looks at matrices of integers before they are coded: is there anything that one table for all does not know?"""
+"""Finds structure in matrices of integers, before they are coded, that one frequency table for all values misses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_WIDTH = 64
-_ENOUGH = 1 << 18  # values to look at
+_ENOUGH = 1 << 18  # values that a sample has at most, roughly
 
 
 def grid_width(values: npt.NDArray[np.int32], /) -> int:
-    """The distance, 3 to 64 columns, at which non-zeros of a row coincide most; 0 where there are none."""
+    """The distance, 3 to 64 columns, at which non-zeros of a row coincide most; 0 if they never do."""
     nonzero = _sample(values) != 0
     coincide = {
         lag: np.count_nonzero(nonzero[:, lag:] & nonzero[:, :-lag]) / (values.shape[1] - lag)
@@ -24,14 +24,15 @@ def grid_width(values: npt.NDArray[np.int32], /) -> int:
 
 
 def is_structured(matrices: Sequence[npt.NDArray[np.int32]], /) -> bool:
-    """Whether rows, columns or neighbours tell more of zeros, magnitudes or signs than it costs to learn.
+    """Whether rows, columns or neighbours predict zeros, magnitudes or signs well enough to pay for learning them.
 
-    By the two-part code length of some rows of each matrix: half a logarithm of the number of values for each context
-    (Rissanen 1978, "Modeling by shortest data description"); and than a thousandth, which chance alone may save.
+    Savings are measured by two-part code lengths on some rows of each matrix: each context costs half a logarithm of
+    the number of values (Rissanen 1978, "Modeling by shortest data description"). They must exceed a thousandth of the
+    whole, which chance alone may save.
     """
     whole, saved = np.zeros(3), np.zeros(3)
     for matrix in matrices:
-        # what is seen in a sample stands for all values
+        # the savings of the sample are scaled up to all values
         weight = matrix.size / max(_sample(matrix).size, 1)
         for index, (bits, saving) in enumerate(_savings(_sample(matrix))):
             whole[index] += weight * bits
@@ -40,7 +41,7 @@ def is_structured(matrices: Sequence[npt.NDArray[np.int32]], /) -> bool:
 
 
 def _savings(sample: npt.NDArray[np.int32]) -> Iterator[tuple[float, float]]:
-    """Of zeros, of large magnitudes and of signs: how many bits they take, and how many the best context saves."""
+    """For zeros, large magnitudes and signs in turn: the bits they take, and the bits that the best context saves."""
     magnitudes = np.abs(sample)
     ordinary = np.median(magnitudes)
     width = grid_width(sample)
@@ -55,7 +56,7 @@ def _savings(sample: npt.NDArray[np.int32]) -> Iterator[tuple[float, float]]:
 
 
 def _contexts(events: npt.NDArray[np.bool_], width: int) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-    """Number of events and of values in each context: rows, columns, and what is ``lag`` columns before."""
+    """The numbers of events and of values in each context: by column, by row, by the event ``lag`` columns before."""
     for axis in (0, 1):
         ones = np.count_nonzero(events, axis=axis)
         yield ones, np.full_like(ones, events.shape[axis])
@@ -69,7 +70,7 @@ def _contexts(events: npt.NDArray[np.bool_], width: int) -> Iterator[tuple[npt.N
 
 
 def _bits(ones: npt.ArrayLike, seen: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Length of ``seen`` bits of which some are ones, at their own entropy."""
+    """The code length of ``seen`` bits, ``ones`` of which are ones, at their own entropy."""
     share = np.divide(ones, np.maximum(seen, 1))
     rest = 1 - share
     entropy = -share * np.log2(np.where(share > 0, share, 1)) - rest * np.log2(np.where(rest > 0, rest, 1))

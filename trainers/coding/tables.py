@@ -1,6 +1,6 @@
 """Static frequency tables: exact integer counts of the symbols of one or more tensors, and their compact form.
 
-A table is stored without its length: the counts sum to the number of symbols, which the architecture tells.
+A table is stored without its length: its counts sum to the number of values, which the shapes of the tensors tell.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import numpy.typing as npt
 from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, zigzag
 
 MAX_SYMBOLS = 1 << 16
-"""Distinct symbols of one table. The coder has 24 bits of probability; beyond this a table costs more than it saves."""
+"""The most distinct symbols of one table.
+
+The coder has 24 bits of probability; beyond this a table costs more than it saves.
+"""
 
 _DENSE_RANGE = 1 << 20
 _INT32 = np.iinfo(np.int32)
@@ -22,7 +25,7 @@ _INT32 = np.iinfo(np.int32)
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """``symbols`` (k,) int32, ascending, distinct, and how often each occurs: ``counts`` (k,) int64, positive."""
+    """A frequency table: ``symbols`` (k,) int32, ascending, distinct, and their ``counts`` (k,) int64, positive."""
 
     symbols: npt.NDArray[np.int32]
     counts: npt.NDArray[np.int64]
@@ -59,7 +62,7 @@ class Table:
 
 
 def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
-    """The table of all values of ``tensors``.
+    """Count all values of ``tensors`` in one table.
 
     Raises:
         ValueError: more than ``MAX_SYMBOLS`` distinct values.
@@ -82,7 +85,7 @@ def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
 
 
 def write_table(out: bytearray, table: Table, /) -> None:
-    """First symbol, then one count for each next symbol; a zero count is followed by how many symbols are skipped."""
+    """Append the first symbol, then one count for each next symbol; after a zero count, how many symbols to skip."""
     if not len(table.symbols):
         return
     put_varint(out, zigzag(int(table.symbols[0])))
@@ -96,7 +99,7 @@ def write_table(out: bytearray, table: Table, /) -> None:
 
 
 def read_table(reader: Reader, total: int, /) -> Table:
-    """The inverse of ``write_table``, for a table of ``total`` values.
+    """Read what ``write_table`` wrote, for a table of ``total`` values.
 
     Raises:
         RfzError: the counts do not sum to ``total``, or a symbol is out of range.

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from orchestrator.errors import SweepError
-from trainers.lookup import nearest
+from trainers.nearest import nearest
 
 
 def recipe_paths() -> dict[str, Path]:

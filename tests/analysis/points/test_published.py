@@ -168,7 +168,7 @@ def test_what_is_no_csv_file_is_said(content: bytes, tmp_path: Path) -> None:
 
 
 def test_the_documented_example_is_read(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "frontiers.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "frontiers.md").read_text()
     (tmp_path / "own.csv").write_text(page.partition("```csv\n")[2].partition("```")[0])
     (row,) = read_published(tmp_path / "own.csv").to_dict("records")
     assert (row["size_bytes"], row["where"]) == (1200, "Table 2, page 5")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import main
 from tests.analysis.points.store import Writer
 
-RESULTS = Path(__file__).parents[2] / "results"
+RESULTS = Path(__file__).parents[3] / "results"
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_a_mistake_in_what_is_to_be_drawn_is_said_in_one_line_and_nothing_is_wri
 
 
 def test_exported_results_are_drawn_and_chosen_from_without_a_store(tmp_path: Path) -> None:
-    digits = Path(__file__).parents[2] / "results" / "digits_demo"
+    digits = Path(__file__).parents[3] / "results" / "digits_demo"
     out = ["--out", str(tmp_path / "out"), "--ui-url", "http://127.0.0.1:5000"]
     said = call(tmp_path / "nowhere", "frontier", str(digits), *out)
     assert said.exit_code == 0, said.stderr
