@@ -1,4 +1,4 @@
-"""A sweep's outcome as a folder: complete, of the measured files, and the same sweep when run again."""
+"""A sweep's outcome is exported as a folder: complete, with the measured files, and the same sweep when run again."""
 
 from __future__ import annotations
 

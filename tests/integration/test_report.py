@@ -1,4 +1,4 @@
-"""The report of a finished sweep: in MLflow from its end on, and again from the command; its numbers are measured."""
+"""A finished sweep's report is in MLflow from its end on; the command makes it again; its numbers are measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 
 @pytest.fixture(scope="module")
 def logged(finished: Finished) -> str:
-    """As it lies in MLflow."""
+    """The report's text in MLflow."""
     client = MlflowClient(finished.tracking_uri)
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None

@@ -1,4 +1,4 @@
-"""Networks of timm, by ``timm:NAME``.
+"""Networks of timm are built by the name ``timm:NAME``.
 
 timm is not installed where these tests run: a stand-in module takes its place, with the three functions that ratefront
 calls, as timm 1.0 documents them.
