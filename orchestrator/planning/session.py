@@ -34,21 +34,6 @@ class Session:
             ledger.read(trial.trial_id, journal)
         return Session(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger)
 
-    @property
-    def num_trials(self) -> int:
-        """Trials that there will be, as far as a budget of trials goes."""
-        return self.study.most_to_run
-
-    @property
-    def num_skipped(self) -> int:
-        """Trials that were stopped before they began."""
-        return self.study.num_skipped
-
-    @property
-    def train_s(self) -> float:
-        """Seconds of training so far, of all processes."""
-        return self.ledger.train_s
-
     def ended(self) -> dict[str, Ended]:
         """The record of each trial that has ended, by trial id."""
         found = {trial.trial_id: self.journal.ended(trial.trial_id) for trial in self.study.trials}

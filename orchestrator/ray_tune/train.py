@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,8 @@ from orchestrator.search.space import identity
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
-from orchestrator.views.board import Board
+from orchestrator.views.board import Board, Totals
+from orchestrator.views.broadcast import Broadcast, beginning_of
 
 if TYPE_CHECKING:
     from ray import tune
@@ -56,17 +56,20 @@ def run_trials(
 
     journal = session.journal
     forget_failures(journal, session.study.trials)
-    board = Board(session.sweep_id, journal.location, session, session.ended())
+    board = Board(session.sweep_id, journal.location, _totals(session), session.ended())
     views = [view, Gauges()] if address else [view]
-    with contextlib.ExitStack() as stack:
-        tracker = stack.enter_context(
-            tracking(journal.location, tracking_uri=tracking_uri, sweep_id=session.sweep_id, name=session.sweep.name)
-        )
+    broadcast = Broadcast(board, views, totals=lambda: _totals(session))
+    settings = {"tracking_uri": tracking_uri, "sweep_id": session.sweep_id, "name": session.sweep.name}
+    with tracking(journal.location, **settings) as tracker:
         trainable = _make_trainable(session, at_hand, tracker, import_path)
-        for one in views:
-            stack.enter_context(one.shown(board))
-        _fit(trainable, session, BoardCallback(board, views, journal))
+        with broadcast.shown(beginning_of(board)):
+            _fit(trainable, session, BoardCallback(broadcast, journal))
     return bool(board.running)
+
+
+def _totals(session: Session) -> Totals:
+    study = session.study
+    return Totals(num_trials=study.most_to_run, num_skipped=study.num_skipped, train_s=session.ledger.train_s)
 
 
 def _make_trainable(session: Session, at_hand: Mapping[str, Task], tracker: Any, import_path: Path) -> Any:
