@@ -20,8 +20,8 @@ from trainers.compressed import open_bytes
 from trainers.config import fused_parts
 from trainers.downloads import DataFile, locate
 from trainers.fusion import fuse, shapes_at_widths
+from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
-from trainers.units import UnitGroup
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 _MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"

@@ -28,14 +28,14 @@ _MORE_STEPS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """What the parts of a training cost, in seconds."""
+    """The time that the parts of a training take."""
 
     step_s: float
-    """One optimiser step."""
+    """The seconds of one optimiser step."""
     example_s: float
-    """One example of validation or test."""
+    """The seconds of one example of validation or test."""
     fixed_s: float
-    """Building the network, writing its files and reading them."""
+    """The seconds of building the network, writing its files and reading them."""
 
     def train_s(self, config: TrialConfig) -> float:
         """The seconds of all steps."""

@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from trainers.units import Role, UnitGroup, Use
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 
 
 def unit_groups(
@@ -81,7 +81,7 @@ class _Units:
     """The units of one axis; merged into those of another axis if they turn out to be the same."""
 
     num_units: int
-    uses: list[Use]
+    axes: list[UnitAxis]
     pinned: bool = False
     keeps_zero: bool = True
     homogeneous: bool = True
@@ -119,18 +119,18 @@ class _Tracer:
             self._visit(node)
 
     def groups(self) -> tuple[UnitGroup, ...]:
-        roots = [units for units in self._all if units.merged is None and not units.pinned and units.uses]
+        roots = [units for units in self._all if units.merged is None and not units.pinned and units.axes]
         return tuple(
             UnitGroup(
                 num_units=units.num_units,
-                uses=tuple(units.uses),
+                axes=tuple(units.axes),
                 keeps_zero=units.keeps_zero,
                 rectified=units.num_layers == units.num_rectified == 1 and not units.rescaled,
                 gated=units.num_layers == units.num_gated and not units.rescaled,
                 homogeneous=units.homogeneous,
             )
             for units in roots
-            if all(use.name in self._stored for use in units.uses)
+            if all(axis.tensor in self._stored for axis in units.axes)
         )
 
     def _visit(self, node: fx.Node) -> None:
@@ -156,8 +156,8 @@ class _Tracer:
         else:
             self._values[node] = found
 
-    def _new(self, num_units: int, *uses: Use, pinned: bool = False) -> _Value:
-        units = _Units(num_units=num_units, uses=list(uses), pinned=pinned, num_layers=1)
+    def _new(self, num_units: int, *axes: UnitAxis, pinned: bool = False) -> _Value:
+        units = _Units(num_units=num_units, axes=list(axes), pinned=pinned, num_layers=1)
         self._all.append(units)
         return _Value(units, 1, fresh=True)
 
@@ -168,16 +168,16 @@ class _Tracer:
         units, block = value.units.root(), value.block
         is_dense = isinstance(module, nn.Linear) and len(before) == 2
         if is_dense or (isinstance(module, nn.Conv2d) and module.groups == 1 and block == 1):
-            units.uses.append(Use(name=f"{name}.weight", axis=1, block=block, role=Role.READER))
-            made = [Use(name=f"{name}.weight", axis=0, block=1, role=Role.WEIGHT)]
+            units.axes.append(UnitAxis(tensor=f"{name}.weight", dim=1, block=block, role=Role.READER))
+            made = [UnitAxis(tensor=f"{name}.weight", dim=0, block=1, role=Role.WEIGHT)]
             if module.bias is not None:
-                made.append(Use(name=f"{name}.bias", axis=0, block=1, role=Role.BIAS))
+                made.append(UnitAxis(tensor=f"{name}.bias", dim=0, block=1, role=Role.BIAS))
             return self._new(shape[1], *made)
         if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels == module.out_channels:
             units.rescaled = True  # a depthwise kernel is one more scale of its channel, and its bias one more shift
             return self._scaled(units, name, module, block, {"weight": Role.SCALE, "bias": Role.SHIFT}, fresh=False)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            is_first = value.fresh and not any(use.role in _NORM_ROLES for use in units.uses)
+            is_first = value.fresh and not any(axis.role in _NORM_ROLES for axis in units.axes)
             is_alone = _is_read_once(node.all_input_nodes[0])
             units.rescaled |= not is_first
             units.num_gated += is_first and is_alone and module.affine
@@ -191,8 +191,10 @@ class _Tracer:
         self, units: _Units, name: str, module: nn.Module, block: int, roles: dict[str, Role], *, fresh: bool
     ) -> _Value:
         state = module.state_dict()
-        units.uses += [
-            Use(name=f"{name}.{key}", axis=0, block=block, role=role) for key, role in roles.items() if key in state
+        units.axes += [
+            UnitAxis(tensor=f"{name}.{key}", dim=0, block=block, role=role)
+            for key, role in roles.items()
+            if key in state
         ]
         return _Value(units, block, fresh=fresh)
 
@@ -235,7 +237,7 @@ class _Tracer:
         if first.block != second.block or one.num_units != other.num_units:
             return None
         if one is not other:
-            one.uses += other.uses
+            one.axes += other.axes
             one.pinned |= other.pinned
             one.keeps_zero &= other.keeps_zero
             one.homogeneous &= other.homogeneous

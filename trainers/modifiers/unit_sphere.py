@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from trainers.architectures.graph import unit_groups
 from trainers.config import Spec
+from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Modification
 from trainers.tasks.base import Task
-from trainers.units import Role, UnitGroup
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitSphere(AbstractModifier):
-    """After each step a hidden unit's weights w and bias b are divided by ||w||; the weights that read it, multiplied.
+    """Divides a hidden unit's weights w and bias b by ||w|| after each step, and multiplies the weights that read it.
 
     If only positively homogeneous functions lie between (ReLU, pooling; f(a x) = a f(x) for a > 0), the network
     computes what it did before: every such network equals one with unit weights, with one degree of freedom less for
@@ -55,8 +55,8 @@ class UnitSphere(AbstractModifier):
             group
             for group in unit_groups(plain, task.input_shape, task.train.inputs.dtype)
             if group.homogeneous
-            and {use.role for use in group.uses} <= {Role.WEIGHT, Role.BIAS, Role.READER}
-            and sum(use.role is Role.WEIGHT for use in group.uses) == 1
+            and {axis.role for axis in group.axes} <= {Role.WEIGHT, Role.BIAS, Role.READER}
+            and sum(axis.role is Role.WEIGHT for axis in group.axes) == 1
         ]
         if not groups:
             raise ValueError(
@@ -73,15 +73,15 @@ def project_group(group: UnitGroup, parameters: Mapping[str, Tensor]) -> None:
         group: units that one layer computes.
         parameters: the plain network's, keyed by name.
     """
-    (weight_OI,) = (parameters[use.name].flatten(1) for use in group.uses if use.role is Role.WEIGHT)
+    (weight_OI,) = (parameters[axis.tensor].flatten(1) for axis in group.axes if axis.role is Role.WEIGHT)
     norms_O = weight_OI.norm(dim=1)
     norms_O = torch.where(norms_O > 0, norms_O, 1.0)
-    for use in group.uses:
-        tensor = parameters[use.name]
+    for axis in group.axes:
+        tensor = parameters[axis.tensor]
         shape = [1] * tensor.ndim
-        shape[use.axis] = -1
-        factors = norms_O.repeat_interleave(use.block).view(shape)
-        if use.role is Role.READER:
+        shape[axis.dim] = -1
+        factors = norms_O.repeat_interleave(axis.block).view(shape)
+        if axis.role is Role.READER:
             tensor.mul_(factors)
         else:
             tensor.div_(factors)
