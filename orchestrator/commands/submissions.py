@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -200,8 +200,8 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
     from orchestrator.commands.outcome import print_outcome
     from orchestrator.running.result import exit_code
     from orchestrator.views.live import LiveView
+    from orchestrator.views.log import show_log
     from orchestrator.views.plain import PlainView
-    from orchestrator.views.retold import retell
 
     console = open_console()
     view = LiveView(console) if console.is_terminal else PlainView(console)
@@ -210,7 +210,7 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     try:
-        result: dict[str, Any] | None = retell(submitter.logs(job.handle, follow=True), view, otherwise=say)
+        result = show_log(submitter.logs(job.handle, follow=True), view, otherwise=say)
     except KeyboardInterrupt:
         console.print(
             f"\nthe sweep goes on: 'ratefront attach {job.sweep_id}' shows it again, "

@@ -60,8 +60,10 @@ def sweep(
     from orchestrator.planning.session import Place
     from orchestrator.running.result import exit_code
     from orchestrator.running.run import run_sweep
+    from orchestrator.views.events import SweepEnded
     from orchestrator.views.json_lines import JsonLinesView
     from orchestrator.views.live import LiveView
+    from orchestrator.views.log import write_event
     from orchestrator.views.plain import PlainView
 
     if resume and new:
@@ -74,9 +76,8 @@ def sweep(
     uri = tracking_uri_or_default(tracking_uri)
     place = Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
     if as_json_lines:
-        events = JsonLinesView(sys.stdout)
-        result = run_sweep(chosen, place, events, resume=resume, new=new)
-        events.write("sweep_ended", **result.to_dict())
+        result = run_sweep(chosen, place, JsonLinesView(sys.stdout), resume=resume, new=new)
+        write_event(SweepEnded(result=result.to_dict()), sys.stdout)
     else:
         view = LiveView(console) if console.is_terminal else PlainView(console)
         before = functools.partial(announce, console=console, here=address is None, ask=not yes)
