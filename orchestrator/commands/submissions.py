@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.commands.options import Json, allow_own_modules
-from orchestrator.commands.source import (
-    ArchitectureName,
-    MethodName,
-    Name,
-    NoBaselines,
-    Overrides,
-    Source,
-    TaskName,
-    read_sweep,
-)
+from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
     from orchestrator.submission.base import AbstractSubmitter
@@ -30,18 +21,13 @@ Sweep = Annotated[
 ]
 
 
+@with_sweep_source
 def submit(
     to: Annotated[
         str,
         typer.Option(metavar="TARGET|FILE.yaml", help="ray, kuberay, slurm or here; or a file with 'to' and settings."),
     ],
-    source: Source = None,
-    task: TaskName = None,
-    architecture: ArchitectureName = None,
-    method: MethodName = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    no_baselines: NoBaselines = False,
+    source: SweepSource,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,7 +66,7 @@ def submit(
 
     folder = allow_own_modules()
     target, submitter = choose(to, settings or [])
-    sweep = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
+    sweep = source.read()
     submission = prepare(
         sweep, storage=storage, tracking_uri=tracking_uri, env=env or [], folder=folder, include=include or []
     )
