@@ -11,7 +11,7 @@ from ray import tune
 from orchestrator.storage.journal import Journal
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 
 _REPORTED = [item.name for item in fields(Progress)]
 

@@ -31,7 +31,7 @@ from trainers.coding.sections import Integers, Sections
 from trainers.compressed import load_compressed, open_compressed
 from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.methods.parts.backend import norm_parameters

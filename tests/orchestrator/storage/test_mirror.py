@@ -20,7 +20,7 @@ from orchestrator.storage.mirror import MirroredJournal
 from orchestrator.storage.outcomes import Ended, Outcome
 from tests import bucket
 from tests.points import point
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 
 _numbers = itertools.count()
 CONFIG = {"seed": 0}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.trainers.methods.two_phases import TwoPhases, two_phases
 from tests.trainers.trials import configuration, run
 from trainers.divergence import DivergedError
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
 from trainers.methods.multi_hashing import MultiHashing
 from trainers.train import train
