@@ -40,7 +40,7 @@ from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
 
 _SHARE_OF_MEMORY = 0.25
-"""Of a GPU's free memory, which data may take: several trials may share it."""
+"""The share of a GPU's free memory that data may take: several trials may share the GPU."""
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
 _MOST_TRACED = 100
 _traced: dict[str, tuple[int, tuple[UnitGroup, ...]]] = {}
@@ -51,7 +51,7 @@ class Prepared:
     """Everything a training needs, before its method touches the network."""
 
     task: Task
-    """Its splits are on the device where they fit."""
+    """Its splits are on the device if they fit there."""
     method: AbstractMethod
     modifiers: tuple[AbstractModifier, ...]
     architecture: Architecture
@@ -121,7 +121,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
 
 
 def _trace(plain: nn.Module, identity: str, task: Task) -> tuple[int, tuple[UnitGroup, ...]]:
-    """Operations and hidden units; a process finds them once for the many trials of one network."""
+    """The multiply-accumulates and hidden units of ``plain``; a process traces a network once for all its trials."""
     example = (task.input_shape, task.train.inputs.dtype)
     key = f"{identity} {example}"
     if key not in _traced:
@@ -148,9 +148,10 @@ def train(
 
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
-    Continues from ``directory/checkpoint.pt`` where there is one, and leaves it there: once the points are recorded,
-    ``forget_checkpoint`` removes it; ``saved`` is called after each. ``task`` is that of ``config``, where it is loaded
-    already. The same config and seed give the same bytes on the same machine, device, number of threads and versions.
+    Continues from ``directory/checkpoint.pt`` if there is one, and leaves it there: ``forget_checkpoint`` removes it
+    once the points are recorded. ``saved`` is called after each checkpoint. ``task`` is that of ``config``, if it is
+    loaded already. The same config and seed give the same bytes on the same machine, device, number of threads and
+    versions.
 
     Raises:
         DivergedError: the loss, a parameter, the quality or what a file would hold became NaN or infinite.
@@ -174,7 +175,7 @@ def train(
         trained = run_phases(training, model, file)
         seed_everything(config.seed, "points")
         points: dict[str, OperatingPoint] = {}
-        with _told_of_divergence(config):
+        with _divergence_explained(config):
             for point_id, sections in trial.method.points(trained.model, context):
                 _check_point_id(point_id, points)
                 path = directory / f"{point_id}.rfz"
@@ -222,7 +223,7 @@ def _checkpoint_path(directory: Path) -> Path:
 
 
 def _table(sizes: Iterable[container.PartSize]) -> bytes:
-    """As CSV: ``part``, ``name``, ``size_bytes``, which sum to the file's length."""
+    """The sizes as CSV with the columns ``part``, ``name`` and ``size_bytes``; they sum to the file's length."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["part", "name", "size_bytes"])
@@ -238,8 +239,8 @@ def _check_point_id(point_id: str, taken: Container[str]) -> None:
 
 
 @contextlib.contextmanager
-def _told_of_divergence(config: TrialConfig) -> Iterator[None]:
-    """What is not finite although all parameters are: steps beyond float16, integers beyond 32 bits, the quality."""
+def _divergence_explained(config: TrialConfig) -> Iterator[None]:
+    """Add the step and the remedy to a divergence that finite parameters hid, such as a step beyond float16."""
     try:
         yield
     except DivergedError as error:
