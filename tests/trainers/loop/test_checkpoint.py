@@ -34,7 +34,7 @@ def checkpoint(decisions: list[Any] = DECISIONS) -> Checkpoint:
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
-    """The checkpoint is left alone."""
+    """The checkpoint stays on disk."""
 
     def interrupt(progress: Progress) -> None:
         if progress.step == 18:

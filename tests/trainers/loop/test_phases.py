@@ -39,7 +39,7 @@ def test_phases_follow_each_other_and_are_reported_at_their_ends(tmp_path: Path)
 def test_a_resumed_training_ends_in_the_same_files_and_history(
     patience: int, interruptions: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """It is interrupted at the k-th report, new or repeated, through phases that stop early."""
+    """The training is interrupted at the k-th report, new or repeated, also in phases that stop early."""
     config = two_phases(patience=patience)
     wanted, history = run(config, tmp_path / "whole")
     seen: dict[int, Progress] = {}
@@ -80,7 +80,7 @@ def test_a_phase_without_steps_still_decides(tmp_path: Path) -> None:
 
 
 def test_a_decision_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may have cost more than the training."""
+    """A decision may have cost more than the training."""
     config, decided = two_phases(), []
     wanted, history = run(config, tmp_path / "whole")
     phases = TwoPhases.phases

@@ -36,7 +36,7 @@ def test_moments_count_over_the_phase_and_over_the_training(tmp_path: Path, monk
 
 
 def test_every_example_is_seen_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last, partial batch is an exception; the order changes from epoch to epoch and with the seed."""
+    """The last, partial batch is left out; the order changes from epoch to epoch and with the seed."""
     seen: list[Tensor] = []
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:

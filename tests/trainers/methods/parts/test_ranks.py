@@ -1,4 +1,4 @@
-"""Ranks for a number of values."""
+"""Ranks at which all factors together have a given number of values."""
 
 from __future__ import annotations
 
