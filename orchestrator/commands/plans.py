@@ -5,22 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.commands.options import Json, allow_own_modules
-from orchestrator.commands.source import (
-    ArchitectureName,
-    MethodName,
-    Name,
-    NoBaselines,
-    Overrides,
-    Source,
-    TaskName,
-    read_sweep,
-)
+from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +26,9 @@ _LARGE_H = 1.0
 """From here on ``sweep`` asks."""
 
 
+@with_sweep_source
 def plan(
-    source: Source = None,
-    task: TaskName = None,
-    architecture: ArchitectureName = None,
-    method: MethodName = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    no_baselines: NoBaselines = False,
+    source: SweepSource,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Take a few steps of each kind of trial, for the time.")
     ] = True,
@@ -60,13 +45,14 @@ def plan(
     from orchestrator.planning.estimate import estimate
     from orchestrator.planning.study import Study
     from orchestrator.ray_tune.nodes import num_cpus
+    from orchestrator.storage.folder import MemoryFolder
     from orchestrator.storage.journal import Journal
 
     if price_per_hour is not None and not measure:
         raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
     allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
-    study = Study(chosen, Journal(Path("nowhere")))
+    chosen = source.read()
+    study = Study(chosen, Journal(MemoryFolder()))
     trials, num_trials = study.sample, study.most_to_run
     if as_json:
         found = estimate(chosen, trials, num_trials, num_cpus=num_cpus()) if measure else None
