@@ -142,30 +142,6 @@ def _task(task: Any) -> str:
     return str(task)
 
 
-def frontier_table(material: Material) -> Html:
-    """Every configuration on the frontier, smallest first."""
-    name = material.quality_name
-    unit = f" ({quality_scale(name)[1].strip()})" if quality_scale(name)[1] else ""
-    headings = ["bytes", "ratio", f"test{unit}", f"mean test{unit}", f"mean val{unit}", "seeds"]
-    headings += ["network", "method", "settings", "file"]
-    return table(headings, [_cells(row, name) for row in material.front.to_dict("records")], numbers=range(6))
-
-
-def _cells(row: Mapping[Any, Any], name: str) -> list[str]:
-    return [
-        f"{row['file_size_bytes']:,}",
-        format_ratio(row["file_compression_ratio"]),
-        format_quality(row["file_quality"], name, with_unit=False),
-        format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False),
-        format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False),
-        str(row["num_seeds"]),
-        row["architecture"],
-        row["method"],
-        row["label"],
-        f"{row['file_trial_id']}/{row['point_id']}",
-    ]
-
-
 def ratios(material: Material) -> Html:
     """How much smaller than the uncompressed network, at three losses."""
     configurations, name = material.configurations, material.quality_name
