@@ -1,10 +1,10 @@
-# Each command sets up all it needs: an environment in .venv with the tested versions of constraints.txt.
+# Each command sets up all it needs: an environment in .venv with the tested versions in constraints.txt.
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-# torch first and pinned: asked for loosely, an index may give a newer build with gigabytes of CUDA libraries
+# torch is installed first and pinned: without a pin, an index may give a newer build with gigabytes of CUDA libraries
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
 .PHONY: demo test test-system lint clean check-python

@@ -45,7 +45,7 @@ _SWEEP = {
 
 
 def clouds(num_points: int) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Sizes and qualities: of a cloud with a short front, and of points that are all on the front."""
+    """Draw sizes and qualities of a cloud with a short front, and of points that are all on the front."""
     generator = np.random.default_rng(0)
     decades, quality = generator.uniform(2, 5, num_points), generator.uniform(0, 1, num_points)
     on_front = np.sort(generator.uniform(0, 1, num_points))
@@ -112,7 +112,7 @@ def sweep(folder: Path) -> Path:
 
 
 def copy_runs(database: Path, num_runs: int) -> None:
-    """Make the point runs of ``database`` ``num_runs``, three seeds of each configuration, no two of one size."""
+    """Copy point runs of ``database`` until there are ``num_runs``: three seeds a configuration, no two of one size."""
     connection = sqlite3.connect(database)
     connection.row_factory = sqlite3.Row
     points = "SELECT run_uuid FROM tags WHERE key = 'ratefront.point' AND value = 'true'"
@@ -136,7 +136,7 @@ def copy_runs(database: Path, num_runs: int) -> None:
 
 
 def renamed(row: dict[str, Any], number: int, factor: float) -> dict[str, Any]:
-    """A row of one table of MLflow's, for the copy of that number."""
+    """Return ``row``, of one of MLflow's tables, changed for the copy with that ``number``."""
     changes: dict[str, Any] = {"run_uuid": f"{number:032x}"}
     config_hash = f"{number // _NUM_SEEDS:012x}"
     values = {
@@ -153,7 +153,7 @@ def renamed(row: dict[str, Any], number: int, factor: float) -> dict[str, Any]:
 
 
 def milliseconds(call: Callable[[], object], repeats: int) -> list[float]:
-    """Of each call, after one that is not counted."""
+    """Time each of ``repeats`` calls, after one that is not counted."""
     call()
     taken = []
     for _ in range(repeats):

@@ -28,7 +28,7 @@ from report import print_machine, print_table, quartiles
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container, planning, tables
-from trainers.coding.codecs import Use
+from trainers.coding.codecs import Encoding
 from trainers.coding.coder import information_bits
 from trainers.coding.sections import Entry, Integers, Layout, Raw, Section, Sections
 from trainers.compressed import open_compressed
@@ -37,13 +37,13 @@ Array = npt.NDArray[np.int32]
 T = TypeVar("T")
 
 _HEADER = container.Header(method="epr", method_version=1, architecture="resnet50")
-_SUCCESS = (0.99, 0.95, 0.85, 0.6, 0.25)  # of the two geometric variables whose difference is an integer
+_SUCCESS = (0.99, 0.95, 0.85, 0.6, 0.25)  # the parameter of two geometric variables; their difference is an integer
 _SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What one file holds."""
+    """The content of one file."""
 
     name: str
     layout: Layout
@@ -51,7 +51,7 @@ class Case:
 
     @property
     def tables(self) -> list[list[Array]]:
-        """Of each table its tensors."""
+        """The tensors of each table."""
         groups: dict[int, list[Array]] = {}
         for section in self.sections.tensors.values():
             if isinstance(section, Integers):
@@ -65,14 +65,14 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """Seconds of everything once."""
+    """The seconds of each part, measured once."""
 
     plan: float
     """The part of ``write`` that chooses how each tensor is stored."""
     write: float
     read: float
     to_symbols: float
-    """Counting, and numbering from zero: what constriction needs before it encodes."""
+    """Counting the integers and numbering them from zero, which constriction needs before it encodes."""
     encode: float
     decode: float
     from_symbols: float
@@ -107,7 +107,7 @@ def matrix_case(name: str, values: Array) -> Case:
 
 
 def resnet50_case(draw: Callable[[np.random.Generator, tuple[int, ...]], Array]) -> Case:
-    """As epr stores it: convolutions, the last layer and its biases have a table each; norms are folded, here to 0."""
+    """ResNet-50 as epr stores it: one table each for convolutions, last layer and its biases; norms folded, here 0."""
     generator = _generator()
     layout = layout_of(build_on_meta("resnet50", ARCHITECTURES["resnet50"], {}))
     table = {"fc.weight": 1, "fc.bias": 2}
@@ -132,7 +132,7 @@ def two_sided_geometric(generator: np.random.Generator, shape: tuple[int, ...], 
 
 
 def structured(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """One non-zero in twenty. Outputs, the fullest first, and inputs differ in density, as training leaves them."""
+    """Draw one non-zero in twenty. Outputs, the fullest first, and inputs differ in density, as training leaves it."""
     num_rows, num_columns = shape[:2] if len(shape) > 1 else (1, *shape)
     rows = np.sort(generator.lognormal(size=num_rows))[::-1]
     density = np.outer(rows, generator.lognormal(size=num_columns))
@@ -148,7 +148,7 @@ def show_speed(title: str, cases: Sequence[Case], num_rounds: int) -> None:
 
 
 def speed_rows(case: Case, rounds: list[Round]) -> Iterator[list[str]]:
-    """Writing and reading: medians, and ratios to constriction alone and to the program around it."""
+    """Yield rows for writing and reading: medians, and ratios to constriction alone and to a program around it."""
     plan = f"{np.median([one.plan for one in rounds]):.3f}"
     write = [(one.write, one.encode, one.to_symbols + one.encode) for one in rounds]
     read = [(one.read, one.decode, one.decode + one.from_symbols) for one in rounds]
@@ -169,7 +169,7 @@ def speed_rows(case: Case, rounds: list[Round]) -> Iterator[list[str]]:
 
 
 def one_round(case: Case) -> Round:
-    """All of them once, and checked."""
+    """Time each part once, and check its result."""
     groups = case.tables
     to_symbols_s, symbols = timed(lambda: [to_symbols(group) for group in groups])
     encode_s, words = timed(lambda: bare_encode(symbols))
@@ -180,10 +180,10 @@ def one_round(case: Case) -> Round:
 
     plan, plan_s = planning.plan, 0.0
 
-    def timed_plan(layout: Layout, sections: Sections) -> list[Use]:
+    def timed_plan(layout: Layout, sections: Sections) -> list[Encoding]:
         nonlocal plan_s
-        plan_s, uses = timed(lambda: plan(layout, sections))
-        return uses
+        plan_s, encodings = timed(lambda: plan(layout, sections))
+        return encodings
 
     with mock.patch.object(planning, "plan", timed_plan):
         write_s, data = timed(lambda: container.write(_HEADER, case.layout, case.sections))
@@ -203,7 +203,7 @@ def one_round(case: Case) -> Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Symbols:
-    """The integers of one table, from ``low`` = 0, tensor by tensor, and how often each occurs."""
+    """The integers of one table, tensor by tensor, shifted so that ``low`` becomes 0; and how often each occurs."""
 
     low: int
     counts: npt.NDArray[np.float64]
@@ -273,7 +273,7 @@ def order0_bits(case: Case) -> float:
 
 
 def static_bytes(case: Case) -> float:
-    """Under static tables, with the tables."""
+    """The bytes of all integers coded with static tables, including the tables."""
     stored = bytearray()
     bits = 0.0
     for group in case.tables:
@@ -284,7 +284,7 @@ def static_bytes(case: Case) -> float:
 
 
 def find_zstd() -> Callable[[bytes], bytes] | None:
-    """zstd at level 19, of Python 3.14 or of the package zstandard."""
+    """zstd at level 19, from Python 3.14 or from the package zstandard."""
     for name in ("compression.zstd", "zstandard"):
         try:
             module = importlib.import_module(name)

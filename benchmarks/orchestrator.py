@@ -77,7 +77,7 @@ class Stopwatch(AbstractView):
 
 
 def resident_mb() -> float:
-    """Of this process."""
+    """The memory that this process has now."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1000
@@ -85,7 +85,7 @@ def resident_mb() -> float:
 
 
 def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
-    """A sweep, with everything in MLflow at the end."""
+    """Time a sweep that has everything in MLflow at the end."""
     from orchestrator.planning.session import Place
     from orchestrator.running import publish
     from orchestrator.running.run import run_sweep
@@ -125,7 +125,7 @@ def pace(ends_s: list[float]) -> float:
 
 
 def trivial_sweep(num_trials: int) -> dict[str, Any]:
-    """That many trivial trials, of different configurations."""
+    """Describe a sweep of that many trivial trials with different configurations."""
     return {**_TRIVIAL, "search": {"name": "random", "num_trials": num_trials}}
 
 
@@ -136,7 +136,7 @@ def bare(
     callbacks: list[Any],
     constants: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Ray Tune in its best set-up: actors reused, no loggers; each trial has its number and the constants."""
+    """Time Ray Tune in its best set-up: actors reused, no loggers; each trial gets its number and the constants."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     import ray
@@ -167,7 +167,7 @@ def bare(
 
 
 def report_once(config: dict[str, Any]) -> None:
-    """The least that a trainable does."""
+    """A trainable that does the least possible."""
     from ray import tune
 
     tune.report({"quality_val": 0.5})
@@ -182,7 +182,7 @@ def trivial_config(number: int) -> Any:
 
 
 def same_training(config: dict[str, Any]) -> None:
-    """The training of ``ours``, with its files, and nothing around it."""
+    """A trainable that trains and writes files as ``ours`` does, with nothing around it."""
     from ray import tune
 
     sys.path.insert(0, str(_HERE))
@@ -195,7 +195,7 @@ def same_training(config: dict[str, Any]) -> None:
 
 
 def same_content(config: dict[str, Any]) -> None:
-    """The training of ``ours`` that reports all that ours logs, and leaves its files where a callback finds them."""
+    """A trainable that trains as ``ours`` does, reports all that ours logs, and leaves its files for a callback."""
     from ray import tune
 
     sys.path.insert(0, str(_HERE))
@@ -242,7 +242,7 @@ def measure_ours(num_trials: int, folder: Path) -> dict[str, Any]:
 
 
 def measure_resume(num_trials: int, folder: Path) -> dict[str, Any]:
-    """Of a sweep in ``folder`` of which the last trial is taken away."""
+    """Time the resuming of the sweep in ``folder``, after the end of its last trial is taken away."""
     trials = sorted((folder / "sweeps").glob("*/trials/*/ended.json"))
     trials[-1].unlink()
     return ours(num_trials, folder, trivial_sweep(num_trials), resume=True)
@@ -264,7 +264,7 @@ MEASUREMENTS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
 
 
 def in_process(name: str, num_trials: int, folder: Path) -> dict[str, Any]:
-    """One measurement in a process of its own."""
+    """Run one measurement in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.orchestrator", "one", name, str(num_trials), str(folder)]
     done = subprocess.run(command, cwd=_HERE, capture_output=True, text=True, check=False)
     if done.returncode:

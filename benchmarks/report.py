@@ -15,7 +15,7 @@ from orchestrator.environment import processor
 
 
 def print_machine(device: torch.device) -> None:
-    """Where the numbers come from: without this they say nothing."""
+    """Print where the numbers come from: without this they say nothing."""
     versions = [f"{name} {metadata.version(name)}" for name in ("numpy", "constriction")]
     print(f"machine   {processor()}, {os.cpu_count()} CPUs; {platform.system()} {platform.machine()}")
     if device.type == "cuda":
@@ -25,7 +25,7 @@ def print_machine(device: torch.device) -> None:
 
 
 def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The first column to the left, numbers to the right."""
+    """Print a table: the first column aligned left, numbers right."""
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     print(f"\n{title}")
     for row in (heads, *rows):

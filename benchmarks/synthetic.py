@@ -1,4 +1,4 @@
-"""A task that needs no data: ten random images under noise, which the networks of MNIST learn in some hundred steps."""
+"""A task that needs no data: ten random images under noise, which MNIST's networks learn in a few hundred steps."""
 
 from __future__ import annotations
 

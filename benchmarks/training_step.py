@@ -36,18 +36,18 @@ _METHODS: dict[str, dict[str, object]] = {
     "epr, dft, learned density": {**_EPR, "decoder": "dft", "density": "learned"},
 }
 _BATCH_SIZE = 256
-_BLOCK = 10  # steps, of which one refits the density
-_PLANNED = 10_000  # steps of the learning rate's schedule
+_BLOCK = 10  # steps in a block; one of them refits the density
+_PLANNED = 10_000  # steps in the learning rate's schedule
 _SYNTHETIC = "synthetic:patterns"
 _NUM_PROCESSES = 3
-# glibc gives freed memory back when the top of its heap is free: methods that take turns make each other pay for that
+# glibc gives freed memory back when the top of its heap is free: methods that take turns would pay that for each other
 _KEEP = {"MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_MMAP_THRESHOLD_": str(1 << 40)}
 _GIVE_BACK = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "4096"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all methods share."""
+    """The settings that all methods share."""
 
     architecture: str
     precision: str
@@ -81,7 +81,7 @@ class Training:
             self._loop.step += 1
 
     def share_of_zeros(self) -> float:
-        """Of what would be stored as integers; NaN where nothing would."""
+        """The share of zeros in what would be stored as integers; NaN if nothing would."""
         ((_, sections),) = self._method.points(self._model, self._context)
         integers = [section.values.ravel() for section in sections.tensors.values() if isinstance(section, Integers)]
         return float(np.mean(np.concatenate(integers) == 0)) if integers else float("nan")
@@ -141,7 +141,7 @@ def show_time(methods: list[str], setting: Setting, warm_up: int, num_blocks: in
 
 
 def seconds_of_block(training: Training, device: torch.device) -> float:
-    """Of this process on the CPU, which other work on the machine disturbs least; on a GPU, on the clock."""
+    """Time one block, on a CPU in seconds of this process (other work disturbs these least), on a GPU by the clock."""
     if device.type != "cuda":
         started = time.process_time()
         training.take(_BLOCK)
@@ -154,7 +154,7 @@ def seconds_of_block(training: Training, device: torch.device) -> float:
 
 
 def show_memory(methods: list[str], setting: Setting) -> None:
-    """Each in processes of its own."""
+    """Print the peak memory of each method, measured in processes of its own."""
     command = [sys.executable, __file__, "--architecture", setting.architecture]
     command += ["--precision", setting.precision, "--device", str(setting.device), "--peak-of"]
     peaks = {
@@ -174,9 +174,9 @@ def show_memory(methods: list[str], setting: Setting) -> None:
 
 
 def peak_bytes(method: str, setting: Setting) -> int:
-    """Most that the network, what trains it and its steps take, beyond data and libraries."""
+    """The peak memory of the network, its training state and its steps, without data and libraries."""
     setting = replace(setting, task=_SYNTHETIC)  # kept by its module, and so not counted
-    warm = Training(method, replace(setting, architecture="cnn"))  # with kernels, for what transforms them
+    warm = Training(method, replace(setting, architecture="cnn"))  # it has kernels, for methods that transform them
     warm.take(_BLOCK)
     del warm
     gc.collect()
@@ -192,7 +192,7 @@ def peak_bytes(method: str, setting: Setting) -> int:
 
 
 def linux_bytes(field: str) -> int:
-    """What Linux says this process has in memory now, ``VmRSS``, or had at most, ``VmHWM``."""
+    """The bytes that this process has in memory now (``VmRSS``) or had at most (``VmHWM``), as Linux reports them."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{field}:"))
     return 1024 * int(kilobytes)

@@ -1,4 +1,4 @@
-"""A task and a network that train in a millisecond, for what is around a training."""
+"""A task and a network that train in a millisecond, to measure what surrounds a training."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from orchestrator.environment import processor, versions
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.outcomes import Ended, Outcome
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
 from trainers.record import OperatingPoint
 
@@ -48,7 +48,7 @@ class Request:
     trial_id: str
     config: dict[str, Any]
     """Of a ``TrialConfig``."""
-    share: Share
+    resources: TrialResources
     """What it may use."""
 
 
@@ -72,7 +72,7 @@ def execute(
     ended = journal.ended(request.trial_id)
     if ended is not None and journal.is_over(request.trial_id):
         return ended
-    journal.begin(request.trial_id, request.config, _environment(request.share))
+    journal.begin(request.trial_id, request.config, _environment(request.resources))
     track(request.trial_id)
     last_tracked = time.monotonic()
 
@@ -80,7 +80,7 @@ def execute(
         nonlocal last_tracked
         journal.append_progress(request.trial_id, progress)
         report(progress)
-        limit_s = request.share.time_s
+        limit_s = request.resources.time_s
         if limit_s is not None and progress.train_s > limit_s:
             raise TimeoutError(f"it trained for {progress.train_s:.1f} s, more than resources.time_s = {limit_s:g}")
         if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
@@ -113,9 +113,9 @@ def _train(
     setting = request.setting
     if setting.import_path not in sys.path:
         sys.path.insert(0, setting.import_path)
-    if request.share.gpu and not torch.cuda.is_available():
+    if request.resources.gpu and not torch.cuda.is_available():
         raise ValueError("resources.gpu asks for a GPU and torch sees none: install torch with CUDA, or set it to 0")
-    torch.set_num_threads(request.share.cpu)
+    torch.set_num_threads(request.resources.cpu)
     store_at_s = time.monotonic()
 
     def saved() -> None:
@@ -133,7 +133,7 @@ def _train(
         journal.trial_directory(request.trial_id),
         sweep_id=setting.sweep_id,
         trial_id=request.trial_id,
-        device="cuda" if request.share.gpu else "cpu",
+        device="cuda" if request.resources.gpu else "cpu",
         saved=saved,
         task=find_task(config.task) if find_task is not None else None,
     )
@@ -141,16 +141,16 @@ def _train(
     return [replace(point, path=str(Path(point.path).relative_to(journal.directory))) for point in points]
 
 
-def _environment(share: Share) -> dict[str, str]:
+def _environment(resources: TrialResources) -> dict[str, str]:
     """What a trial runs on: of its results, only ``train_s`` and the last bits of floats depend on it."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: else cuBLAS sums in any order
     import torch
 
-    gpu = share.gpu > 0 and torch.cuda.is_available()
+    gpu = resources.gpu > 0 and torch.cuda.is_available()
     return {
         "device": torch.cuda.get_device_name() if gpu else processor(),
-        "num_threads": str(share.cpu),
-        "gpu": f"{share.gpu:g}",
+        "num_threads": str(resources.cpu),
+        "gpu": f"{resources.gpu:g}",
         **versions(),
     }
 

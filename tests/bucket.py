@@ -12,7 +12,7 @@ NAME = "bucket"
 
 
 def environment(port: int) -> dict[str, str]:
-    """What tells clients where it is, and who they are."""
+    """The variables that tell clients where the bucket is, and who they are."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "somebody",
@@ -24,7 +24,7 @@ def environment(port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(port: int | None = None) -> Iterator[dict[str, str]]:
-    """The environment of those who use the bucket, until the end."""
+    """Serve the bucket; yields the environment of its clients."""
     import boto3
     from moto.server import ThreadedMotoServer
 

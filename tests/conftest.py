@@ -1,4 +1,4 @@
-"""Fixtures of several folders."""
+"""Fixtures that several folders use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[dict[str, str]]:
-    """A bucket's server, and the environment in which its clients find it, which is set."""
+    """Serve a bucket and set the environment in which its clients find it; yields that environment."""
     with bucket.serving() as environment, pytest.MonkeyPatch.context() as patch:
         for key, value in environment.items():
             patch.setenv(key, value)
@@ -33,7 +33,7 @@ def store() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def service() -> Iterator[tuple[str, list[Any]]]:
-    """The address of a web service on loopback, and what it was sent; it refuses what is sent to /no."""
+    """The address of a web service on loopback, and a list of what it was sent; it refuses what is sent to /no."""
     received: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""How tests call the console script, and one small sweep that several of them look at."""
+"""Calls the console script for tests, and defines one small sweep that several of them look at."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NUM_TRIALS, NUM_FAILED = 20, 4
 
 @dataclass(frozen=True)
 class Finished:
-    """A working directory in which a sweep ran, and what the command said."""
+    """A working directory in which a sweep ran, and the finished process of the command."""
 
     folder: Path
     process: subprocess.CompletedProcess[str]
@@ -56,6 +56,6 @@ def call(folder: Path, *arguments: str, timeout_s: float = 240, **environment: s
 
 
 def clean_environment() -> dict[str, str]:
-    """Without what would send a test's runs elsewhere; wide enough that no table is cut."""
+    """The environment without what would send a test's runs elsewhere, and wide enough that no table is cut."""
     dropped = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")
     return {**{key: value for key, value in os.environ.items() if key not in dropped}, "COLUMNS": "160"}

@@ -1,6 +1,6 @@
-"""Tables of docs/ that results/ give: `python -m tests.measured` writes them anew, a system test compares.
+"""Tables in docs/ that are made from results/: `python -m tests.measured` writes them anew, a system test compares.
 
-A page has `<!-- results/digits: 0.95 0.97 -->` before each: the folder, and the qualities at which bytes are told.
+A page has `<!-- results/digits: 0.95 0.97 -->` before each: the folder, and the qualities at which bytes are given.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"<!-- (?P<folder>results/\w+): (?P<levels>[\d. ]+) -->\n\n(
 
 
 def with_tables(text: str) -> str:
-    """``text`` of a page with all its tables as they have to be."""
+    """Return a page's ``text`` with all its tables as they have to be."""
 
     def block(found: re.Match[str]) -> str:
         levels = [float(level) for level in found["levels"].split()]
@@ -32,9 +32,9 @@ def with_tables(text: str) -> str:
 
 
 def methods_table(folder: Path, levels: list[float]) -> list[str]:
-    """Lines of Markdown: what each method of an exported sweep needs at each quality, and against ``ANCHORS``.
+    """Lines of Markdown: the bytes of each method of an exported sweep at each quality, and its rates to ``ANCHORS``.
 
-    In the order of bytes at the middle of ``levels``. In brackets the interval of a BD-rate, and the overlap.
+    Methods are in the order of bytes at the middle of ``levels``. Brackets hold a BD-rate's interval, and the overlap.
     """
     found = {anchor: compare(sides_of("", [str(folder)], by=By.METHOD, anchor=anchor)) for anchor in ANCHORS}
     name = found[ANCHORS[0]].quality_name

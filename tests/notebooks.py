@@ -1,7 +1,7 @@
-"""Notebooks as their readers run them: in a copy, in a kernel of their own, offline.
+"""Runs notebooks as their readers do: in a copy, in a kernel of their own, offline.
 
-`python -m tests.notebooks` runs those of examples/ and keeps what they put out: read the difference before it is
-committed, the text beside it claims numbers.
+`python -m tests.notebooks` runs those in examples/ and keeps their output. Read the difference before you commit it:
+the text beside it claims numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TIMEOUT_S = 120
 
 
 def executed(path: Path, folder: Path) -> Any:
-    """The notebook at ``path`` with what it puts out in a copy of its surroundings.
+    """Return the notebook at ``path`` with its output, run in a copy of its surroundings.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell fails.
@@ -44,7 +44,7 @@ def executed(path: Path, folder: Path) -> Any:
 
 @contextmanager
 def _own_folders(folder: Path) -> Iterator[None]:
-    """Nothing of a user's settings is read, nothing is written to their home."""
+    """Keep a user's settings from being read, and their home from being written to."""
     names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
     own = {name: str(folder / name.lower()) for name in names}
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -1,4 +1,4 @@
-"""Operating points for tests of what is done with them."""
+"""Makes operating points for tests."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def point(**changes: Any) -> OperatingPoint:
-    """One point that differs from others by ``changes``."""
+    """Make a point that differs from others by ``changes``."""
     return OperatingPoint(**{**_DEFAULTS, **changes})

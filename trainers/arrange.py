@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding.sections import Integers, Raw, Section, Sections
-from trainers.units import Role, UnitGroup, Use
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 
 _WEIGHTS = (Role.WEIGHT, Role.READER)
 
@@ -26,67 +26,67 @@ def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
     groups = [
         group
         for group in groups
-        if all(use.name in tensors for use in group.uses)
-        and all(isinstance(tensors[use.name], Integers) for use in group.uses if use.role in _WEIGHTS)
+        if all(axis.tensor in tensors for axis in group.axes)
+        and all(isinstance(tensors[axis.tensor], Integers) for axis in group.axes if axis.role in _WEIGHTS)
     ]
     changed = True
     while changed:
         changed = max((_empty_dead(tensors, group) for group in groups), default=False)
     for group in groups:
-        nonzeros = sum(_count(tensors, use) for use in group.uses if use.role in _WEIGHTS)
+        nonzeros = sum(_count(tensors, axis) for axis in group.axes if axis.role in _WEIGHTS)
         order = np.argsort(-np.asarray(nonzeros), kind="stable")
-        for use in group.uses:
-            units = _by_unit(tensors[use.name].values, use)
-            _replace(tensors, use, np.take(units, order, axis=use.axis))
-            vector = _row_vector(tensors[use.name])
-            if use.axis == 0 and vector is not None:
-                vectors[vector] = vectors[vector].reshape(-1, use.block)[order].reshape(-1)
+        for axis in group.axes:
+            units = _by_unit(tensors[axis.tensor].values, axis)
+            _replace(tensors, axis, np.take(units, order, axis=axis.dim))
+            vector = _row_vector(tensors[axis.tensor])
+            if axis.dim == 0 and vector is not None:
+                vectors[vector] = vectors[vector].reshape(-1, axis.block)[order].reshape(-1)
     return replace(sections, tensors=tensors, vectors=tuple(vectors))
 
 
 def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
     """Whether anything was emptied."""
-    weight = sum(_count(tensors, use) for use in group.uses if use.role is Role.WEIGHT)
-    readers = sum(_count(tensors, use) for use in group.uses if use.role is Role.READER)
+    weight = sum(_count(tensors, axis) for axis in group.axes if axis.role is Role.WEIGHT)
+    readers = sum(_count(tensors, axis) for axis in group.axes if axis.role is Role.READER)
     unread, uncomputed = np.asarray(readers) == 0, np.asarray(weight) == 0
     changed = False
-    for use in group.uses:
-        if use.role is not Role.VARIANCE and use.role is not Role.READER:
-            changed |= _empty(tensors, use, unread)
-    is_scaled = any(use.role is Role.SCALE for use in group.uses)
+    for axis in group.axes:
+        if axis.role is not Role.VARIANCE and axis.role is not Role.READER:
+            changed |= _empty(tensors, axis, unread)
+    is_scaled = any(axis.role is Role.SCALE for axis in group.axes)
     closed, unshifted = np.full(group.num_units, group.gated), np.full(group.num_units, group.keeps_zero)
-    for use in group.uses:
-        values = _by_unit(tensors[use.name].values, use)
+    for axis in group.axes:
+        values = _by_unit(tensors[axis.tensor].values, axis)
         # only what a norm does not scale can be negative and still be cut to zero
-        is_cut = group.rectified and (use.role is Role.SHIFT or (use.role is Role.BIAS and not is_scaled))
-        is_silent = ((values <= 0) if is_cut else (values == 0)).all(axis=_others(values, use))
-        if use.role is Role.SCALE:
+        is_cut = group.rectified and (axis.role is Role.SHIFT or (axis.role is Role.BIAS and not is_scaled))
+        is_silent = ((values <= 0) if is_cut else (values == 0)).all(axis=_others(values, axis))
+        if axis.role is Role.SCALE:
             closed &= is_silent
-        elif use.role is Role.SHIFT:
+        elif axis.role is Role.SHIFT:
             unshifted &= is_silent
-        elif use.role is Role.BIAS or use.role is Role.MEAN:
+        elif axis.role is Role.BIAS or axis.role is Role.MEAN:
             uncomputed &= is_silent
     if group.gated:  # what scales a zero does not matter; of a dead channel it is often enormous
-        for use in group.uses:
-            if use.role is Role.SCALE:
-                changed |= _empty(tensors, use, uncomputed)
+        for axis in group.axes:
+            if axis.role is Role.SCALE:
+                changed |= _empty(tensors, axis, uncomputed)
     silent = unshifted & (uncomputed | closed)
-    for use in group.uses:
-        if use.role is not Role.VARIANCE:
-            changed |= _empty(tensors, use, silent)
+    for axis in group.axes:
+        if axis.role is not Role.VARIANCE:
+            changed |= _empty(tensors, axis, silent)
     return changed
 
 
-def _empty(tensors: dict[str, Section], use: Use, units: npt.NDArray[np.bool_]) -> bool:
+def _empty(tensors: dict[str, Section], axis: UnitAxis, units: npt.NDArray[np.bool_]) -> bool:
     """Set the values of ``units`` to zero; whether any was not. A constant is left: it is stored as one value."""
-    section = tensors[use.name]
+    section = tensors[axis.tensor]
     if isinstance(section, Raw) and (section.values == section.values.flat[0]).all():
         return False
-    values = _by_unit(tensors[use.name].values, use)
-    chosen = units.reshape(-1, *[1] * (values.ndim - 1 - use.axis))
+    values = _by_unit(tensors[axis.tensor].values, axis)
+    chosen = units.reshape(-1, *[1] * (values.ndim - 1 - axis.dim))
     if not (chosen & (values != 0)).any():
         return False
-    _replace(tensors, use, np.where(chosen, values.dtype.type(0), values))
+    _replace(tensors, axis, np.where(chosen, values.dtype.type(0), values))
     return True
 
 
@@ -94,24 +94,24 @@ def _row_vector(section: Section) -> int | None:
     return section.row_vector if isinstance(section, Integers) else None
 
 
-def _count(tensors: dict[str, Section], use: Use) -> npt.NDArray[np.int64]:
+def _count(tensors: dict[str, Section], axis: UnitAxis) -> npt.NDArray[np.int64]:
     """Non-zeros of each unit."""
-    values = _by_unit(tensors[use.name].values, use)
-    counts: npt.NDArray[np.int64] = np.count_nonzero(values, axis=_others(values, use)).astype(np.int64)
+    values = _by_unit(tensors[axis.tensor].values, axis)
+    counts: npt.NDArray[np.int64] = np.count_nonzero(values, axis=_others(values, axis)).astype(np.int64)
     return counts
 
 
-def _others(by_unit: npt.NDArray[Any], use: Use) -> tuple[int, ...]:
+def _others(by_unit: npt.NDArray[Any], axis: UnitAxis) -> tuple[int, ...]:
     """All axes but that of the units."""
-    return tuple(axis for axis in range(by_unit.ndim) if axis != use.axis)
+    return tuple(dim for dim in range(by_unit.ndim) if dim != axis.dim)
 
 
-def _by_unit(values: npt.NDArray[Any], use: Use) -> npt.NDArray[Any]:
+def _by_unit(values: npt.NDArray[Any], axis: UnitAxis) -> npt.NDArray[Any]:
     """With the axis of the units split into (units, block)."""
     shape = values.shape
-    return values.reshape(*shape[: use.axis], -1, use.block, *shape[use.axis + 1 :])
+    return values.reshape(*shape[: axis.dim], -1, axis.block, *shape[axis.dim + 1 :])
 
 
-def _replace(tensors: dict[str, Section], use: Use, by_unit: npt.NDArray[Any]) -> None:
-    section = tensors[use.name]
-    tensors[use.name] = replace(section, values=np.ascontiguousarray(by_unit).reshape(section.values.shape))
+def _replace(tensors: dict[str, Section], axis: UnitAxis, by_unit: npt.NDArray[Any]) -> None:
+    section = tensors[axis.tensor]
+    tensors[axis.tensor] = replace(section, values=np.ascontiguousarray(by_unit).reshape(section.values.shape))

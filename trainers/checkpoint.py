@@ -19,7 +19,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What ``save`` wrote, on the CPU; None where there is no checkpoint."""
+    """Read what ``save`` wrote, onto the CPU; None if there is no checkpoint."""
     if not path.exists():
         return None
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def number(name: str, value: Any, /, *, low: float, high: float = math.inf, above: bool = False) -> None:
-    """A finite int or float in ``low``..``high`` (strictly above ``low`` where ``above``), no bool."""
+    """Demand a finite int or float in ``low``..``high`` (strictly above ``low`` if ``above``), not a bool."""
     wanted = f"a number {'above' if above else 'of at least'} {low:g}" + (
         f" and at most {high:g}" if math.isfinite(high) else ""
     )
@@ -21,14 +21,14 @@ def number(name: str, value: Any, /, *, low: float, high: float = math.inf, abov
 
 
 def integer(name: str, value: Any, /, *, low: int, high: int | None = None) -> None:
-    """An int in ``low``..``high``, no bool."""
+    """Demand an int in ``low``..``high``, not a bool."""
     wanted = f"a whole number of at least {low}" + (f" and at most {high}" if high is not None else "")
     if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
         raise ValueError(f"{name} is {value!r}: wanted {wanted}")
 
 
 def integers(name: str, value: Any, /, *, low: int, high: int, max_length: int) -> None:
-    """A sequence of at most ``max_length`` ints in ``low``..``high``."""
+    """Demand a sequence of at most ``max_length`` ints in ``low``..``high``."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > max_length:
         raise ValueError(f"{name} is {value!r}: wanted a list of at most {max_length} whole numbers")
     for index, item in enumerate(value):
@@ -36,13 +36,13 @@ def integers(name: str, value: Any, /, *, low: int, high: int, max_length: int) 
 
 
 def choice(name: str, value: Any, /, valid: Sequence[str]) -> None:
-    """One of ``valid``."""
+    """Demand one of ``valid``."""
     if value not in valid:
         raise ValueError(f"{name} is {value!r}: wanted {' or '.join(valid)}")
 
 
 def unused(settings: Any, /, *names: str, where: str) -> None:
-    """Fields of a dataclass that have no effect there: no value but the default, which sweeps write out."""
+    """Refuse any value but the default in fields that have no effect; sweeps write defaults out."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.name in names and (tuple(value) if isinstance(value, list) else value) != field.default:

@@ -52,8 +52,8 @@ class Opened:
         model.load_state_dict(decoded)
         return model.eval()
 
-    def account(self) -> list[container.Share]:
-        """Where the bytes go; the shares sum to the file's length."""
+    def account(self) -> list[container.PartSize]:
+        """Where the bytes go; the parts sum to the file's length."""
         return self._contents.account()
 
     @functools.cached_property

@@ -21,7 +21,7 @@ class Spec:
 
     @staticmethod
     def from_dict(kind: str, value: Any) -> Spec:
-        """From ``"name"`` or ``{"name": ..., argument: value, ...}``."""
+        """Read ``"name"`` or ``{"name": ..., argument: value, ...}``."""
         if isinstance(value, str):
             return Spec(name=value)
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
@@ -32,7 +32,7 @@ class Spec:
         return {"name": self.name, **self.arguments}
 
     def __str__(self) -> str:
-        """``mlp(hidden=[64])``, as legends show it."""
+        """The text that legends show, such as ``mlp(hidden=[64])``."""
         if not self.arguments:
             return self.name
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in sorted(self.arguments.items()))})"
@@ -49,13 +49,13 @@ class TrialConfig:
     batch_size: int = 64
     seed: int = 0
     precision: str = "float32"
-    """Of activations while training, ``float32`` or ``bfloat16``; parameters and every measurement are float32."""
+    """The dtype of activations in training, ``float32`` or ``bfloat16``; parameters and measurements are float32."""
     init_from: str = ""
-    """Where the plain network's initial values come from: the path of a ``state_dict`` or a ``.rfz``, the name of a
+    """The source of the plain network's initial values: the path of a ``state_dict`` or a ``.rfz``, the name of a
     trained network, or ``fusion(A, B)`` of several (``trainers/pretrained.py``); empty: drawn at random.
-    ``pretrained.pin`` makes a path's content part of it."""
+    ``pretrained.pin`` adds the digest of a path's content."""
     modifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What else acts on the training, whatever the method: settings by the name of each (``trainers/modifiers``)."""
+    """The modifiers of the training, whatever its method: settings, keyed by modifier (``trainers/modifiers``)."""
 
     def __post_init__(self) -> None:
         checks.integer("steps", self.steps, low=1)
@@ -106,12 +106,12 @@ class TrialConfig:
         return {**specs, "steps": self.steps, "batch_size": self.batch_size, **changed, "seed": self.seed}
 
     def to_json(self) -> str:
-        """One line in which equal configurations are equal text."""
+        """One line of JSON; equal configurations give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True, allow_nan=False)
 
     @property
     def config_hash(self) -> str:
-        """Twelve hexadecimal digits of everything but the seed: repeats over seeds share it."""
+        """A digest of everything but the seed, twelve hexadecimal digits: repeats over seeds share it."""
         content = {key: value for key, value in self.to_dict().items() if key != "seed"}
         if self.init_from:
             content["init_from"] = values_identity(self.init_from)
@@ -124,10 +124,10 @@ class TrialConfig:
 
 
 def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
-    """Settings by names, ``{disout: {alpha: 2}, unit_sphere: true}``, where true is a mapping without settings.
+    """Read settings keyed by modifier, ``{disout: {alpha: 2}, unit_sphere: true}``, where true means no settings.
 
     Raises:
-        ValueError: it is anything else; one line says what.
+        ValueError: ``value`` is anything else; one line says what.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"modifiers is {value!r}: wanted a mapping from names to settings, such as {{disout: true}}")
@@ -141,7 +141,7 @@ def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
 
 
 def fused_parts(init_from: str) -> list[str]:
-    """Of ``fusion(A, B, ...)`` what is fused; nothing where the values come from one place.
+    """Return the parts of ``fusion(A, B, ...)``; none if the values come from one place.
 
     Raises:
         ValueError: there are fewer than two.
@@ -158,7 +158,7 @@ def fused_parts(init_from: str) -> list[str]:
 
 
 def values_identity(setting: Any) -> Any:
-    """What tells settings apart: of a pinned file its digest, wherever it lies, else the setting itself."""
+    """Return what identifies a setting: a pinned file's digest, wherever the file lies, else the setting itself."""
     if not isinstance(setting, str):
         return setting
     if parts := fused_parts(setting):

@@ -1,4 +1,4 @@
-"""The error of a training that left the finite numbers; what a file would hold of such a network is refused with it."""
+"""The error of a training that reached NaN or infinity; such values are refused with it when a file is written, too."""
 
 from __future__ import annotations
 

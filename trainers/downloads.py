@@ -1,4 +1,4 @@
-"""Where data files come from: ``RATEFRONT_DATA`` where it is set, else a checksummed download into a cache."""
+"""Finds data files: in ``RATEFRONT_DATA`` if they are there, else by a checksummed download into a cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pooch
 
 
 class DataUnavailableError(ValueError):
-    """A data file is not at hand and could not be fetched."""
+    """A data file is not there and could not be downloaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class DataFile:
 
 
 def locate(file: DataFile) -> Path:
-    """The verified local copy.
+    """Return the path of the verified local copy.
 
     Raises:
         DataUnavailableError: it is not there and no download worked, or its content is not the expected one.
@@ -32,7 +32,7 @@ def locate(file: DataFile) -> Path:
     local = find_local(file)
     if local is not None:
         return local
-    pooch.get_logger().setLevel("WARNING")  # a failed mirror is said once, in our own line
+    pooch.get_logger().setLevel("WARNING")  # our own line reports a failed mirror, once
     reasons = []
     for url in file.urls:
         try:
@@ -44,7 +44,7 @@ def locate(file: DataFile) -> Path:
                 progressbar=False,
             )
             return Path(fetched)
-        except Exception as error:  # each download library has its own: the next mirror may work
+        except Exception as error:  # each download library raises its own errors; the next mirror may work
             reasons.append(f"{url}: {type(error).__name__}")
     tried = "; ".join(reasons)
     folder = os.environ.get("RATEFRONT_DATA")
@@ -56,7 +56,7 @@ def locate(file: DataFile) -> Path:
 
 
 def find_local(file: DataFile) -> Path | None:
-    """The verified file below ``RATEFRONT_DATA``; None where that is not set or holds none.
+    """Return the path of the verified file below ``RATEFRONT_DATA``; None if that is not set or lacks the file.
 
     Raises:
         DataUnavailableError: its content is not the expected one.

@@ -11,7 +11,7 @@ _BATCH_SIZE = 1000
 
 
 def evaluate(model: nn.Module, split: Split, task: Task) -> float:
-    """The task's quality of ``model``, in evaluation mode, over all of ``split``, which may be on another device."""
+    """Measure the task's quality of ``model``, in evaluation mode, on all of ``split``, which may be on any device."""
     device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
     was_training = model.training
     model.eval()

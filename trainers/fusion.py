@@ -13,9 +13,9 @@ from scipy.optimize import linear_sum_assignment, linprog
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-from trainers.methods.coreset import sensitivities
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.methods.parts.backend import weight_names
-from trainers.units import Role, UnitGroup, Use
+from trainers.methods.parts.sensitivities import sensitivities
 
 _COMPARED = (Role.WEIGHT, Role.BIAS, Role.SCALE, Role.SHIFT)
 _MOST_NAMED = 3
@@ -102,7 +102,7 @@ def fuse(networks: Sequence[Mapping[str, Tensor]], plain: nn.Module, groups: Seq
                 fused[name] = networks[reference][name].clone()
             continue
         carried = [
-            _carried(source[name], _uses(groups, name), plan) for source, plan in zip(sources, plans, strict=True)
+            _carried(source[name], _axes_of(groups, name), plan) for source, plan in zip(sources, plans, strict=True)
         ]
         fused[name] = torch.from_numpy(np.mean(carried, axis=0).reshape(tensor.shape)).to(tensor.dtype)
     return fused
@@ -110,7 +110,7 @@ def fuse(networks: Sequence[Mapping[str, Tensor]], plain: nn.Module, groups: Seq
 
 def _check_traced(plain: nn.Module, groups: Sequence[UnitGroup]) -> None:
     """Refuse a network in which units would be averaged that nobody matched."""
-    matched = {use.name for group in groups for use in group.uses if use.role is not Role.READER}
+    matched = {axis.tensor for group in groups for axis in group.axes if axis.role is not Role.READER}
     unmatched = [name for name in plain.state_dict() if name in weight_names(plain) - matched]
     if not groups or len(unmatched) > 1:  # one layer computes the outputs
         held = f"only some ({', '.join(unmatched[:_MOST_NAMED])} compute others)" if groups else "none"
@@ -126,27 +126,27 @@ def shapes_at_widths(
     """The shapes of ``plain`` at the widths of ``given``, each as the first tensor that computes the units has it."""
     shapes = {name: list(tensor.shape) for name, tensor in plain.state_dict().items()}
     for group in groups:
-        first = next(use for use in group.uses if use.role is Role.WEIGHT)
-        found = given.get(first.name)
+        first = next(axis for axis in group.axes if axis.role is Role.WEIGHT)
+        found = given.get(first.tensor)
         if found is not None and found.ndim and len(found):
-            for use in group.uses:
-                shapes[use.name][use.axis] = len(found) * use.block
+            for axis in group.axes:
+                shapes[axis.tensor][axis.dim] = len(found) * axis.block
     return {name: tuple(shape) for name, shape in shapes.items()}
 
 
 def _widths(source: Mapping[str, Array], groups: Sequence[UnitGroup]) -> list[int]:
-    return [source[group.uses[0].name].shape[group.uses[0].axis] // group.uses[0].block for group in groups]
+    return [source[group.axes[0].tensor].shape[group.axes[0].dim] // group.axes[0].block for group in groups]
 
 
 def _in_order(groups: Sequence[UnitGroup]) -> Iterator[int]:
     """Each group after those that one of its layers reads: the first of them to run, so that there always is one."""
     pending = dict(enumerate(groups))
     while pending:
-        unsettled = {use.name for group in pending.values() for use in group.uses if use.role is Role.READER}
+        unsettled = {axis.tensor for group in pending.values() for axis in group.axes if axis.role is Role.READER}
         ready = (
             index
             for index, group in pending.items()
-            if any(use.role is Role.WEIGHT and use.name not in unsettled for use in group.uses)
+            if any(axis.role is Role.WEIGHT and axis.tensor not in unsettled for axis in group.axes)
         )
         yield (index := next(ready))
         del pending[index]
@@ -159,30 +159,30 @@ def _rows(source: Mapping[str, Array], groups: Sequence[UnitGroup], index: int, 
     that adds to its stream is.
     """
     rows: list[Array] = []
-    for use in groups[index].uses:
-        before = [(other, one) for other, one in _uses(groups, use.name) if one.role is Role.READER]
-        if use.role in _COMPARED and all(other in plans for other, _ in before):
-            values = np.moveaxis(_by_unit(_carried(source[use.name], before, plans), use), use.axis, 0)
+    for axis in groups[index].axes:
+        before = [(other, one) for other, one in _axes_of(groups, axis.tensor) if one.role is Role.READER]
+        if axis.role in _COMPARED and all(other in plans for other, _ in before):
+            values = np.moveaxis(_by_unit(_carried(source[axis.tensor], before, plans), axis), axis.dim, 0)
             rows.append(values.reshape(len(values), -1))
     return np.concatenate(rows, axis=1)
 
 
-def _uses(groups: Sequence[UnitGroup], name: str) -> list[tuple[int, Use]]:
-    """Those of one tensor, with the index of their group."""
-    return [(index, use) for index, group in enumerate(groups) for use in group.uses if use.name == name]
+def _axes_of(groups: Sequence[UnitGroup], name: str) -> list[tuple[int, UnitAxis]]:
+    """The unit axes of one tensor, each with the index of its group."""
+    return [(index, axis) for index, group in enumerate(groups) for axis in group.axes if axis.tensor == name]
 
 
-def _carried(values: Array, uses: Sequence[tuple[int, Use]], plans: Mapping[int, Plan]) -> Array:
-    """A tensor with the units of the result along the axes of ``uses``."""
-    for index, use in uses:
+def _carried(values: Array, axes: Sequence[tuple[int, UnitAxis]], plans: Mapping[int, Plan]) -> Array:
+    """A tensor whose units along ``axes``, each with the index of its group, are replaced by those of the result."""
+    for index, axis in axes:
         n, m = plans[index].shape
         # T / alpha for what is read, T / beta for what is computed: rows of the plan sum to m, columns to n
-        weights_NM = plans[index] / (m if use.role is Role.READER else n)
-        by_unit = np.moveaxis(np.tensordot(_by_unit(values, use), weights_NM, (use.axis, 0)), -1, use.axis)
-        values = by_unit.reshape(*values.shape[: use.axis], m * use.block, *values.shape[use.axis + 1 :])
+        weights_NM = plans[index] / (m if axis.role is Role.READER else n)
+        by_unit = np.moveaxis(np.tensordot(_by_unit(values, axis), weights_NM, (axis.dim, 0)), -1, axis.dim)
+        values = by_unit.reshape(*values.shape[: axis.dim], m * axis.block, *values.shape[axis.dim + 1 :])
     return values
 
 
-def _by_unit(values: Array, use: Use) -> Array:
+def _by_unit(values: Array, axis: UnitAxis) -> Array:
     """With the axis of the units split into (units, block)."""
-    return values.reshape(*values.shape[: use.axis], -1, use.block, *values.shape[use.axis + 1 :])
+    return values.reshape(*values.shape[: axis.dim], -1, axis.block, *values.shape[axis.dim + 1 :])

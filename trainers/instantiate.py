@@ -1,4 +1,4 @@
-"""Specs to objects: the task with its data, the architecture with its arguments, the method with its settings."""
+"""Makes objects from specs: the task with its data, the architecture with its arguments, the method with settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainers.tasks.base import Task
 
 
 def make_method(spec: Spec) -> AbstractMethod:
-    """The method with its hyper-parameters.
+    """Make the method with its hyper-parameters.
 
     Raises:
         ValueError: the name, a field or a value is wrong; one line says which.
@@ -29,10 +29,10 @@ def make_method(spec: Spec) -> AbstractMethod:
 
 
 def make_task(spec: Spec) -> Task:
-    """The task with its data, registered or the user's own.
+    """Make the task with its data; it is registered or the user's own.
 
     Raises:
-        ValueError: the name or an argument is wrong, or the data is not at hand; one line says which.
+        ValueError: the name or an argument is wrong, or the data is unavailable; one line says which.
     """
     function = resolve("task", spec.name, TASKS, allow_import=True)
     check_complete("task", spec.name, function, spec.arguments)
@@ -43,6 +43,9 @@ def make_task(spec: Spec) -> Task:
 
 
 def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, Any]]:
-    """The function, registered, timm's or the user's own, and its non-default arguments with what the task gives."""
+    """Return the architecture's function and its non-default arguments, completed by what the task gives.
+
+    The function is a registered one, timm's or the user's own.
+    """
     function = lookup_architecture(spec.name, allow_import=True)
     return function, complete(function, spec.arguments, input_shape=task.input_shape, num_outputs=task.num_outputs)

@@ -1,4 +1,4 @@
-"""Names to objects: registries, the user's own ``module:callable``, and errors that name the nearest valid choice."""
+"""Finds objects by name: in registries, by the user's own ``module:callable``; errors name the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 TIMM = "timm:"
-"""How the name of an architecture from timm begins: a family of registered names, never somebody's own code."""
+"""The prefix of timm's architectures: a family of registered names, never a user's own code."""
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of what ``error`` says; torch adds the whole stack of its C++."""
+    """Return the first line of an error's message; torch adds its whole C++ stack."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def find(kind: str, name: str, registry: Mapping[str, T]) -> T:
-    """The registered object, or a ``ValueError`` that names the nearest one."""
+    """Return the registered object, or raise a ``ValueError`` that names the nearest one."""
     if name not in registry:
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, registry)}")
     return registry[name]
@@ -35,7 +35,7 @@ def is_import_path(name: str) -> bool:
 
 
 def is_timm(name: str) -> bool:
-    """Whether ``name`` has the form ``timm:NAME``, of an architecture from timm."""
+    """Whether ``name`` has the form ``timm:NAME`` of an architecture from timm."""
     return name.startswith(TIMM)
 
 
@@ -63,7 +63,7 @@ def import_callable(kind: str, name: str) -> Callable[..., Any]:
 
 
 def check_arguments(kind: str, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that ``function`` does not take, naming the nearest one it does."""
+    """Refuse arguments that ``function`` does not take; the error names the nearest one that it takes."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
@@ -73,7 +73,7 @@ def check_arguments(kind: str, name: str, function: Callable[..., Any], argument
 
 
 def resolve(kind: str, name: str, registry: Mapping[str, Callable[..., R]], *, allow_import: bool) -> Callable[..., R]:
-    """The registered object, or where ``allow_import`` the user's own ``module:callable``."""
+    """Return the registered object or, with ``allow_import``, the user's own ``module:callable``."""
     if not is_import_path(name):
         return find(kind, name, registry)
     if not allow_import:
@@ -85,7 +85,7 @@ def resolve(kind: str, name: str, registry: Mapping[str, Callable[..., R]], *, a
 
 
 def check_complete(kind: str, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that ``function`` does not take, and arguments that it needs and does not get."""
+    """Refuse arguments that ``function`` does not take, and the lack of arguments that it needs."""
     check_arguments(kind, name, function, arguments)
     for parameter in inspect.signature(function).parameters.values():
         named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)

@@ -1,4 +1,4 @@
-"""What an error says of an unknown name: the nearest valid one, or all of them."""
+"""Words the part of an error about an unknown name that lists the nearest valid name, or all of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, valid: Iterable[str], *, in_order: bool = False) -> str:
-    """``; did you mean 'x'?`` with the closest valid name, or the list of valid names.
+    """Return ``; did you mean 'x'?`` with the closest valid name, or the list of valid names.
 
     Args:
-        name: what was given.
-        valid: what could have been given.
+        name: the name that was given.
+        valid: the names that could have been given.
         in_order: list the valid names in the order given, such as that of a file's columns; else by alphabet.
     """
     names = list(valid) if in_order else sorted(valid)

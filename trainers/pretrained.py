@@ -1,4 +1,4 @@
-"""Where a plain network's initial values come from: files, known trained networks by their names, or several fused."""
+"""Loads a plain network's initial values: from files, from known trained networks by name, or from several fused."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from trainers.compressed import open_bytes
 from trainers.config import fused_parts
 from trainers.downloads import DataFile, locate
 from trainers.fusion import fuse, shapes_at_widths
+from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
-from trainers.units import UnitGroup
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 _MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"
@@ -32,7 +32,7 @@ def _cifar10(file: str, sha256: str) -> DataFile:
 
 
 PRETRAINED: dict[str, DataFile] = {
-    # of task cifar10, by Yerlan Idelbayev; BSD 2-clause; chosen on test data, so slightly optimistic
+    # for task cifar10, by Yerlan Idelbayev; BSD 2-clause; chosen on test data, so slightly optimistic
     # resnet_cifar(depth=20), 91.73 % of test images
     "resnet20_cifar10": _cifar10(
         "resnet20-12fca82f.th", "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8"
@@ -55,17 +55,17 @@ _MOST_NAMED = 3
 
 
 def pin(source: str, *, field: str = "init_from") -> str:
-    """What stands for the same values anywhere: a name as it is, a path absolute and with its content's digest.
+    """Return a source that means the same values anywhere: a name as it is, a path absolute and with a digest.
 
     ``weights.pth`` becomes ``/home/me/weights.pth#sha256=...``, which refuses another content from then on. In
     ``fusion(a.pth, b.rfz)`` each part does.
 
     Args:
         source: the name or path.
-        field: what an error calls it.
+        field: the name of the setting in errors.
 
     Raises:
-        ValueError: it is no name and no file that is there, or the file's content is not the pinned one.
+        ValueError: there is no such name or file, or the file's content is not the pinned one.
     """
     if source == "" or source in PRETRAINED:
         return source
@@ -83,23 +83,23 @@ def initial_values(
     own: Architecture | None = None,
     field: str = "init_from",
 ) -> dict[str, Tensor]:
-    """The values for ``plain``'s ``state_dict``, on the CPU.
+    """Load the values for ``plain``'s ``state_dict``, on the CPU.
 
-    Complete but for counters of batches, which an older file may lack. A file is a ``.rfz``, whose decoded values are
-    taken, or holds the ``state_dict`` itself or under ``state_dict``, ``model`` or ``net``, with ``module.``,
-    ``model.`` or ``_orig_mod.`` before its names; what lacks that prefix beside a complete network (a counter, a loss's
-    weights) is left out. ``fusion(A, B, ...)`` fuses files or named networks of the same layers at any widths
+    They are complete, except that an older file may lack counters of batches. A file is a ``.rfz``, which is decoded,
+    or holds a ``state_dict``, alone or under ``state_dict``, ``model`` or ``net``. Its names may begin with
+    ``module.``, ``model.`` or ``_orig_mod.``: if those that do make a complete network, the others (a counter, a loss's
+    weights) are left out. ``fusion(A, B, ...)`` fuses files or named networks of the same layers at any widths
     (``trainers/fusion.py``).
 
     Args:
-        source: a registered name, a path, ``fusion`` of them, or what ``pin`` makes of any.
+        source: a registered name, a path, ``fusion`` of them, or what ``pin`` returns for any.
         plain: the architecture, on any device.
         groups: its hidden units, which fusion matches.
-        own: the architecture's function, for a ``.rfz`` of somebody's own network.
-        field: what an error calls it.
+        own: the architecture's function, for a ``.rfz`` of a user's own network.
+        field: the name of the setting in errors.
 
     Raises:
-        ValueError: a file is not there, holds no ``state_dict``, one of another network, or values that are no finite
+        ValueError: a file is missing, or holds no ``state_dict``, one of another network, or values that are not finite
             numbers; or units of the architecture cannot be matched.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()}
@@ -116,7 +116,7 @@ def initial_values(
 
 
 def _given(source: str, plain: nn.Module, own: Architecture | None, field: str) -> dict[str, Tensor]:
-    """What a file or a named network holds."""
+    """Read what a file or a named network holds."""
     if source in PRETRAINED:
         path = locate(PRETRAINED[source])
         content = path.read_bytes()
@@ -129,7 +129,7 @@ def _given(source: str, plain: nn.Module, own: Architecture | None, field: str) 
 
 def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -> dict[str, Tensor]:
     try:
-        is_own = is_import_path(container.read_header(content).architecture)  # its name in a file imports nothing
+        is_own = is_import_path(container.read_header(content).architecture)  # a name in a file imports nothing
         return open_bytes(content, architecture=own if is_own else None).state_dict()
     except ValueError as error:
         raise ValueError(f"{field}: {path} cannot be loaded ({one_line(error)}): wanted a .rfz file") from error
@@ -138,7 +138,7 @@ def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -
 def _check_network(
     source: str, given: Mapping[str, Tensor], plain: nn.Module, shapes: Mapping[str, tuple[int, ...]], field: str
 ) -> None:
-    """Refuse what has other tensors than ``plain``, other ``shapes``, or values that are no finite numbers."""
+    """Refuse values with other tensors than ``plain``, with other ``shapes``, or that are not finite numbers."""
     path, wanted = source.partition("#")[0], plain.state_dict()
     missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != _COUNTER]
     unexpected = [name for name in given if name not in wanted]
@@ -166,7 +166,7 @@ def _check_values(name: str, tensor: Tensor, like: Tensor) -> None:
 
 
 def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
-    """The absolute path and the content, checked where ``source`` is pinned. Arguments and errors as ``pin``."""
+    """Return the absolute path and the content, checked if ``source`` is pinned; arguments and errors as in ``pin``."""
     pinned = _PINNED.fullmatch(source)
     path = Path(pinned["path"] if pinned else source).expanduser().absolute()
     if path.suffix not in _SUFFIXES:
@@ -195,21 +195,21 @@ def _digest(content: bytes) -> str:
 
 
 def _tensors(path: Path, content: bytes, field: str) -> Mapping[str, Tensor]:
-    """Of the file's ``state_dict``. No code in the file is run."""
+    """Read the tensors of the file's ``state_dict``. No code in the file is run."""
     found: Any
     try:
         if path.suffix == ".safetensors":
             found = safetensors.torch.load(content)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of newer pickle protocols; what does not load says so below
+                warnings.simplefilter("ignore")  # about newer pickle protocols; what does not load is an error below
                 found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a file may hold anything
         raise ValueError(
             f"{field}: {path} cannot be loaded ({type(error).__name__}: {one_line(error)[:200]}): "
             "wanted a state_dict, from torch.save(model.state_dict(), path) or as safetensors"
         ) from error
-    for _ in range(_MOST_NESTED):  # not for ever: a pickle may hold itself
+    for _ in range(_MOST_NESTED):  # not for ever: a pickle may contain itself
         keys = [key for key in _NESTED_IN if isinstance(found, Mapping) and isinstance(found.get(key), Mapping)]
         found = found[keys[0]] if keys else found
     if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
@@ -219,7 +219,7 @@ def _tensors(path: Path, content: bytes, field: str) -> Mapping[str, Tensor]:
 
 
 def _without_prefixes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """``given`` without what wrappers put before every name, unless the network's own names begin so."""
+    """Remove the prefix that wrappers put before every name, unless the network's own names begin with it."""
     needed = {name for name in wanted if name.rpartition(".")[2] != _COUNTER}
     for prefix in _PREFIXES:
         inner = {name.removeprefix(prefix): tensor for name, tensor in given.items() if name.startswith(prefix)}

@@ -19,7 +19,7 @@ class OperatingPoint:
     point_id: str
     task: str
     architecture: str
-    """Name with its arguments, such as ``mlp(hidden=[64])``: what a legend shows."""
+    """The name with its arguments, such as ``mlp(hidden=[64])``, as legends show it."""
     method: str
     config_hash: str
     """Identifies the configuration without its seed, so that repeats over seeds share it."""
@@ -56,7 +56,7 @@ COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(OperatingPoint))
 
 
 def to_row(point: OperatingPoint) -> dict[str, Any]:
-    """Plain data, in the order of ``COLUMNS``."""
+    """Return plain data, in the order of ``COLUMNS``."""
     return asdict(point)
 
 
@@ -89,7 +89,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """``value`` as readable JSON, atomically; NaN is refused because JSON has none."""
+    """Write ``value`` as readable JSON, atomically; NaN is refused because JSON has none."""
     write_atomically(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 

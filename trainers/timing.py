@@ -1,4 +1,4 @@
-"""How long a training will take, from a few steps of it on a small part of its data."""
+"""Estimates how long a training will take, from a few steps of it on a small part of its data."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from trainers.train import forget_checkpoint, train
 
 _NUM_REPORTS = 4
 _MOST_EXAMPLES = 512
-"""Of a split, to validate and test on."""
+"""The most examples of a split to validate or test on."""
 _ENOUGH_S = 0.2
 _MORE_STEPS = 15
-"""Between two reports, where steps are short."""
+"""Steps between two reports, where steps are short."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """What the parts of a training cost, in seconds."""
+    """The time that the parts of a training take."""
 
     step_s: float
-    """One optimiser step."""
+    """The seconds of one optimiser step."""
     example_s: float
-    """One example of validation or test."""
+    """The seconds of one example of validation or test."""
     fixed_s: float
-    """Building the network, writing its files and reading them."""
+    """The seconds of building the network, writing its files and reading them."""
 
     def train_s(self, config: TrialConfig) -> float:
-        """Of all steps."""
+        """The seconds of all steps."""
         return config.steps * self.step_s
 
     def trial_s(self, config: TrialConfig, task: Task) -> float:
-        """Of a whole trial with ``task``'s data, of one operating point."""
+        """The seconds of a whole trial with ``task``'s data and one operating point."""
         num_reports = math.ceil(config.steps / report_interval(config, task))
         num_examples = (num_reports + 1) * len(task.validation) + len(task.test)
         return self.train_s(config) + num_examples * self.example_s + self.fixed_s
 
 
 def measure(config: TrialConfig, task: Task, directory: Path, *, device: str = "cpu", num_threads: int = 1) -> Timing:
-    """Train for a few steps, alone.
+    """Time a few steps of a training that has the machine to itself.
 
     Args:
         config: the training; its ``steps`` do not matter.
-        task: that of ``config``.
-        directory: for files that mean nothing afterwards.
-        device: as ``train`` has it.
-        num_threads: of torch, which are set back.
+        task: the task of ``config``.
+        directory: a folder for files that are of no use afterwards.
+        device: see ``train``.
+        num_threads: the number of torch's threads, which is restored afterwards.
 
     Raises:
         Exception: whatever ``train`` raises.
@@ -74,13 +74,16 @@ def measure(config: TrialConfig, task: Task, directory: Path, *, device: str = "
 
 
 class _EnoughStepsError(Exception):
-    """Steps were all that was wanted."""
+    """Ends a training of which only the steps are timed."""
 
 
 def _measure(
     config: TrialConfig, task: Task, directory: Path, device: str, num_steps: int, *, is_written: bool = True
 ) -> tuple[Timing, float]:
-    """With ``num_steps`` before each report; and how long all steps took. Writing can take minutes."""
+    """Time ``num_steps`` before each report; returns the timing, and the seconds that all steps took.
+
+    ``is_written``: whether to time the writing of files as well, which can take minutes.
+    """
     little = dataclasses.replace(
         task,
         train=_head(task.train, num_steps * config.batch_size),

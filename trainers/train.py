@@ -24,6 +24,7 @@ from trainers.compressed import open_compressed
 from trainers.config import TrialConfig
 from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate
+from trainers.hidden_units import UnitGroup
 from trainers.instantiate import find_architecture, make_method, make_task
 from trainers.loop import Loop, Report
 from trainers.methods.base import AbstractMethod, Batch, Context
@@ -33,7 +34,6 @@ from trainers.pretrained import initial_values
 from trainers.record import OperatingPoint, write_atomically
 from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
-from trainers.units import UnitGroup
 
 _SHARE_OF_MEMORY = 0.25
 """Of a GPU's free memory, which data may take: several trials may share it."""
@@ -241,12 +241,12 @@ def _checkpoint_path(directory: Path) -> Path:
     return directory / "checkpoint.pt"
 
 
-def _table(shares: Iterable[container.Share]) -> bytes:
+def _table(sizes: Iterable[container.PartSize]) -> bytes:
     """As CSV: ``part``, ``name``, ``size_bytes``, which sum to the file's length."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["part", "name", "size_bytes"])
-    writer.writerows([share.part, share.name, f"{share.size_bytes:.3f}"] for share in shares)
+    writer.writerows([size.part, size.name, f"{size.size_bytes:.3f}"] for size in sizes)
     return table.getvalue().encode()
 
 

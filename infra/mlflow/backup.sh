@@ -1,6 +1,6 @@
 #!/bin/sh
-# backup.sh FOLDER: dumps both databases into a new folder below it, which has its name only when both are whole, and
-# prints its path. The server may run. Artifacts are not in it: README.md.
+# backup.sh FOLDER: dumps both databases into a new folder below it and prints its path. The new folder gets its name
+# only when both are whole. The server may run. Artifacts are not in it: README.md.
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=settings.sh

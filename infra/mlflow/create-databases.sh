@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the role and the two databases that serve.sh uses, as an administrator of PostgreSQL whom libpq's variables
-# name (PGHOST, PGUSER, ...; PostgreSQL's image runs it at its first start). What is there already stays; the role
-# gets the password of the file.
+# Makes the role and the two databases that serve.sh uses. libpq's variables (PGHOST, PGUSER, ...) name the
+# administrator of PostgreSQL who makes them; PostgreSQL's image runs this at its first start. What is there already
+# stays; the role gets the password in the file.
 set -eu
 if [ ! -r "${MLFLOW_DB_PASSWORD_FILE:-}" ]; then
     echo "${0##*/}: set MLFLOW_DB_PASSWORD_FILE: the path of a file that holds the password of the role" >&2

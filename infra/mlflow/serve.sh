@@ -25,10 +25,10 @@ export MLFLOW_SERVE_ARTIFACTS=true # clients need no key of the artifact store
 export MLFLOW_HOST="${MLFLOW_HOST:-127.0.0.1}"
 export MLFLOW_PORT="${MLFLOW_PORT:-5000}"
 export MLFLOW_WORKERS="${MLFLOW_WORKERS:-2}"
-# what a browser or a client may call this server: a page of another name must not reach it through a reader's browser
+# the names by which a browser or a client may call this server: a page on another site must not reach it through them
 export MLFLOW_SERVER_ALLOWED_HOSTS="${MLFLOW_ALLOWED_HOSTS:-localhost:$MLFLOW_PORT,127.0.0.1:$MLFLOW_PORT}"
 export MLFLOW_SERVER_X_FRAME_OPTIONS="${MLFLOW_SERVER_X_FRAME_OPTIONS:-DENY}"
-export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false # of language models' judges: 240 MB for nothing
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false # it runs language models' judges: 240 MB for nothing
 export MLFLOW_DISABLE_TELEMETRY=true
 
 exec mlflow server --app-name basic-auth

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# Read by the scripts beside it: settings come from the environment, secrets from the files that it names.
+# The scripts beside it read it: settings come from the environment, secrets from the files that it names.
 
 missing=0
 
-need() { # NAME WHAT: a line for each setting that is not there
+need() { # NAME WHAT: prints a line if the setting is missing
     eval "value=\${$1:-}"
     if [ -z "$value" ]; then
         echo "${0##*/}: set $1: $2" >&2
@@ -11,7 +11,7 @@ need() { # NAME WHAT: a line for each setting that is not there
     fi
 }
 
-need_file() { # NAME WHAT: a line for each secret that cannot be read
+need_file() { # NAME WHAT: prints a line if the secret cannot be read
     eval "value=\${$1:-}"
     if [ -z "$value" ]; then
         echo "${0##*/}: set $1: the path of a file that holds $2" >&2
@@ -22,11 +22,11 @@ need_file() { # NAME WHAT: a line for each secret that cannot be read
     fi
 }
 
-settled() { # goes on only where nothing is missing
+settled() { # exits if anything is missing
     [ "$missing" = 0 ] || exit 2
 }
 
-# libpq's own variables, which psycopg2, psql and pg_dump read: so no address holds a password, and no command line.
+# Sets libpq's own variables, which psycopg2, psql and pg_dump read: so no address and no command line holds a password.
 # For a server elsewhere add PGSSLMODE=verify-full and PGSSLROOTCERT.
 use_database() {
     PGHOST=$MLFLOW_DB_HOST

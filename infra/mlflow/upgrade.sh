@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings the tables of the runs to the installed version of MLflow; those of the accounts follow at the server's start.
+# Upgrades the tables of the runs to the installed version of MLflow; the server's start upgrades those of the accounts.
 # The server must not run. There is no way back but a backup: make one first.
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)

@@ -147,8 +147,8 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     lines = [f"sweep {chosen.sweep_id}: {_counted(chosen, study.most_trials, num_trials)}"]
     stops = f", stopped early by {chosen.scheduler['name']!r}" if chosen.scheduler["name"] != "none" else ""
     lines.append(f"proposed by {chosen.search['name']!r}{stops}")
-    shares = sorted({str(chosen.resources.of(trial.config)) for trial in study.sample})
-    lines.append(f"each trial has {' or '.join(shares)}")
+    granted = sorted({str(chosen.resources.of(trial.config)) for trial in study.sample})
+    lines.append(f"each trial has {' or '.join(granted)}")
     if chosen.budget.is_set:
         limits = ", ".join(f"{key} {item:g}" for key, item in chosen.budget.model_dump(exclude_none=True).items())
         lines.append(f"budget: {limits}")
@@ -226,7 +226,7 @@ def _as_json(
             {
                 "architecture": kind.example.architecture.to_dict(),
                 "method": kind.method,
-                "resources": kind.share.model_dump(),
+                "resources": kind.resources.model_dump(),
                 "num_trials": kind.num_trials,
                 "step_s": kind.step_s,
                 "trial_s": kind.trial_s,

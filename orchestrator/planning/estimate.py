@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.search.space import identity, without_numbers
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.sweep.trials import Trial
 from trainers.config import Spec, TrialConfig
 
@@ -32,7 +32,7 @@ class Kind:
     example: TrialConfig
     method: str
     """With what differs in it, but for numbers, such as penalties and rates."""
-    share: Share
+    resources: TrialResources
     num_trials: int
     step_s: float = 0.0
     trial_s: float = 0.0
@@ -76,10 +76,12 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus
     spacing = max(1, -(-len(wanted) // _MOST_KINDS))
     chosen = [(method, group) for (_, method), group in zip(alike, wanted, strict=True)][::spacing]
     groups = [[trial.config for trial in group] for _, group in chosen]
-    shares = [sweep.resources.of(configs[0]) for configs in groups]
+    granted = [sweep.resources.of(configs[0]) for configs in groups]
     kinds = [
-        Kind(example=configs[0], method=method, share=share, num_trials=len(configs), **found)
-        for (method, _), configs, share, found in zip(chosen, groups, shares, _measured(groups, shares), strict=True)
+        Kind(example=configs[0], method=method, resources=resources, num_trials=len(configs), **found)
+        for (method, _), configs, resources, found in zip(
+            chosen, groups, granted, _measured(groups, granted), strict=True
+        )
     ]
     return _added_up(kinds, len(wanted), num_trials, this_machine(num_cpus), sweep.budget)
 
@@ -95,18 +97,18 @@ def this_machine(num_cpus: int) -> Mapping[str, float]:
     }
 
 
-def _measured(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict[str, Any]]:
+def _measured(groups: list[list[TrialConfig]], granted: list[TrialResources]) -> list[dict[str, Any]]:
     """On a GPU in a process of its own, which gives its memory back."""
     import torch
 
-    if not (any(share.gpu for share in shares) and torch.cuda.is_available()):
-        return _measure_all(groups, shares)
+    if not (any(resources.gpu for resources in granted) and torch.cuda.is_available()):
+        return _measure_all(groups, granted)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
-        return pool.submit(_measure_all, groups, shares).result()
+        return pool.submit(_measure_all, groups, granted).result()
 
 
-def _measure_all(groups: list[list[TrialConfig]], shares: list[Share]) -> list[dict[str, Any]]:
+def _measure_all(groups: list[list[TrialConfig]], granted: list[TrialResources]) -> list[dict[str, Any]]:
     """Fields of ``Kind``, for each group the first of which stands for all."""
     import torch
 
@@ -115,17 +117,17 @@ def _measure_all(groups: list[list[TrialConfig]], shares: list[Share]) -> list[d
 
     tasks: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
-    for configs, share in zip(groups, shares, strict=True):
+    for configs, resources in zip(groups, granted, strict=True):
         example, key = configs[0], identity(configs[0].task.to_dict())
         if key not in tasks:
             tasks[key] = make_task(example.task)
-        device = "cuda" if share.gpu else "cpu"
-        if share.gpu and not torch.cuda.is_available():
+        device = "cuda" if resources.gpu else "cpu"
+        if resources.gpu and not torch.cuda.is_available():
             rows.append({"failure": "it wants a GPU, and torch sees none here"})
             continue
         try:
             with tempfile.TemporaryDirectory() as folder:
-                found = timing.measure(example, tasks[key], Path(folder), device=device, num_threads=share.cpu)
+                found = timing.measure(example, tasks[key], Path(folder), device=device, num_threads=resources.cpu)
         except Exception as error:  # one configuration that diverges is no reason to know nothing of the others
             rows.append({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
             continue
@@ -143,8 +145,8 @@ def _added_up(
     for kind in kinds:
         seconds = scale * kind.num_trials * kind.trial_s
         total_s += seconds
-        gpu_s += seconds * kind.share.gpu
-        wall_s += seconds / _places(kind.share, machine)
+        gpu_s += seconds * kind.resources.gpu
+        wall_s += seconds / _places(kind.resources, machine)
     wall_s = max([wall_s, *(kind.trial_s for kind in kinds)])
     at_once = max(1, min(num_trials, round(total_s / wall_s))) if wall_s else 0
     limits = {
@@ -169,9 +171,9 @@ def _added_up(
     )
 
 
-def _places(share: Share, machine: Mapping[str, float]) -> int:
-    """How many trials with ``share`` fit at once; one, where none does."""
-    wanted = share.for_ray()
+def _places(resources: TrialResources, machine: Mapping[str, float]) -> int:
+    """How many trials with ``resources`` fit at once; one, where none does."""
+    wanted = resources.for_ray()
     return max(1, min(int(machine[name] / amount) for name, amount in wanted.items() if amount))
 
 

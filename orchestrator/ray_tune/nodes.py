@@ -41,8 +41,8 @@ def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
     import ray
 
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    shares = {str(share): share.for_ray() for share in (sweep.resources.of(trial.config) for trial in trials)}
-    for wanted in shares.values():
+    bundles = {str(one): one.for_ray() for one in (sweep.resources.of(trial.config) for trial in trials)}
+    for wanted in bundles.values():
         for name, amount in wanted.items():
             if amount > has.get(name, 0.0):
                 there = format_size(has[name]) if name == "memory" else f"{has.get(name, 0.0):g}"

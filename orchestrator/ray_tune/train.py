@@ -13,7 +13,7 @@ from orchestrator.ray_tune.tasks import SharedTasks
 from orchestrator.ray_tune.tracker import drained, start_tracker
 from orchestrator.ray_tune.trainable import run_on_ray
 from orchestrator.search.space import identity
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
@@ -47,7 +47,7 @@ def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -
     shared = SharedTasks.load(tasks, setting.import_path, at_hand)
     trainable = tune.with_resources(
         tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
-        lambda suggested: tune.PlacementGroupFactory([Share(**suggested["share"]).for_ray()]),
+        lambda suggested: tune.PlacementGroupFactory([TrialResources(**suggested["resources"]).for_ray()]),
     )
     views = [view, Gauges()] if place.address else [view]
     with drained(tracker), contextlib.ExitStack() as shown:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.storage.locations import open_journal
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Request, Setting, execute
 
 if TYPE_CHECKING:
@@ -28,6 +28,6 @@ def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared
         setting=setting,
         trial_id=config["trial_id"],
         config=config["config"],
-        share=Share(**config["share"]),
+        resources=TrialResources(**config["resources"]),
     )
     execute(request, report=report, track=tracker.sync.remote, find_task=shared.find)

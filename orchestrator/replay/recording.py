@@ -17,6 +17,7 @@ from orchestrator.search.space import Configuration, Space, identity
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from trainers.record import OperatingPoint
 
 
@@ -90,7 +91,7 @@ class RecordedSweep:
         """
         if not (folder / "sweep.yaml").exists():
             raise SweepError(f"{folder} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
-        sweep, journal = Sweep.load(folder / "sweep.yaml"), Journal(folder)
+        sweep, journal = load_sweep(folder / "sweep.yaml"), Journal(folder)
         configurations: dict[str, Configuration] = {}
         trials: dict[tuple[str, int], RecordedTrial] = {}
         for trial_id in journal.trial_ids():

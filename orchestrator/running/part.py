@@ -72,8 +72,10 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
         with view.shown(board):
             for trial in (trial for trial in trials if trial.trial_id not in ended):
                 journal.forget_failure(trial.trial_id)
-                share = sweep.resources.of(trial.config)
-                request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), share=share)
+                resources = sweep.resources.of(trial.config)
+                request = Request(
+                    setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
+                )
                 _run(request, tasks, board, view)
     return board
 

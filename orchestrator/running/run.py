@@ -17,6 +17,7 @@ from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
 from orchestrator.storage.locations import holding, location_of, next_free, open_journal
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.trials import Trial
 from orchestrator.tracking.store import prepare
 from orchestrator.tracking.warm_start import earlier_outcomes
@@ -94,7 +95,7 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     check_tracking(place.tracking_uri)
     with holding(journal):
-        sweep = Sweep.load(journal.directory / "sweep.yaml")
+        sweep = load_sweep(journal.directory / "sweep.yaml")
         tracked = prepare(place.tracking_uri, sweep.name)
         held = Session.of(sweep, sweep_id, journal, place)
         check_identity(held.sweep_id, held.study.trials, journal, tracked)

@@ -62,7 +62,7 @@ class Choice(AbstractDomain):
 
 
 @dataclass(frozen=True)
-class Real(AbstractDomain):
+class RealRange(AbstractDomain):
     """A number between ``low`` and ``high``, uniform itself or, with ``log``, in its logarithm.
 
     Values have six significant digits where the range allows: they read well, and machines whose libm differs agree.
@@ -101,7 +101,7 @@ class Real(AbstractDomain):
 
 
 @dataclass(frozen=True)
-class Integers(AbstractDomain):
+class IntegerRange(AbstractDomain):
     """A whole number from ``low`` to ``high``, both included."""
 
     low: int
@@ -135,9 +135,9 @@ def _ends(content: Any) -> tuple[Any, Any]:
 
 DOMAINS: dict[str, Callable[[Any], AbstractDomain]] = {
     "choice": Choice,
-    "integers": lambda content: Integers(*_ends(content)),
-    "loguniform": lambda content: Real(*_ends(content), log=True),
-    "uniform": lambda content: Real(*_ends(content)),
+    "integers": lambda content: IntegerRange(*_ends(content)),
+    "loguniform": lambda content: RealRange(*_ends(content), log=True),
+    "uniform": lambda content: RealRange(*_ends(content)),
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.submission.wheels import Wheel
-from orchestrator.sweep.section import Frozen
+from orchestrator.sweep.section import YamlSection
 
 
 class State(enum.Enum):
@@ -70,7 +70,7 @@ class SubmitError(ValueError):
     """A submission that cannot be made, or a target that does not answer; one line."""
 
 
-class AbstractSubmitter(Frozen, abc.ABC):
+class AbstractSubmitter(YamlSection, abc.ABC):
     """One kind of target. Its fields are the settings of the place; a handle names one submission there."""
 
     @abc.abstractmethod

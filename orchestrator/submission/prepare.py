@@ -18,6 +18,7 @@ from orchestrator.submission.jobs import Job
 from orchestrator.submission.wheels import own_modules, ratefront_wheel
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import parse_yaml
+from orchestrator.sweep.section import mistake_line
 from trainers.nearest import nearest
 
 _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
@@ -127,12 +128,12 @@ def _build(target: str, settings: dict[str, Any]) -> AbstractSubmitter:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise SubmitError(f"{target} has no setting {where!r}{nearest(where, kind.model_fields)}") from error
-        wanted = first["msg"].replace("Input should be", "wanted").removeprefix("Value error, ")
-        given = first["input"]
-        shown = without_credentials(given) if isinstance(given, str) else given
-        shown = f"{where} is {shown!r}: " if where else ""
-        raise SubmitError(f"{target}: {shown}{wanted}") from error
+        mistake = error.errors(include_url=False)[0]
+        if mistake["type"] == "extra_forbidden":
+            unknown = str(mistake["loc"][0])
+            raise SubmitError(f"{target} has no setting {unknown!r}{nearest(unknown, kind.model_fields)}") from error
+        raise SubmitError(f"{target}: {mistake_line(mistake, {}, show=_without_password)}") from error
+
+
+def _without_password(given: Any) -> str:
+    return repr(without_credentials(given) if isinstance(given, str) else given)

@@ -49,10 +49,16 @@ class RayJobs(AbstractSubmitter):
     @field_validator("address")
     @classmethod
     def _is_shown(cls, value: str) -> str:
+        shown = without_credentials(value)
         if not value.startswith(("http://", "https://")):
-            raise ValueError("wanted that of the cluster's dashboard, such as http://127.0.0.1:8265")
-        if without_credentials(value) != value:
-            raise ValueError("it holds a password, which would be seen: wanted a token, in RAY_AUTH_TOKEN_PATH")
+            raise ValueError(
+                f"address is {shown!r}: wanted that of the cluster's dashboard, such as http://127.0.0.1:8265"
+            )
+        if shown != value:
+            raise ValueError(
+                f"address is {shown!r}: it holds a password, which would be seen: "
+                "wanted a token, in RAY_AUTH_TOKEN_PATH"
+            )
         return value
 
     def render(self, submission: Submission) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from orchestrator.sweep.section import Frozen
+from orchestrator.sweep.section import YamlSection
 
 
-class Budget(Frozen):
+class Budget(YamlSection):
     """Limits of a sweep; None where there is none.
 
     What runs when one is reached runs to its end, and so does the one trial that Ray Tune asks for ahead.

@@ -1,4 +1,4 @@
-"""What to run: a sweep as plain data, from and to YAML, and the trials it plans."""
+"""A sweep as plain data: what it runs, checked and complete, and back to YAML."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from orchestrator.errors import SweepError
 from orchestrator.search.domains import AbstractDomain
@@ -20,121 +18,50 @@ from orchestrator.search.schedulers import SCHEDULERS
 from orchestrator.search.schedulers.base import AbstractScheduler
 from orchestrator.search.searchers import SEARCHERS
 from orchestrator.search.searchers.base import AbstractSearcher
-from orchestrator.search.space import (
-    Space,
-    SpecSpace,
-    parse_count,
-    parse_modifiers,
-    parse_specs,
-    setting_to_dict,
-)
-from orchestrator.sweep import resolve as registries
+from orchestrator.search.space import Space, SpecSpace, parse_count, setting_to_dict
 from orchestrator.sweep.budget import Budget
-from orchestrator.sweep.file import load_document
+from orchestrator.sweep.fields import (
+    parse_architectures,
+    parse_constraints,
+    parse_init_from,
+    parse_methods,
+    parse_modifier_sets,
+    parse_scheduler,
+    parse_search,
+    parse_task,
+)
+from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
-from orchestrator.sweep.section import Frozen
+from orchestrator.sweep.section import YamlSection, mistake_line
 from trainers.config import Spec, values_identity
-from trainers.lookup import check_complete, find
 from trainers.nearest import nearest
 
-_TRIALS_FOR_A_RANGE = 20
-"""Configurations: what tpe needed to cover what a grid of seven values for each range does (docs/scheduling.md)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
 MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
 """Fields that are mappings, each with an example."""
 
 
-def _task(value: Any) -> SpecSpace:
-    return registries.resolved("task", SpecSpace.from_dict("task", value))
-
-
-def _architectures(value: Any) -> tuple[SpecSpace, ...]:
-    return tuple(registries.resolved("architecture", spec) for spec in parse_specs("architecture", value))
-
-
-def _methods(value: Any) -> tuple[SpecSpace, ...]:
-    return tuple(registries.resolved("method", spec) for spec in parse_specs("method", value))
-
-
-def _init_from(value: Any) -> str:
-    """A name, or an absolute path with the digest of the file, which workers find and check."""
-    if not isinstance(value, str):
-        raise ValueError(f"init_from is {value!r}: wanted the path of a state_dict, or a trained network's name")
-    if not value:
-        return value
-    from trainers.pretrained import pin  # loads torch
-
-    return pin(value)
-
-
-def _modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
-    return tuple(tuple(registries.resolved("modifier", spec) for spec in one) for one in parse_modifiers(value))
-
-
-def _search(value: Any, info: ValidationInfo) -> dict[str, Any]:
-    return _complete("search", _default_search(info.data) if value is None else value, SEARCHERS)
-
-
-def _default_search(given: Mapping[str, Any]) -> Any:
-    """A grid, unless several settings are ranges at once: then it needs three times the trainings of tpe.
-
-    Args:
-        given: the fields before, those that are right.
-    """
-    names = {"task": "task", "architecture": "architectures", "method": "methods"}
-    fields = ("task", "architecture", "method", "steps", "batch_size", "modifiers")
-    if any(name not in given for name in fields):
-        return "grid"
-    ranges = Space(**{names.get(name, name): given[name] for name in fields}).ranges
-    if max(map(len, ranges)) < 2:
-        return "grid"
-    return {"name": "tpe", "num_trials": _TRIALS_FOR_A_RANGE * len(set().union(*ranges))}
-
-
-def _scheduler(value: Any) -> dict[str, Any]:
-    return _complete("scheduler", value, SCHEDULERS)
-
-
-def _complete(section: str, value: Any, registry: Mapping[str, type[Any]]) -> dict[str, Any]:
-    """With its defaults, so that what a file leaves open is part of the sweep's identity."""
-    spec = Spec.from_dict(section, value)
-    kind = find(section, spec.name, registry)
-    check_complete(section, spec.name, kind, spec.arguments)
-    try:
-        return {"name": spec.name, **asdict(kind(**spec.arguments))}
-    except ValueError as error:
-        raise ValueError(f"{section} {spec.name!r}: {error}") from error
-
-
-def _constraints(value: Any) -> tuple[Constraint, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"constraints is {value!r}: wanted a list, such as ['size_bytes <= 20 kB']")
-    return tuple(item if isinstance(item, Constraint) else Constraint.parse(item) for item in value)
-
-
-class Sweep(Frozen):
+class Sweep(YamlSection):
     """Everything a sweep runs, resolved: names exist, arguments fit, open rate knobs are domains."""
 
     name: str = "sweep"
-    task: Annotated[SpecSpace, PlainValidator(_task)]
-    architecture: Annotated[tuple[SpecSpace, ...], PlainValidator(_architectures)]
-    method: Annotated[tuple[SpecSpace, ...], PlainValidator(_methods)]
+    task: Annotated[SpecSpace, PlainValidator(parse_task)]
+    architecture: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_architectures)]
+    method: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_methods)]
     steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value))] = 2000
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of activations while training."""
-    init_from: Annotated[str, PlainValidator(_init_from)] = ""
-    """Of every trial: see ``TrialConfig``."""
-    modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(_modifiers)] = ((),)
-    """Alternatives, each of what acts together on a training, whatever its method."""
+    """Type of the activations while training."""
+    init_from: Annotated[str, PlainValidator(parse_init_from)] = ""
+    """Initial values of every trial's network; ``TrialConfig`` says what it may be."""
+    modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(parse_modifier_sets)] = ((),)
+    """Alternative sets; the modifiers of one set act together on a training, whatever its method."""
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
-    search: Annotated[dict[str, Any], PlainValidator(_search)] = Field(default=None, validate_default=True)
-    scheduler: Annotated[dict[str, Any], PlainValidator(_scheduler)] = Field(default="none", validate_default=True)
+    search: Annotated[dict[str, Any], PlainValidator(parse_search)] = Field(default=None, validate_default=True)
+    scheduler: Annotated[dict[str, Any], PlainValidator(parse_scheduler)] = Field(default="none", validate_default=True)
     objectives: Annotated[tuple[str, ...], PlainValidator(parse_objectives)] = Goals().objectives
-    constraints: Annotated[tuple[Constraint, ...], PlainValidator(_constraints)] = ()
+    constraints: Annotated[tuple[Constraint, ...], PlainValidator(parse_constraints)] = ()
     resources: Resources = Resources()
     budget: Budget = Budget()
 
@@ -167,11 +94,11 @@ class Sweep(Frozen):
 
     @staticmethod
     def from_dict(document: Any, *, source: str = "") -> Sweep:
-        """From a document as a sweep file has it, or as ``to_dict`` gives it.
+        """Make a sweep from a document in the form of a sweep file, or of ``to_dict``.
 
         Args:
             document: plain data.
-            source: the file it came from, to begin an error with.
+            source: the file that it came from, named first in an error.
 
         Raises:
             SweepError: something in it is wrong.
@@ -182,15 +109,10 @@ class Sweep(Frozen):
         try:
             return Sweep.model_validate({str(key): value for key, value in document.items()})
         except ValidationError as error:
-            raise SweepError(origin + _one_line(error)) from error
-
-    @staticmethod
-    def load(path: str | Path) -> Sweep:
-        """From a YAML file; ``SweepError`` names the file, and the line where the YAML is broken."""
-        return Sweep.from_dict(load_document(path), source=str(path))
+            raise SweepError(origin + _first_mistake(error)) from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, complete: a later default changes nothing in it."""
+        """Plain data with every default written out, so that a later default changes nothing in it."""
         return {
             "name": self.name,
             "task": self.task.to_dict(),
@@ -212,7 +134,7 @@ class Sweep(Frozen):
         }
 
     def _modifiers_to_dict(self) -> Any:
-        """One set as it is, several as a list."""
+        """A single set as a mapping, several as a list."""
         sets = [
             {spec.name: {key: setting_to_dict(item) for key, item in spec.arguments.items()} for spec in one}
             for one in self.modifiers
@@ -230,7 +152,7 @@ class Sweep(Frozen):
         Neither resources nor the budget nor the name are hashed: a sweep goes on with a larger budget.
         """
         content = {key: value for key, value in self.to_dict().items() if key not in ("name", "resources", "budget")}
-        own = registries.sources(spec.name for spec in (self.task, *self.architecture))
+        own = source_digests(spec.name for spec in (self.task, *self.architecture))
         if own:
             content["sources"] = own
         content = _by_content(content)
@@ -278,30 +200,32 @@ class Sweep(Frozen):
 
 
 def _by_content(item: Any) -> Any:
-    """``item`` with pinned files by their digests, wherever they lie."""
+    """``item`` with each pinned file replaced by its digest: where it lies changes no result."""
     if isinstance(item, Mapping):
         return {key: _by_content(value) for key, value in item.items()}
     return [_by_content(value) for value in item] if isinstance(item, list) else values_identity(item)
 
 
-def _one_line(error: ValidationError) -> str:
+def _first_mistake(error: ValidationError) -> str:
     """The first error and the number of others; unknown fields first, since a misspelt one is missing elsewhere."""
-    errors = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
-    first = errors[0]
-    where = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        section, _, _ = where.rpartition(".")
-        sections: dict[str, type[Frozen]] = {"": Sweep, "resources": Resources, "budget": Budget}
-        known = sections.get(section, Where).model_fields
-        valid = [f"{section}.{key}" if section else key for key in known]
-        text = f"unknown field {where!r}{nearest(where, valid)}"
-    elif first["type"] == "missing":
-        text = f"{where} is missing: a sweep needs task, architecture and method"
-    elif first["type"] == "value_error":
-        text = str(first["ctx"]["error"])
-    elif first["type"] == "model_type":
-        such = MAPPINGS.get(where, "{method: epr, cpu: 2}")
-        text = f"{where} is {first['input']!r}: wanted a mapping, such as {such}"
-    else:
-        text = f"{where} is {first['input']!r}: {first['msg'].replace('Input should be', 'wanted')}"
-    return text + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
+    mistakes = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    text = mistake_line(
+        mistakes[0],
+        {
+            "extra_forbidden": _unknown_field,
+            "missing": lambda field, _: f"{field} is missing: a sweep needs task, architecture and method",
+            "model_type": _no_mapping,
+        },
+    )
+    return text + (f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else "")
+
+
+def _unknown_field(field: str, _: Any) -> str:
+    section, _, _ = field.rpartition(".")
+    sections: dict[str, type[YamlSection]] = {"": Sweep, "resources": Resources, "budget": Budget}
+    known = sections.get(section, Where).model_fields
+    return f"unknown field {field!r}{nearest(field, [f'{section}.{key}' if section else key for key in known])}"
+
+
+def _no_mapping(field: str, given: Any) -> str:
+    return f"{field} is {given!r}: wanted a mapping, such as {MAPPINGS.get(field, '{method: epr, cpu: 2}')}"

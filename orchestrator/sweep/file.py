@@ -1,4 +1,4 @@
-"""The text of a sweep file to plain data."""
+"""Where the YAML of a sweep becomes objects: text to plain data, and a file to a ``Sweep``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from orchestrator.errors import SweepError
+from orchestrator.sweep.definition import Sweep
 
 _FLOAT, _TIMESTAMP = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
 
@@ -35,10 +36,10 @@ _Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
-    """Plain data: numbers, text, lists, mappings.
+    """The plain data of a text: numbers, text, lists, mappings.
 
     Raises:
-        ValueError: the text is no YAML; ``source:line: what is wrong``.
+        ValueError: the text is no YAML; the message is ``source:line: what is wrong``.
     """
     try:
         return yaml.load(text, Loader=_Loader)
@@ -49,8 +50,17 @@ def parse_yaml(text: str, *, source: str) -> Any:
         raise ValueError(f"{source}: {str(error).splitlines()[0]}") from error
 
 
+def load_sweep(path: str | Path) -> Sweep:
+    """The sweep of a YAML file.
+
+    Raises:
+        SweepError: it names the file, and the line where the YAML is broken.
+    """
+    return Sweep.from_dict(load_document(path), source=str(path))
+
+
 def load_document(path: str | Path) -> dict[str, Any]:
-    """A sweep file as plain data, named by its file's stem unless it says otherwise; not yet validated."""
+    """A sweep file as plain data, not yet checked; a sweep that gives no name is named by its file's stem."""
     try:
         document = parse_yaml(Path(path).read_text(encoding="utf-8"), source=str(path))
     except UnicodeDecodeError as error:

@@ -9,9 +9,9 @@ from inspect import signature
 from typing import Any
 
 from orchestrator.errors import SweepError
-from orchestrator.sweep import resolve as registries
 from orchestrator.sweep.definition import MAPPINGS, Sweep
 from orchestrator.sweep.file import parse_yaml
+from orchestrator.sweep.resolve import lookup
 from trainers.config import Spec
 from trainers.nearest import nearest
 
@@ -96,7 +96,7 @@ def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any)
     name, dot, argument = rest.rpartition(".")
     given = document.get(section, [])
     specs = [Spec.from_dict(section, item) for item in (given if isinstance(given, list) else [given])]
-    parameters = {spec.name: signature(registries.lookup(section, spec.name)).parameters for spec in specs}
+    parameters = {spec.name: signature(lookup(section, spec.name)).parameters for spec in specs}
     if name and name not in parameters:
         raise SweepError(f"{section}.{rest} addresses no {section} of this sweep{nearest(name, parameters)}")
     candidates = {key: known for key, known in parameters.items() if name in ("", key)}

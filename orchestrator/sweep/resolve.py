@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.search.domains import Choice, Real
+from orchestrator.search.domains import Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 
@@ -52,7 +52,7 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
     return resolve(kind, name, registry(kind), allow_import=True)
 
 
-def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
+def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     """``spec``, checked by signature and complete: an open rate knob is a domain, other open arguments have defaults.
 
     So a sweep's identity, and what is logged of a trial, do not change when a default does.
@@ -65,7 +65,9 @@ def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
     arguments = dict(spec.arguments)
     knob = getattr(function, "rate_knob", None) if kind == "method" else None
     if knob is not None and knob.field not in arguments:
-        arguments[knob.field] = Choice(list(knob.values)) if knob.values else Real(knob.low, knob.high, log=knob.log)
+        arguments[knob.field] = (
+            Choice(list(knob.values)) if knob.values else RealRange(knob.low, knob.high, log=knob.log)
+        )
     from_task = _FROM_TASK & set(parameters) if kind == "architecture" else set()
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
     for name, parameter in parameters.items():
@@ -82,7 +84,7 @@ def resolved(kind: str, spec: SpecSpace) -> SpecSpace:
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 
 
-def sources(names: Iterable[str]) -> dict[str, str]:
+def source_digests(names: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the file of each ``module:callable``: with other code it is another sweep."""
     files = {}
     for name in sorted(set(filter(is_import_path, names))):

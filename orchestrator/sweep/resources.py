@@ -7,22 +7,22 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from analysis.units import format_size, parse_size
-from orchestrator.sweep.section import Frozen
+from orchestrator.sweep.section import YamlSection
 from trainers.config import Spec, TrialConfig
 
 
 def _memory(value: Any) -> int | None:
-    """Bytes, of a number or of text such as ``2 GB``."""
+    """Bytes, from a number or from text such as ``2 GB``."""
     return None if value is None else parse_size(str(value))
 
 
-class Share(Frozen):
-    """What one trial may use."""
+class _Amounts(YamlSection):
+    """The fields that say how much a trial may use; never made by itself."""
 
     cpu: int = Field(default=1, ge=1)
     """Cores, and torch's threads."""
     gpu: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """It may be a fraction; above 1 it is a whole number, as Ray wants it."""
+    """GPUs; it may be a fraction, and above 1 it is a whole number, as Ray wants it."""
     memory: Annotated[int | None, PlainValidator(_memory)] = None
     """Bytes that a node must have left to start it; Ray counts them and enforces nothing."""
     time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -35,8 +35,12 @@ class Share(Frozen):
             raise ValueError(f"resources.gpu is {value!r}: wanted a fraction below 1 or a whole number")
         return value
 
+
+class TrialResources(_Amounts):
+    """What one trial may use."""
+
     def for_ray(self) -> dict[str, float]:
-        """As a bundle of Ray's."""
+        """The same as a bundle of Ray's."""
         return {"CPU": self.cpu, "GPU": self.gpu, **({"memory": self.memory} if self.memory else {})}
 
     def __str__(self) -> str:
@@ -49,12 +53,12 @@ def _pattern(section: str, value: Any) -> dict[str, Any] | None:
     return None if value is None else Spec.from_dict(section, value).to_dict()
 
 
-class Where(Share):
-    """What trials of one architecture, one method or both have instead; what is not said stays as it is for all."""
+class Where(_Amounts):
+    """What trials of one architecture, one method or both may use instead; the rest stays as it is for all trials."""
 
     architecture: Annotated[dict[str, Any] | None, PlainValidator(lambda value: _pattern("architecture", value))] = None
     method: Annotated[dict[str, Any] | None, PlainValidator(lambda value: _pattern("method", value))] = None
-    """A name, or a name and some arguments, which must be equal."""
+    """A name, or a name and some arguments, which must be equal; the same goes for ``architecture``."""
 
     @model_validator(mode="after")
     def _says_which(self) -> Where:
@@ -66,23 +70,23 @@ class Where(Share):
         return _fits(self.architecture, config.architecture) and _fits(self.method, config.method)
 
 
-class Resources(Share):
+class Resources(_Amounts):
     """What each trial of a sweep may use."""
 
     where: tuple[Where, ...] = Field(default=(), strict=False)
-    """Of several entries that fit, each changes what it says, in order."""
+    """Exceptions; where several fit a trial, they apply in order, and each changes only what it says."""
 
-    def of(self, config: TrialConfig) -> Share:
-        """For one trial."""
-        share = {key: getattr(self, key) for key in Share.model_fields}
+    def of(self, config: TrialConfig) -> TrialResources:
+        """What the trial of ``config`` may use."""
+        amounts = {key: getattr(self, key) for key in _Amounts.model_fields}
         for entry in self.where:
             if entry.fits(config):
-                share |= {key: getattr(entry, key) for key in Share.model_fields if key in entry.model_fields_set}
-        return Share(**share)
+                amounts |= {key: getattr(entry, key) for key in _Amounts.model_fields if key in entry.model_fields_set}
+        return TrialResources(**amounts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: of ``where`` what was said."""
-        common = {key: getattr(self, key) for key in Share.model_fields if getattr(self, key) is not None}
+        """Plain data; an entry of ``where`` has only what it said."""
+        common = {key: getattr(self, key) for key in _Amounts.model_fields if getattr(self, key) is not None}
         entries = [entry.model_dump(exclude_unset=True) for entry in self.where]
         return {**common, **({"where": entries} if entries else {})}
 

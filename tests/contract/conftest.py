@@ -1,4 +1,4 @@
-"""One thread: the suites share their machine, and tiny networks gain nothing from more."""
+"""The contract suites run on one thread: they share their machine, and tiny networks gain nothing from more."""
 
 from __future__ import annotations
 

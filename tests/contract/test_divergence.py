@@ -1,4 +1,4 @@
-"""What every registered compression method promises of NaN and infinity: no file holds them."""
+"""What every registered compression method promises about NaN and infinity: no file holds them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_nan_is_refused_and_nothing_is_written(
 
 
 def test_a_last_update_to_nan_is_a_divergence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No loss tells of it."""
+    """No loss shows it."""
     step = torch.optim.Adam.step
     updates = []
 

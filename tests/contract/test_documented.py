@@ -1,4 +1,4 @@
-"""What is registered is in the tables of docs/methods.md, and every method in the recipes that compare all of them."""
+"""All that is registered has a row in docs/methods.md, and every method is in the recipes that compare all of them."""
 
 from __future__ import annotations
 

@@ -40,14 +40,14 @@ from trainers.train import forget_checkpoint, prepare, train
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 TOO_FEW_VALUES = {"multi_hashing"}
-"""Methods that cannot hold the weights they are given: only their sizes are kept."""
+"""The methods that cannot hold the weights they are given: only the weights' sizes are kept."""
 LEVELS_AT_RANDOM = {"lcs"}
-"""Methods of which a step trains a level of compression that it draws, and points are as compressed as their level."""
+"""The methods that draw a level of compression at each step and train it; each point is compressed at its own level."""
 on_every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
 class KilledError(Exception):
-    """Raised from a report, it ends a training as a kill would."""
+    """Raised from a report to end a training as a kill would."""
 
 
 def kind_of(name: str) -> type[AbstractMethod]:
@@ -297,8 +297,8 @@ def test_what_is_measured_is_the_decoded_file(
 
 @on_every_architecture
 def test_attaching_keeps_the_network_up_to_rounding(name: str, architecture: str) -> None:
-    """What is stored of an untrained network, where points differ in how much is left at its best, points where the
-    given network points."""
+    """The decoded untrained network points in the direction of the given one; so does the best point, if points differ
+    in how much is left."""
     trial = attach(configuration(name, architecture))
     parameters = dict(trial.context.plain.named_parameters())
     given = torch.cat([trial.given[key].reshape(-1) for key in parameters])

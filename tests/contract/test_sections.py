@@ -1,4 +1,4 @@
-"""What every registered compression method promises of sections: of its own, arranged or not, and of forged ones."""
+"""What every registered compression method promises about sections: its own, arranged or not, and forged ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainers.coding import container
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw, Section, Sections
 from trainers.compressed import open_bytes
-from trainers.units import Role, UnitGroup
+from trainers.hidden_units import Role, UnitGroup
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 
@@ -28,7 +28,7 @@ def test_every_section_is_one_of_the_known_kinds(name: str) -> None:
 
 @pytest.mark.parametrize("architecture", ["mlp", "cnn", "normed"])
 def test_hidden_units_may_be_emptied_and_sorted_before_they_are_stored(name: str, architecture: str) -> None:
-    """An integer 0 decodes to 0, and what belongs to a row goes with it; else a file holds another network."""
+    """An integer 0 decodes to 0, and what belongs to a row moves with it; else a file would hold another network."""
     config = configuration(name, architecture)
     trial = attach(config, noise=0.5)
     for _, sections in trial.method.points(trial.model, trial.context):
@@ -43,21 +43,21 @@ def test_hidden_units_may_be_emptied_and_sorted_before_they_are_stored(name: str
 
 
 def _with_dead_units(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
-    """Of each group the first unit is read by nothing, and the second is computed from nothing."""
+    """Change each group so that nothing reads its first unit, and its second is computed from nothing."""
     tensors = dict(sections.tensors)
     for group in groups:
-        for use in group.uses:
-            section, unit = tensors.get(use.name), {Role.READER: 0, Role.WEIGHT: 1}.get(use.role)
+        for axis in group.axes:
+            section, unit = tensors.get(axis.tensor), {Role.READER: 0, Role.WEIGHT: 1}.get(axis.role)
             if isinstance(section, Integers) and unit is not None:
                 values = section.values.copy()
-                np.moveaxis(values, use.axis, 0)[unit * use.block : (unit + 1) * use.block] = 0
-                tensors[use.name] = replace(section, values=values)
+                np.moveaxis(values, axis.dim, 0)[unit * axis.block : (unit + 1) * axis.block] = 0
+                tensors[axis.tensor] = replace(section, values=values)
     return replace(sections, tensors=tensors)
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "odd"])
 def test_a_file_that_no_points_wrote_is_refused_or_decodes_to_the_shapes(name: str, architecture: str) -> None:
-    """Never another exception: whoever hands somebody a file may write anything into it."""
+    """There is never another exception: a stranger may write anything into a file."""
     config = configuration(name, architecture)
     trial = attach(config, noise=0.5)
     wanted = {key: (like.shape, like.dtype) for key, like in trial.context.plain.state_dict().items()}

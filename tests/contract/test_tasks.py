@@ -1,4 +1,4 @@
-"""What every registered task promises. Tasks whose data must be fetched are tested where it is at hand."""
+"""What every registered task promises. Tasks whose data must be downloaded are tested where it is present."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize(
 
 
 def loaded(name: str) -> Task:
-    """The task; without its data a skip, but in CI a failure."""
+    """Load the task; without its data, skip the test, but fail it in CI."""
     try:
         return TASKS[name]()
     except DataUnavailableError as error:
@@ -43,7 +43,7 @@ def test_splits_are_fixed_and_of_stated_size(name: str) -> None:
 
 
 def test_no_example_is_in_two_splits(name: str) -> None:
-    """By content, beyond the few images that a published data set itself holds twice."""
+    """Examples are compared by content; a few images that a published data set itself holds twice are allowed."""
     task = loaded(name)
     seen: dict[str, set[bytes]] = {
         key: {example.numpy().tobytes() for example in split.inputs} for key, split in splits_of(task).items()

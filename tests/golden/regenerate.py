@@ -1,7 +1,7 @@
 """Writes the golden files anew: ``python -m tests.golden.regenerate``, from the repository's root.
 
-Only for a change that is meant to change them: a new format version, a new architecture or task. Then the difference
-is part of the review. Data sets that are not at hand keep their old entries.
+Use it only for a change that is meant to change them: a new format version, a new architecture or task. Then the
+difference is part of the review. Data sets that are not present keep their old entries.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TINY_HEADER = container.Header(
 
 
 def tiny_sections() -> Sections:
-    """Hand-made, of every kind: two tables (one with gaps and negatives), raw, float16, constants, a vector."""
+    """Hand-made sections of every kind: two tables (one with gaps and negatives), raw, float16, constants, a vector."""
     return Sections(
         tensors={
             "1.weight": Integers(values=np.array([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]], np.int32), table=1),
@@ -67,7 +67,7 @@ FACTORS_HEADER = container.Header(
 
 
 def factors_sections() -> Sections:
-    """All tensors made of one factor: six values of a product of two matrices."""
+    """Sections whose tensors are all made from one factor: six values of a product of two matrices."""
     pool = np.array([[1, 0], [2, -1], [3, 1], [4, 2], [0, 1], [-1, 3]], np.int32)
     return Sections(
         tensors={},
@@ -83,19 +83,19 @@ def factors_layout() -> container.Layout:
 
 
 def input_shape_of(name: str) -> tuple[int, ...]:
-    """The shape that an architecture has as its default; 1x28x28 where it has none."""
+    """The default input shape of an architecture; 1x28x28 if it has none."""
     parameter = inspect.signature(ARCHITECTURES[name]).parameters.get("input_shape")
     return (1, 28, 28) if parameter is None or parameter.default is parameter.empty else tuple(parameter.default)
 
 
 def architecture_fingerprint(name: str) -> dict[str, object]:
-    """Of a registered architecture with default arguments, for ten classes."""
+    """The fingerprint of a registered architecture with default arguments, for ten classes."""
     shape = input_shape_of(name)
     arguments = complete(ARCHITECTURES[name], {}, input_shape=shape, num_outputs=10)
     model = build(name, ARCHITECTURES[name], arguments)
     fingerprint = container.fingerprint(layout_of(model)).hex()
     model.double().eval()
-    with torch.no_grad():  # values from a formula, so that the outputs tell what the network computes
+    with torch.no_grad():  # values come from a formula, so that the outputs show what the network computes
         for parameter in model.parameters():
             fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
             parameter.copy_(
@@ -114,7 +114,7 @@ def architecture_fingerprint(name: str) -> dict[str, object]:
 
 
 def split_fingerprints(task: Task) -> dict[str, list[object]]:
-    """Number of examples and SHA-256 of the bytes of each split."""
+    """The number of examples and the SHA-256 of the bytes of each split."""
     return {
         name: [len(split), hashlib.sha256(split.inputs.numpy().tobytes() + split.targets.numpy().tobytes()).hexdigest()]
         for name, split in (("train", task.train), ("validation", task.validation), ("test", task.test))
@@ -122,7 +122,7 @@ def split_fingerprints(task: Task) -> dict[str, list[object]]:
 
 
 def plain(value: object) -> object:
-    """As JSON gives it back."""
+    """The value as JSON gives it back."""
     return json.loads(json.dumps(value))
 
 

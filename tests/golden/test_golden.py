@@ -55,7 +55,7 @@ def test_the_committed_bytes_load_as_a_network() -> None:
 
 
 def test_a_network_made_of_factors_is_written_as_the_committed_bytes_and_read() -> None:
-    """(1, 0; 2, -1; 3, 1) (4, 0, -1; 2, 1, 3) / 4, of which six values are used, times two scales."""
+    """The values are the first six of (1, 0; 2, -1; 3, 1) (4, 0, -1; 2, 1, 3) / 4, times two scales."""
     data = TINY_FACTORS.read_bytes()
     assert container.write(FACTORS_HEADER, factors_layout(), factors_sections()) == data
     (factor,) = container.read(data, factors_layout()).factors
@@ -65,12 +65,12 @@ def test_a_network_made_of_factors_is_written_as_the_committed_bytes_and_read() 
     assert state["1.bias"].tolist() == [0.5, 2.5]
     after_fingerprint = data.index(container.fingerprint(factors_layout())) + 4
     steps_and_scales = b"\x02\x01" + np.array([0.5], "<f2").tobytes() + b"\x02" + np.array([1, -2], "<f2").tobytes()
-    kinds = bytes([5, 5, 1, 6, 2, 2])  # both made of factors, of which there is one: 6 rows, 2 columns, table 0
+    kinds = bytes([5, 5, 1, 6, 2, 2])  # both made from factors; there is one factor: 6 rows, 2 columns, table 0
     assert data[after_fingerprint:].startswith(steps_and_scales + kinds)
 
 
 def test_the_header_of_a_tiny_network_is_lean() -> None:
-    """Byte by byte: what a reader in another language would find."""
+    """Compared byte by byte, as a reader in another language would find it."""
     data = TINY.read_bytes()
     assert data[:4] == b"RFZ\x01"
     assert data[4:9] == b"\x03epr\x01"

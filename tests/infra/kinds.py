@@ -1,8 +1,8 @@
-"""What Kubernetes and the operators read: a document checked against its kind, strictly, without a cluster.
+"""Checks documents for Kubernetes and its operators against their kind, strictly, without a cluster.
 
-Kubernetes' own kinds by the package kubernetes-validate. Of the operators' kinds the fields and their types are listed
-here, after the Go types of KubeRay 1.7 (ray-operator/apis/ray/v1), Kueue 0.19 and the Prometheus operator 0.93:
-a cluster drops a field that it does not know without a word, so one that is not listed is refused. No package carries
+The package kubernetes-validate checks Kubernetes' own kinds. The fields of the operators' kinds and their types are
+listed here, after the Go types of KubeRay 1.7 (ray-operator/apis/ray/v1), Kueue 0.19 and the Prometheus operator 0.93:
+a cluster silently drops a field that it does not know, so one that is not listed is refused. No package carries
 KubeRay's own schema. The pods in them are checked as Kubernetes' own.
 """
 
@@ -25,7 +25,7 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 QUANTITY: Schema = {"type": ["string", "integer"]}
 TEXTS: Schema = {"type": "object", "additionalProperties": TEXT}
 CHECKED_ELSEWHERE: Schema = {"type": "object"}
-"""A pod's template, or a part of one."""
+"""The schema of a pod's template, or of a part of one."""
 
 
 def fields(*required: str, **known: Schema) -> Schema:
@@ -226,14 +226,14 @@ SPECIFICATIONS: Mapping[tuple[str, str], Schema] = {
     ("monitoring.coreos.com/v1", "PodMonitor"): _POD_MONITOR,
     ("monitoring.coreos.com/v1", "PrometheusRule"): _PROMETHEUS_RULE,
 }
-"""``spec`` of the operators' kinds, by apiVersion and kind."""
+"""The schema of ``spec`` of the operators' kinds, keyed by apiVersion and kind."""
 
 
 def check(document: Document) -> None:
-    """Refuse a document that a cluster would refuse, or of which it would drop a field.
+    """Refuse a document that a cluster would refuse, or a field of which it would drop.
 
     Raises:
-        jsonschema.ValidationError: of either package.
+        jsonschema.ValidationError: it is refused, by either package.
     """
     kind = (document["apiVersion"], document["kind"])
     if kind not in SPECIFICATIONS:
@@ -254,7 +254,7 @@ def check(document: Document) -> None:
 
 
 def pod_templates(document: Document) -> Iterator[tuple[str, Document]]:
-    """The pods that a document asks for, each with a name; an autoscaler is a container of its head."""
+    """Yield the pods that a document asks for, each with a name; an autoscaler is a container of its head."""
     specification, name = document.get("spec", {}), f"{document['kind']} {document['metadata']['name']}"
     if document["kind"] in ("Deployment", "StatefulSet", "Job", "DaemonSet"):
         yield name, specification["template"]
@@ -269,7 +269,7 @@ def pod_templates(document: Document) -> Iterator[tuple[str, Document]]:
 
 
 def _with_autoscaler(cluster: Document) -> Document:
-    """The head's pod as KubeRay makes it, with the container that it adds; KubeRay mounts what is not mounted here."""
+    """The head's pod as KubeRay makes it, with the container that KubeRay adds; it mounts what is not mounted here."""
     template: Document = cluster["headGroupSpec"]["template"]
     if not cluster.get("enableInTreeAutoscaling"):
         return template

@@ -24,14 +24,14 @@ FINAL = ("cpu", "gpu", "mlflow")
 
 
 def tool(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    """One that pip installed beside Python."""
+    """Run a tool that pip installed beside Python."""
     program = Path(sys.executable).parent / command[0]
     return subprocess.run([program, *command[1:]], capture_output=True, text=True, timeout=120, check=False)
 
 
 @functools.cache
 def instructions() -> list[tuple[str, str]]:
-    """Of the Dockerfile, in order: a word in capitals and what follows it."""
+    """The instructions of the Dockerfile, in order: a word in capitals and what follows it."""
     text = re.sub(r"^\s*#.*\n", "", (DOCKER / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = [line for line in re.sub(r"\\\n", " ", text).splitlines() if line.strip()]
     return [(line.split()[0], line.split(maxsplit=1)[1].strip()) for line in lines]

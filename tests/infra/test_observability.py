@@ -1,4 +1,4 @@
-"""What is scraped, reported and shown: of metrics that there are."""
+"""Rules, monitors and dashboards name only metrics that exist."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_metric_is_one_that_ray_has_or_the_sweep_reports() -> None:
     reporter = (source / "reporter" / "reporter_agent.py").read_text()
     there = {f"ray_{name}" for name in re.findall(r'^    "(\w+)": Gauge\(', reporter, flags=re.MULTILINE)}
     panels_of_ray = (source / "metrics" / "dashboards" / "default_dashboard_panels.py").read_text()
-    assert "ray_resources" in panels_of_ray  # of the part of Ray that is not Python
+    assert "ray_resources" in panels_of_ray  # a metric of the part of Ray that is not Python
     used = {name for text in expressions() for name in re.findall(r"\bray_\w+", text)}
     assert used <= there | OURS | {"ray_resources"}
     assert used >= OURS

@@ -1,4 +1,4 @@
-"""The files of `ray up`: as Ray reads them, and what they must not do; without a cloud."""
+"""The files of `ray up`, as Ray reads them, and what they must not do; checked without a cloud."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def raw(name: str) -> dict[str, Any]:
 
 @functools.cache
 def prepared(name: str) -> dict[str, Any]:
-    """With Ray's defaults, as the launcher has it."""
+    """The configuration with Ray's defaults, as the launcher sees it."""
     from ray.autoscaler._private.util import prepare_config
 
     return dict(prepare_config(raw(name)))

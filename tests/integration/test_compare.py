@@ -1,4 +1,4 @@
-"""What a sweep that ran is compared by, and watched to its end."""
+"""The methods of a finished sweep are compared, and watching it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What machines and people are told of a sweep: its plan, its events, a budget that ends it, a message at the end."""
+"""Machines and people are told about a sweep: its plan, its events, a budget that ends it, a message at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep's outcome as a folder: complete, of the measured files, and the same sweep when run again."""
+"""A sweep's outcome is exported as a folder: complete, with the measured files, and the same sweep when run again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from analysis.points.exported import EXPORTED_COLUMNS, read_points
 from analysis.points.mlflow import load_points
 from orchestrator.storage.journal import Journal
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from tests.analysis.points.test_published import written
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 
@@ -54,7 +54,7 @@ def test_files_above_the_limit_are_left_out(finished: Finished, exported: Path) 
 
 
 def test_the_exported_sweep_file_is_the_same_sweep(finished: Finished, exported: Path) -> None:
-    assert Sweep.load(exported / "sweep.yaml").sweep_id == finished.sweep_directory.name
+    assert load_sweep(exported / "sweep.yaml").sweep_id == finished.sweep_directory.name
 
 
 def test_the_readme_tells_the_command_and_what_it_ran_on(finished: Finished, exported: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.notebooks import NOTEBOOKS, executed
 
 _MOST_BYTES = 300_000
-"""Of a notebook with its pictures."""
+"""The largest size of a notebook with its pictures."""
 _CLAIM = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 
 
@@ -23,7 +23,7 @@ def printed(cell: Any) -> str:
 
 
 def pictures(cell: Any) -> int:
-    """Their pixels depend on the fonts of a machine, their number does not."""
+    """The number of pictures; unlike their pixels, it does not depend on a machine's fonts."""
     return sum("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
 
 

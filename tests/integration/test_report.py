@@ -1,4 +1,4 @@
-"""The report of a finished sweep: in MLflow from its end on, and again from the command; its numbers are measured."""
+"""A finished sweep's report is in MLflow from its end on; the command makes it again; its numbers are measured."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from tests.analysis.report.test_markup import read
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 
 
 @pytest.fixture(scope="module")
 def logged(finished: Finished) -> str:
-    """As it lies in MLflow."""
+    """The report's text in MLflow."""
     client = MlflowClient(finished.tracking_uri)
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None
@@ -54,7 +54,7 @@ def test_failures_are_counted_and_explained(logged: str) -> None:
 def test_the_file_in_it_is_the_same_sweep(finished: Finished, logged: str, tmp_path: Path) -> None:
     (address,) = re.findall(r'href="data:application/yaml;base64,([^"]+)"', logged)
     (tmp_path / "tiny.yaml").write_bytes(base64.b64decode(address))
-    assert Sweep.load(tmp_path / "tiny.yaml").sweep_id == finished.sweep_directory.name
+    assert load_sweep(tmp_path / "tiny.yaml").sweep_id == finished.sweep_directory.name
 
 
 def test_no_path_of_this_machine_is_in_it(finished: Finished, logged: str) -> None:

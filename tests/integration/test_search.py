@@ -1,4 +1,4 @@
-"""An adaptive search with early stopping, on Ray: what is asked, told and stopped, on disk and in MLflow."""
+"""An adaptive search with early stopping, on Ray: what is asked, told and stopped is on disk and in MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep submitted to this process: what a cluster would be sent, and what is said of it afterwards."""
+"""A sweep submitted to this process: what a cluster would be sent, and what is said about it afterwards."""
 
 from __future__ import annotations
 

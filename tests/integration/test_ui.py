@@ -1,4 +1,4 @@
-"""What a finished sweep leaves in MLflow for its UI."""
+"""A finished sweep leaves in MLflow what its UI shows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def views(finished: Finished, experiment: Any) -> dict[str, dict[str, Any]]:
 def test_every_view_finds_runs_that_have_its_columns_and_no_others(
     client: MlflowClient, experiment: Any, views: dict[str, dict[str, Any]]
 ) -> None:
-    """The filters are asked of MLflow itself."""
+    """MLflow itself applies the filters."""
     counts = {}
     for name, state in views.items():
         order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"

@@ -12,7 +12,7 @@ import torch
 
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Request, Setting, execute
 
 CONFIG: dict[str, Any] = {
@@ -27,7 +27,9 @@ CONFIG: dict[str, Any] = {
 
 def request_in(folder: Path, **changes: Any) -> Request:
     setting = Setting(sweep_id="small-1", location=str(folder), import_path=str(folder))
-    return Request(**{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, "share": Share(), **changes})
+    return Request(
+        **{"setting": setting, "trial_id": "0000-epr-s0", "config": CONFIG, "resources": TrialResources(), **changes}
+    )
 
 
 def run(request: Request) -> tuple[Ended, list[str]]:
@@ -64,10 +66,10 @@ def test_what_a_trial_raises_is_its_outcome(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_trains_too_long_failed(tmp_path: Path) -> None:
-    ended, _ = run(request_in(tmp_path, share=Share(time_s=1e-6)))
+    ended, _ = run(request_in(tmp_path, resources=TrialResources(time_s=1e-6)))
     assert ended.outcome is Outcome.FAILED
     assert re.fullmatch(r"TimeoutError: it trained for \d+\.\d s, more than resources\.time_s = 1e-06", ended.reason)
-    later, _ = run(request_in(tmp_path / "again", share=Share(time_s=3600.0)))
+    later, _ = run(request_in(tmp_path / "again", resources=TrialResources(time_s=3600.0)))
     assert later.outcome is Outcome.FINISHED
 
 
@@ -95,7 +97,7 @@ def test_a_trial_that_finds_no_memory_says_so(
 def test_a_gpu_that_is_not_there_is_no_silent_cpu(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    ended, _ = run(request_in(tmp_path, share=Share(gpu=1.0)))
+    ended, _ = run(request_in(tmp_path, resources=TrialResources(gpu=1.0)))
     assert ended.outcome is Outcome.FAILED
     assert ended.reason.startswith("resources.gpu asks for a GPU and torch sees none")
 

@@ -1,1 +1,1 @@
-"""What needs Debian packages, a browser, real data or minutes: ``make test-system``."""
+"""Tests that need Debian packages, a browser, real data or minutes: ``make test-system``."""

@@ -1,4 +1,4 @@
-"""A network of its own for clusters that tests start: unreachable from outside, and nothing in it outlives it."""
+"""A network namespace for clusters that tests start: unreachable from outside, and nothing in it outlives it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 ADDRESS = "192.0.2.1"
-"""Of its one machine, as a cluster sees it: an address for documentation (RFC 5737), on loopback."""
+"""The address of its one machine, as a cluster sees it: one for documentation (RFC 5737), on loopback."""
 
 
 class Namespace:
-    """Whose processes see only each other."""
+    """A network whose processes see only each other."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class Namespace:
     def start(
         self, *arguments: str, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.Popen[bytes]:
-        """A process in a session of its own, which may be ended with all that it started."""
+        """Start a process in a session of its own, which can be ended with all that it started."""
         with log.open("ab") as stream:
             process = subprocess.Popen(
                 self.command(*arguments), env=env, cwd=cwd, stdout=stream, stderr=stream, start_new_session=True
@@ -43,14 +43,14 @@ class Namespace:
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, **settings)
 
     def pids(self) -> list[int]:
-        """Of all processes in it."""
+        """The pids of all processes in it."""
         shown = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=True)
         return [int(pid) for pid in shown.stdout.split()]
 
 
 @contextlib.contextmanager
 def namespace() -> Iterator[Namespace]:
-    """At the end every process in it is killed."""
+    """Make a namespace; at the end every process in it is killed."""
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("a network namespace needs root")
     name = f"ratefront-{uuid.uuid4().hex[:6]}"
@@ -77,7 +77,7 @@ def namespace() -> Iterator[Namespace]:
 
 
 def session(leader: int) -> list[int]:
-    """Pids of a session."""
+    """The pids of a session."""
     shown = subprocess.run(["ps", "-s", str(leader), "-o", "pid="], capture_output=True, text=True, check=False)
     return [int(pid) for pid in shown.stdout.split()]
 

@@ -30,14 +30,14 @@ class Node:
 
     @property
     def is_training(self) -> bool:
-        """Whether a trial of Ray Tune's works on it."""
+        """Whether a trial of Ray Tune is at work on it."""
         return any(b"ray::ImplicitFunc.train" in _command(pid) for pid in session(self._leader))
 
     def kill(self) -> None:
         send(session(self._leader), signal.SIGKILL)
 
     def hang(self) -> None:
-        """It is there and says nothing."""
+        """Stop all its processes, so that it is there and does not answer."""
         send(session(self._leader), signal.SIGSTOP)
 
 
@@ -62,7 +62,7 @@ class Cluster:
         wait_for(lambda: network.run(sys.executable, "-c", connect).returncode == 0, 60)
 
     def add(self, *, num_cpus: int = 1, num_gpus: int = 0) -> Node:
-        """It has joined. What it says it has, Ray believes."""
+        """Add a node and wait until it has joined. Ray believes what a node says it has."""
         before = self._num_alive()
         node = self._start(f"--address={ADDRESS}", f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}")
         wait_for(lambda: self._num_alive() > before, 60)
@@ -98,7 +98,12 @@ class Cluster:
 
 @contextlib.contextmanager
 def ray_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
-    """``folder`` has a short name: sockets lie below it. ``environment`` is that of all nodes and clients."""
+    """Start a cluster; yields it, and ends it.
+
+    Args:
+        folder: has a short name, because sockets lie below it.
+        environment: the environment of all nodes and clients.
+    """
     with namespace() as network:
         yield Cluster(folder, network, environment)
 

@@ -1,4 +1,4 @@
-"""MLflow's server for tests: started, killed, waited for."""
+"""Starts and kills MLflow's server for tests, and waits for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.console import clean_environment
 
 
 def free_port() -> int:
-    """Of loopback."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """MLflow on loopback, of one process group, which is killed at the end."""
+    """Run MLflow on loopback as one process group, which is killed at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
         cwd=folder,

@@ -38,7 +38,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 @contextlib.contextmanager
 def slurm_cluster(folder: Path) -> Iterator[tuple[Namespace, dict[str, str]]]:
-    """Its network, and the environment that its commands want. A requeued job waits for five seconds."""
+    """Start Slurm; yields its network and the environment that its commands need. A requeued job waits five seconds."""
     host = os.uname().nodename
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
@@ -46,7 +46,7 @@ def slurm_cluster(folder: Path) -> Iterator[tuple[Namespace, dict[str, str]]]:
     key = folder / "munge.key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
-    path = f"{os.environ['PATH']}:/usr/sbin"  # of daemons, which not every root has on its path
+    path = f"{os.environ['PATH']}:/usr/sbin"  # daemons lie there, and not every root has it on its path
     environment = {**clean_environment(), "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
     files = [f"--{name}={folder}/munged.{name.partition('-')[0]}" for name in ("pid-file", "log-file", "seed-file")]
     with namespace() as network:

@@ -13,7 +13,7 @@ from tests.console import Finished
 
 pytestmark = pytest.mark.system
 
-# no background traffic: a closed network would refuse it, many connections at a time
+# no background traffic: a closed network would refuse many connections at a time
 CHROMIUM = [
     "chromium",
     "--headless",

@@ -34,18 +34,18 @@ seeds: 2
 search: {{name: sobol, num_trials: {NUM_TRIALS // 2}}}
 """
 PROBABILITY = 0.03
-"""With which each worker is killed in each second."""
+"""The probability that a worker is killed, in each second."""
 
 
 class Monkey:
-    """Kills workers below a driver: one as soon as there is one, then by chance."""
+    """Kills a driver's workers: one as soon as there is one, then by chance."""
 
     def __init__(self) -> None:
         self._dice = random.Random(0)
         self.num_killed = 0
 
     def rage(self, driver: subprocess.Popen[str], until: Callable[[], bool]) -> None:
-        """While the driver runs, and until something is so."""
+        """Kill workers while the driver runs, until ``until`` is true."""
         deadline = time.monotonic() + 300
         before = self.num_killed
         while driver.poll() is None and not until():
@@ -59,7 +59,7 @@ class Monkey:
 
 
 def below(pid: int) -> Iterator[int]:
-    """All processes that ``pid`` started, and that they started."""
+    """Yield all processes that ``pid`` started, and those that they started."""
     parents: dict[int, list[int]] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended
@@ -72,7 +72,7 @@ def below(pid: int) -> Iterator[int]:
 
 
 def workers_below(pid: int) -> list[int]:
-    """Ray's: of trials, of tracking, of data, and idle ones; not its agents, with which the whole node dies."""
+    """The pids of Ray's workers (trials, tracking, data, idle ones); not its agents, with which the whole node dies."""
     found = []
     for one in below(pid):
         with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ def workers_below(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def driver(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A sweep; it is killed at the end where it still runs."""
+    """Start a sweep's driver; if it still runs at the end, it is killed."""
     process = subprocess.Popen(
         [PROGRAM, "sweep", "chaos.yaml", *arguments],
         cwd=folder,

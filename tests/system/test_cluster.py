@@ -33,13 +33,13 @@ SWEEP = {
 
 
 Digests = dict[str, list[str]]
-"""Of a trial's files, by trial id."""
+"""The digests of a trial's files, keyed by trial id."""
 PORT = 9000
-"""Of the bucket."""
+"""The port of the bucket."""
 
 
 class Site:
-    """Where sweeps are submitted from, and a folder that all nodes see."""
+    """The place that sweeps are submitted from, with a folder that all nodes see."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster, self.folder = cluster, folder
@@ -55,7 +55,7 @@ class Site:
         return self.call("submit", f"{name}.yaml", "--to", "ray", *places, **environment)
 
     def python(self, script: str, *arguments: str) -> str:
-        """What it prints, with the modules of tests."""
+        """Run ``script`` with the modules of tests; returns what it prints."""
         environment = {**self.cluster.environment, "PYTHONPATH": str(Path(__file__).parents[2])}
         command = [sys.executable, "-c", script, *arguments]
         done = self.cluster.network.run(*command, cwd=self.folder, env=environment, timeout=120)
@@ -77,7 +77,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def quiet(site: Site) -> Digests:
-    """Of the same sweep on one machine, where nothing is lost."""
+    """The digests of the same sweep on one machine, where nothing is lost."""
     site.write("quiet")
     places = ("--storage", str(site.folder / "alone"), "--tracking-uri", f"sqlite:///{site.folder}/alone.db")
     ran = call(site.folder, "sweep", "quiet.yaml", *places)
@@ -142,7 +142,7 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
     connect = f"import socket; socket.create_connection(('127.0.0.1', {PORT})).close()"
     wait_for(lambda: site.cluster.network.run(sys.executable, "-c", connect).returncode == 0, 60)
     site.write("kept")
-    for _ in range(2):  # tests before left others, or none
+    for _ in range(2):  # earlier tests left other nodes, or none
         site.cluster.add()
     submitted = site.submit("kept", f"s3://{bucket.NAME}/sweeps")
     assert submitted.returncode == 0, submitted.stderr
@@ -168,7 +168,7 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
 
 _IN_BUCKET = """
 import json, sys
-from orchestrator.storage import open_journal
+from orchestrator.storage.locations import open_journal
 
 journal = open_journal(sys.argv[1])
 journal.fetch_all()
@@ -181,7 +181,7 @@ print(json.dumps({
 
 
 def _metrics(site: Site, sweep_id: str) -> dict[str, float]:
-    """Trials by state, as Prometheus would read them of the head."""
+    """The number of trials in each state, as Prometheus would read it from the head."""
     listed = json.loads((site.cluster.folder / "1" / "prom_metrics_service_discovery.json").read_text())
     fetch = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
     found: dict[str, float] = {}
@@ -198,7 +198,7 @@ def _metrics(site: Site, sweep_id: str) -> dict[str, float]:
 _HALVES = """
 import json, os, time, ray
 from ray import tune
-from orchestrator.resources import Share
+from orchestrator.sweep.resources import TrialResources
 
 def train(config):
     began_s = time.time()
@@ -206,9 +206,10 @@ def train(config):
     tune.report({"gpu": os.environ["CUDA_VISIBLE_DEVICES"], "began_s": began_s, "ended_s": time.time()})
 
 ray.init(address="ADDRESS", log_to_driver=False)
-share = tune.PlacementGroupFactory([Share(cpu=1, gpu=0.5).for_ray()])
+resources = tune.PlacementGroupFactory([TrialResources(cpu=1, gpu=0.5).for_ray()])
 run = tune.RunConfig(storage_path="STORAGE", verbose=0)
-tuned = tune.Tuner(tune.with_resources(train, share), tune_config=tune.TuneConfig(num_samples=4), run_config=run).fit()
+trainable, config = tune.with_resources(train, resources), tune.TuneConfig(num_samples=4)
+tuned = tune.Tuner(trainable, tune_config=config, run_config=run).fit()
 print(json.dumps([{key: one.metrics[key] for key in ("gpu", "began_s", "ended_s")} for one in tuned]))
 """
 
@@ -222,15 +223,15 @@ def test_four_trials_of_half_a_gpu_share_two(site: Site) -> None:
 
 
 def _until_it_goes_on(journal: Journal, lose: Callable[[], None]) -> float:
-    """Lose a node whose trial has a checkpoint; returns after how many seconds that trial reported again.
+    """Lose a node whose trial has a checkpoint; returns the seconds until that trial reported again.
 
-    It went on from where it was: the first step that it reports is not that of a beginning.
+    The trial must go on from where it was: the first step that it reports is not that of a beginning.
     """
     before = _reported(journal)
     grown_s = dict.fromkeys(before, time.monotonic())
     seen = dict(before)
     lose()
-    deadline = time.monotonic() + 60  # that a node hangs is found out after 67 s by default
+    deadline = time.monotonic() + 60  # by default, a node that hangs is noticed after 67 s
     while time.monotonic() < deadline:
         time.sleep(0.05)
         now = _reported(journal)
@@ -246,7 +247,7 @@ def _until_it_goes_on(journal: Journal, lose: Callable[[], None]) -> float:
 
 
 def _reported(journal: Journal) -> dict[str, list[int]]:
-    """Steps that trials have reported, in the order of their reports, of those that have a checkpoint."""
+    """The steps that each trial with a checkpoint has reported, in the order of its reports."""
     found = {}
     for path in journal.directory.glob("trials/*/checkpoint.pt"):
         text = (path.parent / "progress.jsonl").read_text()

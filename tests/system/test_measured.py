@@ -1,4 +1,4 @@
-"""The tables of docs/ are what results/ give."""
+"""The tables in docs/ agree with results/."""
 
 from __future__ import annotations
 

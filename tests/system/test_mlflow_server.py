@@ -46,7 +46,7 @@ class Database:
     administrator: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def run(self, *command: str | Path) -> str:
-        """As its administrator, as an operator would."""
+        """Run a command as the administrator of the database, as an operator would."""
         environment = {
             **self.environment,
             **{"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "postgres"},
@@ -64,7 +64,7 @@ class Database:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the scripts are told."""
+        """The environment of the scripts."""
         return {
             **clean_environment(),
             "PATH": f"{Path(sys.executable).parent}:{self.bin}:{os.environ['PATH']}",
@@ -129,7 +129,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def served(database: Database, port: int) -> Iterator[str]:
-    """The address of a server that ends by itself when it is asked to."""
+    """Run a server; yields its address. At the end it is asked to end, and does."""
     environment = {**database.environment, "MLFLOW_PORT": str(port)}
     with (database.files / "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -146,7 +146,7 @@ def served(database: Database, port: int) -> Iterator[str]:
 
 
 class Watch:
-    """Looks at the command lines of all processes, all the time, for what must not be there."""
+    """Looks all the time for what must not be in the command line of any process."""
 
     def __init__(self, *words: str) -> None:
         self._words = [word.encode() for word in words]
@@ -185,7 +185,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 def add_user(database: Database, uri: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And be them from now on."""
+    """Add a user, and be that user from now on."""
     password = secrets.token_hex(16)
     credentials = database.files / f"{name}.credentials"
     credentials.write_text(f"[mlflow]\nmlflow_tracking_username = {name}\nmlflow_tracking_password = {password}\n")
@@ -207,7 +207,7 @@ def params_of(number: int) -> dict[str, str]:
 
 
 def write(uri: str, experiment_id: str, numbers: range) -> None:
-    """What tracking does for each trial."""
+    """Write the runs ``numbers`` as tracking does for each trial."""
     client = MlflowClient(uri)
     for number in numbers:
         run_id = client.create_run(experiment_id, run_name=str(number)).info.run_id

@@ -36,7 +36,7 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def links(finished: Finished) -> Iterator[dict[str, str]]:
-    """What ``ratefront ui`` prints, while it serves."""
+    """The links that ``ratefront ui`` prints, while it serves."""
     process = subprocess.Popen(
         [PROGRAM, "ui", "tiny", "--no-open", "--port", str(free_port())],
         cwd=finished.folder,
@@ -66,7 +66,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """In a browser that was here before: at its first visit MLflow covers a third of the page with an assistant."""
+    """A page in a browser that was here before: at a first visit MLflow covers a third of it with an assistant."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(viewport={"width": 1600, "height": 1300})
     context.set_default_timeout(PATIENCE_MS)
@@ -112,7 +112,7 @@ def test_all_points_are_one_click_away(page: Page, links: dict[str, str]) -> Non
 def test_charts_draw_every_point(page: Page, links: dict[str, str], runs: list) -> None:
     page.goto(links["charts"])
     expect(page.locator(POINT)).to_have_count(2 * NUM_POINTS)  # over test, and over validation
-    expect(page.locator(".parcoords")).to_have_count(1)  # of epr's lam: in this sweep ptq's bits do not vary
+    expect(page.locator(".parcoords")).to_have_count(1)  # for epr's lam: in this sweep ptq's bits do not vary
     wanted = sorted(run.data.tags["mlflow.runColor"].lower() for run in tagged(runs, "ratefront.point"))
     colours = page.locator(POINT).evaluate_all("points => points.map(point => getComputedStyle(point).fill)")
     assert sorted(map(as_hex, colours)) == sorted(2 * wanted)
@@ -125,7 +125,7 @@ def test_means_are_drawn_over_seeds(page: Page, links: dict[str, str]) -> None:
 
 def test_curves_are_drawn_of_every_trial_that_trained(page: Page, links: dict[str, str]) -> None:
     page.goto(links["curves"])
-    # of each metric every curve twice, with marks and without; what failed had diverged before its first report
+    # every curve of each metric twice, with marks and without; failed trials had diverged before their first report
     expect(page.locator(CURVE)).to_have_count(3 * 2 * NUM_POINTS)
 
 
@@ -189,5 +189,5 @@ def test_points_are_a_table_among_the_artifacts(page: Page, links: dict[str, str
 
 
 def as_hex(colour: str) -> str:
-    """Of ``rgb(0, 114, 178)``."""
+    """The hexadecimal form of a colour such as ``rgb(0, 114, 178)``."""
     return "#" + "".join(f"{int(level):02x}" for level in re.findall(r"\d+", colour)[:3])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from orchestrator.planning.study import plan
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.recipes import recipe_paths
 from trainers.config import TrialConfig
 from trainers.tasks.base import Split, Task, classification
@@ -30,7 +30,7 @@ def pictures(*, shape: tuple[int, ...]) -> Task:
 
 @pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())
 def test_a_recipe_trains_and_writes_files(path: Path, tmp_path: Path) -> None:
-    config = plan(Sweep.load(path))[0].config
+    config = plan(load_sweep(path))[0].config
     task = {"name": f"{__name__}:pictures", "shape": list(SHAPES[config.task.name])}
     small = TrialConfig.from_dict({**config.to_dict(), "task": task, "steps": 2, "batch_size": 4})
     points = train(small, lambda progress: None, tmp_path)

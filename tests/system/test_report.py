@@ -1,4 +1,4 @@
-"""The report in a real browser, from the file system and without a network; on screen, on paper, and without a script.
+"""The report in a real browser, from the file system and without a network: on screen, on paper, without a script.
 
 What was seen is kept in build/screenshots.
 """

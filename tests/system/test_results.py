@@ -13,7 +13,7 @@ import pytest
 
 from analysis.points.exported import EXPORTED_COLUMNS
 from orchestrator.planning.study import plan
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from orchestrator.tracking.names import params_of
 from trainers.compressed import load_compressed
 from trainers.evaluate import evaluate
@@ -40,7 +40,7 @@ def rows_of(result: Path) -> list[dict[str, str]]:
 
 @functools.cache
 def task_of(result: Path) -> Task:
-    return make_task(plan(Sweep.load(result / "sweep.yaml"))[0].config.task)
+    return make_task(plan(load_sweep(result / "sweep.yaml"))[0].config.task)
 
 
 def test_there_are_results() -> None:
@@ -53,7 +53,7 @@ def test_there_are_results() -> None:
 def test_the_rows_are_the_trials_of_the_sweep(result: Path) -> None:
     rows = rows_of(result)
     assert tuple(rows[0]) == EXPORTED_COLUMNS
-    sweep = Sweep.load(result / "sweep.yaml")
+    sweep = load_sweep(result / "sweep.yaml")
     assert {row["sweep_id"] for row in rows} == {sweep.sweep_id}
     planned = {trial.trial_id: trial.config for trial in plan(sweep)}
     by_trial = {row["trial_id"] for row in rows}

@@ -48,7 +48,7 @@ class Site:
         return self.network.run(*command, cwd=self.folder, env=self.environment, timeout=240)
 
     def submit(self, name: str, *more: str, **changes: object) -> str:
-        """The id of the sweep."""
+        """Submit a sweep; returns its id."""
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump({**SWEEP, **changes}))
         places = ["--storage", str(self.folder / "sweeps"), "--tracking-uri", f"sqlite:///{self.folder}/mlflow.db"]
         done = self.call(
@@ -71,7 +71,7 @@ class Site:
         return len(list(self.journal(sweep_id).directory.glob("trials/*/ended.json")))
 
     def runs(self, name: str) -> Counter[tuple[str, str]]:
-        """How many runs of each kind and status MLflow has."""
+        """The number of runs of each kind and status in MLflow."""
         client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
         experiment = client.get_experiment_by_name(name)
         assert experiment is not None
@@ -132,7 +132,7 @@ def test_cancelling_ends_it_and_leaves_nothing_running(site: Site) -> None:
 
 
 def _commands(network: Namespace) -> list[bytes]:
-    """Command lines of all that runs there."""
+    """The command lines of all processes that run there."""
     found = []
     for pid in network.pids():
         with contextlib.suppress(OSError):
@@ -141,13 +141,13 @@ def _commands(network: Namespace) -> list[bytes]:
 
 
 def _rays(network: Namespace) -> list[bytes]:
-    """What of Ray runs there."""
+    """The command lines of Ray's processes that run there."""
     names = (b"raylet", b"gcs_server", b"ray::")
     return [command for command in _commands(network) if any(name in command for name in names)]
 
 
 def _tokens(network: Namespace) -> set[bytes]:
-    """Of Ray's, that processes there have in their environment."""
+    """The tokens of Ray that processes there have in their environment."""
     variables: list[bytes] = []
     for pid in network.pids():
         with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ def test_a_trained_residual_network_is_ours(depth: int, name: str, accuracy: flo
 
 
 def test_a_trained_network_is_quantised_as_it_is(tmp_path: Path) -> None:
-    """One step so small that only the running statistics of the norms move."""
+    """The one step is so small that only the running statistics of the norms move."""
     config = TrialConfig.from_dict(
         {
             "task": "cifar10",

@@ -1,4 +1,4 @@
-"""What tests of trainers run with."""
+"""The fixtures of tests of trainers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainers.methods import METHODS
 
 @pytest.fixture(autouse=True, scope="package")
 def _one_thread() -> None:
-    """The suites share their machine, and tiny networks gain nothing from more."""
+    """Use one thread: the suites share their machine, and tiny networks gain nothing from more."""
     torch.set_num_threads(1)
 
 

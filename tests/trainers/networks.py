@@ -35,7 +35,7 @@ def exploding() -> Task:
 
 
 def normed(*, input_shape: Sequence[int], num_outputs: int, width: int = 4) -> nn.Module:
-    """With BatchNorm: scales, shifts, running statistics and an int64 counter."""
+    """A network with BatchNorm: scales, shifts, running statistics and an int64 counter."""
     channels, height, side = input_shape
     return nn.Sequential(
         nn.Conv2d(channels, width, 3, padding=1, bias=False),
@@ -71,12 +71,12 @@ def odd(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
 
 
 def parameterless() -> nn.Module:
-    """Nothing to train."""
+    """A network without parameters: there is nothing to train."""
     return nn.Flatten()
 
 
 def coarse(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """In bfloat16, which a file does not hold."""
+    """A network in bfloat16, which a file does not hold."""
     return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(input_shape).numel(), num_outputs, dtype=torch.bfloat16))
 
 

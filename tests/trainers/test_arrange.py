@@ -17,7 +17,7 @@ from trainers.architectures.base import initialise
 from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding.sections import Integers, Raw, Section, Sections
-from trainers.units import Role, UnitGroup, Use
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "lenet300_100": ("lenet300_100", {}, (1, 28, 28)),
@@ -34,7 +34,7 @@ def prune_half(module: nn.Linear) -> nn.Linear:
 
 
 def sparse(network: nn.Module, seed: int) -> Sections:
-    """Few non-zero weights in few units, offsets of both signs, norms as they are stored when folded."""
+    """Sections with few non-zero weights in few units, offsets of both signs, and norms as stored when folded."""
     generator = np.random.default_rng(seed)
     tensors: dict[str, Section] = {}
     for name, tensor in network.state_dict().items():
@@ -58,7 +58,7 @@ def sparse(network: nn.Module, seed: int) -> Sections:
 
 
 def outputs(network: nn.Module, sections: Sections, input_shape: tuple[int, ...]) -> torch.Tensor:
-    """In float64, each layer scaled so that signals neither vanish nor grow."""
+    """The network's outputs in float64; each layer is scaled so that signals neither vanish nor grow."""
     decoded = copy.deepcopy(network).double().eval()
     values = {name: torch.from_numpy(np.array(section.values)).double() for name, section in sections.tensors.items()}
     for name, tensor in values.items():
@@ -135,12 +135,12 @@ def test_the_units_of_lenet5_in_a_flattened_convolution_are_blocks_of_columns() 
     with torch.device("meta"):
         groups = unit_groups(ARCHITECTURES["lenet5"](), (1, 28, 28))
     assert [group.num_units for group in groups] == [20, 50, 500]
-    (reader,) = [use for use in groups[1].uses if use.role is Role.READER]
-    assert (reader.name, reader.axis, reader.block) == ("7.weight", 1, 16)
+    (reader,) = [axis for axis in groups[1].axes if axis.role is Role.READER]
+    assert (reader.tensor, reader.dim, reader.block) == ("7.weight", 1, 16)
 
 
 class Residual(nn.Module):
-    """Two layers whose outputs are added, and whatever ``join`` does to them."""
+    """Two layers read the input; ``join`` combines their outputs for a last layer."""
 
     def __init__(self, join: Any) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class Residual(nn.Module):
 
 def test_units_that_are_added_move_together() -> None:
     (group,) = unit_groups(Residual(lambda a, b: F.relu(a + b)).to("meta"), (5,))
-    names = {use.name for use in group.uses}
+    names = {axis.tensor for axis in group.axes}
     assert names == {"first.weight", "first.bias", "second.weight", "second.bias", "last.weight"}
     assert not group.rectified, "a negative offset may be made up for by the other layer"
 
@@ -173,7 +173,7 @@ def test_units_that_are_added_move_together() -> None:
 )
 def test_what_is_not_understood_is_pinned(join: Any) -> None:
     groups = unit_groups(Residual(join).to("meta"), (5,))
-    assert not any(use.name == "last.weight" for group in groups for use in group.uses)
+    assert not any(axis.tensor == "last.weight" for group in groups for axis in group.axes)
 
 
 def test_an_offset_that_is_also_read_before_its_relu_is_not_cut() -> None:
@@ -228,7 +228,7 @@ def test_a_network_whose_weights_something_else_makes_stays_as_it_is(reparametri
     names = set(network.state_dict())
     assert "2.weight" not in names
     groups = unit_groups(network.to("meta"), (3,))
-    assert all(use.name in names for group in groups for use in group.uses)
+    assert all(axis.tensor in names for group in groups for axis in group.axes)
 
 
 def test_what_scales_a_dead_channel_is_left_out() -> None:
@@ -270,11 +270,11 @@ def test_a_number_for_each_row_goes_where_the_row_goes() -> None:
 
 
 def test_numbers_for_the_rows_of_a_block_stay_together() -> None:
-    uses = (
-        Use(name="weight", axis=0, block=2, role=Role.WEIGHT),
-        Use(name="reader", axis=1, block=1, role=Role.READER),
+    axes = (
+        UnitAxis(tensor="weight", dim=0, block=2, role=Role.WEIGHT),
+        UnitAxis(tensor="reader", dim=1, block=1, role=Role.READER),
     )
-    group = UnitGroup(num_units=2, uses=uses, keeps_zero=True, rectified=False, gated=False, homogeneous=True)
+    group = UnitGroup(num_units=2, axes=axes, keeps_zero=True, rectified=False, gated=False, homogeneous=True)
     weight = np.array([[0, 1], [0, 0], [2, 3], [4, 5]], np.int32)
     given = Sections(
         tensors={

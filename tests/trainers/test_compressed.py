@@ -93,7 +93,7 @@ def test_the_account_names_every_tensor_once_and_sums_to_the_file(registered: Pa
 
 
 def test_a_small_network_makes_a_small_file(registered: Path) -> None:
-    """163 parameters."""
+    """The network has 163 parameters."""
     header = next(share for share in open_compressed(registered).account() if share.part == "header")
     assert header.size_bytes < 42
     assert registered.stat().st_size < 200

@@ -251,7 +251,7 @@ def test_an_error_without_text_is_named_by_its_type() -> None:
 
 
 def test_derived_seeds_are_stable() -> None:
-    """Golden: a change would change every training in the world."""
+    """The values are golden: a change would change every training in the world."""
     assert derive(0, "initialisation") == 5840980208439322833
     assert derive(0, "step", 1) == 1578201625287471526
     assert derive(2**40, "order", 10**9) == 4368226161603865198

@@ -22,17 +22,17 @@ from trainers.compressed import load_compressed
 from trainers.config import Spec, TrialConfig
 from trainers.evaluate import evaluate
 from trainers.fusion import fuse, shapes_at_widths, transport
+from trainers.hidden_units import Role, UnitGroup
 from trainers.instantiate import make_task
 from trainers.pretrained import initial_values, pin
 from trainers.tasks.base import Task
 from trainers.train import prepare, train
-from trainers.units import Role, UnitGroup
 
 State = Mapping[str, Tensor]
 
 
 class Residual(nn.Module):
-    """A stream to which a block adds, whose first layer reads what its second one, the stream's, writes."""
+    """A residual stream and a block: its first layer reads the stream, to which its second layer writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def mlp(*hidden: int) -> tuple[nn.Module, tuple[UnitGroup, ...]]:
 
 
 def drawn(plain: nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """Random values, of norms too."""
+    """Draw random values for ``plain``, for its norms too."""
     torch.manual_seed(seed)
     return {
         name: torch.rand_like(tensor, device="cpu") + 0.5
@@ -81,13 +81,13 @@ def computed(network: nn.Module, state: State, x: Tensor) -> Tensor:
 
 
 def reindexed(state: State, groups: Sequence[UnitGroup], indices: Sequence[Tensor]) -> dict[str, Tensor]:
-    """With unit u of each group at the place of unit indices[u], wherever it is used."""
+    """Return ``state`` with unit ``indices[u]`` of each group moved to place ``u``, wherever it is used."""
     changed = dict(state)
     for group, chosen in zip(groups, indices, strict=True):
-        for use in group.uses:
-            tensor = changed[use.name]
-            places = (chosen[:, None] * use.block + torch.arange(use.block)).flatten()
-            changed[use.name] = tensor.index_select(use.axis, places)
+        for axis in group.axes:
+            tensor = changed[axis.tensor]
+            places = (chosen[:, None] * axis.block + torch.arange(axis.block)).flatten()
+            changed[axis.tensor] = tensor.index_select(axis.dim, places)
     return changed
 
 
@@ -143,13 +143,13 @@ def test_three_networks_are_averaged_unit_by_unit() -> None:
 
 
 def test_units_that_are_split_or_merged_again_keep_the_function() -> None:
-    """Each unit twice, read with half its weights: narrowed it is the network, and the network widened is it."""
+    """Each unit is there twice and read with half its weights: narrowing and widening lead to the same function."""
     plain, groups = mlp(5, 4)
     wide, wide_groups = mlp(10, 8)
     state = drawn(plain)
     doubled = reindexed(state, groups, [torch.arange(group.num_units).repeat(2) for group in groups])
-    for use in (use for group in groups for use in group.uses if use.role is Role.READER):
-        doubled[use.name] = doubled[use.name] / 2
+    for axis in (axis for group in groups for axis in group.axes if axis.role is Role.READER):
+        doubled[axis.tensor] = doubled[axis.tensor] / 2
     x = torch.randn(7, 6)
     narrow, network = (ARCHITECTURES["mlp"](input_shape=[6], num_outputs=3, hidden=h) for h in ([5, 4], [10, 8]))
     wanted = computed(narrow, state, x)
@@ -160,14 +160,14 @@ def test_units_that_are_split_or_merged_again_keep_the_function() -> None:
 
 
 def test_of_a_wider_network_the_units_that_others_read_most_stand_for_the_rest() -> None:
-    """The two of four units that compute something are the reference; the others are nothing and move nothing."""
+    """Two of four units compute something and are the reference; the others are zero and move nothing."""
     plain, groups = mlp(2)
     state = {name: torch.zeros(shape) for name, shape in
              {"1.weight": (4, 6), "1.bias": (4,), "3.weight": (3, 4), "3.bias": (3,)}.items()}  # fmt: skip
     state["1.weight"][1], state["1.weight"][3] = torch.arange(6) + 1.0, 6.0 - torch.arange(6)
     state["3.weight"][:, 1], state["3.weight"][:, 3] = 1.0, 2.0
     fused = fuse([state, state], plain, groups=groups)
-    # each is the mean of one that matters and one that does not, and read with the sum of both
+    # each is the mean of a unit that matters and one that does not, and is read with the sum of both
     torch.testing.assert_close(fused["1.weight"], state["1.weight"][[1, 3]] / 2)
     torch.testing.assert_close(fused["3.weight"], state["3.weight"][:, [1, 3]])
 
@@ -182,7 +182,7 @@ def test_shapes_follow_the_widths_of_what_is_given() -> None:
 
 
 class HalfTraced(nn.Module):
-    """The units of the first layer are normed over each example: no group."""
+    """A network whose first layer's units are normed over each example, so they are no group."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,7 +227,7 @@ def on_digits(width: int, **changes: Any) -> TrialConfig:
 
 
 def begun(config: TrialConfig, task: Task) -> float:
-    """Validation quality after zero steps."""
+    """The validation quality after zero steps."""
     return evaluate(prepare(config, torch.device("cpu"), task).model, task.validation, task)
 
 

@@ -39,7 +39,7 @@ def test_phases_follow_each_other_and_are_reported_at_their_ends(tmp_path: Path)
 def test_a_resumed_training_ends_in_the_same_files_and_history(
     patience: int, interruptions: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """Interrupted at the k-th report that is new or repeated, through phases that stop early."""
+    """It is interrupted at the k-th report, new or repeated, through phases that stop early."""
     config = two_phases(patience=patience)
     wanted, history = run(config, tmp_path / "whole")
     seen: dict[int, Progress] = {}
@@ -87,7 +87,7 @@ def test_a_phase_without_steps_still_decides(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
-    """And left alone."""
+    """The checkpoint is left alone."""
 
     def interrupt(progress: Progress) -> None:
         if progress.step == 18:
@@ -182,7 +182,7 @@ def test_optimisers_are_built_from_the_values_that_a_checkpoint_restores(
 
 
 def test_every_example_is_seen_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the last, partial batch; the order changes from epoch to epoch and with the seed."""
+    """The last, partial batch is an exception; the order changes from epoch to epoch and with the seed."""
     seen: list[Tensor] = []
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Initial values from files and known networks: what loads, what a mistake says, and that methods start from them."""
+"""Initial values from files and known networks: what loads, what errors say, and that methods start from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainers.pretrained import PRETRAINED, initial_values, pin
 
 
 def network() -> nn.Module:
-    """What ``configuration(..., "normed")`` trains."""
+    """The network that ``configuration(..., "normed")`` trains."""
     torch.manual_seed(7)
     return normed(input_shape=(1, 4, 4), num_outputs=3)
 
@@ -125,7 +125,7 @@ def test_values_of_another_network_are_refused_in_one_line(
 
 
 class Hostile:
-    """Pickled, it would create a file when it is loaded."""
+    """An object whose pickle would create a file when it is loaded."""
 
     def __init__(self, target: Path) -> None:
         self.target = target

@@ -1,4 +1,4 @@
-"""Rows and atomic files: the ground floor."""
+"""Rows come back as they were, and files are written whole or not at all."""
 
 from __future__ import annotations
 

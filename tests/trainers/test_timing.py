@@ -1,4 +1,4 @@
-"""How long a training takes, from a few steps."""
+"""The time of a training is estimated from a few steps."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_a_gpu_sums_in_one_order_while_training_and_as_its_user_set_it_afterward
 
 
 class Points:
-    """In the place of a method's ``points``: the given ids, each with what the method stores."""
+    """Takes the place of a method's ``points``: yields the given ids, each with what the method stores."""
 
     def __init__(self, *ids: str) -> None:
         self._ids, self._points = ids, Uncompressed.points

@@ -1,4 +1,4 @@
-"""Small trials: a configuration for every method, and a network with the method attached as ``train`` has it."""
+"""Small trials: a configuration for every method, and a network with the method attached as in ``train``."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "qat-binary": {"name": "qat", "bits": 1, "scale": "spread"},
     "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
 }
-"""What the contract of methods is checked on: each registered name, and settings that are almost other methods."""
+"""The contract of methods is checked on these: each registered name, and settings that are almost other methods."""
 
 STRUCTURED = {"coreset", "spike_slab"}
-"""Methods that refuse a network without hidden units, as ``odd`` is."""
+"""The methods that refuse a network without hidden units, such as ``odd``."""
 
 
 def method_arguments(name: str) -> dict[str, Any]:
-    """What a method needs and has no default for: its rate knob, in the middle of its useful range."""
+    """The argument that a method needs and has no default for: its rate knob, in the middle of its useful range."""
     kind = METHODS[name]
     missing = dataclasses.MISSING
     required = [f.name for f in dataclasses.fields(kind) if f.default is missing and f.default_factory is missing]
@@ -73,7 +73,10 @@ def method_arguments(name: str) -> dict[str, Any]:
 
 
 def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> TrialConfig:
-    """Six steps of one epoch each; with kernels, for what transforms them, and hidden units, for what removes them."""
+    """A training of six steps of one epoch each.
+
+    Methods that transform kernels always get a network with kernels; those that remove hidden units, one with units.
+    """
     if VARIANTS[method].get("decoder") == "dft" and architecture in ("mlp", "odd"):
         architecture = "cnn"
     is_structured = VARIANTS[method]["name"] in STRUCTURED or VARIANTS[method].get("compression") == "structured"
@@ -92,7 +95,7 @@ def configuration(method: str, architecture: str = "mlp", /, **changes: Any) -> 
 
 
 def run(config: TrialConfig, directory: Path, **options: Any) -> tuple[dict[str, bytes], list[Progress]]:
-    """Train: the files by point id, and what was reported, without times."""
+    """Train; returns the files keyed by point id, and the reports without times."""
     reports: list[Progress] = []
     points = train(config, lambda progress: reports.append(without_time(progress)), directory, **options)
     return {point.point_id: Path(point.path).read_bytes() for point in points}, reports
@@ -104,7 +107,7 @@ def without_time(progress: Progress) -> Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Attached:
-    """What ``train`` has before the first step, and the given network as it was."""
+    """What ``train`` has before the first step, and the given network before the method was attached."""
 
     task: Task
     method: AbstractMethod
@@ -120,7 +123,7 @@ class Attached:
 
 
 def attach(config: TrialConfig, *, noise: float = 0.0) -> Attached:
-    """The method of ``config`` on a fresh network, whose parameters (zeros among them) ``noise`` shifts at random."""
+    """Attach the method of ``config`` to a fresh network; ``noise`` shifts its parameters (zeros, too) at random."""
     prepared = prepare(config, torch.device("cpu"))
     with torch.no_grad():
         for parameter in prepared.model.parameters():

@@ -26,10 +26,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def lookup_architecture(name: str, *, allow_import: bool) -> Architecture:
-    """The registered architecture, timm's as ``timm:NAME``, or where ``allow_import`` the user's ``module:callable``.
+    """Return the architecture: a registered one, timm's ``timm:NAME``, or with ``allow_import`` a ``module:callable``.
 
     Raises:
-        ValueError: there is none, or it may not be imported.
+        ValueError: there is no such architecture, or it may not be imported.
     """
     if is_timm(name):
         return timm_architecture(name)

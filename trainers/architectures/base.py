@@ -1,4 +1,4 @@
-"""Building a plain network from a name and arguments, and what a file needs to know of it."""
+"""Builds a plain network from a name and arguments, and describes it for a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "flo
 
 
 def complete(architecture: Architecture, arguments: Mapping[str, Any], **from_task: Any) -> dict[str, Any]:
-    """``arguments`` and, of what the task gives (``input_shape``, ``num_outputs``), what the architecture takes.
+    """Return ``arguments`` and those of the task (``input_shape``, ``num_outputs``) that the architecture takes.
 
     Values that equal a default are left out, and tuples become lists, so that the result is what a file stores.
     """
@@ -33,7 +33,7 @@ def complete(architecture: Architecture, arguments: Mapping[str, Any], **from_ta
 
 
 def build(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -> nn.Module:
-    """The network, on the current default device.
+    """Build the network, on the current default device.
 
     Raises:
         ValueError: the arguments do not fit, or the architecture failed to build; one line says why.
@@ -51,7 +51,7 @@ def build(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -
 def build_on_meta(
     name: str, architecture: Architecture, arguments: Mapping[str, Any], *, max_parameters: int = MAX_PARAMETERS
 ) -> nn.Module:
-    """The network's names and shapes without its memory; refused above ``max_parameters``."""
+    """Build the network's names and shapes without its memory; refuse it above ``max_parameters``."""
     with torch.device("meta"):
         model = build(name, architecture, arguments)
     num_values = sum(tensor.numel() for tensor in model.state_dict().values())
@@ -63,7 +63,7 @@ def build_on_meta(
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """Names, shapes and dtypes of the ``state_dict``, in order.
+    """Return names, shapes and dtypes of the ``state_dict``, in order.
 
     Raises:
         ValueError: a tensor has a dtype that a file cannot hold.
@@ -79,7 +79,7 @@ def layout_of(model: nn.Module) -> Layout:
 
 
 def count_macs(model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> int:
-    """Multiply-accumulates of one forward pass of a network on the meta device, on one example.
+    """Count the multiply-accumulates of one forward pass, on one example, of a network on the meta device.
 
     Raises:
         ValueError: the network does not take such an example.
@@ -99,7 +99,7 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtyp
 
 
 def initialise(model: nn.Module) -> nn.Module:
-    """He et al. 2015 (arXiv 1502.01852), equation 10: normal weights of variance 2 / fan_in; biases start at zero."""
+    """Draw normal weights of variance 2 / fan_in (He et al. 2015, arXiv 1502.01852, equation 10); zero the biases."""
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -16,7 +16,7 @@ def cnn(*, input_shape: Sequence[int], num_outputs: int, channels: Sequence[int]
     Args:
         input_shape: (channels, height, width); each side at least 2 ** len(channels).
         num_outputs: for a classifier, the number of classes.
-        channels: of each convolution.
+        channels: the number of output channels of each convolution.
     """
     checks.integers("input_shape", input_shape, low=1, high=1 << 16, max_length=3)
     checks.integer("num_outputs", num_outputs, low=1, high=1 << 20)

@@ -11,23 +11,23 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from trainers.units import Role, UnitGroup, Use
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 
 
 def unit_groups(
     plain: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> tuple[UnitGroup, ...]:
-    """The hidden units of ``plain``, which is on the meta device, in the order of its layers.
+    """Find the hidden units of ``plain``, which is on the meta device, in the order of its layers.
 
     Knows fully connected and two-dimensional convolution layers (ungrouped and depthwise), batch norms, elementwise
     activations, two-dimensional pooling, means over space, flattening and addition. Units that anything else touches
-    are in no group, nor are inputs and outputs; a network that cannot be traced, or that uses a parameter twice, has
-    none. Leaving units where they are is always right.
+    are in no group, nor are inputs and outputs. A network that cannot be traced, or that uses a parameter twice, has no
+    groups. Leaving units where they are is always right.
 
     Args:
-        plain: the network; its mode is as it was afterwards.
-        input_shape: of one example.
-        dtype: of an example.
+        plain: the network; its mode is restored.
+        input_shape: the shape of one example.
+        dtype: the dtype of an example.
     """
     was_training = plain.training
     try:
@@ -63,11 +63,11 @@ _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 _MEANS = (torch.mean, "mean")
 _SHAPES = ("size", "dim", getattr)
-_OF_NORMS = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
+_NORM_ROLES = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape of each activation; ``ShapeProp`` would print a traceback where a network does not run."""
+    """Notes the shape of each activation; ``ShapeProp`` would print a traceback if a network does not run."""
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
@@ -78,10 +78,10 @@ class _Shapes(fx.Interpreter):
 
 @dataclass(eq=False)
 class _Units:
-    """The units of one axis, until it turns out that another axis has the same."""
+    """The units of one axis; merged into those of another axis if they turn out to be the same."""
 
     num_units: int
-    uses: list[Use]
+    axes: list[UnitAxis]
     pinned: bool = False
     keeps_zero: bool = True
     homogeneous: bool = True
@@ -89,7 +89,7 @@ class _Units:
     num_rectified: int = 0
     num_gated: int = 0
     rescaled: bool = False
-    """Whether more than one norm, or one that is not right behind its layer, may change signs."""
+    """Whether signs may be changed by more than one norm, or by one that is not right behind its layer."""
     merged: _Units | None = None
 
     def root(self) -> _Units:
@@ -98,17 +98,17 @@ class _Units:
 
 @dataclass(frozen=True)
 class _Value:
-    """What axis 1 of an activation holds: units, each in ``block`` places in a row."""
+    """The units on axis 1 of an activation, each in ``block`` places in a row."""
 
     units: _Units
     block: int
     fresh: bool = False
-    """Just computed by a layer or norm: nothing has read it yet."""
+    """Whether a layer or norm has just computed it: nothing has read it yet."""
 
 
 class _Tracer:
     def __init__(self, traced: fx.GraphModule, stored: set[str]) -> None:
-        """``stored``: names in the ``state_dict``, which lacks weights that something else makes (``weight_norm``)."""
+        """``stored``: names in the ``state_dict``, which lacks weights computed from others (``weight_norm``)."""
         self._stored = stored
         self._modules = dict(traced.named_modules())
         self._values: dict[fx.Node, _Value] = {}
@@ -119,18 +119,18 @@ class _Tracer:
             self._visit(node)
 
     def groups(self) -> tuple[UnitGroup, ...]:
-        roots = [units for units in self._all if units.merged is None and not units.pinned and units.uses]
+        roots = [units for units in self._all if units.merged is None and not units.pinned and units.axes]
         return tuple(
             UnitGroup(
                 num_units=units.num_units,
-                uses=tuple(units.uses),
+                axes=tuple(units.axes),
                 keeps_zero=units.keeps_zero,
                 rectified=units.num_layers == units.num_rectified == 1 and not units.rescaled,
                 gated=units.num_layers == units.num_gated and not units.rescaled,
                 homogeneous=units.homogeneous,
             )
             for units in roots
-            if all(use.name in self._stored for use in units.uses)
+            if all(axis.tensor in self._stored for axis in units.axes)
         )
 
     def _visit(self, node: fx.Node) -> None:
@@ -156,8 +156,8 @@ class _Tracer:
         else:
             self._values[node] = found
 
-    def _new(self, num_units: int, *uses: Use, pinned: bool = False) -> _Value:
-        units = _Units(num_units=num_units, uses=list(uses), pinned=pinned, num_layers=1)
+    def _new(self, num_units: int, *axes: UnitAxis, pinned: bool = False) -> _Value:
+        units = _Units(num_units=num_units, axes=list(axes), pinned=pinned, num_layers=1)
         self._all.append(units)
         return _Value(units, 1, fresh=True)
 
@@ -168,16 +168,16 @@ class _Tracer:
         units, block = value.units.root(), value.block
         is_dense = isinstance(module, nn.Linear) and len(before) == 2
         if is_dense or (isinstance(module, nn.Conv2d) and module.groups == 1 and block == 1):
-            units.uses.append(Use(name=f"{name}.weight", axis=1, block=block, role=Role.READER))
-            made = [Use(name=f"{name}.weight", axis=0, block=1, role=Role.WEIGHT)]
+            units.axes.append(UnitAxis(tensor=f"{name}.weight", dim=1, block=block, role=Role.READER))
+            made = [UnitAxis(tensor=f"{name}.weight", dim=0, block=1, role=Role.WEIGHT)]
             if module.bias is not None:
-                made.append(Use(name=f"{name}.bias", axis=0, block=1, role=Role.BIAS))
+                made.append(UnitAxis(tensor=f"{name}.bias", dim=0, block=1, role=Role.BIAS))
             return self._new(shape[1], *made)
         if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels == module.out_channels:
             units.rescaled = True  # a depthwise kernel is one more scale of its channel, and its bias one more shift
             return self._scaled(units, name, module, block, {"weight": Role.SCALE, "bias": Role.SHIFT}, fresh=False)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            is_first = value.fresh and not any(use.role in _OF_NORMS for use in units.uses)
+            is_first = value.fresh and not any(axis.role in _NORM_ROLES for axis in units.axes)
             is_alone = _is_read_once(node.all_input_nodes[0])
             units.rescaled |= not is_first
             units.num_gated += is_first and is_alone and module.affine
@@ -191,8 +191,10 @@ class _Tracer:
         self, units: _Units, name: str, module: nn.Module, block: int, roles: dict[str, Role], *, fresh: bool
     ) -> _Value:
         state = module.state_dict()
-        units.uses += [
-            Use(name=f"{name}.{key}", axis=0, block=block, role=role) for key, role in roles.items() if key in state
+        units.axes += [
+            UnitAxis(tensor=f"{name}.{key}", dim=0, block=block, role=role)
+            for key, role in roles.items()
+            if key in state
         ]
         return _Value(units, block, fresh=fresh)
 
@@ -219,7 +221,7 @@ class _Tracer:
         units = value.units.root()
         if shape[:2] != before[:2] or len(shape) != len(before):
             return None
-        if kind in _POOLINGS and len(shape) == 4:  # of three axes the first would be taken for channels
+        if kind in _POOLINGS and len(shape) == 4:  # with three axes the first would be taken for the channels
             return _Value(units, value.block)
         if kind in _KEEP_ZERO:
             units.homogeneous &= kind in _HOMOGENEOUS
@@ -235,7 +237,7 @@ class _Tracer:
         if first.block != second.block or one.num_units != other.num_units:
             return None
         if one is not other:
-            one.uses += other.uses
+            one.axes += other.axes
             one.pinned |= other.pinned
             one.keeps_zero &= other.keeps_zero
             one.homogeneous &= other.homogeneous
@@ -252,7 +254,10 @@ def _is_read_once(node: fx.Node) -> bool:
 
 
 def _is_over_space(node: fx.Node) -> bool:
-    """Whether a mean is over the last two of four axes, or one. Shapes do not tell: channels and sides may be equal."""
+    """Whether a mean is over one or both of the last two of four axes.
+
+    Shapes do not tell: channels and sides may be equal.
+    """
     dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
     axes = list(dims) if isinstance(dims, list | tuple) else [dims]
     return bool(axes) and all(isinstance(axis, int) and axis % 4 in (2, 3) for axis in axes)

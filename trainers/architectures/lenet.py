@@ -14,7 +14,7 @@ def lenet300_100() -> nn.Module:
 
 
 def lenet5() -> nn.Module:
-    """LeNet5 as Caffe has it: 20 and 50 channels of 5x5, one hidden layer of 500; 431,080 parameters."""
+    """Caffe's LeNet5: 5x5 convolutions with 20 and 50 channels, one hidden layer of 500; 431,080 parameters."""
     return initialise(
         nn.Sequential(
             nn.Conv2d(1, 20, 5),

@@ -41,7 +41,7 @@ def resnet_cifar(
 
 
 class ResNet(nn.Module):
-    """Names of modules are those of the usual trained checkpoints, so that these load."""
+    """The network; its modules have the names of the usual trained checkpoints, so that these load."""
 
     def __init__(self, num_in: int, *, num_blocks: int, width: int, num_outputs: int) -> None:
         super().__init__()

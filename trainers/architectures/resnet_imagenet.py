@@ -13,7 +13,7 @@ from trainers.architectures.base import initialise
 
 
 def resnet18(*, input_shape: Sequence[int] = (3, 224, 224), num_outputs: int = 1000) -> nn.Module:
-    """Two blocks of two 3x3 convolutions in each of four stages: 11,689,512 parameters with 1000 outputs.
+    """Four stages of two blocks, each of two 3x3 convolutions: 11,689,512 parameters with 1000 outputs.
 
     Args:
         input_shape: (channels, height, width).
@@ -28,7 +28,7 @@ def resnet18(*, input_shape: Sequence[int] = (3, 224, 224), num_outputs: int = 1
 def resnet50(*, input_shape: Sequence[int] = (3, 224, 224), num_outputs: int = 1000) -> nn.Module:
     """3, 4, 6 and 3 bottleneck blocks: 25,557,032 parameters with 1000 outputs.
 
-    Version 1.5: a stage's first block halves the image in its 3x3 convolution, where the paper does in the 1x1 before.
+    Version 1.5: a stage's first block halves the image in its 3x3 convolution; in the paper, the 1x1 before halves it.
 
     Args:
         input_shape: (channels, height, width).
@@ -60,7 +60,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two of 1x1, which narrow and widen by four, beside a shortcut."""
+    """A 3x3 convolution between two 1x1 convolutions that narrow and widen by four, beside a shortcut."""
 
     expansion = 4
 
@@ -82,7 +82,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Names and order of tensors are torchvision's, so that its weights load."""
+    """The network; its tensors have torchvision's names and order, so that torchvision's weights load."""
 
     def __init__(
         self, kind: type[BasicBlock] | type[Bottleneck], num_blocks: Sequence[int], num_in: int, num_outputs: int
@@ -122,7 +122,7 @@ def _stage(
 
 
 def _shortcut(num_in: int, num_out: int, stride: int) -> nn.Module:
-    """The input itself, or where the shape changes a 1x1 convolution of it (option B)."""
+    """Pass the input as it is or, if the shape changes, through a 1x1 convolution (option B)."""
     if stride == 1 and num_in == num_out:
         return nn.Identity()
     return nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride=stride, bias=False), nn.BatchNorm2d(num_out))

@@ -18,11 +18,11 @@ _READING = ("checkpoint_path", "cache_dir", "pretrained", "pretrained_cfg", "pre
 
 
 def timm_architecture(name: str) -> Architecture:
-    """The function of keyword arguments behind ``timm:NAME``, such as ``timm:mobilenetv3_small_100``.
+    """Return the function of keyword arguments behind ``timm:NAME``, such as ``timm:mobilenetv3_small_100``.
 
     Its arguments are those of timm's model. It takes its number of channels and outputs from the task and starts from
-    random values: trained ones come from ``init_from``. What a name means is timm's to keep: a file refuses a network
-    whose tensors have other names or shapes than those it was written for.
+    random values: trained ones come from ``init_from``. timm decides what a name means; a file refuses a network whose
+    tensors have other names or shapes than those it was written for.
 
     References:
         Wightman 2019, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models.
@@ -35,7 +35,7 @@ def timm_architecture(name: str) -> Architecture:
         raise ValueError(f"architecture {name!r}: wanted timm:NAME of letters, digits and '_', such as timm:resnet18")
     try:
         timm = importlib.import_module("timm")
-    except Exception as error:  # it may be there, and not fit this torch
+    except Exception as error:  # it may be installed and not fit this torch
         raise ValueError(
             f"architecture {name!r} needs timm, which cannot be imported ({one_line(error)}): "
             "pip install 'ratefront[timm]'"

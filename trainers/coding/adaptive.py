@@ -144,22 +144,22 @@ class _Walk:
         logits = logit(
             np.concatenate((overall, self._row_evidence(p_overall), self._column_evidence(around, p_overall)), axis=1)
         )
-        of_all, of_row, of_column = logits[0], logits[1 : 1 + num_rows], logits[1 + num_rows :]
+        overall_logit, row_logits, column_logits = logits[0], logits[1 : 1 + num_rows], logits[1 + num_rows :]
 
         near = (self._values[around] != 0).reshape(len(around), -1)
         pattern, num_near = _POWERS[: len(near)] @ near, near.sum(axis=0)
-        buckets = (_bucket(of_column)[:, None] * _NUM_BUCKETS + _bucket(of_row)).reshape(-1)
+        buckets = (_bucket(column_logits)[:, None] * _NUM_BUCKETS + _bucket(row_logits)).reshape(-1)
         position = np.repeat(columns % width if width else np.zeros_like(columns), num_rows)
         contexts = np.stack((pattern, buckets, position)) + _FLAG_STARTS
         likelier = np.minimum(p_overall * _MORE_NEAR, ONE // 2)
-        expected = probability((_CENTRES[:, None] + _CENTRES - of_all).reshape(-1))
+        expected = probability((_CENTRES[:, None] + _CENTRES - overall_logit).reshape(-1))
         prior = np.concatenate((likelier, expected, np.full(_FLAG_SIZES[-1], p_overall)))
         counted = self._flag_counts.logits(prior, _FLAG_STRENGTHS)[contexts]
 
         inputs = np.empty((7, len(given)), np.int64)
-        inputs[0].reshape(num_columns, num_rows)[:] = of_row
-        inputs[1].reshape(num_columns, num_rows)[:] = of_column[:, None]
-        inputs[2] = of_all
+        inputs[0].reshape(num_columns, num_rows)[:] = row_logits
+        inputs[1].reshape(num_columns, num_rows)[:] = column_logits[:, None]
+        inputs[2] = overall_logit
         inputs[3:6] = counted
         inputs[6] = np.minimum(num_near, 3) * LOGIT
         flags = port(self._flags.mix(inputs, np.minimum(num_near, 2)), given)
@@ -195,9 +195,9 @@ class _Walk:
         left, up = np.abs(self._at(column, row, 1)), np.abs(self._at(column, row, self._width or 2))
         around = np.minimum(left + up, 4)
         mean = (4 * self._row_magnitudes[row] + 4) // (self._row_nonzeros[row] + 1)
-        of_row = np.minimum(np.maximum(mean - 2, 0), 11)
+        mean_level = np.minimum(np.maximum(mean - 2, 0), 11)
         nonzeros = np.minimum((left > 0) + (up > 0) + 2 * (self._row_nonzeros[row] * 8 > self._num_known), 4)
-        contexts = np.stack((np.zeros_like(around), around, of_row, nonzeros)) + _LEVEL_STARTS
+        contexts = np.stack((np.zeros_like(around), around, mean_level, nonzeros)) + _LEVEL_STARTS
         counts = self._level_counts.counts.reshape(2, _NUM_UNARY, _LEVEL_SIZE)
         overall = probability(logit(evidence(counts[:, :, 0], ONE // 3, 32)))
         logits = self._level_counts.logits(np.repeat(overall, _LEVEL_SIZE), 48)
@@ -250,9 +250,9 @@ def _starts(sizes: Ints) -> Ints:
 _FLAG_STARTS, _LEVEL_STARTS, _LEVEL_SIZE = _starts(_FLAG_SIZES), _starts(_LEVEL_SIZES), int(_LEVEL_SIZES.sum())
 
 
-def _beside(of_row: Ints) -> Ints:
+def _beside(counts: Ints) -> Ints:
     """The weighted sum over the two rows on either side: the nearer ones count twice as much."""
-    return np.convolve(of_row, [4, 8, 0, 8, 4])[2:-2]
+    return np.convolve(counts, [4, 8, 0, 8, 4])[2:-2]
 
 
 def _bucket(logits: Ints) -> Ints:

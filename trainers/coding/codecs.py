@@ -1,4 +1,4 @@
-"""How a tensor of each kind is written, read and accounted for. One codec for each kind; a new kind is added here.
+"""Writes tensors, reads them and accounts for their bytes, with one codec for each kind; a new kind is added here.
 
 A tensor may have bytes before the stream, in the order of the architecture, and symbols in the stream.
 """
@@ -47,7 +47,7 @@ class Recording:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class Encoding:
     """How one tensor is stored; the meaning of ``argument`` depends on the kind."""
 
     entry: Entry
@@ -80,11 +80,11 @@ class AbstractCodec(abc.ABC):
     """Writes or reads all tensors of one kind in one file, in the order of the architecture."""
 
     @abc.abstractmethod
-    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
         """Append what comes before the stream to ``out``, and the symbols to ``encoder``."""
 
     @abc.abstractmethod
-    def read(self, use: Use, reader: Reader) -> Finish:
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
         """Read what comes before the stream; return a function that reads the symbols.
 
         Raises:
@@ -95,12 +95,14 @@ class AbstractCodec(abc.ABC):
 class Plain(AbstractCodec):
     """Kinds ``RAW`` and ``HALF``: all values as they are, in the architecture's dtype or as float16. No argument."""
 
-    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        out += _little_endian(sections.tensors[use.entry.name].values)
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        out += _little_endian(sections.tensors[encoding.entry.name].values)
 
-    def read(self, use: Use, reader: Reader) -> Finish:
-        _check_argument(use, at_most=0)
-        values = _take(reader, use.entry, use.entry.num_values, half=use.kind == HALF).reshape(use.entry.shape)
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        _check_argument(encoding, at_most=0)
+        values = _take(reader, encoding.entry, encoding.entry.num_values, half=encoding.kind == HALF).reshape(
+            encoding.entry.shape
+        )
         return lambda decoder: Coded(section=Raw(values=values), stored_bytes=values.nbytes)
 
 
@@ -110,24 +112,24 @@ class Constant(AbstractCodec):
     Argument: 0 if the value is zero, 1 if it is stored; + 2 if it is float16 and the architecture's dtype is another.
     """
 
-    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        out += _little_endian(sections.tensors[use.entry.name].values.reshape(-1)[: use.argument % 2])
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        out += _little_endian(sections.tensors[encoding.entry.name].values.reshape(-1)[: encoding.argument % 2])
 
-    def read(self, use: Use, reader: Reader) -> Finish:
-        _check_argument(use, at_most=3)
-        value = _take(reader, use.entry, use.argument % 2, half=use.argument >= 2)
-        values = np.full(use.entry.shape, value[0] if len(value) else 0, value.dtype)
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        _check_argument(encoding, at_most=3)
+        value = _take(reader, encoding.entry, encoding.argument % 2, half=encoding.argument >= 2)
+        values = np.full(encoding.entry.shape, value[0] if len(value) else 0, value.dtype)
         return lambda decoder: Coded(section=Raw(values=values), stored_bytes=value.nbytes)
 
 
 class Made(AbstractCodec):
     """Kind ``MADE``: the method computes the tensor from its factors. No argument, and nothing is stored."""
 
-    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
         pass
 
-    def read(self, use: Use, reader: Reader) -> Finish:
-        _check_argument(use, at_most=0)
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        _check_argument(encoding, at_most=0)
         return lambda decoder: Coded(section=None)
 
 
@@ -137,44 +139,44 @@ class StaticTables(AbstractCodec):
     Argument: the number of the table, which is stored with the first tensor that uses it.
     """
 
-    def __init__(self, uses: Sequence[Use]) -> None:
-        """``uses``: all tensors of this kind."""
+    def __init__(self, encodings: Sequence[Encoding]) -> None:
+        """``encodings``: all tensors of this kind."""
         self._totals: dict[int, int] = {}
-        for use in uses:
-            self._totals[use.argument] = self._totals.get(use.argument, 0) + use.entry.num_values
+        for encoding in encodings:
+            self._totals[encoding.argument] = self._totals.get(encoding.argument, 0) + encoding.entry.num_values
         self._tables: dict[int, tables.Table] = {}
         self._left: dict[int, npt.NDArray[np.int64]] = {}
 
-    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        table = use.table
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        table = encoding.table
         assert table is not None
-        if use.argument not in self._tables:
+        if encoding.argument not in self._tables:
             tables.write_table(out, table)
-            self._tables[use.argument] = table
-        values = cast(Integers, sections.tensors[use.entry.name]).values
+            self._tables[encoding.argument] = table
+        values = cast(Integers, sections.tensors[encoding.entry.name]).values
         encoder.encode(table.index(values.ravel()), table.counts)
 
-    def read(self, use: Use, reader: Reader) -> Finish:
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
         table_bytes = {}
-        if use.argument not in self._tables:
+        if encoding.argument not in self._tables:
             start = reader.position
-            table = tables.read_table(reader, self._totals[use.argument])
-            self._tables[use.argument], self._left[use.argument] = table, table.counts
-            table_bytes[f"table {use.argument}"] = reader.position - start
-        return lambda decoder: self._decode(use, table_bytes, decoder)
+            table = tables.read_table(reader, self._totals[encoding.argument])
+            self._tables[encoding.argument], self._left[encoding.argument] = table, table.counts
+            table_bytes[f"table {encoding.argument}"] = reader.position - start
+        return lambda decoder: self._decode(encoding, table_bytes, decoder)
 
-    def _decode(self, use: Use, table_bytes: dict[str, int], decoder: Decoder) -> Coded:
-        table = self._tables[use.argument]
-        indices = decoder.decode(table.counts, use.entry.num_values)
+    def _decode(self, encoding: Encoding, table_bytes: dict[str, int], decoder: Decoder) -> Coded:
+        table = self._tables[encoding.argument]
+        indices = decoder.decode(table.counts, encoding.entry.num_values)
         found = np.bincount(indices, minlength=len(table.counts))
         # The counts are exact and sum to the number of symbols decoded with them, so in a wrong stream, even under a
         # recomputed checksum, some symbol occurs too often.
-        self._left[use.argument] = self._left[use.argument] - found
-        if (self._left[use.argument] < 0).any():
+        self._left[encoding.argument] = self._left[encoding.argument] - found
+        if (self._left[encoding.argument] < 0).any():
             raise RfzError("the coded stream is damaged: its symbols do not match their frequency table")
-        values = table.values(indices).reshape(use.entry.shape)
+        values = table.values(indices).reshape(encoding.entry.shape)
         return Coded(
-            section=Integers(values=values, table=use.argument),
+            section=Integers(values=values, table=encoding.argument),
             coded_bits=float(found @ information_bits(table.counts)),
             table_bytes=table_bytes,
         )
@@ -188,32 +190,34 @@ class Adaptive(AbstractCodec):
     number of columns left, then the width of their grid + 65 * coarseness.
     """
 
-    def write(self, use: Use, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        live = live_block(as_matrix(cast(Integers, sections.tensors[use.entry.name]).values))
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        live = live_block(as_matrix(cast(Integers, sections.tensors[encoding.entry.name]).values))
         put_varint(out, live.shape[0])
         if not live.size:
             return
         put_varint(out, live.shape[1])
-        assert use.recording is not None, "the plan records what it chooses"
-        put_varint(out, use.recording.width + _NUM_WIDTHS * use.recording.coarseness)
-        for bits, ones in use.recording.chunks():
+        assert encoding.recording is not None, "the plan records what it chooses"
+        put_varint(out, encoding.recording.width + _NUM_WIDTHS * encoding.recording.coarseness)
+        for bits, ones in encoding.recording.chunks():
             encoder.encode_bits(bits, ones)
 
-    def read(self, use: Use, reader: Reader) -> Finish:
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
         start = reader.position
-        num_rows, num_columns = matrix_shape(use.entry.shape)
+        num_rows, num_columns = matrix_shape(encoding.entry.shape)
         live_rows = reader.varint()
         live_columns = reader.varint() if live_rows else 0
         coarseness, width = divmod(reader.varint() if live_rows else 0, _NUM_WIDTHS)
         if live_rows > num_rows or live_columns > num_columns or (live_rows and not live_columns):
             raise RfzError(
-                f"the file is malformed: tensor {use.entry.name!r} has {num_rows} rows of {num_columns} columns, "
+                f"the file is malformed: tensor {encoding.entry.name!r} has {num_rows} rows of {num_columns} columns, "
                 f"{live_rows} of {live_columns} are said to be stored"
             )
         if coarseness > adaptive.MAX_COARSENESS:
             raise RfzError(f"the file is malformed: coarseness {coarseness}, at most {adaptive.MAX_COARSENESS} may be")
         if live_rows and not adaptive.num_steps((live_rows, live_columns), coarseness):
-            raise RfzError(f"the file is malformed: {live_rows} rows of tensor {use.entry.name!r} are too many at once")
+            raise RfzError(
+                f"the file is malformed: {live_rows} rows of tensor {encoding.entry.name!r} are too many at once"
+            )
         stored_bytes = reader.position - start
 
         def finish(decoder: Decoder) -> Coded:
@@ -222,7 +226,7 @@ class Adaptive(AbstractCodec):
             if live_rows:
                 live = values[:live_rows, :live_columns]
                 live[:] = adaptive.code(live, width, coarseness, lambda ones, _: decoder.decode_bits(ones))
-            section = Integers(values=values.reshape(use.entry.shape), table=use.argument)
+            section = Integers(values=values.reshape(encoding.entry.shape), table=encoding.argument)
             return Coded(section=section, stored_bytes=stored_bytes, coded_bits=decoder.information_bits - before)
 
         return finish
@@ -243,14 +247,14 @@ def live_block(matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return matrix[: rows[-1] + 1, : columns[-1] + 1] if len(rows) else matrix[:0, :0]
 
 
-def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:
+def codecs_for(encodings: Sequence[Encoding]) -> dict[int, AbstractCodec]:
     """Return a codec for each kind, for one file.
 
     Raises:
         ValueError: a kind is unknown.
     """
     plain = Plain()
-    integers = StaticTables([use for use in uses if use.kind == INTEGERS])
+    integers = StaticTables([encoding for encoding in encodings if encoding.kind == INTEGERS])
     codecs: dict[int, AbstractCodec] = {
         RAW: plain,
         HALF: plain,
@@ -259,23 +263,23 @@ def codecs_for(uses: Sequence[Use]) -> dict[int, AbstractCodec]:
         ADAPTIVE: Adaptive(),
         MADE: Made(),
     }
-    for use in uses:
-        if use.kind not in codecs:
+    for encoding in encodings:
+        if encoding.kind not in codecs:
             raise ValueError(
-                f"tensor {use.entry.name!r} is of kind {use.kind}, this ratefront knows {sorted(codecs)}: "
+                f"tensor {encoding.entry.name!r} is of kind {encoding.kind}, this ratefront knows {sorted(codecs)}: "
                 "use a newer ratefront"
             )
-    numbers = sorted({use.argument for use in uses if use.kind in (INTEGERS, ADAPTIVE)})
+    numbers = sorted({encoding.argument for encoding in encodings if encoding.kind in (INTEGERS, ADAPTIVE)})
     if numbers != list(range(len(numbers))):
         raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
     return codecs
 
 
-def _check_argument(use: Use, *, at_most: int) -> None:
-    if use.argument > at_most:
+def _check_argument(encoding: Encoding, *, at_most: int) -> None:
+    if encoding.argument > at_most:
         raise RfzError(
-            f"the file is malformed: tensor {use.entry.name!r} has argument {use.argument} of kind {use.kind}, "
-            f"at most {at_most} may be"
+            f"the file is malformed: tensor {encoding.entry.name!r} has argument {encoding.argument} "
+            f"of kind {encoding.kind}, at most {at_most} may be"
         )
 
 

@@ -54,7 +54,7 @@ __all__ = [
     "Contents",
     "Header",
     "Layout",
-    "Share",
+    "PartSize",
     "fingerprint",
     "read",
     "read_header",
@@ -65,11 +65,13 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """The bytes of one part of a file: ``part`` is header, vectors, table, tensor, factor, rounding or checksum."""
+class PartSize:
+    """The bytes of one part of a file."""
 
     part: str
+    """``header``, ``vectors``, ``table``, ``tensor``, ``factor``, ``rounding`` or ``checksum``."""
     name: str
+    """The tensor, table, vector or factor; empty for the other parts."""
     size_bytes: float
 
 
@@ -87,26 +89,26 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
     """
     check_sections(layout, sections)
     entries, flat = flattened(layout, sections)
-    uses = planning.plan(entries, flat)
-    by_kind = codecs.codecs_for(uses)
+    encodings = planning.plan(entries, flat)
+    by_kind = codecs.codecs_for(encodings)
     out = write_header(header)
     out += fingerprint(layout)
     put_varint(out, len(sections.vectors))
     for vector in sections.vectors:
         put_varint(out, len(vector))
         out += vector.astype("<f2").tobytes()
-    for use in uses[: len(layout)]:
-        _put_code(out, use)
+    for encoding in encodings[: len(layout)]:
+        _put_code(out, encoding)
     if sections.factors:
         put_varint(out, len(sections.factors))
-    for use in uses[len(layout) :]:
-        rows, columns = use.entry.shape
+    for encoding in encodings[len(layout) :]:
+        rows, columns = encoding.entry.shape
         put_varint(out, rows)
         put_varint(out, columns)
-        _put_code(out, use)
+        _put_code(out, encoding)
     encoder = Encoder()
-    for use in uses:
-        by_kind[use.kind].write(use, flat, out, encoder)
+    for encoding in encodings:
+        by_kind[encoding.kind].write(encoding, flat, out, encoder)
     out += encoder.finish()
     return seal(out)
 
@@ -140,29 +142,29 @@ class Contents:
     header_bytes: int
     stream_bytes: int
 
-    def account(self) -> list[Share]:
+    def account(self) -> list[PartSize]:
         """The bytes of each part: tensors by information content, the rest as stored. They sum to the file's length."""
-        shares = [Share(part="header", name="", size_bytes=self.header_bytes)]
-        shares += [
-            Share(part="vectors", name=f"vector {index}", size_bytes=vector.nbytes)
+        sizes = [PartSize(part="header", name="", size_bytes=self.header_bytes)]
+        sizes += [
+            PartSize(part="vectors", name=f"vector {index}", size_bytes=vector.nbytes)
             for index, vector in enumerate(self.sections.vectors)
         ]
-        shares += [
-            Share(part="table", name=name, size_bytes=size)
+        sizes += [
+            PartSize(part="table", name=name, size_bytes=size)
             for coded in self.coded
             for name, size in coded.table_bytes.items()
         ]
         num_tensors = len(self.layout) - len(self.sections.factors)
         parts = ["tensor"] * num_tensors + ["factor"] * len(self.sections.factors)
-        shares += [
-            Share(part=part, name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
+        sizes += [
+            PartSize(part=part, name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
             for part, entry, coded in zip(parts, self.layout, self.coded, strict=True)
         ]
         rounding = self.stream_bytes - sum(coded.coded_bits for coded in self.coded) / 8
         return [
-            *shares,
-            Share(part="rounding", name="", size_bytes=rounding),
-            Share(part="checksum", name="", size_bytes=CHECKSUM_BYTES),
+            *sizes,
+            PartSize(part="rounding", name="", size_bytes=rounding),
+            PartSize(part="checksum", name="", size_bytes=CHECKSUM_BYTES),
         ]
 
 
@@ -178,30 +180,32 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
     vectors = tuple(
         np.frombuffer(reader.take(2 * reader.varint()), "<f2") for _ in _bounded(reader, reader.varint(), "vectors")
     )
-    uses = [_take_code(reader, entry) for entry in layout]
-    if any(use.kind == codecs.MADE for use in uses):
-        uses += _take_factors(reader, layout)
+    encodings = [_take_code(reader, entry) for entry in layout]
+    if any(encoding.kind == codecs.MADE for encoding in encodings):
+        encodings += _take_factors(reader, layout)
     header_bytes = reader.position - sum(vector.nbytes for vector in vectors)
     try:
-        by_kind = codecs.codecs_for(uses)
+        by_kind = codecs.codecs_for(encodings)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
-    finishes = [by_kind[use.kind].read(use, reader) for use in uses]
+    finishes = [by_kind[encoding.kind].read(encoding, reader) for encoding in encodings]
     stream = reader.take(reader.remaining)
     decoder = Decoder(stream)
     coded = [finish(decoder) for finish in finishes]
     decoder.finish()
     stored: dict[str, Section] = {
-        use.entry.name: part.section for use, part in zip(uses, coded, strict=True) if part.section is not None
+        encoding.entry.name: part.section
+        for encoding, part in zip(encodings, coded, strict=True)
+        if part.section is not None
     }
-    factors = tuple(cast(Integers, stored.pop(use.entry.name)) for use in uses[len(layout) :])
+    factors = tuple(cast(Integers, stored.pop(encoding.entry.name)) for encoding in encodings[len(layout) :])
     sections = Sections(tensors=stored, vectors=vectors, factors=factors)
     try:
         check_sections(layout, sections)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
     return Contents(
-        layout=[use.entry for use in uses],
+        layout=[encoding.entry for encoding in encodings],
         sections=sections,
         coded=coded,
         header_bytes=header_bytes,
@@ -209,30 +213,30 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
     )
 
 
-def _put_code(out: bytearray, use: codecs.Use) -> None:
-    put_varint(out, use.kind + codecs.NUM_KINDS * use.argument)
+def _put_code(out: bytearray, encoding: codecs.Encoding) -> None:
+    put_varint(out, encoding.kind + codecs.NUM_KINDS * encoding.argument)
 
 
-def _take_code(reader: Reader, entry: Entry) -> codecs.Use:
+def _take_code(reader: Reader, entry: Entry) -> codecs.Encoding:
     argument, kind = divmod(reader.varint(), codecs.NUM_KINDS)
-    return codecs.Use(entry=entry, kind=kind, argument=argument)
+    return codecs.Encoding(entry=entry, kind=kind, argument=argument)
 
 
-def _take_factors(reader: Reader, layout: Layout) -> list[codecs.Use]:
+def _take_factors(reader: Reader, layout: Layout) -> list[codecs.Encoding]:
     """Read the entries of the factors; they are checked before memory is taken for them."""
-    uses: list[codecs.Use] = []
+    encodings: list[codecs.Encoding] = []
     for index in _bounded(reader, reader.varint(), "factors"):
         shape = (reader.varint(), reader.varint())
-        uses.append(_take_code(reader, factor_entry(index, shape)))
-        if uses[-1].kind not in (codecs.INTEGERS, codecs.ADAPTIVE):
-            raise RfzError(f"the file is malformed: factor {index} is of kind {uses[-1].kind}: wanted integers")
-    if not uses:
+        encodings.append(_take_code(reader, factor_entry(index, shape)))
+        if encodings[-1].kind not in (codecs.INTEGERS, codecs.ADAPTIVE):
+            raise RfzError(f"the file is malformed: factor {index} is of kind {encodings[-1].kind}: wanted integers")
+    if not encodings:
         raise RfzError("the file is malformed: a tensor is made of factors, of which there are none")
     try:
-        check_factors(layout, [use.entry for use in uses])
+        check_factors(layout, [encoding.entry for encoding in encodings])
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
-    return uses
+    return encodings
 
 
 def _bounded(reader: Reader, number: int, what: str) -> range:

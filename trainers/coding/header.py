@@ -17,7 +17,7 @@ _MAX_TEXT_BYTES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """Which method wrote the file, and for which architecture."""
+    """The method that wrote the file, and the architecture that it was written for."""
 
     method: str
     method_version: int

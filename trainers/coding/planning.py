@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding import adaptive, codecs, structure, tables
-from trainers.coding.codecs import Recording, Use
+from trainers.coding.codecs import Encoding, Recording
 from trainers.coding.coder import information_bits
 from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
 
@@ -21,7 +21,7 @@ _FEW_CALLS = 1 << 13  # they take less than a second
 _MANY_STEPS = 1 << 13  # they take about ten seconds
 
 
-def plan(layout: Layout, sections: Sections) -> list[Use]:
+def plan(layout: Layout, sections: Sections) -> list[Encoding]:
     """Choose the kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
 
     A tensor without a section is computed from factors.
@@ -42,31 +42,31 @@ def plan(layout: Layout, sections: Sections) -> list[Use]:
     }
     matrices = {table: _promising(tensors) for table, tensors in values.items()}
     coarseness = _coarseness([matrix for some in matrices.values() for matrix in some if matrix.size])
-    uses: dict[str, Use] = {}
+    encodings: dict[str, Encoding] = {}
     for table, entries in groups.items():
         static = tables.count(values[table])
         recordings = [_record(matrix, coarseness) if matrix.size else None for matrix in matrices[table]]
         adaptive_bits = sum(8.0 if recording is None else 40 + recording.information_bits() for recording in recordings)
         is_adaptive = bool(recordings) and adaptive_bits < _static_bits(static)
         for index, entry in enumerate(entries):
-            uses[entry.name] = Use(
+            encodings[entry.name] = Encoding(
                 entry=entry,
                 kind=codecs.ADAPTIVE if is_adaptive else codecs.INTEGERS,
                 argument=table,
                 recording=recordings[index] if is_adaptive else None,
                 table=None if is_adaptive else static,
             )
-    return [uses.get(entry.name) or _plan_raw(entry, sections.tensors.get(entry.name)) for entry in layout]
+    return [encodings.get(entry.name) or _plan_raw(entry, sections.tensors.get(entry.name)) for entry in layout]
 
 
-def _plan_raw(entry: Entry, section: Section | None) -> Use:
+def _plan_raw(entry: Entry, section: Section | None) -> Encoding:
     if section is None:
-        return Use(entry=entry, kind=codecs.MADE, argument=0)
+        return Encoding(entry=entry, kind=codecs.MADE, argument=0)
     is_half = section.values.dtype != np.dtype(entry.dtype)
     bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
     if (bits == bits[:1]).all():
-        return Use(entry=entry, kind=codecs.CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
-    return Use(entry=entry, kind=codecs.HALF if is_half else codecs.RAW, argument=0)
+        return Encoding(entry=entry, kind=codecs.CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
+    return Encoding(entry=entry, kind=codecs.HALF if is_half else codecs.RAW, argument=0)
 
 
 def _static_bits(table: tables.Table) -> float:

@@ -43,9 +43,9 @@ class Table:
         if num_possible == len(self.symbols):
             positions = values - first
         elif num_possible <= _DENSE_RANGE:
-            of_offset = np.zeros(num_possible, np.int32)
-            of_offset[self.symbols - first] = np.arange(len(self.symbols), dtype=np.int32)
-            positions = of_offset[values - first]
+            position_at = np.zeros(num_possible, np.int32)
+            position_at[self.symbols - first] = np.arange(len(self.symbols), dtype=np.int32)
+            positions = position_at[values - first]
         else:
             positions = np.searchsorted(self.symbols, values).astype(np.int32)
         return positions

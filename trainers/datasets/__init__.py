@@ -1,1 +1,1 @@
-"""Files to arrays: readers and checksummed downloads. Splits are the tasks' to make."""
+"""Reads data files, with checksummed downloads, into arrays. Tasks make the splits."""

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from trainers.downloads import DataFile, find_local, locate
 
 Examples: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""Images (n, 3, 32, 32), red, green and blue, and labels (n,)."""
+"""Images (n, 3, 32, 32), in red, green and blue, and labels (n,)."""
 
 _TEST = "test_batch.bin"
-# of the unpacked files, whichever way they came
+# digests of the unpacked files, whichever way they came
 _SHA1 = {
     "data_batch_1.bin": "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
     "data_batch_2.bin": "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
@@ -53,9 +53,9 @@ _PACKED_ERRORS = (lzma.LZMAError, tarfile.TarError, zlib.error, EOFError, OSErro
 
 
 def load() -> tuple[Examples, Examples]:
-    """The training examples, in the order of their five files, and the test examples.
+    """Load the training examples, in the order of their five files, and the test examples.
 
-    Each file is ``cifar10/NAME.xz`` below ``RATEFRONT_DATA`` where that exists, else a member of the official archive.
+    Each file is read from ``cifar10/NAME.xz`` below ``RATEFRONT_DATA`` if that exists, else from the official archive.
     """
     local = {name: find_local(DataFile(path=f"cifar10/{name}.xz", sha256=_XZ_SHA256[name], urls=())) for name in _SHA1}
     missing = [name for name, path in local.items() if path is None]
@@ -69,7 +69,7 @@ def load() -> tuple[Examples, Examples]:
 
 
 def read_xz(path: Path, name: str) -> Examples:
-    """The batch called ``name`` from its ``.xz`` file."""
+    """Read the batch called ``name`` from its ``.xz`` file."""
     try:
         with lzma.open(path) as stream:
             return _read(stream, name, path)
@@ -78,7 +78,7 @@ def read_xz(path: Path, name: str) -> Examples:
 
 
 def read_archive(path: Path, names: Iterable[str]) -> dict[str, Examples]:
-    """The batches called ``names`` from the official archive; nothing is unpacked to disk."""
+    """Read the batches called ``names`` from the official archive; nothing is unpacked to disk."""
     wanted = {f"{_ARCHIVE_FOLDER}/{name}": name for name in names}
     batches = {}
     try:
@@ -97,7 +97,7 @@ def read_archive(path: Path, names: Iterable[str]) -> dict[str, Examples]:
 
 def _read(stream: IO[bytes], name: str, path: Path) -> Examples:
     size = _RECORDS * _RECORD_BYTES
-    content = stream.read(size + 1)  # so that no more is unpacked than a batch can hold
+    content = stream.read(size + 1)  # bounded: no more is unpacked than a batch can hold
     if len(content) != size:
         found = f"{len(content)} bytes" if len(content) < size else "more"
         raise ValueError(f"{path} does not hold CIFAR-10's {name}: {found} unpacked, wanted {size} bytes")

@@ -40,7 +40,7 @@ _MAGIC_UBYTE = 0x08
 
 
 def load(data_set: str, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Images (n, 28, 28) and labels (n,); ``data_set`` is mnist or fashion-mnist, ``part`` is train or t10k."""
+    """Load images (n, 28, 28) and labels (n,); ``data_set`` is mnist or fashion-mnist, ``part`` is train or t10k."""
     images, labels = (
         read_idx(
             locate(
@@ -57,7 +57,7 @@ def load(data_set: str, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """An IDX file of unsigned bytes: magic 0 0 8 ndim, the sizes as big-endian int32, the values."""
+    """Read an IDX file of unsigned bytes: magic 0 0 8 ndim, the sizes as big-endian int32, the values."""
     with gzip.open(path) as stream:
         content = stream.read()
     if len(content) < 4 or content[:3] != bytes((0, 0, _MAGIC_UBYTE)):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
-from trainers.units import UnitGroup
+from trainers.hidden_units import UnitGroup
 
 Batch = tuple[Tensor, Tensor]
 Schedule = torch.optim.lr_scheduler.LRScheduler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -12,45 +12,13 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
+from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import AbstractMethod, Context, Moment, Phase, RateKnob
 from trainers.methods.parts import backend
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.sensitivities import sensitivities
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
-from trainers.units import Role, UnitGroup, Use
-
-
-def sensitivities(state: Mapping[str, Tensor], group: UnitGroup) -> Tensor:
-    """s_j of each unit, (num_units,): how much it can matter to a unit that reads it, whatever the data.
-
-        s_j = max_k |w_kj| ||v_j||
-
-    with w_kj the weight with which unit k of a next layer reads unit j, and v_j what computes that: its incoming
-    weights and bias, or where a batch norm undoes their scale, the norm's scale and shift. A kernel counts as its norm;
-    so does all that k reads of j after flattening. A norm without parameters makes all ||v_j|| alike.
-
-    Args:
-        state: a ``state_dict``.
-        group: hidden units of its network.
-    """
-    is_normed = any(use.role is Role.VARIANCE for use in group.uses)
-    incoming = (Role.SCALE, Role.SHIFT) if is_normed else (Role.WEIGHT, Role.BIAS)
-    squares = [_by_unit(state, use).square().sum(1) for use in group.uses if use.role in incoming]
-    norms = torch.stack(squares).sum(0).sqrt() if squares else torch.ones(group.num_units, dtype=torch.float64)
-    read = [_by_reader(state, use) for use in group.uses if use.role is Role.READER]
-    return norms * (torch.cat(read).amax(0) if read else torch.zeros_like(norms))  # a layer that nothing reads
-
-
-def _by_unit(state: Mapping[str, Tensor], use: Use) -> Tensor:
-    """(num_units, values of each)."""
-    tensor = state[use.name].detach().double().movedim(use.axis, 0)
-    return tensor.reshape(len(tensor) // use.block, -1)
-
-
-def _by_reader(state: Mapping[str, Tensor], use: Use) -> Tensor:
-    """(readers, num_units): the norm of what each unit of the next layer reads of each unit."""
-    tensor = state[use.name].detach().double()
-    return cast(Tensor, torch.linalg.vector_norm(tensor.reshape(len(tensor), tensor.shape[1] // use.block, -1), dim=2))
 
 
 class Thinned(nn.Module):
@@ -180,9 +148,9 @@ def _keep(model: nn.Module, decision: Any) -> nn.Module:
             for unit, value in factors.items():
                 factor[int(unit)] = value
             kept.copy_(factor != 0)
-            for use in group.uses:
-                if use.role is Role.READER:
-                    state[use.name].mul_(along(factor, use, state[use.name].ndim).to(state[use.name]))
+            for axis in group.axes:
+                if axis.role is Role.READER:
+                    state[axis.tensor].mul_(along(factor, axis, state[axis.tensor].ndim).to(state[axis.tensor]))
     thinned.project()
     return model
 

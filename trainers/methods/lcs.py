@@ -14,14 +14,14 @@ from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
+from trainers.hidden_units import UnitGroup
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend, grid
-from trainers.methods.parts.levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
+from trainers.methods.parts.compression_levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
 from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
+from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.subspaces import decode_subspace, statistics, subspace_sections
-from trainers.methods.qat import LEVELS
-from trainers.units import UnitGroup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,8 @@ class CompressibleSubspace(AbstractMethod):
     subspace: str = "point"
     """``line`` (LCS+L) or ``point`` (LCS+P), which has been better in short trainings (docs/methods.md)."""
     levels: Sequence[float] | str = "default"
-    """Ascending, an operating point for each: shares of weights or of units, or numbers of bits (``levels.py``)."""
+    """Ascending, an operating point for each: shares of weights or of units, or numbers of bits
+    (``compression_levels.py``)."""
     penalty: float = 1.0
     """Of a ``line`` of weights, so not of ``structured``: nats for copies that point the same way."""
     warmup: float = 0.5
@@ -143,7 +144,7 @@ class CompressibleSubspace(AbstractMethod):
                 subspace.copies(),
                 kind=self.compression,
                 levels=self.all_levels,
-                step=LEVELS[int(self.all_levels[-1])].spread_step if is_quantised else min(self.steps),
+                step=QUANTISERS[int(self.all_levels[-1])].spread_step if is_quantised else min(self.steps),
                 statistics=remembered,
             ),
         )

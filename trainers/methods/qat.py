@@ -1,6 +1,6 @@
 """Quantisation-aware training: the network computes with rounded weights while it learns.
 
-Notation of Esser et al.: v is a weight, s its step, Q_N and Q_P the number of levels below and above zero.
+Notation of Esser et al.: v is a weight, s its step, Q_N and Q_P the number of whole numbers below and above zero.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -21,32 +21,9 @@ from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimi
 from trainers.methods.parts import backend, grid
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
+from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
 
 _SMALLEST_STEP = 2.0**-24  # the smallest float16
-
-
-class Levels(NamedTuple):
-    """The whole numbers from -``q_n`` to ``q_p``, of which zero is one unless ``is_binary``."""
-
-    q_n: int
-    q_p: int
-    spread_step: float
-    """s for weights of root mean square 1 (of mean magnitude 1 if binary)."""
-    is_binary: bool = False
-
-
-LEVELS: dict[int | str, Levels] = {
-    1: Levels(1, 1, 1.0, is_binary=True),
-    "ternary": Levels(1, 1, 1.224),
-    2: Levels(2, 1, 1.048),
-    3: Levels(4, 3, 0.602),
-    4: Levels(8, 7, 0.339),
-    5: Levels(16, 15, 0.189),
-    6: Levels(32, 31, 0.104),
-    7: Levels(64, 63, 0.0569),
-    8: Levels(128, 127, 0.0307),
-}
-"""By ``bits``; ``spread_step`` has the least squared error for Gaussian weights. That of a maximum fails at 2 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +61,7 @@ class QuantisationAwareTraining(AbstractMethod):
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(1, "ternary", 2, 3, 4, 6, 8))
 
     def __post_init__(self) -> None:
-        if type(self.bits) not in (int, str) or self.bits not in LEVELS:
+        if type(self.bits) not in (int, str) or self.bits not in QUANTISERS:
             raise ValueError(f"bits is {self.bits!r}: wanted a whole number from 1 to 8, or ternary")
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         if isinstance(self.scale, str):
@@ -100,10 +77,10 @@ class QuantisationAwareTraining(AbstractMethod):
             checks.unused(self, "step_learning_rate", where=f"scale is {self.scale!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        levels = LEVELS[self.bits]
+        quantiser = QUANTISERS[self.bits]
         if not isinstance(self.scale, str):
-            levels = levels._replace(spread_step=self.scale)
-        return Quantised(model, levels, by_row=self.granularity == "channel")
+            quantiser = quantiser._replace(spread_step=self.scale)
+        return Quantised(model, quantiser, by_row=self.granularity == "channel")
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         floats = replace(plain_phase(self.learning_rate), name="float", share=self.float_share)
@@ -158,18 +135,18 @@ def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> T
 class Quantised(nn.Module):
     """A network that computes with rounded weights, once ``begin`` was called."""
 
-    def __init__(self, network: nn.Module, levels: Levels, *, by_row: bool) -> None:
+    def __init__(self, network: nn.Module, quantiser: Quantiser, *, by_row: bool) -> None:
         super().__init__()
         self.network = network
         self.log_steps = nn.ParameterDict()
-        self._levels, self._by_row, self._is_rounding = levels, by_row, False
+        self._quantiser, self._by_row, self._is_rounding = quantiser, by_row, False
 
     def begin(self, *, is_learned: bool) -> None:
         """Round from now on; learned steps begin at 2 mean |v| / sqrt(Q_P), section 2.1, and at mean |v| if binary."""
         self._is_rounding = True
         if is_learned:
             for name, weight in self._weights().items():
-                factor = 1.0 if self._levels.is_binary else 2 / math.sqrt(self._levels.q_p)
+                factor = 1.0 if self._quantiser.is_binary else 2 / math.sqrt(self._quantiser.q_p)
                 step = factor * _mean(weight.detach(), self._by_row, order=1)
                 # what begins at zero, as last layers may, gets a step as if it were initialised: else none could grow
                 step = step.where(step > 0, factor / (2 * math.sqrt(weight[0].numel() or 1)))
@@ -179,7 +156,7 @@ class Quantised(nn.Module):
         if not self._is_rounding:
             return cast(Tensor, self.network(*inputs))
         weights = {
-            name: cast(Tensor, _Round.apply(weight, self._step(name, weight), self._levels))  # type: ignore[no-untyped-call]
+            name: cast(Tensor, _Round.apply(weight, self._step(name, weight), self._quantiser))  # type: ignore[no-untyped-call]
             for name, weight in self._weights().items()
         }
         return cast(Tensor, functional_call(self.network, weights, inputs))
@@ -188,7 +165,7 @@ class Quantised(nn.Module):
     def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Whole numbers and step(s) of each weight, a tied one under each of its names, as a forward pass has them."""
         found = {
-            weight: (_whole(weight / step, self._levels), step)
+            weight: (_whole(weight / step, self._quantiser), step)
             for weight, step in ((weight, self._step(name, weight)) for name, weight in self._weights().items())
         }
         everywhere = self.network.named_parameters(remove_duplicate=False)
@@ -203,8 +180,8 @@ class Quantised(nn.Module):
         if _key(name) in self.log_steps:
             step = self.log_steps[_key(name)].exp()
         else:
-            order = 1 if self._levels.is_binary else 2
-            step = self._levels.spread_step * _mean(weight.detach(), self._by_row, order=order)
+            order = 1 if self._quantiser.is_binary else 2
+            step = self._quantiser.spread_step * _mean(weight.detach(), self._by_row, order=order)
         step = step.clamp(min=_SMALLEST_STEP)
         exact: Tensor = step + (step.half().float() - step).detach()  # the two are within a factor of two
         return exact
@@ -214,10 +191,10 @@ class _Round(torch.autograd.Function):
     """s clip(round(v / s), -Q_N, Q_P), with the gradients of LSQ where s is learned, else straight through."""
 
     @staticmethod
-    def forward(ctx: Any, v: Tensor, s: Tensor, levels: Levels) -> Tensor:
-        ctx.levels = levels
+    def forward(ctx: Any, v: Tensor, s: Tensor, quantiser: Quantiser) -> Tensor:
+        ctx.quantiser = quantiser
         position = v / s
-        whole = _whole(position, levels)
+        whole = _whole(position, quantiser)
         ctx.save_for_backward(position, whole, s)
         return whole * s
 
@@ -227,16 +204,16 @@ class _Round(torch.autograd.Function):
             return of_w, None, None
         position, whole, s = ctx.saved_tensors
         num_weights = position.numel() / s.numel()
-        g = 1 / math.sqrt(num_weights * ctx.levels.q_p)  # section 2.2; of Adam's steps only epsilon sees it
-        if ctx.levels.is_binary:  # w = s sign(v): exact for s, straight through for v
+        g = 1 / math.sqrt(num_weights * ctx.quantiser.q_p)  # section 2.2; of Adam's steps only epsilon sees it
+        if ctx.quantiser.is_binary:  # w = s sign(v): exact for s, straight through for v
             return of_w, (of_w * whole).sum_to_size(s.shape) * g, None
-        inside = (position > -ctx.levels.q_n) & (position < ctx.levels.q_p)
+        inside = (position > -ctx.quantiser.q_n) & (position < ctx.quantiser.q_p)
         slope = torch.where(inside, whole - position, whole)  # equation 3
         return of_w * inside, (of_w * slope).sum_to_size(s.shape) * g, None  # equation 5
 
 
-def _whole(position: Tensor, levels: Levels) -> Tensor:
-    return position.sign() if levels.is_binary else position.round().clamp(-levels.q_n, levels.q_p)
+def _whole(position: Tensor, quantiser: Quantiser) -> Tensor:
+    return position.sign() if quantiser.is_binary else position.round().clamp(-quantiser.q_n, quantiser.q_p)
 
 
 def _mean(weight: Tensor, by_row: bool, *, order: int) -> Tensor:

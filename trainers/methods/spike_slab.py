@@ -21,13 +21,13 @@ from torch.nn import functional as F
 
 from trainers import checks
 from trainers.coding.sections import Sections
+from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_grid, check_steps, point_id, rounded_at, store
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
-from trainers.units import Role, UnitGroup
 
 _FIRST_GAMMA = 0.99
 _FIRST_RHO = -6.0
@@ -92,11 +92,11 @@ class Posterior(nn.Module):
         }
         for group, theta in zip(self._groups, self.thetas, strict=True):
             z = _relaxed_bernoulli(theta)
-            for use in group.uses:
+            for axis in group.axes:
                 # where a unit is read: for an activation that keeps zero the same as where it is computed, and right
                 # for every other one, and behind norms
-                if use.role is Role.READER:
-                    weights[use.name] = weights[use.name] * along(z, use, weights[use.name].ndim)
+                if axis.role is Role.READER:
+                    weights[axis.tensor] = weights[axis.tensor] * along(z, axis, weights[axis.tensor].ndim)
         return weights
 
     def divergence(self, prior_scale: float) -> Tensor:
@@ -104,10 +104,10 @@ class Posterior(nn.Module):
         mu = dict(self.network.named_parameters())
         gammas = self.gammas()
         inclusion = {
-            use.name: along(gamma, use, mu[use.name].ndim)
+            axis.tensor: along(gamma, axis, mu[axis.tensor].ndim)
             for group, gamma in zip(self._groups, gammas, strict=True)
-            for use in group.uses
-            if use.role is not Role.READER and use.name in mu
+            for axis in group.axes
+            if axis.role is not Role.READER and axis.tensor in mu
         }
         total = torch.zeros((), device=gammas[0].device)
         for theta, gamma in zip(self.thetas, gammas, strict=True):

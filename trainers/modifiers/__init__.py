@@ -1,4 +1,4 @@
-"""The modifiers that a training configuration can name, which go with every method."""
+"""The modifiers that a training configuration can name, whatever its method."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MODIFIERS: dict[str, type[AbstractModifier]] = {
 
 
 def make_modifiers(given: Mapping[str, Mapping[str, Any]], *, method: str) -> tuple[AbstractModifier, ...]:
-    """Each with its settings, in the order of ``MODIFIERS``, whatever the order in a file.
+    """Make each modifier with its settings, in the order of ``MODIFIERS``, whatever the order in a file.
 
     Args:
-        given: the settings of each by its name, as ``TrialConfig.modifiers`` has them.
-        method: the name of the method that they shall act with.
+        given: each modifier's settings, keyed by its name, as in ``TrialConfig.modifiers``.
+        method: the name of the method that they act with.
 
     Raises:
         ValueError: a name, a field or a value is wrong, or one does not go with the method; one line says which.

@@ -1,4 +1,4 @@
-"""What a modifier of trainings is: something that goes with any method, and of which no file tells."""
+"""A modifier changes how a network is trained, whatever the method; compressed files do not mention it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Modification:
     loss: Callable[[Loss, Tensor], Loss] = as_it_is
     """(the task's loss, a batch of inputs) -> what the method sees as the task's loss of this batch."""
     around_loss: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-    """Entered while the loss of a step is computed, and never while anything is measured."""
+    """A context that is entered while the loss of a step is computed, and never while anything is measured."""
     after_step: Callable[[], None] = do_nothing
-    """Runs after what the phase does after its steps, without gradients. It keeps nothing: see ``seeding.py``."""
+    """Runs after the phase's own ``after_step``, without gradients. It keeps no state: see ``seeding.py``."""
     check: Callable[[nn.Module], None] = accept
-    """Shown the network as each phase trains it; raises ``ValueError`` where that has not what it acts on."""
+    """Gets the network as each phase trains it; raises ``ValueError`` if that lacks what the modifier acts on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +50,18 @@ class AbstractModifier(abc.ABC):
     """A modifier is its own configuration, as a method is. It changes how a network is trained, not what is stored."""
 
     sources: ClassVar[tuple[str, ...]] = ()
-    """Fields that name files, which a sweep pins by their content."""
+    """The fields that name files; a sweep pins these by their content."""
     needs_weights: ClassVar[bool] = False
-    """Whether it acts on the network's own weights and biases: then it is refused where a method trains others."""
+    """Whether it acts on the network's own weights and biases; if so, it is refused with methods that train others."""
 
     @abc.abstractmethod
     def check(self, plain: nn.Module, task: Task, architecture: Spec) -> None:
-        """Find what is wrong before anything is trained.
+        """Refuse an unsuitable network or task before anything is trained.
 
         Args:
             plain: the network on the meta device.
-            task: with its data.
-            architecture: of the network.
+            task: the task with its data.
+            architecture: the network's name and arguments.
 
         Raises:
             ValueError: it cannot act on this network or task; one line says why.

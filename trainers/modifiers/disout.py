@@ -22,16 +22,17 @@ _READERS = (nn.Linear, nn.Conv2d)
 
 @dataclass(frozen=True, kw_only=True)
 class Disout(AbstractModifier):
-    """What each layer but the first reads, a feature map f, is while training
+    """While training, each layer but the first reads its feature map f distorted:
 
         ((1 - m) f + m e) / mean(1 - m),   e = alpha * s * sigma * noise
 
-    where m is 1 with ``probability`` (dropout has e = 0 there), sigma the standard deviation of f, s of each channel
-    the largest magnitude with which the layer weighs it, averaged over the kernel, and noise standard normal. Of an
-    image, m is 1 in squares of ``block`` places (DropBlock). Measurements and files know nothing of it.
+    m is 1 with ``probability``, else 0 (where it is 1, dropout has e = 0). sigma is the standard deviation of f. s is,
+    for each channel, the largest magnitude with which the layer weighs it, averaged over the kernel. noise is standard
+    normal. In an image, m is 1 in squares with sides of ``block`` places (DropBlock). Measurements and files are not
+    affected.
 
-    The paper derives which distortion lowers a bound on the generalisation gap; the random one here is what its authors
-    train with.
+    The paper derives which distortion lowers a bound on the generalisation gap; its authors train with the random one
+    that is used here.
 
     References:
         Tang, Wang, Xu, Xu, Xu, Xu 2020, "Beyond Dropout: Feature Map Distortion to Regularize Deep Neural Networks",
@@ -40,11 +41,11 @@ class Disout(AbstractModifier):
     """
 
     probability: float = 0.1
-    """Share of a feature map that is distorted."""
+    """The share of a feature map that is distorted."""
     alpha: float = 1.0
-    """How strongly; 0 is dropout."""
+    """The strength of the distortion; 0 is dropout."""
     block: int = 6
-    """Side of the squares, at most that of the feature map."""
+    """The side of the squares, at most that of the feature map."""
 
     def __post_init__(self) -> None:
         checks.number("probability", self.probability, low=0, high=0.9)
@@ -74,13 +75,13 @@ class Disout(AbstractModifier):
         return Modification(around_loss=distorting, check=check)
 
     def distorted(self, features: Tensor, weight: Tensor, groups: int) -> Tensor:
-        """``features``, (batch, channels, height, width) or (..., channels), as a layer of ``weight`` reads them."""
+        """Distort ``features``, (batch, channels, height, width) or (..., channels), for a layer with ``weight``."""
         is_image = weight.ndim == 4
         with torch.no_grad():
             spread = self.alpha * features.float().std(correction=0)
             noise = torch.randn_like(features)
             m = self._squares(features) if is_image else (torch.rand_like(features) < self.probability).to(noise.dtype)
-            # (groups * channels of a group,): the first axis of a weight is of outputs, group after group
+            # (groups * channels in a group,): the first axis of a weight holds the outputs, group after group
             weighed = weight.detach().abs().reshape(groups, -1, *weight.shape[1:]).amax(dim=1).flatten(0, 1)
             s = weighed.mean(dim=(1, 2))[:, None, None] if is_image else weighed
             e = s.to(noise.dtype) * spread.to(noise.dtype) * noise
@@ -88,7 +89,7 @@ class Disout(AbstractModifier):
         return ((1 - m) * features + m * e) / share_kept
 
     def _squares(self, features: Tensor) -> Tensor:
-        """(batch, channels, height, width), ones in squares; their corners are drawn, then each corner is a square."""
+        """Draw a mask (batch, channels, height, width) of ones in squares: draw corners, make each corner a square."""
         height, width = features.shape[2:]
         block = min(self.block, height, width)
         rows, columns = height - block + 1, width - block + 1
@@ -99,11 +100,11 @@ class Disout(AbstractModifier):
         return squares
 
     def _before(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        # the weight of this step, of which some methods make another each time
+        # the weight of this step: some methods compute another at each step
         return (self.distorted(inputs[0], layer.weight, getattr(layer, "groups", 1)), *inputs[1:])  # type: ignore[arg-type]
 
     def _layers(self, plain: nn.Module, task: Task) -> list[str]:
-        """Those that read feature maps: all but the first that is called, which reads the input."""
+        """Names of the layers that read feature maps: all but the first called, which reads the input."""
         called: dict[str, None] = {}
         handles = [
             module.register_forward_pre_hook(lambda module, inputs, name=name: called.setdefault(name))

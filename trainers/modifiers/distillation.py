@@ -1,4 +1,4 @@
-"""Knowledge distillation: a network is trained towards the class probabilities of one that is trained already."""
+"""Knowledge distillation: a network is trained towards the class probabilities of a trained one."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from trainers.tasks.base import Task
 
 _COMPRESSED = ".rfz"
 _NUM_SHOWN = 2
-"""Examples that a teacher is tried on before the training."""
+"""The number of examples that a teacher is tried on before the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation(AbstractModifier):
-    """The task's loss becomes, with p(z) = softmax(z / T), student's outputs z and teacher's outputs v,
+    """The task's loss becomes a mix of itself and the divergence of the student from a teacher:
 
         (1 - weight) task loss + weight T^2 KL(p(v) || p(z))
 
-    T^2 keeps the gradients of the second part, which shrink as 1 / T^2, as large as those of the first. The teacher is
-    in evaluation mode, has no gradients, and sees the inputs that the student sees, shifted and flipped as they are.
+    with p(z) = softmax(z / T), the student's outputs z and the teacher's outputs v. The gradients of the second part
+    shrink as 1 / T^2; the factor T^2 keeps them as large as those of the first. The teacher is in evaluation mode, has
+    no gradients, and sees the same shifted and flipped inputs as the student.
 
     References:
         Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, section 2.
@@ -43,7 +44,8 @@ class Distillation(AbstractModifier):
     """The path of a ``.rfz`` file, which names its architecture; the path of a ``state_dict``; or a trained network's
     name (``trainers/pretrained.py``)."""
     architecture: Any = ""
-    """Of a teacher that is no ``.rfz`` file: a name, or a mapping with a name and arguments; empty: the student's."""
+    """The architecture of a teacher that is not a ``.rfz`` file: a name, or a mapping with a name and arguments; empty:
+    the student's."""
     weight: float = 0.5
     temperature: float = 4.0
 
@@ -78,7 +80,7 @@ class Distillation(AbstractModifier):
         return Modification(loss=modified)
 
     def divergence(self, outputs: Tensor, taught: Tensor) -> Tensor:
-        """T^2 KL(p(taught) || p(outputs)) in nats, mean over the batch; both are (batch, classes), before softmax."""
+        """T^2 KL(p(taught) || p(outputs)) in nats, mean over the batch; both are logits (batch, classes)."""
         student, teacher = (
             F.log_softmax(values.float() / self.temperature, dim=1) for values in (outputs, taught)
         )  # float: an activation may be bfloat16
@@ -124,7 +126,7 @@ class Distillation(AbstractModifier):
         return network
 
     def _decoded(self, path: Path, content: bytes, spec: Spec, task: Task) -> nn.Module:
-        """Of a ``.rfz`` file, which says its architecture: somebody's own code only where the user names it as well."""
+        """Open a ``.rfz`` file, which names its architecture; a user's own code runs only if the user names it too."""
         named = container.read_header(content).architecture
         if self.architecture != "" and named != spec.name:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The unit sphere as parameter space: of each hidden unit the weights of its inputs have norm 1."""
+"""The unit sphere as parameter space: the input weights of each hidden unit have norm 1."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 
 from trainers.architectures.graph import unit_groups
 from trainers.config import Spec
+from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Modification
 from trainers.tasks.base import Task
-from trainers.units import Role, UnitGroup
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitSphere(AbstractModifier):
-    """After each step a hidden unit's weights w and its bias b are divided by ||w||, what reads it is multiplied by it.
+    """Divides a hidden unit's weights w and bias b by ||w|| after each step, and multiplies the weights that read it.
 
-    Where the network is positively homogeneous between (ReLU, pooling; f(a x) = a f(x) for a > 0) this changes nothing
-    of what it computes: every such network is one of unit weights, with one degree of freedom less for each unit. So a
-    step of the optimiser is not undone, as it were if w were projected alone. The paper also bounds thresholds, which
-    is left out: it needs a bound of the inputs, and biases are few.
+    If only positively homogeneous functions lie between (ReLU, pooling; f(a x) = a f(x) for a > 0), the network
+    computes what it did before: every such network equals one with unit weights, with one degree of freedom less for
+    each unit. So a step of the optimiser is not undone, as it would be if w were projected alone. The paper also bounds
+    thresholds; that is left out, because it needs a bound of the inputs, and biases are few.
 
     Units whose layer a norm follows, or that several layers add to, are left as they are.
 
@@ -50,13 +50,13 @@ class UnitSphere(AbstractModifier):
         return Modification(after_step=project)
 
     def _groups(self, plain: nn.Module, task: Task) -> list[UnitGroup]:
-        """Of units that one layer computes and that only layers read, with nothing between that is not homogeneous."""
+        """Groups of units that one layer computes and only layers read, with only homogeneous functions between."""
         groups = [
             group
             for group in unit_groups(plain, task.input_shape, task.train.inputs.dtype)
             if group.homogeneous
-            and {use.role for use in group.uses} <= {Role.WEIGHT, Role.BIAS, Role.READER}
-            and sum(use.role is Role.WEIGHT for use in group.uses) == 1
+            and {axis.role for axis in group.axes} <= {Role.WEIGHT, Role.BIAS, Role.READER}
+            and sum(axis.role is Role.WEIGHT for axis in group.axes) == 1
         ]
         if not groups:
             raise ValueError(
@@ -67,21 +67,21 @@ class UnitSphere(AbstractModifier):
 
 
 def project_group(group: UnitGroup, parameters: Mapping[str, Tensor]) -> None:
-    """Norm 1 for the weights of each unit, in place; a unit without any weights stays without.
+    """Scale the weights of each unit to norm 1, in place; weights that are all zero stay zero.
 
     Args:
-        group: of units that one layer computes.
-        parameters: by the names of the plain network.
+        group: units that one layer computes.
+        parameters: the plain network's, keyed by name.
     """
-    (weight_OI,) = (parameters[use.name].flatten(1) for use in group.uses if use.role is Role.WEIGHT)
+    (weight_OI,) = (parameters[axis.tensor].flatten(1) for axis in group.axes if axis.role is Role.WEIGHT)
     norms_O = weight_OI.norm(dim=1)
     norms_O = torch.where(norms_O > 0, norms_O, 1.0)
-    for use in group.uses:
-        tensor = parameters[use.name]
+    for axis in group.axes:
+        tensor = parameters[axis.tensor]
         shape = [1] * tensor.ndim
-        shape[use.axis] = -1
-        factors = norms_O.repeat_interleave(use.block).view(shape)
-        if use.role is Role.READER:
+        shape[axis.dim] = -1
+        factors = norms_O.repeat_interleave(axis.block).view(shape)
+        if axis.role is Role.READER:
             tensor.mul_(factors)
         else:
             tensor.div_(factors)

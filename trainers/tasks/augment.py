@@ -1,6 +1,6 @@
 """Random changes of a training batch of images (batch, channels, height, width), on its device, as exact pixel copies.
 
-They draw from torch's global generator of that device.
+They draw from torch's global generator for that device.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def random_shift(inputs: Tensor, *, most: int, fill: float = 0.0) -> Tensor:
-    """Each image moved by -most..most pixels along each axis, uniformly; what comes in at the border is ``fill``."""
+    """Move each image by -most..most pixels along each axis, uniformly; pixels that come in are ``fill``."""
     batch, _, height, width = inputs.shape
     device = inputs.device
     padded = torch.nn.functional.pad(inputs, (most, most, most, most), value=fill)
@@ -22,6 +22,6 @@ def random_shift(inputs: Tensor, *, most: int, fill: float = 0.0) -> Tensor:
 
 
 def random_flip(inputs: Tensor) -> Tensor:
-    """Each image mirrored, left to right, with probability one half."""
+    """Mirror each image, left to right, with probability one half."""
     flipped = torch.randint(2, (len(inputs), 1, 1, 1), device=inputs.device) == 1
     return torch.where(flipped, inputs.flip(3), inputs)

@@ -1,4 +1,4 @@
-"""What a task is: data with fixed splits, a loss, and one quality number with its name and direction."""
+"""A task: data with fixed splits, a loss, and one quality number with its name and direction."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def identity(mean_score: float) -> float:
 class Task:
     """Everything that is fixed about a problem; what varies between trials is in ``TrialConfig``.
 
-    ``quality = quality_of(mean of score over all examples of a split)``, so a metric that is no mean (such as
+    ``quality = quality_of(mean of score over all examples of a split)``, so a metric that is not a mean (such as
     PSNR, from the mean squared error) is still evaluated in batches.
     """
 
@@ -58,12 +58,12 @@ class Task:
 
     @property
     def num_bytes(self) -> int:
-        """Of all splits."""
+        """The bytes of all splits."""
         splits = (self.train, self.validation, self.test)
         return sum(split.inputs.nbytes + split.targets.nbytes for split in splits)
 
     def to(self, device: torch.device) -> Task:
-        """With its splits on ``device``."""
+        """Return the task with its splits on ``device``."""
         return replace(
             self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
         )

@@ -11,7 +11,7 @@ from trainers.tasks.base import Split, Task, classification
 
 _NUM_TRAIN = 45_000
 _MOST_SHIFT = 4
-# of ImageNet; the published CIFAR-10 ResNet-20 and ResNet-32 of akamaster/pytorch_resnet_cifar10 expect exactly these
+# ImageNet's; the published CIFAR-10 ResNet-20 and ResNet-32 of akamaster/pytorch_resnet_cifar10 expect exactly these
 _MEAN = (0.485, 0.456, 0.406)
 _STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 

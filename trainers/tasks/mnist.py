@@ -21,7 +21,7 @@ def mnist(*, shift: int = 0) -> Task:
     """55,000 training and 5,000 validation images (the last of the training file), 10,000 test images.
 
     Args:
-        shift: while training, move each image by up to this many pixels along both axes; 0 for not at all.
+        shift: while training, move each image by up to this many pixels along both axes; 0 moves nothing.
 
     References:
         LeCun, Bottou, Bengio, Haffner 1998, "Gradient-Based Learning Applied to Document Recognition".
@@ -30,7 +30,7 @@ def mnist(*, shift: int = 0) -> Task:
 
 
 def fashion_mnist(*, shift: int = 0) -> Task:
-    """Split, and shifted, as ``mnist``.
+    """The same splits and the same ``shift`` as ``mnist``.
 
     References:
         Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST", arXiv 1708.07747.

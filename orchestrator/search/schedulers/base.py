@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from trainers.config import TrialConfig
 
 
-class Standing(NamedTuple):
+class RateDistortion(NamedTuple):
     """How a training does at one moment, as estimates: both are to be minimised."""
 
     log_rate: float
     """log10 of the estimated bits."""
-    badness: float
+    distortion: float
     """Quality on validation, negated where more is better."""
 
 
@@ -42,24 +42,24 @@ class Contestant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Observation:
     """What a scheduler sees of a trial's progress."""
 
     phase: str
     fraction: float
     """Of the trial's steps, 0 < fraction <= 1."""
-    standing: Standing
+    estimate: RateDistortion
 
     @staticmethod
-    def of(progress: Mapping[str, Any]) -> Report | None:
+    def of(progress: Mapping[str, Any]) -> Observation | None:
         """From a ``Progress`` as a dict; None where the phase's rate means nothing, or nothing was measured."""
         rate, quality = progress["rate_bits"], progress["quality_val"]
         if not progress["rate_comparable"] or not math.isfinite(quality) or not 0 < rate < math.inf:
             return None
-        return Report(
+        return Observation(
             phase=progress["phase"],
             fraction=progress["step"] / progress["total_steps"],
-            standing=Standing(math.log10(rate), -quality if progress["maximise"] else quality),
+            estimate=RateDistortion(math.log10(rate), -quality if progress["maximise"] else quality),
         )
 
 
@@ -67,7 +67,7 @@ class AbstractJudge(abc.ABC):
     """A scheduler at work. Of each configuration only the first seed is judged: it decides for the others."""
 
     @abc.abstractmethod
-    def stops(self, contestant: Contestant, report: Report) -> str | None:
+    def stops(self, contestant: Contestant, observation: Observation) -> str | None:
         """Whether to stop the configuration, and then why, in one line. Every report is shown once, in order."""
 
 

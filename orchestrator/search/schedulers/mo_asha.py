@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler, Contestant, Standing
+from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler, Contestant, RateDistortion
 from orchestrator.search.schedulers.rungs import RungJudge, check_halving, geometric_rungs
 from trainers import checks
 
@@ -43,13 +43,13 @@ class _Judge(RungJudge):
         self._reduction, self._reach = reduction, reach
 
     def _judge(
-        self, contestant: Contestant, standing: Standing, others: Sequence[tuple[Contestant, Standing]]
+        self, contestant: Contestant, estimate: RateDistortion, others: Sequence[tuple[Contestant, RateDistortion]]
     ) -> str | None:
         near = [seen for other, seen in others if self._are_near(contestant, other)]
-        num_better = sum(dominates(seen, standing) for seen in near)
+        num_better = sum(dominates(seen, estimate) for seen in near)
         if not num_better or len(near) + 1 < self._reduction:
             return None
-        ranked = ranking([standing, *near])
+        ranked = ranking([estimate, *near])
         num_kept = math.ceil(len(ranked) / self._reduction)
         place = ranked.index(0) + 1
         if place <= num_kept:
@@ -62,27 +62,27 @@ class _Judge(RungJudge):
         return max(one.knob, other.knob) <= self._reach * min(one.knob, other.knob)
 
 
-def dominates(one: Standing, other: Standing) -> bool:
+def dominates(one: RateDistortion, other: RateDistortion) -> bool:
     """At least as good in both, better in one."""
-    return one.log_rate <= other.log_rate and one.badness <= other.badness and one != other
+    return one.log_rate <= other.log_rate and one.distortion <= other.distortion and one != other
 
 
-def ranking(standings: Sequence[Standing]) -> list[int]:
+def ranking(estimates: Sequence[RateDistortion]) -> list[int]:
     """Indices from best to worst: front by front, within a front by epsilon-net."""
-    left = list(range(len(standings)))
+    left = list(range(len(estimates)))
     ranked: list[int] = []
     while left:
-        front = [index for index in left if not any(dominates(standings[other], standings[index]) for other in left)]
-        ranked += _epsilon_net(standings, front)
+        front = [index for index in left if not any(dominates(estimates[other], estimates[index]) for other in left)]
+        ranked += _epsilon_net(estimates, front)
         left = [index for index in left if index not in front]
     return ranked
 
 
-def _epsilon_net(standings: Sequence[Standing], front: list[int]) -> list[int]:
+def _epsilon_net(estimates: Sequence[RateDistortion], front: list[int]) -> list[int]:
     """Each next one is farthest from those before it, in objectives scaled to the front's range; first the smallest."""
-    low = [min(standings[index][axis] for index in front) for axis in (0, 1)]
-    span = [max(standings[index][axis] for index in front) - low[axis] or 1.0 for axis in (0, 1)]
-    places = {index: [(standings[index][axis] - low[axis]) / span[axis] for axis in (0, 1)] for index in front}
+    low = [min(estimates[index][axis] for index in front) for axis in (0, 1)]
+    span = [max(estimates[index][axis] for index in front) - low[axis] or 1.0 for axis in (0, 1)]
+    places = {index: [(estimates[index][axis] - low[axis]) / span[axis] for axis in (0, 1)] for index in front}
     left = sorted(front, key=lambda index: (places[index], index))
     taken = [left.pop(0)]
     while left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler, Contestant, Report
+from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler, Contestant, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,5 +16,5 @@ class NoScheduler(AbstractScheduler):
 
 
 class _Judge(AbstractJudge):
-    def stops(self, contestant: Contestant, report: Report) -> str | None:
+    def stops(self, contestant: Contestant, observation: Observation) -> str | None:
         return None

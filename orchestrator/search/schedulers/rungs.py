@@ -6,7 +6,7 @@ import abc
 import collections
 from collections.abc import Sequence
 
-from orchestrator.search.schedulers.base import AbstractJudge, Contestant, Report, Standing
+from orchestrator.search.schedulers.base import AbstractJudge, Contestant, Observation, RateDistortion
 from trainers import checks
 
 _TOLERANCE = 1e-9
@@ -21,27 +21,27 @@ class RungJudge(AbstractJudge):
     def __init__(self, rungs: Sequence[float]) -> None:
         """``rungs``: fractions of the steps, ascending, each above 0 and below 1."""
         self._rungs = tuple(rungs)
-        self._reached: collections.defaultdict[tuple[object, ...], dict[str, tuple[Contestant, Standing]]]
+        self._reached: collections.defaultdict[tuple[object, ...], dict[str, tuple[Contestant, RateDistortion]]]
         self._reached = collections.defaultdict(dict)
         self._arrived: set[tuple[tuple[object, ...], str]] = set()
 
-    def stops(self, contestant: Contestant, report: Report) -> str | None:
+    def stops(self, contestant: Contestant, observation: Observation) -> str | None:
         for rung in self._rungs:
-            arrival = (*contestant.peers, report.phase, rung)
-            if report.fraction < rung - _TOLERANCE or (arrival, contestant.config_hash) in self._arrived:
+            arrival = (*contestant.peers, observation.phase, rung)
+            if observation.fraction < rung - _TOLERANCE or (arrival, contestant.config_hash) in self._arrived:
                 continue
             self._arrived.add((arrival, contestant.config_hash))
-            here = self._reached[(*arrival, round(report.fraction, 2))]
-            here[contestant.config_hash] = (contestant, report.standing)
+            here = self._reached[(*arrival, round(observation.fraction, 2))]
+            here[contestant.config_hash] = (contestant, observation.estimate)
             others = [seen for other, seen in here.items() if other != contestant.config_hash]
-            reason = self._judge(contestant, report.standing, others)
+            reason = self._judge(contestant, observation.estimate, others)
             if reason is not None:
                 return f"at {rung:.0%} of its steps {reason}"
         return None
 
     @abc.abstractmethod
     def _judge(
-        self, contestant: Contestant, standing: Standing, others: Sequence[tuple[Contestant, Standing]]
+        self, contestant: Contestant, estimate: RateDistortion, others: Sequence[tuple[Contestant, RateDistortion]]
     ) -> str | None:
         """Why to stop, or None; ``others`` were at this rung before."""
 

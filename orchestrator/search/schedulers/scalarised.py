@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler, Contestant, Standing
+from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler, Contestant, RateDistortion
 from orchestrator.search.schedulers.rungs import RungJudge, check_halving, geometric_rungs
 from trainers import checks
 
@@ -66,10 +66,10 @@ class _Judge(RungJudge):
         self._share, self._price, self._num_needed = share, price, num_needed
 
     def _judge(
-        self, contestant: Contestant, standing: Standing, others: Sequence[tuple[Contestant, Standing]]
+        self, contestant: Contestant, estimate: RateDistortion, others: Sequence[tuple[Contestant, RateDistortion]]
     ) -> str | None:
         scores = sorted(self._score(seen) for _, seen in others)
-        own = self._score(standing)
+        own = self._score(estimate)
         if len(scores) < self._num_needed:
             return None
         if self._share is None:
@@ -78,6 +78,6 @@ class _Judge(RungJudge):
         place = 1 + sum(score < own for score in scores)
         return None if place <= num_kept else f"it was {place} of {len(scores) + 1}"
 
-    def _score(self, standing: Standing) -> float:
+    def _score(self, estimate: RateDistortion) -> float:
         """To be minimised."""
-        return standing.badness + self._price * standing.log_rate
+        return estimate.distortion + self._price * estimate.log_rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.search.schedulers.base import AbstractScheduler, Contestant, Report
+from orchestrator.search.schedulers.base import AbstractScheduler, Contestant, Observation
 from trainers.config import TrialConfig
 from trainers.methods import METHODS
 
@@ -37,8 +37,8 @@ class Verdicts:
         return reason
 
     def _judged(self, config: TrialConfig, progress: Mapping[str, Any]) -> str | None:
-        report = Report.of(progress)
-        if report is None or config.seed != self._first_seed:
+        observation = Observation.of(progress)
+        if observation is None or config.seed != self._first_seed:
             return None
         knob = METHODS[config.method.name].rate_knob
-        return self._judge.stops(Contestant.of(config, knob.field if knob else None), report)
+        return self._judge.stops(Contestant.of(config, knob.field if knob else None), observation)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from orchestrator.search.domains import AbstractDomain, Choice, Integers, Real
+from orchestrator.search.domains import AbstractDomain, Choice, IntegerRange, RealRange
 from orchestrator.search.goals import Goals, Told
 from orchestrator.search.searchers.base import AbstractSearch, AbstractSearcher, Asked
 from orchestrator.search.searchers.random import draw_unseen
@@ -143,9 +143,9 @@ def _suggest(trial: optuna.Trial, name: str, domain: AbstractDomain) -> Any:
         return domain.values[0]
     if isinstance(domain, Choice):
         return _value(domain, trial.suggest_categorical(name, range(len(domain.values))))
-    if isinstance(domain, Real):
+    if isinstance(domain, RealRange):
         return _value(domain, trial.suggest_float(name, domain.low, domain.high, log=domain.log))
-    assert isinstance(domain, Integers)
+    assert isinstance(domain, IntegerRange)
     return trial.suggest_int(name, domain.low, domain.high)
 
 
@@ -155,16 +155,16 @@ def _distribution(domain: AbstractDomain) -> BaseDistribution:
 
     if isinstance(domain, Choice):
         return distributions.CategoricalDistribution(range(len(domain.values)))
-    if isinstance(domain, Real):
+    if isinstance(domain, RealRange):
         return distributions.FloatDistribution(domain.low, domain.high, log=domain.log)
-    assert isinstance(domain, Integers)
+    assert isinstance(domain, IntegerRange)
     return distributions.IntDistribution(domain.low, domain.high)
 
 
 def _value(domain: AbstractDomain, param: Any) -> Any:
     if isinstance(domain, Choice):  # Optuna learns their numbers: its categories cannot be lists
         return domain.values[param]
-    return domain.round(param) if isinstance(domain, Real) else param
+    return domain.round(param) if isinstance(domain, RealRange) else param
 
 
 @dataclass(frozen=True, kw_only=True)

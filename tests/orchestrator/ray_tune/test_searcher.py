@@ -39,7 +39,7 @@ def test_each_trial_is_handed_out_once_with_its_share(tmp_path: Path) -> None:
     searcher, _ = proposer(tmp_path, 0.25)
     both = [suggested(searcher, str(number)) for number in range(2)]
     assert [one["trial_id"] for one in both] == ["0000-epr-s0", "0001-epr-s0"]
-    assert [one["share"]["gpu"] for one in both] == [0.25, 0.25]
+    assert [one["resources"]["gpu"] for one in both] == [0.25, 0.25]
     assert both[1]["config"]["method"]["lam"] == 1.0
 
 
@@ -65,7 +65,7 @@ def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more
     searcher.on_trial_complete("a", result={})
     assert journal.ended("0000-epr-s0") is None
     again = suggested(searcher, "c")
-    assert (again["trial_id"], again["share"]["gpu"]) == ("0000-epr-s0", more)
+    assert (again["trial_id"], again["resources"]["gpu"]) == ("0000-epr-s0", more)
     journal.end("0000-epr-s0", STARVED)
     searcher.on_trial_complete("c", result={})
     assert journal.ended("0000-epr-s0") == STARVED
@@ -119,6 +119,6 @@ def test_resources_follow_the_trial(tmp_path: Path) -> None:
     resources = Resources.model_validate({"gpu": 0.25, "memory": "2 GB", "where": entries})
     journal = Journal(tmp_path)
     searcher = StudySearcher(Study(SWEEP, journal), journal, resources, Ledger(Budget()))
-    both = [suggested(searcher, str(number))["share"] for number in range(2)]
+    both = [suggested(searcher, str(number))["resources"] for number in range(2)]
     assert [(one["cpu"], one["gpu"], one["memory"]) for one in both] == [(1, 0.5, 2 * 10**9), (2, 0.5, 2 * 10**9)]
     assert Resources.model_validate(resources.to_dict()) == resources

@@ -19,7 +19,7 @@ from orchestrator.search.space import identity
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.resources import Share
+from orchestrator.sweep.resources import TrialResources
 from orchestrator.tracking.store import prepare
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.warm_start import earlier_outcomes
@@ -59,7 +59,9 @@ def train_all(place: Place) -> Journal:
     journal.begin_sweep(SWEEP.to_yaml())
     for trial in plan(SWEEP):
         setting = Setting(sweep_id=SWEEP.sweep_id, location=str(journal.directory), import_path=str(place.import_path))
-        request = Request(setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), share=Share())
+        request = Request(
+            setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=TrialResources()
+        )
         execute(request, report=lambda progress: None, track=lambda trial_id: None)
     return journal
 

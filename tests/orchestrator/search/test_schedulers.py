@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.search.schedulers import SCHEDULERS
-from orchestrator.search.schedulers.base import AbstractJudge, Contestant, Report, Standing
+from orchestrator.search.schedulers.base import AbstractJudge, Contestant, Observation, RateDistortion
 from orchestrator.search.schedulers.mo_asha import MoAsha, dominates, ranking
 from orchestrator.search.schedulers.scalarised import Asha, Median
 from trainers.config import TrialConfig
@@ -20,13 +20,13 @@ def contestant(name: str, *, knob: float | None = 1.0, peers: tuple[str, ...] = 
     return Contestant(config_hash=name, peers=peers, knob=knob)
 
 
-def report(log_rate: float, quality: float, *, fraction: float = 0.1, phase: str = "train") -> Report:
-    return Report(phase=phase, fraction=fraction, standing=Standing(log_rate, -quality))
+def observed(log_rate: float, quality: float, *, fraction: float = 0.1, phase: str = "train") -> Observation:
+    return Observation(phase=phase, fraction=fraction, estimate=RateDistortion(log_rate, -quality))
 
 
-def show(judge: AbstractJudge, standings: list[tuple[float, float]], **changes: Any) -> list[str | None]:
+def show(judge: AbstractJudge, estimates: list[tuple[float, float]], **changes: Any) -> list[str | None]:
     return [
-        judge.stops(contestant(str(index), **changes), report(*standing)) for index, standing in enumerate(standings)
+        judge.stops(contestant(str(index), **changes), observed(*estimate)) for index, estimate in enumerate(estimates)
     ]
 
 
@@ -64,30 +64,30 @@ def test_nothing_is_stopped_before_there_is_anything_to_compare() -> None:
 def test_only_peers_with_a_near_knob_are_compared(elsewhere: dict[str, Any]) -> None:
     judge = MoAsha(reach=4.0).start()
     show(judge, GOOD)
-    assert judge.stops(contestant("bad", **elsewhere), report(9.0, 0.1)) is None
-    assert judge.stops(contestant("worse", knob=3.9), report(9.0, 0.1)) is not None
+    assert judge.stops(contestant("bad", **elsewhere), observed(9.0, 0.1)) is None
+    assert judge.stops(contestant("worse", knob=3.9), observed(9.0, 0.1)) is not None
 
 
 def test_only_reports_of_one_phase_at_one_fraction_are_compared() -> None:
     judge = MoAsha().start()
     show(judge, GOOD)
-    assert judge.stops(contestant("later"), report(9.0, 0.1, fraction=0.2)) is None
-    assert judge.stops(contestant("phase"), report(9.0, 0.1, phase="tune")) is None
-    assert judge.stops(contestant("same"), report(9.0, 0.1)) is not None
+    assert judge.stops(contestant("later"), observed(9.0, 0.1, fraction=0.2)) is None
+    assert judge.stops(contestant("phase"), observed(9.0, 0.1, phase="tune")) is None
+    assert judge.stops(contestant("same"), observed(9.0, 0.1)) is not None
 
 
 def test_a_configuration_is_judged_once_at_each_rung() -> None:
     judge = MoAsha(first=0.1, reduction=3).start()
-    for index, standing in enumerate(GOOD):
+    for index, estimate in enumerate(GOOD):
         for fraction in (0.1, 0.3):
-            assert judge.stops(contestant(str(index)), report(*standing, fraction=fraction)) is None
+            assert judge.stops(contestant(str(index)), observed(*estimate, fraction=fraction)) is None
     late = contestant("late")
-    assert judge.stops(late, report(2.0, 0.9, fraction=0.1)) is None
-    assert judge.stops(late, report(9.0, 0.1, fraction=0.2)) is None, "no rung"
-    assert judge.stops(late, report(9.0, 0.1, fraction=0.3)) == (
+    assert judge.stops(late, observed(2.0, 0.9, fraction=0.1)) is None
+    assert judge.stops(late, observed(9.0, 0.1, fraction=0.2)) is None, "no rung"
+    assert judge.stops(late, observed(9.0, 0.1, fraction=0.3)) == (
         "at 30% of its steps it was 5 of 5, and 4 had a lower rate and a better quality"
     )
-    assert judge.stops(late, report(9.0, 0.1, fraction=0.9)) is None, "too late to save much"
+    assert judge.stops(late, observed(9.0, 0.1, fraction=0.9)) is None, "too late to save much"
 
 
 def test_the_best_share_goes_on_under_one_objective() -> None:
@@ -111,8 +111,8 @@ def test_none_stops_nothing() -> None:
 
 
 def test_a_ranking_goes_front_by_front_and_spreads_within_each() -> None:
-    line = [Standing(index / 10, -index / 10) for index in range(11)]
-    ranked = ranking([*line, Standing(0.5, 0.0), Standing(2.0, 2.0)])
+    line = [RateDistortion(index / 10, -index / 10) for index in range(11)]
+    ranked = ranking([*line, RateDistortion(0.5, 0.0), RateDistortion(2.0, 2.0)])
     assert ranked[:3] == [0, 10, 5], "the ends, then the middle"
     assert ranked[-2:] == [11, 12]
 
@@ -120,11 +120,11 @@ def test_a_ranking_goes_front_by_front_and_spreads_within_each() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_ranking_never_puts_what_is_dominated_first(seed: int) -> None:
     generator = random.Random(seed)
-    standings = [Standing(generator.choice([1.0, 2.0, 3.0]), generator.random()) for _ in range(30)]
-    ranked = ranking(standings)
+    estimates = [RateDistortion(generator.choice([1.0, 2.0, 3.0]), generator.random()) for _ in range(30)]
+    ranked = ranking(estimates)
     assert sorted(ranked) == list(range(30))
     for first, second in itertools.combinations(ranked, 2):
-        assert not dominates(standings[second], standings[first])
+        assert not dominates(estimates[second], estimates[first])
 
 
 def test_a_report_without_a_meaningful_rate_is_not_judged() -> None:
@@ -132,10 +132,10 @@ def test_a_report_without_a_meaningful_rate_is_not_judged() -> None:
         "step": 5, "total_steps": 50, "phase": "search", "rate_bits": 1000.0, "rate_comparable": True,
         "quality_val": 0.9, "maximise": True,
     }  # fmt: skip
-    assert Report.of(progress) == Report(phase="search", fraction=0.1, standing=Standing(3.0, -0.9))
-    assert Report.of({**progress, "maximise": False}) == dataclasses.replace(report(3.0, -0.9), phase="search")
+    assert Observation.of(progress) == Observation(phase="search", fraction=0.1, estimate=RateDistortion(3.0, -0.9))
+    assert Observation.of({**progress, "maximise": False}) == dataclasses.replace(observed(3.0, -0.9), phase="search")
     for change in ({"rate_comparable": False}, {"quality_val": float("nan")}, {"rate_bits": 0.0}):
-        assert Report.of({**progress, **change}) is None
+        assert Observation.of({**progress, **change}) is None
 
 
 @pytest.mark.parametrize(("knob", "expected"), [(0.5, 0.5), (2, 2.0), (0.0, None), ("x", None), (True, None)])

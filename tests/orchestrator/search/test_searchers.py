@@ -11,7 +11,7 @@ from statistics import fmean
 
 import pytest
 
-from orchestrator.search.domains import AbstractDomain, Choice, Integers, Real
+from orchestrator.search.domains import AbstractDomain, Choice, IntegerRange, RealRange
 from orchestrator.search.goals import Constraint, Goals, Told
 from orchestrator.search.searchers import SEARCHERS
 from orchestrator.search.searchers.base import AbstractSearch, AbstractSearcher, Asked
@@ -35,7 +35,7 @@ def space(*, lam: AbstractDomain | float, steps: AbstractDomain | int = 10) -> S
     )
 
 
-CONTINUOUS = space(lam=Real(0.1, 3.0, log=True), steps=Integers(10, 1000))
+CONTINUOUS = space(lam=RealRange(0.1, 3.0, log=True), steps=IntegerRange(10, 1000))
 FINITE = space(lam=Choice([0.1, 0.2]))
 """Eight configurations."""
 
@@ -157,7 +157,7 @@ def test_a_sobol_sequence_fills_more_evenly_than_random_draws() -> None:
 
 
 def test_a_grid_takes_the_asked_number_of_values_of_each_range() -> None:
-    configurations = drain(Grid(num_values=3).start(space(lam=Real(0.1, 10, log=True)), GOALS, 0))
+    configurations = drain(Grid(num_values=3).start(space(lam=RealRange(0.1, 10, log=True)), GOALS, 0))
     assert [found["method"]["lam"] for found in configurations[:3]] == [0.1, 1.0, 10.0]
     assert len(configurations) == 2 * (3 + 2)
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from orchestrator.search.domains import Choice, Integers, Real, parse_setting
+from orchestrator.search.domains import Choice, IntegerRange, RealRange, parse_setting
 from orchestrator.search.space import Space, SpecSpace, parse_count, parse_specs, setting_to_dict
 
 
@@ -14,21 +14,21 @@ def spec(name: str, **arguments: object) -> SpecSpace:
 
 
 def test_a_logarithmic_range_is_spaced_geometrically_from_end_to_end() -> None:
-    assert Real(0.01, 1.0, log=True).grid(5) == [0.01, 0.0316228, 0.1, 0.316228, 1.0]
+    assert RealRange(0.01, 1.0, log=True).grid(5) == [0.01, 0.0316228, 0.1, 0.316228, 1.0]
 
 
 def test_a_range_is_spaced_evenly_from_end_to_end() -> None:
-    assert Real(0, 1).grid(5) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert RealRange(0, 1).grid(5) == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_one_value_of_a_range_is_its_middle() -> None:
-    assert Real(0, 1).grid(1) == [0.5]
-    assert Real(0.01, 1, log=True).grid(1) == [0.1]
+    assert RealRange(0, 1).grid(1) == [0.5]
+    assert RealRange(0.01, 1, log=True).grid(1) == [0.1]
 
 
 def test_whole_numbers_are_rounded_and_never_repeated() -> None:
-    assert Integers(1, 10).grid(6) == [1, 3, 5, 6, 8, 10]
-    assert Integers(1, 3).grid(6) == [1, 2, 3]
+    assert IntegerRange(1, 10).grid(6) == [1, 3, 5, 6, 8, 10]
+    assert IntegerRange(1, 3).grid(6) == [1, 2, 3]
 
 
 def test_a_choice_ignores_the_number_of_values() -> None:
@@ -36,16 +36,16 @@ def test_a_choice_ignores_the_number_of_values() -> None:
 
 
 def test_values_keep_their_ends_when_rounding_would_pass_them() -> None:
-    domain = Real(0.12345678, 0.12345679)
+    domain = RealRange(0.12345678, 0.12345679)
     assert domain.grid(2) == [0.12345678, 0.12345679]
     assert domain.low <= domain.at(Random(0).random()) <= domain.high
 
 
 def test_draws_stay_inside_and_reach_both_ends() -> None:
     generator = Random(0)
-    assert {Integers(1, 4).at(generator.random()) for _ in range(200)} == {1, 2, 3, 4}
+    assert {IntegerRange(1, 4).at(generator.random()) for _ in range(200)} == {1, 2, 3, 4}
     assert {Choice(["abc"]).at(generator.random()), Choice([7]).at(generator.random())} == {"abc", 7}
-    logarithms = [math.log10(Real(0.01, 100, log=True).at(generator.random())) for _ in range(2000)]
+    logarithms = [math.log10(RealRange(0.01, 100, log=True).at(generator.random())) for _ in range(2000)]
     assert -2 <= min(logarithms) < -1.9
     assert 1.9 < max(logarithms) <= 2
     assert abs(sum(logarithms) / len(logarithms)) < 0.1
@@ -135,7 +135,7 @@ def test_a_wrong_spec_is_refused_in_one_line(value: object, message: str) -> Non
 def test_a_count_may_be_a_domain_of_whole_numbers() -> None:
     assert parse_count("steps", 5) == 5
     assert parse_count("steps", [5, 10]) == Choice([5, 10])
-    assert parse_count("steps", {"integers": [5, 10]}) == Integers(5, 10)
+    assert parse_count("steps", {"integers": [5, 10]}) == IntegerRange(5, 10)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_grid_goes_architecture_by_architecture_and_the_last_domain_varies_fas
 
 
 def test_a_draw_has_only_the_arguments_of_its_own_method() -> None:
-    methods = (spec("epr", lam=Real(0.1, 1)), spec("ptq", bits=Choice([2, 4])))
+    methods = (spec("epr", lam=RealRange(0.1, 1)), spec("ptq", bits=Choice([2, 4])))
     space = Space(task=spec("digits"), architectures=(spec("mlp"),), methods=methods, steps=1, batch_size=1)
     drawn = [space.at(iter(Random(seed).random, None))["method"] for seed in range(50)]
     assert {tuple(sorted(method)) for method in drawn} == {("lam", "name"), ("bits", "name")}

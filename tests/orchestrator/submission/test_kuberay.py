@@ -14,7 +14,7 @@ import yaml
 
 from orchestrator.submission.base import State, SubmitError
 from orchestrator.submission.kuberay import KubeRay
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.recipes import find_recipe
 from tests.infra.kinds import check, pod_templates
 from tests.orchestrator.submission.samples import changed
@@ -36,7 +36,7 @@ def containers(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_manifest_that_ships_is_the_one_that_is_submitted() -> None:
-    sweep = Sweep.load(find_recipe("digits"))
+    sweep = load_sweep(find_recipe("digits"))
     submission = changed(sweep_id=sweep.sweep_id, sweep_file=sweep.to_yaml(), storage="/sweeps")
     assert SHIPPED.read_text() == KubeRay().render(submission)
 

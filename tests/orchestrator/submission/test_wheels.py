@@ -47,7 +47,7 @@ def test_a_wheel_requires_nothing_since_pip_would_look_for_it() -> None:
         names = archive.namelist()
     assert b"Requires-Dist" not in metadata
     assert "orchestrator/submission/slurm_ray.sh" in names
-    assert "analysis/points/published" in names
+    assert "analysis/points/published.csv" in names
     assert "analysis/report/page.html" in names
     assert not [name for name in names if "__pycache__" in name]
 

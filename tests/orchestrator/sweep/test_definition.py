@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import pytest
 
 from orchestrator.planning.study import plan
-from orchestrator.search.domains import Choice, Real
-from orchestrator.sweep import resolve as registries
+from orchestrator.search.domains import Choice, RealRange
+from orchestrator.sweep import resolve
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
 
@@ -149,7 +150,7 @@ def test_reading_inverts_writing() -> None:
 def test_a_written_file_is_the_same_sweep(tmp_path: Path) -> None:
     sweep = Sweep.from_dict(document(method=["epr", "ptq"]))
     (tmp_path / "any.yaml").write_text(sweep.to_yaml())
-    assert Sweep.load(tmp_path / "any.yaml") == sweep
+    assert load_sweep(tmp_path / "any.yaml") == sweep
 
 
 def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
@@ -237,10 +238,10 @@ def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> 
         rate_knob: ClassVar[Any] = None
 
     known = {"ranged": Ranged, "listed": Listed, "fixed": Fixed}
-    monkeypatch.setattr(registries, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
+    monkeypatch.setattr(resolve, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
     sweep = Sweep.from_dict({"task": "any", "architecture": "any", "method": [*known, {"name": "ranged", "lam": 0.5}]})
     assert [spec.arguments for spec in sweep.method] == [
-        {"lam": Real(0.1, 3.0, log=True)},
+        {"lam": RealRange(0.1, 3.0, log=True)},
         {"bits": Choice([2, 4])},
         {},
         {"lam": 0.5},

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.errors import SweepError
 from orchestrator.search.domains import Choice
-from orchestrator.sweep import resolve as registries
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep import resolve
+from orchestrator.sweep.file import load_sweep
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
 
@@ -85,8 +85,8 @@ def test_a_missing_part_is_named() -> None:
 
 def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = {"digits": lambda *, root: None}
-    registry = registries.registry
-    monkeypatch.setattr(registries, "registry", lambda kind: tasks if kind == "task" else registry(kind))
+    registry = resolve.registry
+    monkeypatch.setattr(resolve, "registry", lambda kind: tasks if kind == "task" else registry(kind))
     assert error_of(document()) == "task 'digits' needs 'root'"
 
 
@@ -103,10 +103,10 @@ def write(folder: Path, text: str) -> Path:
 
 def test_a_file_names_its_sweep_and_reads_as_people_mean_it(tmp_path: Path) -> None:
     path = write(tmp_path, "task: digits\narchitecture: mlp\nmethod: {name: epr, lam: [1e-3, 2E+1, .5, -1.5e2]}\n")
-    sweep = Sweep.load(path)
+    sweep = load_sweep(path)
     assert sweep.name == "mine"
     assert sweep.method[0].arguments["lam"] == Choice([0.001, 20.0, 0.5, -150.0])
-    assert Sweep.load(write(tmp_path, path.read_text() + "name: 2026-01-01\n")).name == "2026-01-01"
+    assert load_sweep(write(tmp_path, path.read_text() + "name: 2026-01-01\n")).name == "2026-01-01"
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_a_file_names_its_sweep_and_reads_as_people_mean_it(tmp_path: Path) -> N
 def test_an_error_in_a_file_names_the_file(tmp_path: Path, text: str, message: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(SweepError) as error:
-        Sweep.load(path)
+        load_sweep(path)
     assert str(error.value) == f"{path}{message}"
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SweepError) as error:
-        Sweep.load(tmp_path / "absent.yaml")
+        load_sweep(tmp_path / "absent.yaml")
     assert str(error.value) == f"cannot read {tmp_path / 'absent.yaml'}: No such file or directory"
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(SweepError) as error:
-        Sweep.load(tmp_path / "binary.yaml")
+        load_sweep(tmp_path / "binary.yaml")
     assert str(error.value) == f"cannot read {tmp_path / 'binary.yaml'}: it is no UTF-8 text"

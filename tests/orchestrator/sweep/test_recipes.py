@@ -6,13 +6,13 @@ import pytest
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import plan
-from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.recipes import find_recipe, recipe_paths
 
 
 @pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())
 def test_every_recipe_plans_trials_and_has_the_name_of_its_file(path: Path) -> None:
-    sweep = Sweep.load(path)
+    sweep = load_sweep(path)
     assert sweep.name == path.stem
     assert plan(sweep)
 

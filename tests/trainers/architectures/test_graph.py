@@ -1,4 +1,4 @@
-"""Unit groups of each architecture are what its layers say, and any permutation of a group keeps the function."""
+"""The unit groups of each architecture are those of its layers, and any permutation of a group keeps the function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.graph import unit_groups
-from trainers.units import Role, UnitGroup
+from trainers.hidden_units import Role, UnitGroup
 
 Forward = Callable[[Any, torch.Tensor], torch.Tensor]
 
@@ -24,8 +24,8 @@ def groups_of(name: str, input_shape: tuple[int, ...], /, **arguments: Any) -> t
         return unit_groups(ARCHITECTURES[name](**arguments), input_shape)
 
 
-def uses_of(group: UnitGroup) -> set[tuple[str, int, int, Role]]:
-    return {(use.name, use.axis, use.block, use.role) for use in group.uses}
+def axes_of(group: UnitGroup) -> set[tuple[str, int, int, Role]]:
+    return {(axis.tensor, axis.dim, axis.block, axis.role) for axis in group.axes}
 
 
 def dense(computes: str, reads: str, *, block: int = 1) -> set[tuple[str, int, int, Role]]:
@@ -48,7 +48,7 @@ def normed(conv: str, norm: str, reads: str) -> set[tuple[str, int, int, Role]]:
 
 
 class Network(nn.Module):
-    """``forward`` over the modules given by name."""
+    """A network whose ``forward`` is a given function of the modules given by name."""
 
     def __init__(self, forward: Forward, **modules: nn.Module) -> None:
         super().__init__()
@@ -75,9 +75,9 @@ def assert_any_permutation_keeps_the_function(network: nn.Module, input_shape: t
         state = network.state_dict()
         for group in groups:
             order = torch.from_numpy(generator.permutation(group.num_units))
-            for use in group.uses:
-                indices = (order[:, None] * use.block + torch.arange(use.block)).reshape(-1)
-                state[use.name] = state[use.name].index_select(use.axis, indices)
+            for axis in group.axes:
+                indices = (order[:, None] * axis.block + torch.arange(axis.block)).reshape(-1)
+                state[axis.tensor] = state[axis.tensor].index_select(axis.dim, indices)
         network.load_state_dict(state)
         torch.testing.assert_close(network(x), wanted, rtol=1e-9, atol=1e-9)
 
@@ -85,8 +85,8 @@ def assert_any_permutation_keeps_the_function(network: nn.Module, input_shape: t
 def test_lenet300_100_has_its_two_hidden_layers() -> None:
     first, second = groups_of("lenet300_100", (1, 28, 28))
     assert (first.num_units, second.num_units) == (300, 100)
-    assert uses_of(first) == dense("1", "3")
-    assert uses_of(second) == dense("3", "5")
+    assert axes_of(first) == dense("1", "3")
+    assert axes_of(second) == dense("3", "5")
     assert first.keeps_zero
     assert first.rectified
 
@@ -94,15 +94,15 @@ def test_lenet300_100_has_its_two_hidden_layers() -> None:
 def test_a_channel_of_lenet5_is_a_block_of_columns_after_flattening() -> None:
     first, second, third = groups_of("lenet5", (1, 28, 28))
     assert (first.num_units, second.num_units, third.num_units) == (20, 50, 500)
-    assert uses_of(first) == dense("0", "3")
-    assert uses_of(second) == dense("3", "7", block=16)
-    assert uses_of(third) == dense("7", "9")
+    assert axes_of(first) == dense("0", "3")
+    assert axes_of(second) == dense("3", "7", block=16)
+    assert axes_of(third) == dense("7", "9")
 
 
 def test_a_small_cnn_has_a_group_for_each_convolution() -> None:
     first, second = groups_of("cnn", (1, 8, 8), input_shape=[1, 8, 8], num_outputs=10, channels=[4, 6])
-    assert uses_of(first) == dense("0", "3")
-    assert uses_of(second) == dense("3", "7", block=4)
+    assert axes_of(first) == dense("0", "3")
+    assert axes_of(second) == dense("3", "7", block=4)
 
 
 def test_an_mlp_without_hidden_layers_has_no_groups() -> None:
@@ -112,7 +112,7 @@ def test_an_mlp_without_hidden_layers_has_no_groups() -> None:
 def test_vgg16_has_a_group_for_each_hidden_layer() -> None:
     groups = groups_of("vgg16_cifar", (3, 32, 32))
     assert [group.num_units for group in groups] == [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6 + [512]
-    assert uses_of(groups[0]) == normed("0", "1", "3")
+    assert axes_of(groups[0]) == normed("0", "1", "3")
     assert all(group.rectified and group.keeps_zero for group in groups)
 
 
@@ -121,9 +121,9 @@ def test_only_inside_of_blocks_are_residual_units_free() -> None:
     groups = groups_of("resnet_cifar", (3, 32, 32), depth=14)
     blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in (0, 1)]
     wanted = [normed(f"{block}.conv1", f"{block}.bn1", f"{block}.conv2") for block in blocks]
-    assert [uses_of(group) for group in groups] == wanted
+    assert [axes_of(group) for group in groups] == wanted
     assert [group.num_units for group in groups] == [16, 16, 32, 32, 64, 64]
-    used = {(use.name, use.axis) for group in groups for use in group.uses}
+    used = {(axis.tensor, axis.dim) for group in groups for axis in group.axes}
     assert not used & {("conv1.weight", 0), ("linear.weight", 1), ("layer1.0.conv2.weight", 0), ("bn1.weight", 0)}
 
 
@@ -135,11 +135,11 @@ def test_a_residual_stream_without_padding_is_one_group() -> None:
 
     modules = {"stem": nn.Conv2d(1, 6, 3), "inner": nn.Conv2d(6, 6, 3, padding=1), "norm": nn.BatchNorm2d(6)}
     (group,) = unit_groups(Network(forward, **modules, head=nn.Linear(6, 2)).to("meta"), (1, 8, 8))
-    assert {(name, axis) for name, axis, _, role in uses_of(group) if role is Role.READER} == {
+    assert {(name, axis) for name, axis, _, role in axes_of(group) if role is Role.READER} == {
         ("inner.weight", 1),
         ("head.weight", 1),
     }
-    assert {name for name, _, _, role in uses_of(group) if role is Role.WEIGHT} == {"stem.weight", "inner.weight"}
+    assert {name for name, _, _, role in axes_of(group) if role is Role.WEIGHT} == {"stem.weight", "inner.weight"}
 
 
 @pytest.mark.parametrize("name", ["cnn", "lenet300_100", "lenet5", "mlp", "resnet_cifar", "vgg16_cifar"])
@@ -153,14 +153,14 @@ def test_inputs_and_outputs_never_move(name: str) -> None:
         network = ARCHITECTURES[name](**arguments.get(name, {}))
     input_shape = (1, 28, 28) if name.startswith("lenet") else (3, 32, 32)
     weights = [key for key, tensor in network.state_dict().items() if tensor.ndim > 1]
-    uses = [use for group in unit_groups(network, input_shape) for use in group.uses]
-    assert uses
-    assert (weights[0], 1) not in {(use.name, use.axis) for use in uses}
-    assert (weights[-1], 0) not in {(use.name, use.axis) for use in uses}
-    assert len({(use.name, use.axis) for use in uses}) == len(uses), "an axis has units of one group, once"
+    axes = [axis for group in unit_groups(network, input_shape) for axis in group.axes]
+    assert axes
+    assert (weights[0], 1) not in {(axis.tensor, axis.dim) for axis in axes}
+    assert (weights[-1], 0) not in {(axis.tensor, axis.dim) for axis in axes}
+    assert len({(axis.tensor, axis.dim) for axis in axes}) == len(axes), "an axis has units of one group, once"
     sizes = {key: tensor.shape for key, tensor in network.state_dict().items()}
     for group in unit_groups(network, input_shape):
-        assert all(sizes[use.name][use.axis] == group.num_units * use.block for use in group.uses)
+        assert all(sizes[axis.tensor][axis.dim] == group.num_units * axis.block for axis in group.axes)
 
 
 SEQUENCES: dict[str, tuple[nn.Sequential, tuple[int, ...]]] = {
@@ -253,8 +253,8 @@ def test_what_moves_over_channels_pins_them(case: str) -> None:
 def test_a_depthwise_convolution_is_a_scale_of_its_channels() -> None:
     network, input_shape = SEQUENCES["depthwise convolutions"]
     first, _ = unit_groups(copy.deepcopy(network).to("meta"), input_shape)
-    assert ("3.weight", 0, 1, Role.SCALE) in uses_of(first)
-    assert ("3.bias", 0, 1, Role.SHIFT) in uses_of(first)
+    assert ("3.weight", 0, 1, Role.SCALE) in axes_of(first)
+    assert ("3.bias", 0, 1, Role.SHIFT) in axes_of(first)
     assert not first.rectified
     assert not first.gated
 

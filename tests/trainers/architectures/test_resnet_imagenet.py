@@ -42,7 +42,7 @@ def test_names_are_those_of_torchvision() -> None:
 
 
 def test_resnet50_is_version_1_5() -> None:
-    """The 3x3 convolution strides: fewer multiplications would be the paper's version, 3.8 billion."""
+    """The 3x3 convolution has the stride; the paper's version would have fewer multiplications, 3.8 billion."""
     model = build_on_meta("resnet50", ARCHITECTURES["resnet50"], {})
     strides = {name: module.stride for name, module in model.named_modules() if name.startswith("layer3.0.conv")}
     assert strides == {"layer3.0.conv1": (1, 1), "layer3.0.conv2": (2, 2), "layer3.0.conv3": (1, 1)}

@@ -1,4 +1,4 @@
-"""Networks of timm, by ``timm:NAME``.
+"""Networks of timm are built by the name ``timm:NAME``.
 
 timm is not installed where these tests run: a stand-in module takes its place, with the three functions that ratefront
 calls, as timm 1.0 documents them.
@@ -17,9 +17,9 @@ from torch import nn
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import plan
-from orchestrator.sweep import resolve as registries
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.overrides import apply_overrides
+from orchestrator.sweep.resolve import source_digests
 from tests.trainers.networks import CLUSTERS
 from tests.trainers.trials import run
 from trainers.architectures import lookup_architecture
@@ -106,7 +106,7 @@ def test_a_mistake_is_refused_in_one_line(name: str, arguments: dict[str, Any], 
 def test_a_name_of_timm_is_not_the_users_own_code() -> None:
     assert not is_import_path("timm:resnet18")
     assert is_import_path("timm.models:resnet18")
-    assert registries.sources(["timm:resnet18"]) == {}
+    assert source_digests(["timm:resnet18"]) == {}
 
 
 @pytest.mark.usefixtures("timm")

@@ -1,4 +1,4 @@
-"""Files that an attacker makes: a checksum that fits, whatever the content; and what opening one says."""
+"""Makes files as an attacker would, with a checksum that fits any content, and returns the error of opening one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sealed(data: bytes) -> bytes:
 
 
 def error_of(path: Path, data: bytes, **options: Any) -> str:
-    """The message without the file's name, which comes first."""
+    """The error's message without the file's name, which comes first."""
     path = path / "x.rfz"
     path.write_bytes(data)
     started = time.perf_counter()

@@ -24,12 +24,12 @@ from trainers.compressed import load_compressed
 
 MAX_PARAMETERS = 100_000
 ADDRESS_SPACE_BYTES = 1 << 32
-"""torch alone maps most of it."""
+"""The limit of memory; torch alone maps most of it."""
 CPU_S = 120
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
-    """One to four small damages, most of them in the header, where a few bytes decide much."""
+    """Make one to four small damages, most of them in the header, where a few bytes decide much."""
     out = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
         position = rng.randrange(min(len(out), rng.choice([40, 150, 10**9]))) if out else 0
@@ -101,7 +101,7 @@ def main(seed: int, num_files: int, paths: list[str]) -> None:
             messages.add(str(error).replace(str(target), "")[:40])
             if "\n" in str(error) or not str(error).isprintable():
                 wrong.append(f"{data.hex()}: no single line: {error!r}")
-        except BaseException as error:  # panics are no Exception
+        except BaseException as error:  # a panic is not an Exception
             wrong.append(f"{data.hex()}: {type(error).__name__}: {error}")
         slowest_s = max(slowest_s, time.perf_counter() - started)
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base_kb

@@ -107,7 +107,7 @@ def test_coarse_steps_are_fewer_and_lose_little() -> None:
 
 
 def test_a_large_file_takes_a_bounded_number_of_steps() -> None:
-    """Many narrow layers, which are not large alone."""
+    """The file has many narrow layers, none of which is large alone."""
     generator = np.random.default_rng(0)
     density = np.linspace(0.2, 0, 16)[:, None]
     layout = [Entry(name=str(index), shape=(16, 1000), dtype="float32") for index in range(20)]
@@ -150,7 +150,7 @@ def test_trailing_rows_and_columns_of_zeros_cost_nothing() -> None:
 
 
 def test_the_stream_is_the_same_on_every_machine() -> None:
-    """Committed: a change here makes old files unreadable, and needs a new format version."""
+    """The bytes are committed: a change here makes old files unreadable, and needs a new format version."""
     stream, _ = encode(network_like(3), 20)
     assert hashlib.sha256(stream).hexdigest()[:16] == "0882f6ad32520bf7"
 
@@ -171,7 +171,7 @@ def test_probabilities_invert_logits() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_damaged_stream_decodes_to_something_or_is_refused(seed: int) -> None:
-    """Within bounds, in time, and never with another error."""
+    """It stays within bounds, ends in time, and never raises another error."""
     values = network_like(seed)[:, :100]
     stream, _ = encode(values, 20)
     generator = np.random.default_rng(seed)

@@ -71,7 +71,7 @@ def test_information_is_the_length_of_the_stream(num_symbols: int) -> None:
 
 
 def test_information_is_that_of_the_coders_own_probabilities() -> None:
-    """Of a symbol alone, a rare one among many too: coded so often that a difference of 1e-3 bits shows."""
+    """This holds for each single symbol, even a rare one: it is coded so often that a difference of 1e-3 bits shows."""
     for counts in ([1, 2**27], [1] * 300 + [10**7], [5, 3, 1, 1], [1] * 60_000):
         bits = information_bits(np.array(counts))
         assert math.isclose(np.sum(2.0**-bits), 1, rel_tol=1e-9)
@@ -210,7 +210,7 @@ def test_sections_that_do_not_fit_are_refused(sections: Sections, message: str) 
 
 
 def size_of(section: Raw, dtype: str) -> int:
-    """Bytes that the file has for a tensor beyond its kind."""
+    """The bytes that the file has for a tensor beyond its kind."""
     layout = [Entry(name="w", shape=section.values.shape, dtype=dtype)]
     data = container.write(HEADER, layout, one(section))
     found = container.read(data, layout).tensors["w"].values

@@ -1,4 +1,4 @@
-"""Matrices of the method's own in a file: of any honest shape, and bounded by the network."""
+"""Factors, the method's own matrices in a file, may have any honest shape, and are bounded by the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever follows the header of a file under a checksum that fits, it decodes within bounds or is refused by name."""
+"""Whatever follows a file's header, under a checksum that fits, it decodes within bounds or is refused by name."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_integers_times_a_step_stay_finite(tmp_path: Path) -> None:
 
 
 def test_a_few_bytes_cannot_keep_a_decoder_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream of four bytes says to hold hundreds of thousands of values, each of which costs some information."""
+    """A stream of four bytes claims to hold hundreds of thousands of values, each of which costs some information."""
     header = Header(
         method="epr", method_version=1, architecture="mlp", arguments={**TINY.arguments, "hidden": [512, 512]}
     )

@@ -1,4 +1,4 @@
-"""Numbers of variable length and frequency tables are read as written, and malformed ones refused."""
+"""Variable-length integers and frequency tables are read as written, and malformed ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are damaged, foreign or made to hurt: one clear error each, no other exception, no memory, no code."""
+"""Files that are damaged, foreign or hostile give one clear error each: no other exception, no memory, no code."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ REST = plaindata.encode({"input_shape": [1, 4, 4], "num_outputs": 3})
 
 
 def number(text: str) -> bytes:
-    """A float by its decimal."""
+    """The encoding of a float, given as its decimal."""
     return varints(3 + 8 * len(text.encode())) + text.encode()
 
 
@@ -272,14 +272,14 @@ def test_a_truth_value_is_zero_or_one(tmp_path: Path) -> None:
 
 
 def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
-    """In a process with limits: nothing but an RfzError, no crash, no hang, no memory beyond what torch has."""
-    tiny = tmp_path / "tiny.rfz"  # of all kinds
+    """In a process with limits there is nothing but ``RfzError``: no crash, no hang, no memory beyond torch's."""
+    tiny = tmp_path / "tiny.rfz"  # it has sections of all kinds
     tiny.write_bytes(TINY_FILE.read_bytes())
     files = [str(tiny)]
     for method in ("epr", "lcs-line", "low_rank", "multi_hashing", "ptq", "qat-channel", "uncompressed"):
         for architecture in ("mlp", "cnn"):
             path = tmp_path / f"{method}-{architecture}.rfz"
-            *_, data = run(configuration(method, architecture), tmp_path / path.stem)[0].values()  # of lcs the subspace
+            *_, data = run(configuration(method, architecture), tmp_path / path.stem)[0].values()  # lcs: the subspace
             path.write_bytes(data)
             files.append(str(path))
     done = subprocess.run(

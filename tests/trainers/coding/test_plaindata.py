@@ -1,4 +1,4 @@
-"""Plain data as bytes: what JSON has comes back as it was, each value in one way."""
+"""Plain data as bytes: what JSON can hold comes back as it was, and each value has one encoding."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ fast = settings(max_examples=150, deadline=None)
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equal, of equal types: 1, 1.0 and True differ, and so do 0.0 and -0.0; the order of keys is no part."""
+    """Whether both are equal and of equal types: 1, 1.0 and True differ, so do 0.0 and -0.0; keys have no order."""
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
@@ -61,7 +61,7 @@ def test_different_values_have_different_bytes(left: dict[str, Any], right: dict
 @given(arguments)
 @fast
 def test_it_is_hardly_longer_than_json(value: dict[str, Any]) -> None:
-    """A decimal of 16 characters and more may take one byte more."""
+    """A decimal of 16 or more characters may take one byte more."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     assert len(plaindata.encode(value)) <= len(text.encode()) + text.count(".")
 

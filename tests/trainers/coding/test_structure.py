@@ -1,4 +1,4 @@
-"""What is worth coding adaptively is found without coding it."""
+"""Matrices that are worth coding adaptively are found without coding them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_large_tensors_are_coded_adaptively_only_where_it_promises_bytes() -> No
 
 
 def test_a_large_block_among_zeros_is_coded_without_them() -> None:
-    """What structured methods leave: nothing is known of the block, but much of what is around it."""
+    """This is what structured methods leave: the block itself has no structure, but zeros surround it."""
     rows, columns = 300, 900
     values = np.zeros((2 * rows, 2 * columns), np.int32)
     values[:rows, :columns] = np.random.default_rng(0).normal(0, 4, (rows, columns)).round()

@@ -1,4 +1,4 @@
-"""Data files: found, verified, fetched, read. Everything stays on the loopback interface."""
+"""Data files are found, verified, downloaded and read. Everything stays on the loopback interface."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def closed_url() -> str:
-    """A port on which nobody listens."""
+    """The address of a port on which nobody listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{sock.getsockname()[1]}/x.bin"
@@ -42,7 +42,7 @@ def closed_url() -> str:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A server of a folder: its address and the folder."""
+    """Serve a folder; yields the server's address and the folder."""
     folder = tmp_path / "served"
     folder.mkdir()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
@@ -191,7 +191,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 
 def packed(batches: dict[str, bytes], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``folder`` as the data folder, with ``batches`` in it."""
+    """Make ``folder`` the data folder, with ``batches`` in it."""
     (folder / "cifar10").mkdir()
     for name, content in batches.items():
         data = lzma.compress(content)
@@ -218,7 +218,7 @@ def as_members(batches: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def publish(data: bytes, served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """``data`` as the official archive."""
+    """Serve ``data`` as the official archive."""
     url, folder = served
     (folder / "a.tar.gz").write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -227,7 +227,7 @@ def publish(data: bytes, served: tuple[str, Path], monkeypatch: pytest.MonkeyPat
 
 
 def assert_loaded(batches: dict[str, bytes]) -> None:
-    """What ``load`` gives are the records of ``batches``, byte by byte."""
+    """Check that ``load`` gives the records of ``batches``, byte by byte."""
     train, test = cifar10.load()
     contents = [batches[f"data_batch_{number}.bin"] for number in range(1, 6)]
     for (images, labels), content in ((train, b"".join(contents)), (test, batches["test_batch.bin"])):
@@ -281,7 +281,7 @@ def test_another_file_in_place_of_a_batch_is_refused(
 
 
 def wrong(content: bytes) -> dict[str, tuple[bytes, str]]:
-    """What may be in place of a batch, and what is said of it."""
+    """Wrong contents in place of a batch, each with the error that it gives."""
     return {
         "short": (content[:-1], f": {len(content) - 1} bytes unpacked, wanted {len(content)} bytes"),
         "long": (content + b"\0", f": more unpacked, wanted {len(content)} bytes"),

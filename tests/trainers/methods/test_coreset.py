@@ -1,32 +1,21 @@
-"""Which units are sensitive, how coresets of them are drawn, and that those that go stay away."""
+"""How coresets of hidden units are drawn, and that the units that go stay away."""
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.trainers.trials import FIRST, Attached, attach, configuration
-from trainers.architectures.graph import unit_groups
 from trainers.compressed import load_compressed
-from trainers.methods.coreset import Coreset, Thinned, largest, sample, sensitivities
+from trainers.hidden_units import Role
+from trainers.methods.coreset import Coreset, Thinned, largest, sample
+from trainers.methods.parts.sensitivities import sensitivities
 from trainers.methods.parts.structured import along
 from trainers.train import train
-from trainers.units import Role
-
-
-def of(network: nn.Module, *input_shape: int) -> Tensor:
-    """Of the first hidden layer."""
-    return sensitivities(network.state_dict(), unit_groups(copy.deepcopy(network).to("meta"), input_shape)[0])
-
-
-def filled(tensor: Tensor, values: Any) -> None:
-    with torch.no_grad():
-        tensor.copy_(torch.tensor(values))
 
 
 def thinned(**method: Any) -> tuple[Attached, nn.Module]:
@@ -35,36 +24,6 @@ def thinned(**method: Any) -> tuple[Attached, nn.Module]:
     _, finetune = trial.method.phases(trial.context)
     torch.manual_seed(0)
     return trial, finetune.apply(trial.model, finetune.decide(trial.model, trial.context))
-
-
-def test_a_units_sensitivity_is_its_incoming_norm_times_the_largest_weight_that_reads_it() -> None:
-    network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
-    filled(network[0].weight, [[3.0, 0.0], [0.0, 0.0], [2.0, 2.0]])
-    filled(network[0].bias, [4.0, 2.0, 1.0])
-    filled(network[2].weight, [[1.0, -3.0, 0.0], [-2.0, 1.0, 0.0]])
-    assert of(network, 2).tolist() == [5 * 2, 2 * 3, 3 * 0]
-
-
-def test_kernels_and_flattened_images_count_as_their_norm() -> None:
-    network = nn.Sequential(nn.Conv2d(1, 2, 2, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 2, 1, bias=False))
-    filled(network[0].weight, [[[[1.0, 1.0], [1.0, 1.0]]], [[[0.0, 3.0], [4.0, 0.0]]]])
-    filled(network[3].weight, [[3.0, 4.0, 0.0, 1.0]])  # of two places of the first channel, then of the second
-    assert of(network, 1, 2, 3).tolist() == [2 * 5, 5 * 1]
-
-
-def test_of_a_normed_unit_scale_and_shift_count_and_not_the_weights_before() -> None:
-    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU(), nn.Linear(2, 1))
-    filled(network[0].weight, [[100.0, 0.0], [0.0, 0.1]])
-    filled(network[1].weight, [3.0, 1.0])
-    filled(network[1].bias, [4.0, 0.0])
-    filled(network[3].weight, [[1.0, -2.0]])
-    assert of(network, 2).tolist() == [5 * 1, 1 * 2]
-
-
-def test_of_units_behind_a_norm_without_parameters_what_reads_them_counts() -> None:
-    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False), nn.ReLU(), nn.Linear(2, 1))
-    filled(network[3].weight, [[1.0, -2.0]])
-    assert of(network, 2).tolist() == [1, 2]
 
 
 def test_the_largest_are_kept_and_the_first_of_equal_ones() -> None:
@@ -95,9 +54,9 @@ def test_units_that_stay_are_as_they_were_and_the_others_are_gone_wherever_they_
     assert int(kept.sum()) == 2
     scores = sensitivities(trial.given, group)
     assert scores[kept].min() > scores[~kept].max()
-    for use in group.uses:
-        before, after = trial.given[use.name], network.state_dict()[use.name]
-        mask = along(kept, use, after.ndim).expand_as(after)
+    for axis in group.axes:
+        before, after = trial.given[axis.tensor], network.state_dict()[axis.tensor]
+        mask = along(kept, axis, after.ndim).expand_as(after)
         assert torch.equal(after, before * mask)
         assert before[~mask].any()
 
@@ -108,10 +67,10 @@ def test_sampled_units_are_read_with_their_factors() -> None:
     torch.manual_seed(0)
     factors = sample(sensitivities(trial.given, group), 4)
     state = cast(Thinned, model).network.state_dict()
-    (reader,) = [use for use in group.uses if use.role is Role.READER]
+    (reader,) = [axis for axis in group.axes if axis.role is Role.READER]
     for unit in range(group.num_units):
-        wanted = trial.given[reader.name][:, unit] * factors.get(str(unit), 0.0)
-        torch.testing.assert_close(state[reader.name][:, unit], wanted)
+        wanted = trial.given[reader.tensor][:, unit] * factors.get(str(unit), 0.0)
+        torch.testing.assert_close(state[reader.tensor][:, unit], wanted)
 
 
 def test_units_that_are_gone_stay_so_while_the_others_train() -> None:
@@ -124,11 +83,11 @@ def test_units_that_are_gone_stay_so_while_the_others_train() -> None:
         optimiser.optimiser.step()
         finetune.after_step(model, trial.context, FIRST)
     state = cast(Thinned, model).network.state_dict()
-    for use in trial.context.groups[0].uses:
-        after = state[use.name]
-        gone = ~along(cast(Thinned, model).kept()[0], use, after.ndim).expand_as(after)
+    for axis in trial.context.groups[0].axes:
+        after = state[axis.tensor]
+        gone = ~along(cast(Thinned, model).kept()[0], axis, after.ndim).expand_as(after)
         assert not after[gone].any()
-        assert (after != before[use.name])[~gone].any()
+        assert (after != before[axis.tensor])[~gone].any()
 
 
 @pytest.mark.parametrize(("keep_ratio", "wanted"), [(0.01, 1), (0.5, 4), (1.0, 8)])

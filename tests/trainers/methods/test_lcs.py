@@ -15,7 +15,7 @@ from tests.trainers.trials import FIRST, attach, configuration
 from trainers.compressed import open_compressed
 from trainers.methods.base import Moment
 from trainers.methods.lcs import CompressibleSubspace, Subspace
-from trainers.methods.parts.levels import prune, quantise
+from trainers.methods.parts.compression_levels import prune, quantise
 from trainers.train import train
 
 

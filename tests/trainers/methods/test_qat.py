@@ -17,7 +17,8 @@ from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import Integers, Sections
 from trainers.methods.parts.pruning import BIAS_BITS
-from trainers.methods.qat import LEVELS, Levels, Quantised, _Round
+from trainers.methods.parts.quantisers import QUANTISERS
+from trainers.methods.qat import Quantised, _Round
 
 SETTINGS: list[dict[str, Any]] = [
     {"bits": 1},
@@ -119,28 +120,9 @@ def test_binary_weights_are_signs_times_the_mean_magnitude_of_each_channel() -> 
     torch.testing.assert_close(decoded, weight.sign() * magnitude, rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("bits", [b for b in LEVELS if b != 1])
-def test_the_step_that_follows_the_spread_has_the_least_error_for_gaussian_weights(bits: int | str) -> None:
-    levels = LEVELS[bits]
-    weights = torch.special.ndtri((torch.arange(50_000, dtype=torch.float64) + 0.5) / 50_000)
-
-    def error(step: float) -> float:
-        return float((_whole(weights, step, levels) * step - weights).square().mean())
-
-    assert error(levels.spread_step) < 1.001 * min(
-        error(levels.spread_step * (1 + f)) for f in (-0.05, -0.02, 0.02, 0.05)
-    )
-    if bits != "ternary":
-        assert (levels.q_n, levels.q_p) == (2 ** (int(bits) - 1), 2 ** (int(bits) - 1) - 1)
-
-
-def _whole(weights: Tensor, step: float, levels: Levels) -> Tensor:
-    return (weights / step).round().clamp(-levels.q_n, levels.q_p)
-
-
 def test_gradients_are_straight_through_where_the_step_follows_the_spread() -> None:
     v = torch.tensor([[-9.0, -0.2, 0.3, 9.0]], requires_grad=True)
-    w = _Round.apply(v, torch.tensor([[1.0]]), LEVELS[2])  # type: ignore[no-untyped-call]
+    w = _Round.apply(v, torch.tensor([[1.0]]), QUANTISERS[2])  # type: ignore[no-untyped-call]
     assert w.tolist() == [[-2, 0, 0, 1]]
     (gradient,) = torch.autograd.grad((w * torch.tensor([[1.0, 2, 3, 4]])).sum(), [v])
     assert gradient.tolist() == [[1, 2, 3, 4]]
@@ -151,9 +133,9 @@ def test_learned_steps_have_the_gradients_of_the_paper() -> None:
     v = torch.tensor([[-9.0, -0.4, 0.6, 9.0], [0.5, 0.5, 0.5, 0.5]], requires_grad=True)
     s = torch.tensor([[1.0], [0.5]], requires_grad=True)
     upstream = torch.tensor([[1.0, 2, 3, 4], [1, 1, 1, 1]])
-    w = _Round.apply(v, s, LEVELS[3])  # type: ignore[no-untyped-call]
+    w = _Round.apply(v, s, QUANTISERS[3])  # type: ignore[no-untyped-call]
     of_v, of_s = torch.autograd.grad((w * upstream).sum(), [v, s])
-    assert of_v.tolist() == [[0, 2, 3, 0], [1, 1, 1, 1]], "nothing beyond the levels"
+    assert of_v.tolist() == [[0, 2, 3, 0], [1, 1, 1, 1]], "nothing beyond the whole numbers"
     g = 1 / math.sqrt(4 * 3)
     first = 1 * -4 + 2 * (0.4 + 0) + 3 * (1 - 0.6) + 4 * 3
     assert of_s.ravel().tolist() == pytest.approx([g * first, 0.0])
@@ -162,20 +144,20 @@ def test_learned_steps_have_the_gradients_of_the_paper() -> None:
 def test_a_learned_step_of_signs_has_its_exact_gradient_and_weights_get_theirs_straight_through() -> None:
     v = torch.tensor([[-9.0, 0.3, 9.0]], requires_grad=True)
     s = torch.tensor([[2.0]], requires_grad=True)
-    w = _Round.apply(v, s, LEVELS[1])  # type: ignore[no-untyped-call]
+    w = _Round.apply(v, s, QUANTISERS[1])  # type: ignore[no-untyped-call]
     assert w.tolist() == [[-2, 2, 2]]
     of_v, of_s = torch.autograd.grad((w * torch.tensor([[1.0, 2, 5]])).sum(), [v, s])
     assert of_v.tolist() == [[1, 2, 5]]
     assert float(of_s) == pytest.approx((-1 + 2 + 5) / math.sqrt(3))
 
 
-def test_the_gradient_of_a_step_is_that_of_finite_differences_of_what_is_beyond_the_levels() -> None:
+def test_the_gradient_of_a_step_is_that_of_finite_differences_of_what_is_beyond_the_whole_numbers() -> None:
     """Elsewhere it is straight through; there the output is a multiple of the step."""
     v = torch.tensor([[-9.0, 9.0, 7.0]], dtype=torch.float64)
     s = torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)
 
     def output(step: Tensor) -> Tensor:
-        return cast(Tensor, _Round.apply(v, step, LEVELS[2]).sum())  # type: ignore[no-untyped-call]
+        return cast(Tensor, _Round.apply(v, step, QUANTISERS[2]).sum())  # type: ignore[no-untyped-call]
 
     (of_s,) = torch.autograd.grad(output(s), [s])
     slope = (output(s.detach() + 1e-3) - output(s.detach() - 1e-3)) / 2e-3
@@ -265,7 +247,7 @@ def test_a_tied_weight_is_rounded_once_and_stored_under_both_names() -> None:
             y: Tensor = self.two(self.one(x))
             return y
 
-    model = Quantised(Tied(), LEVELS[2], by_row=False)
+    model = Quantised(Tied(), QUANTISERS[2], by_row=False)
     model.begin(is_learned=True)
     assert list(model.log_steps) == ["one/weight"]
     rounded = model.rounded()
@@ -280,7 +262,7 @@ def test_a_tied_weight_is_rounded_once_and_stored_under_both_names() -> None:
 def test_a_recurrent_network_computes_with_rounded_weights() -> None:
     torch.manual_seed(0)
     network = nn.GRU(3, 5, batch_first=True)
-    model = Quantised(network, LEVELS["ternary"], by_row=True)
+    model = Quantised(network, QUANTISERS["ternary"], by_row=True)
     model.begin(is_learned=False)
     inputs = torch.randn(2, 4, 3)
     found, _ = cast(tuple[Tensor, Tensor], model(inputs))

@@ -13,10 +13,10 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from tests.trainers.networks import ODD
 from tests.trainers.trials import FIRST, Attached, attach, configuration
+from trainers.hidden_units import Role
 from trainers.methods.spike_slab import Posterior, SpikeSlab
 from trainers.seeding import seed_everything
 from trainers.train import train
-from trainers.units import Role
 
 
 def trial_of(architecture: str = "mlp", noise: float = 0.3, **fields: Any) -> tuple[Attached, Posterior]:
@@ -105,9 +105,9 @@ def test_cuts_keep_the_units_above_them_in_the_decoded_network(architecture: str
     for cut, sections in zip((0.2, 0.5, 0.8), points.values(), strict=True):
         decoded = trial.method.decode(sections, trial.context.plain)
         for group, gamma in zip(trial.context.groups, gammas, strict=True):
-            for use in group.uses:
-                if use.role in (Role.WEIGHT, Role.READER):
-                    by_unit = decoded[use.name].movedim(use.axis, 0).reshape(group.num_units, -1)
+            for axis in group.axes:
+                if axis.role in (Role.WEIGHT, Role.READER):
+                    by_unit = decoded[axis.tensor].movedim(axis.dim, 0).reshape(group.num_units, -1)
                     assert torch.equal(by_unit.any(1), gamma > cut)
 
 

@@ -1,4 +1,4 @@
-"""Disout: its shares and sizes, its limits, and that nothing but the loss of a step sees it."""
+"""Disout: its shares and sizes, its limits, and that it affects nothing but the loss of a step."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_block_is_no_larger_than_the_image() -> None:
 def test_groups_of_a_convolution_weigh_their_own_channels() -> None:
     torch.manual_seed(0)
     weight = torch.zeros(4, 1, 1, 1)
-    weight[2:] = 5.0  # of the second of two groups, which reads the second channel
+    weight[2:] = 5.0  # the second of two groups, which reads the second channel
     found = Disout(probability=0.5, block=1).distorted(torch.randn(64, 2, 4, 4), weight, 2)
     assert float(found[:, 1].std()) > 2 * float(found[:, 0].std())
 

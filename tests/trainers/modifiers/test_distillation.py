@@ -95,7 +95,7 @@ def test_a_compressed_file_a_state_dict_and_a_pinned_path_are_one_teacher(traine
 
 
 def test_a_student_learns_what_only_its_teacher_knows(trained: Path, tmp_path: Path) -> None:
-    """With weight 1 it never sees a label: so it must come from the teacher that it agrees with them."""
+    """With weight 1 it never sees a label, so its agreement with the labels must come from the teacher."""
     settings = {"teacher": str(trained), "weight": 1.0}
     config = configuration(
         "uncompressed", steps=120, modifiers={"distillation": settings}, method=FAST,

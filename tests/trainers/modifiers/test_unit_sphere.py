@@ -1,4 +1,4 @@
-"""The unit sphere: functions stay, norms are one, and what cannot have it says so."""
+"""The unit sphere: functions stay, norms are one, and unsuitable networks and methods are refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def project(network: nn.Module) -> None:
 
 
 def rows(network: nn.Module) -> list[torch.Tensor]:
-    """Norms of the units of each layer."""
+    """The norms of the units of each layer."""
     return [layer.weight.flatten(1).norm(dim=1) for layer in network.modules() if hasattr(layer, "weight")]
 
 

@@ -18,7 +18,7 @@ def distinct(batch: int, channels: int, height: int = 5, width: int = 7) -> Tens
 
 
 def shifted(image: Tensor, down: int, right: int, fill: float) -> Tensor:
-    """Pixel by pixel, the plain way."""
+    """Shift an image pixel by pixel, the plain way."""
     _, height, width = image.shape
     output = torch.full_like(image, fill)
     for row in range(height):
@@ -64,7 +64,7 @@ def test_every_shift_is_equally_likely() -> None:
     torch.manual_seed(0)
     most, expected = 2, 400
     image = torch.zeros(1, 9, 9)
-    image[0, 4, 4] = 1  # so that where the one is tells the shift
+    image[0, 4, 4] = 1  # the place of the one tells the shift
     outputs = random_shift(image.expand(25 * expected, -1, -1, -1), most=most)
     counts = Counter(outputs.flatten(1).argmax(1).tolist())
     assert set(counts) == {9 * row + column for row in range(2, 7) for column in range(2, 7)}

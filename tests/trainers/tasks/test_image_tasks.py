@@ -1,4 +1,4 @@
-"""What the image tasks make of their files' bytes: splits, normalisation, augmentation; on small made data."""
+"""The image tasks turn their files' bytes into splits, normalised and augmented; on small made-up data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_cifar10_is_split_in_order_and_normalised_per_channel() -> None:
 
 
 def shifts(image: Tensor, most: int, fill: float) -> list[Tensor]:
-    """All of them, cut from the padded image."""
+    """All shifted images, cut from the padded image."""
     _, height, width = image.shape
     padded = torch.nn.functional.pad(image, (most, most, most, most), value=fill)
     steps = range(2 * most + 1)
@@ -96,7 +96,7 @@ def test_grey_images_are_shifted_by_up_to_shift(task: Callable[..., Task]) -> No
     assert task().augment is None
     loaded = task(shift=2)
     assert loaded.augment is not None
-    inside = slice(2, -2)  # what comes in at the border is another test's
+    inside = slice(2, -2)  # another test looks at what comes in at the border
     found = []
     for image, output in zip(loaded.train.inputs, loaded.augment(loaded.train.inputs), strict=True):
         candidates = shifts(image, 2, 0.0)

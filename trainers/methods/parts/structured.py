@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.methods.base import Context
 from trainers.methods.parts.pruning import VALUE_BITS
-from trainers.units import Role, UnitGroup, Use
 
 
 def removable(context: Context) -> tuple[UnitGroup, ...]:
@@ -32,14 +32,15 @@ def removable(context: Context) -> tuple[UnitGroup, ...]:
     return context.groups
 
 
-def along(per_unit: Tensor, use: Use, num_axes: int) -> Tensor:
-    """Numbers of units in a shape that multiplies a tensor that uses them.
+def along(per_unit: Tensor, axis: UnitAxis, num_axes: int) -> Tensor:
+    """A number for each unit, in a shape that multiplies the tensor of ``axis``.
 
     Args:
         per_unit: (num_units,).
-        num_axes: of the tensor.
+        axis: the tensor's axis along which the units lie.
+        num_axes: how many axes the tensor has.
     """
-    return per_unit.repeat_interleave(use.block).reshape(-1, *[1] * (num_axes - 1 - use.axis))
+    return per_unit.repeat_interleave(axis.block).reshape(-1, *[1] * (num_axes - 1 - axis.dim))
 
 
 def without_units(
@@ -56,11 +57,11 @@ def without_units(
     """
     changed = dict(state)
     for group, mask in zip(groups, kept, strict=True):
-        for use in group.uses:
-            if use.name in changed and use.role is not Role.VARIANCE:  # which divides
-                tensor = changed[use.name]
+        for axis in group.axes:
+            if axis.tensor in changed and axis.role is not Role.VARIANCE:  # which divides
+                tensor = changed[axis.tensor]
                 # NaN times false stays NaN, for the coder to refuse
-                changed[use.name] = tensor * along(mask, use, tensor.ndim).to(tensor)
+                changed[axis.tensor] = tensor * along(mask, axis, tensor.ndim).to(tensor)
     return changed
 
 
@@ -72,10 +73,10 @@ def kept_bits(plain: nn.Module, groups: Sequence[UnitGroup], kept: Sequence[Tens
         groups: of its hidden units.
         kept: for each group (num_units,): 1 and 0, or independent probabilities.
     """
-    uses = [(use, mask.float().mean()) for group, mask in zip(groups, kept, strict=True) for use in group.uses]
+    shares = [(axis, mask.float().mean()) for group, mask in zip(groups, kept, strict=True) for axis in group.axes]
     bits = torch.zeros(())
     for name, parameter in plain.named_parameters():
-        shares = [share for use, share in uses if use.name == name]
-        left = math.prod(shares, start=torch.ones(())) if shares else torch.ones(())
+        own = [share for axis, share in shares if axis.tensor == name]
+        left = math.prod(own, start=torch.ones(())) if own else torch.ones(())
         bits = bits + VALUE_BITS * parameter.numel() * left.cpu()
     return bits

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Section, Sections
+from trainers.hidden_units import UnitGroup
 from trainers.methods.parts import backend
+from trainers.methods.parts.compression_levels import KINDS, check_levels, compress, position
 from trainers.methods.parts.grid import BIAS_STEP, in_steps
-from trainers.methods.parts.levels import KINDS, check_levels, compress, position
 from trainers.methods.parts.recalibration import remembering
-from trainers.units import UnitGroup
 
 _HALF = 2e-3
 """Relative error of a float16, and more."""

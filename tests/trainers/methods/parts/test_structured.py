@@ -15,9 +15,9 @@ from trainers.architectures.base import build, build_on_meta, layout_of
 from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
+from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.methods.parts.grid import grid_points
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
-from trainers.units import Role, UnitGroup, Use
 
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "cnn": ("cnn", {"input_shape": [1, 8, 8], "num_outputs": 10, "channels": [4, 6]}, (1, 8, 8)),
@@ -40,8 +40,8 @@ def randomised(network: nn.Module) -> nn.Module:
 
 
 def test_along_reaches_every_index_of_a_unit() -> None:
-    rows = Use(name="0.weight", axis=0, block=1, role=Role.WEIGHT)
-    columns = Use(name="3.weight", axis=1, block=4, role=Role.READER)  # a 2x2 image of each channel is flattened
+    rows = UnitAxis(tensor="0.weight", dim=0, block=1, role=Role.WEIGHT)
+    columns = UnitAxis(tensor="3.weight", dim=1, block=4, role=Role.READER)  # a 2x2 image of each channel is flattened
     assert along(torch.tensor([1, 2, 3]), rows, 4).shape == (3, 1, 1, 1)
     assert along(torch.tensor([1, 2, 3]), columns, 2).tolist() == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
 
@@ -55,9 +55,9 @@ def test_what_is_left_computes_as_if_nothing_read_removed_units(name: str) -> No
     kept = masks_of(groups)
     unread = dict(before)
     for group, mask in zip(groups, kept, strict=True):
-        for use in group.uses:
-            if use.role is Role.READER:
-                unread[use.name] = unread[use.name] * along(mask, use, before[use.name].ndim)
+        for axis in group.axes:
+            if axis.role is Role.READER:
+                unread[axis.tensor] = unread[axis.tensor] * along(mask, axis, before[axis.tensor].ndim)
     x = torch.randn(3, *input_shape)
     wanted = torch.func.functional_call(network, unread, (x,))
     changed = without_units(before, groups, kept)

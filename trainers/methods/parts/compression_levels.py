@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from trainers import checks
+from trainers.hidden_units import UnitGroup
+from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.structured import without_units
-from trainers.methods.qat import LEVELS
-from trainers.units import UnitGroup
 
 DEFAULT_LEVELS: dict[str, tuple[float, ...]] = {
     "unstructured": (0.025, 0.05, 0.1, 0.2, 0.5, 1.0),
@@ -93,12 +93,12 @@ def prune(weight: Tensor, share: float) -> Tensor:
 
 
 def rounded(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Whole numbers, and their step (), exact in float16: in proportion to the weights' root mean square (qat.py)."""
+    """Whole numbers and their step, scalar and exact in float16: ``spread_step`` times their root mean square."""
     if not weight.numel():
         return weight, weight.new_ones(())
-    step = LEVELS[bits].spread_step * weight.square().mean().sqrt()
+    step = QUANTISERS[bits].spread_step * weight.square().mean().sqrt()
     step = step.clamp(min=_SMALLEST_STEP, max=_LARGEST_STEP).half().to(weight.dtype)
-    return (weight / step).round().clamp(-LEVELS[bits].q_n, LEVELS[bits].q_p), step
+    return (weight / step).round().clamp(-QUANTISERS[bits].q_n, QUANTISERS[bits].q_p), step
 
 
 def quantise(weight: Tensor, bits: int) -> Tensor:

@@ -11,7 +11,7 @@ from trainers.architectures.base import build_on_meta
 from trainers.architectures.graph import unit_groups
 from trainers.architectures.mlp import mlp
 from trainers.methods.lcs import CompressibleSubspace
-from trainers.methods.parts.levels import check_levels, narrow, position, prune, quantise, rounded
+from trainers.methods.parts.compression_levels import check_levels, narrow, position, prune, quantise, rounded
 
 
 def test_pruning_keeps_the_largest_and_one_at_least() -> None:

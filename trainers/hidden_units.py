@@ -19,21 +19,26 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
-    """``name``: in the ``state_dict``. Unit u has the indices u * ``block`` to (u + 1) * ``block`` of ``axis``."""
+class UnitAxis:
+    """One axis of one tensor, along which the units of a group lie.
 
-    name: str
-    axis: int
+    Unit u has the indices u * ``block`` to (u + 1) * ``block``.
+    """
+
+    tensor: str
+    """The tensor's name in the ``state_dict``."""
+    dim: int
+    """Which of the tensor's axes, from 0."""
     block: int
     role: Role
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitGroup:
-    """Hidden units that may be permuted: the same permutation in every use leaves the network's function as it is."""
+    """Hidden units that may be permuted: the same order along all ``axes`` leaves the network's function as it is."""
 
     num_units: int
-    uses: tuple[Use, ...]
+    axes: tuple[UnitAxis, ...]
     keeps_zero: bool
     """Whether a unit that is zero where it is computed is zero wherever it is read."""
     rectified: bool

@@ -1,0 +1,88 @@
+"""What stands in the fields of a sweep: from plain data to checked and complete values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import ValidationInfo
+
+from orchestrator.search.goals import Constraint
+from orchestrator.search.schedulers import SCHEDULERS
+from orchestrator.search.searchers import SEARCHERS
+from orchestrator.search.space import Space, SpecSpace, parse_modifiers, parse_specs
+from orchestrator.sweep.resolve import resolve_spec
+from trainers.config import Spec
+from trainers.lookup import check_complete, find
+
+_TRIALS_FOR_A_RANGE = 20
+"""Configurations that tpe needs for each range to cover what a grid of seven values does (docs/scheduling.md)."""
+
+
+def parse_task(value: Any) -> SpecSpace:
+    return resolve_spec("task", SpecSpace.from_dict("task", value))
+
+
+def parse_architectures(value: Any) -> tuple[SpecSpace, ...]:
+    return tuple(resolve_spec("architecture", spec) for spec in parse_specs("architecture", value))
+
+
+def parse_methods(value: Any) -> tuple[SpecSpace, ...]:
+    return tuple(resolve_spec("method", spec) for spec in parse_specs("method", value))
+
+
+def parse_modifier_sets(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
+    return tuple(tuple(resolve_spec("modifier", spec) for spec in one) for one in parse_modifiers(value))
+
+
+def parse_init_from(value: Any) -> str:
+    """A trained network's name, or a file's absolute path and digest, by which workers find and check it."""
+    if not isinstance(value, str):
+        raise ValueError(f"init_from is {value!r}: wanted the path of a state_dict, or a trained network's name")
+    if not value:
+        return value
+    from trainers.pretrained import pin  # loads torch
+
+    return pin(value)
+
+
+def parse_search(value: Any, info: ValidationInfo) -> dict[str, Any]:
+    return _complete("search", _default_search(info.data) if value is None else value, SEARCHERS)
+
+
+def parse_scheduler(value: Any) -> dict[str, Any]:
+    return _complete("scheduler", value, SCHEDULERS)
+
+
+def parse_constraints(value: Any) -> tuple[Constraint, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"constraints is {value!r}: wanted a list, such as ['size_bytes <= 20 kB']")
+    return tuple(item if isinstance(item, Constraint) else Constraint.parse(item) for item in value)
+
+
+def _default_search(given: Mapping[str, Any]) -> Any:
+    """A grid, unless several settings are ranges at once: then it needs three times the trainings of tpe.
+
+    Args:
+        given: the fields before, those that are right.
+    """
+    names = {"task": "task", "architecture": "architectures", "method": "methods"}
+    fields = ("task", "architecture", "method", "steps", "batch_size", "modifiers")
+    if any(name not in given for name in fields):
+        return "grid"
+    ranges = Space(**{names.get(name, name): given[name] for name in fields}).ranges
+    if max(map(len, ranges)) < 2:
+        return "grid"
+    return {"name": "tpe", "num_trials": _TRIALS_FOR_A_RANGE * len(set().union(*ranges))}
+
+
+def _complete(section: str, value: Any, registry: Mapping[str, type[Any]]) -> dict[str, Any]:
+    """A searcher or scheduler with all its settings: what a file leaves open is part of the sweep's identity too."""
+    spec = Spec.from_dict(section, value)
+    kind = find(section, spec.name, registry)
+    check_complete(section, spec.name, kind, spec.arguments)
+    try:
+        return {"name": spec.name, **asdict(kind(**spec.arguments))}
+    except ValueError as error:
+        raise ValueError(f"{section} {spec.name!r}: {error}") from error
