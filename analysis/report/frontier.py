@@ -5,9 +5,9 @@ from __future__ import annotations
 from analysis.frontier.columns import IN_REPORT
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_part
+from analysis.report.charts import chart
 from analysis.report.markup import Html, element, folded, note, section, table
 from analysis.report.material import Material
-from analysis.report.svg import chart
 
 _HEIGHT_PX = 560
 _PAPER_IN = 7.0

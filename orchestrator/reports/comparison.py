@@ -15,7 +15,7 @@ from trainers.nearest import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.comparison.numbers import Comparison
+    from analysis.comparison.compare import Comparison
 
 
 _MOST_NAMED = 3
@@ -72,7 +72,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
         ValueError: ``ui_url`` is not an http address.
         OSError: a file cannot be written.
     """
-    from analysis.comparison.difference import compared_with_seeds, difference_figure
+    from analysis.comparison.difference_figure import compared_with_seeds, difference_figure
     from analysis.comparison.figure import comparison_figure
     from analysis.comparison.page import comparison_html
 

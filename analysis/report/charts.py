@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 WIDTH_IN = 9.8
 """Of a chart as wide as the page."""
 FONT = 8.5
-GREY = "#666666"
 _MOST_SHAPES, _DPI = 1000, 150
 
 # matplotlib's own, in which no text of a user's is left: letters are drawn as paths, comments are taken out

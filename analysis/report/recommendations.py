@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.configurations.recommended import baseline, recommended, sizes_within
 from analysis.keys import REFERENCE_METHOD
-from analysis.report.markup import Html, code, element, folded, note, paragraph, section, table
+from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
 from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size, quality_scale
 
@@ -113,12 +113,6 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
     return element(
         "div", *heading, large, facts_list(facts), folded("all settings", paragraph(row["config"])), class_="card"
     )
-
-
-def facts_list(facts: Mapping[str, str]) -> Html:
-    """Names and what they are; what is empty is left out."""
-    pairs = [part for name, fact in facts.items() if fact for part in (element("dt", name), element("dd", fact))]
-    return element("dl", *pairs, class_="facts")
 
 
 def _commands(material: Material, row: pd.Series) -> str:
