@@ -1,4 +1,4 @@
-"""One trial on a worker: plain data in, ``train``, the record on disk; then Ray and tracking are told."""
+"""Runs one trial on a worker: plain data comes in, ``train`` runs, the record is written; Ray and tracking are told."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import processor, versions
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import DIVERGED, OUT_OF_MEMORY, Ended
 from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
 from trainers.record import OperatingPoint
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 
 _TRACKING_INTERVAL_S = 5.0
 _LEAST_BETWEEN_STORES = 10
-"""Times what storing took, where a folder is far away: a training does not wait for its checkpoints."""
+"""Between two stores lies at least this many times what the first one took: where the folder is far away, a training
+does not wait for its checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +35,21 @@ class Setting:
 
     sweep_id: str
     location: str
-    """Of the sweep, which worker and driver share."""
+    """The path or address of the sweep's folder, which worker and driver share."""
     import_path: str
-    """Where the user's own modules are."""
+    """The folder of the user's own modules."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One trial, as a worker is sent it."""
+    """One trial, as it is sent to a worker."""
 
     setting: Setting
     trial_id: str
     config: dict[str, Any]
-    """Of a ``TrialConfig``."""
+    """A ``TrialConfig`` as plain data."""
     resources: TrialResources
-    """What it may use."""
+    """How much of the machine it may use."""
 
 
 def execute(
@@ -59,13 +59,17 @@ def execute(
     track: Callable[[str], None],
     find_task: Callable[[Spec], Task] | None = None,
 ) -> Ended:
-    """Run one trial to its record. What goes wrong in the trial is its outcome, never an exception.
+    """Run one trial to its record. What goes wrong in the training is the trial's outcome, never an exception.
 
     Args:
         request: the trial.
-        report: told each report of the training.
-        track: told the trial's id when there is something new on disk, at most every five seconds, and at the end.
-        find_task: gives the task with its data; default: it is loaded.
+        report: is called with each report of the training.
+        track: is called with the trial's id when the journal has something new, at most every five seconds, and at the
+            end.
+        find_task: returns the task with its data; without it the task is loaded.
+
+    Returns:
+        The trial's record; an earlier one where the trial is over already.
     """
     journal = open_journal(request.setting.location)
     journal.fetch(request.trial_id, to_resume=True)
@@ -78,7 +82,7 @@ def execute(
 
     def on_progress(progress: Progress) -> None:
         nonlocal last_tracked
-        journal.append_progress(request.trial_id, progress)
+        journal.append_progress(request.trial_id, asdict(progress))
         report(progress)
         limit_s = request.resources.time_s
         if limit_s is not None and progress.train_s > limit_s:
@@ -89,11 +93,10 @@ def execute(
 
     try:
         points = _train(request, journal, on_progress, find_task)
-        ended = Ended(outcome=Outcome.FINISHED, points=tuple(points))
     except Exception as error:  # whatever a trial raises must not stop the sweep
-        ended = Ended(outcome=Outcome.FAILED, reason=_reason(error), details=traceback.format_exc())
-    journal.end(request.trial_id, ended)
-    if ended.outcome is Outcome.FINISHED:
+        ended = journal.fail(request.trial_id, _reason(error), details=traceback.format_exc())
+    else:
+        ended = journal.finish(request.trial_id, points)
         journal.forget_checkpoint(request.trial_id)  # it was needed until then
     track(request.trial_id)
     return ended
@@ -137,12 +140,11 @@ def _train(
         saved=saved,
         task=find_task(config.task) if find_task is not None else None,
     )
-    # relative to the sweep, whose folder may move
-    return [replace(point, path=str(Path(point.path).relative_to(journal.directory))) for point in points]
+    return [replace(point, path=journal.name_of(point.path)) for point in points]
 
 
 def _environment(resources: TrialResources) -> dict[str, str]:
-    """What a trial runs on: of its results, only ``train_s`` and the last bits of floats depend on it."""
+    """What a trial runs on. Only ``train_s`` and the last bits of floats in its results depend on it."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: else cuBLAS sums in any order
     import torch
 
@@ -155,14 +157,8 @@ def _environment(resources: TrialResources) -> dict[str, str]:
     }
 
 
-OUT_OF_MEMORY = "out of memory: "
-"""How the reason begins of a trial that found none."""
-DIVERGED = "diverged: "
-"""How the reason begins of a trial whose training left the finite numbers."""
-
-
 def _reason(error: BaseException) -> str:
-    """One line."""
+    """Why the trial failed, in one line."""
     text = " ".join(str(error).split())
     # torch's own error is one of a GPU; on a CPU it raises a bare RuntimeError
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError) or "can't allocate memory" in text:

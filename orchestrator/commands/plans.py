@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,13 +59,14 @@ def plan(
     from orchestrator.planning.estimate import estimate
     from orchestrator.planning.study import Study
     from orchestrator.ray_tune.nodes import num_cpus
+    from orchestrator.storage.folder import MemoryFolder
     from orchestrator.storage.journal import Journal
 
     if price_per_hour is not None and not measure:
         raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
     allow_own_modules()
     chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
-    study = Study(chosen, Journal(Path("nowhere")))
+    study = Study(chosen, Journal(MemoryFolder()))
     trials, num_trials = study.sample, study.most_to_run
     if as_json:
         found = estimate(chosen, trials, num_trials, num_cpus=num_cpus()) if measure else None

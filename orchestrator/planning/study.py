@@ -10,15 +10,15 @@ import collections
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from orchestrator.errors import SweepError
 from orchestrator.search.goals import Told, told_from_dict, told_to_dict
 from orchestrator.search.searchers.base import Asked
 from orchestrator.search.space import Configuration, Space
 from orchestrator.storage.bucket import join
+from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial, check_trials, trials_of
 from trainers.record import OperatingPoint
@@ -120,8 +120,7 @@ class Study:
                 if not self._is_stopped(trial):
                     return trial
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
-                stopped = Ended(outcome=Outcome.STOPPED, reason="its first seed was stopped")
-                self._journal.end(trial.trial_id, stopped)
+                self._journal.stop(trial.trial_id, "its first seed was stopped")
                 self.num_skipped += 1
                 self.tell(trial.trial_id)
             if self._exhausted:
@@ -206,7 +205,7 @@ def plan(sweep: Sweep) -> list[Trial]:
     Raises:
         SweepError: a trial cannot be made; says why.
     """
-    return Study(sweep, Journal(Path("nowhere"))).trials
+    return Study(sweep, Journal(MemoryFolder())).trials
 
 
 def _ends(sweep: Sweep) -> Iterator[Configuration]:

@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler
 from orchestrator.planning.study import Study
 from orchestrator.search.schedulers.verdicts import Verdicts
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
 from orchestrator.sweep.definition import Sweep
 from trainers.config import TrialConfig
 
@@ -37,5 +37,5 @@ class JudgeScheduler(FIFOScheduler):
         reason = self._verdicts.reason_to_stop(TrialConfig.from_dict(trial.config["config"]), result)
         if reason is None:
             return FIFOScheduler.CONTINUE
-        self._journal.end(trial.config["trial_id"], Ended(outcome=Outcome.STOPPED, reason=reason))
+        self._journal.stop(trial.config["trial_id"], reason)
         return FIFOScheduler.STOP

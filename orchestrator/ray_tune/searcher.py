@@ -9,10 +9,9 @@ from ray.tune.search import Searcher
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import OUT_OF_MEMORY
 from orchestrator.sweep.resources import Resources, TrialResources
 from orchestrator.sweep.trials import Trial
-from orchestrator.trial import OUT_OF_MEMORY
 
 
 class StudySearcher(Searcher):
@@ -55,7 +54,7 @@ class StudySearcher(Searcher):
             if self._journal.config(trial.trial_id) is None:
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
             reason = "the worker process died, or its node does not see the sweep's folder"
-            self._journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason=reason))
+            self._journal.fail(trial.trial_id, reason)
         ended = self._journal.ended(trial.trial_id)
         if ended is not None and ended.reason.startswith(OUT_OF_MEMORY) and self._has_more(trial, resources):
             self._journal.forget_failure(trial.trial_id)

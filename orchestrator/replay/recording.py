@@ -14,6 +14,7 @@ from analysis.fronts.pareto import nondominated
 from orchestrator.errors import SweepError
 from orchestrator.search.domains import AbstractDomain
 from orchestrator.search.space import Configuration, Space, identity
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
@@ -91,7 +92,7 @@ class RecordedSweep:
         """
         if not (folder / "sweep.yaml").exists():
             raise SweepError(f"{folder} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
-        sweep, journal = load_sweep(folder / "sweep.yaml"), Journal(folder)
+        sweep, journal = load_sweep(folder / "sweep.yaml"), Journal(LocalFolder(folder))
         configurations: dict[str, Configuration] = {}
         trials: dict[tuple[str, int], RecordedTrial] = {}
         for trial_id in journal.trial_ids():

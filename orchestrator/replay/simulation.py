@@ -5,46 +5,16 @@ from __future__ import annotations
 import heapq
 import itertools
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from orchestrator.planning.study import Study
 from orchestrator.replay.recording import RecordedSweep, RecordedTrial
 from orchestrator.search.coverage import Coverage
 from orchestrator.search.schedulers.verdicts import Verdicts
+from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
-
-
-@dataclass(frozen=True)
-class MemoryJournal(Journal):
-    """A journal that is not on disk."""
-
-    _ended: dict[str, Ended] = field(default_factory=dict)
-    _progress: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def append_study(self, line: dict[str, Any]) -> None:
-        pass
-
-    def study(self) -> list[dict[str, Any]]:
-        return []
-
-    def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
-        pass
-
-    def report(self, trial_id: str, row: dict[str, Any]) -> None:
-        self._progress.setdefault(trial_id, []).append(row)
-
-    def progress(self, trial_id: str) -> list[dict[str, Any]]:
-        return self._progress.get(trial_id, [])
-
-    def end(self, trial_id: str, ended: Ended) -> None:
-        self._ended[trial_id] = ended
-
-    def ended(self, trial_id: str) -> Ended | None:
-        return self._ended.get(trial_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +62,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
         search_seed: of the search alone; trainings keep the seeds they had.
         num_workers: trainings at once.
     """
-    journal = MemoryJournal(Path("replayed"))
+    journal = Journal(MemoryFolder())
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
     verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)
     measured, reference = Coverage(), recorded.reference()
@@ -117,14 +87,17 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
         reason = None
         if one.next_report < len(one.recorded.progress):
             row = one.recorded.progress[one.next_report]
-            journal.report(trial_id, row)
+            journal.append_progress(trial_id, row)
             reason = verdicts.reason_to_stop(one.trial.config, row)
             if reason is None:
                 one.next_report += 1
                 one.schedule()
                 heapq.heappush(running, one)
                 continue
-        journal.end(trial_id, Ended(outcome=Outcome.STOPPED, reason=reason) if reason else one.recorded.ended)
+        if reason is None:
+            journal.record(trial_id, one.recorded.ended)
+        else:
+            journal.stop(trial_id, reason)
         spent_s += now_s - one.started_s
         study.tell(trial_id)
         if reason is None:

@@ -55,8 +55,9 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
         )
     if is_remote(storage):
         raise SweepError(f"--storage is {storage}: wanted a folder that all parts share, since parts hold it by locks")
-    journal = open_journal(location_of(storage, sweep.sweep_id))
-    with sharing(journal.directory):
+    location = location_of(storage, sweep.sweep_id)
+    journal = open_journal(location)
+    with sharing(Path(location)):
         trials = Study(sweep, journal).trials[number::of]
         check_identity(sweep.sweep_id, trials, journal, {})
         tasks = check_here(trials) if trials else {}

@@ -57,11 +57,11 @@ def conclude(held: Session, *, is_cut_off: bool) -> SweepResult:
 def _publish(held: Session, *, interrupted: bool) -> tuple[WrittenFrontier | None, str, str]:
     """The frontier, the id of the sweep's own run, and why there is no report, where that is so."""
     unreported = ""
-    uri, directory = held.place.tracking_uri, held.journal.directory
+    uri = held.place.tracking_uri
     tracker = Tracker(tracking_uri=uri, sweep_id=held.sweep_id, name=held.sweep.name, directory=held.journal.location)
     try:
         tracker.sync_all()
-        written = write_frontier(uri, [held.sweep_id], directory / "frontier", ui_url=held.place.ui)
+        written = write_frontier(uri, [held.sweep_id], held.journal.frontier_directory(), ui_url=held.place.ui)
         if written is not None:
             tracker.publish(
                 str(written.folder), pareto=written.pareto_run_ids, representative=written.representative_run_ids

@@ -15,7 +15,7 @@ from orchestrator.ray_tune.train import run_trials
 from orchestrator.running.interrupts import terminated_as_interrupted
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
-from orchestrator.storage.locations import holding, location_of, next_free, open_journal
+from orchestrator.storage.locations import location_of, next_free, open_journal
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.trials import Trial
@@ -53,7 +53,7 @@ def run_sweep(
     tracked = prepare(place.tracking_uri, sweep.name)
     sweep_id = next_free(place.storage, tracked, sweep.sweep_id) if new else sweep.sweep_id
     journal = open_journal(location_of(place.storage, sweep_id))
-    with holding(journal) as lease:
+    with journal.hold() as lease:
         held = Session.of(sweep, sweep_id, journal, place)
         study, num_over = held.study, held.num_over()
         is_left = num_over < study.most_trials and not held.ledger.spent()
@@ -94,8 +94,8 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
     if not journal.file("sweep.yaml").is_file():
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     check_tracking(place.tracking_uri)
-    with holding(journal):
-        sweep = load_sweep(journal.directory / "sweep.yaml")
+    with journal.hold():
+        sweep = load_sweep(journal.file("sweep.yaml"))
         tracked = prepare(place.tracking_uri, sweep.name)
         held = Session.of(sweep, sweep_id, journal, place)
         check_identity(held.sweep_id, held.study.trials, journal, tracked)

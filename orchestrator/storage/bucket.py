@@ -1,4 +1,4 @@
-"""A folder in an object store: its files by name, each written and read as a whole."""
+"""The client of an object store: files below an address, each written and read as a whole."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from trainers.record import write_atomically
 
 SCHEMES = ("s3", "gs", "abfs", "abfss")
 _SETTINGS = ("region", "endpoint_override", "scheme")
-"""Of an address, after '?'."""
+"""What an address may say after '?'."""
 _PAUSES_S = (0.5, 2.0, 8.0, 20.0)
-"""Between attempts at a store that has answered before. Each attempt has retries of its own."""
+"""Pauses between attempts at a store that has answered before. Each attempt has retries of its own."""
 _T = TypeVar("_T")
 
 
@@ -35,7 +35,7 @@ def join(location: str, name: str) -> str:
 
 
 def check_address(uri: str) -> SplitResult:
-    """Refuse what is no address of a folder in an object store, or holds a key; asks nobody.
+    """Refuse what is no address of a folder in an object store, or holds a key. No request is made.
 
     Raises:
         ValueError: in one line, which does not repeat a key.
@@ -60,25 +60,26 @@ def check_address(uri: str) -> SplitResult:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Differs between two contents of one file."""
+    """Tells two contents of one file apart, unless they have the same size and were written in the same second: not
+    every store has a finer clock."""
 
     size_bytes: int
     mtime_ns: int
 
 
-class RemoteFolder:
-    """Names are relative to the folder, with '/' between their parts.
+class Bucket:
+    """The files below one address. Names are relative to it, with '/' between their parts.
 
-    Every verb raises ``OSError`` where the store does not answer as it should; one that has answered before is given
-    half a minute.
+    Every verb raises ``OSError`` where the store does not answer as it should; a store that has answered before is
+    given half a minute.
     """
 
     def __init__(self, uri: str) -> None:
-        """A folder, which need not exist.
+        """An address, below which there need not be any file.
 
         Args:
-            uri: such as ``s3://bucket/sweeps``; who may, and where the store is if it is not Amazon's, is said by the
-                environment (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ...).
+            uri: the address, such as ``s3://bucket/sweeps``. The environment says who is asking, and where the store is
+                if it is not Amazon's (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ...).
 
         Raises:
             ValueError: see ``check_address``.
@@ -94,7 +95,7 @@ class RemoteFolder:
         self._has_answered = False
 
     def files(self, under: str = "") -> dict[str, Stamp]:
-        """Files below ``under``, by name."""
+        """The stamp of each file below ``under``, by the file's name."""
         from pyarrow.fs import FileSelector, FileType
 
         selector = FileSelector(f"{self._path}/{under}".rstrip("/"), recursive=True, allow_not_found=True)
@@ -103,7 +104,7 @@ class RemoteFolder:
         return {info.path.removeprefix(self._path).lstrip("/"): Stamp(info.size, info.mtime_ns) for info in files}
 
     def folders(self) -> list[str]:
-        """Names of the folders in it."""
+        """The names of the folders directly below the address."""
         from pyarrow.fs import FileSelector, FileType
 
         selector = FileSelector(self._path, allow_not_found=True)
@@ -111,14 +112,14 @@ class RemoteFolder:
         return sorted(info.base_name for info in infos if info.type == FileType.Directory)
 
     def stamp(self, name: str) -> Stamp | None:
-        """None where there is no such file."""
+        """The file's stamp; None where there is no such file."""
         from pyarrow.fs import FileType
 
         info: Any = self._patiently(lambda: self._files.get_file_info(f"{self._path}/{name}"))
         return Stamp(info.size, info.mtime_ns) if info.type == FileType.File else None
 
     def read(self, name: str) -> bytes | None:
-        """None where there is no such file."""
+        """The file's content; None where there is no such file."""
 
         def attempt() -> bytes | None:
             try:
@@ -130,7 +131,7 @@ class RemoteFolder:
         return self._patiently(attempt)
 
     def write(self, name: str, content: bytes) -> None:
-        """A reader sees the old content or the new one, also where a signal comes between."""
+        """Replace the file: a reader sees the old content or the new one, even where a signal interrupts the writer."""
 
         def attempt() -> None:
             with self._files.open_output_stream(f"{self._path}/{name}") as stream:
@@ -140,7 +141,7 @@ class RemoteFolder:
         self._writing.submit(self._patiently, attempt).result()
 
     def delete(self, name: str) -> None:
-        """Also where there is none."""
+        """Remove the file, where there is one."""
 
         def attempt() -> None:
             try:
@@ -151,7 +152,7 @@ class RemoteFolder:
         self._patiently(attempt)
 
     def download(self, name: str, path: Path) -> bool:
-        """Whether there was one."""
+        """Copy the file to ``path``; returns whether there was one."""
         content = self.read(name)
         if content is not None:
             write_atomically(path, content)

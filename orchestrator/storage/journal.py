@@ -3,102 +3,131 @@
 <storage>/<sweep id>/sweep.yaml            the resolved sweep
 <storage>/<sweep id>/instance              a unique name of this run of it
 <storage>/<sweep id>/study.jsonl           what an adaptive searcher was asked and told, in order
+<storage>/<sweep id>/frontier/             figures and table of the frontier
 <storage>/<sweep id>/trials/<trial id>/    trial.json      what the trial is, and what it runs on
                                            progress.jsonl  one line for each report
                                            checkpoint.pt   while it runs
                                            <point id>.rfz and <point id>.sections.csv
-                                           ended.json      written last, atomically: the trial is over
+                                           ended.json      the record: written last, atomically, it ends the trial
+
+One process at a time writes what belongs to a trial: the worker that runs it, and before and after that the process
+that holds the sweep. Only the holder writes what belongs to the sweep as a whole.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import SweepError
+from orchestrator.storage.bucket import join
+from orchestrator.storage.folder import AbstractFolder, NotSharedError
+from orchestrator.storage.lease import Lease
 from orchestrator.storage.outcomes import Ended, Outcome
-from trainers.record import from_row, read_json, to_row, write_atomically, write_json
+from trainers.record import OperatingPoint, from_row, to_row
+
+_SWEEP, _INSTANCE, _STUDY = "sweep.yaml", "instance", "study.jsonl"
+_FRONTIER = "frontier"
+_TRIAL, _PROGRESS, _RECORD = "trial.json", "progress.jsonl", "ended.json"
+_CHECKPOINT = "checkpoint.pt"  # trainers.train writes and reads it
 
 
-@dataclass(frozen=True)
 class Journal:
-    """The trials of one sweep on disk."""
+    """What the files in a sweep's folder mean."""
 
-    directory: Path
+    def __init__(self, folder: AbstractFolder) -> None:
+        self._folder = folder
 
     @property
     def location(self) -> str:
-        """Of the sweep, for every process that may read or write it."""
-        return str(self.directory)
+        """The path or address of the sweep's folder, for every process that may read or write it."""
+        return self._folder.location
+
+    # the sweep
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[Lease]:
+        """Hold the sweep, and know all that others wrote of it.
+
+        Raises:
+            SweepError: another process holds it, or the object store does not answer as it should.
+        """
+        with self._folder.hold() as lease:
+            try:
+                self.fetch_all()
+            except OSError as error:
+                raise SweepError(f"cannot use {self.location}: {error}") from error
+            yield lease
 
     @property
     def instance(self) -> str | None:
         """Tells this run of a sweep from one of the same content elsewhere; None before it began."""
-        path = self.directory / "instance"
+        path = self.file(_INSTANCE)
         return path.read_text().strip() if path.exists() else None
 
     def begin_sweep(self, text: str) -> None:
         """Write the sweep file and, once, the instance."""
         if self.instance is None:
-            write_atomically(self.directory / "instance", f"{uuid.uuid4().hex}\n".encode())
-        write_atomically(self.directory / "sweep.yaml", text.encode())
+            self._folder.write(_INSTANCE, f"{uuid.uuid4().hex}\n".encode())
+        self._folder.write(_SWEEP, text.encode())
 
     def append_study(self, line: dict[str, Any]) -> None:
         """Add one line to what the searcher was asked and told."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "study.jsonl").open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._folder.append(_STUDY, f"{json.dumps(line)}\n".encode(), durable=True)
 
     def study(self) -> list[dict[str, Any]]:
         """What the searcher was asked and told. A kill may have left half a line at the end, which is cut off."""
-        path = self.directory / "study.jsonl"
-        content = path.read_bytes() if path.exists() else b""
+        content = self._folder.read(_STUDY) or b""
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
-            path.write_bytes(whole)
+            self._folder.write(_STUDY, whole)
         return [json.loads(line) for line in whole.splitlines()]
 
-    def trial_directory(self, trial_id: str) -> Path:
-        return self.directory / "trials" / trial_id
+    # a trial, from its beginning to its end
 
-    def trial_ids(self) -> Iterator[str]:
+    def trial_ids(self) -> list[str]:
         """Every trial that ever started, in order."""
-        for path in sorted((self.directory / "trials").glob("*/trial.json")):
-            yield path.parent.name
+        return sorted(name.split("/")[1] for name in self._folder.names(f"trials/*/{_TRIAL}"))
 
     def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
         """Say what the trial is and what it runs on."""
-        directory = self.trial_directory(trial_id)
-        write_json(directory / "trial.json", {"config": config, "environment": environment})
-        progress = directory / "progress.jsonl"
-        if progress.exists() and not progress.read_bytes().endswith(b"\n"):  # a kill left half a line
-            progress.write_bytes(progress.read_bytes() + b"\n")
+        self._write_json(f"trials/{trial_id}/{_TRIAL}", {"config": config, "environment": environment})
+        progress = self._folder.read(f"trials/{trial_id}/{_PROGRESS}")
+        if progress is not None and not progress.endswith(b"\n"):  # a kill left half a line
+            self._append_progress(trial_id, b"\n")
 
     def config(self, trial_id: str) -> dict[str, Any] | None:
-        """None where the trial never began."""
-        path = self.trial_directory(trial_id) / "trial.json"
-        return dict(read_json(path)["config"]) if path.exists() else None
+        """The trial's configuration; None where it never began."""
+        content = self._folder.read(f"trials/{trial_id}/{_TRIAL}")
+        return None if content is None else dict(json.loads(content)["config"])
 
     def environment(self, trial_id: str) -> dict[str, str]:
-        """Of a trial that began."""
-        return dict(read_json(self.trial_directory(trial_id) / "trial.json")["environment"])
+        """What a trial that began runs on.
 
-    def append_progress(self, trial_id: str, progress: Any) -> None:
-        """Add one report, a dataclass, as a line."""
-        with (self.trial_directory(trial_id) / "progress.jsonl").open("a") as stream:
-            stream.write(json.dumps(asdict(progress)) + "\n")
+        Raises:
+            FileNotFoundError: it never began.
+        """
+        name = f"trials/{trial_id}/{_TRIAL}"
+        content = self._folder.read(name)
+        if content is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), join(self.location, name))
+        return dict(json.loads(content)["environment"])
+
+    def append_progress(self, trial_id: str, report: Mapping[str, Any]) -> None:
+        """Add one report as a line."""
+        self._append_progress(trial_id, f"{json.dumps(report)}\n".encode())
 
     def progress(self, trial_id: str) -> list[dict[str, Any]]:
         """Reports by step. Steps that were run again after a kill are there once; a half-written line is left out."""
-        path = self.trial_directory(trial_id) / "progress.jsonl"
+        content = self._folder.read(f"trials/{trial_id}/{_PROGRESS}") or b""
         by_step: dict[int, dict[str, Any]] = {}
-        for line in path.read_text().splitlines() if path.exists() else ():
+        for line in content.decode().splitlines():
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
@@ -106,8 +135,26 @@ class Journal:
             by_step[row["step"]] = row
         return [by_step[step] for step in sorted(by_step)]
 
-    def end(self, trial_id: str, ended: Ended) -> None:
-        """Write the record, which makes the trial over."""
+    def finish(self, trial_id: str, points: Sequence[OperatingPoint]) -> Ended:
+        """Every point is on disk and was measured: the trial is over."""
+        return self.record(trial_id, Ended(outcome=Outcome.FINISHED, points=tuple(points)))
+
+    def fail(self, trial_id: str, reason: str, details: str = "") -> Ended:
+        """The trial raised, diverged or died: a resumed sweep tries it again.
+
+        Args:
+            trial_id: the trial.
+            reason: why, in one line.
+            details: the traceback, where there is one.
+        """
+        return self.record(trial_id, Ended(outcome=Outcome.FAILED, reason=reason, details=details))
+
+    def stop(self, trial_id: str, reason: str) -> Ended:
+        """The scheduler saw no promise in the trial: it is over, without points."""
+        return self.record(trial_id, Ended(outcome=Outcome.STOPPED, reason=reason))
+
+    def record(self, trial_id: str, ended: Ended) -> Ended:
+        """Write a record as it is; everything else that the trial left is there before it."""
         row = {
             "outcome": ended.outcome.value,
             "reason": ended.reason,
@@ -115,14 +162,16 @@ class Journal:
             "points": [to_row(point) for point in ended.points],
             "ended_at_s": ended.ended_at_s,
         }
-        write_json(self.trial_directory(trial_id) / "ended.json", row)
+        self._folder.share(f"trials/{trial_id}", without=(_RECORD, _CHECKPOINT))
+        self._write_json(f"trials/{trial_id}/{_RECORD}", row)
+        return ended
 
     def ended(self, trial_id: str) -> Ended | None:
-        """None while the trial has not ended."""
-        path = self.trial_directory(trial_id) / "ended.json"
-        if not path.exists():
+        """The trial's record; None while it has not ended."""
+        content = self._folder.read(f"trials/{trial_id}/{_RECORD}")
+        if content is None:
             return None
-        row = read_json(path)
+        row = json.loads(content)
         return Ended(
             outcome=Outcome(row["outcome"]),
             reason=row["reason"],
@@ -131,45 +180,71 @@ class Journal:
             ended_at_s=row["ended_at_s"],
         )
 
-    def forget_failure(self, trial_id: str) -> None:
-        """Before a trial is tried again."""
-        if not self.is_over(trial_id):
-            (self.trial_directory(trial_id) / "ended.json").unlink(missing_ok=True)
-
     def is_over(self, trial_id: str) -> bool:
         """Whether there is nothing left to do for a trial: it finished or was stopped."""
         ended = self.ended(trial_id)
         return ended is not None and ended.outcome is not Outcome.FAILED
 
-    def forget_checkpoint(self, trial_id: str) -> None:
-        """Of a trial that is over."""
-        from trainers.train import forget_checkpoint  # loads torch
+    def forget_failure(self, trial_id: str) -> None:
+        """Remove the record of a trial that failed, before it is tried again."""
+        ended = self.ended(trial_id)
+        if ended is not None and ended.outcome is Outcome.FAILED:
+            self._folder.delete(f"trials/{trial_id}/{_RECORD}")
 
-        forget_checkpoint(self.trial_directory(trial_id))
+    def forget_checkpoint(self, trial_id: str) -> None:
+        """Remove the checkpoint of a trial that is over."""
+        self._folder.delete(f"trials/{trial_id}/{_CHECKPOINT}")
+
+    # files, which trainings and figures write themselves, and what other processes wrote
 
     def file(self, name: str) -> Path:
-        """One of the sweep, by its name relative to it."""
-        return self.directory / name
+        """Where a file of the sweep is on this machine, by its name in the sweep's folder."""
+        return self._folder.path(name)
 
-    # where not all processes see one folder, there is more to these: see MirroredJournal
+    def name_of(self, path: str | Path) -> str:
+        """The name of a file in the sweep's folder: it stays right when the folder moves."""
+        return Path(path).relative_to(self._folder.path()).as_posix()
+
+    def trial_directory(self, trial_id: str) -> Path:
+        """Where a training writes its checkpoint and its points; ``store`` and ``record`` let others see them."""
+        return self._folder.path() / "trials" / trial_id
+
+    def store(self, trial_id: str) -> None:
+        """Let others see what a running trial left in its directory, its checkpoint too."""
+        with contextlib.suppress(OSError):  # the next time brings all of it
+            self._folder.share(f"trials/{trial_id}", without=(_RECORD,))
+
+    def frontier_directory(self) -> Path:
+        """Where figures and table of the frontier are written; ``store_frontier`` lets others see them."""
+        return self._folder.path() / _FRONTIER
+
+    def store_frontier(self) -> None:
+        """Let others see the files of the frontier."""
+        self._folder.share(_FRONTIER)
 
     def fetch_all(self) -> None:
         """Learn what others wrote of the sweep and of its trials."""
+        records = (f"trials/*/{kind}" for kind in (_TRIAL, _PROGRESS, _RECORD))
+        self._folder.refresh("", _INSTANCE, _SWEEP, _STUDY, *records)
 
     def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
         """Learn what others wrote of one trial; ``to_resume`` with the checkpoint."""
-
-    def store(self, trial_id: str) -> None:
-        """Let others have what a running trial left in its folder, its checkpoint too."""
-
-    def store_frontier(self) -> None:
-        """Let others have the files in ``frontier``."""
+        self._folder.refresh(f"trials/{trial_id}", _TRIAL, _PROGRESS, _RECORD, *([_CHECKPOINT] if to_resume else []))
 
     def check_writable(self) -> None:
         """Raise ``OSError`` where this process may only read."""
-        probe = self.directory / f".probe-{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
+        probe = f".probe-{uuid.uuid4().hex}"
+        self._folder.write(probe, b"x")
+        self._folder.delete(probe)
 
     def close(self) -> None:
-        """Leave nothing behind that only this process needed."""
+        """Remove what only this process needed."""
+        self._folder.close()
+
+    def _append_progress(self, trial_id: str, line: bytes) -> None:
+        with contextlib.suppress(NotSharedError):  # a curve is not worth a training
+            self._folder.append(f"trials/{trial_id}/{_PROGRESS}", line)
+
+    def _write_json(self, name: str, value: Any) -> None:
+        """``value`` as readable JSON; NaN is refused because JSON has none."""
+        self._folder.write(name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.errors import SweepError
-from orchestrator.storage.bucket import RemoteFolder
+from orchestrator.storage.bucket import Bucket
 
 _RENEWED_EVERY_S = 10.0
 _DEAD_AFTER_S = 45.0
@@ -36,7 +36,7 @@ class Lease:
 
 
 @contextlib.contextmanager
-def leased(folder: RemoteFolder) -> Iterator[Lease]:
+def leased(folder: Bucket) -> Iterator[Lease]:
     """Hold the sweep in ``folder``; a kill releases it after 45 s, on the same machine at once.
 
     A process that lost it is interrupted as by Ctrl-C.
@@ -64,7 +64,7 @@ def leased(folder: RemoteFolder) -> Iterator[Lease]:
                 folder.delete(_NAME)
 
 
-def _wait_until_free(folder: RemoteFolder, mine: dict[str, object]) -> None:
+def _wait_until_free(folder: Bucket, mine: dict[str, object]) -> None:
     """Free is what nobody holds, or a holder that is known to be dead, or says nothing for long enough."""
     before, since_s = _holder(folder), time.monotonic()
     while before is not None and not _is_dead(before, mine) and time.monotonic() - since_s < _DEAD_AFTER_S:
@@ -75,11 +75,11 @@ def _wait_until_free(folder: RemoteFolder, mine: dict[str, object]) -> None:
         before = now
 
 
-def _taken(folder: RemoteFolder, holder: dict[str, object]) -> SweepError:
+def _taken(folder: Bucket, holder: dict[str, object]) -> SweepError:
     return SweepError(f"sweep {folder.uri} is being run by process {holder['pid']} on {holder['host']}")
 
 
-def _renew(folder: RemoteFolder, mine: dict[str, object], lease: Lease, over: threading.Event) -> None:
+def _renew(folder: Bucket, mine: dict[str, object], lease: Lease, over: threading.Event) -> None:
     for number in itertools.count(1):
         if over.wait(_RENEWED_EVERY_S):
             return
@@ -114,7 +114,7 @@ def _here() -> dict[str, object]:
     return here
 
 
-def _holder(folder: RemoteFolder) -> dict[str, object] | None:
+def _holder(folder: Bucket) -> dict[str, object] | None:
     content = folder.read(_NAME)
     if content is None:
         return None
@@ -124,6 +124,6 @@ def _holder(folder: RemoteFolder) -> dict[str, object] | None:
         return dict(_UNKNOWN)
 
 
-def _say(folder: RemoteFolder, mine: dict[str, object], number: int) -> None:
+def _say(folder: Bucket, mine: dict[str, object], number: int) -> None:
     """``number`` tells one word from the next."""
     folder.write(_NAME, json.dumps({**mine, "number": number}).encode())

@@ -1,178 +1,133 @@
-"""A journal in an object store: each process works on a copy of its own, of what it needs, and says what it wrote.
+"""A sweep's folder in an object store: each process works on a copy of its own, which holds only what it needs.
 
-The store holds the truth. Of a trial one process writes at a time: the worker that runs it, and before and after it
-the driver. What a worker told Ray is in the store already.
+The store holds the truth. One process at a time writes what belongs to a trial: the worker that runs it, and before and
+after that the driver. What a worker told Ray is in the store already.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
-import uuid
-import weakref
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from orchestrator.storage.bucket import RemoteFolder, Stamp
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended
+from orchestrator.errors import SweepError
+from orchestrator.storage.bucket import Bucket, Stamp
+from orchestrator.storage.folder import (
+    AbstractFolder,
+    LocalFolder,
+    NotSharedError,
+    matching,
+    temporary_directory,
+    written,
+)
+from orchestrator.storage.lease import Lease, leased
 
-_OF_SWEEP = ("instance", "sweep.yaml", "study.jsonl")
-_RECORD = "ended.json"
-_OF_TRIAL = ("trial.json", "progress.jsonl", _RECORD)
-_CHECKPOINT = "checkpoint.pt"
 _AT_ONCE = 16
-"""Downloads: a sweep has thousands of small files."""
+"""Downloads at the same time: a sweep has thousands of small files."""
 
 
-@dataclass(frozen=True, eq=False)
-class MirroredJournal(Journal):
-    """A sweep below an address. ``directory`` is this process's copy, which goes with the object: keep the object as
-    long as a path of it is used."""
+class MirroredFolder(AbstractFolder):
+    """A folder below an address, and this process's working copy, which goes with this object: keep the object as long
+    as a path in the copy is used.
 
-    remote: RemoteFolder
-    _fetched: dict[str, Stamp] = field(default_factory=dict)
-    """Of the store's, by name."""
-    _stored: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Size and time of the copy's, by name, where the store has the same."""
+    ``read`` and ``names`` know the copy alone, and cost no request.
+    """
 
-    @staticmethod
-    def open(uri: str) -> MirroredJournal:
+    def __init__(self, bucket: Bucket) -> None:
         """An empty copy."""
-        remote = RemoteFolder(uri)
-        folder = Path(tempfile.mkdtemp(prefix="ratefront-"))
-        directory = folder / uri.partition("?")[0].rstrip("/").rpartition("/")[2]
+        self._bucket = bucket
+        self._temporary = temporary_directory(self)
+        directory = self._temporary / bucket.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
         directory.mkdir()
-        journal = MirroredJournal(directory, remote)
-        weakref.finalize(journal, shutil.rmtree, folder, ignore_errors=True)
-        return journal
+        self._copy = LocalFolder(directory)
+        self._fetched: dict[str, Stamp] = {}  # what the store said of the files that `refresh` downloaded, by name
+        self._shared: dict[str, tuple[int, int]] = {}  # size and time of files in the copy that the store has as well
 
     @property
     def location(self) -> str:
-        return self.remote.uri
+        return self._bucket.uri
 
-    @property
-    def instance(self) -> str | None:
-        if not (self.directory / "instance").exists():
-            self._download("instance")
-        return Journal.instance.fget(self)  # type: ignore[attr-defined,no-any-return]
+    def read(self, name: str) -> bytes | None:
+        return self._copy.read(name)
 
-    def begin_sweep(self, text: str) -> None:
-        super().begin_sweep(text)
+    def write(self, name: str, content: bytes) -> None:
+        self._bucket.write(name, content)  # first: what others cannot find is not here either
+        self._copy.write(name, content)
+        self._note_shared(name, self._size_and_time(name))
+
+    def append(self, name: str, content: bytes, *, durable: bool = False) -> None:
+        self._copy.append(name, content, durable=durable)
         try:
-            self._upload("instance", "sweep.yaml")
-        except OSError:  # else MLflow would hear of an instance that nobody finds again
-            (self.directory / "instance").unlink()
-            raise
+            self._upload(name)
+        except OSError as error:
+            raise NotSharedError(str(error)) from error
 
-    def append_study(self, line: dict[str, Any]) -> None:
-        super().append_study(line)
-        self._upload("study.jsonl")
+    def delete(self, name: str) -> None:
+        self._bucket.delete(name)
+        self._forget(name)
 
-    def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
-        super().begin(trial_id, config, environment)
-        self._upload(f"trials/{trial_id}/trial.json")
+    def names(self, pattern: str) -> list[str]:
+        return self._copy.names(pattern)
 
-    def append_progress(self, trial_id: str, progress: Any) -> None:
-        super().append_progress(trial_id, progress)
-        with contextlib.suppress(OSError):  # a curve is not worth a training: the next report brings this one as well
-            self._upload(f"trials/{trial_id}/progress.jsonl")
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[Lease]:
+        with contextlib.ExitStack() as stack:
+            try:
+                lease = stack.enter_context(leased(self._bucket))
+            except OSError as error:
+                raise SweepError(f"cannot use {self.location}: {error}") from error
+            yield lease
 
-    def end(self, trial_id: str, ended: Ended) -> None:
-        super().end(trial_id, ended)
-        self._store(trial_id, without=(_RECORD, _CHECKPOINT))
-        self._upload(f"trials/{trial_id}/{_RECORD}")
-
-    def forget_failure(self, trial_id: str) -> None:
-        had_record = self.ended(trial_id) is not None
-        super().forget_failure(trial_id)
-        if had_record and self.ended(trial_id) is None:
-            self.remote.delete(f"trials/{trial_id}/{_RECORD}")
-            self._fetched.pop(f"trials/{trial_id}/{_RECORD}", None)
-
-    def forget_checkpoint(self, trial_id: str) -> None:
-        super().forget_checkpoint(trial_id)
-        self.remote.delete(f"trials/{trial_id}/{_CHECKPOINT}")
-
-    def file(self, name: str) -> Path:
-        path = self.directory / name
+    def path(self, name: str = "") -> Path:
+        path = self._copy.path(name)
         if not path.exists():
             self._download(name)
         return path
 
-    def fetch_all(self) -> None:
-        listed = self.remote.files()
-        kept = [str(path.relative_to(self.directory)) for path in self.directory.glob("trials/*/*.json*")]
-        self._update([name for name in listed if name in _OF_SWEEP or _is_of_trial(name)], listed)
-        self._drop([name for name in kept if _is_of_trial(name) and name not in listed])
+    def share(self, under: str, *, without: Collection[str] = ()) -> None:
+        for path in written(self._copy.path(under), without):
+            self._upload(f"{under}/{path.name}")
 
-    def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
-        folder = f"trials/{trial_id}"
-        listed = self.remote.files(folder)
-        kinds = (*_OF_TRIAL, _CHECKPOINT) if to_resume else _OF_TRIAL
-        names = [f"{folder}/{kind}" for kind in kinds]
-        self._update([name for name in names if name in listed], listed)
-        self._drop([name for name in names if name not in listed])
-
-    def store(self, trial_id: str) -> None:
-        with contextlib.suppress(OSError):  # the next time brings all of it
-            self._store(trial_id, without=(_RECORD,))
-
-    def check_writable(self) -> None:
-        name = f".probe-{uuid.uuid4().hex}"
-        self.remote.write(name, b"x")
-        self.remote.delete(name)
-
-    def close(self) -> None:
-        shutil.rmtree(self.directory.parent, ignore_errors=True)
-
-    def store_frontier(self) -> None:
-        for path in sorted((self.directory / "frontier").iterdir()):
-            self._upload(f"frontier/{path.name}")
-
-    def _store(self, trial_id: str, *, without: tuple[str, ...]) -> None:
-        for path in sorted(self.trial_directory(trial_id).iterdir()):
-            if not path.name.startswith(".") and path.name not in without:
-                self._upload(f"trials/{trial_id}/{path.name}")
-
-    def _update(self, names: list[str], listed: dict[str, Stamp]) -> None:
-        changed = [name for name in names if listed[name] != self._fetched.get(name)]
+    def refresh(self, under: str, *patterns: str) -> None:
+        """One request lists what there is; what has changed since the last time is downloaded."""
+        listed = self._bucket.files(under)
+        wanted = [f"{under}/{pattern}".lstrip("/") for pattern in patterns]
+        there = matching(listed, *wanted)
+        changed = [name for name in there if listed[name] != self._fetched.get(name)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for name, is_there in zip(changed, pool.map(self._download, changed), strict=True):
                 if is_there:
                     self._fetched[name] = listed[name]
+        for name in {name for pattern in wanted for name in self._copy.names(pattern)}.difference(there):
+            self._forget(name)
 
-    def _drop(self, names: list[str]) -> None:
-        for name in names:
-            (self.directory / name).unlink(missing_ok=True)
-            self._fetched.pop(name, None)
+    def close(self) -> None:
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _download(self, name: str) -> bool:
-        path = self.directory / name
-        is_there = self.remote.download(name, path)
+        is_there = self._bucket.download(name, self._copy.path(name))
         if is_there:
-            self._stored[name] = _size_and_time(path)
+            self._shared[name] = self._size_and_time(name)
         return is_there
 
-    def _upload(self, *names: str) -> None:
-        """Those that changed."""
-        for name in names:
-            path = self.directory / name
-            written = _size_and_time(path)
-            if self._stored.get(name) != written:
-                self.remote.write(name, path.read_bytes())
-                self._stored[name] = written
-                self._fetched.pop(name, None)
+    def _upload(self, name: str) -> None:
+        """Only where it has changed."""
+        changed = self._size_and_time(name)
+        if self._shared.get(name) != changed:
+            self._bucket.write(name, self._copy.path(name).read_bytes())
+            self._note_shared(name, changed)
 
+    def _note_shared(self, name: str, size_and_time: tuple[int, int]) -> None:
+        self._shared[name] = size_and_time
+        self._fetched.pop(name, None)
 
-def _is_of_trial(name: str) -> bool:
-    parts = name.split("/")
-    return len(parts) == 3 and parts[0] == "trials" and parts[2] in _OF_TRIAL
+    def _forget(self, name: str) -> None:
+        self._copy.delete(name)
+        self._shared.pop(name, None)
+        self._fetched.pop(name, None)
 
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    def _size_and_time(self, name: str) -> tuple[int, int]:
+        status = self._copy.path(name).stat()
+        return status.st_size, status.st_mtime_ns

@@ -20,9 +20,15 @@ class Outcome(enum.Enum):
     """The scheduler saw no promise in it; ``reason`` says why. It has no points, and is not tried again."""
 
 
+OUT_OF_MEMORY = "out of memory: "
+"""The reason of a trial that found too little memory begins so."""
+DIVERGED = "diverged: "
+"""The reason of a trial whose training left the finite numbers begins so."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """The record of a trial that is over."""
+    """The record of a trial that has ended."""
 
     outcome: Outcome
     reason: str = ""

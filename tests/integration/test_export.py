@@ -12,6 +12,7 @@ import pytest
 
 from analysis.points.exported import EXPORTED_COLUMNS, read_points
 from analysis.points.mlflow import load_points
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.file import load_sweep
 from tests.analysis.points.test_published import written
@@ -59,9 +60,9 @@ def test_the_exported_sweep_file_is_the_same_sweep(finished: Finished, exported:
 
 def test_the_readme_tells_the_command_and_what_it_ran_on(finished: Finished, exported: Path) -> None:
     text = (exported / "README.md").read_text()
-    journal = Journal(finished.sweep_directory)
+    journal = Journal(LocalFolder(finished.sweep_directory))
     assert "    ratefront sweep sweep.yaml" in text
-    for key, value in journal.environment(next(journal.trial_ids())).items():
+    for key, value in journal.environment(journal.trial_ids()[0]).items():
         assert f"{key} {value}" in text
     for path in (exported / "frontier").iterdir():
         assert f"]({path.relative_to(exported)})" in text

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from mlflow import MlflowClient
 
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from tests.console import PROGRAM, call, clean_environment
 
@@ -50,7 +51,7 @@ def test_ctrl_c_keeps_finished_trials_and_resume_goes_on(tmp_path: Path) -> None
     assert _states(tmp_path) == {"FINISHED"}
     assert {path: path.read_bytes() for path in finished} == kept
     (directory,) = (tmp_path / "sweeps").iterdir()
-    assert len(list(Journal(directory).trial_ids())) == 4
+    assert len(list(Journal(LocalFolder(directory)).trial_ids())) == 4
 
 
 def _wait_for_a_finished_trial(folder: Path, process: subprocess.Popen[str]) -> list[Path]:

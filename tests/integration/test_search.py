@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Outcome
 from tests.console import call
@@ -28,7 +29,7 @@ def test_a_search_learns_and_stops_and_can_be_resumed(tmp_path: Path) -> None:
     done = call(tmp_path, "sweep", "searched.yaml")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "sweeps").iterdir()
-    journal = Journal(folder)
+    journal = Journal(LocalFolder(folder))
     ended = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
     assert len(ended) == 10
     stopped = {trial_id for trial_id, one in ended.items() if one and one.outcome is Outcome.STOPPED}

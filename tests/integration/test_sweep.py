@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Outcome
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
@@ -35,7 +36,7 @@ def test_a_failed_trial_makes_exit_code_one_and_the_rest_finishes(finished: Fini
 
 
 def test_every_point_is_a_file_whose_decoded_network_has_the_stated_quality(finished: Finished) -> None:
-    journal, task = Journal(finished.sweep_directory), make_task(Spec(name="digits"))
+    journal, task = Journal(LocalFolder(finished.sweep_directory)), make_task(Spec(name="digits"))
     points = [point for trial in journal.trial_ids() for point in journal.ended(trial).points]
     assert len(points) == NUM_TRIALS - NUM_FAILED
     for point in points:
@@ -49,7 +50,7 @@ def test_every_point_is_a_file_whose_decoded_network_has_the_stated_quality(fini
 def test_every_trial_is_one_closed_run_below_the_sweep(finished: Finished, runs: list) -> None:
     (parent,) = (run for run in runs if run.data.tags["ratefront.kind"] == "sweep")
     trials = [run for run in runs if run.data.tags["ratefront.kind"] == "trial"]
-    journal = Journal(finished.sweep_directory)
+    journal = Journal(LocalFolder(finished.sweep_directory))
     assert sorted(run.data.tags["ratefront.trial_id"] for run in trials) == list(journal.trial_ids())
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
     assert sorted(run.info.status for run in runs) == sorted(
@@ -58,7 +59,7 @@ def test_every_trial_is_one_closed_run_below_the_sweep(finished: Finished, runs:
 
 
 def test_mlflow_says_of_each_point_what_the_record_says(finished: Finished, runs: list) -> None:
-    journal = Journal(finished.sweep_directory)
+    journal = Journal(LocalFolder(finished.sweep_directory))
     client = MlflowClient(finished.tracking_uri)
     for run in (run for run in runs if run.data.tags.get("ratefront.point") == "true"):
         (point,) = journal.ended(run.data.tags["ratefront.trial_id"]).points
@@ -132,7 +133,7 @@ def test_nothing_fits_in_a_tiny_budget(finished: Finished) -> None:
 
 
 def test_inspect_decode_and_evaluate_agree_with_the_record(finished: Finished) -> None:
-    journal = Journal(finished.sweep_directory)
+    journal = Journal(LocalFolder(finished.sweep_directory))
     (point,) = next(
         ended.points for trial in journal.trial_ids() if (ended := journal.ended(trial)).outcome is Outcome.FINISHED
     )

@@ -15,8 +15,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from orchestrator.storage.bucket import Bucket
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.mirror import MirroredJournal
+from orchestrator.storage.locations import open_journal
 from tests import bucket
 from tests.console import PROGRAM, call, clean_environment
 from tests.system.serving import answers, free_port, kill, wait_for
@@ -40,7 +42,7 @@ def test_a_sweep_that_was_cut_off_goes_on_in_a_bucket_to_the_same_files(store: d
     assert plain.returncode == 0, plain.stderr
     (folder,) = (tmp_path / "sweeps").iterdir()
     places = ("--storage", STORAGE, "--tracking-uri", f"sqlite:///{tmp_path}/other.db")
-    journal = MirroredJournal.open(f"{STORAGE}/{folder.name}")
+    journal = open_journal(f"{STORAGE}/{folder.name}")
 
     process = subprocess.Popen(
         [PROGRAM, "sweep", "kept.yaml", *places],
@@ -63,7 +65,7 @@ def test_a_sweep_that_was_cut_off_goes_on_in_a_bucket_to_the_same_files(store: d
     assert [path.name for path in (tmp_path / "sweeps").iterdir()] == [folder.name]
 
     journal.fetch_all()
-    assert _digests(journal) == _digests(Journal(folder))
+    assert _digests(journal) == _digests(Journal(LocalFolder(folder)))
     for name in _digests(journal):
         assert journal.file(name).read_bytes() == (folder / name).read_bytes()
     best = call(tmp_path, "best", "kept", "--max-size", "10kB", "--tracking-uri", f"sqlite:///{tmp_path}/other.db")
@@ -100,13 +102,13 @@ def test_a_server_keeps_artifacts_in_the_bucket(store: dict[str, str], tmp_path:
             assert hashlib.sha256(content).hexdigest() == run.data.tags["ratefront.sha256"]
     finally:
         kill(server)
-    kept = MirroredJournal.open(f"s3://{bucket.NAME}/mlflow").remote.files()
+    kept = Bucket(f"s3://{bucket.NAME}/mlflow").files()
     assert len([name for name in kept if name.endswith("/point.rfz")]) == 2
 
 
-def _has_file(journal: MirroredJournal, kind: str) -> bool:
+def _has_file(journal: Journal, kind: str) -> bool:
     time.sleep(0.2)
-    return any(name.endswith(f"/{kind}") for name in journal.remote.files("trials"))
+    return any(name.endswith(f"/{kind}") for name in Bucket(journal.location).files("trials"))
 
 
 def _digests(journal: Journal) -> dict[str, str]:

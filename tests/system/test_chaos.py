@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Outcome
 from tests.console import PROGRAM, call, clean_environment
@@ -110,7 +111,7 @@ def num_ended(folder: Path) -> int:
 
 def results(folder: Path) -> set[tuple[str, int, str, str]]:
     (directory,) = (folder / "sweeps").iterdir()
-    journal = Journal(directory)
+    journal = Journal(LocalFolder(directory))
     ended = [journal.ended(trial_id) for trial_id in journal.trial_ids()]
     assert [one.outcome for one in ended] == [Outcome.FINISHED] * NUM_TRIALS
     points = [point for one in ended for point in one.points]

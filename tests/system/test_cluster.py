@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from tests import bucket
 from tests.console import PROGRAM, call
@@ -83,7 +84,7 @@ def quiet(site: Site) -> Digests:
     ran = call(site.folder, "sweep", "quiet.yaml", *places)
     assert ran.returncode == 0, ran.stderr
     (folder,) = (site.folder / "alone").iterdir()
-    return _digests(Journal(folder))
+    return _digests(Journal(LocalFolder(folder)))
 
 
 def id_of(said: str) -> str:
@@ -109,11 +110,11 @@ def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site,
     assert submitted.stderr == ""
     sweep_id = id_of(submitted.stdout)
     assert "is there already" in site.submit("lost").stdout
-    journal = Journal(site.storage / sweep_id)
+    journal = Journal(LocalFolder(site.storage / sweep_id))
     wait_for(lambda: first.is_training and second.is_training, 120)
     counted = {"running": 2.0, "waiting": 0.0, "finished": 0.0, "failed": 0.0, "stopped": 0.0}
     wait_for(lambda: _metrics(site, sweep_id) == counted, 30)
-    wait_for(lambda: len(list(journal.directory.glob("trials/*/checkpoint.pt"))) == 2, 60)
+    wait_for(lambda: len(list(journal.file("trials").glob("*/checkpoint.pt"))) == 2, 60)
 
     for _ in range(2):  # free, while the other two train
         site.cluster.add()
@@ -168,13 +169,14 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
 
 _IN_BUCKET = """
 import json, sys
+from orchestrator.storage.bucket import Bucket
 from orchestrator.storage.locations import open_journal
 
 journal = open_journal(sys.argv[1])
 journal.fetch_all()
 ended = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
 print(json.dumps({
-    "checkpoints": [name for name in journal.remote.files() if name.endswith("/checkpoint.pt")],
+    "checkpoints": [name for name in Bucket(journal.location).files() if name.endswith("/checkpoint.pt")],
     "digests": {one: [point.sha256 for point in record.points] for one, record in ended.items() if record},
 }))
 """
@@ -249,7 +251,7 @@ def _until_it_goes_on(journal: Journal, lose: Callable[[], None]) -> float:
 def _reported(journal: Journal) -> dict[str, list[int]]:
     """The steps that each trial with a checkpoint has reported, in the order of its reports."""
     found = {}
-    for path in journal.directory.glob("trials/*/checkpoint.pt"):
+    for path in journal.file("trials").glob("*/checkpoint.pt"):
         text = (path.parent / "progress.jsonl").read_text()
         whole = text[: text.rfind("\n") + 1].splitlines()
         found[path.parent.name] = [json.loads(line)["step"] for line in whole if line]

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from tests.console import PROGRAM
 from tests.system.namespace import Namespace
@@ -65,10 +66,10 @@ class Site:
         return str(state)
 
     def journal(self, sweep_id: str) -> Journal:
-        return Journal(self.folder / "sweeps" / sweep_id)
+        return Journal(LocalFolder(self.folder / "sweeps" / sweep_id))
 
     def num_ended(self, sweep_id: str) -> int:
-        return len(list(self.journal(sweep_id).directory.glob("trials/*/ended.json")))
+        return len(list(self.journal(sweep_id).file("trials").glob("*/ended.json")))
 
     def runs(self, name: str) -> Counter[tuple[str, str]]:
         """The number of runs of each kind and status in MLflow."""
@@ -95,7 +96,7 @@ def test_a_sweep_whose_time_is_up_is_queued_again_and_goes_on(site: Site) -> Non
     commands = _commands(site.network)
     assert any(b"raylet" in command for command in commands)
     assert not any(token in command for command in commands)
-    kept = {path: path.read_bytes() for path in site.journal(sweep_id).directory.glob("trials/*/ended.json")}
+    kept = {path: path.read_bytes() for path in site.journal(sweep_id).file("trials").glob("*/ended.json")}
     assert site.call("scancel", "--batch", "--signal=USR1", number).returncode == 0  # as Slurm does 120 s before
     wait_for(lambda: site.state(sweep_id) == "waiting", 60)
     assert site.runs("long")["sweep", "KILLED"] == 1  # it was given the time to say goodbye

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.planning import estimate as estimates
 from orchestrator.planning.study import Study
+from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
 from trainers import timing
@@ -38,7 +38,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def estimated(**changes: Any) -> estimates.Estimate:
     sweep = Sweep.from_dict({**DOCUMENT, **changes})
-    study = Study(sweep, Journal(Path("nowhere")))
+    study = Study(sweep, Journal(MemoryFolder()))
     return estimates.estimate(sweep, study.sample, study.most_trials, num_cpus=4)
 
 

@@ -13,8 +13,9 @@ import pytest
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import Study, plan
 from orchestrator.search.goals import Told
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 from tests.points import point
@@ -37,11 +38,11 @@ def finish(journal: Journal, trial: Trial) -> None:
     """As a worker does; the larger lam, the smaller the file and the worse the network."""
     lam, seed = trial.config.method.arguments["lam"], trial.config.seed
     measured = point(size_bytes=int(1000 / lam) + seed, quality_val=0.9 - lam / 10)
-    journal.end(trial.trial_id, Ended(outcome=Outcome.FINISHED, points=(measured,)))
+    journal.finish(trial.trial_id, [measured])
 
 
 def fail(journal: Journal, trial: Trial) -> None:
-    journal.end(trial.trial_id, Ended(outcome=Outcome.FAILED, reason="it must"))
+    journal.fail(trial.trial_id, "it must")
 
 
 def run(study: Study, journal: Journal, most: int = 10**9, end: Callable[[Journal, Trial], None] = finish) -> list[str]:
@@ -60,12 +61,12 @@ def run(study: Study, journal: Journal, most: int = 10**9, end: Callable[[Journa
 
 
 def lines(journal: Journal, kind: str) -> list[dict[str, Any]]:
-    text = (journal.directory / "study.jsonl").read_text()
+    text = journal.file("study.jsonl").read_text()
     return [line for line in map(json.loads, text.splitlines()) if kind in line]
 
 
 def test_all_seeds_of_a_configuration_come_together_and_are_told_once(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     study = Study(sweep(), journal)
     assert study.most_trials == 16
     ended = run(study, journal)
@@ -77,9 +78,9 @@ def test_all_seeds_of_a_configuration_come_together_and_are_told_once(tmp_path: 
 @pytest.mark.parametrize("most", [0, 1, 2, 3, 7, 12, 15])
 def test_a_killed_study_goes_on_as_the_uninterrupted_one(most: int, tmp_path: Path) -> None:
     """Its last trials were running: they come first, then what would have come."""
-    whole = Journal(tmp_path / "whole")
+    whole = Journal(LocalFolder(tmp_path / "whole"))
     run(Study(sweep(), whole), whole)
-    cut = Journal(tmp_path / "cut")
+    cut = Journal(LocalFolder(tmp_path / "cut"))
     first = run(Study(sweep(), cut), cut, most)
     second = run(Study(sweep(), cut), cut)
     assert sorted(first + second) == [f"{number:04d}-epr-s{seed}" for number in range(8) for seed in (0, 1)]
@@ -89,7 +90,7 @@ def test_a_killed_study_goes_on_as_the_uninterrupted_one(most: int, tmp_path: Pa
 
 
 def test_a_kill_between_an_end_and_its_tell_loses_nothing(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     study = Study(sweep(seeds=1), journal)
     trial = study.next()
     assert trial is not None
@@ -102,7 +103,7 @@ def test_a_kill_between_an_end_and_its_tell_loses_nothing(tmp_path: Path) -> Non
 
 
 def test_half_a_line_at_the_end_is_cut_off(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     run(Study(sweep(), journal), journal, 3)
     path = tmp_path / "study.jsonl"
     whole = path.read_bytes()
@@ -115,7 +116,7 @@ def test_half_a_line_at_the_end_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_configuration_whose_every_seed_failed_is_told_as_failed(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     run(Study(sweep(), journal), journal, end=fail)
     assert [line["told"] for line in lines(journal, "tell")] == [None] * 8
 
@@ -128,12 +129,12 @@ def stop(journal: Journal, trial: Trial) -> None:
     folder = journal.trial_directory(trial.trial_id)
     folder.mkdir(parents=True)
     (folder / "progress.jsonl").write_text(json.dumps(rate) + "\n")
-    journal.end(trial.trial_id, Ended(outcome=Outcome.STOPPED, reason="it was last"))
+    journal.stop(trial.trial_id, "it was last")
 
 
 @pytest.mark.parametrize("search", ["tpe", "sobol"])
 def test_the_first_seed_that_is_stopped_stops_the_others(search: str, tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     given = sweep(search={"name": search, "num_trials": 4})
     study = Study(given, journal)
     ended = []
@@ -150,7 +151,7 @@ def test_the_first_seed_that_is_stopped_stops_the_others(search: str, tmp_path: 
 
 
 def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     study = Study(sweep(), journal)
     first, second = study.next(), study.next()
     assert first is not None
@@ -158,7 +159,7 @@ def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
     stop(journal, first)
     study.tell(first.trial_id)
     assert lines(journal, "tell") == [], "its other seed may still run"
-    journal.end(second.trial_id, Ended(outcome=Outcome.STOPPED, reason="its first seed was stopped"))
+    journal.stop(second.trial_id, "its first seed was stopped")
     study.tell(second.trial_id)
     lam = first.config.method.arguments["lam"]
     (line,) = lines(journal, "tell")
@@ -167,7 +168,7 @@ def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
 
 def test_seconds_are_those_of_a_whole_training(tmp_path: Path) -> None:
     """Else what was stopped would look fast."""
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     study = Study(sweep(objectives=["train_s", "quality_val"], seeds=1), journal)
     first = study.next()
     assert first is not None
@@ -177,7 +178,7 @@ def test_seconds_are_those_of_a_whole_training(tmp_path: Path) -> None:
 
 
 def test_a_stopped_first_seed_outweighs_another_that_had_finished(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     study = Study(sweep(), journal)
     first, second = study.next(), study.next()
     assert first is not None
@@ -190,7 +191,7 @@ def test_a_stopped_first_seed_outweighs_another_that_had_finished(tmp_path: Path
 
 
 def test_what_cannot_be_estimated_failed(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     study = Study(sweep(objectives=["macs", "quality_val"], seeds=1), journal)
     first = study.next()
     assert first is not None
@@ -200,7 +201,7 @@ def test_what_cannot_be_estimated_failed(tmp_path: Path) -> None:
 
 
 def test_a_resumed_study_tries_again_what_failed_and_tells_it_once(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     run(Study(sweep(seeds=1), journal), journal, 4, end=fail)
     resumed = Study(sweep(seeds=1), journal)
     for trial in resumed.trials:
@@ -210,7 +211,7 @@ def test_a_resumed_study_tries_again_what_failed_and_tells_it_once(tmp_path: Pat
 
 
 def test_a_searcher_may_find_its_space_exhausted(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     few = sweep(method={"name": "epr", "lam": [0.1, 1.0, 2.0]})
     study = Study(few, journal)
     assert study.most_trials == 16
@@ -219,7 +220,7 @@ def test_a_searcher_may_find_its_space_exhausted(tmp_path: Path) -> None:
 
 
 def test_outcomes_of_earlier_sweeps_are_heard_once(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     configuration = {
         key: item for key, item in plan(sweep(search="grid", seeds=1))[2].config.to_dict().items() if key != "seed"
     }
@@ -238,16 +239,16 @@ def test_outcomes_of_earlier_sweeps_are_heard_once(tmp_path: Path) -> None:
 
 def test_a_fixed_plan_needs_no_record(tmp_path: Path) -> None:
     fixed = sweep(search={"name": "sobol", "num_trials": 3})
-    journal = Journal(tmp_path / "never")
+    journal = Journal(LocalFolder(tmp_path / "never"))
     study = Study(fixed, journal)
     assert [trial.trial_id for trial in study.trials] == [
         f"{number:04d}-epr-s{seed}" for seed in (0, 1) for number in range(3)
     ]
     assert study.trials == plan(fixed)
     assert study.most_trials == 6
-    assert not journal.directory.exists()
+    assert not journal.file("").exists()
 
 
 def test_a_method_that_cannot_be_made_is_found_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(SweepError, match="lam"):
-        Study(sweep(method={"name": "epr", "lam": {"uniform": [-1.0, 1.0]}}), Journal(tmp_path))
+        Study(sweep(method={"name": "epr", "lam": {"uniform": [-1.0, 1.0]}}), Journal(LocalFolder(tmp_path)))

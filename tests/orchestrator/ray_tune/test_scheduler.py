@@ -9,8 +9,9 @@ from typing import Any
 
 from orchestrator.planning.study import Study
 from orchestrator.ray_tune.scheduler import JudgeScheduler
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 from tests.points import point
@@ -39,7 +40,7 @@ def decide(stopper: JudgeScheduler, trial: Trial, result: dict[str, Any]) -> str
 
 
 def stopper_in(folder: Path) -> tuple[JudgeScheduler, Journal, dict[str, Trial]]:
-    journal = Journal(folder)
+    journal = Journal(LocalFolder(folder))
     study = Study(SWEEP, journal)
     return JudgeScheduler(SWEEP, study, journal), journal, {trial.trial_id: trial for trial in study.trials}
 
@@ -67,8 +68,8 @@ def test_a_resumed_sweep_stops_nothing_that_went_on_and_forgets_nothing_that_was
         journal.begin(trial_id, trials[trial_id].config.to_dict(), {})
         text = json.dumps(progress(rate, quality)) + "\n"
         (journal.trial_directory(trial_id) / "progress.jsonl").write_text(text)
-    journal.end("0002-epr-s0", Ended(outcome=Outcome.FINISHED, points=(point(),)))
-    journal.end("0003-epr-s0", Ended(outcome=Outcome.STOPPED, reason="it was last"))
+    journal.finish("0002-epr-s0", [point()])
+    journal.stop("0003-epr-s0", "it was last")
     resumed = JudgeScheduler(SWEEP, Study(SWEEP, journal), journal)
     assert decide(resumed, trials["0002-epr-s1"], progress(9000, 0.1)) == "CONTINUE"
     assert decide(resumed, trials["0003-epr-s1"], progress(9000, 0.1)) == "STOP"

@@ -11,12 +11,12 @@ from ray.tune.search import Searcher
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.ray_tune.searcher import StudySearcher
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import OUT_OF_MEMORY, Ended, Outcome
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import Resources
-from orchestrator.trial import OUT_OF_MEMORY
 
 SWEEP = Sweep.from_dict(
     {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 1.0]}, "search": "grid"}
@@ -25,7 +25,7 @@ STARVED = Ended(outcome=Outcome.FAILED, reason=f"{OUT_OF_MEMORY}tried to allocat
 
 
 def proposer(folder: Path, gpu: float, **budget: float) -> tuple[StudySearcher, Journal]:
-    journal = Journal(folder)
+    journal = Journal(LocalFolder(folder))
     return StudySearcher(Study(SWEEP, journal), journal, Resources(gpu=gpu), Ledger(Budget(**budget))), journal
 
 
@@ -61,15 +61,15 @@ def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more
     suggested(searcher, "a")
     suggested(searcher, "b")
     assert searcher.suggest("c") is None, "there may be something to try again"
-    journal.end("0000-epr-s0", STARVED)
+    journal.record("0000-epr-s0", STARVED)
     searcher.on_trial_complete("a", result={})
     assert journal.ended("0000-epr-s0") is None
     again = suggested(searcher, "c")
     assert (again["trial_id"], again["resources"]["gpu"]) == ("0000-epr-s0", more)
-    journal.end("0000-epr-s0", STARVED)
+    journal.record("0000-epr-s0", STARVED)
     searcher.on_trial_complete("c", result={})
     assert journal.ended("0000-epr-s0") == STARVED
-    journal.end("0001-epr-s0", Ended(outcome=Outcome.FAILED, reason="something else"))
+    journal.fail("0001-epr-s0", "something else")
     searcher.on_trial_complete("b", result={})
     assert searcher.suggest("d") == Searcher.FINISHED
 
@@ -79,7 +79,7 @@ def test_where_there_is_no_more_a_starved_trial_failed(gpu: float, tmp_path: Pat
     searcher, journal = proposer(tmp_path, gpu)
     suggested(searcher, "a")
     suggested(searcher, "b")
-    journal.end("0000-epr-s0", STARVED)
+    journal.record("0000-epr-s0", STARVED)
     searcher.on_trial_complete("a", result={})
     assert journal.ended("0000-epr-s0") == STARVED
     assert searcher.suggest("c") == Searcher.FINISHED
@@ -92,7 +92,7 @@ def test_where_there_is_no_more_a_starved_trial_failed(gpu: float, tmp_path: Pat
 def test_where_the_budget_is_spent_nothing_more_starts(
     budget: dict[str, float], train_s: float, limit: str, tmp_path: Path
 ) -> None:
-    journal, ledger = Journal(tmp_path), Ledger(Budget(**budget))
+    journal, ledger = Journal(LocalFolder(tmp_path)), Ledger(Budget(**budget))
     searcher = StudySearcher(Study(SWEEP, journal), journal, Resources(gpu=0.5), ledger)
     suggested(searcher, "a")
     searcher.on_trial_result("a", {"train_s": 0.9 * train_s})
@@ -107,7 +107,7 @@ def test_where_the_budget_is_spent_nothing_more_starts(
 def test_a_trial_that_is_tried_again_counts_once(tmp_path: Path) -> None:
     searcher, journal = proposer(tmp_path, 0.25, trials=1)
     suggested(searcher, "a")
-    journal.end("0000-epr-s0", STARVED)
+    journal.record("0000-epr-s0", STARVED)
     searcher.on_trial_complete("a", result={})
     assert suggested(searcher, "b")["trial_id"] == "0000-epr-s0"
     searcher.on_trial_complete("b", result={})
@@ -117,7 +117,7 @@ def test_a_trial_that_is_tried_again_counts_once(tmp_path: Path) -> None:
 def test_resources_follow_the_trial(tmp_path: Path) -> None:
     entries = ({"method": {"name": "epr", "lam": 1.0}, "cpu": 2}, {"architecture": "mlp", "gpu": 0.5})
     resources = Resources.model_validate({"gpu": 0.25, "memory": "2 GB", "where": entries})
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     searcher = StudySearcher(Study(SWEEP, journal), journal, resources, Ledger(Budget()))
     both = [suggested(searcher, str(number))["resources"] for number in range(2)]
     assert [(one["cpu"], one["gpu"], one["memory"]) for one in both] == [(1, 0.5, 2 * 10**9), (2, 0.5, 2 * 10**9)]

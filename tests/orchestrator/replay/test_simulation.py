@@ -16,8 +16,8 @@ from orchestrator.planning.study import plan
 from orchestrator.replay.recording import RecordedSweep
 from orchestrator.replay.simulation import replay, whole_hypervolume
 from orchestrator.search.searchers import SEARCHERS
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
 from tests.points import point
 from trainers.config import TrialConfig
@@ -46,7 +46,7 @@ def measured(config: TrialConfig) -> tuple[float, float]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each training takes ten seconds and reports each second."""
     path = tmp_path_factory.mktemp("recorded")
-    journal = Journal(path)
+    journal = Journal(LocalFolder(path))
     journal.begin_sweep(SWEEP.to_yaml())
     for trial in plan(SWEEP):
         journal.begin(trial.trial_id, trial.config.to_dict(), {})
@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             size_bytes=int(size), quality_val=quality, quality=0.0, train_s=10.0, seed=trial.config.seed,
             config_hash=trial.config.config_hash,
         )  # fmt: skip
-        journal.end(trial.trial_id, Ended(outcome=Outcome.FINISHED, points=(found,)))
+        journal.finish(trial.trial_id, [found])
     return path
 
 
@@ -115,11 +115,11 @@ def test_the_corner_lies_beyond_the_front(recorded: RecordedSweep) -> None:
 
 def test_configurations_without_all_their_seeds_are_left_out(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "cut")
-    journal = Journal(tmp_path / "cut")
+    journal = Journal(LocalFolder(tmp_path / "cut"))
     (journal.trial_directory("0003-epr-s1") / "ended.json").unlink()
     assert len(RecordedSweep.load(tmp_path / "cut").configurations) == 24
     for trial_id in journal.trial_ids():
-        journal.end(trial_id, Ended(outcome=Outcome.FAILED, reason="all of them"))
+        journal.fail(trial_id, "all of them")
     with pytest.raises(SweepError, match="nothing to replay"):
         RecordedSweep.load(tmp_path / "cut")
     with pytest.raises(SweepError, match="is not the folder of a sweep"):

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 import orchestrator.reports.page
 from orchestrator.cli import main
 from orchestrator.reports.page import log_report
+from orchestrator.storage.folder import LocalFolder, MemoryFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
 from tests.analysis.points.store import Writer
 from tests.points import point
 
@@ -43,15 +43,15 @@ def folder(tmp_path: Path) -> Path:
     client = MlflowClient(address(tmp_path))
     experiment = client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
     Writer(client, experiment, "digits-0123abcd", directory=str(tmp_path / "sweep")).trial("t0", 1)
-    journal = Journal(tmp_path / "sweep")
+    journal = Journal(LocalFolder(tmp_path / "sweep"))
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "sweep.yaml").write_text(SWEEP)
     for trial_id in ("t0", "t1", "t2"):
         journal.begin(trial_id, CONFIG, {"device": "a processor"})
         report = {"step": 9, "train_loss": 0.5, "rate_bits": 7e3, "rate_comparable": True, "quality_val": 0.9}
         (journal.trial_directory(trial_id) / "progress.jsonl").write_text(f"{json.dumps(report | {'train_s': 1.25})}\n")
-    journal.end("t0", Ended(outcome=Outcome.FINISHED, points=(point(trial_id="t0", path="t0/0.rfz"),)))
-    journal.end("t1", Ended(outcome=Outcome.FAILED, reason="it diverged"))
+    journal.finish("t0", [point(trial_id="t0", path="t0/0.rfz")])
+    journal.fail("t1", "it diverged")
     (tmp_path / "sweep" / "t0").mkdir()
     (tmp_path / "sweep" / "t0" / "0.sections.csv").write_text("part,name,size_bytes\ntensor,1.weight,940.5\n")
     return tmp_path
@@ -119,7 +119,7 @@ class Told:
 
 
 def test_what_goes_wrong_is_one_line_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    tracker, journal = Told(), Journal(Path("nowhere"))
+    tracker, journal = Told(), Journal(MemoryFolder())
 
     def fail(*_: object, **__: object) -> str:
         raise KeyError("a\nb")
@@ -132,7 +132,7 @@ def test_what_goes_wrong_is_one_line_and_stops_nothing(monkeypatch: pytest.Monke
 
 
 def test_a_trial_that_did_not_end_has_no_time_of_its_end(folder: Path) -> None:
-    row = orchestrator.reports.page._trial(Journal(folder / "sweep"), "t2")
+    row = orchestrator.reports.page._trial(Journal(LocalFolder(folder / "sweep")), "t2")
     assert row["outcome"] == "unfinished"
     assert math.isnan(row["ended_at_s"])
     assert row["train_s"] == 1.25

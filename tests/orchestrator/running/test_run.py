@@ -16,8 +16,8 @@ from orchestrator.planning.study import plan
 from orchestrator.running.run import run_sweep
 from orchestrator.search.goals import Goals
 from orchestrator.search.space import identity
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.tracking.store import prepare
@@ -55,10 +55,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def train_all(place: Place) -> Journal:
     """What workers leave when everything after them was killed."""
-    journal = Journal(Path(place.storage) / SWEEP.sweep_id)
+    journal = Journal(LocalFolder(Path(place.storage) / SWEEP.sweep_id))
     journal.begin_sweep(SWEEP.to_yaml())
     for trial in plan(SWEEP):
-        setting = Setting(sweep_id=SWEEP.sweep_id, location=str(journal.directory), import_path=str(place.import_path))
+        setting = Setting(sweep_id=SWEEP.sweep_id, location=journal.location, import_path=str(place.import_path))
         request = Request(
             setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=TrialResources()
         )
@@ -68,9 +68,7 @@ def train_all(place: Place) -> Journal:
 
 def tracker_of(place: Place, journal: Journal) -> Tracker:
     prepare(place.tracking_uri, "small")
-    return Tracker(
-        tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small", directory=str(journal.directory)
-    )
+    return Tracker(tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small", directory=journal.location)
 
 
 def runs_of(place: Place) -> list[Any]:
@@ -158,7 +156,7 @@ def test_a_trial_that_yields_several_points_has_a_run_below_it_for_each(place: P
     for suffix in (".rfz", ".sections.csv"):
         (folder / f"other{suffix}").write_bytes((folder / f"point{suffix}").read_bytes())
     other = dataclasses.replace(point, point_id="other", path="trials/0000-epr-s0/other.rfz")
-    journal.end("0000-epr-s0", dataclasses.replace(ended, points=(point, other)))
+    journal.record("0000-epr-s0", dataclasses.replace(ended, points=(point, other)))
     again(place)
     runs = runs_of(place)
     (trial,) = (
@@ -180,11 +178,11 @@ def test_a_trial_that_fails_again_is_logged_again_and_one_that_recovers_is_no_fa
     finished = journal.ended("0000-epr-s0")
     assert finished is not None
     for reason in ("first", "second"):
-        journal.end("0000-epr-s0", Ended(outcome=Outcome.FAILED, reason=reason))
+        journal.fail("0000-epr-s0", reason)
         tracker_of(place, journal).sync_all()
         (failed,) = (run for run in runs_of(place) if run.info.status == "FAILED")
         assert failed.data.tags["ratefront.failure"] == reason
-    journal.end("0000-epr-s0", finished)
+    journal.record("0000-epr-s0", finished)
     tracker = tracker_of(place, journal)
     tracker.sync_all()
     tracker.close(interrupted=False)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
 from orchestrator.planning.ledger import Ledger
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.budget import Budget
 from tests.points import point
 
 
-@dataclasses.dataclass
-class Report:
-    step: int
-    train_s: float
-
-
 def test_what_earlier_processes_spent_is_read_from_the_journal(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     for trial_id in ("a", "b", "c"):
         journal.begin(trial_id, {}, {"gpu": "0.5"})
-    journal.append_progress("a", Report(step=1, train_s=3.0))
-    journal.append_progress("b", Report(step=1, train_s=4.0))
-    journal.end("b", Ended(outcome=Outcome.FINISHED, points=(point(train_s=5.0),)))
+    journal.append_progress("a", {"step": 1, "train_s": 3.0})
+    journal.append_progress("b", {"step": 1, "train_s": 4.0})
+    journal.finish("b", [point(train_s=5.0)])
     ledger = Ledger(Budget(trials=3, train_s=8.5))
     for trial_id in ("a", "b", "c"):
         ledger.read(trial_id, journal)
@@ -48,11 +41,11 @@ def test_time_on_the_wall_begins_with_the_process(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_trial_that_was_cut_off_is_no_new_one_when_it_goes_on(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     for trial_id in ("a", "b"):
         journal.begin(trial_id, {}, {})
-        journal.append_progress(trial_id, Report(step=1, train_s=3.0))
-    journal.end("a", Ended(outcome=Outcome.FAILED, reason="it broke"))
+        journal.append_progress(trial_id, {"step": 1, "train_s": 3.0})
+    journal.fail("a", "it broke")
     ledger = Ledger(Budget(trials=2))
     for trial_id in ("a", "b"):
         ledger.read(trial_id, journal)
@@ -62,9 +55,9 @@ def test_a_trial_that_was_cut_off_is_no_new_one_when_it_goes_on(tmp_path: Path) 
 
 
 def test_hours_of_a_gpu_are_priced_with_the_share_that_each_second_had(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(LocalFolder(tmp_path))
     journal.begin("a", {}, {"gpu": "0.5"})
-    journal.append_progress("a", Report(step=1, train_s=3600.0))
+    journal.append_progress("a", {"step": 1, "train_s": 3600.0})
     ledger = Ledger(Budget(gpu_h=1.4))
     ledger.read("a", journal)
     ledger.start("a", 1.0)
