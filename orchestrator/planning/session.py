@@ -56,18 +56,6 @@ class Session:
             ledger.read(trial.trial_id, journal)
         return Session(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger, place=place)
 
-    @property
-    def num_trials(self) -> int:
-        return self.study.most_to_run
-
-    @property
-    def num_skipped(self) -> int:
-        return self.study.num_skipped
-
-    @property
-    def train_s(self) -> float:
-        return self.ledger.train_s
-
     def ended(self) -> dict[str, Ended]:
         """Trials that have, by trial id."""
         found = {trial.trial_id: self.journal.ended(trial.trial_id) for trial in self.study.trials}

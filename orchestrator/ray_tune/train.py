@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -16,7 +15,8 @@ from orchestrator.search.space import identity
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
-from orchestrator.views.board import Board
+from orchestrator.views.board import Board, Totals
+from orchestrator.views.broadcast import Broadcast, beginning_of
 
 if TYPE_CHECKING:
     from trainers.tasks.base import Task
@@ -38,7 +38,12 @@ def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -
     sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
     for trial in study.trials:
         journal.forget_failure(trial.trial_id)
-    board = Board(held.sweep_id, journal.location, held, held.ended())
+
+    def totals() -> Totals:
+        return Totals(num_trials=study.most_to_run, num_skipped=study.num_skipped, train_s=held.ledger.train_s)
+
+    board = Board(held.sweep_id, journal.location, totals(), held.ended())
+    broadcast = Broadcast(board, [view, Gauges()] if place.address else [view], totals=totals)
     # a fixed plan queues 200 trials, so that an autoscaler sees demand; any other is asked for one trial at a time
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if sweep.is_fixed else "1"
     tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
@@ -49,10 +54,7 @@ def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -
         tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
         lambda suggested: tune.PlacementGroupFactory([TrialResources(**suggested["resources"]).for_ray()]),
     )
-    views = [view, Gauges()] if place.address else [view]
-    with drained(tracker), contextlib.ExitStack() as shown:
-        for one in views:
-            shown.enter_context(one.shown(board))
+    with drained(tracker), broadcast.shown(beginning_of(board)):
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -65,7 +67,7 @@ def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -
             run_config=tune.RunConfig(
                 name="ray",
                 storage_path=journal.location,
-                callbacks=[BoardCallback(board, views, journal)],
+                callbacks=[BoardCallback(broadcast, journal)],
                 # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
                 failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
                 verbose=0,

@@ -19,7 +19,8 @@ from orchestrator.storage.locations import location_of, open_journal
 from orchestrator.storage.locks import sharing
 from orchestrator.sweep.definition import Sweep
 from orchestrator.trial import Request, Setting, execute
-from orchestrator.views.board import Board, CountedTotals
+from orchestrator.views.board import Board, Totals
+from orchestrator.views.broadcast import Broadcast, beginning_of
 
 if TYPE_CHECKING:
     from orchestrator.views.base import AbstractView
@@ -66,33 +67,31 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
         board = Board(
             sweep.sweep_id,
             journal.location,
-            CountedTotals(num_trials=len(trials)),
+            Totals(num_trials=len(trials)),
             {trial_id: record for trial_id, record in ended.items() if record is not None},
         )
         setting = Setting(sweep_id=sweep.sweep_id, location=journal.location, import_path=str(import_path))
-        with view.shown(board):
+        broadcast = Broadcast(board, [view])
+        with broadcast.shown(beginning_of(board)):
             for trial in (trial for trial in trials if trial.trial_id not in ended):
                 journal.forget_failure(trial.trial_id)
                 resources = sweep.resources.of(trial.config)
                 request = Request(
                     setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
                 )
-                _run(request, tasks, board, view)
+                _run(request, tasks, broadcast)
     return board
 
 
-def _run(request: Request, tasks: Mapping[str, Task], board: Board, view: AbstractView) -> None:
+def _run(request: Request, tasks: Mapping[str, Task], broadcast: Broadcast) -> None:
     trial_id = request.trial_id
 
     def find_task(spec: Spec) -> Task:
         return tasks[identity(spec.to_dict())]
 
     def report(progress: Progress) -> None:
-        board.report(trial_id, asdict(progress))
-        view.on_report(board, trial_id)
+        broadcast.report(trial_id, asdict(progress))
 
-    board.start(trial_id, request.config)
-    view.on_start(board, trial_id)
+    broadcast.start(trial_id, request.config)
     ended = execute(request, report=report, track=lambda trial_id: None, find_task=find_task)
-    board.end(trial_id, ended)
-    view.on_end(board, trial_id, ended)
+    broadcast.end(trial_id, ended)

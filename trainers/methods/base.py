@@ -128,6 +128,11 @@ class AbstractMethod(abc.ABC):
     version: ClassVar[int]
     """Of the stored form; goes up when ``decode`` of old files would change."""
     rate_knob: ClassVar[RateKnob | None]
+    cost: ClassVar[float | None] = None
+    """Time of one training over that of a plain training of as many steps, as docs/methods.md measured it; None where
+    nobody has."""
+    point_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that list operating points: one training gives a point for each combination of their values."""
     trains_weights: ClassVar[bool] = True
     """Whether every phase trains the plain network's own weights and biases, rather than what makes them."""
 

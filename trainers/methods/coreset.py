@@ -80,6 +80,8 @@ class Coreset(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.05, high=1.0, log=True)
+    cost: ClassVar[float | None] = 1.0
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)

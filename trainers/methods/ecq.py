@@ -38,6 +38,8 @@ class EntropyCodedQuantisation(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
+    cost: ClassVar[float | None] = 1.0
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         check_steps(self.steps)

@@ -89,6 +89,7 @@ class EntropyPenalized(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True)
+    cost: ClassVar[float | None] = 1.3
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -78,6 +78,8 @@ class CompressibleSubspace(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
+    cost: ClassVar[float | None] = 2.5
+    point_fields: ClassVar[tuple[str, ...]] = ("levels", "steps")
 
     def __post_init__(self) -> None:
         checks.choice("compression", self.compression, KINDS)

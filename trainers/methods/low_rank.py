@@ -139,6 +139,8 @@ class LowRank(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="ratio", low=0.02, high=0.5, log=True)
+    cost: ClassVar[float | None] = 3.5
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -113,6 +113,8 @@ class MultiHashing(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="fraction", low=0.01, high=0.3, log=True)
+    cost: ClassVar[float | None] = 1.5
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ class PostTrainingQuantisation(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(2, 3, 4, 6, 8))
+    cost: ClassVar[float | None] = 1.0
 
     def __post_init__(self) -> None:
         checks.integer("bits", self.bits, low=2, high=16)

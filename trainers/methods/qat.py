@@ -59,6 +59,7 @@ class QuantisationAwareTraining(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(1, "ternary", 2, 3, 4, 6, 8))
+    cost: ClassVar[float | None] = 1.7
 
     def __post_init__(self) -> None:
         if type(self.bits) not in (int, str) or self.bits not in QUANTISERS:

@@ -86,6 +86,8 @@ class SoftThreshold(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="threshold_decay", low=0.5, high=6.0, log=True)
+    cost: ClassVar[float | None] = 1.5
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         checks.number("threshold_decay", self.threshold_decay, low=0, high=100)

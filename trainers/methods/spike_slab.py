@@ -171,6 +171,8 @@ class SpikeSlab(AbstractMethod):
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="kl_weight", low=0.1, high=10, log=True)
+    cost: ClassVar[float | None] = 3.6
+    point_fields: ClassVar[tuple[str, ...]] = ("cuts", "steps")
 
     def __post_init__(self) -> None:
         checks.number("kl_weight", self.kl_weight, low=0)

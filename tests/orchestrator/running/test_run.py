@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from orchestrator.tracking.store import prepare
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.warm_start import earlier_outcomes
 from orchestrator.trial import Request, Setting, execute
-from orchestrator.views.base import AbstractView
+from orchestrator.views.json_lines import JsonLinesView
 
 SWEEP = Sweep.from_dict(
     {
@@ -79,7 +80,7 @@ def runs_of(place: Place) -> list[Any]:
 
 
 def again(place: Place, **options: bool) -> Any:
-    return run_sweep(SWEEP, place, AbstractView(), **options)
+    return run_sweep(SWEEP, place, JsonLinesView(io.StringIO()), **options)
 
 
 def test_a_sweep_killed_before_its_end_is_published_by_the_next_call(place: Place) -> None:
