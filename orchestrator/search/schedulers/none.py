@@ -1,4 +1,4 @@
-"""Every training runs to its end."""
+"""No early stopping: every training runs to its end."""
 
 from __future__ import annotations
 
