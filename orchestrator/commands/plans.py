@@ -68,7 +68,7 @@ def plan(
 
 
 def announce(study: Study, left: Sequence[Trial], *, console: Console, here: bool, ask: bool) -> None:
-    """Say what is left of a sweep; where a person is there, also how long it takes, and ask where that is long.
+    """Say what is left of a sweep; at a terminal also say how long it takes, and ask whether to start if that is long.
 
     Args:
         study: the sweep's study.

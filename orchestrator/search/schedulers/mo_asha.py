@@ -13,7 +13,9 @@ from trainers import checks
 
 @dataclass(frozen=True, kw_only=True)
 class MoAsha(AbstractScheduler):
-    """Stops what is dominated at a rung and not among the best 1 / ``reduction`` there, of at least ``reduction``.
+    """Stops a configuration that is dominated at a rung and not among the best 1 / ``reduction`` there.
+
+    Nothing is stopped before ``reduction`` configurations that are compared have come to a rung.
 
     Configurations are ranked by non-dominated sorting, and within a front by an epsilon-net, which takes next what is
     farthest from all that it has taken. Two deviations from the source keep a front whole. A configuration that none

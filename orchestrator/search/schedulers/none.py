@@ -9,7 +9,7 @@ from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler
 
 @dataclass(frozen=True, kw_only=True)
 class NoScheduler(AbstractScheduler):
-    """Stops nothing."""
+    """Stops no training."""
 
     def start(self) -> AbstractJudge:
         return _Judge()

@@ -14,7 +14,7 @@ from trainers import checks
 
 @dataclass(frozen=True, kw_only=True)
 class Asha(AbstractScheduler):
-    """Stops what is not among the best 1 / ``reduction`` at a rung.
+    """Stops a configuration that is not among the best 1 / ``reduction`` at a rung.
 
     Source: Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar 2020, "A system for massively parallel
     hyperparameter tuning", in the form that stops.
@@ -37,7 +37,7 @@ class Asha(AbstractScheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Median(AbstractScheduler):
-    """Stops what is worse than the median at a rung; there are ``num_rungs``, evenly spaced.
+    """Stops a configuration that is worse than the median at one of ``num_rungs`` evenly spaced rungs.
 
     Source: Golovin, Solnik, Moitra, Kochanski, Karro, Sculley 2017, "Google Vizier: a service for black-box
     optimization", section 3.2.2.

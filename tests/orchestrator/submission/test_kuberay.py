@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes, checked against its schemas; a script plays ``kubectl``."""
+"""The manifests that Kubernetes is given; a script plays ``kubectl``."""
 
 from __future__ import annotations
 
