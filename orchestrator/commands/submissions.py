@@ -183,7 +183,7 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
     """Show a submitted sweep to its end, and exit as ``sweep`` would have."""
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import print_outcome
-    from orchestrator.running.result import exit_code
+    from orchestrator.running.result import exit_code_of
     from orchestrator.views.live import LiveView
     from orchestrator.views.log import show_log
     from orchestrator.views.plain import PlainView
@@ -206,7 +206,7 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
         raise
     if result is not None:
         print_outcome(result, console)
-        raise typer.Exit(exit_code(result))
+        raise typer.Exit(exit_code_of(result))
     state = submitter.status(job.handle)
     print(f"ratefront: sweep {job.sweep_id} is {state.value} and has not said how it ended", file=sys.stderr)
     raise typer.Exit(0 if state.value == "finished" else 1)

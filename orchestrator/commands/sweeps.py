@@ -43,8 +43,7 @@ def sweep(
     from orchestrator.commands.plans import announce
     from orchestrator.commands.webhook import check_webhook
     from orchestrator.errors import SweepError
-    from orchestrator.planning.session import Place
-    from orchestrator.running.result import exit_code
+    from orchestrator.running.place import Place
     from orchestrator.running.run import run_sweep
     from orchestrator.views.events import SweepEnded
     from orchestrator.views.json_lines import JsonLinesView
@@ -71,7 +70,7 @@ def sweep(
         print_outcome(result.to_dict(), console)
     if webhook is not None:
         _tell(webhook, result)
-    raise typer.Exit(exit_code(result.to_dict()))
+    raise typer.Exit(result.exit_code)
 
 
 def _tell(webhook: str, result: SweepResult) -> None:
@@ -125,17 +124,16 @@ def sync(
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import unpublished, unreported
     from orchestrator.errors import SweepError
-    from orchestrator.planning.session import Place
-    from orchestrator.running.run import sync_sweep
-    from orchestrator.storage.locations import ids_in
+    from orchestrator.running.place import Place
+    from orchestrator.running.sync import sync_sweep
 
     folder = allow_own_modules()
-    found = sweeps or ids_in(storage)
-    if not found:
-        raise SweepError(f"{storage} holds no sweep: give --storage")
     place = Place(
         storage=storage, tracking_uri=tracking_uri_or_default(tracking_uri), import_path=folder, ui_url=ui_url
     )
+    found = sweeps or place.sweep_ids()
+    if not found:
+        raise SweepError(f"{storage} holds no sweep: give --storage")
     console = open_console()
     for sweep_id in found:
         result = sync_sweep(sweep_id, place)

@@ -33,7 +33,7 @@ class InProcess(AbstractSubmitter):
         return None  # it would not return before it is over
 
     def submit(self, submission: Submission) -> str:
-        from orchestrator.planning.session import Place
+        from orchestrator.running.place import Place
         from orchestrator.running.run import run_sweep
         from orchestrator.sweep.definition import Sweep
         from orchestrator.sweep.file import parse_yaml
@@ -54,12 +54,12 @@ class InProcess(AbstractSubmitter):
         return str(log)
 
     def status(self, handle: str) -> State:
-        from orchestrator.running.result import exit_code
+        from orchestrator.running.result import exit_code_of
 
         if not Path(handle).is_file():
             return State.GONE
         result = last_result(read_events(self.logs(handle, follow=False), otherwise=lambda line: None))
-        return State.FINISHED if result is not None and exit_code(result) == 0 else State.FAILED
+        return State.FINISHED if result is not None and exit_code_of(result) == 0 else State.FAILED
 
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
         yield from Path(handle).read_text().splitlines()
