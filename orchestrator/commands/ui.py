@@ -31,8 +31,8 @@ def ui(
 
     Example: `ratefront ui digits --port 5001`
     """
-    from analysis.points.addresses import without_credentials
     from analysis.points.mlflow import list_sweeps, resolve
+    from analysis.points.tracking_uri import without_credentials
     from orchestrator.tracking.ui import server
 
     uri = tracking_uri_or_default(tracking_uri)

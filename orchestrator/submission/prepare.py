@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.points.addresses import sqlite_path, without_credentials
+from analysis.points.tracking_uri import sqlite_path, without_credentials
 from orchestrator.storage.bucket import check_address, is_remote
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from analysis.points.addresses import without_credentials
+from analysis.points.tracking_uri import without_credentials
 from analysis.units import format_size
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same
 from orchestrator.submission.wheels import Wheel, pack
