@@ -9,7 +9,7 @@ from ray import tune
 
 from orchestrator.storage.journal import Journal
 from orchestrator.views.broadcast import Broadcast
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 
 _REPORTED = [item.name for item in fields(Progress)]
 

@@ -11,7 +11,7 @@ from orchestrator.trial import Request, Setting, execute
 
 if TYPE_CHECKING:
     from orchestrator.ray_tune.tasks import SharedTasks
-    from trainers.loop import Progress
+    from trainers.loop.progress import Progress
 
 
 def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared: SharedTasks) -> None:

@@ -26,7 +26,7 @@ from orchestrator.views.broadcast import Broadcast, beginning_of
 if TYPE_CHECKING:
     from orchestrator.views.base import AbstractView
     from trainers.config import Spec
-    from trainers.loop import Progress
+    from trainers.loop.progress import Progress
     from trainers.tasks.base import Task
 
 

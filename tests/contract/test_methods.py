@@ -32,7 +32,7 @@ from trainers.compressed import load_compressed, open_compressed
 from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
 from trainers.instantiate import make_method
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.methods.lcs import CompressibleSubspace
