@@ -1,4 +1,4 @@
-"""Points and frontier as MLflow's UI shows tables: JSON as its ``log_table`` writes it."""
+"""Writes points and frontier as tables that MLflow's UI shows: JSON as its ``log_table`` makes it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PATHS = ("frontier/frontier.json", "frontier/points.json")
-"""Among the artifacts of a sweep's own run."""
+"""Paths of the tables among the artifacts of a sweep's own run."""
 
 LOGGED_TAG = "mlflow.loggedArtifacts"
-"""Of a run: its tables, for the UI's view of artifacts side by side."""
+"""The tag that names a run's tables, for the UI's view of artifacts side by side."""
 
 _POINT_COLUMNS = ["architecture", "method", "label", "seed", "size_bytes", "quality_val", "quality"]
 _POINT_COLUMNS += ["uncompressed_bytes", "num_steps", "train_s", "trial_id", "point_id", "run_id"]
@@ -26,8 +26,8 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
     """The text of each file, by its path.
 
     Args:
-        configurations: as ``analysis.configurations.summary.summarise`` gives them.
-        points: what it was given.
+        configurations: a sweep's, as ``analysis.configurations.summary.summarise`` makes them of ``points``.
+        points: its points.
     """
     front = ordered(configurations[configurations["on_front"]])[_FRONT_COLUMNS]
     tables = (front, points.sort_values("size_bytes")[_POINT_COLUMNS])
