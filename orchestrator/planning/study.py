@@ -91,8 +91,9 @@ class Study:
     def trials(self) -> list[Trial]:
         """The trials that are known so far, in the order in which they run.
 
-        A search that is fixed in advance has all configurations with the first seed first, so that an interrupted
-        sweep already shows a whole frontier. An adaptive searcher waits for all seeds of a configuration, so these come together.
+        A search that is fixed in advance has all configurations with the first seed first: an interrupted sweep then
+        shows a whole frontier already. An adaptive searcher waits for all seeds of a configuration, so these come
+        together.
         """
         return trials_of(self.sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
 

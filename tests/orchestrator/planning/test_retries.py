@@ -68,5 +68,4 @@ def test_a_resumed_sweep_forgets_failures_and_nothing_else() -> None:
 
 
 def test_a_worker_that_dies_is_replaced_twice() -> None:
-    """So that a trial which kills its worker ends, and three kills by chance are rare."""
     assert MAX_RESTARTS == 2
