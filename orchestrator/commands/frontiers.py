@@ -84,7 +84,7 @@ def frontier(
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
     if watch:
-        published_beside(written.points, files)  # what was waited for in vain
+        published_beside(written.points, files)  # now an own file without a row that belongs there is a mistake
     else:
         print_frontier(written.configurations, written.folder, open_console())
 
