@@ -1,4 +1,4 @@
-"""From sweeps in MLflow to the sides of a comparison, and its figure in a folder."""
+"""From sweeps in MLflow to the sides of a comparison, and the comparison's figures in a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_NAMED = 3
 
 
 class By(StrEnum):
-    """What the points of sweeps are split by."""
+    """The columns by which points can be split into sides."""
 
     METHOD = "method"
     ARCHITECTURE = "architecture"
@@ -38,11 +38,12 @@ def sides_of(
     """What ``compare`` takes: a side for each sweep, or for each method or architecture of all.
 
     Args:
-        tracking_uri: of MLflow.
+        tracking_uri: MLflow's address.
         sweeps: ids or names, or paths of exported results.
-        task: needed where the sweeps have several in common.
+        task: needed where the sweeps have several tasks in common.
         by: what to split by. The points of several sweeps are put together first.
-        anchor: the first side where it is split: by default `ptq`, or the first by name. Else the first sweep is.
+        anchor: the first side of a split: by default `ptq`, or the first by name. Without a split the anchor is the
+            first sweep.
 
     Raises:
         ValueError: the call was wrong, a sweep has no finished point or no point of the task, or there is one side.
@@ -60,9 +61,7 @@ def sides_of(
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None = None) -> tuple[str, ...]:
-    """``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
-
-    The same points draw the same files.
+    """Write ``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
 
     Returns:
         The names of the files.
@@ -86,7 +85,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
 
 
 def _points(tracking_uri: str, sweeps: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """By the id of the sweep, in the order given."""
+    """The points of each sweep by its id, in the order given."""
     from analysis.points.exported import load_or_read
 
     found: dict[str, pd.DataFrame] = {}
@@ -118,7 +117,7 @@ def _of_one_task(found: Mapping[str, pd.DataFrame], task: str | None) -> dict[st
 
 
 def _named(found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """By the name of the sweep, or where that is not one sweep's alone by its id."""
+    """The points by the sweep's name, or by its id where several sweeps share the name."""
     from analysis.points.mlflow import name_of
 
     names = [name_of(sweep_id) for sweep_id in found]

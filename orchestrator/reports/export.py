@@ -36,16 +36,16 @@ def export(
 ) -> int:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
-    ``points.csv`` has every point and ``exported.EXPORTED_COLUMNS``, so ``exported.read_points`` reads it. Where a file
-    is here, its ``path`` is relative to ``folder``; else it is what it is in the sweep's folder. Kept are the
-    representatives of the frontier.
+    ``points.csv`` has every point with ``EXPORTED_COLUMNS``, so that ``read_points`` reads it. The files of the
+    frontier's representatives are kept: their ``path`` is relative to ``folder``. Other paths are relative to the
+    sweep's folder.
 
     Args:
-        tracking_uri: of MLflow.
-        sweep: id, or name for the newest of that name; its folder is seen from here.
-        folder: what it holds of an earlier export is replaced.
+        tracking_uri: MLflow's address.
+        sweep: an id, or a name for the newest sweep of that name. The sweep's folder must be within reach.
+        folder: where to write; an earlier export there is replaced.
         max_file_size_bytes: larger files are left out.
-        published: what papers print; the figure has of it what belongs there, no other file anything.
+        published: files of what papers print; rows that belong there are drawn on the figure, and nowhere else.
 
     Returns:
         How many files were kept.
@@ -89,7 +89,7 @@ def export(
 
 
 def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
-    """The content of a measured file, by its name in its sweep.
+    """The content of a measured file, by its name in the sweep's folder.
 
     Raises:
         ValueError: it is not there, or is another than was measured.
@@ -113,7 +113,7 @@ def _rows(points: pd.DataFrame) -> str:
 
 
 def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict[str, str], journal: Journal) -> str:
-    """The frontier as a table, the command, and what the trials ran on."""
+    """The README: the frontier as a table, the command that runs the sweep again, and what the trials ran on."""
     architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
     seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
     environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
@@ -142,7 +142,7 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict
 
 
 def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
-    """Lines of Markdown."""
+    """The frontier as lines of a Markdown table; ``kept`` has the exported file of each path."""
     name = str(front["quality_name"].iloc[0])
     headings = [*(column.title(name) for column in IN_README), "file"]
     lines = [headings, ["---"] * len(headings)]
