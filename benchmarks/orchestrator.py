@@ -86,8 +86,8 @@ def resident_mb() -> float:
 
 def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
     """Time a sweep that has everything in MLflow at the end."""
-    from orchestrator.planning.session import Place
     from orchestrator.running import publish
+    from orchestrator.running.place import Place
     from orchestrator.running.run import run_sweep
     from orchestrator.sweep.definition import Sweep
 

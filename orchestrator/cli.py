@@ -1,14 +1,25 @@
-"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+"""The command line. Each command imports what it needs when it runs, so that the program starts fast."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from orchestrator.commands import comparisons, files, frontiers, plans, replays, reports, submissions, sweeps, ui
+from orchestrator.commands import (
+    catalogue,
+    comparisons,
+    files,
+    frontiers,
+    plans,
+    replays,
+    reports,
+    submissions,
+    sweeps,
+    ui,
+)
 
 main = typer.Typer(
     name="ratefront",
@@ -19,6 +30,24 @@ main = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib import metadata
+
+        typer.echo(f"ratefront {metadata.version('ratefront')}")
+        raise typer.Exit
+
+
+@main.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
@@ -37,6 +66,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": frontiers.export,
     "best": frontiers.best,
     "list": frontiers.list_sweeps,
+    "catalogue": catalogue.catalogue,
     "ui": ui.ui,
     "inspect": files.inspect,
     "decode": files.decode,
@@ -45,7 +75,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
-    """0 done; 1 a trial failed or nothing was produced; 2 the call was wrong, said in one line; 130 Ctrl-C."""
+    """Give a command the exit codes of ratefront.
+
+    0: done. 1: a trial failed, or nothing was produced. 2: the call was wrong, which one line explains. 130: Ctrl-C.
+    """
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -54,7 +87,7 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except (ValueError, OSError) as error:
-            # an OSError of the system names its file: a full disk, a folder without permission
+            # an OSError, such as of a full disk, names its file
             typer.echo(f"ratefront: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
 

@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.frontiers import MaxSteps, MaxTrainS, TaskOption
-from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
+from orchestrator.commands.options import (
+    Json,
+    MaxSteps,
+    MaxTrainS,
+    TaskOption,
+    TrackingUri,
+    UiUrl,
+    tracking_uri_or_default,
+)
 from orchestrator.reports.comparison import By
 
 
@@ -42,7 +49,7 @@ def compare(
 
     Within one sweep: `ratefront compare digits --by method --anchor epr`
     """
-    from analysis.comparison.numbers import compare as measure
+    from analysis.comparison.compare import compare as measure
     from analysis.comparison.tables import comparison_dict, comparison_tables
     from analysis.comparison.verdict import verdicts
     from analysis.configurations.summary import within_cost

@@ -1,4 +1,4 @@
-"""Tells whoever shows a sweep what its trials do on Ray Tune."""
+"""Ray Tune's callback: what trials do is told to whoever shows the sweep."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ray import tune
 
 from orchestrator.storage.journal import Journal
 from orchestrator.views.broadcast import Broadcast
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 
 _REPORTED = [item.name for item in fields(Progress)]
 
 
 class BoardCallback(tune.Callback):
-    """Ray Tune's callback; what was measured it reads from the journal."""
+    """Tells starts and reports as Ray Tune does, and ends as the journal has them."""
 
     def __init__(self, broadcast: Broadcast, journal: Journal) -> None:
         self._broadcast, self._journal = broadcast, journal
@@ -39,7 +39,8 @@ class BoardCallback(tune.Callback):
         self._end(trial)
 
     def _end(self, trial: Any) -> None:
-        # of each number that it reported Ray keeps statistics for ever, most of what a driver grows by: ray issue 64231
+        # Ray keeps statistics of every number that a trial reported, for ever: most of what a driver's memory grows by
+        # (Ray's issue 64231)
         trial.run_metadata.metric_n_steps.clear()
         trial.run_metadata.metric_analysis.clear()
         trial_id = trial.config["trial_id"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from orchestrator.reports.points import points_of_sweep, published_beside
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.file import load_document
-from orchestrator.sweep.resolve import registry
+from orchestrator.sweep.resolve import module_description, registry
 from orchestrator.tracking.publishing import REPORT
 from trainers.config import Spec
 
@@ -67,10 +66,10 @@ def written_from(
 
     from analysis.configurations.summary import summarise
     from analysis.keys import KEY
-    from analysis.report.choice import chosen
     from analysis.report.curves import shown
     from analysis.report.material import CURVE_COLUMNS, TRIAL_COLUMNS, Material
     from analysis.report.page import page
+    from analysis.report.recommendations import chosen
 
     journal.fetch_all()
     configurations = summarise(points)
@@ -142,6 +141,5 @@ def _shares(journal: Journal, file: str) -> pd.DataFrame:
 
 
 def _about(method: str) -> str:
-    """What a method is: the first line of its module."""
-    described = sys.modules[registry("method")[method].__module__].__doc__ or ""
-    return described.strip().partition("\n")[0].rstrip(".")
+    """What a method is: the first line of its file."""
+    return module_description(registry("method")[method]).rstrip(".")

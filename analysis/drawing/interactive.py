@@ -1,0 +1,128 @@
+"""The page around an interactive figure: axes, hover texts, and clicks that open MLflow runs."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from analysis.drawing.axes import size_ticks
+from analysis.drawing.style import GREY, INK
+from analysis.units import format_quality, format_ratio, format_size
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+_CONFIG = {"displaylogo": False, "responsive": True}
+
+
+# The script is constant: what comes from data travels as JSON, in which plotly escapes "<" and ">".
+_OPEN_RUN = """
+document.getElementById("{plot_id}").on("plotly_click", (event) => {
+    const url = event.points[0].customdata;
+    if (url) window.open(url, "_blank", "noopener");
+});
+"""
+
+
+def page(figure: Figure, title: str) -> str:
+    """A complete HTML page of one figure, as large as the window; a click on a point opens its ``customdata``."""
+    text = figure.to_html(
+        include_plotlyjs=True,
+        full_html=True,
+        post_script=_OPEN_RUN,
+        default_height="100%",
+        config=_CONFIG,
+    )
+    head = f"<head><title>{escape(title)}</title><style>html, body, body > div {{ height: 100%; margin: 0 }}</style>"
+    return "<!doctype html>\n" + str(text).replace("<head>", head, 1)
+
+
+def part(figure: Figure, *, element_id: str, height_px: int) -> str:
+    """The same as part of another page: plotly's script, and a ``div`` as wide as there is room."""
+    text = figure.to_html(
+        include_plotlyjs=True,
+        full_html=False,
+        div_id=element_id,
+        post_script=_OPEN_RUN,
+        default_height=f"{height_px}px",
+        config=_CONFIG,
+    )
+    return str(text)
+
+
+def hover(row: dict[Any, Any]) -> str:
+    """What a configuration is, escaped, in lines."""
+    name = row["quality_name"]
+    test = format_quality(row["file_quality"], name)
+    validation = format_quality(row["file_quality_val"], name)
+    standing = "on the frontier" if row["on_front"] else "a seed failed" if row["num_failed"] else "dominated"
+    seeds = f"{row['num_seeds']} seed{'s' if row['num_seeds'] > 1 else ''}"
+    seeds += f" ({row['num_failed']} more failed)" if row["num_failed"] else ""
+    size, ratio = row["file_size_bytes"], format_ratio(row["file_compression_ratio"])
+    lines = [
+        f"{row['architecture']} {row['method']}",
+        *([row["config"]] if row["config"] else []),
+        f"{format_size(size)} ({size:,} B), {ratio}",
+        f"test {test}, validation {validation}",
+        f"mean of {seeds}: "
+        f"test {format_quality(row['quality_mean'], name, spread=row['quality_std'])}, "
+        f"validation {format_quality(row['quality_val_mean'], name, spread=row['quality_val_std'])}",
+        f"{standing}; this is seed {row['file_seed']}",
+        *([f"run {row['file_run_id']}"] if row["file_run_id"] else []),
+    ]
+    first, *others = (escape(line, quote=False) for line in lines)
+    return "<br>".join([f"<b>{first}</b>", *others])
+
+
+def run_url(row: dict[Any, Any], ui_url: str | None) -> str:
+    """Where MLflow's UI at ``ui_url`` shows the representative's run; empty without a UI or a run.
+
+    Raises:
+        ValueError: ``ui_url`` is not an http address.
+    """
+    if ui_url is None:
+        return ""
+    if not ui_url.startswith(("http://", "https://")):
+        raise ValueError(f"got ui_url={ui_url!r}: wanted an address that starts with http:// or https://")
+    if not row["file_run_id"]:
+        return ""
+    experiment, run = quote(row["experiment_id"], safe=""), quote(row["file_run_id"], safe="")
+    # without the workflow type MLflow's UI opens on a page for language models
+    return f"{ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
+
+
+def layout(
+    title: str,
+    note: str,
+    size_limits: tuple[float, float],
+    quality_limits: tuple[float, float],
+    quality_label: str,
+) -> dict[str, Any]:
+    """Titles, axes and legend of every figure on screen."""
+    ticks = size_ticks(*size_limits)
+    axis = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
+    subtitle = {"text": escape(note, quote=False), "font": {"size": 13, "color": GREY}}
+    return {
+        "title": {"text": escape(title, quote=False), "subtitle": subtitle, "x": 0.02, "font": {"size": 18}},
+        "font": {"family": "system-ui, sans-serif", "size": 14, "color": INK},
+        "plot_bgcolor": "white",
+        "xaxis": {
+            **axis,
+            "type": "log",
+            "range": [math.log10(limit) for limit in size_limits],
+            "tickvals": ticks,
+            "ticktext": [format_size(tick, trim=True) for tick in ticks],
+            "title": "File size",
+        },
+        "yaxis": {
+            **axis,
+            "range": quality_limits,
+            "title": escape(quality_label, quote=False),
+        },
+        "legend": {"groupclick": "togglegroup", "tracegroupgap": 2},
+        "hoverlabel": {"bgcolor": "white", "align": "left"},
+        "margin": {"t": 90, "b": 60},
+    }

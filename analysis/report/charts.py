@@ -1,0 +1,84 @@
+"""Static charts as SVG inside the page: sharp on screen and paper, and seen without a script."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from analysis.drawing.axes import draw_frame
+from analysis.drawing.picture import picture
+from analysis.drawing.style import INK
+from analysis.report.markup import Html, element, escaped
+from analysis.units import quality_scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH_IN = 9.8
+"""Of a chart as wide as the page."""
+FONT = 8.5
+_MOST_SHAPES, _DPI = 1000, 150
+
+# matplotlib's own, in which no text of a user's is left: letters are drawn as paths, comments are taken out
+_DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
+_NAMED = re.compile(r'(\bid="|url\(#|href="#)')
+_SPACES = re.compile(r">\s+<")
+
+
+def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def chart(figure: Figure, name: str, description: str) -> Html:
+    """``figure`` as a part of the page; the same figure gives the same text.
+
+    Args:
+        figure: what to show.
+        name: no other chart of the page has it: a page has one list of ids, and every SVG of matplotlib the same ones.
+        description: for those who do not see it.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+        written = picture(figure, "svg", dpi=_DPI).decode()
+    drawn = _SPACES.sub("><", _DROPPED.sub("", written)).strip()
+    drawn = _NAMED.sub(rf"\g<1>{name}-", drawn)
+    opening = f'<svg role="img" aria-label="{escaped(description)}" '
+    return element("div", Html(drawn.replace("<svg ", opening, 1)), class_="chart")
+
+
+def dots_of(num: int) -> dict[str, Any]:
+    """How configurations are drawn: of very many as a picture, which is smaller than as many shapes."""
+    return {"s": 24, "linewidths": 0.5, "rasterized": num > _MOST_SHAPES}
+
+
+def style(axes: Axes, *, title: str = "", x_label: str = "", y_label: str = "") -> None:
+    """A panel like the others. Texts are drawn as they are, never as mathematics."""
+    given: dict[str, Any] = {"fontsize": FONT, "color": INK, "parse_math": False}
+    draw_frame(axes, FONT)
+    axes.set_xlabel(x_label, **given)
+    axes.set_ylabel(y_label, **given)
+    if title:
+        axes.set_title(title, loc="left", weight="bold", **given)
+
+
+def legend(owner: Axes | Figure, *handles_and_labels: Any, **where: Any) -> None:
+    """Of what has a label, small and without a frame."""
+    drawn = owner.legend(*handles_and_labels, fontsize=FONT - 0.5, frameon=False, labelcolor=INK, **where)
+    drawn.get_title().set(fontsize=FONT - 0.5, color=INK)
+    for text in drawn.get_texts():
+        text.set_parse_math(False)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Without its middle where it is too long."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-(longest // 2 - 1) :]}"
+
+
+def validation_label(quality_name: str) -> str:
+    """Of an axis, in two lines: panels are low."""
+    unit = quality_scale(quality_name)[1].strip()
+    return f"validation\n{quality_name.replace('_', ' ')}{f' ({unit})' if unit else ''}"

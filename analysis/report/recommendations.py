@@ -1,0 +1,180 @@
+"""What is recommended, and how to fetch and check it; the frontier as a table; how much smaller at what loss."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.configurations.recommended import baseline, recommended, sizes_within
+from analysis.keys import REFERENCE_METHOD
+from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
+from analysis.report.material import Material
+from analysis.units import format_quality, format_ratio, format_size, quality_scale
+
+_LOSSES = (0.005, 0.01, 0.02)
+"""Of an accuracy; of other qualities shares of the baseline's."""
+
+
+def losses(configurations: pd.DataFrame) -> list[float]:
+    """Three losses of quality to ask about, in units of it."""
+    name = str(configurations["quality_name"].iloc[0])
+    unit = 1.0 if quality_scale(name)[0] == 100 else abs(float(baseline(configurations)["quality_val_mean"]))
+    return [loss * unit for loss in _LOSSES]
+
+
+def recommended_loss(configurations: pd.DataFrame) -> float:
+    """The middle one: what the smallest that is recommended may lose."""
+    return losses(configurations)[1]
+
+
+def loss_text(loss: float, quality_name: str) -> str:
+    """``1 point`` of an accuracy, which is 1 % of it; else such as ``0.35``."""
+    factor, _ = quality_scale(quality_name)
+    return f"{loss * factor:g} point{'s' * (loss * factor != 1)}" if factor == 100 else f"{loss:.3g}"
+
+
+def chosen(configurations: pd.DataFrame) -> dict[str, pd.Series]:
+    """The recommended configurations by why, those that are the same once; none where of each a seed failed."""
+    compressed = configurations[configurations["method"] != REFERENCE_METHOD]
+    candidates = configurations if compressed.empty else compressed
+    if not ((candidates["num_failed"] == 0) & np.isfinite(candidates["quality_val_mean"])).any():
+        return {}
+    found: dict[str, pd.Series] = {}
+    for name, row in recommended(configurations, max_loss=recommended_loss(configurations)).items():
+        same = [other for other, known in found.items() if known["file_path"] == row["file_path"]]
+        if same:
+            found[f"{same[0]}, {name}"] = found.pop(same[0])
+        else:
+            found[name] = row
+    return found
+
+
+def recommendations(material: Material) -> Html:
+    """A card for each recommended file, and the commands that fetch and check it."""
+    rows = chosen(material.configurations)
+    if not rows:
+        return section(
+            "recommended", "Recommended", paragraph("Nothing: of each compressed configuration a seed failed.")
+        )
+    start = baseline(material.configurations)
+    loss = loss_text(recommended_loss(material.configurations), material.quality_name)
+    what = "uncompressed network" if start["method"] == REFERENCE_METHOD else "network of all (none is uncompressed)"
+    why = {
+        "smallest": f"the smallest within {loss} of the best {what}, on validation",
+        "knee": "where the frontier bends: from here on, better costs many more bytes",
+        "best": "the best compressed network, whatever its size",
+    }
+    cards = [
+        _card(material, key.capitalize(), "; ".join(why[name] for name in key.split(", ")), row)
+        for key, row in rows.items()
+    ]
+    commands = [
+        part
+        for key, row in rows.items()
+        for part in (element("h3", f"To fetch and check: {key}"), element("pre", _commands(material, row)))
+    ]
+    return section(
+        "recommended",
+        "Recommended",
+        element("div", *cards, class_="cards"),
+        note(
+            "Each is chosen by the means over its seeds on validation data. The file is that of the seed with the "
+            "lower-median validation quality: not the luckiest. Paths are relative to the sweep's folder."
+        ),
+        *commands,
+        note(
+            "MLFLOW_TRACKING_URI says where the sweep is logged; with the sweep's folder at hand the first line is not "
+            "needed. The others compare the file with what was measured, measure it again, and write its weights."
+        ),
+    )
+
+
+def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
+    name = material.quality_name
+    seeds = f"{row['num_seeds']} seed{'s' if row['num_seeds'] > 1 else ''}"
+    mean = format_quality(row["quality_mean"], name, spread=row["quality_std"])
+    facts = {
+        "over seeds": f"{mean} on test, {seeds}",
+        "network": row["architecture"],
+        "method": f"{row['method']} {row['label']}".rstrip(),
+        "bytes": f"{row['file_size_bytes']:,}",
+        "file": row["file_path"],
+        "sha256": code(row["file_sha256"]),
+    }
+    quality = format_quality(row["file_quality"], name)
+    said = f"{format_ratio(row['file_compression_ratio'])} smaller, {name.replace('_', ' ')} {quality} on test"
+    large = element("p", format_size(row["file_size_bytes"]), element("small", said), class_="large")
+    heading = (element("h3", title), element("p", why, class_="why"))
+    return element(
+        "div", *heading, large, facts_list(facts), folded("all settings", paragraph(row["config"])), class_="card"
+    )
+
+
+def _commands(material: Material, row: pd.Series) -> str:
+    """To fetch, check, evaluate and decode a file."""
+    file = f"{row['point_id']}.rfz"
+    quoted, task = shlex.quote(file), shlex.quote(_task(material.document["task"]))
+    called = str(row["architecture"]).partition("(")[0]
+    own = f" --architecture {shlex.quote(called)}" if ":" in called and not called.startswith("timm:") else ""
+    return (
+        f"mlflow artifacts download --run-id {row['file_run_id']} --artifact-path {quoted} --dst-path .\n"
+        f"echo {shlex.quote(row['file_sha256'] + '  ' + file)} | sha256sum --check\n"
+        f"ratefront evaluate {quoted} --task {task}{own}\n"
+        f"ratefront decode {quoted} --out network.safetensors{own}"
+    )
+
+
+def _task(task: Any) -> str:
+    """As ``evaluate --task`` takes it: a name, or a mapping on one line."""
+    if isinstance(task, Mapping):
+        return json.dumps(task) if set(task) > {"name"} else str(task["name"])
+    return str(task)
+
+
+def ratios(material: Material) -> Html:
+    """How much smaller than the uncompressed network, at three losses."""
+    configurations, name = material.configurations, material.quality_name
+    if not configurations["on_front"].any():
+        return Html()
+    start, asked = baseline(configurations), losses(configurations)
+    found = sizes_within(configurations, asked)
+    rows = []
+    for loss in asked:
+        kept = found[found["max_loss"] == loss].to_dict("records")
+        within = f"within {loss_text(loss, name)}"
+        if not kept or kept[0]["method"] == REFERENCE_METHOD:
+            rows.append([within, "-", "-", "-", "nothing compressed is that good", ""])
+            continue
+        row = kept[0]
+        rows.append(
+            [
+                within,
+                format_ratio(row["ratio"]),
+                format_size(row["file_size_bytes"]),
+                format_quality(row["file_quality"], name),
+                row["architecture"],
+                f"{row['method']} {row['label']}".rstrip(),
+            ]
+        )
+    is_plain = start["method"] == REFERENCE_METHOD
+    of_what = "the best uncompressed network" if is_plain else "the best network of all, since none is uncompressed"
+    return section(
+        "ratios",
+        "How much smaller",
+        paragraph(
+            f"Counted from {of_what}: {start['architecture']}, {format_size(start['uncompressed_bytes'])} as plain "
+            f"tensors, {format_quality(start['quality_val_mean'], name)} on validation and "
+            f"{format_quality(start['quality_mean'], name)} on test, means over {start['num_seeds']} "
+            f"seed{'s' if start['num_seeds'] > 1 else ''}."
+        ),
+        table(["loss on validation", "ratio", "size", "test", "network", "method"], rows, numbers=(1, 2, 3)),
+        note(
+            "A ratio is the plain tensors of that network over the length of this file, whatever its architecture: a "
+            "smaller network that is as good counts as compression."
+        ),
+    )

@@ -1,0 +1,77 @@
+"""What trials may use, as a sweep file has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import SweepError
+from orchestrator.sweep.definition import Sweep
+
+LAM = {"loguniform": [0.1, 1.0]}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": LAM}, **changes}
+
+
+def error_of(**changes: Any) -> str:
+    with pytest.raises(SweepError) as error:
+        Sweep.from_dict(document(**changes))
+    return str(error.value)
+
+
+def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identity() -> None:
+    entry = {"architecture": "mlp", "cpu": 2, "memory": "1.5 GB"}
+    given = Sweep.from_dict(document(resources={"cpu": 1, "where": [entry]}))
+    written = given.to_dict()["resources"]
+    assert written == {
+        "cpu": 1,
+        "gpu": 0.0,
+        "where": [{"architecture": {"name": "mlp"}, "cpu": 2, "memory": 1_500_000_000}],
+    }
+    assert Sweep.from_dict(given.to_dict()) == given
+    assert given.sweep_id == Sweep.from_dict(document()).sweep_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resources": {"gpus": 1}}, "unknown field 'resources.gpus'; did you mean 'resources.gpu'?"),
+        ({"resources": {"gpu": -1}}, "resources.gpu is -1: wanted greater than or equal to 0"),
+        ({"resources": {"gpu": 1.5}}, "resources.gpu is 1.5: wanted a fraction below 1 or a whole number"),
+        (
+            {"resources": {"cpu": 0.5}},
+            "resources.cpu is 0.5: wanted a valid integer",
+        ),
+        ({"resources": 2}, "resources is 2: wanted a mapping, such as {cpu: 1, gpu: 0}"),
+        (
+            {"resources": {"memory": "much"}},
+            "got size 'much': wanted bytes such as 812, 10kB or 1.5MB (1 kB = 1000 bytes)",
+        ),
+        (
+            {"resources": {"where": [{"cpu": 2}]}},
+            "resources.where has an entry without architecture and method: wanted one of them",
+        ),
+        (
+            {"resources": {"where": [{"method": "ptq", "cpu": 2}]}},
+            "resources.where: no trial has method ptq: wanted one of epr",
+        ),
+        (
+            {"resources": {"where": [{"method": {"name": "epr", "lam": 3.0}, "cpu": 2}]}},
+            "resources.where: no trial has method epr(lam=3): wanted one of epr",
+        ),
+        (
+            {"resources": {"where": [{"architecture": {"name": "mlp", "hiden": [8]}, "cpu": 2}]}},
+            "resources.where: no trial has architecture mlp(hiden=[8]): wanted one of mlp",
+        ),
+        (
+            {"resources": {"where": [{"methods": "epr", "cpu": 2}]}},
+            "unknown field 'resources.where.0.methods'; did you mean 'resources.where.0.method'?",
+        ),
+        ({"resources": {"where": [3]}}, "resources.where.0 is 3: wanted a mapping, such as {method: epr, cpu: 2}"),
+    ],
+)
+def test_a_mistake_in_resources_is_refused_in_one_line(changes: dict[str, Any], message: str) -> None:
+    assert error_of(**changes) == message
