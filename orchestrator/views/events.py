@@ -126,7 +126,7 @@ class TrialReported(AbstractTrialEvent):
 
     kind: ClassVar[str] = "report"
     progress: Mapping[str, Any]
-    """The fields of ``trainers.loop.Progress``, none of which is None."""
+    """The fields of ``trainers.loop.progress.Progress``, none of which is None."""
 
     def apply(self, board: Board) -> None:
         board.report(self.trial_id, self.progress)
