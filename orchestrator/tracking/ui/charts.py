@@ -64,7 +64,7 @@ def section(title: str, cards: Sequence[Card], *, without: Sequence[str]) -> dic
     """A section of the UI's page with these charts and no others.
 
     Args:
-        title: of the section.
+        title: the section's title.
         cards: its charts, from the functions above.
         without: metrics for which the UI would add a bar chart of its own: all that the shown runs have.
     """

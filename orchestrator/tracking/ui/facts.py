@@ -22,7 +22,7 @@ class Facts:
 
     sweep_id: str
     quality_name: str
-    """Name of the metric over test data; with ``_val``, over validation data."""
+    """The name of the metric over test data; with ``_val`` appended, over validation data."""
     maximise: bool
     num_points: int
     num_seeds: int

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 MAX_NOTE_LENGTH = 8000
 """The longest tag of a run that MLflow takes."""
 
-_PICTURE = "frontier/frontier.svg"  # the UI draws a picture as large as it is: this one is half as wide as the PNG
-_GAP = "&emsp;"  # between columns: the UI puts nothing there
+_PICTURE = "frontier/frontier.svg"  # the UI shows pictures at their own size, and the SVG is half as wide as the PNG
+_GAP = "&emsp;"  # the UI leaves no gap between columns
 
 _MAX_RECOMMENDED, _MAX_REASONS, _MAX_WORD = 8, 3, 160
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a sweep's trials ended, and the run that speaks for it."""
+    """How a sweep's trials ended, and the sweep's own run."""
 
     experiment_id: str
     run_id: str
@@ -36,7 +36,7 @@ class Ending:
     failures: Sequence[str]
     """The reason of each trial that failed."""
     versions: Mapping[str, str]
-    """As ``environment.versions`` gives them."""
+    """Versions by name, from ``environment.versions``."""
     commit: str | None = None
 
 
@@ -138,7 +138,7 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
 
 
 def _space(value: Any, *, with_fixed: bool = False) -> str:
-    """A task, an architecture or a method with the settings that the sweep varies, or with all."""
+    """A task, an architecture or a method with the settings that the sweep varies, or with all settings."""
     if isinstance(value, str):
         return _code(value)
     shown = [

@@ -35,5 +35,5 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
 
 
 def logged_tag() -> str:
-    """The value of ``LOGGED_TAG`` of a run with these tables."""
+    """The value of ``LOGGED_TAG`` on a run with these tables."""
     return json.dumps([{"path": path, "type": "table"} for path in PATHS])

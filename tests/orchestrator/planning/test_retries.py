@@ -7,8 +7,7 @@ import pytest
 from orchestrator.planning.retries import MAX_RESTARTS, can_have_more, forget_failures, with_more_memory
 from orchestrator.planning.study import plan
 from orchestrator.storage.folder import MemoryFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import DIVERGED, OUT_OF_MEMORY, Ended, Outcome
+from orchestrator.storage.journal import DIVERGED, OUT_OF_MEMORY, Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import TrialResources
 from tests.points import point

@@ -6,8 +6,7 @@ import pytest
 
 from orchestrator.planning.session import Session
 from orchestrator.storage.folder import MemoryFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from tests.points import point
 

@@ -10,8 +10,7 @@ import pytest
 
 from orchestrator.ray_tune.callback import BoardCallback
 from orchestrator.storage.folder import MemoryFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.views.board import Board, Totals
 from orchestrator.views.broadcast import Broadcast
 from orchestrator.views.events import AbstractEvent, TrialEnded, TrialReported, TrialStarted

@@ -11,9 +11,8 @@ import pytest
 from orchestrator.planning.study import plan
 from orchestrator.ray_tune.tasks import SharedTasks
 from orchestrator.ray_tune.trainable import run_on_ray
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.storage.locations import open_journal
-from orchestrator.storage.outcomes import Outcome
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from tests.orchestrator.trained import EPR, SWEEP

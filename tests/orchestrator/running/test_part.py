@@ -9,10 +9,9 @@ import pytest
 
 from orchestrator.errors import SweepError
 from orchestrator.running.part import run_part
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.locks import only_one
-from orchestrator.storage.outcomes import Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.views.board import Board
 from orchestrator.views.events import AbstractEvent, TrialEnded, TrialStarted
