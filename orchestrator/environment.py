@@ -13,7 +13,7 @@ _PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "op
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Of Python, under ``python``, and of packages that results may depend on, under ``version.<package>``."""
+    """The version of Python, under ``python``, and of packages that results depend on, under ``version.<package>``."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -34,7 +34,7 @@ def commit() -> str | None:
 
 @functools.cache
 def processor() -> str:
-    """Its model where the system tells, else its architecture."""
+    """The processor's model where the system tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

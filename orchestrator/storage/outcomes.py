@@ -37,3 +37,8 @@ class Ended:
     points: tuple[OperatingPoint, ...] = ()
     ended_at_s: float = field(default_factory=time.time)
     """Seconds since 1970, UTC."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to do for the trial: it finished or was stopped."""
+        return self.outcome is not Outcome.FAILED
