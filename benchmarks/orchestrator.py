@@ -28,9 +28,9 @@ from typing import Any
 import torch
 
 from benchmarks.report import print_machine, print_table, quartiles
-from orchestrator.storage.outcomes import Ended
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
+from orchestrator.views.events import AbstractEvent, TrialEnded, TrialStarted
 
 _HERE = Path(__file__).resolve().parent.parent
 _NUM_SLOTS = 2
@@ -67,13 +67,13 @@ class Stopwatch(AbstractView):
         yield
         self.trained_s = time.perf_counter()
 
-    def on_start(self, board: Board, trial_id: str) -> None:
-        self.first_start_s = self.first_start_s or time.perf_counter()
-
-    def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
-        self.ends_s.append(time.perf_counter())
-        if board.num_ended % 500 == 0:
-            self.rss_mb[board.num_ended] = resident_mb()
+    def show(self, event: AbstractEvent, board: Board) -> None:
+        if event.kind == TrialStarted.kind:
+            self.first_start_s = self.first_start_s or time.perf_counter()
+        elif event.kind == TrialEnded.kind:
+            self.ends_s.append(time.perf_counter())
+            if board.num_ended % 500 == 0:
+                self.rss_mb[board.num_ended] = resident_mb()
 
 
 def resident_mb() -> float:
@@ -86,8 +86,8 @@ def resident_mb() -> float:
 
 def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
     """Time a sweep that has everything in MLflow at the end."""
-    from orchestrator.planning.session import Place
     from orchestrator.running import publish
+    from orchestrator.running.place import Place
     from orchestrator.running.run import run_sweep
     from orchestrator.sweep.definition import Sweep
 

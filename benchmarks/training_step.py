@@ -23,7 +23,8 @@ from report import print_machine, print_table, quartiles
 
 from trainers.coding.sections import Integers
 from trainers.config import Spec, TrialConfig
-from trainers.loop import Loop
+from trainers.loop.steps import Steps
+from trainers.loop.training import Training
 from trainers.methods.base import Moment
 from trainers.train import prepare
 
@@ -55,7 +56,7 @@ class Setting:
     task: str
 
 
-class Training:
+class ByHand:
     """A training that is driven by hand; the steps are those of ``trainers.loop``."""
 
     def __init__(self, method: str, setting: Setting) -> None:
@@ -69,16 +70,24 @@ class Training:
         )
         trial = prepare(config, setting.device)
         self._method, self._context = trial.method, trial.context
-        self._loop = Loop(config, trial.task, trial.method, trial.context, lambda progress: None, Path(), 0.0)
+        training = Training(
+            config=config,
+            task=trial.task,
+            method=trial.method,
+            context=trial.context,
+            modifications=(),
+            report=lambda progress: None,
+        )
+        self._steps, self._step = Steps(training), 0
         self._model = self._method.attach(trial.model, self._context)
         (self._phase,) = self._method.phases(self._context)
         self._optimisers = self._phase.optimisers(self._model, _PLANNED)
 
     def take(self, num_steps: int) -> None:
         for _ in range(num_steps):
-            moment = Moment(step=self._loop.step, phase_step=self._loop.step, num_phase_steps=_PLANNED)
-            self._loop._one_step(self._model, self._phase, self._optimisers, moment)
-            self._loop.step += 1
+            moment = Moment(step=self._step, phase_step=self._step, num_phase_steps=_PLANNED)
+            self._steps.take(self._model, self._phase, self._optimisers, moment)
+            self._step += 1
 
     def share_of_zeros(self) -> float:
         """The share of zeros in what would be stored as integers; NaN if nothing would."""
@@ -119,7 +128,7 @@ def main() -> None:
 
 
 def show_time(methods: list[str], setting: Setting, warm_up: int, num_blocks: int) -> None:
-    trainings = {method: Training(method, setting) for method in methods}
+    trainings = {method: ByHand(method, setting) for method in methods}
     for training in trainings.values():
         training.take(warm_up)
     seconds: dict[str, list[float]] = {method: [] for method in methods}
@@ -140,7 +149,7 @@ def show_time(methods: list[str], setting: Setting, warm_up: int, num_blocks: in
     print_table(f"time: {title}; n = {num_blocks} blocks of {_BLOCK} steps", heads, rows)
 
 
-def seconds_of_block(training: Training, device: torch.device) -> float:
+def seconds_of_block(training: ByHand, device: torch.device) -> float:
     """Time one block, on a CPU in seconds of this process (other work disturbs these least), on a GPU by the clock."""
     if device.type != "cuda":
         started = time.process_time()
@@ -176,18 +185,18 @@ def show_memory(methods: list[str], setting: Setting) -> None:
 def peak_bytes(method: str, setting: Setting) -> int:
     """The peak memory of the network, its training state and its steps, without data and libraries."""
     setting = replace(setting, task=_SYNTHETIC)  # kept by its module, and so not counted
-    warm = Training(method, replace(setting, architecture="cnn"))  # it has kernels, for methods that transform them
+    warm = ByHand(method, replace(setting, architecture="cnn"))  # it has kernels, for methods that transform them
     warm.take(_BLOCK)
     del warm
     gc.collect()
     if setting.device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        Training(method, setting).take(2 * _BLOCK)
+        ByHand(method, setting).take(2 * _BLOCK)
         return torch.cuda.max_memory_allocated() - before
     before = linux_bytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far, which loading libraries made
-    Training(method, setting).take(2 * _BLOCK)
+    ByHand(method, setting).take(2 * _BLOCK)
     return linux_bytes("VmHWM") - before
 
 

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from orchestrator.commands import comparisons, files, frontiers, plans, replays, reports, submissions, sweeps, ui
+from orchestrator.commands import (
+    catalogue,
+    comparisons,
+    files,
+    frontiers,
+    plans,
+    replays,
+    reports,
+    submissions,
+    sweeps,
+    ui,
+)
 
 main = typer.Typer(
     name="ratefront",
@@ -19,6 +30,24 @@ main = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib import metadata
+
+        typer.echo(f"ratefront {metadata.version('ratefront')}")
+        raise typer.Exit
+
+
+@main.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweeps.sweep,
@@ -37,6 +66,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": frontiers.export,
     "best": frontiers.best,
     "list": frontiers.list_sweeps,
+    "catalogue": catalogue.catalogue,
     "ui": ui.ui,
     "inspect": files.inspect,
     "decode": files.decode,

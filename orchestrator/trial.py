@@ -20,7 +20,7 @@ from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
     from trainers.config import Spec
-    from trainers.loop import Progress
+    from trainers.loop.progress import Progress
     from trainers.tasks.base import Task
 
 _TRACKING_INTERVAL_S = 5.0

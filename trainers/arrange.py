@@ -1,4 +1,4 @@
-"""An equal network whose coded form is smaller: dead hidden units emptied and put last, the others sorted."""
+"""Rearranges a network so that it codes smaller: dead hidden units are emptied and put last, the others sorted."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _WEIGHTS = (Role.WEIGHT, Role.READER)
 def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
     """The sections of a network that computes the same, up to the order of sums.
 
-    A unit that nothing reads is emptied where it is computed, and one that is always zero where it is read; until
-    nothing changes. Then units are sorted by their number of non-zeros, most first, and with them the vectors that have
-    a number for each. Groups of which some weights are not integers, or something is made of factors, stay as they are.
+    A unit that nothing reads is emptied where it is computed, and a unit that is always zero is emptied where it is
+    read, until nothing changes. Then units are sorted by their number of non-zeros, most first, together with the
+    vectors that have a number for each unit. A group stays as it is if any of its weights are not integers, or any of
+    its tensors is made of factors.
     """
     tensors, vectors = dict(sections.tensors), list(sections.vectors)
     groups = [
@@ -45,7 +46,7 @@ def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
 
 
 def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
-    """Whether anything was emptied."""
+    """Empty the units of a group that are dead; returns whether that changed anything."""
     weight = sum(_count(tensors, axis) for axis in group.axes if axis.role is Role.WEIGHT)
     readers = sum(_count(tensors, axis) for axis in group.axes if axis.role is Role.READER)
     unread, uncomputed = np.asarray(readers) == 0, np.asarray(weight) == 0
@@ -57,7 +58,7 @@ def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
     closed, unshifted = np.full(group.num_units, group.gated), np.full(group.num_units, group.keeps_zero)
     for axis in group.axes:
         values = _by_unit(tensors[axis.tensor].values, axis)
-        # only what a norm does not scale can be negative and still be cut to zero
+        # the ReLU cuts a negative shift to zero, and a negative bias if no norm scales it
         is_cut = group.rectified and (axis.role is Role.SHIFT or (axis.role is Role.BIAS and not is_scaled))
         is_silent = ((values <= 0) if is_cut else (values == 0)).all(axis=_others(values, axis))
         if axis.role is Role.SCALE:
@@ -66,7 +67,7 @@ def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
             unshifted &= is_silent
         elif axis.role is Role.BIAS or axis.role is Role.MEAN:
             uncomputed &= is_silent
-    if group.gated:  # what scales a zero does not matter; of a dead channel it is often enormous
+    if group.gated:  # the scale of a zero does not matter, and is often enormous
         for axis in group.axes:
             if axis.role is Role.SCALE:
                 changed |= _empty(tensors, axis, uncomputed)
@@ -78,7 +79,10 @@ def _empty_dead(tensors: dict[str, Section], group: UnitGroup) -> bool:
 
 
 def _empty(tensors: dict[str, Section], axis: UnitAxis, units: npt.NDArray[np.bool_]) -> bool:
-    """Set the values of ``units`` to zero; whether any was not. A constant is left: it is stored as one value."""
+    """Set the values of ``units`` to zero; returns whether any was not.
+
+    A constant tensor is left as it is: it is stored as one value.
+    """
     section = tensors[axis.tensor]
     if isinstance(section, Raw) and (section.values == section.values.flat[0]).all():
         return False
@@ -95,19 +99,19 @@ def _row_vector(section: Section) -> int | None:
 
 
 def _count(tensors: dict[str, Section], axis: UnitAxis) -> npt.NDArray[np.int64]:
-    """Non-zeros of each unit."""
+    """The number of non-zeros of each unit."""
     values = _by_unit(tensors[axis.tensor].values, axis)
     counts: npt.NDArray[np.int64] = np.count_nonzero(values, axis=_others(values, axis)).astype(np.int64)
     return counts
 
 
 def _others(by_unit: npt.NDArray[Any], axis: UnitAxis) -> tuple[int, ...]:
-    """All axes but that of the units."""
+    """All axes of ``by_unit`` but that of the units."""
     return tuple(dim for dim in range(by_unit.ndim) if dim != axis.dim)
 
 
 def _by_unit(values: npt.NDArray[Any], axis: UnitAxis) -> npt.NDArray[Any]:
-    """With the axis of the units split into (units, block)."""
+    """``values`` with the axis of the units split into (units, block)."""
     shape = values.shape
     return values.reshape(*shape[: axis.dim], -1, axis.block, *shape[axis.dim + 1 :])
 

@@ -71,8 +71,8 @@ def open_compressed(
     """Check a file and find its architecture, without decoding.
 
     Args:
-        path: of the ``.rfz`` file.
-        architecture: the callable, for a network that is not registered here.
+        path: the ``.rfz`` file.
+        architecture: the callable that builds the network, if it is not registered here.
         allow_import: import the ``module:callable`` that the file names. Runs that module's code: only for
             files that you trust.
         max_parameters: refuse a larger network before memory is taken.
@@ -97,10 +97,10 @@ def open_bytes(
     allow_import: bool = False,
     max_parameters: int = MAX_PARAMETERS,
 ) -> Opened:
-    """As ``open_compressed``, of a file's content.
+    """As ``open_compressed``, for the content of a file.
 
     Raises:
-        ValueError: as there; an ``RfzError`` but where the architecture is unknown or cannot be built.
+        ValueError: as there; an ``RfzError``, unless the architecture is unknown or cannot be built.
     """
     header = container.read_header(data)
     found = architecture or lookup_architecture(header.architecture, allow_import=allow_import)

@@ -1,4 +1,4 @@
-"""Trained networks as one: their hidden units matched by optimal transport, then averaged."""
+"""Fuses trained networks into one: hidden units are matched by optimal transport, then averaged."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Plan = npt.NDArray[np.int64]
 
 
 def transport(cost_NM: npt.NDArray[np.float64], /) -> Plan:
-    """The plan of least cost between n and m units that weigh the same on either side.
+    """The plan of least cost between n and m units; all units of one side weigh the same.
 
-    For n = m a permutation; else a linear program, whose vertices are whole numbers as its margins are.
+    For n = m it is a permutation; else it solves a linear program, whose vertices are whole because its margins are.
     """
     n, m = cost_NM.shape
     if n == m:
@@ -53,18 +53,19 @@ def transport(cost_NM: npt.NDArray[np.float64], /) -> Plan:
 def fuse(networks: Sequence[Mapping[str, Tensor]], plain: nn.Module, groups: Sequence[UnitGroup]) -> dict[str, Tensor]:
     """The mean of networks that differ from ``plain`` in their widths alone, after matching their units.
 
-    Layer by layer, with T the plan between the units of a network and those of the result, of weights alpha and beta:
+    Layer by layer, with T the plan between the units of a network, which weigh alpha each, and those of the result,
+    which weigh beta each:
 
         W^ = W T' diag(1/alpha') ,  T = plan for the distances between rows of W^ and of the reference ,
         W~ = diag(1/beta) T^T W^
 
-    where ' is of the layer before. A unit's row is compared with its bias and with scale and shift of its norm. The
-    reference is the first network of the widths of ``plain``; else the first one, of which each layer's units of the
-    greatest sensitivity stand for all (where ``plain`` is wider, over again).
+    where ' marks the layer before. A unit is compared by its row, its bias, and the scale and shift of its norm. The
+    reference is the first network that has the widths of ``plain``. If there is none, it is the first network, with
+    each layer's most sensitive units in place of all (repeated if ``plain`` is wider).
 
-    The paper has 1/beta' where we have 1/alpha'. Equal widths make no difference; where n units become m, ours adds
-    up what is read of those that are merged, and shares out what is read of those that are split, which keeps the
-    layer's function where merged units are equal, while the paper's would scale it by m/n.
+    The paper has 1/beta' where we have 1/alpha'. Equal widths make no difference. Where n units become m, ours adds up
+    the weights that read merged units and divides those that read split units. This keeps the layer's function if
+    merged units are equal; the paper's would scale it by m/n.
 
     Args:
         networks: each a ``state_dict`` of ``shapes_at_widths``, whose counters of batches may be missing.
@@ -109,7 +110,7 @@ def fuse(networks: Sequence[Mapping[str, Tensor]], plain: nn.Module, groups: Seq
 
 
 def _check_traced(plain: nn.Module, groups: Sequence[UnitGroup]) -> None:
-    """Refuse a network in which units would be averaged that nobody matched."""
+    """Refuse a network in which units would be averaged without having been matched."""
     matched = {axis.tensor for group in groups for axis in group.axes if axis.role is not Role.READER}
     unmatched = [name for name in plain.state_dict() if name in weight_names(plain) - matched]
     if not groups or len(unmatched) > 1:  # one layer computes the outputs
@@ -123,7 +124,7 @@ def _check_traced(plain: nn.Module, groups: Sequence[UnitGroup]) -> None:
 def shapes_at_widths(
     given: Mapping[str, Tensor], plain: nn.Module, groups: Sequence[UnitGroup]
 ) -> dict[str, tuple[int, ...]]:
-    """The shapes of ``plain`` at the widths of ``given``, each as the first tensor that computes the units has it."""
+    """The shapes of ``plain`` at the widths of ``given``; the first tensor that computes a group gives its width."""
     shapes = {name: list(tensor.shape) for name, tensor in plain.state_dict().items()}
     for group in groups:
         first = next(axis for axis in group.axes if axis.role is Role.WEIGHT)
@@ -135,11 +136,15 @@ def shapes_at_widths(
 
 
 def _widths(source: Mapping[str, Array], groups: Sequence[UnitGroup]) -> list[int]:
+    """The number of units that a network has in each group."""
     return [source[group.axes[0].tensor].shape[group.axes[0].dim] // group.axes[0].block for group in groups]
 
 
 def _in_order(groups: Sequence[UnitGroup]) -> Iterator[int]:
-    """Each group after those that one of its layers reads: the first of them to run, so that there always is one."""
+    """Yield the index of each group once a layer that computes it reads none of the groups that are left.
+
+    The first layer of the network that computes any of the groups left is always such a layer.
+    """
     pending = dict(enumerate(groups))
     while pending:
         unsettled = {axis.tensor for group in pending.values() for axis in group.axes if axis.role is Role.READER}
@@ -153,10 +158,10 @@ def _in_order(groups: Sequence[UnitGroup]) -> Iterator[int]:
 
 
 def _rows(source: Mapping[str, Array], groups: Sequence[UnitGroup], index: int, plans: Mapping[int, Plan]) -> Array:
-    """(units, values): what computes each unit of a group, of which units before it are those of the result.
+    """For each unit of a group, the values that compute it (units, values), their inputs matched to the result's units.
 
-    A layer is left out whose inputs are not matched yet, as those within a residual block are when the first layer
-    that adds to its stream is.
+    A layer is left out if its inputs are not matched yet. This happens within a residual block, because the first layer
+    that adds to its stream is enough to match the stream.
     """
     rows: list[Array] = []
     for axis in groups[index].axes:
@@ -184,5 +189,5 @@ def _carried(values: Array, axes: Sequence[tuple[int, UnitAxis]], plans: Mapping
 
 
 def _by_unit(values: Array, axis: UnitAxis) -> Array:
-    """With the axis of the units split into (units, block)."""
+    """``values`` with the axis of the units split into (units, block)."""
     return values.reshape(*values.shape[: axis.dim], -1, axis.block, *values.shape[axis.dim + 1 :])

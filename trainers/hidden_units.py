@@ -22,7 +22,7 @@ class Role(Enum):
 class UnitAxis:
     """One axis of one tensor, along which the units of a group lie.
 
-    Unit u has the indices u * ``block`` to (u + 1) * ``block``.
+    Unit u has the indices from u * ``block`` to before (u + 1) * ``block``.
     """
 
     tensor: str
@@ -42,8 +42,8 @@ class UnitGroup:
     keeps_zero: bool
     """Whether a unit that is zero where it is computed is zero wherever it is read."""
     rectified: bool
-    """Whether all that is computed, and scaled and shifted at most once, passes a ReLU before anything else."""
+    """Whether one layer computes the units, at most one norm scales and shifts them, and a ReLU follows at once."""
     gated: bool
-    """Whether each layer that computes the units is read by a norm alone, so that scale and shift decide alone."""
+    """Whether a norm alone reads each layer that computes the units: a unit of scale and shift zero is zero."""
     homogeneous: bool
-    """Whether between layers and norms a unit that is computed a > 0 times as large is read a times as large."""
+    """Whether a unit that is computed a > 0 times as large is read a times as large, apart from norms."""

@@ -14,7 +14,7 @@ from statistics import median
 import torch
 
 from trainers.config import TrialConfig
-from trainers.loop import Progress, report_interval
+from trainers.loop.progress import Progress, report_interval
 from trainers.tasks.base import Split, Task
 from trainers.train import forget_checkpoint, train
 

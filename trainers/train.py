@@ -22,11 +22,15 @@ from trainers.coding import container
 from trainers.coding.sections import check_sections
 from trainers.compressed import open_compressed
 from trainers.config import TrialConfig
+from trainers.determinism import denormals_flushed, deterministic
 from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate
 from trainers.hidden_units import UnitGroup
 from trainers.instantiate import find_architecture, make_method, make_task
-from trainers.loop import Loop, Report
+from trainers.loop.checkpoint import CheckpointFile
+from trainers.loop.phases import run_phases
+from trainers.loop.progress import Progress
+from trainers.loop.training import Training
 from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.modifiers import make_modifiers
 from trainers.modifiers.base import AbstractModifier
@@ -36,41 +40,10 @@ from trainers.seeding import seed_everything
 from trainers.tasks.base import Split, Task
 
 _SHARE_OF_MEMORY = 0.25
-"""Of a GPU's free memory, which data may take: several trials may share it."""
+"""The share of a GPU's free memory that data may take: several trials may share the GPU."""
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
 _MOST_TRACED = 100
 _traced: dict[str, tuple[int, tuple[UnitGroup, ...]]] = {}
-
-
-@contextlib.contextmanager
-def _denormals_flushed() -> Iterator[None]:
-    """Dead latents and their Adam moments decay into denormals, which are 5 to 10 times slower."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-@contextlib.contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
-    """On a GPU, kernels that sum in the same order each time; an operation that has none warns, and runs.
-
-    cuBLAS also wants ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` in the environment before its first use.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    cudnn = torch.backends.cudnn
-    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    deterministic, benchmark = cudnn.deterministic, cudnn.benchmark
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    cudnn.deterministic, cudnn.benchmark = True, False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(strict, warn_only=warns)
-        cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +51,7 @@ class Prepared:
     """Everything a training needs, before its method touches the network."""
 
     task: Task
-    """Its splits are on the device where they fit."""
+    """Its splits are on the device if they fit there."""
     method: AbstractMethod
     modifiers: tuple[AbstractModifier, ...]
     architecture: Architecture
@@ -148,7 +121,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
 
 
 def _trace(plain: nn.Module, identity: str, task: Task) -> tuple[int, tuple[UnitGroup, ...]]:
-    """Operations and hidden units; a process finds them once for the many trials of one network."""
+    """The multiply-accumulates and hidden units of ``plain``; a process traces a network once for all its trials."""
     example = (task.input_shape, task.train.inputs.dtype)
     key = f"{identity} {example}"
     if key not in _traced:
@@ -158,10 +131,10 @@ def _trace(plain: nn.Module, identity: str, task: Task) -> tuple[int, tuple[Unit
     return _traced[key]
 
 
-@_denormals_flushed()
+@denormals_flushed()
 def train(
     config: TrialConfig,
-    report: Report,
+    report: Callable[[Progress], None],
     directory: Path,
     *,
     sweep_id: str = "",
@@ -175,9 +148,10 @@ def train(
 
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
-    Continues from ``directory/checkpoint.pt`` where there is one, and leaves it there: once the points are recorded,
-    ``forget_checkpoint`` removes it; ``saved`` is called after each. ``task`` is that of ``config``, where it is loaded
-    already. The same config and seed give the same bytes on the same machine, device, number of threads and versions.
+    Continues from ``directory/checkpoint.pt`` if there is one, and leaves it there: ``forget_checkpoint`` removes it
+    once the points are recorded. ``saved`` is called after each checkpoint. ``task`` is that of ``config``, if it is
+    loaded already. The same config and seed give the same bytes on the same machine, device, number of threads and
+    versions.
 
     Raises:
         DivergedError: the loss, a parameter, the quality or what a file would hold became NaN or infinite.
@@ -186,16 +160,23 @@ def train(
     device = torch.device(device)
     trial = prepare(config, device, task)
     task, context = trial.task, trial.context
-    with _deterministic(device):
+    with deterministic(device):
         modifications = [one.attach(trial.model, context, task, config.architecture) for one in trial.modifiers]
         model = trial.method.attach(trial.model, context)
-        path = _checkpoint_path(directory)
-        loop = Loop(config, task, trial.method, context, modifications, report, path, checkpoint_interval_s, saved)
-        model = loop.run(model)
+        training = Training(
+            config=config,
+            task=task,
+            method=trial.method,
+            context=context,
+            modifications=modifications,
+            report=report,
+        )
+        file = CheckpointFile(_checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved)
+        trained = run_phases(training, model, file)
         seed_everything(config.seed, "points")
         points: dict[str, OperatingPoint] = {}
-        with _told_of_divergence(config):
-            for point_id, sections in trial.method.points(model, context):
+        with _divergence_explained(config):
+            for point_id, sections in trial.method.points(trained.model, context):
                 _check_point_id(point_id, points)
                 path = directory / f"{point_id}.rfz"
                 check_sections(trial.layout, sections)
@@ -216,8 +197,8 @@ def train(
                     seed=config.seed,
                     num_parameters=context.num_parameters,
                     macs=trial.macs,
-                    num_steps=loop.num_steps,
-                    train_s=loop.train_s,
+                    num_steps=trained.num_steps,
+                    train_s=trained.train_s,
                     size_bytes=len(data),
                     uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
                     quality=_finite(evaluate(decoded, task.test, task)),
@@ -242,7 +223,7 @@ def _checkpoint_path(directory: Path) -> Path:
 
 
 def _table(sizes: Iterable[container.PartSize]) -> bytes:
-    """As CSV: ``part``, ``name``, ``size_bytes``, which sum to the file's length."""
+    """The sizes as CSV with the columns ``part``, ``name`` and ``size_bytes``; they sum to the file's length."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["part", "name", "size_bytes"])
@@ -258,8 +239,8 @@ def _check_point_id(point_id: str, taken: Container[str]) -> None:
 
 
 @contextlib.contextmanager
-def _told_of_divergence(config: TrialConfig) -> Iterator[None]:
-    """What is not finite although all parameters are: steps beyond float16, integers beyond 32 bits, the quality."""
+def _divergence_explained(config: TrialConfig) -> Iterator[None]:
+    """Add the step and the remedy to a divergence that finite parameters hid, such as a step beyond float16."""
     try:
         yield
     except DivergedError as error:

@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.frontiers import MaxSteps, MaxTrainS, TaskOption
-from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
+from orchestrator.commands.options import (
+    Json,
+    MaxSteps,
+    MaxTrainS,
+    TaskOption,
+    TrackingUri,
+    UiUrl,
+    tracking_uri_or_default,
+)
 from orchestrator.reports.comparison import By
 
 

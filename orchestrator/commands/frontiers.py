@@ -11,31 +11,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import Json, TrackingUri, UiUrl, tracking_uri_or_default
+from orchestrator.commands.options import (
+    Json,
+    MaxSteps,
+    MaxTrainS,
+    NoPublished,
+    PublishedFile,
+    TaskOption,
+    TrackingUri,
+    UiUrl,
+    published_files,
+    tracking_uri_or_default,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.reports.frontier import WrittenFrontier
 
-PublishedFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--published",
-        help="Also draw what this CSV file has of papers; docs/frontiers.md.",
-        show_default=False,
-    ),
-]
-NoPublished = Annotated[bool, typer.Option("--no-published", help="Draw only what is measured.")]
 _LONGEST_S = 86_400.0
-MaxSteps = Annotated[
-    int | None, typer.Option(min=1, help="Only trainings of at most so many steps.", show_default=False)
-]
-MaxTrainS = Annotated[
-    float | None,
-    typer.Option(min=0, help="Only trainings of at most so many seconds (median over seeds).", show_default=False),
-]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
 
 def frontier(
@@ -125,15 +119,6 @@ def export(
     typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")
 
 
-def published_files(own: Path | None, hidden: bool) -> list[Path]:
-    """The files of what papers print."""
-    from analysis.points.published import SHIPPED
-
-    if own is not None and hidden:
-        raise ValueError("got --published and --no-published: give one of them")
-    return [] if hidden else [SHIPPED, *([own] if own is not None else [])]
-
-
 def best(
     sweep: Annotated[str | None, typer.Argument(help="Id or name; default: all.", show_default=False)] = None,
     max_size: Annotated[str | None, typer.Option(help="Byte budget, such as 10kB.", show_default=False)] = None,
@@ -194,6 +179,8 @@ def _download(chosen: pd.Series, tracking_uri: str) -> str:
 
 def list_sweeps(tracking_uri: TrackingUri = None, as_json: Json = False) -> None:
     """List the sweeps in MLflow, newest first.
+
+    `ratefront catalogue` lists what can be swept.
 
     Example: `ratefront list`
     """

@@ -25,16 +25,51 @@ Storage = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+PublishedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--published",
+        help="Also draw what this CSV file has of papers; docs/frontiers.md.",
+        show_default=False,
+    ),
+]
+NoPublished = Annotated[bool, typer.Option("--no-published", help="Draw only what is measured.")]
+MaxSteps = Annotated[
+    int | None, typer.Option(min=1, help="Only trainings of at most so many steps.", show_default=False)
+]
+MaxTrainS = Annotated[
+    float | None,
+    typer.Option(min=0, help="Only trainings of at most so many seconds (median over seeds).", show_default=False),
+]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
 
 def tracking_uri_or_default(tracking_uri: str | None) -> str:
+    """The address that was given, or else MLflow's own default here."""
     from orchestrator.tracking.store import default_tracking_uri
 
     return tracking_uri or default_tracking_uri()
 
 
+def published_files(own: Path | None, hidden: bool) -> list[Path]:
+    """The files of published results to draw: the one that ships, and the user's ``own``.
+
+    Raises:
+        ValueError: an own file is given, and none is to be drawn.
+    """
+    from analysis.points.published import SHIPPED
+
+    if own is not None and hidden:
+        raise ValueError("got --published and --no-published: give one of them")
+    return [] if hidden else [SHIPPED, *([own] if own is not None else [])]
+
+
 def allow_own_modules() -> Path:
-    """Make modules of the working directory importable; a console script does not have it on its path."""
+    """Make modules of the working directory importable, which a console script does not have on its path.
+
+    Returns:
+        The working directory.
+    """
     folder = Path.cwd()
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))

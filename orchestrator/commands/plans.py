@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.commands.options import Json, allow_own_modules
-from orchestrator.commands.source import (
-    ArchitectureName,
-    MethodName,
-    Name,
-    NoBaselines,
-    Overrides,
-    Source,
-    TaskName,
-    read_sweep,
-)
+from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +26,9 @@ _LARGE_H = 1.0
 """From here on ``sweep`` asks."""
 
 
+@with_sweep_source
 def plan(
-    source: Source = None,
-    task: TaskName = None,
-    architecture: ArchitectureName = None,
-    method: MethodName = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    no_baselines: NoBaselines = False,
+    source: SweepSource,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Take a few steps of each kind of trial, for the time.")
     ] = True,
@@ -65,7 +51,7 @@ def plan(
     if price_per_hour is not None and not measure:
         raise ValueError("--price-per-hour needs the time, which --no-measure leaves out: give one of them")
     allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
+    chosen = source.read()
     study = Study(chosen, Journal(MemoryFolder()))
     trials, num_trials = study.sample, study.most_to_run
     if as_json:

@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.frontiers import NoPublished, PublishedFile, published_files
-from orchestrator.commands.options import TrackingUri, UiUrl, tracking_uri_or_default
+from orchestrator.commands.options import (
+    NoPublished,
+    PublishedFile,
+    TrackingUri,
+    UiUrl,
+    published_files,
+    tracking_uri_or_default,
+)
 
 
 def report(

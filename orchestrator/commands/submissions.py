@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.options import Json, allow_own_modules
-from orchestrator.commands.source import (
-    ArchitectureName,
-    MethodName,
-    Name,
-    NoBaselines,
-    Overrides,
-    Source,
-    TaskName,
-    read_sweep,
-)
+from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
     from orchestrator.submission.base import AbstractSubmitter
@@ -30,18 +21,13 @@ Sweep = Annotated[
 ]
 
 
+@with_sweep_source
 def submit(
     to: Annotated[
         str,
         typer.Option(metavar="TARGET|FILE.yaml", help="ray, kuberay, slurm or here; or a file with 'to' and settings."),
     ],
-    source: Source = None,
-    task: TaskName = None,
-    architecture: ArchitectureName = None,
-    method: MethodName = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    no_baselines: NoBaselines = False,
+    source: SweepSource,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,7 +66,7 @@ def submit(
 
     folder = allow_own_modules()
     target, submitter = choose(to, settings or [])
-    sweep = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
+    sweep = source.read()
     submission = prepare(
         sweep, storage=storage, tracking_uri=tracking_uri, env=env or [], folder=folder, include=include or []
     )
@@ -198,10 +184,10 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
     """Show it to its end; exits as ``sweep`` would have."""
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import print_outcome
-    from orchestrator.running.result import exit_code
+    from orchestrator.running.result import exit_code_of
     from orchestrator.views.live import LiveView
+    from orchestrator.views.log import show_log
     from orchestrator.views.plain import PlainView
-    from orchestrator.views.retold import retell
 
     console = open_console()
     view = LiveView(console) if console.is_terminal else PlainView(console)
@@ -210,7 +196,7 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     try:
-        result: dict[str, Any] | None = retell(submitter.logs(job.handle, follow=True), view, otherwise=say)
+        result = show_log(submitter.logs(job.handle, follow=True), view, otherwise=say)
     except KeyboardInterrupt:
         console.print(
             f"\nthe sweep goes on: 'ratefront attach {job.sweep_id}' shows it again, "
@@ -221,7 +207,7 @@ def _follow(job: Job, submitter: AbstractSubmitter) -> None:
         raise
     if result is not None:
         print_outcome(result, console)
-        raise typer.Exit(exit_code(result))
+        raise typer.Exit(exit_code_of(result))
     state = submitter.status(job.handle)
     print(f"ratefront: sweep {job.sweep_id} is {state.value} and has not said how it ended", file=sys.stderr)
     raise typer.Exit(0 if state.value == "finished" else 1)

@@ -9,29 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.commands.options import Storage, TrackingUri, UiUrl, allow_own_modules, tracking_uri_or_default
-from orchestrator.commands.source import (
-    ArchitectureName,
-    MethodName,
-    Name,
-    NoBaselines,
-    Overrides,
-    Source,
-    TaskName,
-    read_sweep,
-)
+from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
     from orchestrator.running.result import SweepResult
 
 
+@with_sweep_source
 def sweep(
-    source: Source = None,
-    task: TaskName = None,
-    architecture: ArchitectureName = None,
-    method: MethodName = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    no_baselines: NoBaselines = False,
+    source: SweepSource,
     storage: Storage = "sweeps",
     tracking_uri: TrackingUri = None,
     address: Annotated[
@@ -57,11 +43,12 @@ def sweep(
     from orchestrator.commands.plans import announce
     from orchestrator.commands.webhook import check_webhook
     from orchestrator.errors import SweepError
-    from orchestrator.planning.session import Place
-    from orchestrator.running.result import exit_code
+    from orchestrator.running.place import Place
     from orchestrator.running.run import run_sweep
+    from orchestrator.views.events import SweepEnded
     from orchestrator.views.json_lines import JsonLinesView
     from orchestrator.views.live import LiveView
+    from orchestrator.views.log import write_event
     from orchestrator.views.plain import PlainView
 
     if resume and new:
@@ -69,14 +56,13 @@ def sweep(
     if webhook is not None:
         check_webhook(webhook)
     folder = allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
+    chosen = source.read()
     console = open_console()
     uri = tracking_uri_or_default(tracking_uri)
     place = Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)
     if as_json_lines:
-        events = JsonLinesView(sys.stdout)
-        result = run_sweep(chosen, place, events, resume=resume, new=new)
-        events.write("sweep_ended", **result.to_dict())
+        result = run_sweep(chosen, place, JsonLinesView(sys.stdout), resume=resume, new=new)
+        write_event(SweepEnded(result=result.to_dict()), sys.stdout)
     else:
         view = LiveView(console) if console.is_terminal else PlainView(console)
         before = functools.partial(announce, console=console, here=address is None, ask=not yes)
@@ -84,7 +70,7 @@ def sweep(
         print_outcome(result.to_dict(), console)
     if webhook is not None:
         _tell(webhook, result)
-    raise typer.Exit(exit_code(result.to_dict()))
+    raise typer.Exit(result.exit_code)
 
 
 def _tell(webhook: str, result: SweepResult) -> None:
@@ -95,16 +81,11 @@ def _tell(webhook: str, result: SweepResult) -> None:
         typer.echo(f"ratefront: the webhook was not told: {failure}", err=True)
 
 
+@with_sweep_source
 def part(
     number: Annotated[int, typer.Option(min=0, help="Which part, from 0.")],
     of: Annotated[int, typer.Option(min=1, help="How many parts there are.")],
-    source: Source = None,
-    task: TaskName = None,
-    architecture: ArchitectureName = None,
-    method: MethodName = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    no_baselines: NoBaselines = False,
+    source: SweepSource,
     storage: Annotated[str, typer.Option(help="Folder of all sweeps, which all parts share.")] = "sweeps",
 ) -> None:
     """Run one part of a sweep without Ray, for schedulers that have arrays of jobs; `sync` logs and draws the whole.
@@ -119,7 +100,7 @@ def part(
     from orchestrator.views.plain import PlainView
 
     folder = allow_own_modules()
-    chosen = read_sweep(source, task, architecture, method, overrides, name, no_baselines)
+    chosen = source.read()
     view = PlainView(open_console())
     board = run_part(chosen, number, of, storage=storage, import_path=folder, view=view)
     summary = f"part {number} of {of} of sweep {board.sweep_id}: {board.num(Outcome.FINISHED)} of {board.num_trials}"
@@ -143,17 +124,16 @@ def sync(
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import unpublished, unreported
     from orchestrator.errors import SweepError
-    from orchestrator.planning.session import Place
-    from orchestrator.running.run import sync_sweep
-    from orchestrator.storage.locations import ids_in
+    from orchestrator.running.place import Place
+    from orchestrator.running.sync import sync_sweep
 
     folder = allow_own_modules()
-    found = sweeps or ids_in(storage)
-    if not found:
-        raise SweepError(f"{storage} holds no sweep: give --storage")
     place = Place(
         storage=storage, tracking_uri=tracking_uri_or_default(tracking_uri), import_path=folder, ui_url=ui_url
     )
+    found = sweeps or place.sweep_ids()
+    if not found:
+        raise SweepError(f"{storage} holds no sweep: give --storage")
     console = open_console()
     for sweep_id in found:
         result = sync_sweep(sweep_id, place)

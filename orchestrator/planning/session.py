@@ -1,75 +1,41 @@
-"""Where a sweep runs, and a sweep that this process holds."""
+"""A sweep that this process holds: its journal, its study and its ledger, and how far it has come."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from analysis.points.addresses import without_credentials
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
-
-if TYPE_CHECKING:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a sweep runs and leaves its results."""
-
-    storage: str
-    """Folder of all sweeps, on a cluster one that all nodes share; or an address such as ``s3://bucket/sweeps``."""
-    tracking_uri: str
-    import_path: Path
-    """Folder of the user's own modules."""
-    address: str | None = None
-    """Of a running Ray cluster; without one Ray is started here and stopped at the end."""
-    ui_url: str | None = None
-    """Of the MLflow UI, where it is not the tracking server's."""
-
-    @property
-    def ui(self) -> str | None:
-        """Of the MLflow UI, for links."""
-        is_server = self.tracking_uri.startswith(("http://", "https://"))
-        return self.ui_url or (without_credentials(self.tracking_uri) if is_server else None)
+from orchestrator.sweep.trials import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A sweep that this process holds."""
+    """A sweep that this process holds, so that no other writes to its journal, but for the workers of its trials."""
 
     sweep: Sweep
     sweep_id: str
     journal: Journal
     study: Study
     ledger: Ledger
-    place: Place
 
     @staticmethod
-    def of(sweep: Sweep, sweep_id: str, journal: Journal, place: Place) -> Session:
+    def open(sweep: Sweep, sweep_id: str, journal: Journal) -> Session:
+        """Restore the study and the ledger from what earlier processes left. Nothing is written.
+
+        Raises:
+            SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
+        """
         study, ledger = Study(sweep, journal), Ledger(sweep.budget)
         for trial in study.trials:
             ledger.read(trial.trial_id, journal)
-        return Session(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger, place=place)
-
-    @property
-    def num_trials(self) -> int:
-        return self.study.most_to_run
-
-    @property
-    def num_skipped(self) -> int:
-        return self.study.num_skipped
-
-    @property
-    def train_s(self) -> float:
-        return self.ledger.train_s
+        return Session(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger)
 
     def ended(self) -> dict[str, Ended]:
-        """Trials that have, by trial id."""
+        """The record of each trial that has ended, by trial id."""
         found = {trial.trial_id: self.journal.ended(trial.trial_id) for trial in self.study.trials}
         return {trial_id: ended for trial_id, ended in found.items() if ended is not None}
 
@@ -82,6 +48,14 @@ class Session:
         return counts
 
     def num_over(self) -> int:
-        """Trials with nothing left to do."""
+        """Trials with nothing left to do: they finished or were stopped."""
         counts = self.count()
         return counts[Outcome.FINISHED] + counts[Outcome.STOPPED]
+
+    def has_more(self) -> bool:
+        """Whether a trial is left to run, and the budget lets it."""
+        return self.num_over() < self.study.most_trials and not self.ledger.spent()
+
+    def left(self) -> list[Trial]:
+        """Known trials that are not over."""
+        return [trial for trial in self.study.trials if not self.journal.is_over(trial.trial_id)]

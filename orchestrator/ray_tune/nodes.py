@@ -1,4 +1,4 @@
-"""What the nodes of a cluster must have before a sweep runs there: enough for a trial, and the sweep's folder."""
+"""What nodes have: this machine's cores; before a sweep runs, enough of everything for a trial, and its folder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,14 @@ def num_cpus() -> int:
 def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_local: bool) -> None:
     """Refuse a sweep that could not run, or would lose its results, on the nodes that there are.
 
+    Args:
+        sweep: its resources count.
+        trials: some of each kind.
+        journal: of the sweep, which this process holds.
+        is_local: whether Ray was started here, so that no other node will come.
+
     Raises:
-        SweepError: in one line.
+        SweepError: this machine has too little for a trial, or a node does not see the sweep's folder.
     """
     if is_local:
         _check_fits(sweep, trials)
@@ -33,10 +39,10 @@ def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_l
 
 
 def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
-    """A machine that will not grow must have what each trial wants, or that one would wait for ever.
+    """Refuse a trial that wants more than this machine has: it would wait for ever.
 
     Raises:
-        SweepError: it has not.
+        SweepError: there is one.
     """
     import ray
 
@@ -51,10 +57,10 @@ def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
 
 
 def _check_shared(location: str) -> None:
-    """Every node of the cluster must see the sweep's folder, or its results would be lost.
+    """Refuse a cluster with a node that does not see the sweep's folder: its results would be lost.
 
     Raises:
-        SweepError: one does not.
+        SweepError: there is such a node.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -1,4 +1,4 @@
-"""Ray itself: started here, or a running cluster joined."""
+"""Starts Ray here, or joins a running cluster."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def joined(address: str | None) -> Iterator[None]:
-    """A running Ray that says nothing of its own; one that was started here is stopped.
+    """Have a running Ray that prints nothing; one that was started here is stopped at the end.
 
-    It would print of each worker that died to ``sys.stdout``: who has something to say holds on to that stream before.
+    Ray would print a line for each worker that died, so that ``sys.stdout`` leads nowhere meanwhile: whoever has
+    something to say keeps that stream from before.
+
+    Args:
+        address: of a running cluster; None starts Ray here.
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # its CSV and TensorBoard files cost half the throughput
     # its snapshots take longer with each trial, and the journal makes them needless

@@ -1,4 +1,4 @@
-"""Between Ray Tune and the judge: shows it reports, records what it stops."""
+"""Ray Tune's scheduler: shows each report to the sweep's scheduler, and records the trials that it stops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from orchestrator.sweep.definition import Sweep
 from trainers.config import TrialConfig
 
 
-class JudgeScheduler(FIFOScheduler):
-    """Ray Tune's scheduler."""
+class EarlyStoppingScheduler(FIFOScheduler):
+    """Starts trials in the order in which they are suggested, and stops those that show no promise."""
 
     def __init__(self, sweep: Sweep, study: Study, journal: Journal) -> None:
-        """A judge that has seen what earlier processes reported."""
+        """Show the sweep's scheduler what earlier processes reported."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._journal = journal
         self._verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)

@@ -1,4 +1,4 @@
-"""Data of tasks in Ray's object store: loaded once, copied once to each node, and mapped by all its workers."""
+"""Tasks in Ray's object store: data is loaded once, copied once to each node, and mapped by all its workers."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SharedTasks:
-    """Where the tasks of a sweep are, by the ``identity`` of their specs."""
+    """The tasks of a sweep, as every worker finds them."""
 
     references: dict[str, Any]
-    """Ray's, each to a ``_Packed``."""
+    """Ray's reference to each ``_Packed`` task, by the ``identity`` of the task's spec."""
 
     @staticmethod
     def load(specs: Mapping[str, Spec], import_path: str, at_hand: Mapping[str, Task]) -> SharedTasks:
-        """Put tasks where workers find them; what is not at hand is loaded by a worker, while this goes on.
+        """Put tasks where workers find them. What is not at hand is loaded by a worker, while this process goes on.
 
         Args:
-            specs: of tasks, by identity.
+            specs: specs of the tasks, by identity.
             import_path: folder of the user's own modules.
-            at_hand: tasks that are loaded already, by identity.
+            at_hand: tasks that this process has loaded, by identity.
         """
         import ray
 
@@ -43,12 +43,12 @@ class SharedTasks:
         for key, spec in specs.items():
             try:
                 references[key] = ray.put(pack(at_hand[key])) if key in at_hand else load.remote(spec, import_path)
-            except (pickle.PicklingError, TypeError, AttributeError):  # it does not travel: each trial loads it
+            except (pickle.PicklingError, TypeError, AttributeError):  # it cannot be pickled: each trial loads it
                 continue
         return SharedTasks(references)
 
     def find(self, spec: Spec) -> Task:
-        """The task, its tensors mapped; one that was not foreseen is loaded here.
+        """The task of a spec, with its tensors mapped; one that was not foreseen is loaded here.
 
         Raises:
             Exception: what loading it raised.
@@ -70,17 +70,18 @@ class SharedTasks:
 
 @dataclass(frozen=True)
 class _Packed:
-    """A task with its tensors as arrays of bytes: NumPy's arrays are what an object store maps instead of copying."""
+    """A task with its tensors as arrays of bytes: an object store maps NumPy's arrays, and copies anything else."""
 
     bare: Task
-    """With one example in each split."""
+    """The task with one example in each split."""
     arrays: list[NDArray[np.uint8]]
-    """Inputs and targets of the splits for training, validation and test."""
+    """Bytes of the inputs and targets of the splits for training, validation and test."""
     forms: list[tuple[torch.dtype, torch.Size]]
+    """Type and shape of each tensor in ``arrays``."""
 
 
 def _load(spec: Spec, import_path: str) -> _Packed:
-    """On a worker."""
+    """Load a task on a worker."""
     from trainers.instantiate import make_task
 
     if import_path not in sys.path:
@@ -89,7 +90,7 @@ def _load(spec: Spec, import_path: str) -> _Packed:
 
 
 def pack(task: Task) -> _Packed:
-    """What ``unpack`` makes ``task`` of."""
+    """The inverse of ``unpack``."""
     import torch
 
     splits = (task.train, task.validation, task.test)
@@ -103,7 +104,7 @@ def pack(task: Task) -> _Packed:
 
 
 def unpack(packed: _Packed) -> Task:
-    """The task; its tensors share memory with the arrays: whoever hands data to a network hands it a copy."""
+    """The packed task. Its tensors share memory with the arrays, which are read-only: networks are given copies."""
     import torch
 
     from trainers.tasks.base import Split

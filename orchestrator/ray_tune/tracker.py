@@ -1,4 +1,4 @@
-"""The actor that logs to MLflow while trials run, beside the tracking store."""
+"""The actor that logs to MLflow while trials run, on the node of the driver, beside a local tracking store."""
 
 from __future__ import annotations
 
@@ -7,49 +7,62 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.storage.journal import Journal
-from orchestrator.sweep.definition import Sweep
+from orchestrator.storage.locations import open_journal
 from orchestrator.tracking.tracker import Tracker
 
 _LAST_WORDS_S = 10.0
 """How long a tracker may take for what workers sent last."""
 
 
-def start_tracker(sweep: Sweep, sweep_id: str, journal: Journal, tracking_uri: str) -> Any:
-    """An actor on this node, beside a local store, that follows the trials while they run."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+class TrackerActor:
+    """A tracker in a process of its own, which leaves the processor to trials.
 
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor: Any = ray.remote(TrackerActor).options(num_cpus=0, scheduling_strategy=here)
-    return actor.remote(tracking_uri=tracking_uri, sweep_id=sweep_id, name=sweep.name, directory=journal.location)
+    It may fall behind: whatever it has not logged, the tracker at the end of the sweep does.
+    """
 
-
-class TrackerActor(Tracker):
-    """A tracker that leaves the processor to trials: what it is behind by, it catches up with at the end."""
-
-    def __init__(self, **settings: str) -> None:
-        super().__init__(**settings)
+    def __init__(self, location: str, *, tracking_uri: str, sweep_id: str, name: str) -> None:
+        """Open the journal at ``location``; the other arguments are ``Tracker``'s."""
+        self._journal = open_journal(location)
+        self._tracker = Tracker(self._journal, tracking_uri=tracking_uri, sweep_id=sweep_id, name=name)
         if hasattr(os, "SCHED_IDLE"):  # Linux: a few per cent of a busy core, all of an idle one
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         else:
             os.nice(19)
 
+    def sync(self, trial_id: str) -> None:
+        """Bring one trial's runs up to what the journal has."""
+        self._tracker.sync(trial_id)
+
+    def sync_all(self) -> None:
+        """Bring every trial up to date."""
+        self._tracker.sync_all()
+
     def leave(self) -> None:
-        """Before it is killed, which no copy of the journal would notice."""
+        """Remove this process's copy of the journal. The process is killed next, which removes nothing."""
         self._journal.close()
 
 
 @contextlib.contextmanager
-def drained(tracker: Any) -> Iterator[None]:
-    """Two trackers at once could make a run twice: this one has ended before another begins."""
-    import ray
+def tracking(location: str, *, tracking_uri: str, sweep_id: str, name: str) -> Iterator[Any]:
+    """Run a tracker actor, and end it before anybody else tracks the sweep: two at once could make a run twice.
 
+    Args:
+        location: of the sweep's journal.
+        tracking_uri: MLflow's address, after ``Store.prepare``.
+        sweep_id: the sweep's id.
+        name: name of the sweep and of its experiment.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor_class: Any = ray.remote(TrackerActor).options(num_cpus=0, scheduling_strategy=here)
+    actor = actor_class.remote(location, tracking_uri=tracking_uri, sweep_id=sweep_id, name=name)
     try:
-        yield
+        yield actor
     finally:
-        with contextlib.suppress(Exception):  # whatever it did not log, the next one does
-            ray.get(tracker.sync_all.remote(), timeout=_LAST_WORDS_S)
+        with contextlib.suppress(Exception):  # what it did not log, the next one does
+            ray.get(actor.sync_all.remote(), timeout=_LAST_WORDS_S)
         with contextlib.suppress(Exception):
-            ray.get(tracker.leave.remote(), timeout=_LAST_WORDS_S)
-        ray.kill(tracker)
+            ray.get(actor.leave.remote(), timeout=_LAST_WORDS_S)
+        ray.kill(actor)

@@ -2,79 +2,120 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import SweepError
+from orchestrator.planning.retries import MAX_RESTARTS, forget_failures
 from orchestrator.planning.session import Session
 from orchestrator.ray_tune.tasks import SharedTasks
-from orchestrator.ray_tune.tracker import drained, start_tracker
+from orchestrator.ray_tune.tracker import tracking
 from orchestrator.ray_tune.trainable import run_on_ray
 from orchestrator.search.space import identity
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
-from orchestrator.views.board import Board
+from orchestrator.views.board import Board, Totals
+from orchestrator.views.broadcast import Broadcast, beginning_of
 
 if TYPE_CHECKING:
+    from ray import tune
+
     from trainers.tasks.base import Task
 
 
-_MOST_DEATHS = 2
-"""How often a trial whose worker died is tried again, from its last checkpoint."""
+def run_trials(
+    session: Session,
+    view: AbstractView,
+    at_hand: Mapping[str, Task],
+    *,
+    tracking_uri: str,
+    import_path: Path,
+    address: str | None,
+) -> bool:
+    """Run the trials that are left, on a Ray that this process has joined.
 
+    Args:
+        session: the sweep.
+        view: where progress is shown.
+        at_hand: tasks that this process has loaded, by the ``identity`` of their specs.
+        tracking_uri: MLflow's address, after ``Store.prepare``.
+        import_path: folder of the user's own modules.
+        address: of a Ray cluster that was there before; None where Ray was started here.
 
-def run_trials(held: Session, view: AbstractView, at_hand: Mapping[str, Task]) -> bool:
-    """Run trials on Ray; returns whether some were cut off, as by Ctrl-C."""
-    from ray import tune
+    Returns:
+        Whether trials were cut off, as by Ctrl-C.
 
+    Raises:
+        SweepError: Ray Tune gave up.
+    """
     from orchestrator.ray_tune.callback import BoardCallback
-    from orchestrator.ray_tune.scheduler import JudgeScheduler
-    from orchestrator.ray_tune.searcher import StudySearcher
     from orchestrator.views.gauges import Gauges
 
-    sweep, journal, study, place = held.sweep, held.journal, held.study, held.place
-    for trial in study.trials:
-        journal.forget_failure(trial.trial_id)
-    board = Board(held.sweep_id, journal.location, held, held.ended())
-    # a fixed plan queues 200 trials, so that an autoscaler sees demand; any other is asked for one trial at a time
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if sweep.is_fixed else "1"
-    tracker = start_tracker(sweep, held.sweep_id, journal, place.tracking_uri)
-    setting = Setting(sweep_id=held.sweep_id, location=journal.location, import_path=str(place.import_path))
-    tasks = {identity(trial.config.task.to_dict()): trial.config.task for trial in study.sample}
-    shared = SharedTasks.load(tasks, setting.import_path, at_hand)
-    trainable = tune.with_resources(
+    journal = session.journal
+    forget_failures(journal, session.study.trials)
+    board = Board(session.sweep_id, journal.location, _totals(session), session.ended())
+    views = [view, Gauges()] if address else [view]
+    broadcast = Broadcast(board, views, totals=lambda: _totals(session))
+    settings = {"tracking_uri": tracking_uri, "sweep_id": session.sweep_id, "name": session.sweep.name}
+    with tracking(journal.location, **settings) as tracker:
+        trainable = _make_trainable(session, at_hand, tracker, import_path)
+        with broadcast.shown(beginning_of(board)):
+            _fit(trainable, session, BoardCallback(broadcast, journal))
+    return bool(board.running)
+
+
+def _totals(session: Session) -> Totals:
+    study = session.study
+    return Totals(num_trials=study.most_to_run, num_skipped=study.num_skipped, train_s=session.ledger.train_s)
+
+
+def _make_trainable(session: Session, at_hand: Mapping[str, Task], tracker: Any, import_path: Path) -> Any:
+    """What Ray Tune runs for each trial: ``run_on_ray``, with the tasks' data in Ray's object store."""
+    from ray import tune
+
+    setting = Setting(sweep_id=session.sweep_id, location=session.journal.location, import_path=str(import_path))
+    specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in session.study.sample}
+    shared = SharedTasks.load(specs, setting.import_path, at_hand)
+    return tune.with_resources(
         tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
         lambda suggested: tune.PlacementGroupFactory([TrialResources(**suggested["resources"]).for_ray()]),
     )
-    views = [view, Gauges()] if place.address else [view]
-    with drained(tracker), contextlib.ExitStack() as shown:
-        for one in views:
-            shown.enter_context(one.shown(board))
-        tuner = tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=StudySearcher(study, journal, sweep.resources, held.ledger),
-                scheduler=JudgeScheduler(sweep, study, journal),
-                num_samples=-1,  # the searcher says when it has finished
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: str(trial.config["trial_id"]),
-            ),
-            run_config=tune.RunConfig(
-                name="ray",
-                storage_path=journal.location,
-                callbacks=[BoardCallback(board, views, journal)],
-                # a trial records what it raises: only a worker that died is a failure to Ray, and is tried again
-                failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
-                verbose=0,
-                log_to_file=False,
-            ),
-        )
-        try:
-            tuner.fit()
-        except tune.TuneError as error:  # it wraps whatever a callback raised
-            why = " ".join(str(error.__cause__ or error).split())
-            raise SweepError(f"Ray Tune gave up: {why}; what has finished is kept, and --resume goes on") from error
-    return bool(board.running)
+
+
+def _fit(trainable: Any, session: Session, callback: tune.Callback) -> None:
+    """Let Ray Tune run trials until the searcher has no more, or Ctrl-C."""
+    from ray import tune
+
+    from orchestrator.ray_tune.scheduler import EarlyStoppingScheduler
+    from orchestrator.ray_tune.searcher import StudySearcher
+
+    sweep, study, journal = session.sweep, session.study, session.journal
+    # a fixed plan queues 200 trials, so that an autoscaler sees demand; any other is asked for one trial at a time
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "200" if sweep.is_fixed else "1"
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=StudySearcher(study, journal, sweep.resources, session.ledger),
+            scheduler=EarlyStoppingScheduler(sweep, study, journal),
+            num_samples=-1,  # the searcher says when it has finished
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.config["trial_id"]),
+        ),
+        run_config=tune.RunConfig(
+            name="ray",
+            storage_path=journal.location,
+            callbacks=[callback],
+            # a trial records what it raises: only a worker that died is a failure to Ray
+            failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+            verbose=0,
+            log_to_file=False,
+        ),
+    )
+    try:
+        tuner.fit()
+    except tune.TuneError as error:  # it wraps whatever a callback raised
+        why = " ".join(str(error.__cause__ or error).split())
+        raise SweepError(f"Ray Tune gave up: {why}; what has finished is kept, and --resume goes on") from error

@@ -1,4 +1,4 @@
-"""The Ray Tune trainable: one trial on a worker."""
+"""What Ray Tune runs on a worker: one trial."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from orchestrator.trial import Request, Setting, execute
 
 if TYPE_CHECKING:
     from orchestrator.ray_tune.tasks import SharedTasks
-    from trainers.loop import Progress
+    from trainers.loop.progress import Progress
 
 
 def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared: SharedTasks) -> None:
-    """The Ray Tune trainable; ``config`` is what ``StudySearcher`` suggested."""
+    """Run one trial, as Ray Tune calls it.
+
+    Args:
+        config: what ``StudySearcher`` suggested.
+        setting: what all trials of the sweep share.
+        tracker: a ``TrackerActor``, which is told when the journal has something new.
+        shared: the tasks, with their data.
+    """
     from ray import tune
 
-    if open_journal(setting.location).instance is None:  # a node that came late: what a trial left there is lost
+    if open_journal(setting.location).instance is None:  # a node that came late and does not see the folder
         raise FileNotFoundError(setting.location)
 
     def report(progress: Progress) -> None:

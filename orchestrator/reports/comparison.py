@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.sweep.overrides import BASELINES
 from trainers.nearest import nearest
 from trainers.record import write_atomically
 
@@ -141,6 +140,7 @@ def _split(found: Mapping[str, pd.DataFrame], by: By, anchor: str | None) -> dic
     import pandas as pd
 
     from analysis.keys import REFERENCE_METHOD
+    from orchestrator.sweep.overrides import BASELINES  # loads pydantic, and a command needs `By` to start
 
     points = pd.concat(found.values(), ignore_index=True)
     points = points[points["method"] != REFERENCE_METHOD]

@@ -1,4 +1,4 @@
-"""From what MLflow holds to a folder of figures, a table on the terminal, and the runs to tag."""
+"""The frontier of sweeps that MLflow holds: a folder of figures, a table on the terminal, and the runs to tag."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WrittenFrontier:
-    """The files of a frontier, what they show, and its runs in MLflow."""
+    """A frontier in files, what the files show, and the frontier's runs in MLflow."""
 
     folder: Path
     configurations: pd.DataFrame
     """As ``analysis.configurations.summary.summarise`` gives them."""
     points: pd.DataFrame
-    """What it was given."""
+    """The points that the configurations summarise."""
     pareto_run_ids: tuple[str, ...]
-    """All seeds of the configurations on the front."""
+    """Runs of all seeds of the configurations on the front."""
     representative_run_ids: tuple[str, ...]
-    """The drawn ones."""
+    """Runs of the representative files, one for each configuration on the front."""
 
 
 def write_frontier(
@@ -45,8 +45,15 @@ def write_frontier(
 ) -> WrittenFrontier | None:
     """Write ``frontier.png``, ``.svg``, ``.html`` and ``.csv``; None where there is no finished point.
 
-    Of what papers print, the files ``published``, the figures have what belongs there (``is_whole``: as in
-    ``published_beside``), the CSV file nothing. ``select`` says which points take part.
+    Args:
+        tracking_uri: MLflow's address.
+        sweeps: ids or names, or paths of exported results.
+        folder: where the files are written.
+        task: needed where the sweeps have several.
+        ui_url: address of MLflow's UI, where clicks lead.
+        published: files of results printed in papers; the figures show those that belong there, the CSV file none.
+        is_whole: as for ``published_beside``.
+        select: chooses the points that take part; default: all.
     """
     from analysis.configurations.summary import summarise
     from analysis.frontier.page import frontier_html
@@ -75,7 +82,7 @@ def write_frontier(
 
 
 def print_frontier(configurations: pd.DataFrame, folder: Path | str, console: Console) -> None:
-    """The table, and where the figures are."""
+    """Print the table, and where the figures are."""
     from analysis.frontier.table import frontier_table
 
     console.print(frontier_table(configurations))

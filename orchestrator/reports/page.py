@@ -1,10 +1,9 @@
-"""From what a sweep left on its storage path to its report: one page, for whoever did not run it."""
+"""The report of a sweep, made from its folder and from MLflow: one page for readers who did not run it."""
 
 from __future__ import annotations
 
 import csv
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from orchestrator.reports.points import points_of_sweep, published_beside
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.file import load_document
-from orchestrator.sweep.resolve import registry
+from orchestrator.sweep.resolve import module_description, registry
 from orchestrator.tracking.publishing import REPORT
 from trainers.config import Spec
 
@@ -33,13 +32,13 @@ def report_of(
     """The report of a sweep as HTML; None where it has no finished point.
 
     Args:
-        tracking_uri: of MLflow.
-        sweep: id, or name for the newest of that name; its folder is seen from here.
-        ui_url: of MLflow's UI, for clicks.
-        published: files of what papers print.
+        tracking_uri: MLflow's address.
+        sweep: id, or name for the newest of that name; its folder must be reachable from here.
+        ui_url: address of MLflow's UI, where clicks lead.
+        published: files of results printed in papers.
 
     Raises:
-        ValueError: there is no such sweep, its folder is not seen from here, or ``published`` is wrong.
+        ValueError: there is no such sweep, its folder cannot be reached from here, or ``published`` is wrong.
     """
     points = points_of_sweep(tracking_uri, sweep)
     if points.empty:
@@ -56,12 +55,12 @@ def report_of(
 def written_from(
     journal: Journal, points: pd.DataFrame, *, ui_url: str | None = None, published: Sequence[Path] = (SHIPPED,)
 ) -> str:
-    """The same from what is at hand.
+    """The report of a sweep whose points are loaded already.
 
     Args:
-        journal: of the sweep.
-        points: of the sweep, at least one, as ``analysis.points.mlflow.load_points`` gives them.
-        ui_url, published: as above.
+        journal: the sweep's journal.
+        points: the sweep's points, at least one, as ``analysis.points.mlflow.load_points`` gives them.
+        ui_url, published: as for ``report_of``.
     """
     import pandas as pd
 
@@ -94,24 +93,24 @@ def written_from(
 
 
 def log_report(tracker: Tracker, journal: Journal, points: pd.DataFrame, *, ui_url: str | None) -> str:
-    """Make the report and log it; what goes wrong leaves the sweep as it is.
+    """Make the report and log it to MLflow; an error is returned, never raised.
 
     Args:
-        tracker: of the sweep.
-        journal, points, ui_url: as above.
+        tracker: the sweep's tracker.
+        journal, points, ui_url: as for ``written_from``.
 
     Returns:
         Why there is no report, in one line; empty where there is.
     """
     try:
         tracker.report(written_from(journal, points, ui_url=ui_url))
-    except Exception as error:  # whatever it is: all that was measured is in MLflow by now
+    except Exception as error:  # whatever it is, all that was measured is in MLflow already
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return ""
 
 
 def _trial(journal: Journal, trial_id: str) -> dict[str, Any]:
-    """How it ended and what it took; of one without points what its reports say."""
+    """The trial's row in the report; without points, its training time is that of its last report."""
     ended, config = journal.ended(trial_id), journal.config(trial_id)
     assert config is not None, "it began"
     points = ended.points if ended is not None else ()
@@ -130,7 +129,7 @@ def _trial(journal: Journal, trial_id: str) -> dict[str, Any]:
 
 
 def _shares(journal: Journal, file: str) -> pd.DataFrame:
-    """Where a file's bytes go, as was written beside it."""
+    """Where a file's bytes go, read from the table written beside it."""
     import pandas as pd
 
     from analysis.report.material import SHARE_COLUMNS
@@ -142,6 +141,5 @@ def _shares(journal: Journal, file: str) -> pd.DataFrame:
 
 
 def _about(method: str) -> str:
-    """What a method is: how its file begins."""
-    described = sys.modules[registry("method")[method].__module__].__doc__ or ""
-    return described.strip().partition("\n")[0].rstrip(".")
+    """What a method is: the first line of its file."""
+    return module_description(registry("method")[method]).rstrip(".")

@@ -1,4 +1,4 @@
-"""The points that a report is about: of sweeps in MLflow or exported folders, and what papers print beside them."""
+"""The points that a report shows, from MLflow or from exported folders, and the printed results beside them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 Select = Callable[["pd.DataFrame"], "pd.DataFrame"]
-"""Which points take part."""
+"""Chooses the points that take part."""
 
 
 def configurations_of(
@@ -45,7 +45,7 @@ def points_of(tracking_uri: str, sweeps: Sequence[str], task: str | None = None)
 
 
 def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
-    """The points of one sweep whose folder is needed as well: exported results have not all of it."""
+    """The points of one sweep whose folder is needed as well; exported results, which lack parts of it, are refused."""
     from analysis.points.exported import is_path
 
     if is_path(sweep):
@@ -54,16 +54,16 @@ def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
 
 
 def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True) -> pd.DataFrame:
-    """What papers print, of ``files``; figures draw of it what belongs beside ``points``.
+    """The results printed in papers, from ``files``; figures draw those that belong beside ``points``.
 
     Args:
-        points: what is drawn.
-        files: those of the project and of the user.
-        is_whole: whether no more points will come: only then a file of which nothing belongs there is a mistake.
+        points: the points that are drawn.
+        files: the project's files and the user's own.
+        is_whole: whether no more points will come; only then is a file without a row that belongs there a mistake.
 
     Raises:
-        ValueError: a user's own file is wrong, or nothing of it belongs there.
-        OSError: it cannot be read.
+        ValueError: a user's own file is wrong, or none of its rows belongs there.
+        OSError: a file cannot be read.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A frontier that follows running sweeps: drawn again when something ended, until the sweeps do."""
+"""A frontier that follows running sweeps: it is drawn again when a trial ends, until the sweeps end."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 INTERVAL_S = 10.0
 _STATES = ("finished", "stopped", "failed", "running")
 _LINES_BESIDE = 10
-"""Of the terminal, what is left to all but the table's rows."""
+"""Lines of the terminal kept free for everything but the table's rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How far sweeps are."""
+class SweepStatus:
+    """How far the watched sweeps are, taken together."""
 
     is_running: bool
-    """Whether one of them is."""
+    """Whether any of them still runs."""
     counts: tuple[int, ...]
-    """Of trials by state, as ``_STATES``."""
+    """Numbers of trials by state, in the order of ``_STATES``."""
     num_points: int
 
     @staticmethod
-    def of(sweeps: pd.DataFrame) -> Standing:
-        """From ``analysis.points.mlflow.list_sweeps``."""
-        return Standing(
+    def of(sweeps: pd.DataFrame) -> SweepStatus:
+        """The status in a table of ``analysis.points.mlflow.list_sweeps``."""
+        return SweepStatus(
             is_running=bool((sweeps["status"] == "RUNNING").any()),
             counts=tuple(int(sweeps[f"num_{name}"].sum()) for name in _STATES),
             num_points=int(sweeps["num_points"].sum()),
@@ -58,22 +58,24 @@ def watch(
     interval_s: float = INTERVAL_S,
     sleep: Callable[[float], None] = time.sleep,
 ) -> WrittenFrontier | None:
-    """Show a frontier until no sweep runs, and what was drawn last; a store that goes away is tried again.
+    """Show a frontier until no sweep runs; returns what was drawn last. A store that goes away is tried again.
 
-    On a terminal a picture is drawn over the last one, elsewhere there is a line for each change. Whatever ends it,
-    Ctrl-C too, the table is printed last.
+    A terminal shows a picture, redrawn in place; elsewhere each change is a line. Whatever ends the watching,
+    Ctrl-C included, the table is printed last.
 
     Args:
-        look: reads how far the sweeps are, as ``analysis.points.mlflow.list_sweeps``.
+        look: reads how far the sweeps are, as ``analysis.points.mlflow.list_sweeps`` does.
         draw: writes the figures; None where nothing has finished.
         console: to print to.
-        interval_s: between two looks; longer where drawing takes longer, so that at most half of the time goes there.
-        sleep: waits for seconds.
+        interval_s: seconds between two looks; more where drawing takes longer, so that drawing takes at most half of
+            the time.
+        sleep: waits for that many seconds.
 
     Raises:
-        ValueError, ConnectionError: of ``look`` and ``draw``; a lost connection only at the first look.
+        ValueError: from ``look`` and ``draw``.
+        ConnectionError: the store does not answer at the first look.
     """
-    before: Standing | None = None
+    before: SweepStatus | None = None
     written: WrittenFrontier | None = None
     last = ""
     try:
@@ -81,7 +83,7 @@ def watch(
             while True:
                 started_s = time.monotonic()
                 try:
-                    now = Standing.of(look())  # before the points, so that of an ended sweep none is missed
+                    now = SweepStatus.of(look())  # read before the points, so that no point of an ended sweep is missed
                     if before is None or _drawn(now) != _drawn(before):
                         written = draw()
                     before, line = now, _line(now, written)
@@ -100,29 +102,29 @@ def watch(
             print_frontier(written.configurations, written.folder, console)
 
 
-def _drawn(standing: Standing) -> tuple[int, int]:
-    """What changes a frontier: a point, or a seed that failed."""
-    return standing.num_points, standing.counts[_STATES.index("failed")]
+def _drawn(status: SweepStatus) -> tuple[int, int]:
+    """The numbers on which a figure depends: those of points and of failed seeds."""
+    return status.num_points, status.counts[_STATES.index("failed")]
 
 
-def _line(standing: Standing, written: WrittenFrontier | None) -> str:
+def _line(status: SweepStatus, written: WrittenFrontier | None) -> str:
     """``12 finished, 3 running; 5 on the frontier, 240 B to 4.10 kB, the best with test accuracy 97.20 %``."""
     if written is None:
-        waiting = "waiting" if standing.is_running else "and no sweep is running"
-        return f"{standing.text}; no finished point yet, {waiting}"
+        waiting = "waiting" if status.is_running else "and no sweep is running"
+        return f"{status.text}; no finished point yet, {waiting}"
     configurations = written.configurations
     front = configurations[configurations["on_front"]]
-    parts = [standing.text, f"{len(front)} on the frontier"]
+    parts = [status.text, f"{len(front)} on the frontier"]
     if len(front):
         sizes, name = front["file_size_bytes"], str(front["quality_name"].iloc[0])
         best = format_quality(front["file_quality"].iloc[-1], name)  # the last by mean size: validation's best
         parts[1] += f", {format_size(sizes.min())} to {format_size(sizes.max())}, the best with test {name} {best}"
-    return "; ".join([*parts, *([] if standing.is_running else ["ended"])])
+    return "; ".join([*parts, *([] if status.is_running else ["ended"])])
 
 
 @contextlib.contextmanager
 def _shown(console: Console) -> Iterator[Callable[[str, WrittenFrontier | None], None]]:
-    """How a line and the frontier are shown: as a picture on a terminal, elsewhere the line alone."""
+    """What shows a line and the frontier: a picture on a terminal, elsewhere the line alone."""
     if not console.is_terminal:
         yield lambda line, _: console.print(f"{_clock()} {line}", highlight=False, soft_wrap=True, markup=False)
         return

@@ -1,4 +1,19 @@
-"""What Ctrl-C and SIGTERM do to a running sweep: both end it, and what has finished is kept."""
+"""What happens to a running sweep at Ctrl-C, at SIGTERM and at a kill.
+
+- Ctrl-C (SIGINT) while trials run: Ray Tune takes it, starts no further trial, and ends the workers. A trial that ran
+  keeps its last checkpoint and its reports, and has no record. A second Ctrl-C does not wait for the workers.
+- SIGTERM, as batch schedulers and Kubernetes send it, does as Ctrl-C does while trials run (``sigterm_as_ctrl_c``).
+  Ray's own handler would leave at once, and MLflow would keep open runs.
+- Afterwards ``publish.conclude`` runs, as at any end of a sweep: MLflow gets what has finished, the frontier of it is
+  published, and open runs are closed as KILLED.
+- ``ratefront sweep`` exits with 130 (``SweepResult.exit_code``). At any other time Ctrl-C ends a command at once, with
+  130 as well (``cli.py``).
+- The same command with ``--resume`` goes on. Trials that are over stay as they are; trials that were cut off go on from
+  their checkpoints. ``planning/retries.py`` says what is tried again.
+- A kill (SIGKILL, or a crash of the machine) skips all this. The journal keeps everything, and ``--resume`` goes on.
+- A process that stood still so long that another took its sweep (``storage/lease.py``) is interrupted as by Ctrl-C, and
+  publishes nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +25,14 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM, as schedulers send it, ends a sweep as Ctrl-C does; Ray's own handler would just leave."""
-    if threading.current_thread() is not threading.main_thread():  # signals are not its business
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does at that moment. Outside of the main thread, which gets signals, do nothing."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        handler = signal.getsignal(signal.SIGINT)  # while trials run it is Tune's
+        handler = signal.getsignal(signal.SIGINT)  # while trials run it is Ray Tune's
         if not callable(handler):
             raise KeyboardInterrupt
         handler(signal.SIGINT, frame)

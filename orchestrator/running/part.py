@@ -1,6 +1,6 @@
-"""A part of a sweep, one trial after the other in this process: for a scheduler of its own in the place of Ray.
+"""Runs a part of a sweep without Ray, one trial after the other in this process: one job of a batch scheduler's array.
 
-MLflow is told by ``ratefront sync`` when all parts are done.
+``ratefront sync`` tells MLflow when all parts are done.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.checks import check_here, check_identity
+from orchestrator.planning.retries import forget_failures
 from orchestrator.planning.study import Study
 from orchestrator.search.space import identity
 from orchestrator.storage.bucket import is_remote
@@ -19,31 +20,32 @@ from orchestrator.storage.locations import location_of, open_journal
 from orchestrator.storage.locks import sharing
 from orchestrator.sweep.definition import Sweep
 from orchestrator.trial import Request, Setting, execute
-from orchestrator.views.board import Board, CountedTotals
+from orchestrator.views.board import Board, Totals
+from orchestrator.views.broadcast import Broadcast, beginning_of
 
 if TYPE_CHECKING:
     from orchestrator.views.base import AbstractView
     from trainers.config import Spec
-    from trainers.loop import Progress
+    from trainers.loop.progress import Progress
     from trainers.tasks.base import Task
 
 
 def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: Path, view: AbstractView) -> Board:
-    """Run every ``of``-th trial of a sweep, from the ``number``-th, that has not finished.
+    """Run every ``of``-th trial of a sweep, from the ``number``-th on, as far as it is not over.
 
     Args:
-        sweep: its plan is fixed in advance.
-        number: from 0.
+        sweep: its plan is fixed.
+        number: which part, from 0.
         of: how many parts there are; all together are the sweep.
         storage: folder of all sweeps.
         import_path: folder of the user's own modules.
         view: where progress is shown.
 
     Returns:
-        How this part stands.
+        The board of this part, as it stands at the end.
 
     Raises:
-        SweepError: the sweep's trials depend on each other, or one process runs it as a whole.
+        SweepError: the sweep's plan is not fixed, or one process runs it as a whole.
         ValueError: data is missing or a network cannot be built.
     """
     if not 0 <= number < of:
@@ -66,33 +68,31 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
         board = Board(
             sweep.sweep_id,
             journal.location,
-            CountedTotals(num_trials=len(trials)),
+            Totals(num_trials=len(trials)),
             {trial_id: record for trial_id, record in ended.items() if record is not None},
         )
         setting = Setting(sweep_id=sweep.sweep_id, location=journal.location, import_path=str(import_path))
-        with view.shown(board):
+        broadcast = Broadcast(board, [view])
+        with broadcast.shown(beginning_of(board)):
             for trial in (trial for trial in trials if trial.trial_id not in ended):
-                journal.forget_failure(trial.trial_id)
+                forget_failures(journal, [trial])
                 resources = sweep.resources.of(trial.config)
                 request = Request(
                     setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
                 )
-                _run(request, tasks, board, view)
+                _run(request, tasks, broadcast)
     return board
 
 
-def _run(request: Request, tasks: Mapping[str, Task], board: Board, view: AbstractView) -> None:
+def _run(request: Request, tasks: Mapping[str, Task], broadcast: Broadcast) -> None:
     trial_id = request.trial_id
 
     def find_task(spec: Spec) -> Task:
         return tasks[identity(spec.to_dict())]
 
     def report(progress: Progress) -> None:
-        board.report(trial_id, asdict(progress))
-        view.on_report(board, trial_id)
+        broadcast.report(trial_id, asdict(progress))
 
-    board.start(trial_id, request.config)
-    view.on_start(board, trial_id)
+    broadcast.start(trial_id, request.config)
     ended = execute(request, report=report, track=lambda trial_id: None, find_task=find_task)
-    board.end(trial_id, ended)
-    view.on_end(board, trial_id, ended)
+    broadcast.end(trial_id, ended)

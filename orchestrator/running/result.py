@@ -5,15 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.reports.frontier import WrittenFrontier
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +19,11 @@ class SweepResult:
     num_finished: int
     num_failed: int
     num_stopped: int
-    """By the scheduler."""
+    """Trials that the scheduler stopped."""
     frontier: WrittenFrontier | None
     """None where no trial finished, or MLflow did not answer."""
     directory: str
-    """Where everything is; an address where the storage is one."""
+    """The sweep's folder; an address where the storage is one."""
     spent: str = ""
     """Which limit of the budget kept trials from starting."""
     unpublished: str = ""
@@ -37,20 +31,26 @@ class SweepResult:
     unreported: str = ""
     """Why it holds no report, where that is so and it holds the rest."""
     pages: Mapping[str, str] = field(default_factory=dict)
-    """Of MLflow's UI, by what they show; none where its address is not known."""
+    """Pages of MLflow's UI, by what they show; none where its address is not known."""
     ui_command: str = ""
-    """What opens them where it is not."""
+    """The command that opens them, where the address is not known."""
 
     @property
     def interrupted(self) -> bool:
+        """Whether trials are left that no limit of the budget kept from starting."""
         return self.num_finished + self.num_failed + self.num_stopped < self.num_trials and not self.spent
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """How the trials ended, in one line."""
         stopped = f", {self.num_stopped} stopped early" if self.num_stopped else ""
         failed = f", {self.num_failed} failed" if self.num_failed else ""
         return f"sweep {self.sweep_id}: {self.num_finished} of {self.num_trials} trials finished{stopped}{failed}"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command that ran the sweep."""
+        return exit_code_of(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; ``frontier`` has a row for each configuration on the front."""
@@ -63,8 +63,14 @@ class SweepResult:
         return {**own, "frontier": front, **said}
 
 
-def exit_code(result: Mapping[str, Any]) -> int:
-    """130 where it was interrupted, 1 where something failed or is missing, else 0."""
+def exit_code_of(result: Mapping[str, Any]) -> int:
+    """The exit code that says how a sweep stands, wherever it ran.
+
+    It is 130 after an interrupt; 1 where a trial failed, none finished or MLflow does not hold everything; else 0.
+
+    Args:
+        result: what ``SweepResult.to_dict`` gave, perhaps read from a log.
+    """
     if result["interrupted"]:
         return 130
     return 1 if result["unpublished"] or result["num_failed"] or not result["num_finished"] else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.storage.bucket import Bucket, check_address, is_remote, join
@@ -35,7 +36,7 @@ def ids_in(storage: str) -> list[str]:
     return [name for name in bucket.folders() if bucket.stamp(f"{name}/sweep.yaml") is not None]
 
 
-def next_free(storage: str, tracked: dict[str, str], sweep_id: str) -> str:
+def next_free(storage: str, tracked: Collection[str], sweep_id: str) -> str:
     """``sweep_id`` if no sweep has it, in the storage or in MLflow; else with the first free number from 2 on."""
     there = Bucket(storage).folders() if is_remote(storage) else [path.name for path in Path(storage).glob("*")]
     taken, candidate, number = {*tracked, *there}, sweep_id, 2

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator.submission.base import AbstractSubmitter, State, Submission
 from orchestrator.submission.jobs import folder
-from orchestrator.views.base import AbstractView
+from orchestrator.views.events import SweepEnded
 from orchestrator.views.json_lines import JsonLinesView
-from orchestrator.views.retold import retell
+from orchestrator.views.log import last_result, read_events, write_event
 
 
 class InProcess(AbstractSubmitter):
@@ -29,7 +29,7 @@ class InProcess(AbstractSubmitter):
         return None  # it would not return before it is over
 
     def submit(self, submission: Submission) -> str:
-        from orchestrator.planning.session import Place
+        from orchestrator.running.place import Place
         from orchestrator.running.run import run_sweep
         from orchestrator.sweep.definition import Sweep
         from orchestrator.sweep.file import parse_yaml
@@ -45,18 +45,17 @@ class InProcess(AbstractSubmitter):
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sweep = Sweep.from_dict(parse_yaml(submission.sweep_file, source="sweep.yaml"))
         with log.open("a") as stream:
-            view = JsonLinesView(stream)
-            result = run_sweep(sweep, place, view, resume=True)
-            view.write("sweep_ended", **result.to_dict())
+            result = run_sweep(sweep, place, JsonLinesView(stream), resume=True)
+            write_event(SweepEnded(result=result.to_dict()), stream)
         return str(log)
 
     def status(self, handle: str) -> State:
-        from orchestrator.running.result import exit_code
+        from orchestrator.running.result import exit_code_of
 
         if not Path(handle).is_file():
             return State.GONE
-        ended = retell(self.logs(handle, follow=False), AbstractView(), otherwise=lambda line: None)
-        return State.FINISHED if ended is not None and exit_code(ended) == 0 else State.FAILED
+        result = last_result(read_events(self.logs(handle, follow=False), otherwise=lambda line: None))
+        return State.FINISHED if result is not None and exit_code_of(result) == 0 else State.FAILED
 
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
         yield from Path(handle).read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Names in a sweep to what they mean. Registries load torch, so they are imported when first asked."""
+"""From names in a sweep to registered objects. Registries load torch, so each is imported when first asked for."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.search.domains import Choice, RealRange
+from orchestrator.search.domains import AbstractDomain, Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 
-_FROM_TASK = frozenset({"input_shape", "num_outputs"})
+if TYPE_CHECKING:
+    from trainers.methods.base import RateKnob
+
+FROM_TASK = frozenset({"input_shape", "num_outputs"})
 """What an architecture gets from its task, unless a sweep says otherwise."""
 
 
 def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
-    """Of ``task``, ``architecture``, ``method`` or ``modifier``."""
+    """The registry of tasks, architectures, methods or modifiers.
+
+    Args:
+        kind: ``task``, ``architecture``, ``method`` or ``modifier``.
+    """
     if kind == "task":
         from trainers.tasks import TASKS
 
@@ -38,7 +45,9 @@ def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
 
 
 def lookup(kind: str, name: str) -> Callable[..., Any]:
-    """The registered object, timm's, or the user's own task or architecture, imported: the sweep is the user's as well.
+    """What a sweep means by a name: a registered object, timm's, or the user's own task or architecture, imported.
+
+    The sweep is the user's as well, so the code that it names may run.
 
     Raises:
         ValueError: there is no such object.
@@ -53,7 +62,7 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
 
 
 def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
-    """``spec``, checked by signature and complete: an open rate knob is a domain, other open arguments have defaults.
+    """``spec`` with every argument, checked by signature: an open rate knob gets its domain, the others their defaults.
 
     So a sweep's identity, and what is logged of a trial, do not change when a default does.
 
@@ -65,10 +74,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     arguments = dict(spec.arguments)
     knob = getattr(function, "rate_knob", None) if kind == "method" else None
     if knob is not None and knob.field not in arguments:
-        arguments[knob.field] = (
-            Choice(list(knob.values)) if knob.values else RealRange(knob.low, knob.high, log=knob.log)
-        )
-    from_task = _FROM_TASK & set(parameters) if kind == "architecture" else set()
+        arguments[knob.field] = knob_domain(knob)
+    from_task = FROM_TASK & set(parameters) if kind == "architecture" else set()
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
     for name, parameter in parameters.items():
         if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
@@ -84,8 +91,27 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 
 
+def knob_domain(knob: RateKnob) -> AbstractDomain:
+    """The values of a method's rate knob that a sweep tries where it says nothing else."""
+    if knob.values:
+        return Choice(list(knob.values))
+    assert knob.low is not None
+    assert knob.high is not None
+    return RealRange(knob.low, knob.high, log=knob.log)
+
+
+def description(entry: Callable[..., Any]) -> str:
+    """What a registered object is, in a line: the first line of its docstring."""
+    return (inspect.getdoc(entry) or "").partition("\n")[0].replace("``", "")
+
+
+def module_description(entry: Callable[..., Any]) -> str:
+    """What a method or modifier is, in a line: the first line of its file."""
+    return (sys.modules[entry.__module__].__doc__ or "").strip().partition("\n")[0]
+
+
 def source_digests(names: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the file of each ``module:callable``: with other code it is another sweep."""
+    """SHA-256 of the file of each ``module:callable`` among ``names``: with other code it is another sweep."""
     files = {}
     for name in sorted(set(filter(is_import_path, names))):
         path = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
@@ -95,7 +121,7 @@ def source_digests(names: Iterable[str]) -> dict[str, str]:
 
 
 def _pinned(name: str, value: Any) -> Any:
-    """A file by its absolute path and the digest of its content, which workers find and check."""
+    """A file's absolute path and the digest of its content, by which workers find and check it."""
     from trainers.pretrained import pin  # loads torch
 
     if isinstance(value, Choice):

@@ -1,4 +1,8 @@
-"""What MLflow is told of a trial and its points: parameters, metrics and tags, under the names that they have there."""
+"""What MLflow is told of a trial and its points, under the names that these have there.
+
+``params_of`` turns a trial's settings into MLflow's parameters, which are texts; ``configuration_of``, below it, is its
+inverse. Metrics, tags and run names are not read back.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,21 @@ from trainers.config import Spec
 from trainers.record import OperatingPoint
 
 EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
-"""Over epochs, by what a trial's progress calls them; beside ``epoch_<quality>_val``."""
+"""Metrics that have a value for each epoch, by their names in a trial's progress; beside ``epoch_<quality>_val``."""
 
+_SCALARS = ("steps", "batch_size", "seed", "precision", "init_from")
+"""Settings that are one parameter each, under their own name; all but the seed belong to the configuration."""
 _MAX_PARAM_LENGTH = 6000  # what MLflow takes
+_MAX_ARCHITECTURE_LENGTH = 100
 
 
 def params_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """Of a trial.
+    """The parameters of a trial's run; ``configuration_of`` reads them back, but for the seed.
 
     Args:
         config: as ``TrialConfig.to_dict`` gives it.
     """
-    kept = ("steps", "batch_size", "seed", "precision", "init_from")
-    params = {key: config[key] for key in kept if key in config}
+    params = {key: config[key] for key in _SCALARS if key in config}
     for kind in ("task", "architecture", "method"):
         spec = Spec.from_dict(kind, config[kind])
         # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes
@@ -32,12 +38,41 @@ def params_of(config: Mapping[str, Any]) -> dict[str, str]:
         params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
     for name, settings in config.get("modifiers", {}).items():
         params |= {f"modifiers.{name}.{key}": value for key, value in settings.items()} or {f"modifiers.{name}": True}
-    as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
-    return {key: text[:_MAX_PARAM_LENGTH] for key, text in as_text.items()}
+    return {key: _text(value)[:_MAX_PARAM_LENGTH] for key, value in params.items()}
+
+
+def configuration_of(params: Mapping[str, str]) -> Configuration:
+    """The configuration that ``params_of`` turned into these parameters."""
+    configuration: Configuration = {}
+    for kind in ("task", "architecture", "method"):
+        own = [key for key in params if key.startswith(f"{kind}.")]
+        arguments = {key.removeprefix(f"{kind}."): _value(params[key]) for key in own}
+        configuration[kind] = {"name": params[kind].partition("(")[0], **arguments}
+    modifiers: dict[str, dict[str, Any]] = {}
+    for key in (key for key in params if key.startswith("modifiers.")):
+        _, name, *setting = key.split(".", 2)
+        settings = modifiers.setdefault(name, {})
+        settings |= {one: _value(params[key]) for one in setting}
+    if modifiers:
+        configuration["modifiers"] = modifiers
+    return configuration | {key: _value(params[key]) for key in _SCALARS if key in params and key != "seed"}
+
+
+def _text(value: Any) -> str:
+    """Texts are logged as they are, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _value(text: str) -> Any:
+    """The inverse of ``_text``, but for a text that happens to be JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def metrics_of(point: OperatingPoint) -> dict[str, float]:
-    """Of a point."""
+    """The metrics of an operating point's run."""
     return {
         "size_bytes": point.size_bytes,
         "log10_size_bytes": math.log10(point.size_bytes),  # the UI's scatter plot has no logarithmic axis
@@ -54,7 +89,7 @@ def metrics_of(point: OperatingPoint) -> dict[str, float]:
 
 
 def tags_of(point: OperatingPoint) -> dict[str, str]:
-    """Of a point."""
+    """The tags of an operating point's run."""
     return {
         "ratefront.point_id": point.point_id,
         "ratefront.config_hash": point.config_hash,
@@ -65,29 +100,9 @@ def tags_of(point: OperatingPoint) -> dict[str, str]:
     }
 
 
-_PLAIN = ("steps", "batch_size", "precision", "init_from")
+def run_name(config: Mapping[str, Any], trial_id: str, *point_id: str) -> str:
+    """The name of a trial's or a point's run: its id, which has the method and the seed, and the architecture.
 
-
-def configuration_of(params: Mapping[str, str]) -> Configuration:
-    """The configuration that ``tracking.py`` logged as these parameters."""
-    configuration: Configuration = {}
-    for kind in ("task", "architecture", "method"):
-        own = [key for key in params if key.startswith(f"{kind}.")]
-        arguments = {key.removeprefix(f"{kind}."): _value(params[key]) for key in own}
-        configuration[kind] = {"name": params[kind].partition("(")[0], **arguments}
-    modifiers: dict[str, dict[str, Any]] = {}
-    for key in (key for key in params if key.startswith("modifiers.")):
-        _, name, *setting = key.split(".", 2)
-        settings = modifiers.setdefault(name, {})
-        settings |= {one: _value(params[key]) for one in setting}
-    if modifiers:
-        configuration["modifiers"] = modifiers
-    return configuration | {key: _value(params[key]) for key in _PLAIN if key in params}
-
-
-def _value(text: str) -> Any:
-    """Texts are logged as they are, anything else as JSON."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    Charts tell runs apart by name.
+    """
+    return f"{'/'.join([trial_id, *point_id])} {params_of(config)['architecture'][:_MAX_ARCHITECTURE_LENGTH]}"

@@ -1,27 +1,21 @@
-"""What a view is: told what happens, shown the board."""
+"""What a view is: something that shows a sweep while it runs."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
-from collections.abc import Iterator
 
-from orchestrator.storage.outcomes import Ended
 from orchestrator.views.board import Board
+from orchestrator.views.events import AbstractEvent
 
 
-class AbstractView:
-    """A view that shows nothing; others override what they show."""
+class AbstractView(abc.ABC):
+    """Shows a sweep while it runs, here or elsewhere."""
 
-    @contextlib.contextmanager
-    def shown(self, board: Board) -> Iterator[None]:
-        """While trials run."""
-        yield
+    @abc.abstractmethod
+    def shown(self, board: Board) -> contextlib.AbstractContextManager[None]:
+        """The time in which the sweep is shown: events come only within it."""
 
-    def on_start(self, board: Board, trial_id: str) -> None:
-        """A trial started."""
-
-    def on_report(self, board: Board, trial_id: str) -> None:
-        """A trial reported."""
-
-    def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
-        """A trial ended; the board has counted it."""
+    @abc.abstractmethod
+    def show(self, event: AbstractEvent, board: Board) -> None:
+        """Show an event, and the board, which knows of it already."""

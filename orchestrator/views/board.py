@@ -1,11 +1,11 @@
-"""How a running sweep stands, for whoever shows it: counts, what runs, what failed, what is left, the front so far."""
+"""The state of a running sweep: counts, what runs, what failed, what is left, the front so far."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
 
 from analysis.fronts.hypervolume import Reference
 from orchestrator.search.coverage import Coverage
@@ -20,37 +20,33 @@ class RunningTrial:
 
     config: Mapping[str, Any]
     progress: Mapping[str, Any] = field(default_factory=dict)
-    """Its last report, empty before the first."""
+    """The trial's last report, empty before the first."""
 
     @property
     def fraction(self) -> float:
-        """Of its steps."""
+        """The share of the trial's steps that are done."""
         return self.progress["step"] / self.progress["total_steps"] if self.progress else 0.0
 
 
-class Totals(Protocol):
-    """What of a sweep changes while it runs, besides its trials."""
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Numbers of a whole sweep that do not follow from what its trials say while this process runs them."""
 
-    @property
-    def num_trials(self) -> int:
-        """At most: the budget may end sooner, and a searcher may find its space exhausted."""
-
-    @property
-    def num_skipped(self) -> int:
-        """Trials that were stopped before they began."""
-
-    @property
-    def train_s(self) -> float:
-        """Seconds of training, of all processes that worked on the sweep."""
-
-
-@dataclass
-class CountedTotals:
-    """Totals that somebody else counts."""
-
-    num_trials: int = 0
+    num_trials: int
+    """Trials there will be at most: the budget may end sooner, and a searcher may find its space exhausted."""
     num_skipped: int = 0
+    """Trials that were stopped before they began."""
     train_s: float = 0.0
+    """Seconds of training, summed over all processes that worked on the sweep."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, in the order of the fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The totals among the items of ``row``."""
+        return cls(**{item.name: row[item.name] for item in fields(cls)})
 
 
 class Board:
@@ -65,22 +61,23 @@ class Board:
         *,
         elapsed_s: float = 0.0,
     ) -> None:
-        """Stand where the sweep stands.
+        """Begin where the sweep stands.
 
         Args:
-            sweep_id: of the sweep.
-            directory: of the sweep.
-            totals: read whenever the board is.
+            sweep_id: the sweep's id.
+            directory: the sweep's folder; an address where the storage is one.
+            totals: as they are now; whoever knows better replaces them.
             earlier: trials that have ended already, by trial id.
             elapsed_s: how long the process that runs the sweep has been at it.
         """
         self.sweep_id, self.directory = sweep_id, directory
         self.earlier = earlier
         self.running: dict[str, RunningTrial] = {}
-        """By trial id."""
+        """Running trials, by trial id."""
         self.failed: dict[str, str] = {}
-        """Reasons, by trial id."""
-        self.measured = Coverage()
+        """Why trials failed, by trial id."""
+        self.coverage = Coverage()
+        """The points of all finished trials."""
         self.num_since_growth = 0
         """Trials that finished since the front last grew."""
         self.totals = totals
@@ -88,24 +85,27 @@ class Board:
         for trial_id, ended in earlier.items():
             self._count(trial_id, ended)
         self.hypervolume = self._hypervolume()
-        """Of the files so far, in decades of bytes times quality, towards 1 GB at quality 0, the same for all sweeps.
+        """What the files so far cover, in decades of bytes times quality, towards 1 GB at quality 0 for all sweeps.
 
         None before the first file, and where less quality is better: there is no worst then."""
         self._num_before, self._train_s_before = self.num_ended, totals.train_s
         self._began_s = time.monotonic() - elapsed_s
 
     def start(self, trial_id: str, config: Mapping[str, Any]) -> None:
-        """A trial starts, or again."""
+        """Note that a trial started, for the first time or again."""
         self.failed.pop(trial_id, None)
         self.running[trial_id] = RunningTrial(config)
 
     def report(self, trial_id: str, progress: Mapping[str, Any]) -> None:
-        """A running trial reports."""
+        """Note what a running trial reported last."""
         if trial_id in self.running:
             self.running[trial_id].progress = progress
 
     def end(self, trial_id: str, ended: Ended | None) -> None:
-        """A trial runs no more; None where it did not end, and is tried again."""
+        """Note that a trial no longer runs.
+
+        ``ended`` is None where the trial did not end: it was interrupted, or is tried again.
+        """
         self.running.pop(trial_id, None)
         if ended is None:
             return
@@ -116,7 +116,7 @@ class Board:
             self.num_since_growth = 0 if has_grown else self.num_since_growth + 1
 
     def num(self, outcome: Outcome) -> int:
-        """Trials that ended so; of stopped ones also those that never began."""
+        """Trials with this outcome; the stopped ones include those that never began."""
         return self._num[outcome] + (self.totals.num_skipped if outcome is Outcome.STOPPED else 0)
 
     @property
@@ -125,23 +125,23 @@ class Board:
 
     @property
     def num_trials(self) -> int:
-        """At most."""
+        """``Totals.num_trials``."""
         return self.totals.num_trials
 
     @property
     def elapsed_s(self) -> float:
-        """Since this process began with the trials."""
+        """Seconds since the process that runs the sweep began with the trials."""
         return time.monotonic() - self._began_s
 
     @property
     def trials_per_s(self) -> float | None:
-        """What runs counts by the share of its steps; None before the first report."""
+        """The pace so far; a running trial counts by the share of its steps. None before the first report."""
         done = self.num_ended - self._num_before + self._num_running
         return done / self.elapsed_s if done else None
 
     @property
     def left_s(self) -> float | None:
-        """How long the rest takes at the pace so far; None where there is none yet."""
+        """Seconds that the rest takes at the pace so far; None where there is no pace yet."""
         pace = self.trials_per_s
         if pace is None:
             return None
@@ -149,23 +149,23 @@ class Board:
 
     @property
     def _num_running(self) -> float:
-        """By the share of their steps."""
+        """Running trials, each counted by the share of its steps."""
         return sum(trial.fraction for trial in list(self.running.values()))  # a view reads it in a thread of its own
 
     @property
     def training_at_once(self) -> float:
-        """Seconds of training in each second."""
+        """Seconds of training in each second so far: how many trials train at once."""
         return (self.totals.train_s - self._train_s_before) / max(self.elapsed_s, 1e-9)
 
     def _hypervolume(self) -> float | None:
-        point = self.measured.any_point
+        point = self.coverage.any_point
         if point is None or not point.maximise:
             return None
-        return self.measured.hypervolume(_CORNER)
+        return self.coverage.hypervolume(_CORNER)
 
     def _count(self, trial_id: str, ended: Ended) -> None:
         self._num[ended.outcome] += 1
         if ended.outcome is Outcome.FAILED:
             self.failed[trial_id] = ended.reason
         elif ended.outcome is Outcome.FINISHED:
-            self.measured.add(ended.points)
+            self.coverage.add(ended.points)

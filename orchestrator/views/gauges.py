@@ -1,17 +1,18 @@
-"""The sweep's own metrics among Ray's, for Prometheus: see infra/observability."""
+"""The sweep's own metrics beside Ray's, for Prometheus: see infra/observability."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
+from orchestrator.views.events import AbstractEvent
 
 
 class Gauges(AbstractView):
-    """On a cluster, whose nodes hand metrics on while this process lives; Ray begins their names with ``ray_``."""
+    """For a cluster, whose nodes hand metrics on while this process lives; Ray prefixes their names with ``ray_``."""
 
     @contextlib.contextmanager
     def shown(self, board: Board) -> Iterator[None]:
@@ -27,13 +28,7 @@ class Gauges(AbstractView):
         yield
         self._set(board)
 
-    def on_start(self, board: Board, trial_id: str) -> None:
-        self._set(board)
-
-    def on_report(self, board: Board, trial_id: str) -> None:
-        self._train.set(board.totals.train_s)
-
-    def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
+    def show(self, event: AbstractEvent, board: Board) -> None:
         self._set(board)
 
     def _set(self, board: Board) -> None:

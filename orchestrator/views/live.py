@@ -17,20 +17,22 @@ from rich.text import Text
 
 from analysis.frontier.text import frontier_text
 from analysis.units import format_quality, format_size
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
+from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, RunningTrial
-from orchestrator.views.plain import PlainView
+from orchestrator.views.events import AbstractEvent
+from orchestrator.views.plain import print_ended
 
 _MOST_RUNNING, _MOST_FAILED = 6, 3
 _PLOT_WIDTH, _PLOT_HEIGHT = 64, 8
 _REDRAWS_PER_S = 4
 
 
-class LiveView(PlainView):
-    """For a terminal: above the picture, a line for each trial that ended."""
+class LiveView(AbstractView):
+    """For a terminal: a line for each trial that ended, above a picture of the board."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
+        self._console = console
         self._picture: RenderableType = Text()
         self._next_s = 0.0
 
@@ -46,18 +48,12 @@ class LiveView(PlainView):
         ):
             yield
 
-    def on_start(self, board: Board, trial_id: str) -> None:
-        self._redraw(board)
-
-    def on_report(self, board: Board, trial_id: str) -> None:
-        self._redraw(board)
-
-    def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
-        super().on_end(board, trial_id, ended)
+    def show(self, event: AbstractEvent, board: Board) -> None:
+        print_ended(event, board, self._console)
         self._redraw(board)
 
     def _redraw(self, board: Board) -> None:
-        """Unless that would take more than a twentieth of the time: of thousands of files it is slow."""
+        """Draw anew, unless that would take more than a twentieth of the time: thousands of files are slow to draw."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
@@ -66,17 +62,16 @@ class LiveView(PlainView):
 
 
 def picture(board: Board) -> RenderableType:
-    """The board as it stands, below its bar."""
+    """The board as it stands, without its bar."""
     parts: list[RenderableType] = [Text(_counts(board), overflow="ellipsis", no_wrap=True)]
     if board.running:
         parts += [Text(), _running(board)]
     if board.failed:
         parts += [Text(), *_failures(board)]
-    if (point := board.measured.any_point) is not None:
-        measured = board.measured
+    if (point := board.coverage.any_point) is not None:
         lines = frontier_text(
-            measured.size_bytes,
-            measured.quality_val,
+            board.coverage.size_bytes,
+            board.coverage.quality_val,
             quality_name=point.quality_name,
             maximise=point.maximise,
             width=_PLOT_WIDTH,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from rich.console import Console
 from rich.markup import escape
 
 from analysis.units import format_size
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.outcomes import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
+from orchestrator.views.events import AbstractEvent, TrialEnded
 
 
 class PlainView(AbstractView):
@@ -17,22 +20,29 @@ class PlainView(AbstractView):
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def on_end(self, board: Board, trial_id: str, ended: Ended) -> None:
-        self._console.print(
-            f"{board.num_ended:{len(str(board.num_trials))}}/{board.num_trials} {_line(trial_id, ended)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    def shown(self, board: Board) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def show(self, event: AbstractEvent, board: Board) -> None:
+        print_ended(event, board, self._console)
 
 
-def _line(trial_id: str, ended: Ended) -> str:
-    if ended.outcome is Outcome.STOPPED:
-        return f"{escape(trial_id)}  stopped: {escape(ended.reason)}"
-    if ended.outcome is Outcome.FAILED:
-        return f"[red]{escape(trial_id)}  failed: {escape(ended.reason)}[/red]"
-    point = min(ended.points, key=lambda point: point.size_bytes)
-    more = f" (and {len(ended.points) - 1} more)" if len(ended.points) > 1 else ""
+def print_ended(event: AbstractEvent, board: Board, console: Console) -> None:
+    """Print a line where the event is that a trial ended."""
+    if isinstance(event, TrialEnded):
+        count = f"{board.num_ended:{len(str(board.num_trials))}}/{board.num_trials}"
+        console.print(f"{count} {_line(event)}", highlight=False, soft_wrap=True)
+
+
+def _line(event: TrialEnded) -> str:
+    trial_id = escape(event.trial_id)
+    if event.outcome is Outcome.STOPPED:
+        return f"{trial_id}  stopped: {escape(event.reason)}"
+    if event.outcome is Outcome.FAILED:
+        return f"[red]{trial_id}  failed: {escape(event.reason)}[/red]"
+    point = min(event.points, key=lambda point: point.size_bytes)
+    more = f" (and {len(event.points) - 1} more)" if len(event.points) > 1 else ""
     return (
-        f"{escape(trial_id)}  {escape(point.architecture)}  {format_size(point.size_bytes)}  "
+        f"{trial_id}  {escape(point.architecture)}  {format_size(point.size_bytes)}  "
         f"{point.quality_name}_val {point.quality_val:.4f}  {point.train_s:.1f} s{more}"
     )

@@ -31,9 +31,11 @@ from trainers.coding.sections import Integers, Sections
 from trainers.compressed import load_compressed, open_compressed
 from trainers.config import TrialConfig
 from trainers.evaluate import evaluate
-from trainers.loop import Progress
+from trainers.instantiate import make_method
+from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
+from trainers.methods.lcs import CompressibleSubspace
 from trainers.methods.parts.backend import norm_parameters
 from trainers.record import OperatingPoint
 from trainers.train import forget_checkpoint, prepare, train
@@ -340,6 +342,20 @@ def test_the_rate_knob_is_a_field_and_its_range_is_accepted(name: str) -> None:
     for value in ends:
         method = kind_of(name)(**{knob.field: value})
         assert getattr(method, knob.field) == value
+
+
+def test_one_training_gives_a_point_for_each_combination_of_the_point_fields(
+    name: str, trained: Callable[[str, str], Trained]
+) -> None:
+    found = trained(name, "mlp")
+    method = make_method(found.config.method)
+    lists = {field: getattr(method, field) for field in method.point_fields}
+    if isinstance(method, CompressibleSubspace):
+        lists["levels"] = method.all_levels
+        if method.compression == "quantised":
+            del lists["steps"]  # a level is a number of bits
+    num_subspaces = int(isinstance(method, CompressibleSubspace))  # its one file of the whole subspace
+    assert len(found.points) == math.prod(map(len, lists.values())) + num_subspaces
 
 
 def test_fields_are_checked_when_a_method_is_made(name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from trainers import checkpoint, record
+from trainers import record
 from trainers.record import COLUMNS, OperatingPoint, from_row, read_json, to_row, write_atomically, write_json
 
 POINT = OperatingPoint(
@@ -138,25 +138,3 @@ def test_the_record_needs_no_torch() -> None:
     code = "import sys, trainers.record, trainers.seeding, trainers.config; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, env=dict(os.environ), check=False).returncode == 0
-
-
-def test_a_checkpoint_holds_tensors_and_plain_data_only(tmp_path: Path) -> None:
-    import torch
-
-    path = tmp_path / "checkpoint.pt"
-    assert checkpoint.load(path) is None
-    state = {"tensor": torch.arange(3), "list": [1, "two", None, {"three": 3.0}]}
-    checkpoint.save(path, state)
-    loaded = checkpoint.load(path)
-    assert loaded is not None
-    assert torch.equal(loaded["tensor"], state["tensor"])
-    assert loaded["list"] == state["list"]
-
-    class Trap:
-        def __reduce__(self) -> Any:
-            return (os.mkdir, (str(tmp_path / "ran"),))
-
-    checkpoint.save(path, {"trap": Trap()})
-    with pytest.raises(Exception, match="Weights only load failed"):
-        checkpoint.load(path)
-    assert not (tmp_path / "ran").exists()

@@ -18,12 +18,12 @@ from tests.trainers.trials import configuration, run
 from trainers.coding.sections import Sections
 from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods.base import Context
 from trainers.methods.uncompressed import Uncompressed
 from trainers.record import OperatingPoint, from_row, to_row
 from trainers.tasks.base import Split, Task
-from trainers.train import _deterministic, train
+from trainers.train import train
 
 
 def nothing(progress: Progress) -> None:
@@ -136,46 +136,6 @@ def test_numbers_of_numpy_survive_a_checkpoint(tmp_path: Path) -> None:
         train(config, nothing, tmp_path)[0].config_hash
         == configuration("epr", method={"name": "epr", "lam": 0.1}).config_hash
     )
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_the_users_floating_point_mode_is_left_alone(fails: bool, tmp_path: Path) -> None:
-    def report(progress: Progress) -> None:
-        assert float(torch.tensor(1e-38) / 100) == 0, "denormals are flushed while training"
-        if fails:
-            raise KeyboardInterrupt
-
-    if fails:
-        with pytest.raises(KeyboardInterrupt):
-            train(configuration("ptq"), report, tmp_path)
-    else:
-        train(configuration("ptq"), report, tmp_path)
-    assert float(torch.tensor(1e-38) / 100) != 0
-
-
-def test_a_gpu_sums_in_one_order_while_training_and_as_its_user_set_it_afterwards() -> None:
-    def modes() -> list[bool]:
-        return [
-            torch.are_deterministic_algorithms_enabled(),
-            torch.is_deterministic_algorithms_warn_only_enabled(),
-            torch.backends.cudnn.deterministic,
-            torch.backends.cudnn.benchmark,
-        ]
-
-    before = modes()
-    with _deterministic(torch.device("cpu")):
-        assert modes() == before
-    during: list[bool] = []
-
-    def training() -> None:
-        with _deterministic(torch.device("cuda")):
-            during.extend(modes())
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        training()
-    assert during == [True, True, True, False]
-    assert modes() == before
 
 
 class Points:

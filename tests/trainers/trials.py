@@ -14,7 +14,7 @@ from tests.trainers.networks import CLUSTERS, NORMED, ODD
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
 from trainers.instantiate import find_architecture, make_task
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment
 from trainers.tasks.base import Task

@@ -35,7 +35,7 @@ class Context:
     maximise: bool = True
     """Whether more quality is better."""
     groups: tuple[UnitGroup, ...] = ()
-    """The hidden units of the plain architecture, which structured methods remove; none where it cannot be traced."""
+    """The hidden units of the plain architecture, which structured methods remove; none if it cannot be traced."""
 
     @property
     def num_parameters(self) -> int:
@@ -44,17 +44,17 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """Which optimiser step this is: what warm-ups, temperatures and sparsity schedules are functions of."""
+    """Which optimiser step this is; warm-ups, temperatures and sparsity schedules are functions of it."""
 
     step: int
-    """From 0, over the whole training."""
+    """Counted from 0 over the whole training."""
     phase_step: int
-    """From 0, over this phase."""
+    """Counted from 0 over this phase."""
     num_phase_steps: int
 
     @property
     def progress(self) -> float:
-        """Of the phase, from 0 to just below 1."""
+        """The share of the phase that is done, from 0 to just below 1."""
         return self.phase_step / self.num_phase_steps
 
 
@@ -95,11 +95,11 @@ class Phase:
     optimisers: Callable[[nn.Module, int], tuple[Optimiser, ...]]
     """(model, number of steps of this phase) -> optimisers, all of which take every step."""
     share: float = 1.0
-    """Of the trial's total steps; the shares of a method's phases sum to one."""
+    """The share of the trial's total steps; the shares of a method's phases sum to one."""
     decide: Callable[[nn.Module, Context], JSON] = decide_nothing
     apply: Callable[[nn.Module, JSON], nn.Module] = apply_nothing
     after_step: Callable[[nn.Module, Context, Moment], None] = do_nothing
-    """Runs after each optimiser step, without gradients: projections, masks, averages. What it keeps is a buffer."""
+    """Runs after each optimiser step, without gradients: projections, masks, averages. Its state lies in buffers."""
     stop: Callable[[nn.Module, Context], bool] = never
     """Asked at each report; true ends the phase early."""
     rate_comparable: bool = True
@@ -108,7 +108,7 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class RateKnob:
-    """The field that trades bytes for quality, and where it is useful, so a sweep without a space still sweeps."""
+    """The field that trades bytes for quality, and its useful values: a sweep without a space sweeps these."""
 
     field: str
     low: float | None = None
@@ -126,10 +126,15 @@ class AbstractMethod(abc.ABC):
     """
 
     version: ClassVar[int]
-    """Of the stored form; goes up when ``decode`` of old files would change."""
+    """The version of the stored form; it goes up when ``decode`` of old files would change."""
     rate_knob: ClassVar[RateKnob | None]
+    cost: ClassVar[float | None] = None
+    """Time of one training over that of a plain training of as many steps, as docs/methods.md measured it; None where
+    nobody has."""
+    point_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that list operating points: one training gives a point for each combination of their values."""
     trains_weights: ClassVar[bool] = True
-    """Whether every phase trains the plain network's own weights and biases, rather than what makes them."""
+    """Whether every phase trains the plain network's own weights and biases, rather than tensors that make them."""
 
     @abc.abstractmethod
     def attach(self, model: nn.Module, context: Context) -> nn.Module:

@@ -22,10 +22,10 @@ from trainers.methods.parts.structured import along, kept_bits, removable, witho
 
 
 class Thinned(nn.Module):
-    """A network of whose hidden units some are kept; the others are zero, and stay so after ``project``."""
+    """A network that keeps some of its hidden units; ``project`` sets all others to zero."""
 
     def __init__(self, network: nn.Module, groups: Sequence[UnitGroup]) -> None:
-        """All are kept."""
+        """All units are kept at first."""
         super().__init__()
         self.network, self.groups = network, groups
         device = next(network.parameters()).device
@@ -33,6 +33,7 @@ class Thinned(nn.Module):
             self.register_buffer(f"kept{index}", torch.ones(group.num_units, dtype=torch.bool, device=device))
 
     def kept(self) -> list[Tensor]:
+        """For each group (num_units,), bool: the units that are kept."""
         return [self.get_buffer(f"kept{index}") for index in range(len(self.groups))]
 
     @torch.no_grad()
@@ -49,16 +50,16 @@ class Thinned(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Coreset(AbstractMethod):
-    """Train; of each hidden layer keep a coreset of its units; train what is left.
+    """Train; keep a coreset of each hidden layer's units; train what is left.
 
-    Of n units m = keep_ratio * n are chosen, without looking at data, by their sensitivities s_j. ``sample`` draws m
-    times with replacement from p_j = s_j / sum s, and a unit that was drawn c_j times is read with w_kj c_j / (m p_j),
-    so that what the next layer reads is unbiased; units drawn twice leave fewer than m. ``largest`` keeps the m of the
-    greatest s_j as they are.
+    m = keep_ratio * n of a layer's n units are chosen by their sensitivities s_j, without looking at data. ``sample``
+    draws m times with replacement from p_j = s_j / sum s. A unit that was drawn c_j times is read with weights
+    w_kj c_j / (m p_j), so that the sums in the next layer are unbiased; units drawn twice leave fewer than m.
+    ``largest`` keeps the m units of the largest s_j as they are.
 
-    Simplified: s_j is a bound that is not normalised for each unit k that reads (the first paper's is, by the sum over
-    j); the second paper's bounds from ellipsoids around the units are not computed. Layers are pruned at once, with
-    sensitivities of the trained network. Residual streams are layers as others are.
+    Simplified: the bound s_j is not normalised for each reading unit k (the first paper divides it by the sum over j),
+    and the second paper's bounds from ellipsoids around the units are not computed. All layers are pruned at once, by
+    the sensitivities of the trained network. Residual streams are treated as layers like any other.
 
     References:
         Mussay, Osadchy, Braverman, Zhou, Feldman 2020, "Data-Independent Neural Pruning via Coresets",
@@ -68,7 +69,7 @@ class Coreset(AbstractMethod):
     """
 
     keep_ratio: float
-    """Of the units of each hidden layer; one at least."""
+    """Share of each hidden layer's units that is kept; at least one unit is."""
     choose: str = "largest"
     """``largest`` or ``sample``."""
     finetune: float = 0.5
@@ -76,10 +77,12 @@ class Coreset(AbstractMethod):
     learning_rate: float = 2e-3
     """Falls along a cosine to zero, in each of the two trainings."""
     steps: Sequence[float] = STEPS
-    """Of quantisation: an operating point for each (``grid.py``)."""
+    """Quantisation steps, with an operating point for each (``grid.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.05, high=1.0, log=True)
+    cost: ClassVar[float | None] = 1.0
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)
@@ -101,7 +104,7 @@ class Coreset(AbstractMethod):
         )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Of what is left now, which before the choice is everything."""
+        """The size of what is left now; before the choice this is the whole network."""
         thinned = cast(Thinned, model)
         return kept_bits(context.plain, thinned.groups, thinned.kept())
 
@@ -113,7 +116,7 @@ class Coreset(AbstractMethod):
         return backend.dequantise(sections, plain)
 
     def _decide(self, model: nn.Module, context: Context) -> list[dict[str, float]]:
-        """For each group, by the index of a kept unit: what the weights that read it are multiplied with."""
+        """For each group, a factor for each kept unit, by the unit's index: it multiplies the weights that read it."""
         thinned = cast(Thinned, model)
         state = thinned.network.state_dict()
         choose = largest if self.choose == "largest" else sample
@@ -124,15 +127,15 @@ class Coreset(AbstractMethod):
 
 
 def largest(scores: Tensor, count: int) -> dict[str, float]:
-    """The ``count`` units of the largest scores, the first of equal ones, read as they were."""
+    """The ``count`` units of the largest scores, each with the factor 1. Of equal scores the first is kept."""
     order = scores.argsort(descending=True, stable=True)
     return {str(unit): 1.0 for unit in sorted(order[:count].tolist())}
 
 
 def sample(scores: Tensor, count: int) -> dict[str, float]:
-    """``count`` draws with replacement, in proportion to the scores; c_j / (count p_j) for each unit that was drawn.
+    """Draw ``count`` times with replacement, in proportion to the scores; returns c_j / (count p_j) for units drawn.
 
-    Where all scores are zero all units are as likely: the layer says nothing, whatever is kept.
+    If all scores are zero, all units are equally likely: the next layer reads nothing, whichever units are kept.
     """
     p = scores / scores.sum() if scores.any() else torch.full_like(scores, 1 / len(scores))
     counts = torch.bincount(torch.multinomial(p, count, replacement=True), minlength=len(p))

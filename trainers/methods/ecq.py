@@ -19,25 +19,27 @@ from trainers.methods.parts.plain import plain_phase
 
 @dataclass(frozen=True, kw_only=True)
 class EntropyCodedQuantisation(AbstractMethod):
-    """Uniform quantisation of a trained network with unbounded integers, whose entropy is all that counts.
+    """Uniform quantisation of a trained network to unbounded integers, of which only the entropy costs bytes.
 
-    q = round(w / s) with s in units of the standard deviation of each weight tensor (``grid.py``). An entropy coder
-    makes a bound on q needless: at fine steps no other quantiser of single weights does better, and the best of any
-    kind saves a quarter of a bit for each.
+    q = round(w / s) with s in units of the standard deviation of each weight tensor (``grid.py``). With an entropy
+    coder q needs no bound: at fine steps no other quantiser of single weights does better, and the best quantiser of
+    any kind saves a quarter of a bit per weight.
 
-    A method of its own and no setting of ``ptq``: one training gives the whole curve, so there is no knob to sweep,
-    where ``ptq`` has one point for each number of bits.
+    It is a method of its own rather than a setting of ``ptq`` because one training gives the whole curve: there is no
+    knob to sweep, while ``ptq`` has one point for each number of bits.
 
     References:
         Gish, Pierce 1968, "Asymptotically efficient quantizing", IEEE Transactions on Information Theory 14 (5).
     """
 
     steps: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-    """An operating point for each."""
+    """Quantisation steps, with an operating point for each."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
+    cost: ClassVar[float | None] = 1.0
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
@@ -50,7 +52,7 @@ class EntropyCodedQuantisation(AbstractMethod):
         return (plain_phase(self.learning_rate),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Of the floats: what rounding makes of them is known at the end."""
+        """The size of the floats; the size after rounding is known only at the end."""
         return torch.tensor(32.0 * context.num_parameters)
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:

@@ -40,7 +40,7 @@ _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
 
 @dataclass(frozen=True, kw_only=True)
 class _StoredGroup:
-    """Tensors of whole numbers with common steps: one, or one for each frequency of a kernel."""
+    """Tensors of whole numbers that share their steps: one step, or one for each frequency of a kernel."""
 
     is_fourier: bool
     steps: npt.NDArray[np.float16]
@@ -72,23 +72,24 @@ class EntropyPenalized(AbstractMethod):
     density: str = "geometric"
     """``geometric`` or ``learned``, the paper's."""
     groups: str | Mapping[str, str] = "kind"
-    """``kind``, ``layer`` (each tensor for itself), or group names by patterns of tensor names, the first that fits:
-    ``{"fc3.*": last}``; what fits none is grouped by kind."""
+    """``kind``, ``layer`` (a group for each tensor), or group names by patterns of tensor names, such as
+    ``{"fc3.*": last}``: the first pattern that fits counts, and tensors that fit none are grouped by kind."""
     initial_step: float = 2.0
-    """In units of the root mean square of a group's initial parameters."""
+    """The first step of each group, in units of the root mean square of its initial parameters."""
     learning_rate: float = 2e-3
-    """Of latents, in units of parameters."""
+    """The learning rate of latents, in units of parameters."""
     step_learning_rate: float = 1e-3
-    """Of the logarithm of the steps."""
+    """The learning rate of the steps' logarithms."""
     density_learning_rate: float = 1e-2
-    """Of the learned density. Public ports of the paper have 1e-4, for trainings of many more steps than ours."""
+    """The learning rate of the learned density. Public ports of the paper use 1e-4, for many more steps than ours."""
     rate_warmup: float = 0.0
     """Share of the training over which ``lam`` rises from zero."""
     norm_step: float = 1 / 32
-    """Of the folded scales and shifts of norm layers, in units of their median magnitude."""
+    """The step of the folded scales and shifts of norm layers, in units of their median magnitude."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True)
+    cost: ClassVar[float | None] = 1.3
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -108,12 +109,12 @@ class EntropyPenalized(AbstractMethod):
             checks.unused(self, "density_learning_rate", where=f"density is {self.density!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        """Latents start at the given parameters over the step: the network is the given one, rounded."""
+        """Latents start at the given parameters divided by the step: the network is the given one, rounded."""
         grouped = self._group_parameters(model)
         weights = [tensor for named in grouped.values() for tensor in named.values() if tensor.ndim > 1]
         groups: list[LatentGroup] = []
         for (_, kernel_shape, _), named in grouped.items():
-            # biases start at zero in most networks: then the weights tell the scale
+            # most networks' biases start at zero: then the weights give the scale
             spread = _root_mean_square(named.values()) or _root_mean_square(weights) or 1.0
             density = _DENSITIES[self.density](max(1, math.prod(kernel_shape)))
             group = LatentGroup(named, self.initial_step * spread, density, kernel_shape)
@@ -183,9 +184,9 @@ class EntropyPenalized(AbstractMethod):
         return (adam_cosine([group for group in groups if group["params"]], num_steps),)
 
     def _group_parameters(self, model: nn.Module) -> dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]]:
-        """Each tensor to compress by its name, by group, kernel shape and whether it is trained, in their order.
+        """The tensors to compress by name, under their (group, kernel shape, whether they are trained), in order.
 
-        The kernel shape is () where decoding is scalar.
+        The kernel shape is () if decoding is scalar.
         """
         if len(list(model.parameters())) != len(list(model.named_parameters(remove_duplicate=False))):
             raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")

@@ -37,7 +37,7 @@ from trainers.methods.parts.pruning import (
 )
 
 _THRESHOLD = 0.01
-"""Masks above it are counted as kept."""
+"""A mask above this counts as kept."""
 _TIE = 1e-9
 
 
@@ -50,10 +50,10 @@ def paired_alpha(keep_ratio: float) -> float:
 
 
 class Relaxed(nn.Module):
-    """A network that computes with W m, where m is a real mask; and, to rewind to, what it was early in training."""
+    """A network that computes with W m, where m are real masks; it may remember its early values, to rewind to."""
 
     def __init__(self, network: nn.Module, *, rewinds: bool) -> None:
-        """All masks are 1."""
+        """All masks start at 1."""
         super().__init__()
         self.network = network
         self.masks = nn.ParameterList(nn.Parameter(torch.ones_like(weight)) for weight in prunable(network).values())
@@ -70,37 +70,37 @@ class Relaxed(nn.Module):
 
     @torch.no_grad()
     def importances(self) -> list[Tensor]:
-        """|m| of each weight tensor; of equal ones, such as those of before the search, the larger weight is ahead."""
+        """|m| for each weight tensor. Of equal masks, such as those before the search, the larger weight wins."""
         weights = prunable(self.network).values()
         return [
             mask.abs().double() + _TIE * weight.abs().tanh() for mask, weight in zip(self.masks, weights, strict=True)
         ]
 
     def remember(self) -> None:
-        """Keep what the network is now as what it was early."""
+        """Store the network's present values as its early ones."""
         for index, tensor in zip(range(self._num_early), self.network.state_dict().values(), strict=False):
             self.register_buffer(f"early{index}", tensor.detach().clone())
 
     def rewind(self) -> None:
-        """Make the network what it was early."""
+        """Set the network back to its early values."""
         for index, tensor in zip(range(self._num_early), self.network.state_dict().values(), strict=False):
             tensor.copy_(self.get_buffer(f"early{index}"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtremeSparsePruning(AbstractMethod):
-    """Three phases: a short plain training; masks are found; what they keep is trained.
+    """Three phases: a short plain training, a search for masks, and a training of the weights that the masks keep.
 
-    Masks m, one number for each weight from 1 on, are trained together with the weights W by
+    Masks m, one real number for each weight, start at 1 and are trained together with the weights W on
 
         loss = task loss(W m) + alpha sum |m|
 
     until no more than keep_ratio of them exceed 0.01, or the phase is over. The largest |m| over all layers are kept
-    (at least one of each tensor). Then the network is W m where it is kept, and trained on (``finetune``), or its
-    weights are those of before the masks were searched, and trained anew (``rewind``).
+    (at least one of each tensor). Then the network is W m at the kept masks, and is trained on (``finetune``); or its
+    weights are set back to those before the search, and are trained anew (``rewind``).
 
-    The paper's optimiser is SGD over hundreds of epochs. With Adam a mask whose weight the task does not hold on to
-    falls by its learning rate at every step, which is ``mask_pace`` over the number of steps of the search.
+    The paper uses SGD over hundreds of epochs. With Adam a mask that the task's gradient does not hold up falls by the
+    masks' learning rate at every step; that is ``mask_pace`` over the number of steps of the search.
 
     References:
         Cho, Joshi, Hegde 2020, "ESPN: Extremely Sparse Pruned Networks", arXiv 2006.15741; settings of the authors'
@@ -108,24 +108,26 @@ class ExtremeSparsePruning(AbstractMethod):
     """
 
     keep_ratio: float
-    """Of all weights; biases and norms are kept."""
+    """Share of all weights that is kept; biases and norms are kept."""
     alpha: float | str = "paired"
     """L1 penalty of a mask, in nats; ``paired``: derived from ``keep_ratio`` as the authors pair them."""
     then: str = "finetune"
     """``finetune`` or ``rewind``."""
     warmup: float = 0.1
-    """Share of the training before masks are searched; where ``rewind`` goes back to."""
+    """Share of the training before the search; ``rewind`` goes back to its end."""
     discovery: float = 0.4
-    """Share of the training in which masks are searched, at most."""
+    """Share of the training that the search may take."""
     learning_rate: float = 2e-3
-    """Of all but masks: constant until those are found, then along a cosine to zero."""
+    """The learning rate of all but masks: constant to the end of the search, then along a cosine to zero."""
     mask_pace: float = 12.0
-    """How often a mask that nothing holds could fall from 1 to 0 in the time of the search."""
+    """How many times a mask that nothing holds up could fall from 1 to 0 during the search."""
     steps: Sequence[float] = STEPS
-    """Of quantisation: an operating point for each (``grid.py``)."""
+    """Quantisation steps, with an operating point for each (``grid.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.005, high=0.5, log=True)
+    cost: ClassVar[float | None] = 1.2
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)
@@ -167,7 +169,7 @@ class ExtremeSparsePruning(AbstractMethod):
         )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Of what is not zero, which before the masks are decided is everything."""
+        """The size of the nonzero weights; before the masks are decided these are all."""
         network = cast(Relaxed | Masked, model).network
         return stored_bits(network, dict(prunable(network)))
 
@@ -204,7 +206,7 @@ class ExtremeSparsePruning(AbstractMethod):
         return sum(int((mask > _THRESHOLD).sum()) for mask in masks) <= num_kept(self.keep_ratio, masks)
 
     def _decide(self, model: nn.Module, context: Context) -> dict[str, int]:
-        """How many weights each tensor keeps."""
+        """The number of weights that each tensor keeps."""
         relaxed = cast(Relaxed, model)
         kept = keep_largest(relaxed.importances(), num_kept(self.keep_ratio, relaxed.masks))
         return {name: int(mask.sum()) for name, mask in zip(relaxed.weights(), kept, strict=True)}
@@ -221,7 +223,7 @@ def _begin_discovery(model: nn.Module, decision: Any) -> nn.Module:
 
 
 def _keep(model: nn.Module, decision: Any) -> nn.Module:
-    """The network with W m where the largest masks are, and zero elsewhere."""
+    """The network with W m at the largest masks, and zero elsewhere."""
     relaxed = cast(Relaxed, model)
     with torch.no_grad():
         for name, product in relaxed.weights().items():
@@ -230,7 +232,7 @@ def _keep(model: nn.Module, decision: Any) -> nn.Module:
 
 
 def _rewind(model: nn.Module, decision: Any) -> nn.Module:
-    """The network as it was early, where the largest masks are, and zero elsewhere."""
+    """The network with its early values at the largest masks, and zero elsewhere."""
     relaxed = cast(Relaxed, model)
     relaxed.rewind()
     return _masked(relaxed, decision)

@@ -28,29 +28,31 @@ from trainers.methods.parts.subspaces import decode_subspace, statistics, subspa
 class CompressibleSubspace(AbstractMethod):
     """A network for every level of compression, from one training.
 
-    The ends of a line (``line``) are two copies of the network's parameters, W0 and W1, and its points
+    With ``line``, two copies of the network's parameters, W0 and W1, are the ends of a line. Each of its points
 
         W(a) = (1 - a) W0 + a W1,    a = (level - lowest) / (highest - lowest)
 
-    are each compressed to their own level before they compute: at the share ``level`` of the weights of each layer that
-    are largest, at that many bits, or with the first ceil(level n) of each n hidden units. Each step draws a level and
-    descends
+    is compressed to its own level before it computes: the largest share ``level`` of each layer's weights is kept, or
+    weights are rounded to ``level`` bits, or the first ceil(level n) of each layer's n hidden units are kept. Each step
+    draws a level and descends
 
         loss(compressed W(a)) + penalty * cos^2(W0, W1)
 
-    where the cosine is that of all weights together. Of shares of weights a is log(level / lowest) / log(highest /
-    lowest), so that a step along the line multiplies what is kept: with the paper's proportion, all levels that are
-    sparse would lie at W0, and hardly be drawn. ``point`` has one copy for all levels. An operating point for each of
-    ``levels`` holds the compressed W(a) alone, and ``subspace`` holds W0 and W1 (``subspaces.py``).
+    where the cosine is that of all weights together. For shares of weights, a is log(level / lowest) / log(highest /
+    lowest), so that equal distances along the line multiply the share by equal factors: with the paper's proportion,
+    all sparse levels would lie at W0, and hardly be drawn. With ``point``, one copy serves all levels. Each of
+    ``levels`` gives an operating point that holds the compressed W(a) alone; the point ``subspace`` holds W0 and W1
+    (``subspaces.py``).
 
-    How levels are drawn: of ``unstructured`` the lowest and the highest a quarter of the time each, else a uniform a;
-    of ``quantised`` one of ``levels``; of ``structured`` the two, and two between, in one step of four passes (the
-    sandwich rule), whose losses are averaged. There only biases and norms lie on a line (of the paper: norms).
+    How levels are drawn: for ``unstructured``, the lowest and the highest a quarter of the time each, else a uniform a;
+    for ``quantised``, one of ``levels``; for ``structured``, the lowest, the highest and two between, in one step of
+    four passes whose losses are averaged (the sandwich rule). For ``structured`` only biases and norms lie on a line
+    (in the paper: norms).
 
-    Statistics of batch norms follow the highest level while training, and are measured for each level, on training
-    data, before it is stored; the paper has no batch norms. Steps of quantisation follow the weights' root mean square,
-    those of the paper their extremes. Its optimiser is SGD, and its copies are drawn apart; here both begin at the
-    given network, and part because they are trained at different levels.
+    Batch-norm statistics follow the highest level while training, and are measured for each level, on training data,
+    before it is stored; the paper has no batch norms. Quantisation steps follow the weights' root mean square; the
+    paper's follow their extremes. The paper trains with SGD, and draws its two copies independently; here both start
+    at the given network, and part because they are trained at different levels.
 
     References:
         Nunez, Horton, Prabhu, Ranjan, Farhadi, Rastegari 2021, "LCS: Learning Compressible Subspaces for Adaptive
@@ -64,20 +66,22 @@ class CompressibleSubspace(AbstractMethod):
     subspace: str = "point"
     """``line`` (LCS+L) or ``point`` (LCS+P), which has been better in short trainings (docs/methods.md)."""
     levels: Sequence[float] | str = "default"
-    """Ascending, an operating point for each: shares of weights or of units, or numbers of bits
+    """In ascending order, with an operating point for each: shares of weights or of units, or numbers of bits
     (``compression_levels.py``)."""
     penalty: float = 1.0
-    """Of a ``line`` of weights, so not of ``structured``: nats for copies that point the same way."""
+    """For a ``line`` of weights, so not for ``structured``: nats of loss if both copies point the same way."""
     warmup: float = 0.5
-    """Of ``unstructured``: share of the training over which the share of weights falls to the level that is drawn."""
+    """For ``unstructured``: share of the training over which the share of weights falls to the level drawn."""
     learning_rate: float = 5e-3
     weight_decay: float = 0.3
-    """Of weights, times the learning rate at every step, as ``magnitude`` has it."""
+    """Decay of weights at every step, in units of the learning rate, as in ``magnitude``."""
     steps: Sequence[float] = (0.25, 0.5)
-    """Of quantisation but for ``quantised``: an operating point of each level for each (``grid.py``)."""
+    """Quantisation steps, with an operating point for each at each level (``grid.py``); not for ``quantised``."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
+    cost: ClassVar[float | None] = 2.5
+    point_fields: ClassVar[tuple[str, ...]] = ("levels", "steps")
 
     def __post_init__(self) -> None:
         checks.choice("compression", self.compression, KINDS)
@@ -97,7 +101,7 @@ class CompressibleSubspace(AbstractMethod):
 
     @property
     def all_levels(self) -> Sequence[float]:
-        """``levels``, or those of the kind of compression."""
+        """``levels``, or the default levels of the kind of compression."""
         if self.levels == "default":
             return DEFAULT_LEVELS[self.compression]
         return cast(Sequence[float], self.levels)
@@ -154,7 +158,7 @@ class CompressibleSubspace(AbstractMethod):
         return decode_subspace(sections, plain) if sections.factors else backend.dequantise(sections, plain)
 
     def _drawn(self) -> list[float]:
-        """The levels of one step."""
+        """Draw the levels of one step."""
         levels = self.all_levels
         low, high = levels[0], levels[-1]
         if self.compression == "quantised":
@@ -184,7 +188,7 @@ class CompressibleSubspace(AbstractMethod):
 
 
 class Subspace(nn.Module):
-    """A network whose parameters are W0, and the W1 of those that are copied; called, it is the least compressed."""
+    """A network whose parameters are W0, with W1 for those that are copied; called, it is at the highest level."""
 
     def __init__(
         self,
@@ -201,7 +205,7 @@ class Subspace(nn.Module):
         self.ends = nn.ParameterList(network.get_parameter(name).detach().clone() for name in copied)
 
     def copies(self) -> dict[str, list[Tensor]]:
-        """W0, and W1 where there is one, by the names of the parameters, without what no level uses."""
+        """W0, and W1 if there is one, by the names of the parameters, without units that no level uses."""
         starts = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
         ends = {name: end.detach() for name, end in zip(self._copied, self.ends, strict=True)}
         if self._kind == "structured":
@@ -216,7 +220,7 @@ class Subspace(nn.Module):
         return {**points, **{name: (1 - a) * points[name] + a * end for name, end in ends}}
 
     def squared_cosine(self) -> Tensor:
-        """cos^2 of the angle between the weights of W0 and W1, scalar; 0 where no weights are copied."""
+        """cos^2 of the angle between the weights of W0 and W1, scalar; 0 if no weights are copied."""
         pairs = [
             (self.network.get_parameter(name).reshape(-1), end.reshape(-1))
             for name, end in zip(self._copied, self.ends, strict=True)
@@ -228,7 +232,7 @@ class Subspace(nn.Module):
         return (starts * ends).sum().square() / (starts.square().sum() * ends.square().sum()).clamp(min=1e-30)
 
     def compute(self, inputs: Tensor, level: float, amount: float) -> Tensor:
-        """Outputs of W(a) of ``level``, compressed to ``amount``. Buffers follow the highest level alone."""
+        """The outputs of W(a) at ``level``, compressed to ``amount``. Buffers follow the highest level alone."""
         values = compress(self._kind, self.line(level), self._weights, amount, self._groups)
         if level != self._levels[-1]:
             values |= {name: buffer.clone() for name, buffer in self.network.named_buffers()}
@@ -239,7 +243,7 @@ class Subspace(nn.Module):
 
     @torch.no_grad()
     def baked(self, level: float, context: Context) -> dict[str, Tensor]:
-        """The ``state_dict`` of the network at a level, compressed, with its own statistics of batch norms."""
+        """The ``state_dict`` of the network at a level, compressed, with batch-norm statistics of its own."""
         network = copy.deepcopy(self.network)
         values = compress(self._kind, self.line(level), self._weights, level, self._groups)
         network.load_state_dict(replaced(self.network, values))
@@ -248,7 +252,7 @@ class Subspace(nn.Module):
 
     @torch.no_grad()
     def rounded(self, bits: int) -> dict[str, grid.Rounded]:
-        """Whole numbers and step of each weight, a tied one under each of its names."""
+        """The whole numbers and the step of each weight; a tied weight has each of its names."""
         line, first = self.line(bits), backend.first_names(self.network)
         found = {name: rounded(line[name], bits) for name in line if name in self._weights}
         return {

@@ -20,15 +20,15 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import VALUE_BITS
-from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_of_one_level
+from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_at_common_share
 from trainers.methods.parts.recalibration import recalibrate
 
 _NUM_SEARCHED = 1024
-"""Training examples that tell the statistics of batch norms of each network that the search asks about."""
+"""The training examples on which batch-norm statistics are measured, for each network that the search tries."""
 
 
 def matrices(model: nn.Module) -> Shapes:
-    """Weights, each once."""
+    """The shapes of the weights as matrices, each weight once."""
     names = backend.weight_names(model)
     return {
         name: (weight.shape[0], math.prod(weight.shape[1:]))
@@ -38,7 +38,7 @@ def matrices(model: nn.Module) -> Shapes:
 
 
 def tail_over_head(matrix: Tensor, rank: int) -> Tensor:
-    """sum_{i > r} sigma_i / sum_{i <= r} sigma_i, scalar: zero where the rank is ``rank`` or less."""
+    """sum_{i > r} sigma_i / sum_{i <= r} sigma_i, scalar: zero if the matrix has rank ``rank`` or less."""
     if not matrix.isfinite().all():
         return matrix.sum()  # NaN, for the training loop to find
     with torch.autocast(matrix.device.type, enabled=False):
@@ -48,16 +48,16 @@ def tail_over_head(matrix: Tensor, rank: int) -> Tensor:
 
 
 def product(factor: Tensor, shape: Sequence[int]) -> Tensor:
-    """L R' in ``shape``, of which the first is m. ``factor``: (m + n, r), the rows of L and then those of R."""
+    """L R' as a tensor of ``shape``, whose first axis is m long. ``factor``: (m + n, r), rows of L, then rows of R."""
     with torch.autocast(factor.device.type, enabled=False):
         return (factor[: shape[0]] @ factor[shape[0] :].T).reshape(tuple(shape))
 
 
 class Ranked(nn.Module):
-    """A network and the ranks that its weights shall have; once truncated, factors in place of weights."""
+    """A network and the ranks chosen for its weights; once truncated, it has factors in place of weights."""
 
     def __init__(self, network: nn.Module) -> None:
-        """The network is whole."""
+        """All weights are whole at first."""
         super().__init__()
         self.network = network
         self.shapes = matrices(network)
@@ -70,7 +70,7 @@ class Ranked(nn.Module):
         return self.network.get_parameter(name).flatten(1)
 
     def factored(self) -> list[str]:
-        """Which weights become factors at the ranks that are set."""
+        """The weights that become factors at the present ranks."""
         return [name for name, shape in self.shapes.items() if is_factored(shape, self.ranks[name])]
 
     def spectrum(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,7 +78,7 @@ class Ranked(nn.Module):
         return cast(tuple[Tensor, Tensor, Tensor], torch.linalg.svd(self.matrix(name).detach(), full_matrices=False))
 
     def truncate(self) -> None:
-        """The weights that become factors lose all but their largest singular values: L = U sqrt(S), R = V sqrt(S)."""
+        """Replace weights by factors of their largest singular values: L = U sqrt(S), R = V sqrt(S)."""
         for name in self.factored():
             u, sigma, vh = (part.narrow(axis, 0, self.ranks[name]) for part, axis in
                             zip(self.spectrum(name), (1, 0, 0), strict=True))  # fmt: skip
@@ -87,7 +87,7 @@ class Ranked(nn.Module):
         for alias, name in self._first.items():
             if name in self._made:
                 prefix, _, attribute = alias.rpartition(".")
-                # not by setattr, on which recurrent layers drop what they know of their weights
+                # not by setattr, which makes recurrent layers forget which weights they have
                 self.network.get_submodule(prefix)._parameters[attribute] = None
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class Ranked(nn.Module):
         pairs = zip(self._made.items(), self.factors, strict=True)
         made = {name: product(factor, shape) for (name, shape), factor in pairs}
         weights = {alias: made[name] for alias, name in self._first.items() if name in made}
-        # what is not made stays tied as it is
+        # weights that are not made of factors stay tied as they are
         return cast(Tensor, functional_call(self.network, weights, inputs, tie_weights=False))
 
 
@@ -104,16 +104,16 @@ class Ranked(nn.Module):
 class LowRank(AbstractMethod):
     """Train; choose ranks for a ratio; train towards them; truncate the singular value decompositions; fine-tune.
 
-    ``bsr``: a beam search over the ranks of all layers together asks the validation split. Then weights are trained on
-    by task loss + penalty * the sum over layers of
+    ``bsr`` chooses the ranks of all layers together, by a beam search on the validation split. Then the weights are
+    trained on the task loss + penalty * the sum over layers of
 
         sum_{i > r} sigma_i / sum_{i <= r} sigma_i
 
-    so that the truncation to r takes little away. This is the modified stable rank as it is remembered: neither its
-    exact form nor the settings of the beam search could be looked up. Statistics of batch norms are measured anew, on
-    training data, for each network that the search asks about, and after the truncation.
+    so that the truncation to rank r takes little away. This is the modified stable rank as it is remembered: neither
+    its exact form nor the settings of the beam search could be looked up. Batch-norm statistics are measured anew, on
+    training data, for each network that the search tries, and after the truncation.
 
-    ``svd`` and ``svd_uniform`` are baselines without search and penalty: in each layer the same share of the energy
+    ``svd`` and ``svd_uniform`` are baselines without search and penalty: each layer keeps the same share of its energy
     sum sigma_i^2, or of its values.
 
     References:
@@ -122,23 +122,25 @@ class LowRank(AbstractMethod):
     """
 
     ratio: float
-    """Values of factors and of whole weights, over those of the weights of the network, at most; the paper's ratio is
-    what is saved, 1 - ``ratio``. Biases and norms are kept."""
+    """The values of factors and whole weights over those of all weights, at most. The paper's ratio is the share saved,
+    1 - ``ratio``. Biases and norms are kept."""
     ranks: str = "bsr"
     """``bsr``, ``svd`` or ``svd_uniform``."""
     penalty: float = 0.1
-    """Of ``bsr``: nats for each layer whose tail is as large as its head."""
+    """For ``bsr``: nats of loss for each layer whose tail is as large as its head."""
     regularise: float = 0.2
-    """Of ``bsr``: share of the training under the penalty."""
+    """For ``bsr``: share of the training under the penalty."""
     finetune: float = 0.4
     """Share of the training after the truncation."""
     learning_rate: float = 5e-3
     """Falls to zero along a cosine in each phase."""
     steps: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
-    """Of quantisation of factors and whole weights: an operating point for each (``grid.py``)."""
+    """Quantisation steps of factors and whole weights, with an operating point for each (``grid.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="ratio", low=0.02, high=0.5, log=True)
+    cost: ClassVar[float | None] = 3.5
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -164,7 +166,7 @@ class LowRank(AbstractMethod):
         train = plain_phase(self.learning_rate)
 
         def truncate(model: nn.Module, decision: Any) -> nn.Module:
-            """To the ranks that were decided, now or before the penalty."""
+            """Truncate to the ranks that were decided, now or before the penalty."""
             ranked = cast(Ranked, model if decision is None else _set_ranks(model, decision))
             ranked.truncate()
             recalibrate(ranked, context)
@@ -189,7 +191,7 @@ class LowRank(AbstractMethod):
         )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Of the network as it is, which before the truncation is whole."""
+        """The size of the network as it is; before the truncation it is whole."""
         return torch.tensor(float(VALUE_BITS * sum(parameter.numel() for parameter in model.parameters())))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
@@ -242,14 +244,14 @@ class LowRank(AbstractMethod):
         shapes = {name: shape for name, shape in ranked.shapes.items() if is_factored(shape, 1)}
         energies = {name: ranked.spectrum(name)[1].double().square().cumsum(0) for name in shapes}
 
-        def rank_at(name: str, level: float) -> int:
+        def rank_at(name: str, share: float) -> int:
             if name not in shapes:
                 return min(ranked.shapes[name])
             if self.ranks == "svd":
-                return int((energies[name] < level * energies[name][-1]).sum()) + 1
-            return int(level * math.prod(shapes[name]) / sum(shapes[name])) if level < 1 else min(shapes[name])
+                return int((energies[name] < share * energies[name][-1]).sum()) + 1
+            return int(share * math.prod(shapes[name]) / sum(shapes[name])) if share < 1 else min(shapes[name])
 
-        return ranks_of_one_level(ranked.shapes, self._budget(ranked.shapes), rank_at)
+        return ranks_at_common_share(ranked.shapes, self._budget(ranked.shapes), rank_at)
 
     def _penalised_loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         ranked = cast(Ranked, model)

@@ -26,7 +26,7 @@ from trainers.methods.parts.pruning import (
 )
 
 _BEGIN = 0.1
-"""Share of the training after which gradual pruning begins: a network without any training has no small weights yet."""
+"""Share of the training before gradual pruning begins: an untrained network has no small weights yet."""
 _NUM_PRUNINGS = 100
 
 
@@ -34,11 +34,11 @@ _NUM_PRUNINGS = 100
 class Magnitude(AbstractMethod):
     """Train; prune the weights of the smallest magnitude; train what is left.
 
-    One threshold for all layers: small output layers keep more of their weights than the first one, without a setting
-    for each layer. One weight of each tensor stays whatever its size.
+    All layers share one threshold: small output layers keep more of their weights than the first layer, without a
+    setting for each layer. One weight of each tensor stays whatever its size.
 
-    ``one_shot`` prunes once, and begins its schedule of learning rates anew. ``gradual`` is one training, during which
-    the sparsity rises along
+    ``one_shot`` prunes once, and starts its learning-rate schedule anew. ``gradual`` is one training, during which the
+    sparsity rises along
 
         s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3    for t in {t_0, t_0 + dt, ..., t_0 + n dt}
 
@@ -52,19 +52,21 @@ class Magnitude(AbstractMethod):
     """
 
     keep_ratio: float
-    """Of all weights; biases and norms are kept."""
+    """Share of all weights that is kept; biases and norms are kept."""
     schedule: str = "gradual"
     """``gradual`` or ``one_shot``."""
     finetune: float = 0.5
     """Share of the training after the last weight is pruned."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.3
-    """Of weights, times the learning rate at every step: without it those that began large stay large."""
+    """Decay of weights at every step, in units of the learning rate: without it weights that start large stay so."""
     steps: Sequence[float] = STEPS
-    """Of quantisation: an operating point for each (``grid.py``)."""
+    """Quantisation steps, with an operating point for each (``grid.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.01, high=0.5, log=True)
+    cost: ClassVar[float | None] = 1.3
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)
@@ -94,7 +96,7 @@ class Magnitude(AbstractMethod):
         )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Of what is left now, which before the pruning says nothing of the end."""
+        """The size of what is left now; before the pruning it says nothing about the end."""
         network = cast(Masked, model).network
         return stored_bits(network, dict(prunable(network)))
 
@@ -109,7 +111,7 @@ class Magnitude(AbstractMethod):
         return (decayed_adam(cast(Masked, model).network, self.learning_rate, self.weight_decay, num_steps),)
 
     def _decide(self, model: nn.Module, context: Context) -> dict[str, int]:
-        """How many weights each tensor keeps."""
+        """The number of weights that each tensor keeps."""
         weights = prunable(cast(Masked, model).network)
         masks = keep_largest(list(weights.values()), num_kept(self.keep_ratio, weights.values()))
         return {name: int(mask.sum()) for name, mask in zip(weights, masks, strict=True)}
@@ -124,14 +126,14 @@ class Magnitude(AbstractMethod):
 
 
 def ramp(num_steps: int, finetune: float) -> tuple[int, int, int]:
-    """t_0, t_0 + n dt and dt of a training of ``num_steps``, in steps that are done."""
+    """t_0, t_0 + n dt and dt for a training of ``num_steps``, in steps done."""
     end = max(1, round((1 - finetune) * num_steps))
     begin = min(round(_BEGIN * num_steps), end - 1)
     return begin, end, max(1, (end - begin) // _NUM_PRUNINGS)
 
 
 def is_pruning(moment: Moment, finetune: float) -> bool:
-    """Whether t, the number of steps done after this one, is one of t_0 + dt, t_0 + 2 dt, ..., and the last."""
+    """Whether t, the number of steps done after this one, is one of t_0 + dt, t_0 + 2 dt, ... or t_0 + n dt."""
     begin, end, every = ramp(moment.num_phase_steps, finetune)
     done = moment.phase_step + 1
     return begin < done <= end and ((done - begin) % every == 0 or done == end)

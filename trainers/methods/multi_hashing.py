@@ -25,13 +25,13 @@ from trainers.methods.parts.pruning import BIAS_BITS
 
 
 def hashed(model: nn.Module) -> dict[str, nn.Parameter]:
-    """All weights and biases, each once, in the order of their creation; the parameters of norms stay on their own."""
+    """All weights and biases, each once, in the order of their creation; norms keep their own parameters."""
     norms = backend.norm_parameters(model)
     return {name: parameter for name, parameter in model.named_parameters() if name not in norms}
 
 
 def side(shapes: Sequence[torch.Size]) -> int:
-    """n, the least for which n x n values are enough: ceil(sqrt(N))."""
+    """n, the smallest number for which n x n values suffice: ceil(sqrt(N))."""
     num_values = sum(shape.numel() for shape in shapes)
     return math.isqrt(max(num_values, 1) - 1) + 1
 
@@ -41,8 +41,8 @@ def handed_out(pool: Tensor, scales: Tensor, shapes: Sequence[torch.Size]) -> li
 
     Args:
         pool: (2 n, M), the rows of V1 and then the columns of V2.
-        scales: (len(shapes),), s_l.
-        shapes: of the tensors, in order.
+        scales: s_l, (len(shapes),).
+        shapes: the tensors' shapes, in order.
     """
     n = side(shapes)
     v1_nM, v2_nM = pool[:n], pool[n:]
@@ -57,10 +57,10 @@ def handed_out(pool: Tensor, scales: Tensor, shapes: Sequence[torch.Size]) -> li
 
 
 class Hashed(nn.Module):
-    """A network without weights of its own: they are made of the pool whenever it is called."""
+    """A network without weights of its own: each call makes them from the pool."""
 
     def __init__(self, network: nn.Module, fraction: float) -> None:
-        """``network`` loses its weights; each s_l is the root mean square of what it had."""
+        """``network`` loses its weights; each s_l is the root mean square of the tensor that it replaces."""
         super().__init__()
         self.network = network
         weights, first = hashed(network), backend.first_names(network)
@@ -75,11 +75,11 @@ class Hashed(nn.Module):
         self.scales = nn.Parameter(torch.stack([size.float() for size in sizes]))
         for name in self._names:
             prefix, _, attribute = name.rpartition(".")
-            # not by setattr, on which recurrent layers drop what they know of their weights
+            # not by setattr, which makes recurrent layers forget which weights they have
             network.get_submodule(prefix)._parameters[attribute] = None
 
     def weights(self) -> dict[str, Tensor]:
-        """By all names that they have in the network."""
+        """The weights and biases, under all names that they have in the network."""
         tensors = handed_out(self.pool, self.scales, self._shapes)
         return {name: tensors[index] for name, index in self._names.items()}
 
@@ -89,9 +89,9 @@ class Hashed(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiHashing(AbstractMethod):
-    """One pool for the whole network, V1 V2, where V1 is n x M, V2 is M x n, and n x n values are all it has.
+    """One pool V1 V2 for the whole network, where V1 is n x M, V2 is M x n, and n x n values are just enough.
 
-    Weights and biases, layer after layer, are consecutive slices of the product, times a scale for each tensor, s_l.
+    Weights and biases, layer after layer, are consecutive slices of the product, times a scale s_l for each tensor.
     V1, V2 and the scales are trained for the task alone, and stored instead of the weights. Despite the name nothing is
     hashed at random, so there is no seed to store.
 
@@ -104,15 +104,17 @@ class MultiHashing(AbstractMethod):
     """
 
     fraction: float
-    """Trained values of the pool, 2 n M, over the N that it stands for; rounded up to a whole M."""
+    """The pool's trained values, 2 n M, over the N values that it stands for; rounded up to a whole M."""
     learning_rate: float = 1e-2
-    """Of V1 and V2, whose product has a spread of 1."""
+    """The learning rate of V1 and V2, whose product has a standard deviation of 1."""
     scale_learning_rate: float = 1e-3
     steps: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
-    """Of quantisation of V1 and V2, in units of their spread: an operating point for each (``grid.py``)."""
+    """Quantisation steps of V1 and V2, in units of their spread, with an operating point for each (``grid.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="fraction", low=0.01, high=0.3, log=True)
+    cost: ClassVar[float | None] = 1.5
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -25,8 +25,8 @@ _NUM_CANDIDATES = 80
 class PostTrainingQuantisation(AbstractMethod):
     """Uniform symmetric quantisation of every weight tensor, with the step of least squared error.
 
-    q = clamp(round(w / s), -m, m) with m = 2^(b-1) - 1. One step for each tensor or each of its channels, one frequency
-    table for each tensor; everything else as the methods of floats store it (``grid.store``).
+    q = clamp(round(w / s), -m, m) with m = 2^(b-1) - 1. Each tensor, or each of its channels, has one step, and each
+    tensor has one frequency table. Everything else is stored as in all methods that train floats (``grid.store``).
 
     References:
         Gholami et al. 2021, "A Survey of Quantization Methods for Efficient Neural Network Inference",
@@ -35,16 +35,17 @@ class PostTrainingQuantisation(AbstractMethod):
 
     bits: int
     granularity: str = "tensor"
-    """``tensor``: one step for each; ``channel``: one for each row (index of the first axis), an output channel of all
-    layers but transposed convolutions. It costs two bytes for each."""
+    """``tensor``: one step for each tensor; ``channel``: one for each row (index of the first axis), which is an output
+    channel of all layers but transposed convolutions. Each step costs two bytes."""
     calibration: str = "none"
-    """Of what the steps make the squared error least: ``none``, of the weights; else of the outputs of each fully
-    connected and convolutional layer at ``real`` training examples, ``gaussian`` noise like them, or inputs that are
+    """What the steps minimise the squared error of: with ``none`` the weights, else the outputs of each fully connected
+    and convolutional layer, on ``real`` training examples, on ``gaussian`` noise like them, or on inputs that are
     synthesised from ``batch_norm`` statistics (``trainers/methods/parts/calibration.py``)."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(2, 3, 4, 6, 8))
+    cost: ClassVar[float | None] = 1.0
 
     def __post_init__(self) -> None:
         checks.integer("bits", self.bits, low=2, high=16)
@@ -61,7 +62,7 @@ class PostTrainingQuantisation(AbstractMethod):
         return (plain_phase(self.learning_rate),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Weights before entropy coding, everything else as other methods estimate it."""
+        """The size of the weights before entropy coding, and of everything else as other methods estimate it."""
         quantised = backend.weight_names(model)
         stored = (
             (self.bits if name in quantised else BIAS_BITS) * parameter.numel()
@@ -96,16 +97,17 @@ class PostTrainingQuantisation(AbstractMethod):
 def best_steps(
     tensor: Tensor, bits: int, *, by_row: bool = False, error: Callable[[Tensor], Tensor] = torch.square
 ) -> npt.NDArray[np.float16]:
-    """The step (1,), or one for each row, that rounds ``tensor`` to ``bits`` bits with the least squared error.
+    """The step that rounds ``tensor`` to ``bits`` bits with the least squared error: (1,), or one for each row.
 
-    Searched among ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. 1 where all is zero.
+    The candidates are ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. Zeros have the step 1.
 
     Args:
-        tensor: two axes or more; of rows, the first.
-        error: makes of the weights' errors squared errors (rows, ...), which are summed.
+        tensor: has two axes or more.
+        by_row: whether each row (index of the first axis) has a step of its own.
+        error: turns the weights' errors into squared errors (rows, ...), which are summed.
 
     Raises:
-        ValueError: that step is beyond float16.
+        ValueError: a step is beyond float16.
     """
     rows = tensor.detach().flatten(1) if by_row else tensor.detach().reshape(1, -1)
     largest = rows.abs().amax(dim=1).double().cpu().numpy() if rows.numel() else np.zeros(len(rows))
@@ -124,7 +126,7 @@ def best_steps(
 
 
 def _beside(steps: npt.NDArray[np.float16], tensor: Tensor) -> Tensor:
-    """As float32, in a shape that multiplies ``tensor`` row by row, or whole where there is one."""
+    """``steps`` as float32, in a shape that multiplies ``tensor`` row by row, or as a whole if there is one step."""
     shape = (-1, *[1] * (tensor.ndim - 1))
     return torch.from_numpy(steps.astype(np.float32)).reshape(shape).to(tensor.device)
 

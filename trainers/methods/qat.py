@@ -33,9 +33,9 @@ class QuantisationAwareTraining(AbstractMethod):
         w = s clip(round(v / s), -Q_N, Q_P)          equations 1 and 2
         w = s sign(v)                                where bits is 1
 
-    Q_N = 2^(b-1) and Q_P = 2^(b-1) - 1; ``ternary`` has -1, 0 and 1. Each pass has a step that float16 holds exactly,
-    so that the weights of the file are those that the trained network computes with. Biases, norms and buffers are
-    trained as floats, and stored as those of all methods of floats (``grid.py``).
+    Q_N = 2^(b-1) and Q_P = 2^(b-1) - 1; ``ternary`` has -1, 0 and 1. Every pass uses steps that float16 holds
+    exactly, so that the weights of the file are those that the trained network computes with. Biases, norms and buffers
+    are trained as floats, and stored as in all methods that train floats (``grid.py``).
 
     References:
         Esser, McKinstry, Bablani, Appuswamy, Modha 2020, "Learned Step Size Quantization", ICLR 2020, arXiv 1902.08153.
@@ -45,20 +45,21 @@ class QuantisationAwareTraining(AbstractMethod):
     """
 
     bits: int | str
-    """1 to 8, or ``ternary``: before entropy coding."""
+    """The bits of a weight before entropy coding: 1 to 8, or ``ternary``."""
     granularity: str = "tensor"
-    """``tensor``: one step for each; ``channel``: one for each row, as ``ptq`` has it."""
+    """``tensor``: one step for each tensor; ``channel``: one for each row, as in ``ptq``."""
     scale: str | float = "learned"
-    """``learned``: s is trained (LSQ); ``spread``: s follows the root mean square of the weights, in cheaper steps; a
-    number: s is that many root mean squares, and where there are many, most weights are zero, which costs few bytes."""
+    """``learned``: s is trained (LSQ). ``spread``: s follows the weights' root mean square, and training steps are
+    cheaper. A number: s is that many root mean squares; a large one makes most weights zero, which costs few bytes."""
     float_share: float = 0.0
     """Share of the training before the first rounding."""
     learning_rate: float = 2e-3
     step_learning_rate: float = 1e-3
-    """Of ``learned`` scale: of the steps' logarithm."""
+    """For ``learned`` scale: the learning rate of the steps' logarithms."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(1, "ternary", 2, 3, 4, 6, 8))
+    cost: ClassVar[float | None] = 1.7
 
     def __post_init__(self) -> None:
         if type(self.bits) not in (int, str) or self.bits not in QUANTISERS:
@@ -95,7 +96,7 @@ class QuantisationAwareTraining(AbstractMethod):
         return (floats, rounded) if self.float_share else (rounded,)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Weights before entropy coding, everything else as other methods estimate it."""
+        """The size of the weights before entropy coding, and of everything else as other methods estimate it."""
         num_bits = math.log2(3) if self.bits == "ternary" else float(self.bits)
         weights = backend.weight_names(context.plain)
         parameters = context.plain.named_parameters()
@@ -148,7 +149,7 @@ class Quantised(nn.Module):
             for name, weight in self._weights().items():
                 factor = 1.0 if self._quantiser.is_binary else 2 / math.sqrt(self._quantiser.q_p)
                 step = factor * _mean(weight.detach(), self._by_row, order=1)
-                # what begins at zero, as last layers may, gets a step as if it were initialised: else none could grow
+                # weights that start at zero, as a last layer's may, get a step as if initialised: else none could grow
                 step = step.where(step > 0, factor / (2 * math.sqrt(weight[0].numel() or 1)))
                 self.log_steps[_key(name)] = nn.Parameter(step.clamp(min=_SMALLEST_STEP).log())
 
@@ -163,7 +164,7 @@ class Quantised(nn.Module):
 
     @torch.no_grad()
     def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Whole numbers and step(s) of each weight, a tied one under each of its names, as a forward pass has them."""
+        """The whole numbers and step(s) of each weight, as in a forward pass; a tied weight has each of its names."""
         found = {
             weight: (_whole(weight / step, self._quantiser), step)
             for weight, step in ((weight, self._step(name, weight)) for name, weight in self._weights().items())
@@ -176,7 +177,7 @@ class Quantised(nn.Module):
         return {name: parameter for name, parameter in self.network.named_parameters() if name in names}
 
     def _step(self, name: str, weight: Tensor) -> Tensor:
-        """In a shape that multiplies ``weight``, exact in float16. Only a learned one has a gradient."""
+        """The step(s) of ``weight``, exact in float16, in a shape that multiplies it. Learned ones have a gradient."""
         if _key(name) in self.log_steps:
             step = self.log_steps[_key(name)].exp()
         else:
@@ -199,17 +200,17 @@ class _Round(torch.autograd.Function):
         return whole * s
 
     @staticmethod
-    def backward(ctx: Any, of_w: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_w: Tensor) -> tuple[Tensor | None, ...]:
         if not ctx.needs_input_grad[1]:
-            return of_w, None, None
+            return grad_w, None, None
         position, whole, s = ctx.saved_tensors
         num_weights = position.numel() / s.numel()
         g = 1 / math.sqrt(num_weights * ctx.quantiser.q_p)  # section 2.2; of Adam's steps only epsilon sees it
         if ctx.quantiser.is_binary:  # w = s sign(v): exact for s, straight through for v
-            return of_w, (of_w * whole).sum_to_size(s.shape) * g, None
+            return grad_w, (grad_w * whole).sum_to_size(s.shape) * g, None
         inside = (position > -ctx.quantiser.q_n) & (position < ctx.quantiser.q_p)
         slope = torch.where(inside, whole - position, whole)  # equation 3
-        return of_w * inside, (of_w * slope).sum_to_size(s.shape) * g, None  # equation 5
+        return grad_w * inside, (grad_w * slope).sum_to_size(s.shape) * g, None  # equation 5
 
 
 def _whole(position: Tensor, quantiser: Quantiser) -> Tensor:
@@ -217,7 +218,7 @@ def _whole(position: Tensor, quantiser: Quantiser) -> Tensor:
 
 
 def _mean(weight: Tensor, by_row: bool, *, order: int) -> Tensor:
-    """(mean |v|^order)^(1/order) of each row, or of the whole, in a shape that multiplies ``weight``; 0 of none."""
+    """(mean |v|^order)^(1/order) of each row or of the whole, in a shape that multiplies ``weight``; 0 if empty."""
     axes = tuple(range(1 if by_row else 0, weight.ndim))
     num_values = math.prod(weight.shape[axis] for axis in axes)
     norm: Tensor = torch.linalg.vector_norm(weight, ord=order, dim=axes, keepdim=True)
@@ -225,5 +226,5 @@ def _mean(weight: Tensor, by_row: bool, *, order: int) -> Tensor:
 
 
 def _key(name: str) -> str:
-    """A parameter's name as one of a ``ParameterDict``, which has no dots."""
+    """A parameter's name without dots, which a ``ParameterDict`` refuses."""
     return name.replace(".", "/")

@@ -24,7 +24,7 @@ from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import decayed_adam, prunable, replaced, stored_bits
 
 _WHERE_IT_PRUNES = 0.01
-"""A threshold in units of the root mean square of its weights: of normal ones it prunes 0.8 %."""
+"""The threshold at which pruning begins, over its weights' root mean square: it prunes 0.8 % of normal weights."""
 
 
 def soft_threshold(w: Tensor, s: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class Thresholded(nn.Module):
     """A network that computes with soft-thresholded weights, each tensor with a threshold of its own."""
 
     def __init__(self, network: nn.Module, start: Sequence[float]) -> None:
-        """``start``: an s for each weight tensor."""
+        """``start``: the first s of each weight tensor."""
         super().__init__()
         self.network = network
         self.s = nn.ParameterList(nn.Parameter(torch.tensor(value)) for value in start)
@@ -54,17 +54,18 @@ class Thresholded(nn.Module):
 class SoftThreshold(AbstractMethod):
     """Soft threshold weight reparameterization.
 
-    The loss is the task's alone. What prunes is the decay of s, which is negative: s shrinks, so the threshold g(s)
-    grows, and the gradient of the task, by way of all weights that are left, resists it more or less in each layer.
-    How sparse a network becomes is an output.
+    The loss is the task's alone. Weights are pruned by the decay of s: s is negative and shrinks, so the threshold g(s)
+    grows, while the task's gradient, through all weights that are left, resists it in some layers more than in others.
+    How sparse a network becomes is an outcome, not a setting.
 
     ``threshold_decay`` is in e-folds of s over the whole training, so it means the same at any number of steps. The
     published start, s = -3200, relies on a decay over hundreds of thousands of steps: in a short training no weight
     is ever pruned. Here s starts where the decay alone brings the threshold to a hundredth of its weights' root mean
     square after the share ``begin`` of the training.
 
-    Weights are trained by Adam, s by plain SGD: Adam divides a decay by its own size, so that s would move at the
-    learning rate whatever ``threshold_decay`` is; a decay apart from Adam would be opposed by steps of a fixed size.
+    Weights are trained by Adam, s by plain SGD. Adam would divide the decay by its own size, so that s would move at
+    the learning rate whatever ``threshold_decay`` is; a decay decoupled from Adam would be opposed by steps of a fixed
+    size.
 
     References:
         Kusupati, Ramanujan, Somani, Wortsman, Jain, Kakade, Farhadi 2020, "Soft Threshold Weight Reparameterization
@@ -72,20 +73,22 @@ class SoftThreshold(AbstractMethod):
     """
 
     threshold_decay: float
-    """Logarithm of the factor by which the decay alone shrinks s over the training."""
+    """The logarithm of the factor by which the decay alone shrinks s over the training."""
     begin: float = 0.1
-    """Share of the training after which weights are pruned."""
+    """Share of the training before the first weights are pruned."""
     threshold_learning_rate: float = 0.01
-    """Of s: at a greater one thresholds resist their decay more."""
+    """The learning rate of s: the larger it is, the more thresholds resist their decay."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.3
-    """Of weights, times the learning rate at every step, as the paper has it; a weight below its threshold has no
-    gradient and only decays."""
+    """Decay of weights at every step, in units of the learning rate, as in the paper. A weight below its threshold has
+    no gradient and only decays."""
     steps: Sequence[float] = STEPS
-    """Of quantisation: an operating point for each (``grid.py``)."""
+    """Quantisation steps, with an operating point for each (``grid.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="threshold_decay", low=0.5, high=6.0, log=True)
+    cost: ClassVar[float | None] = 1.5
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
         checks.number("threshold_decay", self.threshold_decay, low=0, high=100)
@@ -103,7 +106,7 @@ class SoftThreshold(AbstractMethod):
         return (dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """Of what is not zero now: thresholds grow to the end, so that it says little of the end before."""
+        """The size of what is not zero now; thresholds grow to the end, so it says little about the end before."""
         trained = cast(Thresholded, model)
         return stored_bits(trained.network, trained.weights())
 
@@ -124,12 +127,12 @@ class SoftThreshold(AbstractMethod):
         return adam, Optimiser(optimiser=sgd, schedule=torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=num_steps))
 
     def _decayed(self, progress: float) -> float:
-        """E-folds of s that the decay alone has made, along the cosine schedule of its learning rate."""
+        """The e-folds by which the decay alone has shrunk s, along the cosine schedule of its learning rate."""
         return self.threshold_decay * (progress + math.sin(math.pi * progress) / math.pi)
 
 
 def s_where_it_prunes(weight: Tensor) -> float:
-    """The s of a threshold at which pruning begins."""
+    """The s whose threshold is just where pruning begins."""
     size = weight.detach().square().mean().sqrt().item() if weight.numel() else 0.0
     threshold = min(_WHERE_IT_PRUNES * size, 0.5) or 1e-6
     return math.log(threshold / (1 - threshold))

@@ -1,8 +1,8 @@
 """Spike-and-slab: a Bayesian network learns which of its hidden units are there; its mean is stored without the others.
 
-Notation of Jantre et al.: z is 1 where a unit is there, gamma = sigmoid(theta) the posterior probability of that and
-lambda the prior one; mu and sigma = softplus(rho) are the posterior mean and standard deviation of a weight, sigma_0
-the prior one.
+Notation of Jantre et al.: z is 1 if a unit is there; gamma = sigmoid(theta) is the posterior probability of that, and
+lambda the prior one. mu and sigma = softplus(rho) are the posterior mean and standard deviation of a weight, sigma_0 is
+the prior standard deviation.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from trainers.methods.parts.structured import along, kept_bits, removable, witho
 _FIRST_GAMMA = 0.99
 _FIRST_RHO = -6.0
 _TEMPERATURE = 0.5
-"""Of the relaxed z; all three as the authors' code has them."""
+"""The temperature of the relaxed z. All three constants are those of the authors' code."""
 
 
 class Posterior(nn.Module):
-    """A network whose parameters are means: of weights and biases, which vary, and of norms, which do not.
+    """A network whose parameters are posterior means; weights and biases vary around theirs, norms do not.
 
-    Trained, it draws weights and units anew in each forward pass; evaluated, it is the mean of the likelier units.
+    In training mode each forward pass draws weights and units anew. In evaluation mode it computes with the means,
+    without the units that are more likely absent than there.
     """
 
     def __init__(self, network: nn.Module, groups: Sequence[UnitGroup]) -> None:
@@ -61,7 +62,7 @@ class Posterior(nn.Module):
 
     @torch.no_grad()
     def sigmas(self) -> dict[str, Tensor]:
-        """By the names of the weights and biases, in their shapes."""
+        """The standard deviations, by the names of the weights and biases, in their shapes."""
         return {name: F.softplus(rho) for name, rho in zip(self._names, self.rhos, strict=True)}
 
     def kept(self, cut: float) -> list[Tensor]:
@@ -78,7 +79,7 @@ class Posterior(nn.Module):
         return without_units(self.network.state_dict(), self._groups, self.kept(cut))
 
     def measured(self, cut: float, context: Context) -> dict[str, Tensor]:
-        """``mean``, with statistics of batch norms that are its own, not those of drawn networks."""
+        """``mean``, with batch-norm statistics of its own instead of those of drawn networks."""
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.mean(cut))
         recalibrate(network, context)
@@ -93,14 +94,14 @@ class Posterior(nn.Module):
         for group, theta in zip(self._groups, self.thetas, strict=True):
             z = _relaxed_bernoulli(theta)
             for axis in group.axes:
-                # where a unit is read: for an activation that keeps zero the same as where it is computed, and right
-                # for every other one, and behind norms
+                # z multiplies the weights that read a unit. For activations that keep zero that is the same as to
+                # multiply what computes it; for all others, and behind norms, only this is right
                 if axis.role is Role.READER:
                     weights[axis.tensor] = weights[axis.tensor] * along(z, axis, weights[axis.tensor].ndim)
         return weights
 
     def divergence(self, prior_scale: float) -> Tensor:
-        """KL(posterior || prior) in nats: of the units, and of the weights, gamma times where a unit has them."""
+        """KL(posterior || prior) in nats, of units and of weights; the weights of a unit count gamma times."""
         mu = dict(self.network.named_parameters())
         gammas = self.gammas()
         inclusion = {
@@ -111,21 +112,22 @@ class Posterior(nn.Module):
         }
         total = torch.zeros((), device=gammas[0].device)
         for theta, gamma in zip(self.thetas, gammas, strict=True):
-            # of the authors' prior log lambda_l = -log k_l - 1e-9 (k_{l-1} + 1) v_l without its second term, which is
-            # small below a thousand inputs, and would empty every layer of more; a layer of one unit has a spike, too
+            # the authors' prior log lambda_l = -log k_l - 1e-9 (k_{l-1} + 1) v_l without its second term, which is
+            # small below a thousand inputs, and would empty every layer of more. With k_l + 1 a layer of one unit can
+            # be empty, too
             lam = 1 / (len(theta) + 1)
             present = F.logsigmoid(theta) - math.log(lam)
             absent = F.logsigmoid(-theta) - math.log1p(-lam)
             total = total + (gamma * present + (1 - gamma) * absent).sum()
         for name, rho in zip(self._names, self.rhos, strict=True):
             sigma = F.softplus(rho) / prior_scale
-            of_slab = (sigma.square() + (mu[name] / prior_scale).square() - 1) / 2 - sigma.log()
-            total = total + (inclusion.get(name, 1) * of_slab).sum()
+            slab = (sigma.square() + (mu[name] / prior_scale).square() - 1) / 2 - sigma.log()
+            total = total + (inclusion.get(name, 1) * slab).sum()
         return total
 
 
 def _relaxed_bernoulli(theta: Tensor) -> Tensor:
-    """z, with the gradient of its relaxation straight through."""
+    """Draw z; its gradient is that of its relaxation (straight through)."""
     noise = torch.rand_like(theta).clamp(1e-6, 1 - 1e-6).logit()
     relaxed = ((theta + noise) / _TEMPERATURE).sigmoid()
     return relaxed + ((relaxed > 0.5).float() - relaxed).detach()
@@ -136,18 +138,19 @@ class SpikeSlab(AbstractMethod):
     """Variational inference under a prior in which each hidden unit is there or not; units that are likely are kept.
 
     A unit's weights and bias are z w, with z ~ Bernoulli(gamma) and w ~ Normal(mu, sigma^2); under the prior, z ~
-    Bernoulli(lambda) and w ~ Normal(0, sigma_0^2). Output layers have no z. Minimised, by one draw for each step, is
+    Bernoulli(lambda) and w ~ Normal(0, sigma_0^2). Output layers have no z. Training minimises, by one draw for each
+    step,
 
         task loss + kl_weight / P * KL(posterior || prior)
 
-    where P is the number of parameters, so that a weight means the same on every network. With kl_weight = P / (number
+    where P is the number of parameters, so that kl_weight means the same on every network. With kl_weight = P / (number
     of training examples) it is the evidence bound of the paper, but for the part of its prior that falls with the
-    number of inputs: on small data that removes every unit, and here it trades bytes for quality. z has
+    number of inputs. On small data that weight removes every unit; here kl_weight trades bytes for quality. z has
     straight-through gradients of its relaxation.
 
-    One training gives a point for each of ``cuts`` and ``steps``: the network of means, without the units of which the
-    inclusion is no more probable than the cut. Where the data tell of the weight least, sigma is largest: the step of a
-    tensor is in units of the geometric mean of its sigma.
+    One training gives a point for each of ``cuts`` and ``steps``: the network of means, without the units whose
+    inclusion is no more probable than the cut. sigma is large where the data say little about a weight, so the step of
+    a tensor is in units of the geometric mean of its sigma.
 
     References:
         Jantre, Bhattacharya, Maiti 2021, "Layer Adaptive Node Selection in Bayesian Neural Networks: Statistical
@@ -157,20 +160,22 @@ class SpikeSlab(AbstractMethod):
     """
 
     kl_weight: float
-    """Of the divergence for each parameter, in nats of task loss for one nat."""
+    """The weight of the divergence per parameter: nats of task loss for one nat."""
     prior_scale: float = 1.0
-    """sigma_0, of weights that are there."""
+    """sigma_0, the prior standard deviation of weights that are there."""
     cuts: Sequence[float] = (0.3, 0.6, 0.9)
-    """Of inclusion probabilities: units above are kept."""
+    """Inclusion probabilities: units above a cut are kept."""
     steps: Sequence[float] = (2.0, 3.0, 4.0, 6.0)
-    """Of quantisation of weights and biases, in units of their posterior standard deviations."""
+    """Quantisation steps of weights and biases, in units of their posterior standard deviations."""
     learning_rate: float = 3e-3
-    """Of means and norms; falls to zero along a cosine. At 0.01 LeNet5 does not train."""
+    """The learning rate of means and norms; falls to zero along a cosine. At 0.01 LeNet5 does not train."""
     pace: float = 25.0
     """How far theta and rho could go in the whole training at their first learning rate."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="kl_weight", low=0.1, high=10, log=True)
+    cost: ClassVar[float | None] = 3.6
+    point_fields: ClassVar[tuple[str, ...]] = ("cuts", "steps")
 
     def __post_init__(self) -> None:
         checks.number("kl_weight", self.kl_weight, low=0)
@@ -188,7 +193,7 @@ class SpikeSlab(AbstractMethod):
         return (dataclasses.replace(train, loss=self._loss, optimisers=self._optimisers, rate_comparable=True),)
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """As expected under the posterior."""
+        """The size expected under the posterior."""
         return kept_bits(context.plain, context.groups, cast(Posterior, model).gammas())
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
@@ -221,5 +226,5 @@ class SpikeSlab(AbstractMethod):
 
 
 def _typical(sigma: Tensor) -> float:
-    """The geometric mean, or 1 of none."""
+    """The geometric mean; 1 without values."""
     return float(sigma.double().log().mean().exp()) if len(sigma) else 1.0

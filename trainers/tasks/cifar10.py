@@ -17,7 +17,7 @@ _STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def cifar10(*, augment: bool = True) -> Task:
-    """45,000 training and 5,000 validation images (the last of the training files), 10,000 test images.
+    """CIFAR-10: 45,000 training and 5,000 validation images (the last of the training files), 10,000 test images.
 
     Args:
         augment: while training, shift each image by up to 4 pixels, padded with zeros after normalisation, and

@@ -11,7 +11,7 @@ _NUM_TRAIN, _NUM_VALIDATION = 1097, 300
 
 
 def digits() -> Task:
-    """1,097 training, 300 validation and 400 test images, shuffled once in a fixed order.
+    """Handwritten digits: 1,097 training, 300 validation and 400 test images, shuffled once in a fixed order.
 
     References:
         Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository (its test part).

@@ -18,7 +18,7 @@ _SIDE = 28
 
 
 def mnist(*, shift: int = 0) -> Task:
-    """55,000 training and 5,000 validation images (the last of the training file), 10,000 test images.
+    """MNIST: 55,000 training and 5,000 validation images (the last of the training file), 10,000 test images.
 
     Args:
         shift: while training, move each image by up to this many pixels along both axes; 0 moves nothing.
@@ -30,7 +30,7 @@ def mnist(*, shift: int = 0) -> Task:
 
 
 def fashion_mnist(*, shift: int = 0) -> Task:
-    """The same splits and the same ``shift`` as ``mnist``.
+    """Fashion-MNIST: the same splits and the same ``shift`` as ``mnist``.
 
     References:
         Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST", arXiv 1708.07747.

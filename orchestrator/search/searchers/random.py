@@ -14,12 +14,15 @@ from trainers import checks
 from trainers.seeding import derive
 
 MAX_DRAWS = 1000
-"""For one new configuration; a space that gives none in so many draws counts as exhausted."""
+"""A space that gives no new configuration in so many draws counts as exhausted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Random(AbstractSearcher):
-    """``num_trials`` different configurations, fewer when the space has fewer; more only add to the earlier ones."""
+    """Independent draws: ``num_trials`` different configurations, or as many as the space has.
+
+    A larger ``num_trials`` only adds to the earlier configurations.
+    """
 
     is_adaptive: ClassVar[bool] = False
 

@@ -16,7 +16,9 @@ from trainers.seeding import derive
 
 @dataclass(frozen=True, kw_only=True)
 class Sobol(AbstractSearcher):
-    """``num_trials`` different configurations, fewer when the space has fewer; more only add to the earlier ones.
+    """Draws that fill the space evenly: ``num_trials`` different configurations, or as many as the space has.
+
+    A larger ``num_trials`` only adds to the earlier configurations.
 
     Sources: Sobol 1967, "On the distribution of points in a cube"; Owen 1998, "Scrambling Sobol and
     Niederreiter-Xing points".

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.planning.study import Study
-from orchestrator.ray_tune.scheduler import JudgeScheduler
+from orchestrator.ray_tune.scheduler import EarlyStoppingScheduler
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.outcomes import Outcome
@@ -34,15 +34,15 @@ def progress(rate_bits: float, quality_val: float, step: int = 10) -> dict[str, 
     }  # fmt: skip
 
 
-def decide(stopper: JudgeScheduler, trial: Trial, result: dict[str, Any]) -> str:
+def decide(stopper: EarlyStoppingScheduler, trial: Trial, result: dict[str, Any]) -> str:
     suggested = {"trial_id": trial.trial_id, "config": trial.config.to_dict()}
     return stopper.on_trial_result(None, SimpleNamespace(config=suggested), result)
 
 
-def stopper_in(folder: Path) -> tuple[JudgeScheduler, Journal, dict[str, Trial]]:
+def stopper_in(folder: Path) -> tuple[EarlyStoppingScheduler, Journal, dict[str, Trial]]:
     journal = Journal(LocalFolder(folder))
     study = Study(SWEEP, journal)
-    return JudgeScheduler(SWEEP, study, journal), journal, {trial.trial_id: trial for trial in study.trials}
+    return EarlyStoppingScheduler(SWEEP, study, journal), journal, {trial.trial_id: trial for trial in study.trials}
 
 
 def test_the_first_seed_is_judged_and_the_others_follow(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_resumed_sweep_stops_nothing_that_went_on_and_forgets_nothing_that_was
         (journal.trial_directory(trial_id) / "progress.jsonl").write_text(text)
     journal.finish("0002-epr-s0", [point()])
     journal.stop("0003-epr-s0", "it was last")
-    resumed = JudgeScheduler(SWEEP, Study(SWEEP, journal), journal)
+    resumed = EarlyStoppingScheduler(SWEEP, Study(SWEEP, journal), journal)
     assert decide(resumed, trials["0002-epr-s1"], progress(9000, 0.1)) == "CONTINUE"
     assert decide(resumed, trials["0003-epr-s1"], progress(9000, 0.1)) == "STOP"
     assert decide(resumed, trials["0001-epr-s0"], progress(9900, 0.1)) == "CONTINUE", "it was judged at this rung"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.errors import SweepError
-from orchestrator.planning.session import Place
 from orchestrator.planning.study import plan
+from orchestrator.running.place import Place
 from orchestrator.running.run import run_sweep
 from orchestrator.search.goals import Goals
 from orchestrator.search.space import identity
@@ -20,11 +21,11 @@ from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import TrialResources
-from orchestrator.tracking.store import prepare
+from orchestrator.tracking.store import Store
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.warm_start import earlier_outcomes
 from orchestrator.trial import Request, Setting, execute
-from orchestrator.views.base import AbstractView
+from orchestrator.views.json_lines import JsonLinesView
 
 SWEEP = Sweep.from_dict(
     {
@@ -67,8 +68,8 @@ def train_all(place: Place) -> Journal:
 
 
 def tracker_of(place: Place, journal: Journal) -> Tracker:
-    prepare(place.tracking_uri, "small")
-    return Tracker(tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small", directory=journal.location)
+    Store(tracking_uri=place.tracking_uri).prepare("small")
+    return Tracker(journal, tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small")
 
 
 def runs_of(place: Place) -> list[Any]:
@@ -79,7 +80,7 @@ def runs_of(place: Place) -> list[Any]:
 
 
 def again(place: Place, **options: bool) -> Any:
-    return run_sweep(SWEEP, place, AbstractView(), **options)
+    return run_sweep(SWEEP, place, JsonLinesView(io.StringIO()), **options)
 
 
 def test_a_sweep_killed_before_its_end_is_published_by_the_next_call(place: Place) -> None:

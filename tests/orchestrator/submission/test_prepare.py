@@ -1,16 +1,13 @@
-"""From a command's words to a target; what was submitted is found again."""
+"""From what a command was told to a target and a submission."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from orchestrator.submission import SUBMITTERS
-from orchestrator.submission.base import AbstractSubmitter, SubmitError, short_name
-from orchestrator.submission.jobs import Job, find_job, jobs, keep
-from orchestrator.submission.prepare import choose, prepare, submitter_of
+from orchestrator.submission.base import SubmitError
+from orchestrator.submission.prepare import choose, prepare
 from orchestrator.submission.slurm import Slurm
 from orchestrator.sweep.definition import Sweep
 
@@ -21,18 +18,6 @@ SWEEP = Sweep.from_dict({"task": "digits", "architecture": "mlp", "method": "ptq
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
-def job(sweep_id: str, target: str = "slurm", at_s: float = 1.0) -> Job:
-    return Job(
-        sweep_id=sweep_id,
-        target=target,
-        settings={"nodes": 3},
-        handle="/shared/42",
-        storage="/shared",
-        tracking_uri="http://host:5000",
-        submitted_at_s=at_s,
-    )
 
 
 def test_settings_come_from_the_command_line_over_a_file(tmp_path: Path) -> None:
@@ -106,33 +91,3 @@ def test_the_address_of_mlflow_may_come_from_the_environment(monkeypatch: pytest
         {"TOKENIZERS_PARALLELISM": "b=c"},
         SWEEP.sweep_id,
     )
-
-
-def test_a_submission_is_found_by_the_beginning_of_its_id_the_newest_first() -> None:
-    with pytest.raises(SubmitError, match="nothing was submitted yet"):
-        find_job(None)
-    for one in (job("digits-1", at_s=2.0), job("digits-1", "ray", at_s=3.0), job("digits-2", at_s=1.0)):
-        keep(one)
-    assert [(one.sweep_id, one.target) for one in jobs()] == [
-        ("digits-2", "slurm"),
-        ("digits-1", "slurm"),
-        ("digits-1", "ray"),
-    ]
-    assert find_job(None).target == find_job("digits-1").target == "ray"
-    with pytest.raises(SubmitError, match="'digits' may be any of digits-2, digits-1: give more"):
-        find_job("digits")
-    with pytest.raises(SubmitError, match="no sweep 'mnist' was submitted from here: there is digits-1, digits-2"):
-        find_job("mnist")
-    assert submitter_of(find_job("digits-2")) == Slurm(nodes=3)
-
-
-def test_a_name_keeps_the_hash_however_long_it_is() -> None:
-    assert short_name("My_sweep.v2-0a1b2c3d", longest=47) == "my-sweep-v2-0a1b2c3d"
-    long = short_name("x" * 80 + "-0a1b2c3d", longest=47)
-    assert len(long) == 47
-    assert long.endswith("x-0a1b2c3d")
-
-
-@pytest.mark.parametrize("kind", SUBMITTERS.values())
-def test_settings_of_every_target_come_back_from_json(kind: type[AbstractSubmitter]) -> None:
-    assert kind.model_validate(json.loads(json.dumps(kind().model_dump()))) == kind()

@@ -1,14 +1,9 @@
-"""Files of sweeps as people write them, and an error in one line for every mistake."""
+"""Every mistake in a sweep gets an error of one line."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.errors import SweepError
-from orchestrator.search.domains import Choice
-from orchestrator.sweep import resolve
-from orchestrator.sweep.file import load_sweep
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
 
@@ -81,56 +76,3 @@ def test_a_missing_part_is_named() -> None:
     assert error_of({"task": "digits", "architecture": "mlp"}) == f"method is missing: {NEEDED}"
     assert error_of({}) == f"task is missing: {NEEDED} (and 2 more)"
     assert error_of(None) == "a sweep is None: wanted a mapping with task, architecture and method"
-
-
-def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = {"digits": lambda *, root: None}
-    registry = resolve.registry
-    monkeypatch.setattr(resolve, "registry", lambda kind: tasks if kind == "task" else registry(kind))
-    assert error_of(document()) == "task 'digits' needs 'root'"
-
-
-def test_a_value_that_the_method_refuses_is_found_before_anything_starts() -> None:
-    message = error_of(document(method=["epr", {"name": "epr", "lam": [0.1, -1]}]))
-    assert message.startswith("method 'epr': lam is -1.0: wanted a number")
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "mine.yaml"
-    path.write_text(text)
-    return path
-
-
-def test_a_file_names_its_sweep_and_reads_as_people_mean_it(tmp_path: Path) -> None:
-    path = write(tmp_path, "task: digits\narchitecture: mlp\nmethod: {name: epr, lam: [1e-3, 2E+1, .5, -1.5e2]}\n")
-    sweep = load_sweep(path)
-    assert sweep.name == "mine"
-    assert sweep.method[0].arguments["lam"] == Choice([0.001, 20.0, 0.5, -150.0])
-    assert load_sweep(write(tmp_path, path.read_text() + "name: 2026-01-01\n")).name == "2026-01-01"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("task: digits\nmethod: [epr\n", ":3: expected ',' or ']', but got '<stream end>'"),
-        ("task: digits\nsteps: 5\ntask: mnist\n", ":3: 'task' is given twice"),
-        ("task: \x00", ": unacceptable character #x0000: special characters are not allowed"),
-        ("", ": a sweep is None: wanted a mapping with task, architecture and method"),
-        ("task: digits\narchitecture: mlp\n", f": method is missing: {NEEDED}"),
-    ],
-)
-def test_an_error_in_a_file_names_the_file(tmp_path: Path, text: str, message: str) -> None:
-    path = write(tmp_path, text)
-    with pytest.raises(SweepError) as error:
-        load_sweep(path)
-    assert str(error.value) == f"{path}{message}"
-
-
-def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SweepError) as error:
-        load_sweep(tmp_path / "absent.yaml")
-    assert str(error.value) == f"cannot read {tmp_path / 'absent.yaml'}: No such file or directory"
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(SweepError) as error:
-        load_sweep(tmp_path / "binary.yaml")
-    assert str(error.value) == f"cannot read {tmp_path / 'binary.yaml'}: it is no UTF-8 text"

@@ -10,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.tracking.publishing import Presentation, present, publish_frontier
+from orchestrator.tracking.runs import SweepRuns
 from tests.analysis.points.store import Writer
 
 SHOWN = Presentation(
@@ -38,6 +39,13 @@ def search(sweep: Writer, condition: str = "") -> list[Any]:
     return list(sweep.client.search_runs([sweep.experiment_id], condition))
 
 
+def runs_of(sweep: Writer) -> SweepRuns:
+    runs = SweepRuns(sweep.client, sweep.experiment_id, sweep_id=sweep.sweep_id, instance="")
+    runs.find()
+    assert runs.parent_id == sweep.parent
+    return runs
+
+
 @pytest.fixture
 def requests(sweep: Writer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What is written to runs, as it is written."""
@@ -50,7 +58,7 @@ def requests(sweep: Writer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, 
 def test_trials_and_points_of_an_architecture_and_method_have_its_colour(
     sweep: Writer, requests: list[tuple[Any, ...]]
 ) -> None:
-    present(sweep.client, sweep.experiment_id, sweep.parent, lambda condition: search(sweep, condition), SHOWN)
+    present(sweep.client, runs_of(sweep), SHOWN)
     coloured = [run.info.run_id for run in search(sweep) if run.data.tags.get("mlflow.runColor") == "#0072B2"]
     assert coloured == [run.info.run_id for run in search(sweep) if run.data.params.get("method") == "epr"]
     assert len(coloured) == 4
@@ -61,7 +69,7 @@ def test_trials_and_points_of_an_architecture_and_method_have_its_colour(
     assert json.loads(table.read_text())["data"] == [[1]]
 
     requests.clear()
-    present(sweep.client, sweep.experiment_id, sweep.parent, lambda condition: search(sweep, condition), SHOWN)
+    present(sweep.client, runs_of(sweep), SHOWN)
     assert requests == []
 
 
@@ -71,14 +79,7 @@ def test_only_what_is_on_the_frontier_now_is_tagged(
     (tmp_path / "frontier.csv").write_text("size_bytes\n")
     first, second, third = (run.info.run_id for run in search(sweep, "tags.`ratefront.point` = 'true'"))
     for pareto in ([first, second], [second, third]):
-        publish_frontier(
-            sweep.client,
-            sweep.parent,
-            lambda condition: search(sweep, condition),
-            str(tmp_path),
-            pareto=pareto,
-            representative=pareto[:1],
-        )
+        publish_frontier(sweep.client, runs_of(sweep), str(tmp_path), pareto=pareto, representative=pareto[:1])
         assert {run.info.run_id for run in search(sweep, "tags.`ratefront.pareto` = 'true'")} == set(pareto)
         (drawn,) = search(sweep, "tags.`ratefront.representative` = 'true'")
         assert drawn.info.run_id == pareto[0]

@@ -1,4 +1,4 @@
-"""How coresets of hidden units are drawn, and that the units that go stay away."""
+"""How coresets of hidden units are drawn, and that units once removed stay removed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_largest_are_kept_and_the_first_of_equal_ones() -> None:
 
 
 def test_samples_are_unbiased() -> None:
-    """The mean over many draws of what the next layer reads is what it read of all units."""
+    """Averaged over many draws, the next layer reads what it read from all units."""
     torch.manual_seed(0)
     scores = torch.rand(20) + 0.1
     draws = [sample(scores, 5) for _ in range(4000)]

@@ -1,4 +1,4 @@
-"""Trainings that leave the finite numbers end with a line that says where, before anything is reported of them."""
+"""Trainings that reach NaN or infinity end with a line that says where, before they report anything of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.trainers.methods.two_phases import TwoPhases, two_phases
 from tests.trainers.trials import configuration, run
 from trainers.divergence import DivergedError
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
 from trainers.methods.multi_hashing import MultiHashing
 from trainers.train import train
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("two_phases_is_registered")
 
 
 def sgd_at(rate: float) -> Callable[[nn.Module, int], tuple[Optimiser, ...]]:
-    """Plain gradient descent for any method."""
+    """Optimisers for any phase: plain gradient descent."""
 
     def optimisers(model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         sgd = torch.optim.SGD(model.parameters(), lr=rate)
@@ -58,7 +58,7 @@ def test_a_divergence_in_any_phase_is_said_with_its_step_its_phase_and_a_remedy(
 
 
 def test_products_of_factors_diverge_under_gradient_descent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Why multi-hashing has Adam; long before its product leaves the finite numbers, its loss does."""
+    """This is why multi-hashing uses Adam. Its loss becomes infinite long before its product does."""
     monkeypatch.setattr(MultiHashing, "_optimisers", lambda self, model, num_steps: sgd_at(3.0)(model, num_steps))
     with pytest.raises(DivergedError, match="the training loss became nan between steps"):
         run(configuration("multi_hashing", steps=60), tmp_path)
@@ -67,7 +67,7 @@ def test_products_of_factors_diverge_under_gradient_descent(tmp_path: Path, monk
 def test_a_parameter_that_a_report_would_hide_is_found_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The losses until the report are finite, and the accuracy of a network of NaN is a number as well."""
+    """Only the parameters show it: the losses until the report are finite, and the accuracy is a number."""
     phases = TwoPhases.phases
 
     def spoiled(self: TwoPhases, context: Context) -> tuple[Phase, ...]:

@@ -29,7 +29,7 @@ from trainers.methods.parts.latents import LatentGroup
 
 
 def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
-    """With steps of the optimiser taken, so that latents and steps are no round numbers."""
+    """A network after some optimiser steps, so that latents and quantisation steps are no round numbers."""
     trial = attach(configuration("epr", architecture, method={"name": "epr", "lam": 0.1, **method}))
     (phase,) = trial.method.phases(trial.context)
     (optimiser,) = phase.optimisers(trial.model, num_steps)
@@ -49,7 +49,7 @@ def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
     ids=str,
 )
 def test_the_decoded_network_is_the_trained_network(architecture: str, variant: dict[str, Any], tmp_path: Path) -> None:
-    """Training is quantised: file and training network compute the same."""
+    """Training already rounds, so the file and the trained network compute the same."""
     trial = trained(architecture, **variant)
     ((_, sections),) = trial.method.points(trial.model, trial.context)
     path = tmp_path / "x.rfz"
@@ -87,7 +87,7 @@ def test_gradients_are_straight_through() -> None:
 
 
 def test_gradients_of_kernels_are_those_of_the_transform() -> None:
-    """Against plain operations of autograd, for tensors of any memory order, each frequency with its own step."""
+    """The reference is autograd on plain operations, for tensors of any memory order and a step for each frequency."""
     generator = torch.Generator().manual_seed(0)
     kernels = {
         "first": nn.Parameter(torch.randn(4, 3, 3, 3, generator=generator)),
@@ -129,7 +129,7 @@ def test_attaching_inverts_up_to_rounding() -> None:
 
 
 def test_a_recurrent_network_computes_with_its_latents() -> None:
-    """Its layers keep lists of their weights, which must follow."""
+    """Recurrent layers keep lists of their weights, which must follow."""
     network = nn.LSTM(3, 4)
     context: Any = type("Context", (), {"device": torch.device("cpu")})
     given = copy.deepcopy(network)
@@ -194,7 +194,7 @@ def test_each_group_has_one_table_and_one_step() -> None:
 
 
 def test_a_step_starts_at_the_root_mean_square_of_its_group() -> None:
-    """Zero biases take the scale of the weights as given, not of the latents they have become."""
+    """Zero biases take the scale of the given weights, not that of the latents which replace these."""
     trial = attach(configuration("epr", "mlp", method={"name": "epr", "lam": 0.1, "initial_step": 0.5}))
     weights = torch.cat([trial.given[name].reshape(-1) for name in ("1.weight", "3.weight")])
     expected = 0.5 * weights.square().mean().sqrt().item()
@@ -226,7 +226,7 @@ def test_batch_norms_are_stored_as_one_scale_and_one_shift() -> None:
 
 @pytest.mark.parametrize("num_dead", [1, 2])
 def test_dead_channels_do_not_coarsen_the_norms_of_the_others(num_dead: int) -> None:
-    """What is always zero has a running variance of zero, and a folded scale of 1 / sqrt(epsilon)."""
+    """A channel that is always zero has a running variance of zero, and a folded scale of 1 / sqrt(epsilon)."""
     trial = trained("normed")
     network: Any = trial.model.network
     norm = network[1]

@@ -1,4 +1,4 @@
-"""How ESPN finds its masks, and what it makes of them."""
+"""How ESPN finds its masks, and how it uses them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_search_that_is_over_early_takes_no_more_steps(tmp_path: Path) -> None
 
 
 def decided(then: str, keep_ratio: float = 0.2) -> tuple[dict[str, torch.Tensor], list[torch.Tensor], Masked, Phase]:
-    """Early state, masks, the network after the decision: weights differ from the early ones by then."""
+    """The early state, the masks, the network after the decision, and the last phase; weights have moved by then."""
     trial = attach(configuration("espn", "normed", method=method(then=then, keep_ratio=keep_ratio)), noise=0.3)
     relaxed = cast(Relaxed, trial.model)
     _, discover, last = trial.method.phases(trial.context)
@@ -132,7 +132,7 @@ def test_an_early_network_is_kept_only_to_rewind_to_it() -> None:
 
 
 def test_without_a_search_the_largest_weights_are_kept() -> None:
-    """The limit in which all masks are equal is magnitude pruning."""
+    """If all masks are equal, ESPN is magnitude pruning."""
     trial = attach(configuration("espn", method=method(discovery=0.0)), noise=0.3)
     relaxed = cast(Relaxed, trial.model)
     weights = [weight.detach().clone() for weight in prunable(relaxed.network).values()]

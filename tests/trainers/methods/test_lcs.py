@@ -1,4 +1,4 @@
-"""Lines between two copies of a network, what a step trains of them, and the points that are stored."""
+"""Lines between two copies of a network: which parts a step trains, and which points are stored."""
 
 from __future__ import annotations
 

@@ -159,12 +159,12 @@ def test_a_network_that_is_not_trained_on_has_statistics_of_its_own(ranks: str) 
 
 
 def test_less_quality_is_better_where_the_task_says_so() -> None:
-    """The layer that quality says to spare is the other one."""
+    """If less is better, the search lowers the rank that it would spare otherwise."""
     changes = {"architecture": {"name": "mlp", "hidden": [20, 20]}, "method": method(ratio=0.5)}
     trial = attach(configuration("low_rank", **changes))
 
     def validate(model: nn.Module) -> float:
-        """The rank of the first weight, near enough."""
+        """The numerical rank of the first weight."""
         return float((torch.linalg.svdvals(cast(Ranked, model).matrix("1.weight")) > 1e-3).sum())
 
     first: list[int] = []
@@ -176,7 +176,10 @@ def test_less_quality_is_better_where_the_task_says_so() -> None:
 
 @pytest.mark.parametrize(("ratio", "first"), [(0.45, 1), (0.5, 2)])
 def test_equal_shares_of_energy_are_kept(ratio: float, first: int) -> None:
-    """Of the first 0.8 are in one value, 0.998 in two; of the second 0.4, 0.7, 1. Budgets are 68 and 76 of 152."""
+    """One, two, ... values hold 0.8, 0.998, ... of the first weight's energy, and 0.4, 0.7, 1 of the second's.
+
+    The budgets are 68 and 76 of 152 values.
+    """
     trial = attach(configuration("low_rank", method=method(ranks="svd", ratio=ratio)))
     ranked = cast(Ranked, trial.model)
     with torch.no_grad():

@@ -33,7 +33,7 @@ def weights_of(trial: Attached) -> dict[str, nn.Parameter]:
 
 
 class Tied(nn.Module):
-    """An encoder's weight is the decoder's too."""
+    """A network whose encoder and decoder share a weight."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ def test_the_size_estimate_is_that_of_positions_and_values() -> None:
 
 
 def test_the_gradual_schedule_is_the_papers_cubic() -> None:
-    """From a tenth of the training to its half: 400 steps, every fourth."""
+    """Pruning lasts from a tenth of the training to its half: 400 steps, every fourth of which prunes."""
     found = {step + 1: sparsity(at(step, 1000), 0.5, 0.9) for step in range(1000)}
     for done, wanted in {50: 0.0, 100: 0.0, 300: 0.9 * (1 - 0.5**3), 400: 0.9 * (1 - 0.25**3), 500: 0.9}.items():
         assert found[done] == pytest.approx(wanted)

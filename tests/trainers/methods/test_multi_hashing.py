@@ -24,7 +24,7 @@ def network() -> nn.Module:
 
 
 def test_slices_cover_the_product_in_order_and_each_value_once() -> None:
-    """i n + j, which is a product of two matrices of two columns, counts from 0."""
+    """A pool whose product counts from 0: i n + j is a product of two matrices of two columns."""
     shapes = [torch.Size(shape) for shape in ((3, 2, 2), (5,), (), (0, 4), (2, 3))]
     n = side(shapes)
     assert n == 5
@@ -100,7 +100,7 @@ HONEST = Sections(tensors={}, vectors=(STEPS, SCALES), factors=(POOL,))
 
 
 def test_a_product_by_hand_decodes() -> None:
-    """(1, 2)' (3, 4) / 4."""
+    """The product is (1, 2)' (3, 4) / 4."""
     decoded = MultiHashing.decode(HONEST, PLAIN)
     assert decoded["weight"].tolist() == [[0.75, 1.0, 1.5]]
     assert decoded["bias"].tolist() == [-4.0]

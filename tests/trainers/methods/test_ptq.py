@@ -145,7 +145,7 @@ def test_a_file_without_steps_for_a_table_is_refused() -> None:
 
 
 def test_calibration_makes_the_outputs_error_less_and_the_weights_error_more() -> None:
-    """At inputs of which some are much larger than others."""
+    """Some inputs are much larger than others."""
     errors = {}
     for source in ("none", "real"):
         method = {"name": "ptq", "bits": 3, "calibration": source}

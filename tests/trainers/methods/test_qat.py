@@ -33,7 +33,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 def begun(architecture: str = "cnn", **settings: Any) -> Attached:
-    """After one step of training, so that nothing is as it was initialised."""
+    """A network after one step of training, so that nothing is as it was initialised."""
     method = {"name": "qat", **settings}
     trial = attach(configuration("qat", architecture, method=method), noise=0.3)
     (phase,) = trial.method.phases(trial.context)
@@ -86,7 +86,7 @@ def test_the_file_holds_bit_by_bit_the_weights_of_the_forward_pass(
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("architecture", ["mlp", "normed"])
 def test_the_decoded_network_computes_what_the_trained_one_does(settings: dict[str, Any], architecture: str) -> None:
-    """With units sorted, and biases and norms rounded to steps of their own, finer than those of weights."""
+    """Units are sorted, and biases and norms are rounded to finer steps than weights."""
     trial = begun(architecture, **settings)
     groups = unit_groups(trial.context.plain, trial.task.input_shape)
     arranged = arrange(stored(trial), groups)
@@ -129,7 +129,7 @@ def test_gradients_are_straight_through_where_the_step_follows_the_spread() -> N
 
 
 def test_learned_steps_have_the_gradients_of_the_paper() -> None:
-    """Equations 3 and 5 written out, and g = 1 / sqrt(N Q_P) for each row."""
+    """Equations 3 and 5 are written out, with g = 1 / sqrt(N Q_P) for each row."""
     v = torch.tensor([[-9.0, -0.4, 0.6, 9.0], [0.5, 0.5, 0.5, 0.5]], requires_grad=True)
     s = torch.tensor([[1.0], [0.5]], requires_grad=True)
     upstream = torch.tensor([[1.0, 2, 3, 4], [1, 1, 1, 1]])
@@ -152,7 +152,7 @@ def test_a_learned_step_of_signs_has_its_exact_gradient_and_weights_get_theirs_s
 
 
 def test_the_gradient_of_a_step_is_that_of_finite_differences_of_what_is_beyond_the_whole_numbers() -> None:
-    """Elsewhere it is straight through; there the output is a multiple of the step."""
+    """Beyond them the output is a multiple of the step; elsewhere the gradient is straight through."""
     v = torch.tensor([[-9.0, 9.0, 7.0]], dtype=torch.float64)
     s = torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)
 

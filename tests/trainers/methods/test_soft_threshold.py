@@ -43,7 +43,7 @@ def test_the_gradient_is_one_for_what_is_left_and_the_slope_of_the_sigmoid_for_t
 @pytest.mark.parametrize("decay", [0.5, 2.0, 6.0])
 @pytest.mark.parametrize("begin", [0.1, 0.25])
 def test_decay_alone_reaches_a_hundredth_of_the_weights_at_the_stated_share(decay: float, begin: float) -> None:
-    """The optimiser itself, with a gradient of zero."""
+    """The optimiser itself runs, with a gradient of zero."""
     num_steps = 2000
     trial = attach(
         configuration("str", method={"name": "str", "threshold_decay": decay, "begin": begin}, steps=num_steps)

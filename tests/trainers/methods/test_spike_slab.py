@@ -36,7 +36,7 @@ def set_gammas(posterior: Posterior, *gammas: list[float]) -> None:
 
 @pytest.mark.parametrize("prior_scale", [1.0, 0.3])
 def test_the_divergence_is_that_of_bernoullis_and_of_normals_where_units_are(prior_scale: float) -> None:
-    """16 inputs, 8 hidden units with a spike, 3 outputs without."""
+    """A posterior of 16 inputs, 8 hidden units with a spike, and 3 outputs without."""
     _, posterior = trial_of()
     gammas = torch.tensor([0.99, 0.9, 0.7, 0.5, 0.3, 0.1, 0.02, 0.6])
     set_gammas(posterior, gammas.tolist())
@@ -129,7 +129,7 @@ def test_steps_are_in_units_of_the_geometric_mean_of_what_is_kept() -> None:
         for rho in posterior.rhos:
             rho.fill_(-4.0)
         posterior.rhos[0][1] = -2.0
-        posterior.rhos[0][4:] = 3.0  # of removed units, which do not count
+        posterior.rhos[0][4:] = 3.0  # the rhos of removed units, which do not count
     ((_, sections),) = trial.method.points(posterior, trial.context)
     sigmas = [math.log1p(math.exp(rho)) for rho in (-4.0, -2.0)]
     wanted = [2 * sigmas[0] ** 0.75 * sigmas[1] ** 0.25, *[2 * sigmas[0]] * 3]

@@ -12,7 +12,7 @@ import torch
 from tests.trainers.networks import CLUSTERS
 from tests.trainers.trials import configuration, run, without_time
 from trainers.config import TrialConfig
-from trainers.loop import Progress
+from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.modifiers import MODIFIERS, make_modifiers
 from trainers.train import prepare, train

@@ -21,26 +21,26 @@ NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 """Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
 
 GRANULARITIES = ("tensor", "channel")
-"""What has a step of its own: each tensor, or each row of it (index of the first axis), which is an output channel."""
+"""What has a step of its own: each tensor, or each of its rows (indices of the first axis), the output channels."""
 
 _SMALLEST_LAYER = 4
 _DEAD = 10
-"""Times a norm's epsilon: channels of less variance are taken for dead."""
+"""A channel whose variance is below this many times the norm's epsilon is taken for dead."""
 
 
 def raw(tensor: Tensor) -> Raw:
-    """Stored as it is."""
+    """A section that holds ``tensor`` as it is."""
     return Raw(values=tensor.detach().cpu().numpy())
 
 
 def half(tensor: Tensor) -> Raw:
-    """Stored as float16; what is beyond becomes infinite, which a file refuses."""
+    """A section that holds ``tensor`` as float16; larger values become infinite, which no file accepts."""
     with np.errstate(over="ignore"):
         return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
 
 
 def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> Integers:
-    """Entropy-coded; ``tensor`` holds whole numbers in any dtype.
+    """A section of entropy-coded integers; ``tensor`` holds whole numbers in any dtype.
 
     Raises:
         DivergedError: a value is NaN, infinite or beyond int32.
@@ -52,7 +52,7 @@ def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> In
 
 
 def norm_parameters(model: nn.Module) -> set[str]:
-    """Names of the parameters of normalisation layers."""
+    """The names of the parameters of normalisation layers."""
     return {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in model.named_modules()
@@ -62,7 +62,7 @@ def norm_parameters(model: nn.Module) -> set[str]:
 
 
 def weight_names(model: nn.Module) -> set[str]:
-    """Names of the parameters that methods quantise coarsely, and prune: those of two axes or more, but norms'."""
+    """The names of the parameters that methods quantise coarsely and prune: all of two or more axes, except norms'."""
     norms = norm_parameters(model)
     return {
         name
@@ -72,7 +72,7 @@ def weight_names(model: nn.Module) -> set[str]:
 
 
 def fold_norms(plain: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Batch norms as one scale and one shift for each channel, which is all that a trained one computes.
+    """Reduce batch norms to one scale and one shift for each channel, which is all that a trained one computes.
 
     With running mean m and variance v, weight w and bias b, (x - m) / sqrt(v + eps) * w + b = x * scale + shift.
     Written as a batch norm again: mean 0, variance 1, weight scale * sqrt(1 + eps), bias shift.
@@ -82,7 +82,7 @@ def fold_norms(plain: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
         state: its ``state_dict``.
 
     Returns:
-        What changes of ``state``. Layers that have no weight, no bias or no running statistics stay as they are.
+        The entries of ``state`` that change. Layers without a weight, a bias or running statistics stay as they are.
     """
     changed: dict[str, Tensor] = {}
     for prefix, module in plain.named_modules():
@@ -112,8 +112,8 @@ def norm_step(
 ) -> np.float16:
     """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
 
-    Of a channel that is always zero the running variance is near zero and the scale enormous, and means nothing: such
-    channels are left out, and the median keeps out those on their way there. A layer whose own median is below a
+    A channel that is always zero has a running variance near zero and an enormous scale, which means nothing: such
+    channels are left out, and the median is not moved by those that come close. A layer whose own median is below a
     quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them.
 
     Args:
@@ -121,10 +121,10 @@ def norm_step(
         state: its ``state_dict``, before folding.
         folded: what ``fold_norms`` made of it.
         kind: ``weight`` for scales, ``bias`` for shifts.
-        fraction: positive.
+        fraction: of the median magnitude; positive.
 
     Returns:
-        A positive float16; 1 where there is nothing to go by.
+        A positive float16; 1 if there is no value to go by.
     """
     magnitudes: list[Tensor] = []
     for prefix, module in plain.named_modules():
@@ -143,13 +143,15 @@ def norm_step(
 
 
 def first_names(model: nn.Module) -> dict[str, str]:
-    """Of each parameter, under all the names that it has, the first."""
+    """The first name of each parameter, under every name that it has."""
     first = {parameter: name for name, parameter in model.named_parameters()}
     return {name: first[parameter] for name, parameter in model.named_parameters(remove_duplicate=False)}
 
 
 def without_aliases(plain: nn.Module, tensors: Mapping[str, Section]) -> dict[str, Section]:
-    """``tensors`` with zeros, which take no bytes, under all names of a parameter but its first; ``dequantise`` knows.
+    """``tensors`` with zeros, which take no bytes, under all names of a parameter but its first.
+
+    ``dequantise`` reads only the first.
 
     Args:
         plain: the plain architecture.
@@ -178,16 +180,21 @@ def dequantise_factors(sections: Sections) -> list[Tensor]:
 def dequantise(
     sections: Sections, plain: nn.Module, *, by_row: bool = False, made: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """A ``state_dict``: integers times the steps of their table; raw tensors in their own dtype; of a tied tensor
-    what is stored under its first name.
+    """Decode sections to a ``state_dict``: integers times the steps of their table, and raw tensors in their own dtype.
 
-    The first vector holds the steps of the first tables, one each. Each further vector is the next table's: one step
-    for each coefficient of the real Fourier transform of a kernel, which its tensors hold in place of the kernels; or,
-    ``by_row``, one for each index of its tensors' first axis. ``made``: what the method made of factors.
+    The first vector holds one step for each of the first tables. Each further vector holds the steps of the next table:
+    one for each coefficient of a kernel's real Fourier transform, which the table's tensors hold in place of kernels;
+    or, with ``by_row``, one for each index of its tensors' first axis. A tied tensor is read under its first name.
+
+    Args:
+        sections: as read from a file.
+        plain: the plain architecture.
+        by_row: see above.
+        made: the tensors that the method made from factors.
 
     Raises:
-        RfzError: there are no steps for a table, or not as many as its tensors' kernels have coefficients, or they
-            have rows; or other tensors are without a section than those that the method made.
+        RfzError: a table has no steps, or not one for each coefficient or row of its tensors; or the tensors without a
+            section are not those that the method made.
     """
     made = made or {}
     lacking = [name for name in plain.state_dict() if name not in sections.tensors]

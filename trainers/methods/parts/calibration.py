@@ -1,4 +1,4 @@
-"""What a layer's outputs say of an error in its weights, on real, random or synthesised calibration examples."""
+"""The error in a layer's outputs that an error in its weights causes, on real, random or synthesised examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BatchNorm = nn.modules.batchnorm._BatchNorm
 
 
 def check(source: str, model: nn.Module, context: Context) -> None:
-    """Refuse a source that has nothing to go by.
+    """Refuse a source of examples that this network or its inputs do not allow.
 
     Raises:
         ValueError: there is no batch norm that remembers statistics, or inputs are no real numbers.
@@ -34,7 +34,7 @@ def check(source: str, model: nn.Module, context: Context) -> None:
 
 
 def examples(source: str, model: nn.Module, context: Context) -> Tensor:
-    """(at most ``NUM_EXAMPLES``, *input_shape) inputs; what is random comes from torch's global generator.
+    """Calibration inputs (at most ``NUM_EXAMPLES``, *input_shape); random ones come from torch's global generator.
 
     Args:
         source: ``real``: training examples, evenly spaced; ``gaussian``: noise with the mean and the standard deviation
@@ -57,7 +57,7 @@ def examples(source: str, model: nn.Module, context: Context) -> Tensor:
 
 
 def synthesised(model: nn.Module, noise: Tensor) -> Tensor:
-    """Inputs at which the batch norms of ``model`` see the statistics that they remember, found from ``noise``.
+    """Inputs, found from ``noise``, on which the batch norms of ``model`` see the statistics that they remember.
 
     The sum, over batch norms and their channels, of D_KL(N(m, s^2) || N(m', s'^2)) is minimised over the inputs by
     Adam, where m and s are a channel's running mean and standard deviation, m' and s' those of the batch.
@@ -93,7 +93,7 @@ def synthesised(model: nn.Module, noise: Tensor) -> Tensor:
 
 
 def _divergence(norm: _BatchNorm, inputs: Tensor) -> Tensor:
-    """Scalar, in nats, summed over channels; those of no variance count ``eps``, as the norm does."""
+    """The divergence at one norm in nats, scalar, summed over channels; variances get ``eps``, as in the norm."""
     running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var) + norm.eps
     variance, mean = torch.var_mean(inputs, dim=_all_but_channels(inputs), correction=0)
     variance = variance + norm.eps
@@ -106,22 +106,22 @@ def _remembering(model: nn.Module) -> list[_BatchNorm]:
 
 
 def _all_but_channels(tensor: Tensor) -> list[int]:
-    """Axes, where channels are the second."""
+    """All axes but the second, which is that of channels."""
     return [axis for axis in range(tensor.ndim) if axis != 1]
 
 
 class OutputError:
-    """Squared errors of the outputs that errors in one layer's weights cause, with the other layers as they are."""
+    """The squared errors of a layer's outputs that errors in its weights cause; all other layers stay as they are."""
 
     def __init__(self, layer: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
-        """``inputs``: of ``layer``, for each time that it is called."""
+        """``inputs``: the arguments of each call of ``layer``."""
         self._layer, self._inputs = layer, inputs
 
     def __call__(self, difference: Tensor) -> Tensor:
-        """(outputs, 1): for each output channel, summed over examples and positions.
+        """The squared error of each output channel (outputs, 1), summed over examples and positions.
 
-        ``difference``: of the weights. The layer is linear in them, so that its outputs at these, without a bias, are
-        the error.
+        ``difference``: the error of the weights. The layer is linear in its weights, so its outputs with these as
+        weights, and without a bias, are the error.
         """
         zeros = {name: torch.zeros_like(parameter) for name, parameter in self._layer.named_parameters()}
         channel = -1 if isinstance(self._layer, nn.Linear) else 1
@@ -134,8 +134,10 @@ class OutputError:
 
 @torch.no_grad()
 def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, OutputError]]:
-    """(name of the weight, its error) for each fully connected or convolutional layer that is called, one at a time:
-    the inputs of all layers together may not fit in memory."""
+    """Yield (name of the weight, its error) for each fully connected or convolutional layer that is called.
+
+    They come one at a time: the inputs of all layers together may not fit in memory.
+    """
     was_training = model.training
     model.eval()
     try:
@@ -149,7 +151,7 @@ def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, Outpu
 
 
 def _inputs_of(layer: nn.Module, model: nn.Module, inputs: Tensor) -> list[tuple[Tensor, ...]]:
-    """Of each call of ``layer``."""
+    """The arguments of each call of ``layer``."""
     seen: list[tuple[Tensor, ...]] = []
     handle = layer.register_forward_pre_hook(lambda _, args: seen.append(tuple(arg.clone() for arg in args)))
     try:

@@ -51,9 +51,9 @@ def check_levels(kind: str, levels: Any, *, at_least: int) -> None:
 
 
 def position(kind: str, level: float, levels: Sequence[float]) -> float:
-    """Where on the line between its ends a level lies: 0 for the most compressed, 1 for the least.
+    """Where a level lies on the line of networks: 0 for the most compressed, 1 for the least.
 
-    A share of weights grows geometrically from 0 to 1, the others in proportion.
+    Along the line, a share of weights grows geometrically, and the other kinds of level grow linearly.
     """
     low, high = levels[0], levels[-1]
     if low == high:
@@ -64,14 +64,14 @@ def position(kind: str, level: float, levels: Sequence[float]) -> float:
 def compress(
     kind: str, parameters: Mapping[str, Tensor], weights: Collection[str], amount: float, groups: Sequence[UnitGroup]
 ) -> dict[str, Tensor]:
-    """``parameters`` with all of them narrowed, or those that are ``weights`` pruned or rounded, to an amount.
+    """Compress ``parameters`` to an amount: all of them are narrowed, or those in ``weights`` are pruned or rounded.
 
     Args:
         kind: one of ``KINDS``.
-        parameters: by name.
-        weights: names of those that are pruned, or rounded; the others are few and sensitive.
-        amount: as a level.
-        groups: of hidden units, for ``structured``.
+        parameters: tensors by name.
+        weights: the names of those that are pruned or rounded; the others are few and sensitive.
+        amount: a share of weights, a number of bits or a share of units, as a level is.
+        groups: the hidden units, for ``structured``.
     """
     if kind == "structured":
         return narrow(parameters, groups, amount)
@@ -81,7 +81,10 @@ def compress(
 
 
 def prune(weight: Tensor, share: float) -> Tensor:
-    """The largest of ``weight``, rounded and one at least, of equal ones the first; only these have a gradient."""
+    """``weight`` with all but the largest ``share`` of its values set to zero; only those kept have a gradient.
+
+    Their number is rounded, and one at least. Of equal magnitudes the first are kept.
+    """
     count = max(1, round(share * weight.numel()))
     if count >= weight.numel():
         return weight
@@ -102,13 +105,13 @@ def rounded(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
 
 
 def quantise(weight: Tensor, bits: int) -> Tensor:
-    """The weights that ``rounded`` stands for, exactly; gradients pass straight through."""
+    """Exactly the weights that ``rounded`` stands for; gradients pass straight through."""
     whole, step = rounded(weight.detach(), bits)
     return whole * step + (weight - weight.detach())
 
 
 def narrow(parameters: Mapping[str, Tensor], groups: Sequence[UnitGroup], width: float) -> dict[str, Tensor]:
-    """Zero wherever a hidden unit is computed or read that is not among the first ceil(width n) of its group's n."""
+    """``parameters`` without the hidden units that are not among the first ceil(width n) of their group's n."""
     num_kept = [math.ceil(round(width * group.num_units, 6)) for group in groups]  # 0.55 * 20 is above 11
     kept = [torch.arange(group.num_units) < count for group, count in zip(groups, num_kept, strict=True)]
     return without_units(parameters, groups, kept)

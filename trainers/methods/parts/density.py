@@ -1,4 +1,4 @@
-"""Densities over latents, for the rate while training: one learned with noise, one counted without."""
+"""Densities over latents, which give the rate while training: one learned with noise, one fitted to counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 _FILTERS = (1, 3, 3, 1)
 _LEAST_PROBABILITY = 2.0**-40
-_KEEP = 0.7  # of the old counts at each refit
+_KEEP = 0.7  # the weight of the old counts at each refit
 
 
 class DeepFactorized(nn.Module):
@@ -50,7 +50,7 @@ class DeepFactorized(nn.Module):
         return x.reshape(x_LN.shape)
 
     def bits(self, x_LN: Tensor) -> Tensor:
-        """-log2 of the probability of the unit interval around each of ``x_LN``, at most 40 bits; its shape."""
+        """-log2 of the probability of the unit interval around each of ``x_LN``, at most 40 bits, in the same shape."""
         upper, lower = self.logits(torch.cat([x_LN + 0.5, x_LN - 0.5], dim=-1)).chunk(2, dim=-1)
         # In the right tail both sigmoids are near one; mirrored to the left, their difference keeps its precision.
         # (where, not sign: exactly between the tails sign is zero, and the likeliest value would cost the most.)
@@ -65,11 +65,11 @@ class DeepFactorized(nn.Module):
 
 
 class Geometric(nn.Module):
-    """P(0) = p, and geometric magnitudes of either sign beyond: fitted to counts, not learned, and without noise.
+    """P(0) = p, and geometric magnitudes of either sign beyond: fitted to counts instead of learned, without noise.
 
-    The rate is the code length of the rounded latents. Its gradient is that of the code length L, linear between the
-    integers, convolved with the unit box: the expectation of what uniform noise does by sampling. With the slopes
-    S1 = L(1) - L(0) and S2 = L(2) - L(1) that is, in closed form,
+    The rate is the code length of the rounded latents. Its gradient is that of the code length L, interpolated linearly
+    between the integers and convolved with the unit box: the expectation of the gradient under uniform noise. With the
+    slopes S1 = L(1) - L(0) and S2 = L(2) - L(1) that is, in closed form,
 
         dR/dphi = (3 S1 - S2) clamp(phi, -1/2, 1/2) + (S2 - S1) clamp(phi, -3/2, 3/2).
     """
@@ -82,11 +82,11 @@ class Geometric(nn.Module):
     def __init__(self, num_dimensions: int = 1) -> None:
         super().__init__()
         self.register_buffer("counts", torch.zeros(3, num_dimensions))
-        """Zeros, non-zeros and the sum of magnitudes, averaged over past fits."""
+        """The number of zeros, of non-zeros, and the sum of magnitudes, averaged over past fits."""
         self.register_buffer("inner", torch.zeros(num_dimensions))
         self.register_buffer("outer", torch.zeros(num_dimensions))
         self.register_buffer("code_bits", torch.zeros(()))
-        """Of the latents as they were at the last fit."""
+        """The code length of the latents at the last fit."""
 
     @torch.no_grad()
     def fit(self, phi_NL: Tensor) -> None:
@@ -97,7 +97,7 @@ class Geometric(nn.Module):
         found = torch.stack([len(magnitudes) - num_nonzeros, num_nonzeros, sums])
         self.counts.copy_(torch.where(self.counts.any(), _KEEP * self.counts + (1 - _KEEP) * found, found))
         zeros, nonzeros, total = self.counts
-        # One pseudo-count for each event, so that a group that is all zero can still be left.
+        # One pseudo-count for each event, so that the latents of a group of zeros can still leave zero.
         p_nonzero = (nonzeros + 1) / (zeros + nonzeros + 2)
         p_more = (total - nonzeros + 1) / (total + 2)
         at_zero = -torch.log2(1 - p_nonzero)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 @functools.cache
 def real_fourier(shape: tuple[int, ...]) -> Tensor:
-    """Orthonormal real discrete Fourier basis of arrays of ``shape``: float64 (coefficients, positions), square.
+    """The orthonormal real discrete Fourier basis of arrays of ``shape``: float64 (coefficients, positions), square.
 
-    The product, over the axes, of bases of 1, cos and sin: exactly as many coefficients as positions, where the
-    half-complex transform stores up to (2 / k) more.
+    It is the product over the axes of bases of 1, cos and sin. It has exactly as many coefficients as positions; the
+    half-complex transform of k positions would store up to a share of 2 / k more.
     """
     basis = torch.ones(1, 1, dtype=torch.float64)
     for size in shape:

@@ -1,7 +1,7 @@
 """A trained network at a grid of quantisation steps: what every method whose weights are floats stores.
 
-All of them share these steps, this treatment of biases and norms, and the coder, so that what they differ in is the
-training.
+These methods share the steps, the treatment of biases and norms, and the coder, so that they differ in their training
+alone.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from trainers.methods.parts import backend
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
 BIAS_STEP = 1 / 16
-"""Of biases, which are few and sensitive, in the same unit."""
+"""The step of biases, which are few and sensitive, in the same unit."""
 NORM_STEP = 1 / 32
-"""Of folded norms, as ``backend.norm_step`` has it."""
+"""The step of folded norms, as a ``fraction`` of ``backend.norm_step``."""
 
 
 def check_steps(steps: Any) -> None:
@@ -36,7 +36,7 @@ def check_steps(steps: Any) -> None:
 
 
 def check_grid(name: str, values: Any, *, high: float, example: str) -> None:
-    """Refuse what is no list of numbers above 0 and up to ``high``, each once.
+    """Refuse anything but a list of distinct numbers above 0 and up to ``high``.
 
     Raises:
         ValueError: in one line.
@@ -53,24 +53,24 @@ def check_grid(name: str, values: Any, *, high: float, example: str) -> None:
 
 
 def point_id(step: float) -> str:
-    """Names the operating point of a step."""
+    """The id of the operating point of a step."""
     return f"step{step:g}"
 
 
 def grid_points(
     plain: nn.Module, state: Mapping[str, Tensor], steps: Sequence[float], factors: Sequence[Tensor] = ()
 ) -> Iterator[tuple[str, Sections]]:
-    """An operating point for each step; ``backend.dequantise`` decodes all of them.
+    """Yield an operating point for each step; ``backend.dequantise`` decodes all of them.
 
     q = round(w / s), s = step * std(nonzero values of the tensor), one step and one frequency table for each weight
     tensor; zeros stay zeros. Batch norms are folded (``backend.fold_norms``); their scales share a step and a table,
-    and so do their shifts. Those and biases have finer steps, which do not vary over the grid; buffers are stored as
+    and so do their shifts. Norms and biases have finer steps, which do not vary over the grid; buffers are stored as
     they are.
 
     Args:
         plain: the plain architecture.
-        state: its ``state_dict``, whose zeros are what was pruned, without what the method makes of factors.
-        steps: after ``check_steps``.
+        state: its ``state_dict``, zero where weights were pruned, without what the method makes of factors.
+        steps: such as ``check_steps`` accepts.
         factors: matrices, which are rounded as weights are.
     """
     for step in steps:
@@ -86,15 +86,16 @@ Rounded = tuple[Tensor, npt.NDArray[np.float16]]
 def store(
     plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, Rounded], factors: Sequence[Rounded] = ()
 ) -> Sections:
-    """What to store of weights that are rounded already; everything else is as ``grid_points`` has it.
+    """The sections of a network whose weights are rounded already; everything else is as in ``grid_points``.
 
-    ``backend.dequantise`` decodes it, ``by_row`` where steps are. A tied tensor is stored once.
+    ``backend.dequantise`` decodes them, with ``by_row`` if weights have a step for each row. A tied tensor is stored
+    once.
 
     Args:
         plain: the plain architecture.
         state: its ``state_dict``, without what the method makes of factors.
-        weights: for each of ``backend.weight_names`` in it.
-        factors: with one step each.
+        weights: the rounded form of each of ``backend.weight_names`` in ``state``.
+        factors: in rounded form, with one step each.
     """
     folded = backend.fold_norms(plain, state)
     values = {**state, **folded}
@@ -113,7 +114,7 @@ def store(
         if name in parameters
     }
     first = backend.first_names(plain)
-    keys = {name: norms.get(name, first[name]) for name in rounded}  # what shares a table
+    keys = {name: norms.get(name, first[name]) for name in rounded}  # tensors of one key share a table
     scalar = {keys[name]: steps[0] for name, (_, steps) in rounded.items() if len(steps) == 1}
     by_row = {keys[name]: steps for name, (_, steps) in rounded.items() if len(steps) > 1}
     called = [f"factor {index}" for index in range(len(factors))]
@@ -136,7 +137,7 @@ def store(
 
 
 def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
-    """Multiples of the positive float16 that is nearest to ``size``.
+    """``tensor`` in multiples of the positive float16 that is nearest to ``size``.
 
     Raises:
         DivergedError: ``size`` is NaN, infinite or beyond float16.
@@ -151,7 +152,7 @@ def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
 
 
 def in_steps(name: str, tensor: Tensor, fraction: float) -> Rounded:
-    """Rounded to a fraction of the standard deviation of its nonzero values; with a step of 1 where all is zero.
+    """``tensor`` in steps of a fraction of its nonzero values' standard deviation; the step of zeros is 1.
 
     Raises:
         DivergedError: ``tensor`` is not finite; one line calls it ``name``.
@@ -159,7 +160,7 @@ def in_steps(name: str, tensor: Tensor, fraction: float) -> Rounded:
     nonzero = tensor[tensor != 0].double()
     if not len(nonzero):
         return rounded_at(name, tensor, 1.0)
-    # of one value, or of equal ones, the standard deviation says nothing
+    # the standard deviation of one value, or of equal ones, says nothing
     spread = float(nonzero.std()) if len(nonzero) > 1 else 0.0
     unit = spread if spread > 1e-3 * float(nonzero.abs().max()) else float(nonzero.abs().mean())
     return rounded_at(name, tensor, fraction * unit)

@@ -1,4 +1,4 @@
-"""The network that entropy-penalized reparameterization trains: parameters decoded from latents at each call."""
+"""The network that entropy-penalized reparameterization trains: each call decodes its parameters from latents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Place:
     stride: tuple[int, ...]
     offset: int
     network_stride: tuple[int, ...]
-    """Of the tensor that the network computes with: channels-last kernels are faster."""
+    """The stride of the tensor that the network computes with: channels-last kernels are faster."""
     dtype: torch.dtype
 
     def within(self, flat: Tensor) -> Tensor:
@@ -45,8 +45,8 @@ class LatentGroup(nn.Module):
     For scalar decoding B = 1 and there is one step. For convolution kernels in the frequency domain B is the real
     Fourier basis of a kernel, and each frequency has a step and a density of its own.
 
-    The latents of all tensors are one matrix, (n, frequencies): a training step is a few passes over it, however many
-    tensors there are.
+    The latents of all tensors are one matrix, (n, frequencies), so that a training step is a few passes over it,
+    however many tensors there are.
     """
 
     phi: nn.Parameter
@@ -60,7 +60,7 @@ class LatentGroup(nn.Module):
         density: Geometric | DeepFactorized,
         kernel_shape: tuple[int, ...] = (),
     ) -> None:
-        """``tensors`` are where the network starts: all of them are trained, or none, as the first requires gradients.
+        """``tensors`` are the first values; if the first tensor requires gradients all are trained, else none.
 
         ``kernel_shape``: the spatial shape of kernels, () for scalars.
         """
@@ -87,12 +87,12 @@ class LatentGroup(nn.Module):
 
     @torch.no_grad()
     def step(self) -> Tensor:
-        """(frequencies,), exact in float16, as the file stores it."""
+        """The steps (frequencies,), exact in float16, as the file stores them."""
         return _stored(self.log_step.exp())
 
     @torch.no_grad()
     def rounded(self) -> dict[str, Tensor]:
-        """What is stored of each tensor, in its shape."""
+        """The whole numbers that are stored for each tensor, in its shape."""
         rounded = self.phi.round()
         return {name: place.within(rounded) for name, place in self._places.items()}
 
@@ -110,34 +110,34 @@ class LatentGroup(nn.Module):
 
 
 class Reparameterized(nn.Module):
-    """A network, tensors of which are decoded from latents whenever it is called; it must not write to them."""
+    """A network whose tensors are decoded from latents whenever it is called; it must not write to them."""
 
     def __init__(self, network: nn.Module, groups: Sequence[LatentGroup]) -> None:
-        """``groups`` hold values for parameters of ``network``, which loses its own."""
+        """``groups`` hold the values of parameters, which ``network`` loses."""
         super().__init__()
         self.network = network
         self.groups = nn.ModuleList(groups)
         for group in groups:
             for name in group.rounded():
                 prefix, _, attribute = name.rpartition(".")
-                # not by setattr, on which recurrent layers drop what they know of their weights
+                # not by setattr, which makes recurrent layers forget which weights they have
                 network.get_submodule(prefix)._parameters[attribute] = None
 
     def latent_groups(self) -> list[LatentGroup]:
         return cast(list[LatentGroup], list(self.groups))
 
     def decoded(self) -> tuple[dict[str, Tensor], Tensor]:
-        """Parameters of the network by their names, and the rate of their latents in bits, scalar."""
+        """The parameters of the network by their names, and the rate of their latents in bits, scalar."""
         tensors: dict[str, Tensor] = {}
         rates: list[Tensor] = []
         for group in self.groups:
-            of_group, bits = group()
-            tensors |= of_group
+            decoded, bits = group()
+            tensors |= decoded
             rates.append(bits)
         return tensors, sum(rates, start=torch.zeros(()))
 
     def outputs_and_rate(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network makes of ``inputs``, and the rate in bits, scalar, decoding once for both."""
+        """The network's outputs for ``inputs``, and the rate in bits, scalar; latents are decoded once for both."""
         tensors, bits = self.decoded()
         return cast(Tensor, functional_call(self.network, tensors, inputs, tie_weights=False)), bits
 
@@ -152,7 +152,7 @@ def _stored(step: Tensor) -> Tensor:
 class _Decode(torch.autograd.Function):
     """The rate in bits under a geometric density, else 0, and the tensors (step * round(phi)) B, in few operations.
 
-    Gradients pass the rounding of ``phi``, and what makes a step one of float16, straight through.
+    Gradients pass straight through the rounding of ``phi``, and through that of steps to float16.
     """
 
     @staticmethod
@@ -176,17 +176,17 @@ class _Decode(torch.autograd.Function):
         return (bits, *(place.for_network(theta) for place in places))
 
     @staticmethod
-    def backward(ctx: Any, of_bits: Tensor, *of_tensors: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_bits: Tensor, *grad_tensors: Tensor) -> tuple[Tensor | None, ...]:
         phi, coefficients, step, basis = ctx.saved_tensors
         gradient = torch.empty_like(phi)
         factor = step.reshape(()) if basis is None else 1.0
-        for place, of_tensor in zip(ctx.places, of_tensors, strict=True):
-            torch.mul(of_tensor, factor, out=place.within(gradient))
+        for place, grad_tensor in zip(ctx.places, grad_tensors, strict=True):
+            torch.mul(grad_tensor, factor, out=place.within(gradient))
         if basis is None:
-            of_step = torch.dot(gradient.view(-1), coefficients.view(-1)).reshape(1)
+            grad_step = torch.dot(gradient.view(-1), coefficients.view(-1)).reshape(1)
         else:
             gradient = (gradient @ basis.T).mul_(step)
-            of_step = (gradient * coefficients).sum(dim=0)
+            grad_step = (gradient * coefficients).sum(dim=0)
         if ctx.density is not None:
-            ctx.density.add_slope(gradient, phi, of_bits)
-        return gradient, of_step / step, None, None, None  # both factors hold the step, the logarithm's gradient one
+            ctx.density.add_slope(gradient, phi, grad_bits)
+        return gradient, grad_step / step, None, None, None  # both its factors hold the step; the gradient has it once

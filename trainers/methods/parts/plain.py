@@ -9,7 +9,10 @@ from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
 
 
 def plain_phase(learning_rate: float) -> Phase:
-    """Adam (Kingma and Ba 2015) with a cosine schedule to zero. Its rate is a constant: nothing to stop a trial on."""
+    """A phase with Adam (Kingma and Ba 2015) and a cosine schedule to zero.
+
+    Its rate is a constant, so no trial is stopped on it.
+    """
 
     def loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         inputs, targets = batch

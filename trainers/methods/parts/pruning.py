@@ -14,13 +14,13 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.plain import adam_cosine
 
 VALUE_BITS = 4
-"""Of a normal value at a step of a quarter of its spread: log2(4 sqrt(2 pi e)) = 4.05."""
+"""The bits of a normal value at a step of a quarter of its standard deviation: log2(4 sqrt(2 pi e)) = 4.05."""
 BIAS_BITS = 6
-"""The same at a sixteenth, as biases have it."""
+"""The bits at a step of a sixteenth, as biases have it."""
 
 
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Weights by their names, each parameter once; biases and the parameters of norms are few and sensitive.
+    """The weights by their names, each parameter once; biases and norms, few and sensitive, are not among them.
 
     Raises:
         ValueError: there are none.
@@ -33,21 +33,21 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def num_kept(keep_ratio: float, weights: Iterable[Tensor]) -> int:
-    """How many weights a ratio keeps: rounded, and one for each tensor at least."""
+    """The number of weights that a ratio keeps: rounded, and one for each tensor at least."""
     sizes = [weight.numel() for weight in weights]
     return max(sum(size > 0 for size in sizes), round(keep_ratio * sum(sizes)))
 
 
 @torch.no_grad()
 def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
-    """A mask for each tensor, which together keep ``count`` values: those of the largest magnitude over all tensors.
+    """A mask for each tensor; together they keep the ``count`` values of the largest magnitude over all tensors.
 
     The largest of each tensor comes before everything else, since a layer without weights would cut the network in
     two. Of equal magnitudes the first is kept.
 
     Args:
-        scores: of any shapes.
-        count: at most the number of values.
+        scores: tensors of any shapes.
+        count: at most the number of values in all of them.
     """
     ranked: list[Tensor] = []
     for tensor in scores:
@@ -65,8 +65,8 @@ def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
 class Masked(nn.Module):
     """A network with a mask for each weight tensor: false where the weight is zero and stays so.
 
-    The network computes with its own parameters. What an optimiser does to pruned ones is undone by ``project``, which
-    for Adam, an optimiser of each value on its own, is the same as to train the product with the mask.
+    The network computes with its own parameters. ``project`` undoes what an optimiser does to pruned ones; for Adam,
+    which treats each value on its own, this is the same as training the product with the mask.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -77,19 +77,19 @@ class Masked(nn.Module):
             self.register_buffer(f"mask{index}", torch.ones_like(weight, dtype=torch.bool))
 
     def masks(self) -> dict[str, Tensor]:
-        """By the names of the network's weights."""
+        """The masks, by the names of the network's weights."""
         return {name: self.get_buffer(f"mask{index}") for index, name in enumerate(prunable(self.network))}
 
     @torch.no_grad()
     def prune(self, masks: Iterable[Tensor]) -> None:
-        """Masks in the order of the network's weights, which lose what is masked."""
+        """Set the masks, which come in the order of the network's weights, and zero what they prune."""
         for mask, new in zip(self.masks().values(), masks, strict=True):
             mask.copy_(new)
         self.project()
 
     @torch.no_grad()
     def project(self) -> None:
-        """Pruned weights back to zero; NaN stays, for the training loop to find."""
+        """Set pruned weights back to zero; NaN stays, for the training loop to find."""
         for weight, mask in zip(prunable(self.network).values(), self.masks().values(), strict=True):
             weight.mul_(mask)
 
@@ -99,15 +99,15 @@ class Masked(nn.Module):
 
 
 def project_masked(model: nn.Module, context: Context, moment: Moment) -> None:
-    """What a phase does after each step of a ``Masked``."""
+    """The ``after_step`` of phases that train a ``Masked``."""
     cast(Masked, model).project()
 
 
 def decayed_adam(network: nn.Module, learning_rate: float, weight_decay: float, num_steps: int) -> Optimiser:
-    """Adam with a cosine schedule to zero, before each step of which the weights that may be pruned decay.
+    """Adam with a cosine schedule to zero; before each of its steps the weights that may be pruned decay.
 
-    The decay, w <- (1 - learning rate * weight_decay) w, is apart from Adam's normalised gradient, by which an L2
-    penalty would move a weight as fast whatever its strength (Loshchilov and Hutter 2019, arXiv 1711.05101).
+    The decay, w <- (1 - learning rate * weight_decay) w, is decoupled from Adam's normalised gradient, in which an L2
+    penalty would move weights equally fast whatever its strength (Loshchilov and Hutter 2019, arXiv 1711.05101).
     """
     weights = list(prunable(network).values())
     optimiser = adam_cosine([{"params": list(network.parameters()), "lr": learning_rate}], num_steps)
@@ -137,9 +137,9 @@ def replaced(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Ten
 
 @torch.no_grad()
 def stored_bits(network: nn.Module, weights: Mapping[str, Tensor]) -> Tensor:
-    """About the size of ``network`` with pruned ``weights``, scalar: a count of what is left, without a gradient.
+    """An estimate of the size of ``network`` with pruned ``weights``, scalar: counted, so without a gradient.
 
-    N H(n / N) bits say which n of N weights of a tensor are not zero, and each costs ``VALUE_BITS``.
+    N H(n / N) bits say which n of a tensor's N weights are not zero, and each of these costs ``VALUE_BITS``.
     """
     bits = float(BIAS_BITS * sum(p.numel() for name, p in network.named_parameters() if name not in weights))
     for tensor in weights.values():

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 Shapes = Mapping[str, tuple[int, int]]
-"""(m, n) of each weight as a matrix: its first axis by all others, which of a convolution is outputs by inputs."""
+"""Each weight's shape as a matrix (m, n): first axis by the product of the rest, so outputs by inputs."""
 Ranks = dict[str, int]
-"""r of each weight; where r (m + n) < m n it becomes two factors, else it stays whole."""
+"""Each weight's rank r. If r (m + n) < m n the weight becomes two factors, else it stays whole."""
 
 _WIDTH = 3
-"""Of the beam."""
+"""The beam's width."""
 _NUM_MOVES = 16
-"""Of the search, of which each lowers one rank: about that many from the whole network to the ratio."""
+"""About the number of moves from the whole network to the ratio; each move lowers one rank."""
 
 
 def is_factored(shape: tuple[int, int], rank: int) -> bool:
@@ -21,7 +21,7 @@ def is_factored(shape: tuple[int, int], rank: int) -> bool:
 
 
 def num_values(shapes: Shapes, ranks: Ranks) -> int:
-    """Of all weights, as factors or whole."""
+    """The number of values of all weights, as factors or whole."""
     return sum(min(ranks[name] * sum(shape), math.prod(shape)) for name, shape in shapes.items())
 
 
@@ -30,10 +30,10 @@ def full(shapes: Shapes) -> Ranks:
 
 
 def beam_search(shapes: Shapes, budget: int, quality: Callable[[Ranks], float]) -> Ranks:
-    """Ranks at which the weights have at most ``budget`` values, and ``quality`` is largest as far as a beam sees.
+    """Ranks at which the weights have at most ``budget`` values, with the largest ``quality`` that a beam search finds.
 
-    A state is a rank for each weight. A move lowers one of them, by as many values as every other move; the best
-    ``_WIDTH`` of all successors go on, and those within the budget stay as they are. Rank one is the least.
+    A state has a rank for each weight. A move lowers one rank; every move saves about as many values. The best
+    ``_WIDTH`` of all successors go on, and states within the budget stay as they are. The lowest rank is one.
     """
     move = max(1, math.ceil((num_values(shapes, full(shapes)) - budget) / _NUM_MOVES))
 
@@ -54,11 +54,14 @@ def beam_search(shapes: Shapes, budget: int, quality: Callable[[Ranks], float]) 
     return beam[0]
 
 
-def ranks_of_one_level(shapes: Shapes, budget: int, rank_at: Callable[[str, float], int]) -> Ranks:
-    """Ranks at the highest level, 0 to 1 and the same for all weights, at which they have at most ``budget`` values."""
+def ranks_at_common_share(shapes: Shapes, budget: int, rank_at: Callable[[str, float], int]) -> Ranks:
+    """The ranks at the largest share, common to all weights, at which they have at most ``budget`` values.
 
-    def at(level: float) -> Ranks:
-        return {name: min(max(1, rank_at(name, level)), min(shape)) for name, shape in shapes.items()}
+    ``rank_at``: (name, share from 0 to 1) -> the rank at which a weight keeps that share.
+    """
+
+    def at(share: float) -> Ranks:
+        return {name: min(max(1, rank_at(name, share)), min(shape)) for name, shape in shapes.items()}
 
     if num_values(shapes, at(1.0)) <= budget:
         return at(1.0)

@@ -1,4 +1,4 @@
-"""Statistics of batch norms, measured anew after the weights before them have changed."""
+"""Batch-norm statistics, measured anew after the weights before the norms have changed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from trainers.methods.base import Context
 
 _NUM_EXAMPLES = 4096
 _CONSTANT = 1e-3
-"""Times a norm's epsilon: channels of less variance are constant, up to rounding."""
+"""A channel whose variance is below this many times the norm's epsilon is constant, up to rounding."""
 _BatchNorm = nn.modules.batchnorm._BatchNorm
 
 
 def remembering(model: nn.Module) -> dict[str, _BatchNorm]:
-    """Batch norms with running statistics, by the prefix of their tensors' names."""
+    """The batch norms with running statistics, by the prefix of their tensors' names."""
     return {
         f"{prefix}." if prefix else "": module
         for prefix, module in model.named_modules()
@@ -27,10 +27,10 @@ def remembering(model: nn.Module) -> dict[str, _BatchNorm]:
 
 @torch.no_grad()
 def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXAMPLES) -> None:
-    """Running statistics become means over training batches, evenly spaced, of ``num_examples`` examples or less.
+    """Set running statistics to their means over evenly spaced training batches, of at most ``num_examples`` examples.
 
-    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout. Without batch norms
-    nothing is done. At least one batch is seen, whatever its size.
+    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout. A network without batch
+    norms is left alone. At least one batch is used, whatever its size.
     """
     norms = remembering(model).values()
     if not norms:
@@ -40,7 +40,7 @@ def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXA
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # of all batches the same weight
+        norm.momentum = None  # all batches weigh the same
         norm.train()
     batch_size = len(next(context.batches("train"))[0])
     num_batches = context.num_train // batch_size  # a last, smaller one would count as much as the others
@@ -48,7 +48,7 @@ def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXA
     for inputs, _ in itertools.islice(context.batches("train"), 0, num_batches, stride):
         model(inputs)
     for norm in norms:
-        # what divides zero does not matter, but folded into the norm's scale it would be enormous
+        # the variance of a constant does not matter, but folding would make it an enormous scale
         running_var = cast(Tensor, norm.running_var)
         running_var[running_var < _CONSTANT * norm.eps] = 1
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -1,4 +1,4 @@
-"""A line of networks, or one network for all levels of compression, in one file: stored, and decoded at a level."""
+"""A subspace in one file: a line of networks, or one network for all levels of compression, decoded at a level."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from trainers.methods.parts.grid import BIAS_STEP, in_steps
 from trainers.methods.parts.recalibration import remembering
 
 _HALF = 2e-3
-"""Relative error of a float16, and more."""
+"""More than the relative error of a float16."""
 
 
 def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
-    """Running mean and standard deviation of each batch norm, one after the other."""
+    """The running mean and standard deviation of each batch norm, one after the other."""
     return [
         values
         for prefix in remembering(plain)
@@ -42,20 +42,21 @@ def subspace_sections(
     step: float,
     statistics: Sequence[Sequence[Tensor]],
 ) -> Sections:
-    """What to store of a whole subspace.
+    """The sections of a whole subspace.
 
-    Every parameter is made of a factor, which has W0, as a matrix of outputs by inputs, above W1 where there is one, in
-    common steps: ``step`` for weights, and that of all methods for biases and norms. As such they keep their order, by
-    which units are chosen. Vectors are the steps; kind and levels; and for each level the batch norms' statistics.
+    Every parameter is stored as a factor: W0 as a matrix of outputs by inputs, above W1 if there is one, with one step
+    for both: ``step`` for weights, and the step of all methods for biases and norms. Factors keep the order of hidden
+    units, by which a level chooses them. The vectors are the steps; kind and levels; and each level's batch-norm
+    statistics.
 
     Args:
         plain: the plain architecture.
-        state: its ``state_dict``, for what is no parameter.
-        copies: by the names of the parameters, each once: W0, or W0 and W1.
-        kind: of compression.
-        levels: ascending.
+        state: its ``state_dict``, of which all but the parameters is stored.
+        copies: W0, or W0 and W1, by the names of the parameters, each once.
+        kind: the kind of compression.
+        levels: in ascending order.
         step: in units of a weight's standard deviation.
-        statistics: for each level, those of ``statistics``.
+        statistics: for each level, what ``statistics`` returns.
     """
     weights = backend.weight_names(plain)
     parameters = {name for name, parameter in plain.named_parameters(remove_duplicate=False) if parameter.numel()}
@@ -80,16 +81,16 @@ def subspace_sections(
 def decode_subspace(
     sections: Sections, plain: nn.Module, *, level: float | None = None, groups: Sequence[UnitGroup] = ()
 ) -> dict[str, Tensor]:
-    """The network at a level, as a ``state_dict`` of the plain architecture; without one, at the least compressed.
+    """The network at a level, as a ``state_dict`` of the plain architecture.
 
     Args:
-        sections: of a file that holds a subspace.
+        sections: the sections of a file that holds a subspace.
         plain: the plain architecture on the meta device.
-        level: a share of weights, a number of bits or a share of units, as the file has it.
-        groups: hidden units (``trainers.architectures.graph``), to narrow a network.
+        level: a share of weights, a number of bits or a share of units, as in the file; default: the least compressed.
+        groups: the hidden units (``trainers.architectures.graph``), needed to narrow a network.
 
     Raises:
-        RfzError: the sections are none of a subspace.
+        RfzError: the sections are not those of a subspace.
         ValueError: the file knows no such level.
     """
     kind, levels, remembered = _settings(sections, plain)
@@ -102,7 +103,7 @@ def decode_subspace(
         raise RfzError(f"the file is malformed: {len(factors)} factors: wanted one for each of {list(shapes)}")
     a = position(kind, wanted, levels)
     line = {name: _at(a, factor, name, shapes[name]) for (name, factor) in zip(shapes, factors, strict=True)}
-    if not (kind == "structured" and wanted == levels[-1]):  # stored as narrow as that
+    if not (kind == "structured" and wanted == levels[-1]):  # it is stored at this width
         line = compress(kind, line, backend.weight_names(plain), wanted, groups)
     first = backend.first_names(plain)
     made = {alias: line[name] for alias, name in first.items() if name in line}
@@ -118,7 +119,7 @@ def _matrix(values: Tensor) -> Tensor:
 
 
 def _at(a: float, factor: Tensor, name: str, shape: torch.Size) -> Tensor:
-    """W(a), of W0 above W1 or of W0 alone."""
+    """W(a) from a factor that holds W0 above W1, or W0 alone."""
     rows = shape[0] if shape else 1
     columns = shape.numel() // rows
     if tuple(factor.shape) not in ((rows, columns), (2 * rows, columns)):
@@ -131,7 +132,7 @@ def _at(a: float, factor: Tensor, name: str, shape: torch.Size) -> Tensor:
 
 
 def _settings(sections: Sections, plain: nn.Module) -> tuple[str, list[float], Sequence[npt.NDArray[np.float16]]]:
-    """Kind, levels, and for each level the statistics of batch norms, if there are any."""
+    """The kind, the levels, and each level's batch-norm statistics, if there are any."""
     if len(sections.vectors) < 2 or len(sections.vectors[1]) < 2:
         raise RfzError("the file is malformed: a subspace without levels")
     number, *levels = sections.vectors[1].astype(float).tolist()
@@ -154,7 +155,11 @@ def _settings(sections: Sections, plain: nn.Module) -> tuple[str, list[float], S
 
 
 def _known(kind: str, levels: Sequence[float], level: float, *, is_exact: bool) -> float:
-    """``level`` as the file has it."""
+    """``level`` as the file has it.
+
+    Raises:
+        ValueError: the file knows no such level.
+    """
     for stored in levels:
         if math.isclose(stored, level, rel_tol=_HALF):
             return stored
@@ -168,7 +173,7 @@ def _known(kind: str, levels: Sequence[float], level: float, *, is_exact: bool) 
 
 
 def _statistics(vector: npt.NDArray[np.float16], plain: nn.Module) -> dict[str, Tensor]:
-    """The buffers of all batch norms."""
+    """The buffers of all batch norms, from a level's statistics."""
     values = torch.from_numpy(vector.astype(np.float32))
     state: dict[str, Tensor] = {}
     for prefix, norm in remembering(plain).items():

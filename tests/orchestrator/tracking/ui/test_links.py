@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.server
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import main
 from orchestrator.commands.outcome import where_to_look
-from orchestrator.planning.session import Place
 from orchestrator.tracking.ui import links, server
 from tests.analysis.points.store import Writer
 
@@ -148,10 +146,3 @@ def test_the_end_of_a_sweep_prints_the_links_of_a_server_or_the_command_that_mak
     ]
     assert where_to_look({"pages": {}, "ui_command": "ratefront ui s-1"}) == ["in MLflow's UI: ratefront ui s-1", ""]
     assert where_to_look({"summary": "of an earlier version"}) == []
-
-
-def test_the_address_of_the_ui_is_the_servers_without_its_password(tmp_path: Path) -> None:
-    place = Place(storage=str(tmp_path), tracking_uri="http://me:secret@host:5000", import_path=tmp_path)
-    assert place.ui == "http://host:5000"
-    assert dataclasses.replace(place, ui_url="https://ui.example").ui == "https://ui.example"
-    assert dataclasses.replace(place, tracking_uri="sqlite:///mlflow.db").ui is None

@@ -1,4 +1,4 @@
-"""Calibration examples, and what they say of errors in weights."""
+"""Calibration examples, and the output errors that errors in weights cause on them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_gaussian_examples_have_the_mean_and_spread_of_each_channel(shape: tuple
 
 
 def trained_statistics() -> nn.Sequential:
-    """Batch norms after layers, with statistics of inputs that are far from noise."""
+    """A network whose batch norms remember statistics of inputs that are far from noise."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3)
@@ -68,7 +68,7 @@ def trained_statistics() -> nn.Sequential:
 
 
 def divergence(model: nn.Sequential, inputs: Tensor) -> float:
-    """Of the batch's statistics from the running ones, over both norms."""
+    """The divergence of the batch's statistics from the running ones, summed over both norms."""
     total = 0.0
     for index in (1, 4):
         norm = model[index]

@@ -1,4 +1,4 @@
-"""The learned density is a density, and its rate is minus the logarithm of what it gives an interval."""
+"""The learned density is a density, and its rate is minus the logarithm of the probability of an interval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def density(request: pytest.FixtureRequest) -> DeepFactorized:
 
 
 def exact_probability(model: DeepFactorized, x: torch.Tensor) -> torch.Tensor:
-    """Of the unit interval around ``x`` (n,), in float64 from the equations of the paper."""
+    """The probability of the unit interval around ``x`` (n,), in float64 from the equations of the paper."""
 
     def cumulative(x_1N: torch.Tensor) -> torch.Tensor:
         for layer, (matrix, bias) in enumerate(zip(model.matrices, model.biases, strict=True)):
@@ -91,7 +91,7 @@ def test_gradients_are_those_of_finite_differences(density: DeepFactorized) -> N
 
 
 def test_the_middle_of_a_symmetric_density_is_the_cheapest() -> None:
-    """Exactly between the tails, where both logits have one magnitude."""
+    """Exactly between the tails both logits have the same magnitude."""
     density = DeepFactorized()
     for bias in density.biases:
         nn.init.zeros_(bias)
@@ -144,7 +144,7 @@ def fitted(*, seed: int = 0) -> tuple[Geometric, torch.Tensor]:
 
 
 def test_the_geometric_rate_is_the_code_length_of_the_rounded_latents() -> None:
-    """Against the entropy of zero, sign and magnitude, written from their counts."""
+    """The reference is the entropy of zero, sign and magnitude, computed from their counts."""
     density, phi = fitted()
     rounded = phi.round().abs()
     zeros, nonzeros, total = (rounded == 0).sum().item(), (rounded > 0).sum().item(), rounded.sum().item()

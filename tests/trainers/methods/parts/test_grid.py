@@ -1,4 +1,4 @@
-"""Networks of floats at a grid of steps."""
+"""Networks of floats, stored at a grid of quantisation steps."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_channel_that_is_always_zero_does_not_coarsen_the_norms_of_others() ->
 
 
 def test_norms_of_a_layer_with_small_scales_do_not_vanish() -> None:
-    """As behind inputs that are large numbers."""
+    """Scales are small behind inputs that are large numbers."""
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3), nn.BatchNorm1d(3)).eval()
     with torch.no_grad():
         model[1].running_var.fill_(1e6)

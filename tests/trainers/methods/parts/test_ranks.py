@@ -1,4 +1,4 @@
-"""Ranks for a number of values."""
+"""Ranks at which all factors together have a given number of values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from trainers.methods.parts.ranks import Ranks, beam_search, full, is_factored, num_values, ranks_of_one_level
+from trainers.methods.parts.ranks import Ranks, beam_search, full, is_factored, num_values, ranks_at_common_share
 
 SHAPES = {"a": (30, 40), "b": (20, 30), "c": (10, 20), "d": (1, 10), "e": (2, 2)}
 LEAST = {"a": 1, "b": 1, "c": 1, "d": 1, "e": 2}
@@ -59,8 +59,8 @@ def test_a_search_asks_about_no_ranks_twice_and_a_bounded_number_of_times() -> N
 
 def test_a_ratio_that_is_too_small_leaves_rank_one() -> None:
     assert beam_search(SHAPES, 0, lambda ranks: 0.0) == LEAST
-    assert ranks_of_one_level(
-        SHAPES, 0, lambda name, level: min(SHAPES[name]) if level == 1 or name in "de" else 0
+    assert ranks_at_common_share(
+        SHAPES, 0, lambda name, share: min(SHAPES[name]) if share == 1 or name in "de" else 0
     ) == {**LEAST}
 
 
@@ -69,11 +69,11 @@ def test_nothing_is_searched_where_everything_fits() -> None:
         raise AssertionError
 
     assert beam_search(SHAPES, NUM_WHOLE, quality) == full(SHAPES)
-    assert ranks_of_one_level(SHAPES, NUM_WHOLE, lambda name, level: 100) == full(SHAPES)
+    assert ranks_at_common_share(SHAPES, NUM_WHOLE, lambda name, share: 100) == full(SHAPES)
 
 
 def test_the_highest_level_that_fits_is_found() -> None:
-    """At level x, x times the rank of each: with one layer, as many columns as the budget has."""
+    """At share x each rank is x times the full one: a single layer gets as many columns as the budget has."""
     for budget in range(100, 1200, 100):
-        found = ranks_of_one_level({"a": (30, 40)}, budget, lambda name, level: int(30 * level))
+        found = ranks_at_common_share({"a": (30, 40)}, budget, lambda name, share: int(30 * share))
         assert found["a"] == budget // 70

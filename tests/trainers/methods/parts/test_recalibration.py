@@ -1,4 +1,4 @@
-"""Statistics of batch norms that are measured anew, and stored for each level."""
+"""Batch-norm statistics that are measured anew, and stored for each level."""
 
 from __future__ import annotations
 

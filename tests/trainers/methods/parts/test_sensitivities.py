@@ -33,11 +33,11 @@ def test_a_units_sensitivity_is_its_incoming_norm_times_the_largest_weight_that_
 def test_kernels_and_flattened_images_count_as_their_norm() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 2, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 2, 1, bias=False))
     filled(network[0].weight, [[[[1.0, 1.0], [1.0, 1.0]]], [[[0.0, 3.0], [4.0, 0.0]]]])
-    filled(network[3].weight, [[3.0, 4.0, 0.0, 1.0]])  # of two places of the first channel, then of the second
+    filled(network[3].weight, [[3.0, 4.0, 0.0, 1.0]])  # two places of the first channel, then two of the second
     assert first_layer(network, 1, 2, 3).tolist() == [2 * 5, 5 * 1]
 
 
-def test_of_a_normed_unit_scale_and_shift_count_and_not_the_weights_before() -> None:
+def test_scale_and_shift_of_a_normed_unit_count_and_not_the_weights_before() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU(), nn.Linear(2, 1))
     filled(network[0].weight, [[100.0, 0.0], [0.0, 0.1]])
     filled(network[1].weight, [3.0, 1.0])
@@ -46,7 +46,7 @@ def test_of_a_normed_unit_scale_and_shift_count_and_not_the_weights_before() -> 
     assert first_layer(network, 2).tolist() == [5 * 1, 1 * 2]
 
 
-def test_of_units_behind_a_norm_without_parameters_what_reads_them_counts() -> None:
+def test_units_behind_a_norm_without_parameters_count_by_what_reads_them() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False), nn.ReLU(), nn.Linear(2, 1))
     filled(network[3].weight, [[1.0, -2.0]])
     assert first_layer(network, 2).tolist() == [1, 2]

@@ -1,4 +1,4 @@
-"""Files that hold all of a line or a point: decoded at any level of theirs, and refused where they are forged."""
+"""Files that hold a whole subspace are decoded at any of its levels, and refused if they are forged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from trainers.methods.parts.subspaces import decode_subspace
 def test_any_level_can_be_decoded_from_the_file_of_the_subspace(
     kind: str, architecture: str, subspace: str, tmp_path: Path
 ) -> None:
-    """Networks are compared by what they compute: units of the points' files were put in another order."""
+    """Networks are compared by their outputs, since the points' files have their units in another order."""
     levels = {"unstructured": [0.2, 0.5, 1.0], "quantised": [3, 5, 8], "structured": [0.25, 0.5, 1.0]}[kind]
     finely = {} if kind == "quantised" else {"steps": [0.002]}
     chosen = method(kind, subspace=subspace, levels=levels, **finely)

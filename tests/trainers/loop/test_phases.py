@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.trainers.methods.two_phases import TwoPhases, two_phases
-from tests.trainers.trials import configuration, run, without_time
-from trainers import checkpoint
+from tests.trainers.trials import run, without_time
 from trainers.compressed import load_compressed
-from trainers.loop import Progress
-from trainers.methods.base import Context, Moment, Optimiser, Phase
+from trainers.loop.checkpoint import CheckpointFile
+from trainers.loop.progress import Progress
+from trainers.methods.base import Context, Optimiser, Phase
 from trainers.train import train
 
 pytestmark = pytest.mark.usefixtures("two_phases_is_registered")
@@ -39,7 +39,7 @@ def test_phases_follow_each_other_and_are_reported_at_their_ends(tmp_path: Path)
 def test_a_resumed_training_ends_in_the_same_files_and_history(
     patience: int, interruptions: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """It is interrupted at the k-th report, new or repeated, through phases that stop early."""
+    """The training is interrupted at the k-th report, new or repeated, also in phases that stop early."""
     config = two_phases(patience=patience)
     wanted, history = run(config, tmp_path / "whole")
     seen: dict[int, Progress] = {}
@@ -72,13 +72,6 @@ def test_a_death_while_writing_the_files_costs_no_training(tmp_path: Path, monke
     assert reports == [], "nothing is trained anew"
 
 
-def test_steps_taken_are_counted_through_an_early_stop(tmp_path: Path) -> None:
-    reports: list[Progress] = []
-    points = train(two_phases(patience=1), reports.append, tmp_path)
-    assert steps_of(reports) == [9, 27, 36, 40], "the second phase keeps its place"
-    assert {point.num_steps for point in points} == {9 + 20}
-
-
 def test_a_phase_without_steps_still_decides(tmp_path: Path) -> None:
     _, reports = run(two_phases(first_share=1.0), tmp_path)
     assert {report.phase for report in reports} == {"dense"}
@@ -86,32 +79,8 @@ def test_a_phase_without_steps_still_decides(tmp_path: Path) -> None:
     assert 0.2 < (weight == 0).float().mean() < 0.8, "pruned"
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
-    """The checkpoint is left alone."""
-
-    def interrupt(progress: Progress) -> None:
-        if progress.step == 18:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(two_phases(), interrupt, tmp_path, checkpoint_interval_s=0)
-    with pytest.raises(ValueError, match=r"checkpoint\.pt belongs to another configuration: remove it, or give"):
-        train(two_phases(patience=5), interrupt, tmp_path)
-    assert (tmp_path / "checkpoint.pt").exists()
-
-
-def test_a_checkpoint_is_written_no_more_often_than_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saves: list[Path] = []
-    save = checkpoint.save
-    monkeypatch.setattr(checkpoint, "save", lambda path, state: (saves.append(path), save(path, state)))
-    train(configuration("uncompressed"), lambda progress: None, tmp_path / "rarely", checkpoint_interval_s=3600)
-    assert saves == []
-    train(configuration("uncompressed"), lambda progress: None, tmp_path / "always", checkpoint_interval_s=0)
-    assert len(saves) == 6
-
-
 def test_a_decision_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may have cost more than the training."""
+    """A decision may have cost more than the training."""
     config, decided = two_phases(), []
     wanted, history = run(config, tmp_path / "whole")
     phases = TwoPhases.phases
@@ -139,23 +108,6 @@ def test_a_decision_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert reports == history[3:], "and what was trained before it"
 
 
-def test_moments_count_over_the_phase_and_over_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Moment] = []
-    phases = TwoPhases.phases
-
-    def spied(self: TwoPhases, context: Context) -> tuple[Phase, ...]:
-        return tuple(
-            dataclasses.replace(phase, after_step=lambda model, context, moment: seen.append(moment))
-            for phase in phases(self, context)
-        )
-
-    monkeypatch.setattr(TwoPhases, "phases", spied)
-    run(two_phases(first_share=0.25, patience=1), tmp_path)
-    assert [moment.step for moment in seen] == [*range(9), *range(10, 40)], "a phase that stops early leaves a gap"
-    assert [moment.phase_step for moment in seen] == [*range(9), *range(30)]
-    assert [moment.progress for moment in seen] == [*(n / 10 for n in range(9)), *(n / 30 for n in range(30))]
-
-
 def test_optimisers_are_built_from_the_values_that_a_checkpoint_restores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,29 +126,8 @@ def test_optimisers_are_built_from_the_values_that_a_checkpoint_restores(
 
     monkeypatch.setattr(TwoPhases, "phases", spied)
     train(config, lambda progress: None, tmp_path, checkpoint_interval_s=0)
-    saved = checkpoint.load(tmp_path / "checkpoint.pt")
+    saved = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0).load(config.to_json())
     assert saved is not None
     train(config, lambda progress: None, tmp_path)
     assert len(built) == 3
-    assert all(torch.equal(tensor, saved["model"][name]) for name, tensor in built[-1].items())
-
-
-def test_every_example_is_seen_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last, partial batch is an exception; the order changes from epoch to epoch and with the seed."""
-    seen: list[Tensor] = []
-
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        seen.append(targets)
-        return nn.functional.cross_entropy(outputs, targets % 3)
-
-    from tests.trainers import networks
-    from trainers.tasks.base import Split, Task
-
-    task = networks.clusters()
-    split = Split(inputs=task.train.inputs, targets=torch.arange(96))
-    monkeypatch.setattr(networks, "clusters", lambda: Task(**{**vars(task), "train": split, "loss": loss}))
-    run(configuration("uncompressed", steps=18, batch_size=10), tmp_path)
-    assert [len(batch) for batch in seen] == [10] * 18
-    epochs = [torch.cat(seen[:9]).tolist(), torch.cat(seen[9:]).tolist()]
-    assert all(len(set(epoch)) == 90 for epoch in epochs)
-    assert epochs[0] != epochs[1]
+    assert all(torch.equal(tensor, saved.model[name]) for name, tensor in built[-1].items())

@@ -1,4 +1,4 @@
-"""The sections of a sweep that do not change its results, and the search that it has when it names none."""
+"""What trials may use, as a sweep file has it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import SweepError
-from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.overrides import apply_overrides
 
 LAM = {"loguniform": [0.1, 1.0]}
-RATE = {"loguniform": [1e-3, 1e-2]}
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -23,50 +20,6 @@ def error_of(**changes: Any) -> str:
     with pytest.raises(SweepError) as error:
         Sweep.from_dict(document(**changes))
     return str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("changes", "search"),
-    [
-        ({}, {"name": "grid", "num_values": 6}),
-        ({"method": ["epr", "ptq", "uncompressed"]}, {"name": "grid", "num_values": 6}),
-        ({"method": {"name": "epr", "lam": [0.1, 1.0], "learning_rate": [1e-3, 1e-2]}}, {"name": "grid"}),
-        ({"method": {"name": "epr", "lam": LAM, "learning_rate": RATE}}, {"name": "tpe", "num_trials": 40}),
-        ({"steps": {"integers": [100, 900]}}, {"name": "tpe", "num_trials": 40}),
-        (
-            {
-                "method": [
-                    {"name": "epr", "lam": LAM, "learning_rate": RATE},
-                    {"name": "uncompressed", "learning_rate": RATE},
-                ]
-            },
-            {"name": "tpe", "num_trials": 60},
-        ),
-        ({"architecture": ["mlp", "cnn"], "steps": {"integers": [100, 900]}}, {"name": "tpe", "num_trials": 40}),
-        ({"method": {"name": "epr", "lam": LAM, "learning_rate": RATE}, "search": "grid"}, {"name": "grid"}),
-    ],
-)
-def test_without_a_search_several_ranges_are_searched_and_all_else_is_a_grid(
-    changes: dict[str, Any], search: dict[str, Any]
-) -> None:
-    found = Sweep.from_dict(document(**changes))
-    assert found.search | search == found.search
-    assert Sweep.from_dict(found.to_dict()) == found
-
-
-def test_an_override_changes_the_search_that_would_be() -> None:
-    given = document(method={"name": "epr", "lam": LAM, "learning_rate": RATE})
-    changed = Sweep.from_dict(apply_overrides(given, ["search.num_trials=7"]))
-    assert (changed.search["name"], changed.search["num_trials"]) == ("tpe", 7)
-
-
-def test_a_budget_is_read_written_and_no_part_of_the_identity() -> None:
-    plain = Sweep.from_dict(document())
-    limited = Sweep.from_dict(apply_overrides(document(), ["budget.train_s=60", "budget.trials=3"]))
-    assert limited.budget == Budget(train_s=60, trials=3)
-    assert Sweep.from_dict(limited.to_dict()) == limited
-    assert limited.sweep_id == plain.sweep_id
-    assert "budget" not in plain.to_dict()
 
 
 def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identity() -> None:
@@ -93,9 +46,6 @@ def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identi
             "resources.cpu is 0.5: wanted a valid integer",
         ),
         ({"resources": 2}, "resources is 2: wanted a mapping, such as {cpu: 1, gpu: 0}"),
-        ({"budget": {"train_h": 3}}, "unknown field 'budget.train_h'; did you mean 'budget.train_s'?"),
-        ({"budget": {"trials": 0}}, "budget.trials is 0: wanted greater than or equal to 1"),
-        ({"budget": 3}, "budget is 3: wanted a mapping, such as {trials: 100}"),
         (
             {"resources": {"memory": "much"}},
             "got size 'much': wanted bytes such as 812, 10kB or 1.5MB (1 kB = 1000 bytes)",
@@ -123,5 +73,5 @@ def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identi
         ({"resources": {"where": [3]}}, "resources.where.0 is 3: wanted a mapping, such as {method: epr, cpu: 2}"),
     ],
 )
-def test_a_mistake_is_refused_in_one_line(changes: dict[str, Any], message: str) -> None:
+def test_a_mistake_in_resources_is_refused_in_one_line(changes: dict[str, Any], message: str) -> None:
     assert error_of(**changes) == message

@@ -1,0 +1,113 @@
+"""The MLflow runs of a sweep: each is made once, and found again by its tags when a sweep is resumed.
+
+The sweep is a parent run and each trial a child of it; a trial with several operating points has a child run for each.
+Tags tell runs apart: ``ratefront.sweep_id`` and ``ratefront.instance`` name the sweep; ``ratefront.kind`` says whether
+a run is the sweep's, a trial's or a point's; ``ratefront.trial_id`` and ``ratefront.point_id`` say which one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.tracking.store import all_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(kw_only=True)
+class KnownRun:
+    """What is known of the run of a trial or of a point, without asking MLflow."""
+
+    run_id: str
+    artifact_uri: str
+    """Where its files go."""
+    was_closed: bool = False
+    """Whether it was closed when it was found: it is opened again before anything else is written to it."""
+    has_params: bool = False
+    has_failure: bool = False
+    """Whether it has the tag ``ratefront.failure``."""
+    record: str = ""
+    """Fingerprint of the trial's record that MLflow has in full; empty where it has none."""
+    last_step: int | None = None
+    """Step of the last report that MLflow has, -1 before the first; None where MLflow must be asked."""
+
+
+class SweepRuns:
+    """The runs of one sweep. One process at a time may use it: two would make a run twice."""
+
+    def __init__(self, client: MlflowClient, experiment_id: str, *, sweep_id: str, instance: str) -> None:
+        """Know nothing yet: ``find`` asks MLflow.
+
+        Args:
+            client: of the store.
+            experiment_id: id of the sweep's experiment; other sweeps may share it.
+            sweep_id: the sweep's id.
+            instance: tells this sweep from one of the same content elsewhere.
+        """
+        self._client, self.experiment_id = client, experiment_id
+        self._identity = {"ratefront.sweep_id": sweep_id, "ratefront.instance": instance}
+        self._known: dict[tuple[str, str], KnownRun] = {}  # by trial id, and point id or ""
+        self.parent_id = ""
+        """Run id of the sweep's own run; empty before there is one."""
+
+    def find(self) -> None:
+        """Learn which runs MLflow has. A run that was made twice is deleted: the answer to a request was lost."""
+        self._known, parent_id = {}, ""
+        for run in self.search():
+            tags, run_id = run.data.tags, run.info.run_id
+            kind, trial_id = tags["ratefront.kind"], tags.get("ratefront.trial_id", "")
+            if kind == "sweep":
+                if parent_id:
+                    self._client.delete_run(run_id)
+                parent_id = parent_id or run_id
+                continue
+            key = (trial_id, tags["ratefront.point_id"] if kind == "point" else "")
+            if key in self._known:
+                self._client.delete_run(run_id)
+                continue
+            is_closed = run.info.status != "RUNNING"  # an open run is not finished, whatever its record says
+            self._known[key] = KnownRun(
+                run_id=run_id,
+                artifact_uri=run.info.artifact_uri,
+                was_closed=is_closed,
+                has_params=bool(run.data.params),
+                has_failure="ratefront.failure" in tags,
+                record=tags.get("ratefront.record", "") if is_closed else "",
+            )
+        self.parent_id = parent_id or self.parent_id
+
+    def search(self, condition: str = "") -> list[Any]:
+        """The sweep's runs that meet a condition, oldest first."""
+        conditions = [f"tags.`{tag}` = '{value}'" for tag, value in self._identity.items()]
+        wanted = " AND ".join([*conditions, condition] if condition else conditions)
+        return all_runs(self._client, self.experiment_id, wanted)
+
+    def get(self, trial_id: str, point_id: str = "") -> KnownRun | None:
+        """The run of a trial, or of one of its points; None where it has none."""
+        return self._known.get((trial_id, point_id))
+
+    def make_parent(self, name: str, tags: Mapping[str, str]) -> None:
+        """Make the sweep's own run."""
+        self.parent_id = str(self._create(name, "sweep", tags).info.run_id)
+
+    def make_trial(self, trial_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
+        """Make the run of a trial, below the sweep's."""
+        return self._make(self.parent_id, trial_id, "", name, tags)
+
+    def make_point(self, trial_id: str, point_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
+        """Make the run of one of several points of a trial, below the trial's."""
+        return self._make(self._known[trial_id, ""].run_id, trial_id, point_id, name, tags)
+
+    def _make(self, parent: str, trial_id: str, point_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
+        kind = "point" if point_id else "trial"
+        run = self._create(name, kind, {"mlflow.parentRunId": parent, "ratefront.trial_id": trial_id, **tags})
+        made = KnownRun(run_id=str(run.info.run_id), artifact_uri=run.info.artifact_uri, last_step=-1)
+        self._known[trial_id, point_id] = made
+        return made
+
+    def _create(self, name: str, kind: str, tags: Mapping[str, str]) -> Any:
+        tags = {"ratefront.kind": kind, **self._identity, **tags}
+        return self._client.create_run(self.experiment_id, tags=tags, run_name=name)

@@ -1,0 +1,103 @@
+"""Tells what happens to a sweep: the board first, then everyone who shows it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.storage.outcomes import Ended
+from orchestrator.views.base import AbstractView
+from orchestrator.views.board import Board, Totals
+from orchestrator.views.events import (
+    AbstractEvent,
+    AbstractTrialEvent,
+    SweepStarted,
+    TrialEnded,
+    TrialFound,
+    TrialReported,
+    TrialStarted,
+)
+
+
+class Broadcast:
+    """A board, and the views that show it.
+
+    Whoever runs trials calls ``start``, ``report`` and ``end``; a reader of a log has the events already: ``tell``."""
+
+    def __init__(
+        self, board: Board, views: Sequence[AbstractView], *, totals: Callable[[], Totals] | None = None
+    ) -> None:
+        """Connect a board with its views.
+
+        Args:
+            board: where the sweep stands.
+            views: all that show it.
+            totals: gives the totals as they are now; default: those of the board.
+        """
+        self.board = board
+        self._views = views
+        self._totals = totals or (lambda: board.totals)
+
+    @contextlib.contextmanager
+    def shown(self, beginning: Iterable[AbstractEvent]) -> Iterator[None]:
+        """The time in which the sweep is shown.
+
+        Args:
+            beginning: how the sweep began, which the board knows; ``beginning_of`` where no log tells it.
+        """
+        with contextlib.ExitStack() as stack:
+            for view in self._views:
+                stack.enter_context(view.shown(self.board))
+            for event in beginning:
+                self._show(event)
+            yield
+            self.board.totals = self._totals()
+
+    def start(self, trial_id: str, config: Mapping[str, Any]) -> None:
+        """A trial started, for the first time or again."""
+        self.board.totals = self._totals()
+        self.tell(TrialStarted(trial_id=trial_id, config=config))
+
+    def report(self, trial_id: str, progress: Mapping[str, Any]) -> None:
+        """A running trial reported."""
+        self.board.totals = self._totals()
+        self.tell(TrialReported(trial_id=trial_id, progress=progress))
+
+    def end(self, trial_id: str, ended: Ended | None) -> None:
+        """A trial no longer runs; where it was interrupted or is tried again, ``ended`` is None and no view is told."""
+        self.board.totals = self._totals()
+        self.board.end(trial_id, ended)
+        if ended is not None:  # the event tells what the board counts with this trial, so the board comes first
+            self._show(
+                TrialEnded(
+                    trial_id=trial_id,
+                    outcome=ended.outcome,
+                    reason=ended.reason,
+                    points=ended.points,
+                    num_ended=self.board.num_ended,
+                    hypervolume=self.board.hypervolume,
+                    totals=self.board.totals,
+                )
+            )
+
+    def tell(self, event: AbstractTrialEvent) -> None:
+        """Tell the board, then the views."""
+        event.apply(self.board)
+        self._show(event)
+
+    def _show(self, event: AbstractEvent) -> None:
+        for view in self._views:
+            view.show(event, self.board)
+
+
+def beginning_of(board: Board) -> list[AbstractEvent]:
+    """The events with which a sweep begins that stands as the board does: its start, and the trials that had ended."""
+    started = SweepStarted(
+        sweep_id=board.sweep_id, directory=board.directory, num_ended=board.num_ended, totals=board.totals
+    )
+    found = [
+        TrialFound(trial_id=trial_id, outcome=ended.outcome, reason=ended.reason, points=ended.points)
+        for trial_id, ended in board.earlier.items()
+    ]
+    return [started, *found]

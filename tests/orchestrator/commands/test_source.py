@@ -1,0 +1,70 @@
+"""Which sweep a command runs, from its arguments and options."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orchestrator.commands.source import SweepSource, with_sweep_source
+from orchestrator.errors import SweepError
+
+FLAGS = {"task": "digits", "architecture": "mlp", "method": "epr"}
+NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "name", "no_baselines"]
+
+
+def test_flags_and_overrides_change_what_a_recipe_says() -> None:
+    source = SweepSource(recipe_or_file="digits", architecture="mlp", name="mine", overrides=["steps=7", "seeds=2"])
+    sweep = source.read()
+    assert ([spec.name for spec in sweep.architecture], sweep.name) == (["mlp"], "mine")
+    assert (sweep.steps, sweep.seeds) == (7, 2)
+
+
+def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("task: digits\narchitecture: mlp\nmethod: epr\nseeds: 0\n")
+    with pytest.raises(SweepError, match=rf"^{tmp_path}/mine.yaml: seeds is 0: wanted greater than or equal to 1"):
+        SweepSource(recipe_or_file=str(tmp_path / "mine.yaml")).read()
+
+
+@pytest.mark.parametrize("no_baselines", [False, True])
+def test_flags_alone_are_a_sweep_with_baselines_unless_unwanted(no_baselines: bool) -> None:
+    sweep = SweepSource(**FLAGS, no_baselines=no_baselines).read()
+    assert [spec.name for spec in sweep.method] == ["epr", *([] if no_baselines else ["ptq", "uncompressed"])]
+    assert sweep.name == "digits-mlp-epr"
+    assert SweepSource(**FLAGS, name="mine").read().name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "nothing to run: give a recipe or a sweep file, or --task, --architecture, --method as well"),
+        ({"task": "digits"}, "nothing to run: give a recipe or a sweep file, or --architecture, --method as well"),
+        (
+            {"recipe_or_file": "digits", "no_baselines": True},
+            "digits says itself which methods run: --no-baselines is for flags alone",
+        ),
+    ],
+)
+def test_a_source_that_describes_no_sweep_is_refused_in_one_line(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SweepError) as error:
+        SweepSource(**given).read()
+    assert str(error.value) == message
+
+
+@with_sweep_source
+def command(first: int, source: SweepSource, last: Annotated[str, typer.Option()] = "end") -> None:
+    """Say what was given."""
+    typer.echo(f"{first} {source.recipe_or_file} {source.overrides} {source.no_baselines} {last}")
+
+
+def test_a_command_has_the_options_in_place_of_its_parameter() -> None:
+    assert list(inspect.signature(command).parameters) == ["first", *NAMES, "last"]
+    application = typer.Typer()
+    application.command()(command)
+    words = ["3", "digits", "--set", "steps=5", "--set", "seeds=2", "--no-baselines", "--last", "x"]
+    said = CliRunner().invoke(application, words)
+    assert said.output == "3 digits ['steps=5', 'seeds=2'] True x\n"

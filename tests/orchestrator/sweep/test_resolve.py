@@ -1,0 +1,84 @@
+"""Names in a sweep become registered objects, and open arguments their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from orchestrator.planning.study import plan
+from orchestrator.search.domains import Choice, RealRange
+from orchestrator.sweep import resolve
+from orchestrator.sweep.definition import Sweep
+from tests.orchestrator.samples import document, error_of
+
+
+def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Ranged:
+        lam: float
+        rate_knob: ClassVar[Any] = SimpleNamespace(field="lam", low=0.1, high=3.0, log=True, values=())
+
+    @dataclass(frozen=True, kw_only=True)
+    class Listed:
+        bits: int
+        rate_knob: ClassVar[Any] = SimpleNamespace(field="bits", low=None, high=None, log=False, values=(2, 4))
+
+    @dataclass(frozen=True, kw_only=True)
+    class Fixed:
+        rate_knob: ClassVar[Any] = None
+
+    known = {"ranged": Ranged, "listed": Listed, "fixed": Fixed}
+    monkeypatch.setattr(resolve, "registry", lambda kind: known if kind == "method" else {"any": lambda: None})
+    sweep = Sweep.from_dict({"task": "any", "architecture": "any", "method": [*known, {"name": "ranged", "lam": 0.5}]})
+    assert [spec.arguments for spec in sweep.method] == [
+        {"lam": RealRange(0.1, 3.0, log=True)},
+        {"bits": Choice([2, 4])},
+        {},
+        {"lam": 0.5},
+    ]
+
+
+def test_a_users_own_architecture_and_task_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_sweep_code.py").write_text("def net(*, input_shape, num_outputs, width=3): ...\ndef task(): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = document(architecture={"name": "my_sweep_code:net", "width": 4}, task="my_sweep_code:task")
+    assert str(plan(Sweep.from_dict(own))[0].config.architecture) == "my_sweep_code:net(width=4)"
+    assert error_of(document(architecture={"name": "my_sweep_code:net", "widht": 4})) == (
+        "architecture 'my_sweep_code:net' has no argument 'widht'; did you mean 'width'?"
+    )
+    assert error_of(document(task="my_sweep_code:tsk")) == (
+        "task 'my_sweep_code:tsk': module 'my_sweep_code' has no callable 'tsk'; did you mean 'task'?"
+    )
+
+
+def test_a_network_of_fixed_shape_needs_nothing_from_its_task() -> None:
+    assert len(plan(Sweep.from_dict(document(architecture="lenet300_100")))) == 6
+
+
+def test_a_changed_module_of_the_users_is_another_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "my_changing_code.py"
+    ids = []
+    for body in ("def net(*, width=4): pass\n", "def net(*, width=4): ...\n"):
+        module.write_text(body)
+        ids.append(Sweep.from_dict(document(architecture="my_changing_code:net")).sweep_id)
+    assert ids[0] != ids[1]
+
+
+def test_a_sweep_holds_every_default_so_that_a_later_default_changes_nothing() -> None:
+    method, architecture = (
+        Sweep.from_dict(document(architecture="mlp")).to_dict()[key] for key in ("method", "architecture")
+    )
+    assert {"lam", "initial_step", "learning_rate", "step_learning_rate", "density_learning_rate"} < set(method[0])
+    assert architecture == [{"name": "mlp", "hidden": [300, 100]}]  # what the task gives is not its to say
+
+
+def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = {"digits": lambda *, root: None}
+    registry = resolve.registry
+    monkeypatch.setattr(resolve, "registry", lambda kind: tasks if kind == "task" else registry(kind))
+    assert error_of(document()) == "task 'digits' needs 'root'"

@@ -1,0 +1,39 @@
+"""The lines of trials that ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+from rich.console import Console
+
+from orchestrator.views.events import TrialStarted
+from orchestrator.views.plain import PlainView
+from tests.orchestrator.views.samples import TRIALS, board_of_four, end, failed, finished, stopped
+from tests.points import point
+
+
+def test_a_line_for_each_trial_that_ended() -> None:
+    board = board_of_four()
+    console = Console(file=io.StringIO(), width=140, record=True)
+    view = PlainView(console)
+    with view.shown(board):
+        for number, ended in ((1, finished(1)), (2, failed("it broke")), (3, stopped("it was last"))):
+            view.show(TrialStarted(trial_id=TRIALS[number], config={}), board)
+            view.show(end(board, number, ended), board)
+    assert console.export_text().splitlines() == [
+        f"2/4 {TRIALS[1]}  mlp(hidden=[64])  1.00 kB  accuracy_val 0.9600  1.5 s",
+        f"3/4 {TRIALS[2]}  failed: it broke",
+        f"4/4 {TRIALS[3]}  stopped: it was last",
+    ]
+
+
+def test_of_several_files_the_smallest_is_told() -> None:
+    board = board_of_four()
+    console = Console(file=io.StringIO(), width=140, record=True)
+    event = end(board, 1, finished(1))
+    points = (point(size_bytes=2000), point(size_bytes=500, quality_val=0.5), point(size_bytes=3000))
+    PlainView(console).show(dataclasses.replace(event, points=points), board)
+    assert (
+        console.export_text() == f"2/4 {TRIALS[1]}  mlp(hidden=[64])  500 B  accuracy_val 0.5000  1.5 s (and 2 more)\n"
+    )

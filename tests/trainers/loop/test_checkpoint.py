@@ -1,0 +1,121 @@
+"""What a checkpoint holds, when it is due, and which ones are refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainers.methods.two_phases import two_phases
+from tests.trainers.trials import configuration
+from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
+from trainers.loop.progress import Progress
+from trainers.train import train
+
+pytestmark = pytest.mark.usefixtures("two_phases_is_registered")
+
+DECISIONS = [None, {"kept": [True, False], "salt": 3.0, "one": [1, None, "two"]}]
+
+
+def checkpoint(decisions: list[Any] = DECISIONS) -> Checkpoint:
+    weight = torch.nn.Parameter(torch.arange(3.0))
+    adam = torch.optim.Adam([weight])
+    schedule = torch.optim.lr_scheduler.LinearLR(adam)
+    return Checkpoint(
+        config="{}",
+        position=Position(phase=1, step=40, num_steps=31, stopped=True, train_s=2.5, decisions=decisions),
+        model={"weight": weight.detach()},
+        optimisers=[adam.state_dict()],
+        schedules=[schedule.state_dict()],
+    )
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
+    """The checkpoint stays on disk."""
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 18:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(two_phases(), interrupt, tmp_path, checkpoint_interval_s=0)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt belongs to another configuration: remove it, or give"):
+        train(two_phases(patience=5), interrupt, tmp_path)
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_checkpoint_is_written_no_more_often_than_asked(tmp_path: Path) -> None:
+    saves: list[str] = []
+
+    def run(name: str, interval_s: float) -> None:
+        train(
+            configuration("uncompressed"),
+            lambda progress: None,
+            tmp_path / name,
+            checkpoint_interval_s=interval_s,
+            saved=lambda: saves.append(name),
+        )
+
+    run("rarely", 3600)
+    assert saves == []
+    run("always", 0)
+    assert saves == ["always"] * 6
+
+
+def test_a_checkpoint_is_due_again_an_interval_after_it_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    file = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=5.0)
+    assert not file.is_due
+    now[0] = 105.0
+    assert file.is_due
+    file.save(checkpoint())
+    assert not file.is_due
+    now[0] = 109.9
+    assert not file.is_due
+
+
+def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    file = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0)
+    assert file.load("{}") is None
+    saved = checkpoint()
+    file.save(saved)
+    loaded = file.load("{}")
+    assert loaded is not None
+    assert loaded.position == saved.position
+    assert torch.equal(loaded.model["weight"], saved.model["weight"])
+    assert (loaded.optimisers, loaded.schedules) == (saved.optimisers, saved.schedules)
+
+
+def test_the_names_in_a_checkpoint_are_those_of_checkpoints_that_lie_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    CheckpointFile(path, interval_s=0).save(checkpoint())
+    assert list(torch.load(path, weights_only=True)) == [
+        "config",
+        "phase",
+        "step",
+        "num_steps",
+        "stopped",
+        "train_s",
+        "decisions",
+        "model",
+        "optimisers",
+        "schedules",
+    ]
+
+
+def test_a_checkpoint_holds_tensors_and_plain_data_only(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    file = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0)
+    file.save(checkpoint([Trap()]))
+    with pytest.raises(Exception, match="Weights only load failed"):
+        file.load("{}")
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,116 @@
+"""Runs one phase of a training: its steps, reports, checkpoints and early stop."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+from torch import nn
+
+from trainers.divergence import REMEDY, DivergedError
+from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
+from trainers.loop.progress import Progress, report_interval, steps_per_epoch
+from trainers.loop.steps import Steps
+from trainers.loop.training import Training
+from trainers.methods.base import Moment, Phase
+from trainers.seeding import seed_everything
+
+
+class PhaseRun:
+    """One phase of a training, from its first step or from a checkpoint."""
+
+    def __init__(self, training: Training, phase: Phase, model: nn.Module, *, first: int, end: int) -> None:
+        """The phase has the steps from ``first`` to before ``end`` of the plan."""
+        self._training, self._phase, self._model = training, phase, model
+        self._first, self._end = first, end
+        self._steps = Steps(training)
+        self._report_every = report_interval(training.config, training.task)
+        self._optimisers = phase.optimisers(model, end - first)
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Set the optimisers back to those of ``saved``; the network has its values already."""
+        for index, optimiser in enumerate(self._optimisers):
+            optimiser.optimiser.load_state_dict(saved.optimisers[index])
+            optimiser.schedule.load_state_dict(saved.schedules[index])
+
+    def checkpoint(self, position: Position) -> Checkpoint:
+        """What the training is resumed from at ``position``."""
+        return Checkpoint(
+            config=self._training.config.to_json(),
+            position=position,
+            model=self._model.state_dict(),
+            optimisers=[optimiser.optimiser.state_dict() for optimiser in self._optimisers],
+            schedules=[optimiser.schedule.state_dict() for optimiser in self._optimisers],
+        )
+
+    def run(self, position: Position, file: CheckpointFile) -> None:
+        """Train from ``position``, which is moved along, to the end of the phase or an early stop.
+
+        Raises:
+            DivergedError: the loss or a parameter became NaN or infinite.
+        """
+        while position.step < self._end and not position.stopped:
+            next_report = (position.step // self._report_every + 1) * self._report_every
+            train_loss = self._train(position, until=min(next_report, self._end))
+            self._check_parameters(position)  # the loss does not show the last update
+            self._report(position, train_loss)
+            position.stopped = self._phase.stop(self._model, self._training.context)
+            if file.is_due:
+                file.save(self.checkpoint(position))
+        self._check_parameters(position)  # a phase may have no step, and ``apply`` may fail
+
+    def _train(self, position: Position, *, until: int) -> float:
+        """Take the steps to before ``until``; returns their mean loss."""
+        first, started = position.step, time.perf_counter()
+        loss_sum = torch.zeros((), device=self._training.context.device)
+        while position.step < until:
+            moment = Moment(
+                step=position.step, phase_step=position.step - self._first, num_phase_steps=self._end - self._first
+            )
+            try:
+                loss_sum += self._steps.take(self._model, self._phase, self._optimisers, moment)
+            except Exception as error:  # a decomposition, say, raises what it pleases where it meets NaN
+                self._check_parameters(position, cause=error)
+                raise
+            position.step += 1
+            position.num_steps += 1
+        train_loss = float(loss_sum) / (until - first)
+        position.train_s += time.perf_counter() - started
+        if not math.isfinite(train_loss):
+            raise DivergedError(
+                f"the training loss became {train_loss} between steps {first} and {until} "
+                f"of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
+            )
+        return train_loss
+
+    def _check_parameters(self, position: Position, cause: Exception | None = None) -> None:
+        """Raise if a parameter is not finite. On a GPU this waits once for its result, too slow for every step."""
+        named = dict(self._model.named_parameters())
+        are_finite = torch.stack([parameter.isfinite().all() for parameter in named.values()]).tolist()
+        if not all(are_finite):
+            raise DivergedError(
+                f"parameter {list(named)[are_finite.index(False)]!r} became NaN or infinite by step {position.step} "
+                f"of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
+            ) from cause
+
+    def _report(self, position: Position, train_loss: float) -> None:
+        training = self._training
+        seed_everything(training.config.seed, "report", position.step)
+        with torch.no_grad():
+            rate_bits = float(training.method.rate_bits(self._model, training.context))
+        training.report(
+            Progress(
+                step=position.step,
+                total_steps=training.config.steps,
+                epoch=position.step / steps_per_epoch(training.config, training.task),
+                phase=self._phase.name,
+                train_loss=train_loss,
+                rate_bits=rate_bits,
+                rate_comparable=self._phase.rate_comparable,
+                quality_val=training.context.validate(self._model),
+                quality_name=training.task.quality_name,
+                maximise=training.task.maximise,
+                train_s=position.train_s,
+            )
+        )
