@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+"""The command line. Each command imports what it needs when it runs, so that the program starts fast."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
-    """0 done; 1 a trial failed or nothing was produced; 2 the call was wrong, said in one line; 130 Ctrl-C."""
+    """Give a command the exit codes of ratefront.
+
+    0: done. 1: a trial failed, or nothing was produced. 2: the call was wrong, which one line explains. 130: Ctrl-C.
+    """
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -84,7 +87,7 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except (ValueError, OSError) as error:
-            # an OSError of the system names its file: a full disk, a folder without permission
+            # an OSError, such as of a full disk, names its file
             typer.echo(f"ratefront: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
 

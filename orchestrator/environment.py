@@ -1,4 +1,4 @@
-"""What a sweep or trial runs on, as text: versions, commit, processor. No environment variables: they hold secrets."""
+"""What a sweep or trial runs on, as text: versions, commit, processor; no environment variables, which hold secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "op
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """The version of Python, under ``python``, and of packages that results depend on, under ``version.<package>``."""
+    """The versions of Python, as ``python``, and of packages that results may depend on, as ``version.<package>``."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

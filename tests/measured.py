@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.comparison.numbers import Comparison, compare
+from analysis.comparison.compare import Comparison, compare
 from analysis.units import format_quality, format_size
 from orchestrator.reports.comparison import By, sides_of
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.comparison.figure import BAND, Line, prepare_comparison
-from analysis.comparison.numbers import Comparison
-from analysis.drawing.web import hover, layout, page, run_url
+from analysis.comparison.compare import Comparison
+from analysis.comparison.plot_data import BAND, Line, comparison_plot_data
+from analysis.drawing.interactive import hover, layout, page, run_url
 from analysis.units import quality_scale
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = None) -> str:
-    """A complete HTML page with the same drawing as ``compare_figure.comparison_figure``.
+    """A complete HTML page with the same plot as ``compare_figure.comparison_figure``.
 
     Args:
         comparison: what to draw.
@@ -28,13 +28,13 @@ def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = 
     """
     import plotly.graph_objects as go
 
-    drawing, factor = prepare_comparison(comparison), quality_scale(comparison.quality_name)[0]
-    right = drawing.size_limits[1]
+    plot, factor = comparison_plot_data(comparison), quality_scale(comparison.quality_name)[0]
+    right = plot.size_limits[1]
     figure = go.Figure()
-    for index, line in enumerate(drawing.lines):
+    for index, line in enumerate(plot.lines):
         name = escape(line.side.name, quote=False)
         shared = {"legendgroup": name, "name": name + " (anchor)" * (index == 0)}
-        for trace in _band(line, factor, right, bad=drawing.quality_limits[0 if line.front.maximise else 1]):
+        for trace in _band(line, factor, right, bad=plot.quality_limits[0 if line.front.maximise else 1]):
             figure.add_scatter(**trace, **shared, showlegend=False)
         figure.add_scatter(
             x=np.append(line.front.size_bytes, right),
@@ -45,9 +45,7 @@ def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = 
             **shared,
         )
         figure.add_scatter(**_files(line, factor, ui_url), **shared, showlegend=False)
-    figure.update_layout(
-        **layout(title, drawing.note, drawing.size_limits, drawing.quality_limits, drawing.quality_label)
-    )
+    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.quality_limits, plot.quality_label))
     return page(figure, title)
 
 

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.comparison.numbers import BOOTSTRAP_SEED, Comparison, Side
+from analysis.comparison.compare import BOOTSTRAP_SEED, Comparison, Side
 from analysis.comparison.verdict import verdicts
 from analysis.fronts.attainment import difference
 from analysis.fronts.bd_rate import Delta, Interval

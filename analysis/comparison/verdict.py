@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from analysis.comparison.numbers import Against, Comparison, Side
+from analysis.comparison.compare import Against, Comparison, Side
 from analysis.fronts.bd_rate import Delta, Interval
 from analysis.units import format_quality
 

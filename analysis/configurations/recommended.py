@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.configurations.summary import best
+from analysis.configurations.best import best
 from analysis.fronts.pareto import Front
 from analysis.keys import REFERENCE_METHOD
 

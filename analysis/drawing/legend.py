@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.drawing.style import INK
+from analysis.drawing.style import GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Column = list[tuple[str, dict[str, Any]]]
+LegendColumn = list[tuple[str, dict[str, Any]]]
 """A heading, then entries: text and style. A heading has no style."""
 
 
@@ -18,9 +18,6 @@ _SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "p
 
 
 _SYMBOLS |= {"hexagon": "h", "triangle-left": "<", "star": "*"}
-
-
-_GREY = "#666666"
 
 
 def marker(symbol: str, scale: float) -> dict[str, Any]:
@@ -35,12 +32,12 @@ def hollow(symbol: str, colour: str, scale: float) -> dict[str, Any]:
     return marker(symbol, scale) | edge
 
 
-def draw_legend(figure: Figure, columns: list[Column], font: float) -> None:
+def draw_legend(figure: Figure, columns: list[LegendColumn], font: float) -> None:
     from matplotlib.lines import Line2D
 
     longest = max(map(len, columns))
-    entries = [entry for column in columns for entry in column + [("", {"color": _GREY})] * (longest - len(column))]
-    unmarked: dict[str, Any] = {"linestyle": "none", "color": _GREY}
+    entries = [entry for column in columns for entry in column + [("", {"color": GREY})] * (longest - len(column))]
+    unmarked: dict[str, Any] = {"linestyle": "none", "color": GREY}
     legend = figure.legend(
         handles=[Line2D([], [], label=text, **unmarked | style) for text, style in entries],
         loc="outside lower center",

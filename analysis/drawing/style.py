@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 INK = "#333333"
+GREY = "#666666"
 
 
 PALE = 0.35

@@ -9,9 +9,9 @@ import pandas as pd
 
 from analysis.drawing.axes import draw_frame, draw_size_axis
 from analysis.drawing.legend import draw_legend, hollow, marker
-from analysis.drawing.style import INK, PALE
-from analysis.frontier.content import Drawing, prepare
+from analysis.drawing.style import GREY, INK, PALE
 from analysis.frontier.legend import legend_columns
+from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.keys import REFERENCE_METHOD
 
 if TYPE_CHECKING:
@@ -41,34 +41,34 @@ def frontier_figure(
     """
     from matplotlib.figure import Figure
 
-    drawing = prepare(configurations, points, published)
+    plot = frontier_plot_data(configurations, points, published)
     font = 6.5 if width_in < 4.5 else 8.0
-    columns = legend_columns(drawing, font, width_in)
-    counted = columns if drawing.papers else columns[:2]
+    columns = legend_columns(plot, font, width_in)
+    counted = columns if plot.papers else columns[:2]
     num_rows = max(sum(1 + text.count("\n") for text, _ in column) for column in counted)
     figure = Figure(figsize=(width_in, 0.56 * width_in + 0.4 + num_rows * font / 45), layout="constrained", dpi=150)
     axes = figure.add_subplot()
-    _draw_axes(axes, drawing, font)
-    _draw_points(axes, drawing, scale=font / 8)
+    _draw_axes(axes, plot, font)
+    _draw_points(axes, plot, scale=font / 8)
     draw_legend(figure, columns, font)
-    below = 2 * font if drawing.note else font
+    below = 2 * font if plot.note else font
     title = textwrap.shorten(title, round(11 * width_in * 8 / font), placeholder=" …")
     axes.set_title(title, loc="left", pad=below, fontsize=font + 1, weight="bold", color=INK, parse_math=False)
-    grey: dict[str, Any] = {"fontsize": font - 0.5, "color": "#666666", "parse_math": False}
-    axes.annotate(drawing.note, (0, 1), (0, 0.6 * font), "axes fraction", "offset points", **grey)
+    grey: dict[str, Any] = {"fontsize": font - 0.5, "color": GREY, "parse_math": False}
+    axes.annotate(plot.note, (0, 1), (0, 0.6 * font), "axes fraction", "offset points", **grey)
     return figure
 
 
-def _draw_axes(axes: Axes, drawing: Drawing, font: float) -> None:
-    draw_size_axis(axes, drawing.size_limits, most_ticks=7)
-    axes.set_ylim(*drawing.quality_limits)
+def _draw_axes(axes: Axes, plot: FrontierPlotData, font: float) -> None:
+    draw_size_axis(axes, plot.size_limits, most_ticks=7)
+    axes.set_ylim(*plot.quality_limits)
     axes.set_xlabel("File size", fontsize=font, color=INK)
-    axes.set_ylabel(drawing.quality_label, fontsize=font, color=INK, parse_math=False)
+    axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)
 
 
-def _draw_points(axes: Axes, drawing: Drawing, *, scale: float) -> None:
-    rows, front = drawing.rows, drawing.front
+def _draw_points(axes: Axes, plot: FrontierPlotData, *, scale: float) -> None:
+    rows, front = plot.rows, plot.front
     for row in rows[rows["method"] == REFERENCE_METHOD].to_dict("records"):
         axes.axhline(row["y"], color=row["colour"], linewidth=0.9 * scale, dashes=(4, 3), alpha=0.7, zorder=1)
     axes.plot(front["x"], front["y"], drawstyle="steps-post", color=INK, linewidth=1.1 * scale, zorder=2, gid="front")
@@ -76,8 +76,8 @@ def _draw_points(axes: Axes, drawing: Drawing, *, scale: float) -> None:
         # what is on the front lies above what is dominated
         style: dict[str, Any] = {"color": colour, "alpha": 1.0 if on_front else PALE, "zorder": 4 if on_front else 3}
         if outside:
-            arrow, size = "v" if drawing.maximise else "^", 5 * scale
-            edge = [drawing.edge] * len(alike)
+            arrow, size = "v" if plot.maximise else "^", 5 * scale
+            edge = [plot.edge] * len(alike)
             axes.plot(alike["x"], edge, arrow, markersize=size, gid="outside", **style)
             continue
         axes.errorbar(
@@ -90,6 +90,6 @@ def _draw_points(axes: Axes, drawing: Drawing, *, scale: float) -> None:
             **style,
             **marker(str(symbol), scale),
         )
-    for row in drawing.published.to_dict("records"):
+    for row in plot.published.to_dict("records"):
         style = hollow(row["marker"], row["colour"], scale)
         axes.plot([row["x"]], [row["y"]], linestyle="none", zorder=5, gid="published", **style)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from analysis.drawing.legend import _GREY, Column, hollow, marker
-from analysis.drawing.style import INK, PALE, PRINTED
-from analysis.frontier.content import Drawing
+from analysis.drawing.legend import LegendColumn, hollow, marker
+from analysis.drawing.style import GREY, INK, PALE, PRINTED
+from analysis.frontier.plot_data import FrontierPlotData
 from analysis.keys import REFERENCE_METHOD
-
-if TYPE_CHECKING:
-    pass
-
 
 _CHARACTER_EM = 0.6
 """A character's mean width, in font sizes: on the safe side."""
@@ -21,28 +17,28 @@ _MARKER_CHARACTERS = 8
 _LEAST_CHARACTERS, _MOST_CHARACTERS = 16, 32
 
 
-def legend_columns(drawing: Drawing, font: float, width_in: float) -> list[Column]:
+def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list[LegendColumn]:
     """A column for colours, one for markers, one for the rest; one for papers, or where it has no room, below others.
 
     Args:
-        drawing: what is explained.
+        plot: what is explained.
         font: size in points; the legend's is half a point smaller.
         width_in: of the figure.
     """
     scale, longest_name = font / 8, 22 if font < 8 else 30
-    columns: list[Column] = [
+    columns: list[LegendColumn] = [
         [
             ("Architecture", {}),
             *(
                 (_shorten(name, longest_name), {"color": colour, **marker("circle", scale)})
-                for name, colour in drawing.colours.items()
+                for name, colour in plot.colours.items()
             ),
         ],
         [
             ("Method", {}),
             *(
                 (_shorten(name, longest_name), _line(name, scale) | marker(symbol, scale))
-                for name, symbol in drawing.markers.items()
+                for name, symbol in plot.markers.items()
             ),
         ],
         [
@@ -51,16 +47,16 @@ def legend_columns(drawing: Drawing, font: float, width_in: float) -> list[Colum
             ("dominated", {"alpha": PALE, **marker("circle", scale)}),
         ],
     ]
-    if not drawing.papers:
+    if not plot.papers:
         return columns
     widths = [max(len(text) for text, _ in column) for column in columns]
     free = 72 * width_in / ((font - 0.5) * _CHARACTER_EM) - sum(widths) - len(widths) * _MARKER_CHARACTERS
-    wanted = min(_MOST_CHARACTERS, max(len(text) for text in (PRINTED, *drawing.papers)))
+    wanted = min(_MOST_CHARACTERS, max(len(text) for text in (PRINTED, *plot.papers)))
     if free - _MARKER_CHARACTERS >= wanted:
-        return [*columns, _papers(drawing, _MOST_CHARACTERS, scale)]
+        return [*columns, _papers(plot, _MOST_CHARACTERS, scale)]
     last = len(columns) - 1
     below = last if widths[last] + free >= wanted else widths.index(max(widths))
-    columns[below] += _papers(drawing, max(_LEAST_CHARACTERS, int(widths[below] + free)), scale)
+    columns[below] += _papers(plot, max(_LEAST_CHARACTERS, int(widths[below] + free)), scale)
     return columns
 
 
@@ -68,11 +64,11 @@ def _line(method: str, scale: float) -> dict[str, Any]:
     return {"linestyle": (0, (4, 3)), "linewidth": 0.9 * scale} if method == REFERENCE_METHOD else {}
 
 
-def _papers(drawing: Drawing, num_characters: int, scale: float) -> Column:
+def _papers(plot: FrontierPlotData, num_characters: int, scale: float) -> LegendColumn:
     num_characters = min(num_characters, _MOST_CHARACTERS)
     return [
         (_wrap(PRINTED, num_characters), {}),
-        *((_wrap(text, num_characters), hollow(symbol, _GREY, scale)) for text, symbol in drawing.papers.items()),
+        *((_wrap(text, num_characters), hollow(symbol, GREY, scale)) for text, symbol in plot.papers.items()),
     ]
 
 

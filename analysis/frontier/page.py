@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.drawing.style import INK, PALE, PRINTED
-from analysis.drawing.web import _CONFIG, _OPEN_RUN, hover, layout, page, run_url
-from analysis.frontier.content import Drawing, prepare
+from analysis.drawing.interactive import hover, layout, page, part, run_url
+from analysis.drawing.style import GREY, INK, PALE, PRINTED
+from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.keys import REFERENCE_METHOD
 from analysis.points.published import COUNTED
 from analysis.units import format_quality, format_size
@@ -27,7 +27,7 @@ def frontier_html(
     ui_url: str | None = None,
     published: pd.DataFrame | None = None,
 ) -> str:
-    """A complete HTML page with the same drawing as ``plots.frontier_figure``.
+    """A complete HTML page with the same plot as ``plots.frontier_figure``.
 
     Names come from users' own code and from MLflow, so every text is escaped before plotly sees it.
 
@@ -52,22 +52,13 @@ def frontier_part(
     ui_url: str | None = None,
     published: pd.DataFrame | None = None,
 ) -> str:
-    """The same without a title, as part of another page: plotly's script, and a ``div`` as wide as there is room.
+    """The same figure without a title, as part of another page.
 
     Args, Raises: as ``frontier_html``.
     """
     figure = _figure(configurations, points, "", ui_url, published)
     figure.update_layout(margin={"t": 50})
-    return str(
-        figure.to_html(
-            include_plotlyjs=True,
-            full_html=False,
-            div_id="frontier-plot",
-            post_script=_OPEN_RUN,
-            default_height=f"{height_px}px",
-            config=_CONFIG,
-        )
-    )
+    return part(figure, element_id="frontier-plot", height_px=height_px)
 
 
 def _figure(
@@ -75,34 +66,32 @@ def _figure(
 ) -> Figure:
     import plotly.graph_objects as go
 
-    drawing = prepare(configurations, points, published)
+    plot = frontier_plot_data(configurations, points, published)
     figure = go.Figure()
-    for row in drawing.rows[drawing.rows["method"] == REFERENCE_METHOD].to_dict("records"):
+    for row in plot.rows[plot.rows["method"] == REFERENCE_METHOD].to_dict("records"):
         figure.add_hline(row["y"], line={"color": row["colour"], "width": 1.2, "dash": "dash"}, opacity=0.6)
-    front, line = drawing.front, {"color": INK, "width": 1.6, "shape": "hv"}
+    front, line = plot.front, {"color": INK, "width": 1.6, "shape": "hv"}
     figure.add_scatter(x=front["x"], y=front["y"], mode="lines", line=line, name="frontier", hoverinfo="skip")
     titled: set[str] = set()
-    for (architecture, variant), rows in drawing.rows.groupby(["architecture", "variant"]):
-        legend = _legend(drawing, str(architecture), str(variant), with_title=str(architecture) not in titled)
+    for (architecture, variant), rows in plot.rows.groupby(["architecture", "variant"]):
+        legend = _legend(plot, str(architecture), str(variant), with_title=str(architecture) not in titled)
         titled.add(str(architecture))
         figure.add_scatter(x=[None], y=[None], **legend)
         for (on_front, outside), alike in rows.groupby(["on_front", "outside"]):
-            style = _points(drawing, alike, legend["marker"], on_front=bool(on_front), outside=bool(outside))
+            style = _points(plot, alike, legend["marker"], on_front=bool(on_front), outside=bool(outside))
             run_urls = [run_url(row, ui_url) for row in alike.to_dict("records")]
             figure.add_scatter(**style, legendgroup=legend["legendgroup"], showlegend=False, customdata=run_urls)
-    for paper in drawing.papers:
-        legend = _paper_legend(drawing, paper, with_title=paper == next(iter(drawing.papers)))
+    for paper in plot.papers:
+        legend = _paper_legend(plot, paper, with_title=paper == next(iter(plot.papers)))
         figure.add_scatter(x=[None], y=[None], **legend)
-        figure.add_scatter(**_paper_points(drawing, paper), legendgroup=legend["legendgroup"], showlegend=False)
-    figure.update_layout(
-        **layout(title, drawing.note, drawing.size_limits, drawing.quality_limits, drawing.quality_label)
-    )
+        figure.add_scatter(**_paper_points(plot, paper), legendgroup=legend["legendgroup"], showlegend=False)
+    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.quality_limits, plot.quality_label))
     return figure
 
 
-def _legend(drawing: Drawing, architecture: str, variant: str, *, with_title: bool) -> dict[str, Any]:
+def _legend(plot: FrontierPlotData, architecture: str, variant: str, *, with_title: bool) -> dict[str, Any]:
     """An entry of the legend, which hides and shows the points of one architecture and variant of a method."""
-    symbol = drawing.markers[variant]
+    symbol = plot.markers[variant]
     return {
         "name": escape(variant, quote=False),
         "legendgroup": f"{escape(architecture, quote=False)} {escape(variant, quote=False)}",
@@ -110,7 +99,7 @@ def _legend(drawing: Drawing, architecture: str, variant: str, *, with_title: bo
         "mode": "markers",
         "marker": {
             "symbol": symbol,
-            "color": drawing.colours[architecture],
+            "color": plot.colours[architecture],
             "size": 14 if symbol == "star" else 10,
             "line": {"color": "white", "width": 1},
         },
@@ -118,13 +107,13 @@ def _legend(drawing: Drawing, architecture: str, variant: str, *, with_title: bo
 
 
 def _points(
-    drawing: Drawing, rows: pd.DataFrame, marker: dict[str, Any], *, on_front: bool, outside: bool
+    plot: FrontierPlotData, rows: pd.DataFrame, marker: dict[str, Any], *, on_front: bool, outside: bool
 ) -> dict[str, Any]:
     style: dict[str, Any] = {"mode": "markers", "hoverinfo": "text", "opacity": 1.0 if on_front else PALE}
     style |= {"x": rows["x"], "hovertext": [hover(row) for row in rows.to_dict("records")]}
     if outside:
-        arrow = "triangle-down" if drawing.maximise else "triangle-up"
-        return style | {"y": [drawing.edge] * len(rows), "marker": marker | {"symbol": arrow}}
+        arrow = "triangle-down" if plot.maximise else "triangle-up"
+        return style | {"y": [plot.edge] * len(rows), "marker": marker | {"symbol": arrow}}
     return style | {
         "y": rows["y"],
         "marker": marker,
@@ -133,25 +122,25 @@ def _points(
     }
 
 
-def _paper_legend(drawing: Drawing, paper: str, *, with_title: bool) -> dict[str, Any]:
+def _paper_legend(plot: FrontierPlotData, paper: str, *, with_title: bool) -> dict[str, Any]:
     return {
         "name": _text(paper, 32),
         "legendgroup": f"printed {escape(paper, quote=False)}",
         "legendgrouptitle": {"text": PRINTED if with_title else ""},
         "mode": "markers",
-        "marker": _hollow(drawing.papers[paper], "#666666"),
+        "marker": _hollow(plot.papers[paper], GREY),
     }
 
 
-def _paper_points(drawing: Drawing, paper: str) -> dict[str, Any]:
-    rows = drawing.published[drawing.published["label"] == paper]
+def _paper_points(plot: FrontierPlotData, paper: str) -> dict[str, Any]:
+    rows = plot.published[plot.published["label"] == paper]
     return {
         "x": rows["x"],
         "y": rows["y"],
         "mode": "markers",
         "hoverinfo": "text",
         "hovertext": [_hover_of_printed(row) for row in rows.to_dict("records")],
-        "marker": _hollow(drawing.papers[paper], rows["colour"]),
+        "marker": _hollow(plot.papers[paper], rows["colour"]),
     }
 
 

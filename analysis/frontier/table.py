@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from analysis.frontier.columns import ON_TERMINAL, Row
 from analysis.keys import KEY
-from analysis.units import format_quality, format_ratio, format_size, quality_scale
 
 
 def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
@@ -45,13 +42,13 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     rows = ordered(configurations)
     front, others = rows[rows["on_front"]], rows[~rows["on_front"]]
     name = str(rows["quality_name"].iloc[0]) if len(rows) else "accuracy"
-    unit = quality_scale(name)[1].strip()
     table = _plain_table()
-    for heading in ("size", "ratio", f"{unit} val".strip(), f"{unit} test".strip()):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("architecture", "method", "config"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("seeds", justify="right", no_wrap=True)
+    for column in ON_TERMINAL:
+        heading = column.title(name).strip()  # a quality may have no unit
+        if column.is_number:
+            table.add_column(heading, justify="right", no_wrap=True)
+        else:
+            table.add_column(heading, overflow="fold")
     for row in front.to_dict("records"):
         table.add_row(*_cells(row, mark="●"))
     if len(front) and len(others):
@@ -86,17 +83,7 @@ def _plain_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
 
 
-def _cells(row: Mapping[Any, Any], *, mark: str) -> list[Text]:
+def _cells(row: Row, *, mark: str) -> list[Text]:
     """Plain ``Text``: a name such as ``mlp(hidden=[64])`` is not markup."""
-    name, num_finished = row["quality_name"], row["num_seeds"]
-    seeds = f"{num_finished}/{num_finished + row['num_failed']}" if row["num_failed"] else str(num_finished)
-    return [
-        Text(f"{mark} {format_size(row['file_size_bytes']):>7}"),
-        Text(format_ratio(row["file_compression_ratio"])),
-        Text(format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False)),
-        Text(format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False)),
-        Text(row["architecture"]),
-        Text(row["method"]),
-        Text(row["label"]),
-        Text(seeds),
-    ]
+    first, *others = (column.format(row) for column in ON_TERMINAL)
+    return [Text(f"{mark} {first:>7}"), *map(Text, others)]

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from analysis.points.addresses import check_answers, check_exists, sqlite_path, without_credentials
 from analysis.points.labels import config_labels, config_text
+from analysis.points.tracking_uri import check_answers, check_exists, sqlite_path, without_credentials
 from trainers.nearest import nearest
 from trainers.record import COLUMNS, OperatingPoint
 

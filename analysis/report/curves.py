@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.drawing.axes import size_ticks
-from analysis.drawing.style import INK, architecture_colours
+from analysis.drawing.style import GREY, INK, architecture_colours
 from analysis.keys import KEY
+from analysis.report.charts import FONT, chart, new_figure, shortened, style, validation_label
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
-from analysis.report.svg import FONT, GREY, chart, new_figure, shortened, style, validation_label
 from analysis.units import format_size, quality_scale
 
 if TYPE_CHECKING:

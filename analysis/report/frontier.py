@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from analysis.frontier.columns import IN_REPORT
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_part
-from analysis.report.choice import frontier_table
-from analysis.report.markup import Html, element, folded, note, section
+from analysis.report.charts import chart
+from analysis.report.markup import Html, element, folded, note, section, table
 from analysis.report.material import Material
-from analysis.report.svg import chart
 
 _HEIGHT_PX = 560
 _PAPER_IN = 7.0
@@ -40,3 +40,10 @@ def frontier(material: Material) -> Html:
             "same numbers of all configurations are in frontier/frontier.csv, beside this page in MLflow."
         ),
     )
+
+
+def frontier_table(material: Material) -> Html:
+    """Every configuration on the frontier, smallest first."""
+    headings = [column.title(material.quality_name) for column in IN_REPORT]
+    rows = [[column.format(row) for column in IN_REPORT] for row in material.front.to_dict("records")]
+    return table(headings, rows, numbers=[place for place, column in enumerate(IN_REPORT) if column.is_number])

@@ -11,9 +11,9 @@ from analysis.fronts.anytime import Anytime, anytime
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import whole
 from analysis.fronts.scale import scale_for
+from analysis.report.charts import chart, new_figure, style
 from analysis.report.markup import Html, note, section
 from analysis.report.material import Material
-from analysis.report.svg import chart, new_figure, style
 
 _AXES: tuple[tuple[Literal["trials", "train_s"], str], ...] = (
     ("trials", "trials of each seed"),

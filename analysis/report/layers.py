@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.drawing.style import COLOURS, OTHER_COLOUR
-from analysis.report.choice import chosen
+from analysis.drawing.style import COLOURS, GREY, OTHER_COLOUR
+from analysis.report.charts import FONT, chart, legend, new_figure, shortened, style
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
-from analysis.report.svg import FONT, GREY, chart, legend, new_figure, shortened, style
+from analysis.report.recommendations import chosen
 from analysis.units import format_size
 
 _MOST_LAYERS, _MOST_KINDS = 12, 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class Html(str):
@@ -53,6 +53,12 @@ def code(text: str) -> Html:
 
 def bullets(items: Iterable[str]) -> Html:
     return element("ul", *(element("li", item) for item in items))
+
+
+def facts_list(facts: Mapping[str, str]) -> Html:
+    """Names and what they are; what is empty is left out."""
+    pairs = [part for name, fact in facts.items() if fact for part in (element("dt", name), element("dd", fact))]
+    return element("dl", *pairs, class_="facts")
 
 
 def folded(summary: str, *content: str) -> Html:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.configurations.best import best
 from analysis.configurations.recommended import baseline
-from analysis.configurations.summary import best
 from analysis.keys import REFERENCE_METHOD
-from analysis.report.choice import chosen, facts_list, loss_text, recommended_loss
-from analysis.report.markup import Html, bullets, code, element, escaped, joined, paragraph, section
+from analysis.report.markup import Html, bullets, code, element, escaped, facts_list, joined, paragraph, section
 from analysis.report.material import Material
+from analysis.report.recommendations import chosen, loss_text, recommended_loss
 from analysis.units import format_quality, format_ratio, format_size
 
 _MOST_BUDGETS, _MOST_NETWORKS = 3, 8

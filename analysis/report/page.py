@@ -5,7 +5,6 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
-from analysis.report.choice import ratios, recommendations
 from analysis.report.curves import curves
 from analysis.report.frontier import frontier
 from analysis.report.growth import growth
@@ -13,10 +12,11 @@ from analysis.report.layers import layers
 from analysis.report.markup import Html, element, escaped, joined
 from analysis.report.material import Material
 from analysis.report.opening import answer, heading, promise, question
-from analysis.report.origin import origin
 from analysis.report.outcomes import costs, outcomes
+from analysis.report.recommendations import ratios, recommendations
+from analysis.report.rerun import rerun
 from analysis.report.settings import settings
-from analysis.report.spread import spread
+from analysis.report.trust import trust
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -57,10 +57,10 @@ def page(material: Material) -> str:
         curves(material),
         settings(material),
         growth(material),
-        spread(material),
+        trust(material),
         outcomes(material),
         costs(material),
-        origin(material),
+        rerun(material),
     ]
     template = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(title=escaped(f"{material.task}: {material.sweep_id}"), body=joined(parts, "\n"))

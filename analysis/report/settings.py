@@ -13,10 +13,10 @@ from analysis.configurations.importance import MIN_CONFIGURATIONS, importances, 
 from analysis.drawing.style import COLOURS
 from analysis.keys import KEY
 from analysis.points.labels import is_number, setting_name, settings_of
+from analysis.report.charts import chart, legend, new_figure, shortened, style
 from analysis.report.markup import Html, element, note, paragraph, section
 from analysis.report.material import Material
 from analysis.report.slices import slices
-from analysis.report.svg import chart, legend, new_figure, shortened, style
 
 _COLOURS = COLOURS[3:]
 """Of targets: the first ones are networks."""

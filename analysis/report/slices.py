@@ -11,9 +11,9 @@ import pandas as pd
 from analysis.configurations.importance import is_logarithmic
 from analysis.drawing.axes import size_ticks
 from analysis.drawing.style import COLOURS, PALE, architecture_colours
+from analysis.report.charts import WIDTH_IN, chart, dots_of, legend, new_figure, shortened, style, validation_label
 from analysis.report.markup import Html
 from analysis.report.material import Material
-from analysis.report.svg import WIDTH_IN, chart, dots_of, legend, new_figure, shortened, style, validation_label
 from analysis.units import format_size, quality_scale
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""The commands, one function each, grouped by what they work on."""
+"""The commands, one function each, in files by what they work on."""

@@ -49,7 +49,7 @@ def compare(
 
     Within one sweep: `ratefront compare digits --by method --anchor epr`
     """
-    from analysis.comparison.numbers import compare as measure
+    from analysis.comparison.compare import compare as measure
     from analysis.comparison.tables import comparison_dict, comparison_tables
     from analysis.comparison.verdict import verdicts
     from analysis.configurations.summary import within_cost

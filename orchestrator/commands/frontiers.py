@@ -84,7 +84,7 @@ def frontier(
         typer.echo("ratefront: no finished point yet: run a sweep first", err=True)
         raise typer.Exit(1)
     if watch:
-        published_beside(written.points, files)  # what was waited for in vain
+        published_beside(written.points, files)  # now an own file without a row that belongs there is a mistake
     else:
         print_frontier(written.configurations, written.folder, open_console())
 
@@ -133,7 +133,7 @@ def best(
 
     Example: `ratefront best digits --max-size 1kB`
     """
-    from analysis.configurations.summary import best as choose
+    from analysis.configurations.best import best as choose
     from analysis.units import format_quality, format_size, parse_size
     from orchestrator.reports.export import read_measured
     from orchestrator.reports.points import configurations_of
@@ -169,7 +169,7 @@ def best(
 
 def _download(chosen: pd.Series, tracking_uri: str) -> str:
     """The command that fetches the file from the run which measured it."""
-    from analysis.points.addresses import without_credentials
+    from analysis.points.tracking_uri import without_credentials
 
     return (
         f"MLFLOW_TRACKING_URI={shlex.quote(without_credentials(tracking_uri))} mlflow artifacts download "

@@ -1,4 +1,4 @@
-"""What a command says of a sweep at its end, wherever it ran."""
+"""What a command prints about a sweep that has ended, wherever it ran."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def print_outcome(result: Mapping[str, Any], console: Console) -> None:
-    """The frontier, where the figures are, and how the trials ended.
+    """Print the frontier, where the figures are, and how the trials ended.
 
     Args:
         result: ``SweepResult.to_dict()``.
-        console: to print to.
+        console: where to print.
     """
     import pandas as pd
 
@@ -45,7 +45,7 @@ def where_to_look(result: Mapping[str, Any]) -> list[str]:
 
 
 def unpublished(result: Mapping[str, Any]) -> str:
-    """What to do where MLflow could not be told."""
+    """What to do where not everything could be logged to MLflow."""
     return (
         f"MLflow does not hold everything: {result['unpublished']}\n"
         f"nothing is lost: it is in {result['directory']}, and 'ratefront sync {result['sweep_id']}' logs it later"
@@ -53,5 +53,5 @@ def unpublished(result: Mapping[str, Any]) -> str:
 
 
 def unreported(result: Mapping[str, Any]) -> str:
-    """What to do where the report was not made."""
+    """What to do where the report could not be made."""
     return f"the report was not made ({result['unreported']}): 'ratefront report {result['sweep_id']}' tries again"

@@ -1,4 +1,4 @@
-"""The command that says what a sweep would run and take: plan; and what ``sweep`` says of it first."""
+"""The command that says what a sweep would run and take: plan; and what ``sweep`` announces before it starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.sweep.trials import Trial
 
 _LARGE_H = 1.0
-"""From here on ``sweep`` asks."""
+"""Hours from which on ``sweep`` asks before it starts."""
 
 
 @with_sweep_source
@@ -68,12 +68,12 @@ def plan(
 
 
 def announce(study: Study, left: Sequence[Trial], *, console: Console, here: bool, ask: bool) -> None:
-    """Say what is left of a sweep; where a person is there, also how long it takes, and ask where that is long.
+    """Say what is left of a sweep; at a terminal also say how long it takes, and ask whether to start if that is long.
 
     Args:
-        study: of the sweep.
+        study: the sweep's study.
         left: its known trials that are not over.
-        console: to print to.
+        console: where to print.
         here: whether it runs on this machine, so that time measured here means something.
         ask: whether a person may be asked.
 
@@ -97,7 +97,7 @@ def announce(study: Study, left: Sequence[Trial], *, console: Console, here: boo
 
 
 def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> None:
-    """A line for each configuration."""
+    """Print a line for each configuration."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -128,7 +128,7 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
 
 
 def _print_summary(study: Study, num_trials: int, console: Console) -> None:
-    """What will run, and with what."""
+    """Print what will run, and with what."""
     chosen = study.sweep
     lines = [f"sweep {chosen.sweep_id}: {_counted(chosen, study.most_trials, num_trials)}"]
     stops = f", stopped early by {chosen.scheduler['name']!r}" if chosen.scheduler["name"] != "none" else ""

@@ -70,7 +70,7 @@ def replay(
 
 
 def _with(known: RecordedSweep, search: Any, scheduler: Any) -> Any:
-    """The recorded sweep with another search, of as many trials as there are, and another scheduler."""
+    """The recorded sweep with another scheduler and another search, which may try all that was recorded."""
     from orchestrator.search.searchers import SEARCHERS
     from orchestrator.sweep.definition import Sweep
     from trainers.config import Spec

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.submission.base import AbstractSubmitter
     from orchestrator.submission.jobs import Job
 
-Sweep = Annotated[
+SubmittedSweep = Annotated[
     str | None,
     typer.Argument(metavar="[SWEEP]", help="Its id or the beginning of it; default: the last.", show_default=False),
 ]
@@ -60,14 +60,13 @@ def submit(
 
     Example: `ratefront submit digits --to slurm --with nodes=4 --storage /shared/sweeps --tracking-uri http://host:5000`
     """
-    from orchestrator.submission.in_process import InProcess
-    from orchestrator.submission.jobs import Job, keep
-    from orchestrator.submission.prepare import choose, prepare
+    from orchestrator.submission.jobs import Job, remember
+    from orchestrator.submission.prepare import choose_submitter, prepare_submission
 
     folder = allow_own_modules()
-    target, submitter = choose(to, settings or [])
+    target, submitter = choose_submitter(to, settings or [])
     sweep = source.read()
-    submission = prepare(
+    submission = prepare_submission(
         sweep, storage=storage, tracking_uri=tracking_uri, env=env or [], folder=folder, include=include or []
     )
     if dry_run:
@@ -88,8 +87,8 @@ def submit(
         storage=submission.storage,
         tracking_uri=submission.tracking_uri,
     )
-    keep(job)
-    if watch or isinstance(submitter, InProcess):  # that is over
+    remember(job)
+    if watch or submitter.ends_with_submit:
         _follow(job, submitter)
     elif found is None:
         typer.echo(f"'ratefront attach {job.sweep_id}' shows it, 'ratefront cancel {job.sweep_id}' ends it")
@@ -105,11 +104,11 @@ def jobs(as_json: Json = False) -> None:
     from rich.table import Table
 
     from orchestrator.commands.console import open_console
-    from orchestrator.submission.jobs import jobs as known
+    from orchestrator.submission.jobs import all_jobs
     from orchestrator.submission.prepare import submitter_of
 
     rows = []
-    for job in known():
+    for job in all_jobs():
         try:
             state, trouble = submitter_of(job).status(job.handle).value, ""
         except ValueError as error:  # one cluster that does not answer hides none of the others
@@ -135,7 +134,7 @@ def jobs(as_json: Json = False) -> None:
 
 
 def logs(
-    sweep: Sweep = None,
+    sweep: SubmittedSweep = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is over.")] = False,
 ) -> None:
     """Print what a submitted sweep has said, line by line as it was written.
@@ -150,7 +149,7 @@ def logs(
         typer.echo(line)
 
 
-def attach(sweep: Sweep = None) -> None:
+def attach(sweep: SubmittedSweep = None) -> None:
     """Show a submitted sweep as if it ran here, until it is over. Ctrl-C stops the showing, not the sweep.
 
     Example: `ratefront attach digits-1a2b3c4d`
@@ -162,7 +161,7 @@ def attach(sweep: Sweep = None) -> None:
     _follow(job, submitter_of(job))
 
 
-def cancel(sweep: Sweep = None) -> None:
+def cancel(sweep: SubmittedSweep = None) -> None:
     """End a submitted sweep. What has finished is kept, and submitting it again goes on.
 
     Example: `ratefront cancel digits-1a2b3c4d`
@@ -181,7 +180,7 @@ def cancel(sweep: Sweep = None) -> None:
 
 
 def _follow(job: Job, submitter: AbstractSubmitter) -> None:
-    """Show it to its end; exits as ``sweep`` would have."""
+    """Show a submitted sweep to its end, and exit as ``sweep`` would have."""
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import print_outcome
     from orchestrator.running.result import exit_code_of

@@ -31,8 +31,8 @@ def ui(
 
     Example: `ratefront ui digits --port 5001`
     """
-    from analysis.points.addresses import without_credentials
     from analysis.points.mlflow import list_sweeps, resolve
+    from analysis.points.tracking_uri import without_credentials
     from orchestrator.tracking.ui import server
 
     uri = tracking_uri_or_default(tracking_uri)
@@ -53,7 +53,7 @@ def ui(
 
 
 def _show(base: str, sweeps: pd.DataFrame, chosen: str | None, no_open: bool) -> None:
-    """Print a link to each sweep, and all that there are to the one that was chosen; open its first."""
+    """Print a link to each sweep, and all links to the chosen one, whose first is opened in the browser."""
     rows = sweeps.to_dict("records")
     for row in (row for row in rows if row["sweep_id"] != chosen):
         typer.echo(f"{row['sweep_id']}  {next(iter(_pages(base, row).values()))}")
@@ -78,7 +78,7 @@ def _pages(base: str, row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _open(url: str) -> None:
-    """In the user's browser; without a screen, Python would start one that takes over the terminal."""
+    """Open ``url`` in the user's browser, if there is a screen: else Python would start one in the terminal."""
     import webbrowser
 
     has_screen = sys.platform in ("darwin", "win32") or any(

@@ -1,4 +1,4 @@
-"""Tells a web service that a sweep is over."""
+"""Tells a web service that a sweep has ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PATIENCE_S = 10.0
 
 
 def check_webhook(url: str) -> None:
-    """Refuse what cannot be told, before hours pass.
+    """Refuse an address that nothing can be sent to, before hours pass.
 
     Raises:
-        ValueError: it is no http or https address.
+        ValueError: ``url`` is no http or https address.
     """
     try:
         parts = urlsplit(url)

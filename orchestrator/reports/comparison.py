@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.reports.files import write_figures
 from trainers.nearest import nearest
-from trainers.record import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.comparison.numbers import Comparison
+    from analysis.comparison.compare import Comparison
 
 
 _MOST_NAMED = 3
@@ -72,25 +71,18 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
         ValueError: ``ui_url`` is not an http address.
         OSError: a file cannot be written.
     """
-    from analysis.comparison.difference import compared_with_seeds, difference_figure
+    from analysis.comparison.difference_figure import compared_with_seeds, difference_figure
     from analysis.comparison.figure import comparison_figure
     from analysis.comparison.page import comparison_html
 
     first, *others = (side.name for side in comparison.sides)
     named = ", ".join(others) if len(others) <= _MOST_NAMED else f"{len(others)} others"
     title = f"{comparison.task}: {named} against {first}"
-    files = {"compare.html": comparison_html(comparison, title=title, ui_url=ui_url).encode()}
+    pages = {"compare": comparison_html(comparison, title=title, ui_url=ui_url)}
     figures = {"compare": comparison_figure(comparison, title=title)}
     if compared_with_seeds(comparison):
         figures["difference"] = difference_figure(comparison)
-    for name, figure in figures.items():
-        for kind in ("png", "svg"):
-            picture = io.BytesIO()
-            figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
-            files[f"{name}.{kind}"] = picture.getvalue()
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    return tuple(sorted(files))
+    return write_figures(folder, figures, pages=pages)
 
 
 def _points(tracking_uri: str, sweeps: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.frontier.columns import IN_README
 from analysis.points.exported import EXPORTED_COLUMNS, POINTS
 from analysis.points.published import SHIPPED
 from orchestrator.reports.files import write_figures
@@ -53,6 +54,7 @@ def export(
         ValueError: the sweep has no point, its files are not those that were measured, or ``published`` is wrong.
     """
     from analysis.configurations.summary import summarise
+    from analysis.frontier.figure import frontier_figure
     from analysis.frontier.table import ordered
 
     points = points_of_sweep(tracking_uri, sweep)
@@ -79,7 +81,7 @@ def export(
     write_atomically(folder / SWEEP, sweep_file.read_bytes())
     sweep_id = str(points["sweep_id"].iloc[0])
     title = f"{points['task'].iloc[0]}: {sweep_id}"
-    write_figures(configurations, points, folder, title=title, published=beside)
+    write_figures(folder, {"frontier": frontier_figure(configurations, points, title=title, published=beside)})
     journal.fetch_all()
     text = _readme(sweep_id, points, front, kept, journal)
     write_atomically(folder / README, text.encode())
@@ -140,25 +142,14 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict
 
 
 def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
-    from analysis.units import format_quality, format_ratio
-
+    """Lines of Markdown."""
     name = str(front["quality_name"].iloc[0])
-    headings = ["bytes", "ratio", f"test {name}", "test, mean", "validation, mean", "bytes, mean", "method", "file"]
+    headings = [*(column.title(name) for column in IN_README), "file"]
     lines = [headings, ["---"] * len(headings)]
     for row in front.to_dict("records"):
         file = kept.get(row["file_path"])
-        lines.append(
-            [
-                f"{row['file_size_bytes']:,}",
-                format_ratio(row["file_compression_ratio"]),
-                format_quality(row["file_quality"], name),
-                format_quality(row["quality_mean"], name, spread=row["quality_std"]),
-                format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"]),
-                f"{row['size_bytes_mean']:,.0f}" + (f" ± {row['size_bytes_std']:,.0f}" if row["num_seeds"] > 1 else ""),
-                f"{row['architecture']}, {row['method']} {row['label']}".rstrip(),
-                f"[{Path(file).stem}]({file})" if file else "too large to keep",
-            ]
-        )
+        link = f"[{Path(file).stem}]({file})" if file else "too large to keep"
+        lines.append([*(column.format(row) for column in IN_README), link])
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

@@ -56,6 +56,7 @@ def write_frontier(
         select: chooses the points that take part; default: all.
     """
     from analysis.configurations.summary import summarise
+    from analysis.frontier.figure import frontier_figure
     from analysis.frontier.page import frontier_html
     from analysis.frontier.table import frontier_csv
     from analysis.keys import KEY
@@ -67,9 +68,9 @@ def write_frontier(
     configurations = summarise(points)
     title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
     rows = published_beside(points, published, is_whole=is_whole)
-    write_figures(configurations, points, folder, title=title, published=rows)
+    figure = frontier_figure(configurations, points, title=title, published=rows)
     page = frontier_html(configurations, points, title=title, ui_url=ui_url, published=rows)
-    write_atomically(folder / "frontier.html", page.encode())
+    write_figures(folder, {"frontier": figure}, pages={"frontier": page})
     write_atomically(folder / "frontier.csv", frontier_csv(configurations).encode())
     front = configurations[configurations["on_front"]]
     return WrittenFrontier(

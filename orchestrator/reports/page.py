@@ -66,10 +66,10 @@ def written_from(
 
     from analysis.configurations.summary import summarise
     from analysis.keys import KEY
-    from analysis.report.choice import chosen
     from analysis.report.curves import shown
     from analysis.report.material import CURVE_COLUMNS, TRIAL_COLUMNS, Material
     from analysis.report.page import page
+    from analysis.report.recommendations import chosen
 
     journal.fetch_all()
     configurations = summarise(points)

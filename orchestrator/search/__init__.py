@@ -1,1 +1,1 @@
-"""What a sweep may try, what it is after, and what proposes and stops its trials."""
+"""The search of a sweep: its space and goals, the searchers that propose trials, the schedulers that stop them."""

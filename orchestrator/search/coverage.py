@@ -1,4 +1,4 @@
-"""What a running or simulated sweep has measured so far: means over seeds on validation, and what they cover."""
+"""The hypervolume that a running or simulated sweep covers so far, by means over seeds on validation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainers.record import OperatingPoint
 
 
 class Coverage:
-    """Points by configuration and point id."""
+    """The points measured so far, averaged over the seeds of each configuration and point id."""
 
     def __init__(self) -> None:
         self._seeds: dict[tuple[str, str], list[OperatingPoint]] = {}
@@ -25,17 +25,17 @@ class Coverage:
 
     @property
     def size_bytes(self) -> list[float]:
-        """Means over the seeds that are there."""
+        """Mean size over the seeds measured so far, for each configuration and point id."""
         return [size_bytes for size_bytes, _ in self._means.values()]
 
     @property
     def quality_val(self) -> list[float]:
-        """Means, in the order of ``size_bytes``."""
+        """Mean validation quality, in the order of ``size_bytes``."""
         return [quality_val for _, quality_val in self._means.values()]
 
     @property
     def any_point(self) -> OperatingPoint | None:
-        """One of them, for what all share."""
+        """Any one point, for what all points have in common, such as the quality's name; None before the first."""
         return next((seeds[0] for seeds in self._seeds.values()), None)
 
     def hypervolume(self, reference: Reference) -> float:

@@ -1,4 +1,4 @@
-"""What one setting of a sweep may be: a choice of values, a range of numbers, a range of whole numbers."""
+"""Domains: the values that one setting of a sweep may take, as a choice, a range, or a range of whole numbers."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ class AbstractDomain(abc.ABC):
 
     @abc.abstractmethod
     def grid(self, num_values: int) -> list[Any]:
-        """All values of a choice; of a range, ``num_values`` evenly spaced ones from end to end (of 1: the middle)."""
+        """All values of a choice, or ``num_values`` evenly spaced ones from end to end of a range; one: its middle."""
 
     @abc.abstractmethod
     def at(self, fraction: float) -> Any:
-        """The value at ``fraction``, 0 <= fraction < 1, of the way through; uniform fractions draw values."""
+        """The value at ``fraction`` of the way through, 0 <= fraction < 1; uniform fractions give random draws."""
 
     @abc.abstractmethod
     def contains(self, value: Any) -> bool:
-        """Whether ``value`` is one that the setting may take."""
+        """Whether the setting may take ``value``."""
 
     @abc.abstractmethod
     def distance(self, one: Any, other: Any) -> float:
-        """Between two values, from 0 to 1."""
+        """The distance between two values, from 0 to 1."""
 
     @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """As a sweep file has it."""
+        """The domain as a sweep file writes it."""
 
 
 @dataclass(frozen=True)
 class Choice(AbstractDomain):
-    """Any of ``values``, each as likely."""
+    """One of ``values``, all equally likely."""
 
     values: Sequence[Any]
 
@@ -63,7 +63,7 @@ class Choice(AbstractDomain):
 
 @dataclass(frozen=True)
 class RealRange(AbstractDomain):
-    """A number between ``low`` and ``high``, uniform itself or, with ``log``, in its logarithm.
+    """A number between ``low`` and ``high``, uniformly distributed, or with ``log`` its logarithm is.
 
     Values have six significant digits where the range allows: they read well, and machines whose libm differs agree.
     """
@@ -84,7 +84,7 @@ class RealRange(AbstractDomain):
         return self.round(self.low * ratio_or_width**fraction if self.log else self.low + ratio_or_width * fraction)
 
     def round(self, value: float) -> float:
-        """To six significant digits, or within the range."""
+        """``value`` to six significant digits, or else clipped to the range."""
         rounded = float(f"{value:.6g}")
         return rounded if self.low <= rounded <= self.high else float(min(max(value, self.low), self.high))
 
@@ -142,10 +142,10 @@ DOMAINS: dict[str, Callable[[Any], AbstractDomain]] = {
 
 
 def parse_setting(where: str, value: Any, *, lists_are_choices: bool) -> Any:
-    """A domain from ``{choice: [...]}``, ``{uniform: [low, high]}`` and so on; anything else is the value itself.
+    """Make a domain from ``{choice: [...]}``, ``{uniform: [low, high]}`` and so on; anything else is returned as it is.
 
     Raises:
-        ValueError: no such domain, or its content is wrong; one line that begins with ``where``.
+        ValueError: there is no such domain, or its content is wrong; the line begins with ``where``.
     """
     if isinstance(value, list) and lists_are_choices:
         content, make = value, DOMAINS["choice"]

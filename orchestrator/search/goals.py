@@ -1,4 +1,4 @@
-"""What a sweep is after: its objectives, its constraints, and what one configuration's files say of them."""
+"""Goals of a search: objectives and constraints, and how the measured points of a configuration score on them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from trainers.nearest import nearest
 from trainers.record import OperatingPoint, to_row
 
 COLUMNS = ("size_bytes", "quality_val", "train_s", "macs")
-"""Of ``OperatingPoint``: what may be an objective. Quality is that of validation."""
+"""Columns of ``OperatingPoint`` that may be an objective or a constraint. Quality is measured on validation."""
 _CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*(.+?)\s*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
-    """What a point must keep to be of use: a column and its bound."""
+    """A bound on a column, which a point must keep to be of use."""
 
     column: str
     at_most: bool
-    """Else at least."""
+    """Whether the bound is an upper one; else it is a lower one."""
     bound: float
 
     @staticmethod
     def parse(text: Any) -> Constraint:
-        """From ``size_bytes <= 20 kB`` or ``quality_val >= 0.9``.
+        """Read text such as ``size_bytes <= 20 kB`` or ``quality_val >= 0.9``.
 
         Raises:
-            ValueError: it is not of that form.
+            ValueError: the text has another form.
         """
         found = _CONSTRAINT.fullmatch(text) if isinstance(text, str) else None
         if found is None:
@@ -49,9 +49,9 @@ class Constraint:
         return Constraint(column=column, at_most=relation == "<=", bound=value)
 
     def violation(self, value: float) -> float:
-        """By how much ``value`` breaks it; zero or less where it holds.
+        """By how much ``value`` breaks the constraint; zero or less where it holds.
 
-        In decades, but for quality: samplers add the violations of several constraints.
+        Samplers add the violations of several constraints, so all but that of quality are in decades.
         """
         excess = value - self.bound
         if self.column != "quality_val":
@@ -64,29 +64,38 @@ class Constraint:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What a searcher is told of a configuration."""
+    """What a searcher is told about a configuration that was measured."""
 
     costs: tuple[float, ...]
-    """One for each objective, to be minimised: logarithms of bytes, seconds and operations; quality, negated where
-    more is better. Means over seeds."""
+    """One cost for each objective, to be minimised; means over seeds.
+
+    It is the logarithm of bytes, seconds or operations, or the quality, negated where more is better.
+    """
     spreads: tuple[float, ...]
-    """Standard deviations over seeds."""
+    """The costs' standard deviations over seeds."""
     violations: tuple[float, ...]
-    """One for each constraint; zero or less where it holds."""
+    """One violation for each constraint, as a mean over seeds; zero or less where it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goals:
-    """Objectives and constraints of a sweep."""
+    """The objectives and constraints of a sweep."""
 
     objectives: tuple[str, ...] = ("size_bytes", "quality_val")
     constraints: tuple[Constraint, ...] = ()
 
     def told(self, seeds: Sequence[Sequence[OperatingPoint]], known: Iterable[Told]) -> Told | None:
-        """What the points of one configuration, seed by seed, come to: means over seeds of one of its point ids.
+        """Score a configuration by the mean over seeds of one of its point ids.
 
-        Of several point ids it is the one that adds most to what is known. None where nothing was measured: a searcher
-        is told that the configuration failed.
+        Where it has several point ids, the one is taken that adds most hypervolume to what is known, if possible among
+        those that keep the constraints.
+
+        Args:
+            seeds: the points of each seed.
+            known: what was told of other configurations.
+
+        Returns:
+            None where nothing was measured; then a searcher is told that the configuration failed.
         """
         by_id: dict[str, list[OperatingPoint]] = {}
         for point in (point for points in seeds for point in points):
@@ -100,9 +109,13 @@ class Goals:
         return candidates[max(range(len(candidates)), key=lambda index: (is_feasible[index], added[index]))]
 
     def estimated(self, progress: Mapping[str, Any]) -> Told | None:
-        """What a training had come to that was stopped early, by its last ``Progress``, as a dict.
+        """Score a training that was stopped early by the estimates of its last report.
 
-        None where an objective or a constraint has no estimate.
+        Args:
+            progress: the last ``Progress``, as a dict.
+
+        Returns:
+            None where an objective or a constraint has no estimate.
         """
         values = {
             "size_bytes": progress["rate_bits"] / 8,
@@ -114,7 +127,7 @@ class Goals:
         return self._mean([values], maximise=progress["maximise"])
 
     def _mean(self, rows: Sequence[Mapping[str, float]], *, maximise: bool) -> Told | None:
-        """Over seeds; None where something is not finite."""
+        """Means and deviations over ``rows``, one for each seed; None where something is not finite."""
         costs = [[_cost(column, row[column], maximise=maximise) for row in rows] for column in self.objectives]
         broken = [[constraint.violation(row[constraint.column]) for row in rows] for constraint in self.constraints]
         if not all(math.isfinite(value) for values in (*costs, *broken) for value in values):
@@ -125,10 +138,10 @@ class Goals:
 
 
 def parse_objectives(value: Any) -> tuple[str, ...]:
-    """At least two different columns.
+    """Read a list of at least two different columns.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: ``value`` is something else.
     """
     if not isinstance(value, list | tuple) or len(value) < 2 or len(set(map(str, value))) != len(value):
         raise ValueError(f"objectives is {value!r}: wanted two or more of {', '.join(COLUMNS)}")
@@ -138,10 +151,10 @@ def parse_objectives(value: Any) -> tuple[str, ...]:
 
 
 def check_column(kind: str, column: Any) -> None:
-    """Refuse what no searcher may see.
+    """Refuse columns that are unknown or that no searcher may see.
 
     Raises:
-        ValueError: in one line.
+        ValueError: the column is one of these.
     """
     if column == "quality":
         raise ValueError(f"{kind} 'quality' is measured on the test split, which only reports: wanted 'quality_val'")
@@ -150,7 +163,7 @@ def check_column(kind: str, column: Any) -> None:
 
 
 def told_to_dict(told: Told | None) -> dict[str, Any] | None:
-    """Plain data, and back by ``told_from_dict``."""
+    """``told`` as plain data, which ``told_from_dict`` reads back."""
     return None if told is None else {key: list(getattr(told, key)) for key in ("costs", "spreads", "violations")}
 
 
@@ -165,13 +178,16 @@ def _cost(column: str, value: float, *, maximise: bool) -> float:
 
 
 def _contributions(candidates: Sequence[Sequence[float]], known: Sequence[Sequence[float]]) -> list[float]:
-    """What each candidate alone adds to the hypervolume of ``known``, towards the worst of all in each objective."""
+    """The hypervolume that each candidate alone adds to ``known``.
+
+    Its reference point lies a tenth of the range beyond the worst of all in each objective, so that extremes count.
+    """
     import moocore
     import numpy as np
 
     base = np.array([*known], np.float64).reshape(len(known), len(candidates[0]))
     everything = np.vstack([base, np.array([*candidates], np.float64)])
     span = np.ptp(everything, axis=0)
-    corner = everything.max(axis=0) + 0.1 * np.where(span > 0, span, 1.0)  # so that extremes count
+    corner = everything.max(axis=0) + 0.1 * np.where(span > 0, span, 1.0)
     before = moocore.hypervolume(base, ref=corner) if len(base) else 0.0
     return [float(moocore.hypervolume(np.vstack([base, [one]]), ref=corner)) - before for one in candidates]

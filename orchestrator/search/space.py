@@ -1,4 +1,4 @@
-"""The search space of a sweep as plain data, and the configurations in it."""
+"""The search space of a sweep as plain data, and the configurations that lie in it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ Configuration = dict[str, Any]
 """A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
 ``precision``, ``init_from`` and ``modifiers`` where they are set."""
 LISTS_ARE_CHOICES = ("method", "modifier")
-"""Of these a list is a choice; of a task or an architecture, a value."""
+"""Kinds whose arguments may be lists of choices; for a task or an architecture a list is one value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpecSpace:
-    """A name and its arguments, each a value or a domain, sorted: the order in a file means nothing."""
+    """A name and its arguments, each a value or a domain, sorted, since their order in a file means nothing."""
 
     name: str
     arguments: dict[str, Any]
 
     @staticmethod
     def from_dict(kind: str, value: Any) -> SpecSpace:
-        """From ``"name"`` or ``{"name": ..., argument: value or domain, ...}``; lists as in ``LISTS_ARE_CHOICES``."""
+        """Read ``"name"`` or ``{"name": ..., argument: value or domain, ...}``.
+
+        A list is a choice for the kinds in ``LISTS_ARE_CHOICES``, and a value for the others.
+        """
         spec = Spec.from_dict(kind, value)
         for key in spec.arguments:
             if not isinstance(key, str):
@@ -40,7 +43,7 @@ class SpecSpace:
         return SpecSpace(name=spec.name, arguments=arguments)
 
     def may_be(self, pattern: Mapping[str, Any]) -> bool:
-        """Whether some value of it has the name and the arguments of ``pattern``, and any others."""
+        """Whether one of its values has the name and the arguments in ``pattern``, whatever its other arguments."""
         own = {"name": self.name, **self.arguments}
         return all(
             key in own and (own[key].contains(item) if isinstance(own[key], AbstractDomain) else own[key] == item)
@@ -53,7 +56,10 @@ class SpecSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The product of a task, the architectures, the methods, sets of modifiers, and each one's own domains."""
+    """The product of architectures, methods and sets of modifiers for one task, and of the domains that each has.
+
+    A branch is one architecture with one method and one set of modifiers; a configuration fills a branch's domains.
+    """
 
     task: SpecSpace
     architectures: tuple[SpecSpace, ...]
@@ -63,10 +69,10 @@ class Space:
     precision: str = "float32"
     init_from: str = ""
     modifiers: tuple[tuple[SpecSpace, ...], ...] = ((),)
-    """Alternatives, each of what acts together."""
+    """Alternative sets; the modifiers of one set act together."""
 
     def grid(self, num_values: int) -> Iterator[Configuration]:
-        """Architecture by architecture, method by method, modifiers by modifiers; the last domain varies fastest."""
+        """All configurations, branch by branch, with ``num_values`` of each range; the last domain varies fastest."""
         for numbers in self._numbers():
             branch = self._branch(*numbers)
             domains = [domain for _, domain in _domains(branch)]
@@ -74,15 +80,20 @@ class Space:
                 yield _filled(branch, values)
 
     def at(self, fractions: Iterable[float]) -> Configuration:
-        """One architecture, one method, one set of modifiers, then a value of each of their domains, by
-        ``num_fractions`` or fewer."""
+        """The configuration at ``fractions``: of the architectures, methods, sets of modifiers, then of each domain.
+
+        Args:
+            fractions: ``num_fractions`` of them, from 0 to below 1; a branch with fewer domains leaves some unused.
+        """
         following = iter(fractions)
         return self.choose(lambda name, domain: domain.at(next(following)))
 
     def choose(self, choose: Callable[[str, AbstractDomain], Any]) -> Configuration:
-        """The configuration of what ``choose(name, domain)`` returns: first for ``architecture`` and ``method``, by
-        their numbers, and for ``modifiers`` where there are several sets, then for each domain that these leave open. A
-        name always has the same domain."""
+        """The configuration of the values that ``choose(name, domain)`` returns.
+
+        It is asked first for the numbers of the architecture, the method and, where there are several, the set of
+        modifiers, then for a value of each domain of that branch. A name always has the same domain.
+        """
         architecture = choose("architecture", Choice(range(len(self.architectures))))
         method = choose("method", Choice(range(len(self.methods))))
         modifiers = choose("modifiers", Choice(range(len(self.modifiers)))) if len(self.modifiers) > 1 else 0
@@ -92,7 +103,7 @@ class Space:
         return _filled(branch, values)
 
     def locate(self, configuration: Configuration) -> dict[str, Any] | None:
-        """What ``choose`` would have to return for ``configuration``, by name; None where it is not in the space."""
+        """What ``choose`` has to return to get ``configuration``, by name; None where the space has no such one."""
         for numbers in self._numbers():
             branch = self._branch(*numbers)
             domains = dict(_domains(branch))
@@ -108,13 +119,13 @@ class Space:
 
     @property
     def num_fractions(self) -> int:
-        """The most that ``at`` needs."""
+        """The most fractions that ``at`` takes."""
         num_domains = max(len(list(_domains(self._branch(*numbers)))) for numbers in self._numbers())
         return 2 + (len(self.modifiers) > 1) + num_domains
 
     @property
     def ranges(self) -> list[set[str]]:
-        """Of each architecture with each method and set of modifiers, where it has domains that are no choices."""
+        """The names of each branch's domains that are ranges, not choices."""
         return [
             {
                 _renamed(path, self._names(*numbers))
@@ -125,11 +136,11 @@ class Space:
         ]
 
     def _numbers(self) -> Iterator[tuple[int, int, int]]:
-        """Of each architecture with each method and set of modifiers."""
+        """The branches, each as the numbers of its architecture, method and set of modifiers."""
         return itertools.product(range(len(self.architectures)), range(len(self.methods)), range(len(self.modifiers)))
 
     def _names(self, architecture: int, method: int, modifiers: int) -> dict[str, str]:
-        """How names of domains begin, by how paths do."""
+        """How the names of a branch's domains begin, keyed by how their paths begin."""
         names = {"architecture": f"architecture {architecture}", "method": f"method {method}"}
         return {**names, "modifiers": f"modifiers {modifiers}"} if len(self.modifiers) > 1 else names
 
@@ -147,14 +158,14 @@ class Space:
 
 
 def parse_specs(kind: str, value: Any) -> tuple[SpecSpace, ...]:
-    """From one spec or a list of specs."""
+    """Read one spec or a list of specs."""
     if value == []:
         raise ValueError(f"{kind} is []: wanted at least one")
     return tuple(SpecSpace.from_dict(kind, item) for item in (value if isinstance(value, list) else [value]))
 
 
 def parse_modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
-    """From one set of modifiers, ``{disout: {alpha: [1, 5]}, unit_sphere: true}``, or a list of such: alternatives."""
+    """Read one set of modifiers, ``{disout: {alpha: [1, 5]}, unit_sphere: true}``, or a list of alternative sets."""
     if value == []:
         raise ValueError("modifiers is []: wanted a mapping from names to settings, or a list of at least one")
     return tuple(
@@ -167,7 +178,7 @@ def parse_modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
 
 
 def parse_count(name: str, value: Any) -> int | AbstractDomain:
-    """A whole number of at least one, or a domain of such numbers."""
+    """Read a whole number of at least one, or a domain of such numbers."""
     setting = parse_setting(name, value, lists_are_choices=True)
     for item in setting.grid(2) if isinstance(setting, AbstractDomain) else [setting]:
         checks.integer(name, item, low=1)
@@ -175,7 +186,7 @@ def parse_count(name: str, value: Any) -> int | AbstractDomain:
 
 
 def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
-    """A setting; a mapping with a name, such as a teacher's architecture, is no domain."""
+    """Read a setting; a mapping with a name, such as a teacher's architecture, is a value and no domain."""
     if isinstance(value, Mapping) and "name" in value:
         return dict(value)
     return parse_setting(where, value, lists_are_choices=lists_are_choices)
@@ -192,7 +203,7 @@ def identity(configuration: Configuration) -> str:
 
 
 def without_numbers(modifiers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Modifiers of a configuration by what is no number of theirs."""
+    """Modifiers and their settings, without the settings that are numbers."""
     return {
         name: {
             key: item for key, item in settings.items() if isinstance(item, bool) or not isinstance(item, int | float)
@@ -205,7 +216,7 @@ Path = tuple[str, ...]
 
 
 def _domains(tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, AbstractDomain]]:
-    """Where ``tree`` has domains, and which."""
+    """Each domain in ``tree`` and its path."""
     for key, item in tree.items():
         if isinstance(item, AbstractDomain):
             yield (*path, key), item
@@ -226,7 +237,7 @@ def _filled(tree: Mapping[str, Any], values: Iterable[Any]) -> Configuration:
 
 
 def _leaves(tree: Any, paths: Iterable[Path]) -> Iterator[tuple[Path, Any]]:
-    """What ``tree`` has at each of ``paths``, where it has something."""
+    """The item of ``tree`` at each of ``paths`` that it has."""
     for path in paths:
         item = tree
         for key in path:

@@ -1,4 +1,4 @@
-"""Sweeps that run elsewhere: submitted, watched, cancelled."""
+"""Sweeps that run elsewhere: how they are submitted, watched and cancelled; one file for each kind of target."""
 
 from orchestrator.submission.base import AbstractSubmitter
 from orchestrator.submission.in_process import InProcess

@@ -1,4 +1,4 @@
-"""What a submitter is: something that takes a sweep, runs it elsewhere, and can be asked about it."""
+"""What a submitter is: it sends a sweep to a target, such as a cluster, and can be asked how it stands there."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from orchestrator.submission.wheels import Wheel
 from orchestrator.sweep.section import YamlSection
 
 
 class State(enum.Enum):
-    """How a submitted sweep stands."""
+    """The state of a submitted sweep."""
 
     WAITING = "waiting"
-    """For a place to run."""
+    """It waits for a place to run."""
     RUNNING = "running"
     FINISHED = "finished"
     """Its command ended with 0."""
@@ -27,7 +28,7 @@ class State(enum.Enum):
     """Its command ended with anything else, or never began."""
     CANCELLED = "cancelled"
     GONE = "gone"
-    """Whoever ran it knows it no longer."""
+    """The target that ran it no longer knows it."""
 
     @property
     def is_over(self) -> bool:
@@ -36,7 +37,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A sweep, and where it is to leave its results."""
+    """A sweep to run elsewhere, and where it is to leave its results."""
 
     sweep_id: str
     sweep_file: str
@@ -44,11 +45,11 @@ class Submission:
     storage: str
     """Folder of all sweeps, as every node of the cluster sees it."""
     tracking_uri: str
-    """Of MLflow, as the cluster sees it."""
+    """MLflow's address, as the cluster sees it."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Environment of the driver and of the workers; nothing secret."""
+    """Environment variables of the driver and the workers; nothing secret."""
     own: Mapping[str, bytes] = field(default_factory=dict)
-    """The user's own modules: content by path from the folder that is to be importable."""
+    """The user's own modules: each file's content by its path from the folder that is to be importable."""
     wheel: Wheel
     """ratefront itself."""
     is_fixed: bool = True
@@ -56,33 +57,36 @@ class Submission:
 
     @property
     def fingerprint(self) -> str:
-        """Differs where the sweep would leave something else, or leave it elsewhere, or is another person's."""
+        """A hash that differs where the sweep would leave other results, or elsewhere, or is another person's."""
         content = [getpass.getuser(), self.storage, self.tracking_uri, self.sweep_file, sorted(self.env.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
     def arguments(self, sweep_file: str, *, address: str = "auto") -> list[str]:
-        """Of ``ratefront``, to run the sweep on the cluster; the same again goes on where it stopped."""
+        """The arguments of ``ratefront`` that run the sweep on the cluster; the same again goes on where it stopped."""
         places = ["--address", address, "--storage", self.storage, "--tracking-uri", self.tracking_uri]
         return ["sweep", sweep_file, "--resume", "--json-lines", *places]
 
 
 class SubmitError(ValueError):
-    """A submission that cannot be made, or a target that does not answer; one line."""
+    """A submission cannot be made, or a target does not answer; the message is one line."""
 
 
 class AbstractSubmitter(YamlSection, abc.ABC):
-    """One kind of target. Its fields are the settings of the place; a handle names one submission there."""
+    """One kind of target. Its fields are the target's settings; a handle names one submission to it."""
+
+    ends_with_submit: ClassVar[bool] = False
+    """Whether ``submit`` returns only when the sweep is over."""
 
     @abc.abstractmethod
     def render(self, submission: Submission) -> str:
-        """All that ``submit`` would send or write, to be read; asks nobody and changes nothing."""
+        """All that ``submit`` would send or write, as text to read; asks nobody and changes nothing."""
 
     @abc.abstractmethod
     def find(self, submission: Submission) -> str | None:
-        """The handle under which a sweep waits or runs there.
+        """The handle under which the sweep waits or runs there; None where it does not.
 
         Raises:
-            SubmitError: it does, and not as it would be submitted now.
+            SubmitError: it waits or runs there, though not as it would be submitted now.
         """
 
     @abc.abstractmethod
@@ -90,27 +94,27 @@ class AbstractSubmitter(YamlSection, abc.ABC):
         """Submit a sweep that neither waits nor runs there; returns its handle.
 
         Raises:
-            SubmitError: it was refused.
+            SubmitError: the target refused it.
         """
 
     @abc.abstractmethod
     def status(self, handle: str) -> State:
-        """How it stands."""
+        """The state of a submission."""
 
     @abc.abstractmethod
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
-        """Lines of what it has said; with ``follow`` also what it will say, until it is over."""
+        """The lines that the submission has printed; with ``follow`` also those to come, until it is over."""
 
     @abc.abstractmethod
     def cancel(self, handle: str) -> None:
-        """End it. What has finished is kept, and submitting the sweep again goes on."""
+        """End a submission. What has finished is kept, and submitting the sweep again goes on with it."""
 
 
 def check_same(submission: Submission, fingerprint: str) -> None:
-    """Refuse to take another submission of the same sweep for this one.
+    """Refuse another submission of the same sweep in place of this one.
 
     Raises:
-        SubmitError: it is another.
+        SubmitError: ``fingerprint`` is that of another.
     """
     if fingerprint != submission.fingerprint:
         raise SubmitError(
@@ -120,7 +124,7 @@ def check_same(submission: Submission, fingerprint: str) -> None:
 
 
 def short_name(sweep_id: str, *, longest: int) -> str:
-    """``sweep_id`` as most schedulers take names: small letters, digits and '-'. The hash at its end stays."""
+    """``sweep_id`` as most clusters take names: small letters, digits and '-'. The hash at its end is kept whole."""
     name, _, digest = sweep_id.lower().rpartition("-")
     cleaned = re.sub(r"[^a-z0-9]+", "-", name).strip("-") or "sweep"
     return f"{cleaned[: longest - len(digest) - 1].rstrip('-')}-{digest}"

@@ -1,4 +1,4 @@
-"""Runs a sweep in this very process, as a submitter: for debugging what a cluster would run, and for tests."""
+"""A submitter that runs the sweep in this very process, to debug what a cluster would run, and for tests."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from orchestrator.submission.base import AbstractSubmitter, State, Submission
-from orchestrator.submission.jobs import folder
+from orchestrator.submission.jobs import jobs_folder
 from orchestrator.views.events import SweepEnded
 from orchestrator.views.json_lines import JsonLinesView
 from orchestrator.views.log import last_result, read_events, write_event
 
 
 class InProcess(AbstractSubmitter):
-    """Ray is started here, or joined at ``address``; ``submit`` returns when the sweep is over.
+    """Starts Ray here, or joins the one at ``address``; ``submit`` returns when the sweep is over.
 
-    A handle is the file that keeps what was said."""
+    A handle is the path of the file that keeps what the sweep printed.
+    """
 
+    ends_with_submit: ClassVar[bool] = True
     address: str = ""
+    """Address of a running Ray cluster; empty: Ray is started here."""
 
     def render(self, submission: Submission) -> str:
         command = shlex.join(["ratefront", *submission.arguments("sweep.yaml", address=self.address or "local")])
@@ -41,7 +45,7 @@ class InProcess(AbstractSubmitter):
             import_path=Path.cwd(),
             address=self.address or None,
         )
-        log = folder() / "logs" / f"{submission.sweep_id}.out"
+        log = jobs_folder() / "logs" / f"{submission.sweep_id}.out"
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sweep = Sweep.from_dict(parse_yaml(submission.sweep_file, source="sweep.yaml"))
         with log.open("a") as stream:

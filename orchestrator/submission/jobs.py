@@ -1,4 +1,4 @@
-"""What was submitted from here: one small file for each, so that it can be asked about later."""
+"""The submissions made from this machine: one small file for each, so that it can be asked about later."""
 
 from __future__ import annotations
 
@@ -15,45 +15,48 @@ from trainers.record import read_json, write_json
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One submission."""
+    """One submission, as it is remembered."""
 
     sweep_id: str
     target: str
-    """Name of the submitter."""
+    """The submitter's name in ``SUBMITTERS``."""
     settings: dict[str, Any]
-    """Of the submitter."""
+    """The submitter's settings."""
     handle: str
-    """Of the submitter, for this submission."""
+    """The submitter's handle of this submission."""
     storage: str
     tracking_uri: str
     submitted_at_s: float = field(default_factory=time.time)
     """Seconds since 1970, UTC."""
 
 
-def folder() -> Path:
-    """``ratefront/jobs`` in the user's folder for state, ``XDG_STATE_HOME``."""
+def jobs_folder() -> Path:
+    """The folder of these files: ``ratefront/jobs`` in the user's folder for state, ``XDG_STATE_HOME``."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "ratefront" / "jobs"
 
 
-def keep(job: Job) -> None:
+def remember(job: Job) -> None:
     """Remember a submission, in place of an earlier one of the same sweep to the same kind of target."""
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_json(folder() / f"{job.sweep_id}.{job.target}.json", asdict(job))
+    jobs_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_json(jobs_folder() / f"{job.sweep_id}.{job.target}.json", asdict(job))
 
 
-def jobs() -> list[Job]:
-    """All of them, the newest last."""
+def all_jobs() -> list[Job]:
+    """All submissions from here, the newest last."""
     return sorted(_read(), key=lambda job: job.submitted_at_s)
 
 
 def find_job(name: str | None) -> Job:
-    """The newest submission of a sweep, by its id or the beginning of it; of any sweep where ``name`` is None.
+    """The newest submission of a sweep.
+
+    Args:
+        name: the sweep's id, or the beginning of it; None for any sweep.
 
     Raises:
-        SubmitError: there is none, or several sweeps begin so.
+        SubmitError: there is none, or the ids of several sweeps begin so.
     """
-    known = jobs()
+    known = all_jobs()
     matching = [job for job in known if name is None or job.sweep_id.startswith(name)]
     exact = [job for job in matching if job.sweep_id == name] or matching
     if not exact:
@@ -68,7 +71,7 @@ def find_job(name: str | None) -> Job:
 
 
 def _read() -> Iterator[Job]:
-    for path in folder().glob("*.json"):
+    for path in jobs_folder().glob("*.json"):
         try:
             yield Job(**read_json(path))
         except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Submits to Kubernetes: a RayJob of KubeRay's with a cluster of its own, and a ConfigMap with the sweep."""
+"""Submits to Kubernetes: a KubeRay RayJob, which has a cluster of its own, and a ConfigMap with the sweep."""
 
 from __future__ import annotations
 
@@ -21,35 +21,36 @@ from orchestrator.submission.pods import SWEEPS, Pods
 _POLL_S = 3.0
 _FOLDER = "/etc/ratefront/submission"
 _LARGEST = 900_000
-"""Bytes; a ConfigMap has a MiB."""
+"""Bytes that a submission may have; a ConfigMap holds one MiB."""
 _FINAL = {"SUCCEEDED": State.FINISHED, "FAILED": State.FAILED, "STOPPED": State.CANCELLED}
 
 
 class KubeRay(AbstractSubmitter):
     """A namespace of a Kubernetes cluster with KubeRay, prepared as ``infra/kuberay`` does it; needs ``kubectl``.
 
-    A handle is kubectl's context, a slash, and the name of the RayJob."""
+    A handle is kubectl's context, a slash, and the name of the RayJob.
+    """
 
     context: str = ""
-    """Of ``kubectl``; empty: its current one."""
+    """The context of ``kubectl``; empty: its current one."""
     namespace: str = "ratefront"
     image: str = "ratefront:0.1.0"
-    """Has ratefront, of the version that submits, and for GPUs torch with CUDA."""
+    """Image with ratefront, in the version that submits, and for GPUs torch with CUDA."""
     workers: int = Field(default=4, ge=1)
-    """At most: they come as trials ask for them, and go when idle. All at once where there is a queue."""
+    """Most workers. They come as trials ask for them and go when idle; with a queue they come all at once."""
     cpus: int = Field(default=4, ge=1)
-    """Of a worker, as its memory and GPUs; one worker to a node is best."""
+    """Cores of a worker; ``memory`` and ``gpus`` are a worker's too. One worker to a node is best."""
     memory: str = "12Gi"
     gpus: int = Field(default=0, ge=0)
     queue: str = ""
-    """Kueue's local queue, which lets all pods in together, or none."""
+    """Kueue's local queue, which admits all pods together or none."""
     deadline_s: int = Field(default=7 * 24 * 3600, ge=60)
-    """After which the whole job is ended, whatever it is at."""
+    """Seconds after which the whole job is ended, whatever it is at."""
     retries: int = Field(default=0, ge=0)
-    """With a new cluster, where the head was lost, and where a trial failed, which KubeRay cannot tell apart."""
+    """Retries, each with a new cluster, after the head was lost or a trial failed: KubeRay cannot tell them apart."""
 
     def manifests(self, submission: Submission) -> list[dict[str, Any]]:
-        """What ``kubectl create`` is given.
+        """The ConfigMap and the RayJob that ``kubectl create`` is given.
 
         Raises:
             SubmitError: the storage is neither a bucket nor on the volume that all pods share.
@@ -120,8 +121,8 @@ class KubeRay(AbstractSubmitter):
         text = self.render(submission)
         context = self._current()
         handle = f"{context}/{_name(submission.sweep_id)}"
-        self.cancel(handle)  # an earlier one, which is over
-        self._kubectl(context, "create", "--filename=-", text=text)  # apply would keep a second copy, and has no room
+        self.cancel(handle)  # removes an earlier one, which is over
+        self._kubectl(context, "create", "--filename=-", text=text)  # apply would keep a second copy, which has no room
         return handle
 
     def status(self, handle: str) -> State:
@@ -132,11 +133,11 @@ class KubeRay(AbstractSubmitter):
         if not follow:
             yield from self._said(handle)
             return
-        while True:  # a retry begins anew
+        while True:  # a retry prints anew
             while self.status(handle) is State.WAITING:
                 time.sleep(_POLL_S)
             yield from self._said(handle, "--follow")
-            while (state := self.status(handle)) is State.RUNNING:  # KubeRay learns of the end after us
+            while (state := self.status(handle)) is State.RUNNING:  # KubeRay notices the end after us
                 time.sleep(_POLL_S)
             if state.is_over:
                 return
@@ -159,13 +160,13 @@ class KubeRay(AbstractSubmitter):
         self._kubectl(context, "delete", f"rayjobs.ray.io/{name}", f"configmaps/{name}", "--ignore-not-found")
 
     def _get(self, handle: str) -> dict[str, Any] | None:
-        """The RayJob, or None."""
+        """The RayJob; None where there is none."""
         context, _, name = handle.rpartition("/")
         answer = self._kubectl(context, "get", "rayjobs.ray.io", name, "--ignore-not-found", "--output=json")
         return dict(json.loads(answer)) if answer.strip() else None
 
     def _current(self) -> str:
-        """The context, which another shell may change before this one is asked again."""
+        """The context to keep in a handle: another shell may change the current one before it is used again."""
         return self.context or self._kubectl("", "config", "current-context").strip()
 
     def _cluster(self, pods: Pods) -> dict[str, Any]:
@@ -201,10 +202,10 @@ class KubeRay(AbstractSubmitter):
         return ["kubectl", *there, *arguments]
 
     def _kubectl(self, context: str, *arguments: str, text: str | None = None) -> str:
-        """What it prints.
+        """Run ``kubectl``; returns what it prints.
 
         Raises:
-            SubmitError: it failed, or is not here.
+            SubmitError: it failed, or is not installed.
         """
         try:
             done = subprocess.run(
@@ -220,7 +221,7 @@ class KubeRay(AbstractSubmitter):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Text of several lines as it is read, and nothing by reference."""
+    """Writes text of several lines as a block, and no references."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -234,7 +235,7 @@ _Dumper.add_representer(str, _text)
 
 
 def _name(sweep_id: str) -> str:
-    return "rf-" + short_name(sweep_id, longest=44)  # KubeRay takes 47, of which the first is a letter
+    return "rf-" + short_name(sweep_id, longest=44)  # KubeRay takes 47 characters and wants a letter first
 
 
 def _state(status: Mapping[str, Any]) -> State:

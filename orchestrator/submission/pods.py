@@ -1,4 +1,4 @@
-"""The pods of a RayJob: who runs as whom, with what, and what is mounted where."""
+"""The pods of a RayJob: their users, resources, environment and mounts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POD = {
     "fsGroupChangePolicy": "OnRootMismatch",
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-# a node that hangs is given up after some 7 s instead of 67
+# a node that hangs is given up after some 7 s rather than 67
 _HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
@@ -27,9 +27,9 @@ _HEALTH = {
     "RAY_health_check_failure_threshold": "3",
 }
 _CREDENTIALS = {"MLFLOW_TRACKING_USERNAME": "username", "MLFLOW_TRACKING_PASSWORD": "password"}
-"""Keys of the secret ``ratefront-tracking``."""
+"""Environment variables, and the keys of the secret ``ratefront-tracking`` that hold their values."""
 _BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-"""Keys of the secret ``ratefront-storage``, which is not wanted where the pods' service account may use the bucket."""
+"""Keys of the secret ``ratefront-storage``; it may be absent where the pods' service account may use the bucket."""
 _SPOT = [
     {"key": "cloud.google.com/gke-spot", "operator": "Exists", "effect": "NoSchedule"},
     {"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"},
@@ -43,18 +43,18 @@ _API = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 @dataclass(frozen=True, kw_only=True)
 class Pods:
-    """What all pods of one submission share."""
+    """Makes the pods of one submission; the fields are what all of them share."""
 
     image: str
     env: Mapping[str, str]
     volume: Mapping[str, Any]
-    """With the sweep and the user's own modules."""
+    """The volume with the sweep and the user's own modules."""
     mount: Mapping[str, Any]
     is_bucket: bool = False
-    """Whether sweeps lie in one, and not on the volume."""
+    """Whether sweeps are stored in a bucket, and not on the volume."""
 
     def head(self, *, scales: bool) -> dict[str, Any]:
-        """It drives, and trains nothing: a busy head is a late one."""
+        """The head, which drives the sweep. It trains nothing, since a busy head answers late."""
         size = {"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}}
         ports = [
             {"name": "gcs-server", "containerPort": 6379},
@@ -67,14 +67,14 @@ class Pods:
         return {"metadata": {"labels": {"app.kubernetes.io/component": "head"}}, **pod}
 
     def worker(self, size: Mapping[str, Any]) -> dict[str, Any]:
-        """Spot nodes may do the work, where they are tainted so."""
+        """A worker, which runs trials; it tolerates the taints of spot nodes."""
         ports = [{"name": "metrics", "containerPort": 8080}]
         pod = self._pod("ray-worker", {"requests": dict(size), "limits": dict(size)}, ports)
         pod["spec"]["tolerations"] = [*_SPOT, *([_GPU] if "nvidia.com/gpu" in size else [])]
         return {"metadata": {"labels": {"app.kubernetes.io/component": "worker"}}, **pod}
 
     def submitter(self) -> dict[str, Any]:
-        """It hands the command to the cluster, and repeats what that says."""
+        """The pod that hands the command to the cluster, and repeats what the command prints."""
         size = {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
         return {
             "spec": {
@@ -94,7 +94,7 @@ class Pods:
         }
 
     def autoscaler(self) -> dict[str, Any]:
-        """The one container with a key of the Kubernetes API."""
+        """The autoscaler, the one container with a key of the Kubernetes API."""
         return {
             "upscalingMode": "Default",
             "idleTimeoutSeconds": 300,

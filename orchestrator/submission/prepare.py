@@ -1,4 +1,4 @@
-"""From what a command was told to a submitter and a submission."""
+"""Makes a submitter and a submission of what a command was told, and refuses what could not run or shows secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.points.addresses import sqlite_path, without_credentials
+from analysis.points.tracking_uri import sqlite_path, without_credentials
 from orchestrator.storage.bucket import check_address, is_remote
 from orchestrator.submission import SUBMITTERS
 from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitError
@@ -25,11 +25,15 @@ _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KE
 _PASSWORD = re.compile(r"[?&]password=", re.IGNORECASE)
 
 
-def choose(to: str, settings: Iterable[str]) -> tuple[str, AbstractSubmitter]:
-    """The submitter that ``--to`` names, or that a file describes, with settings in ``key=value`` on top.
+def choose_submitter(to: str, settings: Iterable[str]) -> tuple[str, AbstractSubmitter]:
+    """The name and the submitter that ``--to`` gives.
+
+    Args:
+        to: a name in ``SUBMITTERS``, or a YAML file with that name under ``to``, and settings.
+        settings: more settings as ``key=value``, which take precedence.
 
     Raises:
-        SubmitError: there is none, or a setting is wrong.
+        SubmitError: there is no such submitter, or a setting is wrong.
     """
     document: dict[str, Any] = {"to": to}
     if to.endswith((".yaml", ".yml")):
@@ -55,11 +59,11 @@ def choose(to: str, settings: Iterable[str]) -> tuple[str, AbstractSubmitter]:
 
 
 def submitter_of(job: Job) -> AbstractSubmitter:
-    """The submitter of an earlier submission."""
+    """The submitter that an earlier submission was made with."""
     return _build(job.target, job.settings)
 
 
-def prepare(
+def prepare_submission(
     sweep: Sweep,
     *,
     storage: str | None,
@@ -68,10 +72,18 @@ def prepare(
     folder: Path,
     include: Iterable[str],
 ) -> Submission:
-    """A submission of a sweep that is checked already, but for what only the cluster has.
+    """Make a submission.
+
+    Args:
+        sweep: already checked here; what only the cluster has is not.
+        storage: folder or bucket for all sweeps, as the cluster sees it.
+        tracking_uri: MLflow's address, as the cluster sees it; default: ``MLFLOW_TRACKING_URI``.
+        env: environment variables for its processes, as ``KEY=VALUE``.
+        folder: where the user's own modules are.
+        include: modules there that are only imported when they are used.
 
     Raises:
-        SubmitError: something is missing, or would be seen by people it is not for.
+        SubmitError: something is missing or wrong, or a secret would be seen by others.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
     if storage is None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from analysis.points.addresses import without_credentials
+from analysis.points.tracking_uri import without_credentials
 from analysis.units import format_size
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same
 from orchestrator.submission.wheels import Wheel, pack
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SWEEP_FILE = "sweep.yaml"
 _LARGEST = 100_000_000
-"""Bytes of a package: all nodes load it through the head's memory; Ray itself gives up at some five times that."""
+"""Bytes of a package. All nodes load it through the head's memory; Ray itself refuses some five times as much."""
 _FAILURES: tuple[type[Exception], ...] = (RuntimeError, OSError)
 _STATES = {
     "PENDING": State.WAITING,
@@ -44,7 +44,7 @@ class RayJobs(AbstractSubmitter):
     """A Ray cluster whose dashboard answers at ``address``."""
 
     address: str = Field(default_factory=lambda: os.environ.get("RAY_API_SERVER_ADDRESS") or "http://127.0.0.1:8265")
-    """Else that of RAY_API_SERVER_ADDRESS, as it is when the sweep is submitted."""
+    """Default: RAY_API_SERVER_ADDRESS, as it is when the sweep is submitted."""
 
     @field_validator("address")
     @classmethod
@@ -118,12 +118,16 @@ class RayJobs(AbstractSubmitter):
             self._client().stop_job(handle)
 
     def _client(self) -> JobSubmissionClient:
-        """Raises ``SubmitError`` where nothing answers, or the token is missing or wrong."""
+        """A client of the Jobs API.
+
+        Raises:
+            SubmitError: nothing answers, or the token is missing or wrong.
+        """
         _check_token()
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
 
-        # what they pack and upload is no news
+        # they would log all that they pack and upload
         for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging"):
             logging.getLogger(f"ray.{name}").setLevel(logging.ERROR)
         try:
@@ -144,11 +148,11 @@ class RayJobs(AbstractSubmitter):
 
 
 def _request(submission: Submission, *, number: int) -> dict[str, Any]:
-    """What the Jobs API is asked, but for the packages."""
+    """The request to the Jobs API, without the packages."""
     arguments = submission.arguments(_SWEEP_FILE)
     return {
         "submission_id": f"{submission.sweep_id}.{number}",
-        # without the working directory on the path: a stray module there could hide one of ours
+        # -P keeps the working directory off the path: a stray module there could hide one of ours
         "entrypoint": shlex.join(["python", "-P", "-m", "orchestrator", *arguments]),
         "metadata": {"ratefront.fingerprint": submission.fingerprint, "ratefront.storage": submission.storage},
         "runtime_env": {"env_vars": dict(submission.env)} if submission.env else {},
@@ -156,7 +160,11 @@ def _request(submission: Submission, *, number: int) -> dict[str, Any]:
 
 
 def _wheels(submission: Submission) -> list[Wheel]:
-    """Raises ``SubmitError`` where one is too large to travel."""
+    """The wheels that the submission carries.
+
+    Raises:
+        SubmitError: one is too large.
+    """
     wheels = [submission.wheel]
     if submission.own:
         wheels.append(pack("own", "0", submission.own))
@@ -172,7 +180,7 @@ def _wheels(submission: Submission) -> list[Wheel]:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One submission of a sweep."""
+    """One of the times that a sweep was submitted."""
 
     number: int
     state: State
@@ -180,7 +188,7 @@ class _Attempt:
 
 
 def _attempts(client: JobSubmissionClient, sweep_id: str) -> list[_Attempt]:
-    """All of a sweep, the newest first."""
+    """All attempts of a sweep, the newest first."""
     found = []
     with _refused():
         for job in client.list_jobs():
@@ -192,7 +200,7 @@ def _attempts(client: JobSubmissionClient, sweep_id: str) -> list[_Attempt]:
 
 
 def _tail(client: JobSubmissionClient, handle: str) -> Iterator[str]:
-    """What the job says, as it says it."""
+    """What the job prints, in pieces, as it prints it."""
     from aiohttp import ClientError
 
     loop = asyncio.new_event_loop()
@@ -211,7 +219,11 @@ def _has_token() -> bool:
 
 
 def _check_token() -> None:
-    """Raises ``SubmitError`` where a token is given that Ray would not use, or find."""
+    """Refuse a token that Ray would not use or not find.
+
+    Raises:
+        SubmitError: one line says which.
+    """
     path = os.environ.get("RAY_AUTH_TOKEN_PATH")
     if _has_token() and os.environ.get("RAY_AUTH_MODE") != "token":
         raise SubmitError("a token of Ray's is given and RAY_AUTH_MODE is not 'token': set it, or Ray will not use it")
@@ -221,7 +233,7 @@ def _check_token() -> None:
 
 @contextlib.contextmanager
 def _refused(*more: type[Exception]) -> Iterator[None]:
-    """What the cluster says instead, in one line."""
+    """Turns errors of the cluster into a ``SubmitError`` of one line; ``more`` are other types that count as such."""
     try:
         yield
     except _FAILURES + more as error:

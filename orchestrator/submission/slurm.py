@@ -30,7 +30,7 @@ _STATES = {
     "COMPLETED": State.FINISHED,
     **dict.fromkeys(("CANCELLED", "REVOKED"), State.CANCELLED),
 }
-"""What Slurm calls otherwise has failed."""
+"""Slurm's states; a job in any other has failed."""
 
 
 class Slurm(AbstractSubmitter):
@@ -41,14 +41,14 @@ class Slurm(AbstractSubmitter):
     cpus_per_node: int = Field(default=4, ge=1)
     gpus_per_node: int = Field(default=0, ge=0)
     mem: str = ""
-    """Of a node, as ``sbatch --mem`` takes it."""
+    """Memory of a node, as ``sbatch --mem`` takes it."""
     time: str = ""
-    """Limit, as ``sbatch --time`` takes it; a sweep that needs longer is queued again."""
+    """Time limit, as ``sbatch --time`` takes it; a sweep that needs longer is queued again."""
     partition: str = ""
     account: str = ""
     qos: str = ""
     array: int = Field(default=0, ge=0)
-    """Without Ray: this many independent jobs, each with the cores and GPUs of a node; 0 is one job with Ray."""
+    """Number of independent jobs without Ray, each with the cores and GPUs of a node; 0: one job with Ray."""
 
     @model_validator(mode="after")
     def _an_array_has_no_nodes(self) -> Slurm:
@@ -57,7 +57,7 @@ class Slurm(AbstractSubmitter):
         return self
 
     def script(self) -> str:
-        """What ``sbatch`` is given."""
+        """The script that ``sbatch`` is given."""
         options = {
             "job-name": "ratefront",
             "nodes": 1 if self.array else self.nodes,
@@ -105,7 +105,7 @@ class Slurm(AbstractSubmitter):
         if self.array:
             try:
                 numbers.append(_number(_run(self._afterwards(submission, numbers[0]), environment)))
-            except SubmitError:  # nobody would log it
+            except SubmitError:  # nothing would log its results
                 _run(["scancel", *numbers])
                 raise
         return f"{_folder(submission)}/{'+'.join(numbers)}"
@@ -135,7 +135,7 @@ class Slurm(AbstractSubmitter):
     def _command(self, submission: Submission) -> list[str]:
         folder = _folder(submission)
         places = ["--storage", submission.storage]
-        if self.array:  # parts are logged when all are done
+        if self.array:  # MLflow is told when all parts are done
             places += ["--of", str(self.array)]
         else:
             places += ["--tracking-uri", submission.tracking_uri, "--json-lines"]
@@ -144,7 +144,7 @@ class Slurm(AbstractSubmitter):
         return [*_sbatch(submission), f"--output={folder / output}", script, sweep_file, *places]
 
     def _afterwards(self, submission: Submission, number: str) -> list[str]:
-        """Logs and draws what the array left."""
+        """The ``sbatch`` command of the job that logs and draws the results of the array ``number``."""
         places = ["--storage", submission.storage, "--tracking-uri", submission.tracking_uri]
         command = shlex.join(["ratefront", "sync", submission.sweep_id, *places])
         keys = ("partition", "account", "qos", "time", "mem")
@@ -165,7 +165,7 @@ class Slurm(AbstractSubmitter):
 
 
 def _folder(submission: Submission) -> Path:
-    """For what is submitted, and what it says.
+    """The folder of what is submitted, and of what its jobs print.
 
     Raises:
         SubmitError: the storage is no folder.
@@ -180,7 +180,10 @@ def _name(sweep_id: str) -> str:
 
 
 def _sbatch(submission: Submission) -> list[str]:
-    """What jobs of a submission share. Own modules are imported as they are now, however long the job waits."""
+    """What the ``sbatch`` commands of a submission begin with.
+
+    The jobs run beside copies of the user's own modules, which stay as they are now, however long the jobs wait.
+    """
     name, own = f"--job-name={_name(submission.sweep_id)}", f"--chdir={_folder(submission) / 'own'}"
     return ["sbatch", "--parsable", name, f"--comment={submission.fingerprint}", *([own] if submission.own else [])]
 
@@ -194,18 +197,18 @@ def _numbers(handle: str) -> list[str]:
 
 
 def _joint(states: Sequence[State]) -> State:
-    """Of several jobs that are one submission."""
+    """The state of a submission of several jobs."""
     order = (State.RUNNING, State.WAITING, State.FAILED, State.CANCELLED, State.FINISHED)
     return next((state for state in order if state in states), State.GONE)
 
 
 def _states(number: str) -> list[State]:
-    """Of a job, or of the jobs of an array; none where Slurm knows it no longer."""
+    """The states of a job, or of the jobs of an array; none where Slurm no longer knows it."""
     queued = _ask(["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={number}"])
     if queued.returncode and "Invalid job id" not in queued.stderr:
         raise SubmitError(f"squeue: {' '.join(queued.stderr.split())}")
     said = queued.stdout
-    if not said.strip():  # the queue shows for some minutes what has ended; a cluster need not keep accounts
+    if not said.strip():  # a job that ended leaves the queue after some minutes; a cluster need not keep accounts
         said = _ask(
             ["sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={number}"]
         ).stdout
@@ -220,10 +223,10 @@ def _readable(content: bytes) -> str:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """What it prints.
+    """Run ``command``; returns what it prints.
 
     Raises:
-        SubmitError: it failed, or is not here.
+        SubmitError: it failed, or is not installed.
     """
     done = _ask(command, environment)
     if done.returncode:

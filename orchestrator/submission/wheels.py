@@ -1,4 +1,4 @@
-"""Code that travels: ratefront and the user's own modules as wheels, which any node installs without a network."""
+"""The code that a submission carries: ratefront and the user's own modules, as wheels that install offline."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Wheel:
 
 
 def pack(name: str, version: str, files: Mapping[str, bytes]) -> Wheel:
-    """A wheel of ``files``, by path; the same files make the same bytes.
+    """Make a wheel of ``files``, keyed by path; the same files give the same bytes.
 
-    Its version carries a hash of them, because Ray knows a wheel by its file name alone. It requires nothing: what it
-    needs is in the image, and ``pip`` must not look for it.
+    Its version contains a hash of them, because Ray identifies a wheel by its file name alone. It requires no other
+    package: what it needs is in the image, and ``pip`` must not look for it.
     """
     digest = hashlib.sha256()
     for path, content in sorted(files.items()):
@@ -46,14 +46,14 @@ def pack(name: str, version: str, files: Mapping[str, bytes]) -> Wheel:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in members.items():
-            entry = zipfile.ZipInfo(path)  # of 1980
+            entry = zipfile.ZipInfo(path)  # dated 1980, so that bytes do not change
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, content)
     return Wheel(filename=f"{name}-{full}-py3-none-any.whl", content=buffer.getvalue())
 
 
 def ratefront_wheel() -> Wheel:
-    """This ratefront, as it runs here, however it was installed."""
+    """A wheel of ratefront as it runs here, however it was installed."""
     files: dict[str, bytes] = {}
     for package in _OURS:
         folder = Path(str(importlib.import_module(package).__file__)).parent
@@ -62,14 +62,17 @@ def ratefront_wheel() -> Wheel:
 
 
 def own_modules(folder: Path, more: Iterable[str] = ()) -> dict[str, bytes]:
-    """The modules and packages of ``folder`` that are imported by now, and ``more`` of them, by path from there.
+    """The files of the user's modules and packages that are imported by now, and of those named in ``more``.
 
     Args:
-        folder: resolved.
-        more: names of some that are imported only when they are used.
+        folder: where they are, without symbolic links.
+        more: names of modules that are only imported when they are used.
+
+    Returns:
+        Each file's content by its path from ``folder``.
 
     Raises:
-        ValueError: one of ``more`` is not there, or one would hide a package of ours.
+        ValueError: one of ``more`` is not there, or a name would hide a package of ratefront.
     """
     found: dict[str, bytes] = {}
     for name in sorted({*_imported_from(folder), *more}):
@@ -86,7 +89,7 @@ def own_modules(folder: Path, more: Iterable[str] = ()) -> dict[str, bytes]:
 
 
 def _imported_from(folder: Path) -> Iterator[str]:
-    """Top-level names that came from ``folder`` itself, ours apart."""
+    """Names of the top-level modules that were imported from ``folder`` itself, without ratefront's own."""
     for name, module in list(sys.modules.items()):
         if "." in name or name in _OURS or name == "__main__":
             continue
@@ -97,7 +100,7 @@ def _imported_from(folder: Path) -> Iterator[str]:
 
 
 def _read(folder: Path, suffixes: set[str] | None) -> dict[str, bytes]:
-    """Files below ``folder``, without what Python or an editor keeps there."""
+    """The content of each file below ``folder`` by its path, without hidden files and Python's cache."""
     found = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)

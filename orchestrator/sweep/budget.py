@@ -1,4 +1,4 @@
-"""What a sweep may spend, and what it has spent: once it has, no further trial starts."""
+"""What a sweep may spend; when it is spent, no further trial starts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from orchestrator.sweep.section import YamlSection
 
 
 class Budget(YamlSection):
-    """Limits of a sweep; None where there is none.
+    """The limits of a sweep; None means no limit.
 
-    What runs when one is reached runs to its end, and so does the one trial that Ray Tune asks for ahead.
+    Trials that run when a limit is reached run to their end, and so does the one trial that Ray Tune requests ahead.
     """
 
     trials: int | None = Field(default=None, ge=1)
-    """Trials that start; one that was cut off and goes on is no new one."""
+    """Number of trials that may start; a trial that was cut off and goes on is not counted again."""
     train_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds of training, of all trials together."""
+    """Seconds of training, summed over all trials."""
     gpu_h: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Hours of training times the share of GPUs that each trial has."""
+    """GPU hours, summed over all trials: each trial's hours of training times its share of GPUs."""
     wall_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds since the sweep started or was resumed."""
 

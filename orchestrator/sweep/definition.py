@@ -38,11 +38,11 @@ from trainers.nearest import nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
-"""Fields that are mappings, each with an example."""
+"""The fields that are mappings, each with an example for errors."""
 
 
 class Sweep(YamlSection):
-    """Everything a sweep runs, resolved: names exist, arguments fit, open rate knobs are domains."""
+    """Everything that a sweep runs: all names exist, all arguments fit, and open rate knobs have become domains."""
 
     name: str = "sweep"
     task: Annotated[SpecSpace, PlainValidator(parse_task)]
@@ -147,9 +147,9 @@ class Sweep(YamlSection):
 
     @property
     def sweep_id(self) -> str:
-        """The name and a hash of everything that changes results, the user's own code and initial values included.
+        """The sweep's name and a hash of everything that changes results, the user's own code and initial values too.
 
-        Neither resources nor the budget nor the name are hashed: a sweep goes on with a larger budget.
+        Name, resources and budget are not hashed, so that a sweep can go on with a larger budget.
         """
         content = {key: value for key, value in self.to_dict().items() if key not in ("name", "resources", "budget")}
         own = source_digests(spec.name for spec in (self.task, *self.architecture))
@@ -160,6 +160,7 @@ class Sweep(YamlSection):
 
     @property
     def space(self) -> Space:
+        """The search space: all configurations that the sweep may try."""
         return Space(
             task=self.task,
             architectures=self.architecture,
@@ -173,6 +174,7 @@ class Sweep(YamlSection):
 
     @property
     def goals(self) -> Goals:
+        """What the search is to optimise, and within which constraints."""
         return Goals(objectives=self.objectives, constraints=self.constraints)
 
     @property

@@ -17,7 +17,7 @@ _FLOAT, _TIMESTAMP = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: ``1e-3`` is a number, a date is text, and a key given twice is an error."""
+    """Reads YAML as people mean it: ``1e-3`` is a number, a date is text, and a key given twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

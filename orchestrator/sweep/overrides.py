@@ -1,4 +1,4 @@
-"""What the command line says of a sweep: a whole one in flags, or changes to a file's in ``key=value``."""
+"""Sweeps from the command line: a whole sweep from flags, or changes to a file's fields as ``key=value``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from trainers.config import Spec
 from trainers.nearest import nearest
 
 _SPECS = ("task", "architecture", "method")
-
-
 BASELINES = ("ptq", "uncompressed")
-"""What a method has to beat: plain quantisation, and the network as it is."""
+"""The methods that every other has to beat: plain quantisation, and the network as it is."""
 
 
 def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
-    """Named after its parts, with ``BASELINES`` beside the method; ``Sweep`` has the defaults of the rest."""
+    """The document of a sweep that is named after its parts; ``Sweep`` has the defaults of all else.
+
+    Args:
+        task: name, or ``module:callable``.
+        architecture: name, or ``module:callable``.
+        method: name.
+        baselines: put ``BASELINES`` beside the method.
+    """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{task}-{architecture}-{method}")
     beside = [name for name in BASELINES if name != method] if baselines else []
     return {"name": name, "task": task, "architecture": architecture, "method": [method, *beside]}
@@ -33,7 +38,7 @@ def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[
     """A copy of ``document``, changed by ``key=value`` in order; values are YAML.
 
     ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
-    that has it, ``method.epr.lam=0.5`` of those named ``epr``; likewise task and architecture.
+    that has it, ``method.epr.lam=0.5`` that of the methods named ``epr``; likewise task and architecture.
     ``modifiers.disout=true`` adds a modifier and ``modifiers.disout.alpha=5`` sets its field.
     ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler and budget.
 
@@ -78,7 +83,13 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
 
 
 def _set_modifier(document: dict[str, Any], rest: str, value: Any) -> None:
-    """``rest`` is a modifier's name, or a name and one of its fields; of alternatives all have it then."""
+    """Set a modifier, or one field of it, in every alternative set.
+
+    Args:
+        document: changed in place.
+        rest: a modifier's name, or a name, a dot and one of its fields.
+        value: what the modifier or the field is set to.
+    """
     given = document.get("modifiers", {})
     name, dot, field = rest.partition(".")
     changed: list[Any] = []
@@ -92,7 +103,7 @@ def _set_modifier(document: dict[str, Any], rest: str, value: Any) -> None:
 
 
 def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any) -> None:
-    """Set one argument of every spec that takes it and has the name, if any, that ``rest`` begins with."""
+    """Set one argument of every spec that takes it, or only of those named, where ``rest`` begins with a name."""
     name, dot, argument = rest.rpartition(".")
     given = document.get(section, [])
     specs = [Spec.from_dict(section, item) for item in (given if isinstance(given, list) else [given])]

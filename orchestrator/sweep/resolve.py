@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainers.methods.base import RateKnob
 
 FROM_TASK = frozenset({"input_shape", "num_outputs"})
-"""What an architecture gets from its task, unless a sweep says otherwise."""
+"""The arguments that an architecture gets from its task, unless a sweep says otherwise."""
 
 
 def registry(kind: str) -> Mapping[str, Callable[..., Any]]:

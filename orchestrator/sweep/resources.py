@@ -1,4 +1,4 @@
-"""What a trial may use: the same for all, and more or less where an architecture or a method wants it."""
+"""What trials may use: the same for all, with exceptions for some architectures and methods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Amounts(YamlSection):
     memory: Annotated[int | None, PlainValidator(_memory)] = None
     """Bytes that a node must have left to start it; Ray counts them and enforces nothing."""
     time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """A trial that trains longer has failed; it is found at its next report."""
+    """Most seconds of training; a trial that has trained longer at a report fails."""
 
     @field_validator("gpu")
     @classmethod
@@ -67,6 +67,7 @@ class Where(_Amounts):
         return self
 
     def fits(self, config: TrialConfig) -> bool:
+        """Whether the trial of ``config`` is one of those."""
         return _fits(self.architecture, config.architecture) and _fits(self.method, config.method)
 
 
@@ -91,7 +92,7 @@ class Resources(_Amounts):
         return {**common, **({"where": entries} if entries else {})}
 
     def patterns(self, section: str) -> list[dict[str, Any]]:
-        """The architectures or methods that ``where`` tells apart."""
+        """The architectures or methods, by ``section``, that entries of ``where`` name."""
         return [pattern for entry in self.where if (pattern := getattr(entry, section)) is not None]
 
 

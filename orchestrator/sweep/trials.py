@@ -1,4 +1,4 @@
-"""The trials of a sweep: each configuration with each seed, and what is wrong with them before they run."""
+"""The trials of a sweep, one for each configuration and seed, and a check of them before any runs."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import SweepError
-from orchestrator.search.space import (
-    Configuration,
-)
+from orchestrator.search.space import Configuration
 from orchestrator.sweep.definition import Sweep
 from trainers.config import TrialConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One training of a sweep. ``trial_id``: number of the configuration, method, seed, such as ``0007-epr-s1``."""
+    """One training of a sweep."""
 
     trial_id: str
+    """The configuration's number, the method and the seed, such as ``0007-epr-s1``."""
     config: TrialConfig
 
 
 def trials_of(
     sweep: Sweep, configurations: Sequence[Configuration], *, first_number: int = 0, seeds_together: bool = True
 ) -> list[Trial]:
-    """Each configuration with each seed: configuration by configuration, or else seed by seed."""
+    """One trial for each configuration and seed.
+
+    Args:
+        sweep: gives the seeds.
+        configurations: what to try.
+        first_number: the number of the first configuration.
+        seeds_together: order the trials configuration by configuration, else seed by seed.
+    """
     numbered = list(enumerate(configurations, start=first_number))
     seeds = range(sweep.seed, sweep.seed + sweep.seeds)
     by_seed = ((one, seed) for seed in seeds for one in numbered)
@@ -40,10 +46,10 @@ def trials_of(
 
 
 def check_trials(trials: Iterable[Trial]) -> None:
-    """Find what is wrong with a method, a modifier or the two together before anything runs.
+    """Make each method and set of modifiers once, so that a mistake in them is found before anything runs.
 
     Raises:
-        SweepError: a trial cannot be made; says why.
+        SweepError: one cannot be made, or the two do not go together; one line says why.
     """
     from trainers.instantiate import make_method  # loads torch
     from trainers.modifiers import make_modifiers

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.points.addresses import sqlite_path, sqlite_uri, without_credentials
+from analysis.points.tracking_uri import sqlite_path, sqlite_uri, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.frontier.text import frontier_text
+from analysis.frontier.text_plot import frontier_text
 from analysis.units import format_quality, format_size
 from orchestrator.storage.outcomes import Outcome
 from orchestrator.views.base import AbstractView

@@ -1,4 +1,4 @@
-"""A small sweep, and the error that planning another ends with."""
+"""A small sweep for tests, and the error that planning a wrong one gives."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def error_of(given: Any) -> str:
-    """The one line that planning ``given`` ends with."""
+    """The one-line error that planning the document ``given`` raises."""
     with pytest.raises(SweepError) as error:
         plan(Sweep.from_dict(given))
     assert "\n" not in str(error.value)

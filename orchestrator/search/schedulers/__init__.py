@@ -1,4 +1,4 @@
-"""Registered schedulers: what stops trainings that promise nothing."""
+"""Registered schedulers, which stop trainings early that promise nothing."""
 
 from orchestrator.search.schedulers.base import AbstractScheduler
 from orchestrator.search.schedulers.mo_asha import MoAsha

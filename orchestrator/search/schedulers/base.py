@@ -1,4 +1,4 @@
-"""What a scheduler is: settings, and a judge that is shown reports and says which configurations to stop."""
+"""What a scheduler is: settings that start a judge, which sees reports of trainings and decides which to stop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from trainers.config import TrialConfig
 
 
 class RateDistortion(NamedTuple):
-    """How a training does at one moment, as estimates: both are to be minimised."""
+    """Estimates of a training's rate and distortion at one moment; both are to be minimised."""
 
     log_rate: float
-    """log10 of the estimated bits."""
+    """log10 of the estimated size in bits."""
     distortion: float
-    """Quality on validation, negated where more is better."""
+    """The quality on validation, negated where more is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class Contestant:
 
     config_hash: str
     peers: tuple[str, ...]
-    """Task and method: only configurations that share both are compared."""
+    """The task and the method; only configurations that share both are compared."""
     knob: float | None
-    """Of the method's setting that trades bytes for quality, where it is a positive number."""
+    """The method's rate knob, where it is a positive number."""
 
     @staticmethod
     def of(config: TrialConfig, rate_knob: str | None) -> Contestant:
@@ -43,16 +43,16 @@ class Contestant:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What a scheduler sees of a trial's progress."""
+    """What a scheduler sees of one report of a trial."""
 
     phase: str
     fraction: float
-    """Of the trial's steps, 0 < fraction <= 1."""
+    """The share of the trial's steps that are done, 0 < fraction <= 1."""
     estimate: RateDistortion
 
     @staticmethod
     def of(progress: Mapping[str, Any]) -> Observation | None:
-        """From a ``Progress`` as a dict; None where the phase's rate means nothing, or nothing was measured."""
+        """Read a ``Progress`` as a dict; None where the phase's rate means nothing, or nothing was measured."""
         rate, quality = progress["rate_bits"], progress["quality_val"]
         if not progress["rate_comparable"] or not math.isfinite(quality) or not 0 < rate < math.inf:
             return None
@@ -64,17 +64,17 @@ class Observation:
 
 
 class AbstractJudge(abc.ABC):
-    """A scheduler at work. Of each configuration only the first seed is judged: it decides for the others."""
+    """A scheduler at work. It judges the first seed of each configuration, which decides for the other seeds."""
 
     @abc.abstractmethod
     def stops(self, contestant: Contestant, observation: Observation) -> str | None:
-        """Whether to stop the configuration, and then why, in one line. Every report is shown once, in order."""
+        """Why to stop the configuration, in one line, or None to go on. Each observation is shown once, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractScheduler(abc.ABC):
-    """The settings of a scheduler: its fields are what ``scheduler:`` of a sweep may say."""
+    """The settings of a scheduler; its fields are what a sweep's ``scheduler:`` may say."""
 
     @abc.abstractmethod
     def start(self) -> AbstractJudge:
-        """A judge that has seen nothing."""
+        """A judge that has seen nothing yet."""

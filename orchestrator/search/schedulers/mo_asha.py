@@ -13,12 +13,15 @@ from trainers import checks
 
 @dataclass(frozen=True, kw_only=True)
 class MoAsha(AbstractScheduler):
-    """Stops what is dominated at a rung and not among the best 1 / ``reduction`` there, of at least ``reduction``.
+    """Stops a configuration that is dominated at a rung and not among the best 1 / ``reduction`` there.
 
-    Ranks are those of non-dominated sorting, within a front by epsilon-net, which takes first what is farthest from all
-    that was taken. Two deviations from the source keep a front whole. What nobody dominates is never stopped. And a
-    configuration is judged only among those whose rate knob is within a factor of ``reach`` of its own: early in
-    training, before rates have come apart, a large entropy penalty looks worse than a small one, and is elsewhere.
+    Nothing is stopped before ``reduction`` configurations that are compared have come to a rung.
+
+    Configurations are ranked by non-dominated sorting, and within a front by an epsilon-net, which takes next what is
+    farthest from all that it has taken. Two deviations from the source keep a front whole. A configuration that none
+    dominates is never stopped. And a configuration is compared only with those whose rate knob is within a factor of
+    ``reach`` of its own: early in training, before rates have come apart, a large entropy penalty looks worse than a
+    small one, though it will end elsewhere on the front.
 
     Source: Schmucker, Donini, Zafar, Salinas, Archambeau 2021, "Multi-objective asynchronous successive halving",
     algorithms 1 and 2.
@@ -63,12 +66,12 @@ class _Judge(RungJudge):
 
 
 def dominates(one: RateDistortion, other: RateDistortion) -> bool:
-    """At least as good in both, better in one."""
+    """Whether ``one`` is at least as good in both objectives and better in one."""
     return one.log_rate <= other.log_rate and one.distortion <= other.distortion and one != other
 
 
 def ranking(estimates: Sequence[RateDistortion]) -> list[int]:
-    """Indices from best to worst: front by front, within a front by epsilon-net."""
+    """The indices of ``estimates`` from best to worst: front by front, within a front by epsilon-net."""
     left = list(range(len(estimates)))
     ranked: list[int] = []
     while left:
@@ -79,7 +82,10 @@ def ranking(estimates: Sequence[RateDistortion]) -> list[int]:
 
 
 def _epsilon_net(estimates: Sequence[RateDistortion], front: list[int]) -> list[int]:
-    """Each next one is farthest from those before it, in objectives scaled to the front's range; first the smallest."""
+    """The indices in ``front``, the smallest rate first, then always the one farthest from those before it.
+
+    Distances are in objectives scaled to the front's range.
+    """
     low = [min(estimates[index][axis] for index in front) for axis in (0, 1)]
     span = [max(estimates[index][axis] for index in front) - low[axis] or 1.0 for axis in (0, 1)]
     places = {index: [(estimates[index][axis] - low[axis]) / span[axis] for axis in (0, 1)] for index in front}

@@ -1,4 +1,4 @@
-"""Every training runs to its end."""
+"""No early stopping: every training runs to its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.search.schedulers.base import AbstractJudge, AbstractScheduler
 
 @dataclass(frozen=True, kw_only=True)
 class NoScheduler(AbstractScheduler):
-    """Stops nothing."""
+    """Stops no training."""
 
     def start(self) -> AbstractJudge:
         return _Judge()

@@ -1,4 +1,4 @@
-"""Rungs: fractions of the steps at which trainings are compared with those that were there before them."""
+"""Rungs: fractions of the steps, at which a training is compared with those that came there before it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TOLERANCE = 1e-9
 
 
 class RungJudge(AbstractJudge):
-    """Judges a configuration at its first report at or beyond each rung, among those that reported at that fraction.
+    """Judges a configuration at its first report at or beyond each rung, against those that reported at that fraction.
 
-    Phases have rungs of their own.
+    Each phase has rungs of its own.
     """
 
     def __init__(self, rungs: Sequence[float]) -> None:
@@ -43,11 +43,14 @@ class RungJudge(AbstractJudge):
     def _judge(
         self, contestant: Contestant, estimate: RateDistortion, others: Sequence[tuple[Contestant, RateDistortion]]
     ) -> str | None:
-        """Why to stop, or None; ``others`` were at this rung before."""
+        """Why to stop, in one line, or None; ``others`` came to this rung before."""
 
 
 def geometric_rungs(first: float, reduction: int) -> list[float]:
-    """first, first x reduction, ... up to 1 / reduction: what is stopped later is hardly cheaper than a whole point."""
+    """The rungs first, first x reduction, ... up to 1 / reduction.
+
+    A training that is stopped later costs hardly less than a whole one.
+    """
     rungs = []
     rung = first
     while rung * reduction < 1 + _TOLERANCE:
@@ -60,7 +63,7 @@ def check_halving(first: float, reduction: int) -> None:
     """Refuse settings that leave no rung.
 
     Raises:
-        ValueError: in one line.
+        ValueError: they leave none, or one is out of its range.
     """
     checks.integer("reduction", reduction, low=2)
     checks.number("first", first, low=0, above=True)

@@ -1,4 +1,4 @@
-"""Early stopping on one number: quality against a price of rate."""
+"""Early stopping by one score: quality, less a price for rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainers import checks
 
 @dataclass(frozen=True, kw_only=True)
 class Asha(AbstractScheduler):
-    """Stops what is not among the best 1 / ``reduction`` at a rung.
+    """Stops a configuration that is not among the best 1 / ``reduction`` at a rung.
 
     Source: Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar 2020, "A system for massively parallel
     hyperparameter tuning", in the form that stops.
@@ -24,7 +24,7 @@ class Asha(AbstractScheduler):
     """The first rung, as a fraction of the steps."""
     reduction: int = 3
     price: float = 0.1
-    """How much quality ten times the rate must bring."""
+    """The gain in quality that makes up for ten times the rate."""
 
     def __post_init__(self) -> None:
         check_halving(self.first, self.reduction)
@@ -37,7 +37,7 @@ class Asha(AbstractScheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Median(AbstractScheduler):
-    """Stops what is worse than the median at a rung; there are ``num_rungs``, evenly spaced.
+    """Stops a configuration that is worse than the median at one of ``num_rungs`` evenly spaced rungs.
 
     Source: Golovin, Solnik, Moitra, Kochanski, Karro, Sculley 2017, "Google Vizier: a service for black-box
     optimization", section 3.2.2.
@@ -45,9 +45,9 @@ class Median(AbstractScheduler):
 
     num_rungs: int = 9
     num_needed: int = 3
-    """How many must have been at a rung before anything is stopped there."""
+    """The number of configurations that must have come to a rung before any is stopped there."""
     price: float = 0.1
-    """How much quality ten times the rate must bring."""
+    """The gain in quality that makes up for ten times the rate."""
 
     def __post_init__(self) -> None:
         checks.integer("num_rungs", self.num_rungs, low=1)
@@ -61,7 +61,7 @@ class Median(AbstractScheduler):
 
 class _Judge(RungJudge):
     def __init__(self, rungs: Sequence[float], share: float | None, price: float, num_needed: int) -> None:
-        """``share``: the best that go on; None for those that reach the median."""
+        """``share``: the best share goes on; with None, all that reach the median."""
         super().__init__(rungs)
         self._share, self._price, self._num_needed = share, price, num_needed
 
@@ -79,5 +79,5 @@ class _Judge(RungJudge):
         return None if place <= num_kept else f"it was {place} of {len(scores) + 1}"
 
     def _score(self, estimate: RateDistortion) -> float:
-        """To be minimised."""
+        """Distortion plus the price of the rate; to be minimised."""
         return estimate.distortion + self._price * estimate.log_rate

@@ -1,4 +1,4 @@
-"""What a judge's verdicts mean for the seeds of a configuration: the first is judged, the others share its fate."""
+"""A judge's verdicts, applied to seeds: the first seed of a configuration is judged, the others follow it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from trainers.methods import METHODS
 
 
 class Verdicts:
-    """Shows a judge the reports of first seeds."""
+    """Shows a judge the reports of first seeds, and remembers which configurations it stopped."""
 
     def __init__(self, scheduler: AbstractScheduler, first_seed: int) -> None:
         self._judge, self._first_seed = scheduler.start(), first_seed
         self._stopped: set[str] = set()  # hashes of configurations
 
     def note(self, config: TrialConfig, progress: Mapping[str, Any]) -> None:
-        """What an earlier process was shown, and decided on."""
+        """Show the judge a report that an earlier process has decided on."""
         self._judged(config, progress)
 
     def stop(self, config: TrialConfig) -> None:
-        """A configuration that an earlier process stopped."""
+        """Remember a configuration that was stopped, such as by an earlier process."""
         self._stopped.add(config.config_hash)
 
     def reason_to_stop(self, config: TrialConfig, progress: Mapping[str, Any]) -> str | None:
-        """Why the trial that reported ``progress`` is to be stopped, in one line, or None."""
+        """Why to stop the trial that reported ``progress``, in one line, or None."""
         if progress["step"] == progress["total_steps"]:
             return None  # there is nothing left to save
         if config.seed != self._first_seed:

@@ -1,4 +1,4 @@
-"""Registered searchers: what proposes the configurations of a sweep."""
+"""Registered searchers, which propose the configurations of a sweep."""
 
 from orchestrator.search.searchers.base import AbstractSearcher
 from orchestrator.search.searchers.grid import Grid

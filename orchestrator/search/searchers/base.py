@@ -1,4 +1,4 @@
-"""What a searcher is: settings that start a search, and a search that is asked and told."""
+"""What a searcher is: settings that start a search, which is asked for configurations and told how they did."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Asked:
 
     configuration: Configuration
     memo: dict[str, Any] = field(default_factory=dict)
-    """Plain data of the searcher's own, which restores the search together with the configuration."""
+    """Plain data of the searcher's own; with the configuration it restores the search."""
 
 
 class AbstractSearch(abc.ABC):
-    """A search under way. What it was asked and told, in order, is all of its state.
+    """A search under way. Its whole state is what it was asked and told, in order.
 
-    Configurations are numbered from zero, as they are asked for or restored.
+    Configurations are numbered from zero, in the order in which they are asked for or restored.
     """
 
     @abc.abstractmethod
@@ -32,36 +32,36 @@ class AbstractSearch(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, asked: Asked) -> None:
-        """Take ``asked`` as asked for, as it was in an earlier process."""
+        """Take ``asked`` as asked for, because an earlier process asked for it."""
 
     @abc.abstractmethod
     def tell(self, number: int, told: Told | None) -> None:
-        """What configuration ``number`` came to; None when it failed. Each is told once."""
+        """Say how configuration ``number`` did; None means that it failed. Each is told once."""
 
     @abc.abstractmethod
     def tell_foreign(self, configuration: Configuration, told: Told) -> bool:
-        """What an earlier sweep measured; whether that is of use, because it lies in this search's space."""
+        """Say what an earlier sweep measured; returns whether it lies in this search's space and so is of use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractSearcher(abc.ABC):
-    """The settings of a search: its fields are what ``search:`` of a sweep may say."""
+    """The settings of a search; its fields are what a sweep's ``search:`` may say."""
 
     is_adaptive: ClassVar[bool]
-    """Whether what is told changes what is asked. If not, the plan is fixed before anything runs."""
+    """Whether what the search is told changes what it proposes. If not, the plan is fixed before anything runs."""
 
     @property
     def earlier_sweeps(self) -> Sequence[str]:
-        """By name or id: those whose outcomes are heard first."""
+        """Names or ids of the sweeps whose results the search is told before it starts."""
         return ()
 
     @abc.abstractmethod
     def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
-        """A search at its beginning; the same configurations for the same arguments, in answer to the same tells."""
+        """A new search. The same arguments, and the same results told, give the same configurations."""
 
 
 class FixedSearch(AbstractSearch):
-    """Configurations that depend on no outcome."""
+    """A search whose configurations depend on no result."""
 
     def __init__(self, configurations: Iterator[Configuration]) -> None:
         self._configurations = configurations

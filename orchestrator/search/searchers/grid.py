@@ -1,4 +1,4 @@
-"""Every combination of evenly spaced values."""
+"""Grid search: every combination of evenly spaced values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainers import checks
 
 @dataclass(frozen=True, kw_only=True)
 class Grid(AbstractSearcher):
-    """All values of choices, and ``num_values`` of each range; a configuration that occurs again is left out."""
+    """All values of each choice with ``num_values`` of each range; a configuration that occurs again is left out."""
 
     is_adaptive: ClassVar[bool] = False
 

@@ -1,4 +1,4 @@
-"""Optuna's multi-objective samplers: configurations that depend on what the earlier ones came to."""
+"""Searches by Optuna's multi-objective samplers, which learn from earlier configurations what to propose."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _MAX_PROPOSALS = 5
-"""In a row that were all asked for before; then one is drawn at random."""
+"""Proposals in a row that were all asked for before; after these a configuration is drawn at random."""
 
 
 class OptunaSearch(AbstractSearch):
-    """A study of Optuna's, made anew for each proposal from all that was asked and told, its sampler seeded anew."""
+    """A search with one of Optuna's samplers.
+
+    For each proposal the study is made anew from all that was asked and told, and the sampler is seeded anew.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class OptunaSearch(AbstractSearch):
         return True
 
     def _propose(self) -> Asked | None:
-        """The sampler's next configuration, None where it repeats itself."""
+        """The sampler's next configuration; None where it repeats itself."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -121,7 +124,7 @@ class OptunaSearch(AbstractSearch):
         )
 
     def _params(self, configuration: Configuration) -> dict[str, Any] | None:
-        """As Optuna has them; None where the configuration is not in the space."""
+        """The configuration's parameters as Optuna has them; None where it is not in the space."""
         located = self._space.locate(configuration)
         if located is None:
             return None
@@ -150,7 +153,7 @@ def _suggest(trial: optuna.Trial, name: str, domain: AbstractDomain) -> Any:
 
 
 def _distribution(domain: AbstractDomain) -> BaseDistribution:
-    """What ``_suggest`` suggests from."""
+    """The distribution that ``_suggest`` draws from."""
     from optuna import distributions
 
     if isinstance(domain, Choice):
@@ -169,15 +172,15 @@ def _value(domain: AbstractDomain, param: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractOptunaSearcher(AbstractSearcher):
-    """``num_trials`` different configurations, fewer when the space has fewer."""
+    """``num_trials`` different configurations, or as many as the space has."""
 
     is_adaptive: ClassVar[bool] = True
 
     num_trials: int
     num_random: int = 8
-    """How many come first, before there is anything to learn from."""
+    """The number of random configurations at the start, before there is anything to learn from."""
     warm_start: Sequence[str] = ()
-    """Earlier sweeps, by name or id, whose outcomes are learned from where they lie in the space."""
+    """Earlier sweeps, by name or id; the search learns from those of their results that lie in its space."""
 
     def __post_init__(self) -> None:
         checks.integer("num_trials", self.num_trials, low=1)
@@ -194,12 +197,12 @@ class AbstractOptunaSearcher(AbstractSearcher):
 
     @abc.abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
-        """Of Optuna's, with a state that follows from ``seed``."""
+        """One of Optuna's samplers, whose state follows from ``seed``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tpe(AbstractOptunaSearcher):
-    """Tree-structured Parzen estimators: what good configurations have and bad ones have not.
+    """Tree-structured Parzen estimators: proposes settings that good configurations have and bad ones do not.
 
     Sources: Bergstra, Bardenet, Bengio, Kegl 2011, "Algorithms for hyper-parameter optimization"; Ozaki, Tanigaki,
     Watanabe, Onishi 2020, "Multiobjective tree-structured Parzen estimator for computationally expensive optimization
@@ -222,7 +225,7 @@ class Nsga2(AbstractOptunaSearcher):
     def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
         from optuna.samplers import NSGAIISampler
 
-        first_generation = {NSGAIISampler._get_generation_key(): 0}  # of an earlier sweep: else they are not parents
+        first_generation = {NSGAIISampler._get_generation_key(): 0}  # else results of an earlier sweep are no parents
         return OptunaSearch(space, goals, seed, self.num_trials, self._sampler, first_generation)
 
     def _sampler(self, seed: int) -> BaseSampler:
@@ -233,9 +236,9 @@ class Nsga2(AbstractOptunaSearcher):
 
 @dataclass(frozen=True, kw_only=True)
 class Gp(AbstractOptunaSearcher):
-    """Gaussian processes, and the configuration that promises most hypervolume: a second or two for each.
+    """Gaussian processes: proposes what promises most hypervolume; each proposal takes a second or two.
 
-    They see only settings that every configuration has; what exists under one of several methods is drawn at random.
+    They model only settings that every configuration has; a setting of one method among several is drawn at random.
 
     Source: Daulton, Balandat, Bakshy 2020, "Differentiable expected hypervolume improvement for parallel
     multi-objective Bayesian optimization"; Optuna's own logarithmic form.
@@ -245,5 +248,5 @@ class Gp(AbstractOptunaSearcher):
         import torch
         from optuna.samplers import GPSampler
 
-        torch.set_num_threads(1)  # of the driver, which has nothing else to compute: more are slower beside trials
+        torch.set_num_threads(1)  # the driver computes nothing else, and beside trials more threads are slower
         return GPSampler(seed=seed, n_startup_trials=self.num_random, warn_independent_sampling=False)

@@ -1,4 +1,4 @@
-"""Independent draws from the space."""
+"""Random search: independent draws from the space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scrambled Sobol sequence: draws that fill the space more evenly than independent ones."""
+"""Sobol search: a scrambled sequence, which fills the space more evenly than independent draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps that ship: one YAML file each, named for what it runs."""
+"""The recipes: sweeps that ship with ratefront, one YAML file each, named for what it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainers.nearest import nearest
 
 
 def recipe_paths() -> dict[str, Path]:
-    """Name -> file of every shipped recipe, sorted by name."""
+    """The file of every shipped recipe by its name, sorted."""
     found = (Path(str(entry)) for entry in files(__name__).iterdir() if entry.name.endswith(".yaml"))
     return {path.stem: path for path in sorted(found)}
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from analysis.points.addresses import without_credentials
+from analysis.points.tracking_uri import without_credentials
 from orchestrator.tracking.store import default_tracking_uri
 
 MAX_ROWS = 100

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.units import format_quality, format_ratio, format_size, quality_scale
+from analysis.frontier.columns import IN_NOTE
+from analysis.units import format_quality, format_size
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
 
@@ -98,24 +99,16 @@ def _table(front: pd.DataFrame) -> str:
         return ""
     num = min(len(front), _MAX_RECOMMENDED)
     chosen = front.iloc[[round(index * (len(front) - 1) / max(num - 1, 1)) for index in range(num)]]
-    unit = quality_scale(str(front["quality_name"].iloc[0]))[1].strip()
+    name = str(front["quality_name"].iloc[0])
     lines = [
-        f"| size | ratio | {unit} val | {unit} test | architecture | method | settings | seeds |",
-        "|--:" * 4 + "|---" * 3 + "|--:|",
+        f"| {' | '.join(column.title(name) for column in IN_NOTE)} |",
+        "".join("|--:" if column.is_number else "|---" for column in IN_NOTE) + "|",
     ]
     for row in chosen.to_dict("records"):
-        name = row["quality_name"]
-        cells = [
-            f"[{format_size(row['file_size_bytes'])}]({run('', row['experiment_id'], row['file_run_id'])})",
-            format_ratio(row["file_compression_ratio"]),
-            format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False),
-            format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False),
-            _code(row["architecture"]),
-            _code(row["method"]),
-            _code(row["label"]),
-            str(row["num_seeds"]),
-        ]
-        lines.append(f"| {f'{_GAP} | '.join(cells)} |")
+        texts = [(column, column.format(row)) for column in IN_NOTE]
+        first, *others = (text if column.is_number else _code(text) for column, text in texts)
+        link = f"[{first}]({run('', row['experiment_id'], row['file_run_id'])})"
+        lines.append(f"| {f'{_GAP} | '.join([link, *others])} |")
     more = f" {len(front) - len(chosen)} more are in `frontier/frontier.csv`." if len(chosen) < len(front) else ""
     lines.append(f"\nSizes are of the files that the figure draws, qualities means ± sd over seeds.{more}")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from analysis.frontier.columns import LOGGED
 from analysis.frontier.table import ordered
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ LOGGED_TAG = "mlflow.loggedArtifacts"
 
 _POINT_COLUMNS = ["architecture", "method", "label", "seed", "size_bytes", "quality_val", "quality"]
 _POINT_COLUMNS += ["uncompressed_bytes", "num_steps", "train_s", "trial_id", "point_id", "run_id"]
-_FRONT_COLUMNS = ["architecture", "method", "label", "file_size_bytes", "file_compression_ratio", "quality_val_mean"]
-_FRONT_COLUMNS += ["quality_val_std", "quality_mean", "quality_std", "num_seeds", "file_seed", "file_run_id"]
+_FRONT_COLUMNS = [name for column in LOGGED for name in column.values]
 
 
 def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str, str]:

@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from analysis.comparison.compare import compare
 from analysis.comparison.figure import comparison_figure
-from analysis.comparison.numbers import compare
 from analysis.comparison.page import comparison_html
 from tests.analysis.comparison.samples import side
 

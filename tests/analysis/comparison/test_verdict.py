@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from analysis.comparison.numbers import compare
+from analysis.comparison.compare import compare
 from analysis.comparison.verdict import needs, verdicts
 from tests.analysis.comparison.samples import side
 

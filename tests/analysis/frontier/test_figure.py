@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from analysis.configurations.summary import summarise
 from analysis.drawing.axes import quality_limits, size_ticks
 from analysis.drawing.style import COLOURS, OTHER_COLOUR
-from analysis.frontier.content import prepare
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_html
+from analysis.frontier.plot_data import frontier_plot_data
 from tests.analysis.points.rows import frame, sweep
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -143,8 +143,8 @@ def test_architectures_beyond_the_palette_share_one_colour_and_repeat_none() -> 
     rows = [
         {"architecture": f"net{i}", "config_hash": str(i), "num_parameters": i + 1} for i in range(len(COLOURS) + 2)
     ]
-    drawing = prepare(summarise(frame(*rows)), frame(*rows))
-    assert list(drawing.colours.values()) == [*COLOURS, OTHER_COLOUR, OTHER_COLOUR]
+    plot = frontier_plot_data(summarise(frame(*rows)), frame(*rows))
+    assert list(plot.colours.values()) == [*COLOURS, OTHER_COLOUR, OTHER_COLOUR]
 
 
 @given(st.floats(1, 1e9), st.floats(1.56, 1e6))
@@ -193,7 +193,7 @@ def test_the_bars_of_nearly_equal_points_fit() -> None:
             for seed in range(3)
         ),
     )
-    low, high = prepare(summarise(points), points).quality_limits
+    low, high = frontier_plot_data(summarise(points), points).quality_limits
     assert low < 99.09
     assert high > 99.15
     assert high - low < 0.3

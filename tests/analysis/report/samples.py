@@ -10,9 +10,9 @@ import pandas as pd
 from analysis.configurations.summary import summarise
 from analysis.keys import KEY
 from analysis.points.published import SHIPPED, read_published
-from analysis.report.choice import chosen
 from analysis.report.curves import shown
 from analysis.report.material import CURVE_COLUMNS, SHARE_COLUMNS, TRIAL_COLUMNS, Material
+from analysis.report.recommendations import chosen
 from tests.analysis.points.rows import sweep
 
 DOCUMENT = {

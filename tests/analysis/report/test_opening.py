@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.configurations.summary import best
+from analysis.configurations.best import best
 from analysis.report.opening import answer, budgets, heading, promise, question
 from analysis.units import format_quality, format_size
 from tests.analysis.points.rows import frame

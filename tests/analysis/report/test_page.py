@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import analysis.report.frontier
-from analysis.report.origin import origin
 from analysis.report.page import CONTENTS, page
+from analysis.report.rerun import rerun
 from tests.analysis.points.rows import frame, seeds
 from tests.analysis.report.samples import ENVIRONMENT, material, measured, trial
 from tests.analysis.report.test_markup import Reader, read
@@ -99,7 +99,7 @@ def test_no_text_of_a_users_own_becomes_markup(without_plotly: None) -> None:
 
 def test_the_sweeps_file_is_there_whole_to_read_and_to_save() -> None:
     text = "name: ä\n\ttask: <b>\n"
-    reader = read(origin(material(sweep_file=text)))
+    reader = read(rerun(material(sweep_file=text)))
     assert text in reader.text
     (link,) = (attributes for attributes in reader.attributes if attributes.get("download") == "sweep.yaml")
     assert base64.b64decode(str(link["href"]).partition("base64,")[2]).decode() == text
@@ -111,7 +111,7 @@ def test_what_it_ran_on_is_a_column_for_each_machine() -> None:
     rows = [trial(row) for row in points.to_dict("records")]
     rows[0] |= {"environment": {**ENVIRONMENT, "device": "another"}}
     rows[1] |= {"environment": {}}
-    reader = read(origin(material(points, trials=pd.DataFrame(rows))))
+    reader = read(rerun(material(points, trials=pd.DataFrame(rows))))
     assert f"{len(rows) - 2} trainings" in reader.text
     for said in ("1 training", "a processor", "another", "3.11.7", "2.13.0", "c0ffee"):
         assert said in reader.text

@@ -1,4 +1,4 @@
-"""What options that several commands share come to."""
+"""Options that several commands share, and what they mean."""
 
 from __future__ import annotations
 

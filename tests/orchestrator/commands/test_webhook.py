@@ -1,4 +1,4 @@
-"""What a web service is sent."""
+"""A web service is sent the result of a sweep."""
 
 from __future__ import annotations
 

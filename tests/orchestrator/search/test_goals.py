@@ -1,4 +1,4 @@
-"""What a searcher may want, and what it is told of several seeds and several points."""
+"""Goals: constraints, and the scores of configurations with several seeds and several points."""
 
 from __future__ import annotations
 

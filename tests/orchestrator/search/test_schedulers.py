@@ -1,4 +1,4 @@
-"""Schedulers stop what promises nothing, and nothing else."""
+"""Schedulers stop trainings that promise nothing, and no others."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def space(*, lam: AbstractDomain | float, steps: AbstractDomain | int = 10) -> S
 
 CONTINUOUS = space(lam=RealRange(0.1, 3.0, log=True), steps=IntegerRange(10, 1000))
 FINITE = space(lam=Choice([0.1, 0.2]))
-"""Eight configurations."""
+"""A space of eight configurations."""
 
 
 GOALS = Goals(constraints=(Constraint.parse("size_bytes <= 1 kB"),))
@@ -57,12 +57,12 @@ def drain(search: AbstractSearch) -> list[Configuration]:
 
 
 def waste(configuration: Configuration) -> float:
-    """What a good configuration has little of: steps far from 500, or the wrong method."""
+    """How bad a configuration is: it has steps far from 500, or the wrong method."""
     return abs(configuration["steps"] - 500) / 250 if configuration["method"]["name"] == "epr" else 4.0
 
 
 def outcome(configuration: Configuration) -> Told | None:
-    """lam trades one objective for the other; below 0.15 training fails."""
+    """The score of a configuration: lam trades one objective for the other, and below 0.15 the training fails."""
     lam = configuration["method"].get("lam", 1.0)
     if lam < 0.15:
         return None
@@ -71,7 +71,7 @@ def outcome(configuration: Configuration) -> Told | None:
 
 
 def converse(search: AbstractSearch, *, delay: int = 2) -> list[Configuration]:
-    """Everything it proposes when each outcome is told ``delay`` configurations later."""
+    """Everything that a search proposes when it is told each result ``delay`` configurations later."""
     found: list[Configuration] = []
     while (asked := search.ask()) is not None:
         found.append(asked.configuration)
@@ -104,7 +104,7 @@ def test_a_restored_search_goes_on_as_the_uninterrupted_one(name: str) -> None:
         if number in (3, 5, 6, 9):  # not in order, and not all
             search.tell(number - 3, outcome(asked[number - 3].configuration))
     restored = EVERY[name].start(CONTINUOUS, GOALS, 3)
-    for found in json.loads(json.dumps([asdict(one) for one in asked])):  # as a record on disk has them
+    for found in json.loads(json.dumps([asdict(one) for one in asked])):  # as they are stored in a record on disk
         restored.restore(Asked(**found))
     for number in (0, 6, 2, 3):
         restored.tell(number, outcome(asked[number].configuration))
@@ -122,9 +122,9 @@ def test_an_exhausted_searcher_stays_exhausted_whatever_it_is_told(name: str) ->
 
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_an_adaptive_searcher_learns(name: str) -> None:
-    """From what it is told itself, and from an earlier sweep."""
+    """It learns from what it is told itself, and from an earlier sweep."""
     searcher = dataclasses.replace(EVERY[name], num_trials=20 if name == "gp" else 40)
-    seeds = range(1 if name == "gp" else 3)  # it takes its time
+    seeds = range(1 if name == "gp" else 3)  # gp is slow
     drawn = drain(Random(num_trials=24).start(CONTINUOUS, GOALS, 0))
     alone = [converse(searcher.start(CONTINUOUS, GOALS, seed)) for seed in seeds]
     assert fmean(waste(one) for found in alone for one in found[len(found) // 2 :]) < 0.8 * fmean(map(waste, drawn))

@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Golden files are not of the person who runs the tests."""
+    """Submissions are made as a fixed user, whatever person runs the tests: golden files hold the fingerprint."""
     monkeypatch.setattr("getpass.getuser", lambda: "somebody")

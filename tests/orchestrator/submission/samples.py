@@ -1,4 +1,4 @@
-"""A submission that tests send to places that are not there."""
+"""A submission that tests send to targets which exist only in the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was submitted from here is found again."""
+"""Submissions made from this machine are found again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.submission.base import SubmitError
-from orchestrator.submission.jobs import Job, find_job, jobs, keep
+from orchestrator.submission.jobs import Job, all_jobs, find_job, remember
 from orchestrator.submission.prepare import submitter_of
 from orchestrator.submission.slurm import Slurm
 
@@ -33,8 +33,8 @@ def test_a_submission_is_found_by_the_beginning_of_its_id_the_newest_first() -> 
     with pytest.raises(SubmitError, match="nothing was submitted yet"):
         find_job(None)
     for one in (job("digits-1", at_s=2.0), job("digits-1", "ray", at_s=3.0), job("digits-2", at_s=1.0)):
-        keep(one)
-    assert [(one.sweep_id, one.target) for one in jobs()] == [
+        remember(one)
+    assert [(one.sweep_id, one.target) for one in all_jobs()] == [
         ("digits-2", "slurm"),
         ("digits-1", "slurm"),
         ("digits-1", "ray"),

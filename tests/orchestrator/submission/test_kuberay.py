@@ -1,4 +1,4 @@
-"""What Kubernetes is given, in the fields that it knows; ``kubectl`` is played by a script."""
+"""The manifests that Kubernetes is given; a script plays ``kubectl``."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_queue_lets_all_pods_in_together() -> None:
     job = ray_job(KubeRay(queue="ratefront-queue", workers=3))
     cluster = job["spec"]["rayClusterSpec"]
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "ratefront-queue"
-    assert "enableInTreeAutoscaling" not in cluster  # Kueue takes none that grows
+    assert "enableInTreeAutoscaling" not in cluster  # Kueue admits no cluster that grows
     assert {cluster["workerGroupSpecs"][0][key] for key in ("replicas", "minReplicas", "maxReplicas")} == {3}
 
 
@@ -102,7 +102,7 @@ def test_what_no_config_map_holds_is_refused() -> None:
 
 
 class Played:
-    """Answers of ``kubectl``, and what it was asked and given."""
+    """A ``kubectl`` with prepared answers, which keeps what it was asked and given."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

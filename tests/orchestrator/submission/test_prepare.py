@@ -1,4 +1,4 @@
-"""From what a command was told to a target and a submission."""
+"""A submitter and a submission are made of what a command was told; mistakes and secrets are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.submission.base import SubmitError
-from orchestrator.submission.prepare import choose, prepare
+from orchestrator.submission.prepare import choose_submitter, prepare_submission
 from orchestrator.submission.slurm import Slurm
 from orchestrator.sweep.definition import Sweep
 
@@ -21,12 +21,12 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_come_from_the_command_line_over_a_file(tmp_path: Path) -> None:
-    assert choose("slurm", ["nodes=4", "time=12:00:00", "account=123"]) == (
+    assert choose_submitter("slurm", ["nodes=4", "time=12:00:00", "account=123"]) == (
         "slurm",
         Slurm(nodes=4, time="12:00:00", account="123"),
     )
     (tmp_path / "site.yaml").write_text("to: slurm\nnodes: 2\npartition: gpu\n")
-    assert choose(str(tmp_path / "site.yaml"), ["nodes=8"]) == ("slurm", Slurm(nodes=8, partition="gpu"))
+    assert choose_submitter(str(tmp_path / "site.yaml"), ["nodes=8"]) == ("slurm", Slurm(nodes=8, partition="gpu"))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_settings_come_from_the_command_line_over_a_file(tmp_path: Path) -> None
 )
 def test_a_mistake_says_what_was_wanted(to: str, settings: list[str], message: str) -> None:
     with pytest.raises(SubmitError) as caught:
-        choose(to, settings)
+        choose_submitter(to, settings)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -53,7 +53,7 @@ def test_a_mistake_says_what_was_wanted(to: str, settings: list[str], message: s
 
 def submission(**changes: object) -> object:
     given = {"storage": "/shared", "tracking_uri": "http://host:5000", "env": [], "include": []}
-    return prepare(SWEEP, folder=Path("/nowhere"), **{**given, **changes})  # type: ignore[arg-type]
+    return prepare_submission(SWEEP, folder=Path("/nowhere"), **{**given, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_submission_lacks_nothing_and_shows_no_secret(changes: dict[str, objec
 
 def test_the_address_of_mlflow_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there:5000")
-    prepared = prepare(
+    prepared = prepare_submission(
         SWEEP, storage="/s", tracking_uri=None, env=["TOKENIZERS_PARALLELISM=b=c"], include=[], folder=Path("/nowhere")
     )
     assert (prepared.tracking_uri, prepared.env, prepared.sweep_id) == (

@@ -1,4 +1,4 @@
-"""What the Jobs API is asked, and what its answers mean; the cluster is played by an object."""
+"""Requests to Ray's Jobs API, and what its answers mean; an object plays the cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ID = SUBMISSION.sweep_id
 
 
 class Cluster:
-    """Jobs by submission id; what is submitted waits."""
+    """A cluster that keeps jobs by submission id; a job that is submitted waits."""
 
     def __init__(self, **jobs: str) -> None:
         self.jobs = {key: JobStatus(status) for key, status in jobs.items()}

@@ -1,4 +1,4 @@
-"""What Slurm is asked, and what its answers mean; ``sbatch`` and its kin are played by a script."""
+"""Commands to Slurm, and what its answers mean; a script plays ``sbatch`` and the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INFRA = Path(__file__).parents[3] / "infra" / "slurm"
 
 
 class Played:
-    """Answers of ``sbatch``, ``squeue``, ``sacct`` and ``scancel``, and what they were asked."""
+    """``sbatch``, ``squeue``, ``sacct`` and ``scancel`` with prepared answers, which keep what they were asked."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

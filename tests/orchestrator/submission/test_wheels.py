@@ -1,4 +1,4 @@
-"""What travels to a cluster."""
+"""The code that a submission carries to a cluster, as wheels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search that a sweep has when it names none."""
+"""The search of a sweep that names none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modifiers in a sweep: alternatives and domains, what identifies them, and what is logged of them."""
+"""Modifiers in a sweep: alternative sets, their domains, the sweep's identity, and what is logged about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes that ship."""
+"""The recipes that ship are found by name, and plan trials."""
 
 from pathlib import Path
 

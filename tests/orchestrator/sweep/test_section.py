@@ -1,4 +1,4 @@
-"""What pydantic finds wrong in a section, as one line."""
+"""A mistake that pydantic finds in a section becomes one line."""
 
 from __future__ import annotations
 

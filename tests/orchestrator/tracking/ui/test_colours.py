@@ -6,14 +6,14 @@ import itertools
 
 from analysis.configurations.summary import summarise
 from analysis.drawing.style import COLOURS
-from analysis.frontier.content import prepare
+from analysis.frontier.plot_data import frontier_plot_data
 from orchestrator.tracking.ui.colours import colours_of
 from tests.orchestrator.tracking.ui.samples import points
 
 
 def test_the_first_method_has_the_colours_of_our_figures() -> None:
     rows = points()
-    figures = prepare(summarise(rows), rows).colours
+    figures = frontier_plot_data(summarise(rows), rows).colours
     found = colours_of(rows)
     assert {architecture: found[architecture, "epr"].upper() for architecture in figures} == figures
 

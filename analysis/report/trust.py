@@ -9,30 +9,30 @@ import pandas as pd
 
 from analysis.configurations.recommended import optimism
 from analysis.drawing.axes import draw_size_axis
-from analysis.drawing.style import COLOURS, PALE
-from analysis.frontier.content import Drawing, prepare
+from analysis.drawing.style import COLOURS, GREY, PALE
+from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.fronts.attainment import band
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import seed_fronts
+from analysis.report.charts import WIDTH_IN, chart, dots_of, legend, new_figure, style
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
-from analysis.report.svg import GREY, WIDTH_IN, chart, dots_of, legend, new_figure, style
 from analysis.units import quality_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def spread(material: Material) -> Html:
+def trust(material: Material) -> Html:
     """The seeds' own fronts, and validation less test."""
-    drawing = prepare(material.configurations, material.points)
+    plot = frontier_plot_data(material.configurations, material.points)
     seeds = seed_fronts(material.points, measure="quality")
     has_seeds = any(map(len, seeds))
     figure = new_figure(3.0, WIDTH_IN if has_seeds else 5.5)
     panels = figure.subplots(1, 2 if has_seeds else 1, squeeze=False)[0]
     if has_seeds:
-        _draw_seeds(panels[0], seeds, material, drawing)
-    _draw_gaps(panels[-1], material, drawing)
+        _draw_seeds(panels[0], seeds, material, plot)
+    _draw_gaps(panels[-1], material, plot)
     words = (
         "Left: what the best, the median and the worst seed attain, each with its own front, chosen on its own "
         "validation quality, of the configurations that finished with all seeds. Right: every configuration by how "
@@ -81,21 +81,21 @@ def _signed(value: float, quality_name: str, *, sign: str = "+") -> str:
     return f"{value * factor:{sign}.2f} points" if factor == 100 else f"{value:{sign}.3g}"
 
 
-def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, drawing: Drawing) -> None:
+def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, plot: FrontierPlotData) -> None:
     factor, _ = quality_scale(material.quality_name)
     found = band(seeds)
-    sizes = np.append(found.size_bytes, drawing.size_limits[1])
+    sizes = np.append(found.size_bytes, plot.size_limits[1])
     best, median, worst = (factor * np.append(line, line[-1:]) for line in (found.best, found.median, found.worst))
     kind: dict[str, Any] = {"step": "post", "color": COLOURS[0], "alpha": 0.2, "linewidth": 0}
     axes.fill_between(sizes, worst, best, label="best to worst seed", **kind)
     axes.step(sizes, median, where="post", color=COLOURS[0], linewidth=1.4, label="median seed")
-    draw_size_axis(axes, drawing.size_limits, most_ticks=5)
-    axes.set_ylim(*drawing.quality_limits)
-    style(axes, x_label="file size", y_label=drawing.quality_label.lower())
+    draw_size_axis(axes, plot.size_limits, most_ticks=5)
+    axes.set_ylim(*plot.quality_limits)
+    style(axes, x_label="file size", y_label=plot.quality_label.lower())
     legend(axes, loc="lower right" if material.maximise else "upper right")
 
 
-def _draw_gaps(axes: Axes, material: Material, drawing: Drawing) -> None:
+def _draw_gaps(axes: Axes, material: Material, plot: FrontierPlotData) -> None:
     factor, _ = quality_scale(material.quality_name)
     rows = material.configurations
     gap = (factor if material.maximise else -factor) * (rows["quality_val_mean"] - rows["quality_mean"])
@@ -112,5 +112,5 @@ def _draw_gaps(axes: Axes, material: Material, drawing: Drawing) -> None:
         ):
             axes.axhline(factor * value, color=COLOURS[1], linewidth=1, dashes=dashes, label=label)
         legend(axes, loc="best")
-    draw_size_axis(axes, drawing.size_limits, most_ticks=5)
+    draw_size_axis(axes, plot.size_limits, most_ticks=5)
     style(axes, x_label="file size", y_label=f"validation less test{' (points)' if factor == 100 else ''}")

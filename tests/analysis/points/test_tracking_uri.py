@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from analysis.points.addresses import sqlite_path, sqlite_uri, without_credentials
+from analysis.points.tracking_uri import sqlite_path, sqlite_uri, without_credentials
 
 
 def opened(uri: str) -> Path:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.drawing.axes import quality_limits
 from analysis.drawing.style import MARKERS, OTHER_MARKER, REFERENCE_MARKER, architecture_colours, assign
-from analysis.frontier.printed import placed, widened
+from analysis.frontier.published_points import published_points, widened_axes
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.points.labels import method_variants
 from analysis.units import format_quality, quality_scale
@@ -18,7 +18,7 @@ _SMALL_RANGE = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
+class FrontierPlotData:
     """``rows`` has the configurations with ``x`` (bytes) and ``y`` (quality as shown), the seeds' ranges ``x_low``,
     ``x_high``, ``y_low``, ``y_high``, the method's ``variant``, ``colour`` and ``marker``, and ``outside``: beyond the
     quality axis. ``published`` has the rows of papers that fit on the axes, with ``x``, ``y``, ``colour``, ``marker``
@@ -52,7 +52,9 @@ class Drawing:
         return dict(sorted(zip(self.published["label"], self.published["marker"], strict=True)))
 
 
-def prepare(configurations: pd.DataFrame, points: pd.DataFrame, published: pd.DataFrame | None = None) -> Drawing:
+def frontier_plot_data(
+    configurations: pd.DataFrame, points: pd.DataFrame, published: pd.DataFrame | None = None
+) -> FrontierPlotData:
     """Both figures' contents, from ``summarise`` and the points it was given.
 
     Configurations without a finite quality are left out. Every other is drawn at its representative's
@@ -100,13 +102,13 @@ def prepare(configurations: pd.DataFrame, points: pd.DataFrame, published: pd.Da
     limits = _with_bars(limits, rows[~rows["outside"]])
     size_limits = (rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25)
     free_markers = [marker for marker in MARKERS if marker not in markers.values()]
-    printed = placed(published, configurations, factor, colours, free_markers, OTHER_MARKER)
+    printed = published_points(published, configurations, factor, colours, free_markers, OTHER_MARKER)
     num_hidden = 0
     if len(printed):
-        shown, size_limits, limits = widened(size_limits, limits, printed["x"], printed["y"])
+        shown, size_limits, limits = widened_axes(size_limits, limits, printed["x"], printed["y"])
         rows["outside"] &= ~rows["y"].between(*limits)
         printed, num_hidden = printed[shown], int((~shown).sum())
-    return Drawing(
+    return FrontierPlotData(
         rows=rows,
         published=printed,
         colours=colours,

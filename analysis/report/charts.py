@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Any
 
 from analysis.drawing.axes import draw_frame
+from analysis.drawing.picture import picture
 from analysis.drawing.style import INK
 from analysis.report.markup import Html, element, escaped
 from analysis.units import quality_scale
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 WIDTH_IN = 9.8
 """Of a chart as wide as the page."""
 FONT = 8.5
-GREY = "#666666"
 _MOST_SHAPES, _DPI = 1000, 150
 
 # matplotlib's own, in which no text of a user's is left: letters are drawn as paths, comments are taken out
@@ -43,10 +42,9 @@ def chart(figure: Figure, name: str, description: str) -> Html:
     """
     import matplotlib
 
-    written = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-        figure.savefig(written, format="svg", dpi=_DPI, metadata={"Date": None})
-    drawn = _SPACES.sub("><", _DROPPED.sub("", written.getvalue())).strip()
+        written = picture(figure, "svg", dpi=_DPI).decode()
+    drawn = _SPACES.sub("><", _DROPPED.sub("", written)).strip()
     drawn = _NAMED.sub(rf"\g<1>{name}-", drawn)
     opening = f'<svg role="img" aria-label="{escaped(description)}" '
     return element("div", Html(drawn.replace("<svg ", opening, 1)), class_="chart")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.configurations.recommended import baseline, recommended, sizes_within
 from analysis.keys import REFERENCE_METHOD
-from analysis.report.markup import Html, code, element, folded, note, paragraph, section, table
+from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
 from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size, quality_scale
 
@@ -115,12 +115,6 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
     )
 
 
-def facts_list(facts: Mapping[str, str]) -> Html:
-    """Names and what they are; what is empty is left out."""
-    pairs = [part for name, fact in facts.items() if fact for part in (element("dt", name), element("dd", fact))]
-    return element("dl", *pairs, class_="facts")
-
-
 def _commands(material: Material, row: pd.Series) -> str:
     """To fetch, check, evaluate and decode a file."""
     file = f"{row['point_id']}.rfz"
@@ -140,30 +134,6 @@ def _task(task: Any) -> str:
     if isinstance(task, Mapping):
         return json.dumps(task) if set(task) > {"name"} else str(task["name"])
     return str(task)
-
-
-def frontier_table(material: Material) -> Html:
-    """Every configuration on the frontier, smallest first."""
-    name = material.quality_name
-    unit = f" ({quality_scale(name)[1].strip()})" if quality_scale(name)[1] else ""
-    headings = ["bytes", "ratio", f"test{unit}", f"mean test{unit}", f"mean val{unit}", "seeds"]
-    headings += ["network", "method", "settings", "file"]
-    return table(headings, [_cells(row, name) for row in material.front.to_dict("records")], numbers=range(6))
-
-
-def _cells(row: Mapping[Any, Any], name: str) -> list[str]:
-    return [
-        f"{row['file_size_bytes']:,}",
-        format_ratio(row["file_compression_ratio"]),
-        format_quality(row["file_quality"], name, with_unit=False),
-        format_quality(row["quality_mean"], name, spread=row["quality_std"], with_unit=False),
-        format_quality(row["quality_val_mean"], name, spread=row["quality_val_std"], with_unit=False),
-        str(row["num_seeds"]),
-        row["architecture"],
-        row["method"],
-        row["label"],
-        f"{row['file_trial_id']}/{row['point_id']}",
-    ]
 
 
 def ratios(material: Material) -> Html:

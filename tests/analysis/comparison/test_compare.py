@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.comparison.numbers import Comparison, compare
+from analysis.comparison.compare import Comparison, compare
 from analysis.fronts.attainment import vorobev
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import seed_fronts

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from analysis.configurations.summary import summarise
 from analysis.drawing.style import PRINTED
-from analysis.frontier.content import prepare
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_html
-from analysis.frontier.printed import widened
+from analysis.frontier.plot_data import frontier_plot_data
+from analysis.frontier.published_points import widened_axes
 from analysis.frontier.table import frontier_csv
 from analysis.points.published import read_published
 from tests.analysis.points.rows import frame, sweep
@@ -77,7 +77,7 @@ def test_printed_rows_change_no_front_and_no_table(published: pd.DataFrame) -> N
     best = published.head(1).assign(size_bytes=50, quality=0.99)  # would dominate everything
     configurations = summarise(points)
     before = frontier_csv(configurations)
-    plain, beside = prepare(configurations, points), prepare(configurations, points, best)
+    plain, beside = frontier_plot_data(configurations, points), frontier_plot_data(configurations, points, best)
     assert frontier_csv(configurations) == before
     assert list(beside.front["x"][:-1]) == list(plain.front["x"][:-1])
     assert len(beside.rows) == len(plain.rows) == len(configurations)
@@ -98,21 +98,21 @@ def test_without_rows_that_belong_the_figures_are_the_same(published: pd.DataFra
 def test_papers_have_markers_that_no_method_has_and_colours_of_their_architectures(published: pd.DataFrame) -> None:
     points = sweep()
     other = published.head(1).assign(architecture="mlp(hidden=[300])", source="Else 2022")
-    drawing = prepare(summarise(points), points, pd.concat([published, other]))
-    assert len(set(drawing.papers.values())) == 3
-    assert not set(drawing.papers.values()) & set(drawing.markers.values())
-    colours = drawing.published.groupby("architecture")["colour"].unique().map(list).to_dict()
-    assert colours == {name: [drawing.colours[name]] for name in ("mlp(hidden=[64])", "mlp(hidden=[300])")}
+    plot = frontier_plot_data(summarise(points), points, pd.concat([published, other]))
+    assert len(set(plot.papers.values())) == 3
+    assert not set(plot.papers.values()) & set(plot.markers.values())
+    colours = plot.published.groupby("architecture")["colour"].unique().map(list).to_dict()
+    assert colours == {name: [plot.colours[name]] for name in ("mlp(hidden=[64])", "mlp(hidden=[300])")}
 
 
 def test_a_printed_row_far_away_is_left_out_and_counted(published: pd.DataFrame) -> None:
     points = frame({"size_bytes": 1000, "quality": 0.95}, {"config_hash": "b", "size_bytes": 1100, "quality": 0.96})
     far = published.head(2).assign(size_bytes=[2_000_000, 900], quality=[0.95, 0.2])
-    drawing = prepare(summarise(points), points, far)
-    assert drawing.published.empty
-    assert drawing.papers == {}
-    assert "2 printed points beyond the axes" in drawing.note
-    assert drawing.size_limits[1] < 2000
+    plot = frontier_plot_data(summarise(points), points, far)
+    assert plot.published.empty
+    assert plot.papers == {}
+    assert "2 printed points beyond the axes" in plot.note
+    assert plot.size_limits[1] < 2000
     texts = frontier_figure(summarise(points), points, title="", published=far).legends[0].get_texts()
     assert PRINTED not in [text.get_text() for text in texts]
 
@@ -125,8 +125,8 @@ def test_a_measured_point_off_the_axis_is_in_place_where_printed_rows_widen_it(p
             for index, value in enumerate(qualities)
         )
     )
-    alone = prepare(summarise(points), points)
-    beside = prepare(summarise(points), points, published.head(1).assign(quality=0.797))
+    alone = frontier_plot_data(summarise(points), points)
+    beside = frontier_plot_data(summarise(points), points, published.head(1).assign(quality=0.797))
     assert alone.rows["outside"].sum() == 1
     assert not beside.rows["outside"].any()
     assert "off the axis" not in beside.note
@@ -167,7 +167,7 @@ def test_measured_points_keep_a_fifth_of_each_axis(
     size: float, factor: float, low: float, span: float, places: list[tuple[float, float]]
 ) -> None:
     sizes, qualities = map(np.array, zip(*places, strict=True))
-    shown, (small, large), (bottom, top) = widened((size, size * factor), (low, low + span), sizes, qualities)
+    shown, (small, large), (bottom, top) = widened_axes((size, size * factor), (low, low + span), sizes, qualities)
     assert math.log10(large / small) <= max(math.log10(factor), 0.5) * 5 + 1e-6
     assert top - bottom <= max(span, 0.01 * (low + span)) * 5 + 1e-6
     assert small <= size * (1 + 1e-9)
@@ -179,7 +179,7 @@ def test_measured_points_keep_a_fifth_of_each_axis(
 
 def test_the_nearest_rows_are_shown_first_whatever_their_order() -> None:
     limits = (1000.0, 2000.0), (97.0, 98.0)
-    shown, sizes, qualities = widened(*limits, [1e6, 8560, 1500], [98, 98.1, 80])
+    shown, sizes, qualities = widened_axes(*limits, [1e6, 8560, 1500], [98, 98.1, 80])
     assert shown.tolist() == [False, True, False]
     assert sizes == pytest.approx((1000, 8560 * 10**0.1))
     assert qualities == pytest.approx((97, 98.16))

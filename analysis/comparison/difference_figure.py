@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.comparison.figure import ComparisonDrawing, prepare_comparison
-from analysis.comparison.numbers import Comparison, Side
+from analysis.comparison.compare import Comparison, Side
+from analysis.comparison.plot_data import ComparisonPlotData, comparison_plot_data
 from analysis.drawing.axes import draw_frame, draw_size_axis
 from analysis.drawing.style import INK
 from analysis.fronts.attainment import difference
@@ -43,7 +43,7 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
     """
     from matplotlib.figure import Figure
 
-    sides, drawing = compared_with_seeds(comparison), prepare_comparison(comparison)
+    sides, plot = compared_with_seeds(comparison), comparison_plot_data(comparison)
     font = 6.5 if width_in < 4.5 else 8.0
     num_columns = 1 if len(sides) <= _MOST_IN_A_COLUMN else 3 if width_in >= 4.5 else 2
     num_rows = -(-len(sides) // num_columns)
@@ -52,9 +52,9 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
     grid = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
     for place, (axes, side) in enumerate(zip(panels, sides, strict=False)):
-        boxes = _draw(axes, comparison, side, drawing)
-        draw_size_axis(axes, drawing.size_limits, most_ticks=(7 if width_in >= 4.5 else 5) // num_columns + 1)
-        axes.set_ylim(*drawing.quality_limits)
+        boxes = _draw(axes, comparison, side, plot)
+        draw_size_axis(axes, plot.size_limits, most_ticks=(7 if width_in >= 4.5 else 5) // num_columns + 1)
+        axes.set_ylim(*plot.quality_limits)
         draw_frame(axes, font)
         title = side.name if num_columns > 1 else f"{side.name} against {comparison.anchor.name}"
         axes.set_title(title, loc="left", fontsize=font + 1, weight="bold", color=INK, parse_math=False)
@@ -65,7 +65,7 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
     for axes in panels[len(sides) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
-        axes.set_ylabel(drawing.quality_label, fontsize=font, color=INK, parse_math=False)
+        axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
     bar = figure.colorbar(
         boxes, ax=panels, ticks=[-1, -0.5, 0, 0.5, 1], location="bottom", aspect=50, pad=0.02, fraction=0.05
     )
@@ -79,13 +79,13 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
     return figure
 
 
-def _draw(axes: Axes, comparison: Comparison, side: Side, drawing: ComparisonDrawing) -> PolyCollection:
+def _draw(axes: Axes, comparison: Comparison, side: Side, plot: ComparisonPlotData) -> PolyCollection:
     from matplotlib.collections import PolyCollection
 
     factor = quality_scale(comparison.quality_name)[0]
     found = difference(comparison.anchor.seeds, side.seeds, comparison.scale.reference)
-    left, right = np.clip(found.size_bytes, *drawing.size_limits).T
-    low, high = np.clip(factor * found.quality, *drawing.quality_limits).T
+    left, right = np.clip(found.size_bytes, *plot.size_limits).T
+    low, high = np.clip(factor * found.quality, *plot.quality_limits).T
     corners: NDArray[np.float64] = np.stack(
         [np.stack([x, y], axis=1) for x, y in ((left, low), (right, low), (right, high), (left, high))], axis=1
     )  # (num_rectangles, 4, 2)

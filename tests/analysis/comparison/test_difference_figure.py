@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.comparison.difference import compared_with_seeds, difference_figure
-from analysis.comparison.numbers import Comparison, compare
+from analysis.comparison.compare import Comparison, compare
+from analysis.comparison.difference_figure import compared_with_seeds, difference_figure
 from analysis.fronts.attainment import difference
 from tests.analysis.comparison.samples import side
 

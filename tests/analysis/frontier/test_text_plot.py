@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.frontier.text import frontier_text
+from analysis.frontier.text_plot import frontier_text
 
 
 def text(sizes: list[float], qualities: list[float], **changes: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Recommended files, the frontier's table and the ratios have the numbers of the frame."""
+"""Recommended files and the ratios have the numbers of the frame."""
 
 from __future__ import annotations
 
@@ -10,26 +10,11 @@ import pytest
 
 from analysis.configurations.recommended import sizes_within
 from analysis.configurations.summary import summarise
-from analysis.report.choice import chosen, frontier_table, loss_text, losses, ratios, recommendations
+from analysis.report.recommendations import chosen, loss_text, losses, ratios, recommendations
 from analysis.units import format_quality, format_ratio, format_size
 from tests.analysis.points.rows import frame, seeds
 from tests.analysis.report.samples import DOCUMENT, material, measured
 from tests.analysis.report.test_markup import read
-
-
-def test_every_configuration_on_the_frontier_is_a_row_with_its_numbers() -> None:
-    made = material()
-    text = read(frontier_table(made)).text
-    assert frontier_table(made).count("<tr>") == 1 + len(made.front)
-    for row in made.front.to_dict("records"):
-        for said in (
-            f"{row['file_size_bytes']:,}",
-            format_ratio(row["file_compression_ratio"]),
-            format_quality(row["quality_mean"], "accuracy", spread=row["quality_std"], with_unit=False),
-            format_quality(row["quality_val_mean"], "accuracy", spread=row["quality_val_std"], with_unit=False),
-            f"{row['file_trial_id']}/{row['point_id']}",
-        ):
-            assert said in text
 
 
 def test_a_card_has_the_size_quality_and_digest_of_its_file() -> None:

@@ -12,7 +12,7 @@ _FILE = "sweep.yaml"
 _LABELS = {"device": "processor", "num_threads": "threads of each training", "gpu": "GPUs of each training"}
 
 
-def origin(material: Material) -> Html:
+def rerun(material: Material) -> Html:
     address = base64.b64encode(material.sweep_file.encode()).decode()
     save = element("a", f"Save {_FILE}", href=f"data:application/yaml;base64,{address}", download=_FILE)
     return section(

@@ -6,7 +6,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from analysis.report.svg import chart, new_figure, style
+from analysis.report.charts import chart, new_figure, style
 from tests.analysis.report.test_markup import read
 
 HOSTILE = "--><script>alert(1)</script>$\\frac$"

@@ -22,7 +22,7 @@ _MARGINS = (0.1, 0.06)
 Limits = tuple[float, float]
 
 
-def placed(
+def published_points(
     published: pd.DataFrame | None,
     configurations: pd.DataFrame,
     factor: float,
@@ -56,7 +56,7 @@ def placed(
     )
 
 
-def widened(
+def widened_axes(
     size_limits: Limits, quality_limits: Limits, size_bytes: ArrayLike, quality: ArrayLike, /
 ) -> tuple[npt.NDArray[np.bool_], Limits, Limits]:
     """Which of some points to show, and the axes that show them; the nearest come first.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from analysis.drawing.axes import size_ticks
-from analysis.drawing.style import INK
+from analysis.drawing.style import GREY, INK
 from analysis.units import format_quality, format_ratio, format_size
 
 if TYPE_CHECKING:
@@ -38,6 +38,19 @@ def page(figure: Figure, title: str) -> str:
     )
     head = f"<head><title>{escape(title)}</title><style>html, body, body > div {{ height: 100%; margin: 0 }}</style>"
     return "<!doctype html>\n" + str(text).replace("<head>", head, 1)
+
+
+def part(figure: Figure, *, element_id: str, height_px: int) -> str:
+    """The same as part of another page: plotly's script, and a ``div`` as wide as there is room."""
+    text = figure.to_html(
+        include_plotlyjs=True,
+        full_html=False,
+        div_id=element_id,
+        post_script=_OPEN_RUN,
+        default_height=f"{height_px}px",
+        config=_CONFIG,
+    )
+    return str(text)
 
 
 def hover(row: dict[Any, Any]) -> str:
@@ -91,7 +104,7 @@ def layout(
     """Titles, axes and legend of every figure on screen."""
     ticks = size_ticks(*size_limits)
     axis = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
-    subtitle = {"text": escape(note, quote=False), "font": {"size": 13, "color": "#666666"}}
+    subtitle = {"text": escape(note, quote=False), "font": {"size": 13, "color": GREY}}
     return {
         "title": {"text": escape(title, quote=False), "subtitle": subtitle, "x": 0.02, "font": {"size": 18}},
         "font": {"family": "system-ui, sans-serif", "size": 14, "color": INK},

@@ -1,0 +1,108 @@
+"""What the figures of a comparison show, as plain data: a line of steps for each side, its band, limits, colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.comparison.compare import Comparison, Side
+from analysis.drawing.axes import quality_limits
+from analysis.drawing.style import COLOURS, MARKERS
+from analysis.fronts.attainment import Band, band, median
+from analysis.fronts.pareto import Front
+from analysis.units import quality_scale
+
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
+"""Beside colours, so that lines are told apart in grey."""
+BAND = 0.18
+"""Opacity: two bands over each other stay readable."""
+_MOST_LOSS = 10
+"""Of what is drawn in place, in medians of the loss of all fronts from the best of all."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Line:
+    """What is drawn of one side."""
+
+    side: Side
+    colour: str
+    symbol: str
+    dashes: Any
+    front: Front
+    """What more than half of the seeds attain; without a band the side's own."""
+    band: Band | None
+    """From the best to the worst of seeds; None where there are not several that ran the same."""
+    files: pd.DataFrame
+    """The side's configurations on its front, as ``summarise`` gives them: a marker stands at the file of each."""
+
+    @property
+    def best(self) -> float:
+        """The best quality of the band."""
+        return float((self.front.quality if self.band is None else self.band.best)[-1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparisonPlotData:
+    """Both figures' contents."""
+
+    lines: tuple[Line, ...]
+    size_limits: tuple[float, float]
+    quality_limits: tuple[float, float]
+    quality_label: str
+    note: str
+
+
+def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
+    """Lines, bands and the axes that show them; a front that collapses goes on below the axis."""
+    factor, unit = quality_scale(comparison.quality_name)
+    lines = [_line(side, index) for index, side in enumerate(comparison.sides)]
+    sizes = np.concatenate(
+        [sizes for line in lines for sizes in (line.front.size_bytes, line.files["file_size_bytes"])]
+    )
+    quality = factor * np.concatenate(
+        [quality for line in lines for quality in (line.front.quality, line.files["file_quality"])]
+    )
+    maximise = comparison.anchor.front.maximise
+    losses = np.abs((quality.max() if maximise else quality.min()) - quality)
+    near = losses <= _MOST_LOSS * float(np.median(losses))  # one front that falls far would flatten all others
+    (low, high), _ = quality_limits(quality[near], np.ones(near.sum(), np.bool_), maximise=maximise)
+    best = factor * np.array([line.best for line in lines])  # of one seed it may be beyond every line
+    margin = 0.06 * (high - low)
+    low, high = (low, max(high, best.max() + margin)) if maximise else (min(low, best.min() - margin), high)
+    return ComparisonPlotData(
+        lines=tuple(lines),
+        size_limits=(float(sizes.min()) / 1.25, float(sizes.max()) * 1.25),
+        quality_limits=(low, high),
+        quality_label=f"Test {comparison.quality_name.replace('_', ' ')}{f' ({unit.strip()})' if unit else ''}",
+        note=_note(lines) + _below(lines, factor, (low, high)),
+    )
+
+
+def _line(side: Side, index: int) -> Line:
+    return Line(
+        side=side,
+        colour=COLOURS[index % len(COLOURS)],
+        symbol=MARKERS[index % len(MARKERS)],
+        dashes=_DASHES[(index + index // len(COLOURS)) % len(_DASHES)],
+        front=median(side.seeds) if side.seeds else side.front,
+        band=band(side.seeds) if side.seeds else None,
+        files=side.configurations[side.configurations["on_front"]],
+    )
+
+
+def _note(lines: list[Line]) -> str:
+    banded = [line for line in lines if line.band is not None]
+    if not banded:
+        return "one seed" if all(line.side.repeats.num_seeds.max() == 1 for line in lines) else "means over seeds"
+    counts = " or ".join(map(str, sorted({len(line.side.seeds) for line in banded})))
+    without = [line.side.name for line in lines if line.band is None]
+    others = f"; too few seeds of {' and '.join(without)}" if without else ""
+    return f"line: median of {counts} seeds, band: best to worst{others}"
+
+
+def _below(lines: list[Line], factor: float, limits: tuple[float, float]) -> str:
+    outside = sum(int((~(factor * line.files["file_quality"]).between(*limits)).sum()) for line in lines)
+    return f"; {outside} file{'s' * (outside > 1)} beyond the axis" if outside else ""

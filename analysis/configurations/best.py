@@ -1,0 +1,72 @@
+"""The configuration to ship: the best within a budget of bytes, or the smallest that is good enough.
+
+Validation chooses, test reports: nothing here reads ``quality``, only ``quality_val``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from analysis.keys import KEY
+from analysis.units import format_quality, quality_scale
+
+
+def best(
+    configurations: pd.DataFrame, *, max_size_bytes: float | None = None, min_quality: float | None = None
+) -> pd.Series:
+    """The configuration to ship: the best within a budget, or the smallest that is good enough.
+
+    Both limits hold for the mean over seeds and for the representative, because that one file ships. A configuration
+    of which a seed failed is not chosen.
+
+    Args:
+        configurations: of one task, from ``summarise``.
+        max_size_bytes: choose the best mean validation quality among those that are no larger.
+        min_quality: choose the smallest mean size among those whose validation quality is no worse: no smaller where
+            the task maximises, no larger where it minimises.
+
+    Raises:
+        ValueError: nothing qualifies, the call does not set exactly one limit, or ``min_quality`` is no such quality.
+    """
+    if (max_size_bytes is None) == (min_quality is None):
+        raise ValueError(f"got {max_size_bytes=}, {min_quality=}: wanted exactly one of the two")
+    sign = 1.0 if configurations["maximise"].all() else -1.0
+    measured = configurations.assign(
+        largest=configurations[["size_bytes_mean", "file_size_bytes"]].max(axis=1),
+        gain=sign * configurations["quality_val_mean"],
+        least_gain=(sign * configurations[["quality_val_mean", "file_quality_val"]]).min(axis=1),
+    ).dropna(subset=["gain"])
+    if measured.empty:
+        raise ValueError("no measured configuration to choose from: run a sweep first")
+    measured = measured[measured["num_failed"] == 0]
+    if measured.empty:
+        raise ValueError("no configuration to choose from: of each, a seed failed; run the failed trials again")
+    if max_size_bytes is not None:
+        chosen = measured[measured["largest"] <= max_size_bytes].sort_values(
+            ["gain", "size_bytes_mean", *KEY], ascending=[False, True, True, True, True]
+        )
+        smallest = math.ceil(measured["largest"].min())
+        complaint = f"nothing fits in {max_size_bytes:,.0f} B: the smallest is {smallest:,} B"
+    else:
+        assert min_quality is not None
+        name, most = str(measured["quality_name"].iloc[0]), float(measured["least_gain"].max())
+        _check_quality(name, min_quality)
+        chosen = measured[measured["least_gain"] >= sign * min_quality].sort_values(
+            ["size_bytes_mean", "gain", *KEY], ascending=[True, False, True, True, True]
+        )
+        complaint = (
+            f"nothing reaches {name} {format_quality(min_quality, name)} on validation: "
+            f"the best has {format_quality(sign * most, name)}"
+        )
+    if chosen.empty:
+        raise ValueError(complaint)
+    row: pd.Series = configurations.loc[chosen.index[0]]
+    return row
+
+
+def _check_quality(name: str, quality: float) -> None:
+    if quality_scale(name)[0] == 100 and not 0 <= quality <= 1:
+        example = quality / 100 if 1 < quality <= 100 else 0.97
+        raise ValueError(f"{name} is a fraction in 0..1: got {quality:g}, wanted such as {example:g}")

@@ -1,0 +1,120 @@
+"""The columns of the frontier's table, each written once, and which of them each place shows.
+
+A new column is one more ``Column`` here, and its name in the lists of the places that show it. ``frontier.csv`` has
+every column of ``summarise`` and chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.units import format_quality, format_ratio, format_size, quality_scale
+
+Row = Mapping[Any, Any]
+"""A configuration by the names of ``CONFIGURATION_COLUMNS``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What a column is called, which numbers it shows of a configuration, and how it writes them."""
+
+    heading: str
+    """``{unit}`` stands for the unit of quality or nothing, ``{in_unit}`` for the same in brackets, ``{quality}`` for
+    the name of the quality."""
+    values: tuple[str, ...]
+    """The columns of ``summarise`` behind it: what a table of plain data has instead of text."""
+    format: Callable[[Row], str]
+    """The text of a cell."""
+    is_number: bool = True
+    """Whether cells are aligned to the right."""
+
+    def title(self, quality_name: str) -> str:
+        """The heading of a table whose quality is ``quality_name``."""
+        unit = quality_scale(quality_name)[1].strip()
+        return self.heading.format(unit=unit, in_unit=f" ({unit})" if unit else "", quality=quality_name)
+
+    def called(self, heading: str) -> Column:
+        """The same column under another heading."""
+        return replace(self, heading=heading)
+
+
+def _plain(name: str) -> Callable[[Row], str]:
+    """A column of ``summarise`` as it is."""
+    return lambda row: str(row[name])
+
+
+def _mean(name: str, *, with_unit: bool) -> Callable[[Row], str]:
+    """Mean and standard deviation of a quality over seeds."""
+    return lambda row: format_quality(
+        row[f"{name}_mean"], row["quality_name"], spread=row[f"{name}_std"], with_unit=with_unit
+    )
+
+
+def _file_quality(*, with_unit: bool) -> Callable[[Row], str]:
+    return lambda row: format_quality(row["file_quality"], row["quality_name"], with_unit=with_unit)
+
+
+def _mean_bytes(row: Row) -> str:
+    deviation = f" ± {row['size_bytes_std']:,.0f}" if row["num_seeds"] > 1 else ""
+    return f"{row['size_bytes_mean']:,.0f}{deviation}"
+
+
+def _seeds(row: Row) -> str:
+    """``3``, or ``2/3`` where one of three failed."""
+    finished, failed = row["num_seeds"], row["num_failed"]
+    return f"{finished}/{finished + failed}" if failed else str(finished)
+
+
+# Sizes and ratios are those of the representative's file, which is what ships.
+SIZE = Column(heading="size", values=("file_size_bytes",), format=lambda row: format_size(row["file_size_bytes"]))
+BYTES = Column(heading="bytes", values=SIZE.values, format=lambda row: f"{row['file_size_bytes']:,}")
+MEAN_BYTES = Column(heading="bytes, mean", values=("size_bytes_mean", "size_bytes_std"), format=_mean_bytes)
+RATIO = Column(
+    heading="ratio",
+    values=("file_compression_ratio",),
+    format=lambda row: format_ratio(row["file_compression_ratio"]),
+)
+
+# Where the unit stands in the heading, cells have none.
+_VALIDATION, _TEST = ("quality_val_mean", "quality_val_std"), ("quality_mean", "quality_std")
+VALIDATION = Column(heading="{unit} val", values=_VALIDATION, format=_mean("quality_val", with_unit=False))
+TEST = Column(heading="{unit} test", values=_TEST, format=_mean("quality", with_unit=False))
+FILE_TEST = Column(heading="test{in_unit}", values=("file_quality",), format=_file_quality(with_unit=False))
+VALIDATION_IN_UNIT = Column(heading="validation, mean", values=_VALIDATION, format=_mean("quality_val", with_unit=True))
+TEST_IN_UNIT = Column(heading="test, mean", values=_TEST, format=_mean("quality", with_unit=True))
+FILE_TEST_IN_UNIT = Column(heading="test {quality}", values=("file_quality",), format=_file_quality(with_unit=True))
+
+ARCHITECTURE = Column(heading="architecture", values=("architecture",), format=_plain("architecture"), is_number=False)
+METHOD = Column(heading="method", values=("method",), format=_plain("method"), is_number=False)
+SETTINGS = Column(heading="settings", values=("label",), format=_plain("label"), is_number=False)
+CONFIGURATION = Column(
+    heading="method",
+    values=("architecture", "method", "label"),
+    format=lambda row: f"{row['architecture']}, {row['method']} {row['label']}".rstrip(),
+    is_number=False,
+)
+SEEDS = Column(heading="seeds", values=("num_seeds",), format=_seeds)
+FILE = Column(
+    heading="file",
+    values=("file_trial_id", "point_id"),
+    format=lambda row: f"{row['file_trial_id']}/{row['point_id']}",
+    is_number=False,
+)
+FILE_SEED = Column(heading="seed", values=("file_seed",), format=_plain("file_seed"))
+FILE_RUN = Column(heading="run", values=("file_run_id",), format=_plain("file_run_id"), is_number=False)
+
+ON_TERMINAL = (SIZE, RATIO, VALIDATION, TEST, ARCHITECTURE, METHOD, SETTINGS.called("config"), SEEDS)
+"""``ratefront frontier`` prints these."""
+IN_NOTE = (SIZE, RATIO, VALIDATION, TEST, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
+"""The note on a sweep's run in MLflow has these."""
+IN_REPORT = (
+    *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}"), SEEDS),
+    *(ARCHITECTURE.called("network"), METHOD, SETTINGS, FILE),
+)
+"""The report's page has these."""
+IN_README = (BYTES, RATIO, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT, MEAN_BYTES, CONFIGURATION)
+"""The README of an exported folder has these, and a link to each file that was kept."""
+LOGGED = (ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, VALIDATION, TEST, SEEDS, FILE_SEED, FILE_RUN)
+"""The table among MLflow's artifacts has the ``values`` of these."""

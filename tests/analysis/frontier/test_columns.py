@@ -1,0 +1,91 @@
+"""The columns of the frontier's table, as each place that shows them has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.configurations.summary import CONFIGURATION_COLUMNS, summarise
+from analysis.frontier.columns import IN_NOTE, IN_README, IN_REPORT, LOGGED, ON_TERMINAL, Column, Row
+from tests.analysis.points.rows import frame, seeds
+
+PLACES = {
+    "terminal": ON_TERMINAL,
+    "note": IN_NOTE,
+    "report": IN_REPORT,
+    "readme": IN_README,
+    "logged": LOGGED,
+}
+HEADINGS = {
+    "terminal": ["size", "ratio", "% val", "% test", "architecture", "method", "config", "seeds"],
+    "note": ["size", "ratio", "% val", "% test", "architecture", "method", "settings", "seeds"],
+    "report": [
+        *("bytes", "ratio", "test (%)", "mean test (%)", "mean val (%)", "seeds"),
+        *("network", "method", "settings", "file"),
+    ],
+    "readme": ["bytes", "ratio", "test accuracy", "test, mean", "validation, mean", "bytes, mean", "method"],
+}
+CELLS = {
+    "terminal": ["1.23 kB", "15.6x", "97.00 ± 1.00", "95.00 ± 0.00", "mlp(hidden=[64])", "epr", "lam=0.3", "3"],
+    "report": [
+        *("1,234", "15.6x", "95.00", "95.00 ± 0.00", "97.00 ± 1.00", "3"),
+        *("mlp(hidden=[64])", "epr", "lam=0.3", "a-2/0"),
+    ],
+    "readme": [
+        *("1,234", "15.6x", "95.00 %", "95.00 ± 0.00 %", "97.00 ± 1.00 %"),
+        *("1,111 ± 117", "mlp(hidden=[64]), epr lam=0.3"),
+    ],
+}
+CELLS["note"] = CELLS["terminal"]
+
+
+def row(**changes: object) -> Row:
+    configurations = summarise(frame(*seeds("a", [1000, 1100, 1234], [0.96, 0.98, 0.97], quality=0.95)))
+    (found,) = configurations.to_dict("records")
+    return found | changes
+
+
+@pytest.mark.parametrize("place", HEADINGS)
+def test_each_place_has_its_headings(place: str) -> None:
+    assert [column.title("accuracy") for column in PLACES[place]] == HEADINGS[place]
+
+
+@pytest.mark.parametrize("place", CELLS)
+def test_each_place_has_its_cells(place: str) -> None:
+    assert [column.format(row()) for column in PLACES[place]] == CELLS[place]
+
+
+def test_a_quality_without_a_unit_is_shown_without_one() -> None:
+    titles = [column.title("psnr_db") for column in IN_REPORT]
+    assert titles[2:5] == ["test", "mean test", "mean val"]
+    assert [column.title("psnr_db").strip() for column in ON_TERMINAL[2:4]] == ["val", "test"]
+    decibels = row(quality_name="psnr_db", file_quality=31.5)
+    assert IN_REPORT[2].format(decibels) == "31.50"
+    assert IN_README[2].format(decibels) == "31.50"
+
+
+def test_the_logged_table_has_numbers_and_no_text() -> None:
+    assert [name for column in LOGGED for name in column.values] == [
+        *("architecture", "method", "label", "file_size_bytes", "file_compression_ratio", "quality_val_mean"),
+        *("quality_val_std", "quality_mean", "quality_std", "num_seeds", "file_seed", "file_run_id"),
+    ]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_column_shows_what_a_configuration_has(place: str) -> None:
+    for column in PLACES[place]:
+        assert set(column.values) <= set(CONFIGURATION_COLUMNS)
+
+
+def test_a_failed_seed_is_counted() -> None:
+    assert ON_TERMINAL[-1].format(row(num_seeds=2, num_failed=1)) == "2/3"
+
+
+def test_one_seed_has_no_deviation() -> None:
+    (one,) = summarise(frame({})).to_dict("records")
+    assert "±" not in " ".join(column.format(one) for column in IN_README)
+
+
+def test_another_heading_leaves_the_column_as_it_is() -> None:
+    column = Column(heading="a", values=("seed",), format=str)
+    assert column.called("b").title("accuracy") == "b"
+    assert column.title("accuracy") == "a"
