@@ -1,7 +1,7 @@
 """From runs to rate-accuracy frontiers: loading, choosing, figures and tables.
 
-What is named here is public and keeps its place: ``from analysis import summarise``. Everything else may move. A name
-loads its module when it is first used, so that ``import analysis`` itself costs nothing.
+The names in ``__all__`` are public and stay: ``from analysis import summarise``. Everything else may move. A name's
+module is loaded when the name is first used, so ``import analysis`` alone costs nothing.
 """
 
 from __future__ import annotations
@@ -70,28 +70,28 @@ _MODULES = {
     "optimism": "configurations.recommended",
     "recommended": "configurations.recommended",
     "sizes_within": "configurations.recommended",
-    # fronts of seeds
+    # what seeds attain
     "band": "fronts.attainment",
     "difference": "fronts.attainment",
     "vorobev": "fronts.attainment",
-    # the frontier, shown
+    # showing the frontier
     "frontier_figure": "frontier.figure",
     "frontier_html": "frontier.page",
     "frontier_table": "frontier.table",
-    # a comparison, and shown
+    # comparing, and showing a comparison
     "compare": "comparison.compare",
     "comparison_figure": "comparison.figure",
     "comparison_html": "comparison.page",
     "comparison_tables": "comparison.tables",
     "difference_figure": "comparison.difference_figure",
     "verdicts": "comparison.verdict",
-    # as people read them
+    # numbers as people read them
     "format_quality": "units",
     "format_size": "units",
 }
 """The module of each public name."""
 
-if not TYPE_CHECKING:  # else a name that does not exist would be one for a type checker
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         """Import what is public when it is first used (PEP 562)."""

@@ -1,10 +1,10 @@
-"""What identifies a configuration, and the method that compresses nothing."""
+"""The columns that identify a configuration, and the name of the method that compresses nothing."""
 
 from __future__ import annotations
 
 KEY = ["sweep_id", "config_hash", "point_id"]
-"""Identifies a configuration: repeats over seeds share it."""
+"""The columns that identify a configuration; its repeats over seeds share their values."""
 
 
 REFERENCE_METHOD = "uncompressed"
-"""What compression starts from: figures draw its quality as a dashed line."""
+"""The method whose networks compression starts from; figures draw their quality as a dashed line."""

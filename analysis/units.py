@@ -11,7 +11,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmg]?b|)")
 
 
 def format_size(size_bytes: float, *, trim: bool = False) -> str:
-    """Three significant digits: ``812 B``, ``1.50 kB``; with ``trim`` no trailing zeros, ``1.5 kB``; ``-`` for NaN."""
+    """A size in three digits: ``812 B``, ``1.50 kB``; with ``trim`` no trailing zeros, ``1.5 kB``; ``-`` for NaN."""
     if not math.isfinite(size_bytes):
         return "-"
     rounded = float(f"{size_bytes:.3g}")  # first, so that 999.6 B becomes 1 kB and not 1000 B
@@ -22,7 +22,7 @@ def format_size(size_bytes: float, *, trim: bool = False) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``812``, ``812B``, ``10kB`` or ``1.5 MB``, rounded down; upper and lower case mean the same.
+    """The bytes that ``812``, ``812B``, ``10kB`` or ``1.5 MB`` means, rounded down; case does not matter.
 
     Raises:
         ValueError: ``text`` is no positive size.
@@ -35,17 +35,17 @@ def parse_size(text: str) -> int:
 
 
 def format_ratio(ratio: float) -> str:
-    """``9.5x`` or ``123x``."""
+    """A ratio as ``9.5x`` or ``123x``."""
     return f"{ratio:.0f}x" if ratio >= 99.95 else f"{ratio:.1f}x"
 
 
 def quality_scale(quality_name: str) -> tuple[float, str]:
-    """What to multiply a quality by, and the unit of the product: accuracies are fractions, shown in percent."""
+    """The factor from a quality to what is shown, and the unit of that: accuracies are fractions, shown in percent."""
     return (100.0, " %") if quality_name.endswith("accuracy") else (1.0, "")
 
 
 def format_quality(quality: float, quality_name: str, *, spread: float = math.nan, with_unit: bool = True) -> str:
-    """``97.23 %``, with a spread over seeds ``97.23 ± 0.41 %``; ``-`` for NaN."""
+    """A quality as ``97.23 %``, with a spread over seeds as ``97.23 ± 0.41 %``; ``-`` for NaN."""
     factor, unit = quality_scale(quality_name)
     if not math.isfinite(quality):
         return "-"

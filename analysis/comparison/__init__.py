@@ -1,1 +1,1 @@
-"""Two or more sets of points against an anchor: numbers, verdict, tables, figures, a page."""
+"""Two or more sets of points compared with an anchor: numbers, verdict, tables, figures, a page."""

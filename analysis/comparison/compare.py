@@ -1,4 +1,4 @@
-"""What one set of points is worth beside others: the numbers of a comparison, each against one anchor.
+"""Sets of points compared in numbers: each set by itself, and each against one anchor.
 
 Validation chooses the fronts and the test split measures them. Uncompressed networks are left out: one point far from
 the others would stretch every curve.
@@ -24,36 +24,36 @@ from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.units import quality_scale
 
 BOOTSTRAP_SEED = 0
-"""The same points give the same intervals."""
+"""The seed of the bootstrap is fixed: the same points give the same intervals."""
 NUM_RESAMPLES = 1000
 _MOST_LEVELS = 5
 _FINEST = 0.01
-"""Of levels, in what is shown: percent of accuracies."""
+"""The smallest step between two levels, in quality as shown: in percent for accuracies."""
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Side:
-    """One of the sets that are compared, by itself."""
+    """One of the compared sets, by itself."""
 
     name: str
     configurations: pd.DataFrame
-    """As ``frontier.summarise`` gives them, of this side alone."""
+    """What ``summarise`` makes of this side's points."""
     repeats: Repeats
     front: Front
-    """Of the means over seeds, at test quality: what every number but the deviation is computed from."""
+    """The front of the means over seeds, at test quality. Every number but the deviation is computed from it."""
     seeds: tuple[Front, ...]
-    """The front of each seed, over the configurations that have all seeds; none where there is only one seed."""
+    """The front of each seed, over the configurations that have all seeds; empty with one seed."""
     hypervolume: float
-    """The share of the scale's box that the front covers."""
+    """The share of the scale's box that the front covers, in 0..1."""
     deviation: float
     """Vorob'ev deviation of the seeds' fronts, as a share of the same box; NaN with one seed."""
     lacks: Indicators
-    """Of the front of all sides together."""
+    """What the front lacks compared with the front of all sides together."""
     num_steps: tuple[int, int]
-    """Optimiser steps over all phases, of the shortest and of the longest training on the front."""
+    """Optimiser steps over all phases: the fewest and the most of a training on the front."""
     train_s: float
-    """Seconds of training, the median over the trainings of the front."""
+    """Median seconds of a training on the front."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +62,22 @@ class Against:
 
     name: str
     rate: Delta | None
-    """BD-rate, in percent of the anchor's bytes; None where it is not defined: ``reason`` says why."""
+    """BD-rate in percent of the anchor's bytes; None where it is not defined, and ``reason`` says why."""
     rate_interval: Interval | None
     quality: Delta | None
-    """The same at equal bytes, in units of quality."""
+    """BD-quality: the difference at equal bytes, in units of quality."""
     quality_interval: Interval | None
     reason: str
-    """Why there is no rate or no interval of it; empty where there are both."""
+    """Why the rate or its interval is missing; empty where there are both."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What a quality costs."""
+    """How many bytes each side needs for one quality."""
 
     quality: float
     size_bytes: tuple[float, ...]
-    """Of each side in order: of the smallest point of its front that is at least as good."""
+    """For each side in order, the smallest point of its front that is at least as good."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,9 +89,9 @@ class Comparison:
     scale: Scale
     sides: tuple[Side, ...]
     against: tuple[Against, ...]
-    """Of every side but the anchor, in order."""
+    """Every side but the anchor, in order."""
     levels: tuple[Level, ...]
-    """From the worst to the best; none where the fronts share no range of quality."""
+    """Qualities from the worst to the best; empty where the fronts share no range of quality."""
 
     @property
     def anchor(self) -> Side:
@@ -102,13 +102,13 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
     """Compare sets of points, such as those of two sweeps or of the methods of one.
 
     Args:
-        named: points by the name of their side, as ``load.load_points`` gives them; the first side is the anchor.
-        num_resamples: of the bootstrap over seeds, whose seed is ``BOOTSTRAP_SEED`` for each pair of sides: an
-            interval depends on nothing but the two.
+        named: points by the name of their side, as ``load_points`` gives them; the first side is the anchor.
+        num_resamples: how often the bootstrap draws seeds anew. It starts from ``BOOTSTRAP_SEED`` for each pair of
+            sides, so an interval depends on these two alone.
 
     Raises:
-        ValueError: there are fewer than two sides, they differ in task or quality, or one has no compressed network of
-            which every seed finished.
+        ValueError: there are fewer than two sides, they differ in task or quality, or a side has no compressed
+            network whose seeds all finished.
     """
     if len(named) < 2:
         raise ValueError(f"got {', '.join(named) or 'nothing'}: wanted at least two to compare")
@@ -156,7 +156,7 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
 
 
 def _shared(named: Mapping[str, pd.DataFrame], column: str) -> str:
-    """The value that all sides have."""
+    """The value of ``column`` that all sides share."""
     values = {name: sorted(map(str, points[column].unique())) for name, points in named.items()}
     first, *_ = values
     for name, found in values.items():
@@ -198,8 +198,10 @@ def _delta(
 
 
 def _levels(fronts: list[Front], quality_name: str) -> tuple[Level, ...]:
-    """Round qualities that all fronts reach and none beats with its smallest file, closer together towards the best:
-    that is where fronts bend."""
+    """Round qualities within the range that all fronts share.
+
+    They lie closer together towards the best quality, where fronts bend.
+    """
     start, end = max(front.gain[0] for front in fronts), min(front.gain[-1] for front in fronts)
     if end < start:
         return ()
@@ -219,7 +221,7 @@ def _levels(fronts: list[Front], quality_name: str) -> tuple[Level, ...]:
 
 
 def _round_losses(largest: float) -> list[float]:
-    """The largest few of ..., 1, 2, 5, 10, 20, ... up to ``largest``, smallest first."""
+    """The last few of the series ..., 1, 2, 5, 10, 20, ... up to ``largest``, smallest first."""
     if largest < _FINEST:
         return []
     decades = range(round(math.log10(_FINEST)), math.floor(math.log10(largest)) + 1)

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = "PuOr"
-"""Diverging, and told apart by the colour-blind: orange where the anchor attains more often, purple where less."""
+"""A diverging map for all eyes: orange where the anchor attains more often, purple where it attains less often."""
 
 
 _MOST_IN_A_COLUMN = 3
 
 
 def compared_with_seeds(comparison: Comparison) -> list[Side]:
-    """The sides that a difference from the anchor can be drawn of: both have several seeds."""
+    """The sides whose difference from the anchor can be drawn: both need several seeds."""
     return [side for side in comparison.sides[1:] if side.seeds] if comparison.anchor.seeds else []
 
 
 def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figure:
-    """A panel for each side with seeds: over size and quality, the share of its seeds that attain less the anchor's.
+    """One panel for each side with seeds: the share of its seeds that attain a size and quality, less the anchor's.
 
     Args:
-        comparison: of which ``compared_with_seeds`` is not empty.
+        comparison: at least one side must be in ``compared_with_seeds``.
         width_in: 3.5 fits one column of a two-column paper, 7 both.
 
     Source: López-Ibáñez, Paquete, Stützle 2010, "Exploratory analysis of stochastic local search algorithms in

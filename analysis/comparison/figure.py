@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CHARACTER_EM = 0.6
-"""A character's mean width, in font sizes: on the safe side."""
+"""A generous estimate of a character's mean width, in font sizes."""
 _MARKER = 8
-"""What an entry of the legend has beside its text, in characters."""
+"""The width of a legend entry's marker and gaps, in characters."""
 
 
 def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5.5) -> Figure:
-    """Test quality over file size; markers are files on the fronts, each the one that stands for its configuration.
+    """Test quality over file size. A marker is the file that represents a configuration on a front.
 
     Args:
         comparison: what to draw.
@@ -60,7 +60,7 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
 def _draw(axes: Axes, line: Line, plot: ComparisonPlotData, factor: float, scale: float) -> None:
     right = plot.size_limits[1]
     if line.band is not None:
-        # what not every seed attains yet is worse than every quality
+        # NaN: not every seed attains anything here, so the worst is the bad end of the axis
         bad = plot.quality_limits[0 if line.front.maximise else 1]
         edges = (np.nan_to_num(factor * line.band.worst, nan=bad), factor * line.band.best)
         worst, best = (np.append(edge, edge[-1]) for edge in edges)
@@ -81,7 +81,7 @@ def _draw(axes: Axes, line: Line, plot: ComparisonPlotData, factor: float, scale
 
 
 def _legend(plot: ComparisonPlotData, scale: float, num_characters: int) -> list[LegendColumn]:
-    """Names side by side, as far as there is room."""
+    """Columns of names, as many as there is room for."""
     entries = [
         (
             textwrap.shorten(line.side.name + " (anchor)" * (index == 0), num_characters - _MARKER, placeholder=" …"),

@@ -16,11 +16,11 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = None) -> str:
-    """A complete HTML page with the same plot as ``compare_figure.comparison_figure``.
+    """A complete HTML page with the same content as ``comparison_figure``.
 
     Args:
         comparison: what to draw.
-        title: of the page and of the figure.
+        title: the page's and the figure's.
         ui_url: where MLflow's UI is, such as ``http://localhost:5000``.
 
     Raises:
@@ -50,7 +50,7 @@ def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = 
 
 
 def _band(line: Line, factor: float, right: float, *, bad: float) -> list[dict[str, Any]]:
-    """Its two edges, and the area between them; without a band none."""
+    """The band's two edges with the area between them filled; nothing where there is no band."""
     if line.band is None:
         return []
     sizes = np.append(line.band.size_bytes, right)

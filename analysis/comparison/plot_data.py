@@ -16,27 +16,27 @@ from analysis.fronts.pareto import Front
 from analysis.units import quality_scale
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
-"""Beside colours, so that lines are told apart in grey."""
+"""Line styles, so that lines are told apart in grey print too."""
 BAND = 0.18
-"""Opacity: two bands over each other stay readable."""
+"""The opacity of a band: two bands over each other stay readable."""
 _MOST_LOSS = 10
-"""Of what is drawn in place, in medians of the loss of all fronts from the best of all."""
+"""Points that lose more than this many times the median loss do not stretch the quality axis."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Line:
-    """What is drawn of one side."""
+    """What a figure draws of one side."""
 
     side: Side
     colour: str
     symbol: str
     dashes: Any
     front: Front
-    """What more than half of the seeds attain; without a band the side's own."""
+    """The front that more than half of the seeds attain; the side's own front where there is no band."""
     band: Band | None
-    """From the best to the worst of seeds; None where there are not several that ran the same."""
+    """The range from the best seed to the worst; None unless several seeds ran the same configurations."""
     files: pd.DataFrame
-    """The side's configurations on its front, as ``summarise`` gives them: a marker stands at the file of each."""
+    """The side's configurations on its front, as ``summarise`` gives them; each file gets a marker."""
 
     @property
     def best(self) -> float:
@@ -46,7 +46,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparisonPlotData:
-    """Both figures' contents."""
+    """What the figure on paper and the one on the page both show."""
 
     lines: tuple[Line, ...]
     size_limits: tuple[float, float]
@@ -56,7 +56,7 @@ class ComparisonPlotData:
 
 
 def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
-    """Lines, bands and the axes that show them; a front that collapses goes on below the axis."""
+    """Lines, bands and axes that show them; a front that collapses leaves the quality axis."""
     factor, unit = quality_scale(comparison.quality_name)
     lines = [_line(side, index) for index, side in enumerate(comparison.sides)]
     sizes = np.concatenate(
@@ -67,9 +67,9 @@ def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
     )
     maximise = comparison.anchor.front.maximise
     losses = np.abs((quality.max() if maximise else quality.min()) - quality)
-    near = losses <= _MOST_LOSS * float(np.median(losses))  # one front that falls far would flatten all others
+    near = losses <= _MOST_LOSS * float(np.median(losses))  # a front that falls far would flatten the others
     (low, high), _ = quality_limits(quality[near], np.ones(near.sum(), np.bool_), maximise=maximise)
-    best = factor * np.array([line.best for line in lines])  # of one seed it may be beyond every line
+    best = factor * np.array([line.best for line in lines])  # one seed's best may lie beyond every line
     margin = 0.06 * (high - low)
     low, high = (low, max(high, best.max() + margin)) if maximise else (min(low, best.min() - margin), high)
     return ComparisonPlotData(

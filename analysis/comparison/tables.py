@@ -18,12 +18,12 @@ from analysis.units import format_quality, format_size, quality_scale
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """The fronts, then each against the anchor, then bytes at equal qualities; readable at 100 columns."""
+    """Three tables: the fronts, each side against the anchor, bytes at equal qualities. Readable at 100 columns."""
     return [_fronts(comparison), _deltas(comparison), *([_sizes(comparison)] if comparison.levels else [])]
 
 
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:
-    """Everything, with the sentences, as JSON has it; None for what is not defined."""
+    """Every number and sentence as plain data for JSON; None for what is not defined."""
     corner = comparison.scale.reference
     return {
         "task": comparison.task,
@@ -113,7 +113,7 @@ def _deltas(comparison: Comparison) -> Table:
 
 
 def _sizes(comparison: Comparison) -> Table:
-    """A row for each side, so that many sides fit."""
+    """Bytes at equal qualities, one row for each side, so that many sides fit."""
     quality, name = comparison.quality_name.replace("_", " "), comparison.quality_name
     levels = [format_quality(level.quality, name) for level in comparison.levels]
     table = _table(f"test {quality}", *(heading for level in levels for heading in (level, "ratio")))
@@ -164,7 +164,7 @@ def _side_dict(side: Side) -> dict[str, Any]:
 
 
 def _difference_dict(comparison: Comparison, side: Side) -> dict[str, float] | None:
-    """The shares of the scale's box in which the side's seeds attain more often than the anchor's, and less often."""
+    """The shares of the scale's box where the side's seeds attain more often, and less often, than the anchor's."""
     if not (comparison.anchor.seeds and side.seeds):
         return None
     found = difference(comparison.anchor.seeds, side.seeds, comparison.scale.reference)

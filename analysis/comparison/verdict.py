@@ -1,4 +1,4 @@
-"""What a comparison comes to, as one sentence for each pair, and what cannot be said."""
+"""The result of a comparison in words: one sentence for each side, which also says what cannot be told."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from analysis.units import format_quality
 
 _SHORT_OVERLAP = 0.5
 _DISAGREEMENT = 0.05
-"""Between two interpolations, as a share of the bytes that they say."""
+"""Two interpolations disagree where their bytes differ by more than this share."""
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """One for each side but the anchor: ``B needs 23 % fewer bytes than A at equal accuracy (95 % interval 18 to 27 %
-    over 3 seeds, overlap 81 %).``"""
+    """One sentence for each side but the anchor.
+
+    Such as ``B needs 23 % fewer bytes than A at equal accuracy (95 % interval 18 to 27 % over 3 seeds, overlap 81 %).``
+    """
     return [
         _verdict(comparison.anchor, side, against, comparison.quality_name) + _unequal(comparison.anchor, side)
         for side, against in zip(comparison.sides[1:], comparison.against, strict=True)
@@ -61,9 +63,9 @@ def _verdict(anchor: Side, side: Side, against: Against, quality_name: str) -> s
 
 
 def _known(anchor: Side, side: Side, quality_name: str) -> str:
-    """What can be said of two fronts without a curve through them."""
+    """What two fronts tell without a curve through their points."""
     for better, worse in ((side, anchor), (anchor, side)):
-        sizes = better.front.size_at(worse.front.quality)  # NaN, and so no smaller, where it is not reached
+        sizes = better.front.size_at(worse.front.quality)  # NaN where a quality is not reached, and NaN is no smaller
         if (sizes <= worse.front.size_bytes).all() and not (sizes == worse.front.size_bytes).all():
             return f"for each point of {worse.name} {better.name} has one that is no larger and no worse"
     return f"{_span(side, quality_name)}, {_span(anchor, quality_name)}"
@@ -98,7 +100,7 @@ def _caveat(rate: Delta) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits or three: ``0.04``, ``3.1``, ``23``, ``94.2``; never one that would say none or all."""
+    """A percentage in two or three digits: ``0.04``, ``3.1``, ``23``, ``94.2``; never rounded to 0 or 100."""
     if value < 0.01 or value > 99.99:
         return "under 0.01" if value < 0.01 else "over 99.99"
     if value < 0.095 or value >= 99.95:

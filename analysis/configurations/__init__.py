@@ -1,1 +1,1 @@
-"""Measured points to configurations: means over seeds, the front they are on, the ones to recommend."""
+"""From points to configurations: means over seeds, the front, the best, the ones to recommend, what settings matter."""

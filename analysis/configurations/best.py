@@ -18,17 +18,17 @@ def best(
 ) -> pd.Series:
     """The configuration to ship: the best within a budget, or the smallest that is good enough.
 
-    Both limits hold for the mean over seeds and for the representative, because that one file ships. A configuration
-    of which a seed failed is not chosen.
+    A limit holds for the mean over seeds and for the representative, because that one file ships. A configuration
+    with a failed seed is never chosen.
 
     Args:
-        configurations: of one task, from ``summarise``.
-        max_size_bytes: choose the best mean validation quality among those that are no larger.
-        min_quality: choose the smallest mean size among those whose validation quality is no worse: no smaller where
-            the task maximises, no larger where it minimises.
+        configurations: those of one task, from ``summarise``.
+        max_size_bytes: choose the best mean validation quality among configurations that are no larger.
+        min_quality: choose the smallest mean size among configurations whose validation quality is no worse: at
+            least this where the task maximises, at most this where it minimises.
 
     Raises:
-        ValueError: nothing qualifies, the call does not set exactly one limit, or ``min_quality`` is no such quality.
+        ValueError: nothing qualifies, the call does not set exactly one limit, or ``min_quality`` is no quality.
     """
     if (max_size_bytes is None) == (min_quality is None):
         raise ValueError(f"got {max_size_bytes=}, {min_quality=}: wanted exactly one of the two")

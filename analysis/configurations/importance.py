@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 MIN_CONFIGURATIONS = 20
-"""With fewer, how the best are spread says nothing."""
+"""With fewer configurations the best ones are too few to tell anything."""
 _LEAST_TOP, _TOP_SHARE = 5, 0.1
-"""The best tenth, of at least five, as the method's authors advise."""
+"""The best tenth counts, at least five configurations, as the method's authors advise."""
 _LOG_RANGE = 10.0
 
 
 def top_share(num_configurations: int) -> float:
-    """Which share of the configurations counts as the best."""
+    """The share of the configurations that counts as the best."""
     return max(_TOP_SHARE, _LEAST_TOP / num_configurations)
 
 
@@ -30,19 +30,19 @@ def is_logarithmic(values: pd.Series) -> bool:
 
 
 def importances(settings: pd.DataFrame, costs: ArrayLike) -> dict[str, float]:
-    """How much of what tells the best configurations from all is told by each setting.
+    """Each setting's share in separating the best configurations from the rest.
 
-    For each setting two densities are compared, that of its values among all configurations and that among the best,
-    by their Pearson divergence; the shares add up to 1. It sees one setting at a time, no interaction, and speaks of
+    For each setting, the density of its values among the best configurations is compared with the density among all,
+    by the Pearson divergence; the shares add up to 1. The method sees one setting at a time, no interaction, and only
     the configurations that were tried.
 
     Args:
-        settings: (num_configurations, num_settings); columns of numbers, and of text.
-        costs: (num_configurations,) or (num_configurations, num_objectives), finite, to be minimised; of several
-            objectives the best are those nearest the frontier: by dominance, then by the hypervolume that they add.
+        settings: (num_configurations, num_settings); columns of numbers or of text.
+        costs: (num_configurations,) or (num_configurations, num_objectives), finite, to be minimised. With several
+            objectives the best are nearest the frontier: first by dominance, then by the hypervolume that they add.
 
     Returns:
-        By setting, the largest first; all 0 where all configurations cost the same.
+        The share of each setting by its name, the largest first; all 0 where all configurations cost the same.
 
     Raises:
         ValueError: there are fewer than ``MIN_CONFIGURATIONS``.
@@ -80,10 +80,10 @@ def importances(settings: pd.DataFrame, costs: ArrayLike) -> dict[str, float]:
 
 
 def _column(values: pd.Series) -> tuple[BaseDistribution, list[Any]]:
-    """A setting as Optuna takes it: where it comes from and what it was in each configuration.
+    """A setting as Optuna takes it: its distribution, and its value in each configuration.
 
-    Choices, and numbers of which each was tried several times, are counted: of words Optuna's estimator (5.0) forgets
-    how often each was seen, and of numbers on a grid it sees the gaps.
+    Words, and numbers that were each tried several times, are passed as codes 0, 1, 2, ...: Optuna's estimator (5.0)
+    forgets how often each word was seen, and sees the gaps between numbers on a grid.
     """
     from optuna.distributions import FloatDistribution, IntDistribution
 

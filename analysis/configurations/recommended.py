@@ -1,4 +1,4 @@
-"""What to recommend of a frontier, and how far to trust it.
+"""Which configurations of a frontier to recommend, and how far to trust them.
 
 Validation chooses, test reports: nothing here that chooses reads ``quality``, only ``quality_val``.
 """
@@ -21,24 +21,24 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Optimism:
-    """How much better validation is than test, in units of quality: positive where validation flatters."""
+    """How much better configurations look on validation than on test, in units of quality; positive is flattery."""
 
     chosen: float
     """The mean over the configurations on the frontier."""
     all: float
-    """The mean over all configurations: how much easier the validation split is."""
+    """The mean over all configurations: by how much the validation split is easier."""
 
     @property
     def of_choosing(self) -> float:
-        """What is left: the price of having chosen on few validation examples."""
+        """The difference of the two: the price of choosing on few validation examples."""
         return self.chosen - self.all
 
 
 def knee(front: Front, /) -> int | None:
-    """Which point of ``front`` bends it most; None where it bends nowhere outwards.
+    """The index of the point where ``front`` bends most; None where it bends nowhere outwards.
 
-    The point farthest from the straight line between the ends, with log bytes and quality each scaled to 0..1 between
-    the ends; of several the smallest.
+    This is the point farthest above the straight line between the two ends, with log bytes and quality both scaled to
+    0..1 between the ends; among equals the smallest file.
 
     Source: Das 1999, "On characterizing the 'knee' of the Pareto curve based on normal-boundary intersection".
     """
@@ -52,8 +52,10 @@ def knee(front: Front, /) -> int | None:
 
 
 def baseline(configurations: pd.DataFrame, /) -> pd.Series:
-    """What losses are counted from: the best uncompressed network on validation, or the best of all where none was
-    trained; ``method`` of the row says which.
+    """The configuration that losses are counted from.
+
+    This is the best uncompressed network on validation, or the best of all where no uncompressed one was trained;
+    the row's ``method`` says which.
 
     Raises:
         ValueError: there is no configuration to choose from.
@@ -64,14 +66,15 @@ def baseline(configurations: pd.DataFrame, /) -> pd.Series:
 
 
 def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, pd.Series]:
-    """Up to three compressed configurations to look at first, smallest first, each a row of ``configurations``.
+    """Up to three compressed configurations to look at first, each a row of ``configurations``.
 
-    ``smallest`` is the smallest that loses no more than ``max_loss`` of ``baseline``, left out where nothing is that
-    good; ``knee`` is where the frontier bends, left out where it does not; ``best`` has the best validation quality.
+    ``smallest`` is the smallest that loses no more than ``max_loss`` against ``baseline``, left out where nothing is
+    that good; ``knee`` is where the frontier bends, left out where it does not; ``best`` has the best validation
+    quality.
 
     Args:
-        configurations: of one task, from ``summarise``.
-        max_loss: in units of quality, such as 0.01 for 1 % of accuracy.
+        configurations: those of one task, from ``summarise``.
+        max_loss: the loss in units of quality, such as 0.01 for 1 % of accuracy.
 
     Raises:
         ValueError: there is no configuration to choose from.
@@ -79,7 +82,7 @@ def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, p
     compressed = configurations[configurations["method"] != REFERENCE_METHOD]
     candidates = configurations if compressed.empty else compressed
     rows = candidates[candidates["on_front"]].sort_values("size_bytes_mean")
-    rows = rows.drop_duplicates("size_bytes_mean")  # copies: any stands for all
+    rows = rows.drop_duplicates("size_bytes_mean")  # equal sizes on a front are copies: one is enough
     maximise = bool(configurations["maximise"].all())
     bend = knee(Front.of(rows["size_bytes_mean"], rows["quality_val_mean"], maximise=maximise))
     found = {
@@ -94,12 +97,12 @@ def sizes_within(configurations: pd.DataFrame, max_losses: Sequence[float]) -> p
     """The smallest configuration within each loss of ``baseline``.
 
     Args:
-        configurations: of one task, from ``summarise``.
-        max_losses: in units of quality.
+        configurations: those of one task, from ``summarise``.
+        max_losses: losses in units of quality.
 
     Returns:
-        For each loss that is kept to, in the order given: the configuration's columns, ``max_loss``, and ``ratio``,
-        uncompressed bytes of the baseline, whatever its architecture, to bytes of this file.
+        One row for each loss that some configuration keeps to, in the order given: the configuration's columns,
+        ``max_loss``, and ``ratio``: the baseline's uncompressed bytes, whatever its architecture, over this file's.
 
     Raises:
         ValueError: there is no configuration to choose from.
@@ -114,7 +117,8 @@ def sizes_within(configurations: pd.DataFrame, max_losses: Sequence[float]) -> p
 def optimism(configurations: pd.DataFrame) -> Optimism | None:
     """The gap between the validation quality that chose the frontier and the test quality that is reported.
 
-    Means over seeds, of configurations that were measured on both splits; None where the frontier has none.
+    Only configurations that were measured on both splits count, by their means over seeds; None where the frontier
+    has none of them.
     """
     sign = 1.0 if configurations["maximise"].all() else -1.0
     gap = (sign * (configurations["quality_val_mean"] - configurations["quality_mean"])).dropna()
@@ -123,9 +127,9 @@ def optimism(configurations: pd.DataFrame) -> Optimism | None:
 
 
 def _smallest(configurations: pd.DataFrame, start: pd.Series, max_loss: float) -> pd.Series | None:
-    """The smallest within ``max_loss`` of ``start``; None where nothing is."""
+    """The smallest configuration within ``max_loss`` of ``start``; None where there is none."""
     quality = float(start["quality_val_mean"])
-    allowed = max_loss + _ROUNDING * abs(quality)  # 0.95 - 0.01 is less than 0.94
+    allowed = max_loss + _ROUNDING * abs(quality)  # in floats 0.95 - 0.01 is less than 0.94
     try:
         return best(configurations, min_quality=quality - allowed if start["maximise"] else quality + allowed)
     except ValueError:

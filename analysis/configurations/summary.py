@@ -1,4 +1,4 @@
-"""From measured files to configurations: means over seeds, the file that stands for each, the front, the choice.
+"""From measured files to configurations: means over seeds, the file that represents each, the front.
 
 Validation chooses, test reports: nothing here that chooses reads ``quality``, only ``quality_val``.
 """
@@ -48,13 +48,13 @@ def of_task(points: pd.DataFrame, task: str) -> pd.DataFrame:
 def within_cost(
     points: pd.DataFrame, *, max_steps: int | None = None, max_train_s: float | None = None
 ) -> pd.DataFrame:
-    """The points whose training cost no more: what is compared at equal cost.
+    """The points whose training cost no more, for comparisons at equal cost.
 
     Args:
-        points: of ``load.load_points``.
-        max_steps: optimiser steps over all phases of a training.
-        max_train_s: seconds of training; of a configuration the median over its seeds counts, so that all of them stay
-            or none.
+        points: from ``load_points``.
+        max_steps: the most optimiser steps over all phases of a training.
+        max_train_s: the most seconds of training. A configuration counts by the median over its seeds, so that it
+            keeps all of them or none.
 
     Raises:
         ValueError: nothing is left.
@@ -75,15 +75,16 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     ``<name>_mean`` and ``<name>_std`` are over seeds. The standard deviation is the sample's (ddof = 1) and NaN with
     one seed, which has no spread to show. A seed that is NaN or infinite makes the mean NaN.
 
-    ``file_<name>`` belong to one file, the configuration's representative: that of its lower-median validation seed,
-    so of an even number of seeds the worse of the middle two. It is what figures draw and what ships.
+    ``file_<name>`` columns describe one file, the configuration's representative. It comes from the seed with the
+    lower-median validation quality: with an even number of seeds, the worse of the middle two. Figures draw this file,
+    and it is the one that ships.
 
-    ``on_front``: no other configuration is as small and as good, by mean size and mean validation quality. A
-    configuration of which a seed failed, or has no finite quality, is never on the front and dominates nothing: its
-    luckier seeds do not speak for it.
+    ``on_front`` says that no other configuration is as small and as good, by mean size and mean validation quality.
+    A configuration with a failed seed, or with a quality that is not finite, is never on the front and dominates
+    nothing: its luckier seeds do not speak for it.
 
     Args:
-        points: one row for each file, as ``load.load_points`` gives them.
+        points: one row for each file, as ``load_points`` gives them.
 
     Returns:
         ``CONFIGURATION_COLUMNS``.
@@ -114,15 +115,16 @@ def _on_front(rows: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _mean(values: pd.Series) -> float:
-    """Exact before it is rounded once: equal seeds have their own value as mean, and their order does not matter."""
+    """The mean, rounded only once: equal values have themselves as mean, and the order does not matter."""
     numbers = [float(value) for value in values]
     return statistics.mean(numbers) if all(map(math.isfinite, numbers)) else math.nan
 
 
 def _representatives(points: pd.DataFrame) -> pd.DataFrame:
-    """The row of the lower-median validation seed of each configuration.
+    """The row of each configuration's lower-median validation seed.
 
-    Seeds of equal validation quality are ordered larger file first: a tie is never resolved towards luck. NaN is worst.
+    Among seeds of equal validation quality the larger file comes first, so that a tie never favours luck. NaN counts as
+    worst.
     """
     ordered = points.sort_values(
         ["quality_val", "size_bytes", "seed"], ascending=[_maximise(points), False, True], na_position="first"

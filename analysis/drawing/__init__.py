@@ -1,1 +1,1 @@
-"""What every figure shares: ink, colours, markers, axes, legends, the page around a plot."""
+"""What all figures share: colours, markers, axes, legends, pictures, and the page around an interactive plot."""

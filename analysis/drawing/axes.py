@@ -1,4 +1,4 @@
-"""Axes of all figures: sizes as logarithms at round ticks, and a quality axis that a collapse does not flatten."""
+"""The axes of all figures: logarithmic sizes at round ticks, and a quality axis that no collapse flattens."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _NO_COLLAPSE = 0.1
 
 
 def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool) -> tuple[tuple[float, float], float]:
-    """The quality axis: its two ends, and the worst quality that is drawn in place.
+    """The two ends of the quality axis, and the worst quality that is drawn in place.
 
     A network that collapsed (12 % among points of 97 to 99 %) would flatten the rest into a line, so the axis may end
-    above it. Losses are counted from the best point. Going down the front from the best, the axis follows it until a
-    loss more than four times the one before, and than a tenth of the best (collapse, not trade-off), then leaves
-    as much room again for dominated points. At least half of the front and half of all points are always in place.
-    Points beyond the end are still drawn, at the edge, as triangles, and counted in the figure's note.
+    above it. Losses are counted from the best point. The axis follows the front down from the best, until a loss is
+    more than four times the one before and more than a tenth of the best quality: a collapse, not a trade-off. It then
+    leaves as much room again for dominated points. At least half of the front and half of all points are always in
+    place. Points beyond the end are drawn at the edge, as triangles, and counted in the figure's note.
 
     Args:
         quality: (num_points,).
@@ -54,7 +54,7 @@ def quality_limits(quality: ArrayLike, on_front: ArrayLike, /, *, maximise: bool
 
 
 def size_ticks(low: float, high: float, /, *, most: int = _MAX_TICKS) -> list[float]:
-    """Round sizes in bytes within [low, high], at most ``most``: so few that none needs to be left without a label."""
+    """At most ``most`` round sizes in bytes within [low, high]: few enough that each can have a label."""
     decades = range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1)
     for series in _TICK_SERIES:
         ticks = [step * 10.0**decade for decade in decades for step in series if low <= step * 10.0**decade <= high]
@@ -64,7 +64,7 @@ def size_ticks(low: float, high: float, /, *, most: int = _MAX_TICKS) -> list[fl
 
 
 def draw_size_axis(axes: Axes, limits: tuple[float, float], *, most_ticks: int) -> None:
-    """Sizes from left to right, as logarithms, at round ticks."""
+    """Draw a logarithmic axis of sizes with round ticks."""
     axes.set_xscale("log")
     axes.set_xlim(*limits)
     ticks = size_ticks(*limits, most=most_ticks)
@@ -73,7 +73,7 @@ def draw_size_axis(axes: Axes, limits: tuple[float, float], *, most_ticks: int) 
 
 
 def draw_frame(axes: Axes, font: float) -> None:
-    """Pale lines behind what is drawn, and none above and to the right of it."""
+    """Draw pale grid lines behind everything, and no frame at the top and the right."""
     axes.tick_params(labelsize=font - 0.5, color="#999999", labelcolor=INK, length=3, width=0.6)
     axes.grid(color="#e8e8e8", linewidth=0.5)
     axes.set_axisbelow(True)

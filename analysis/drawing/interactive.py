@@ -1,4 +1,4 @@
-"""The page around an interactive figure: axes, hover texts, and clicks that open MLflow runs."""
+"""An interactive figure as a page: its layout, hover texts, and clicks that open MLflow runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ document.getElementById("{plot_id}").on("plotly_click", (event) => {
 
 
 def page(figure: Figure, title: str) -> str:
-    """A complete HTML page of one figure, as large as the window; a click on a point opens its ``customdata``."""
+    """A complete HTML page with one figure as large as the window; a click on a point opens its ``customdata``."""
     text = figure.to_html(
         include_plotlyjs=True,
         full_html=True,
@@ -41,7 +41,7 @@ def page(figure: Figure, title: str) -> str:
 
 
 def part(figure: Figure, *, element_id: str, height_px: int) -> str:
-    """The same as part of another page: plotly's script, and a ``div`` as wide as there is room."""
+    """The figure as part of another page: plotly's script, and a ``div`` as wide as there is room."""
     text = figure.to_html(
         include_plotlyjs=True,
         full_html=False,
@@ -54,7 +54,7 @@ def part(figure: Figure, *, element_id: str, height_px: int) -> str:
 
 
 def hover(row: dict[Any, Any]) -> str:
-    """What a configuration is, escaped, in lines."""
+    """The hover text of a configuration: escaped lines."""
     name = row["quality_name"]
     test = format_quality(row["file_quality"], name)
     validation = format_quality(row["file_quality_val"], name)
@@ -78,7 +78,7 @@ def hover(row: dict[Any, Any]) -> str:
 
 
 def run_url(row: dict[Any, Any], ui_url: str | None) -> str:
-    """Where MLflow's UI at ``ui_url`` shows the representative's run; empty without a UI or a run.
+    """The address of the representative's run in MLflow's UI at ``ui_url``; empty without a UI or a run.
 
     Raises:
         ValueError: ``ui_url`` is not an http address.
@@ -101,7 +101,7 @@ def layout(
     quality_limits: tuple[float, float],
     quality_label: str,
 ) -> dict[str, Any]:
-    """Titles, axes and legend of every figure on screen."""
+    """Plotly's layout of every figure on screen: titles, axes, legend."""
     ticks = size_ticks(*size_limits)
     axis = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
     subtitle = {"text": escape(note, quote=False), "font": {"size": 13, "color": GREY}}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 LegendColumn = list[tuple[str, dict[str, Any]]]
-"""A heading, then entries: text and style. A heading has no style."""
+"""One column of a legend: a heading, then entries, each a text and its style. A heading has no style."""
 
 
 _SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "pentagon": "p", "cross": "P", "x": "X"}
@@ -21,18 +21,19 @@ _SYMBOLS |= {"hexagon": "h", "triangle-left": "<", "star": "*"}
 
 
 def marker(symbol: str, scale: float) -> dict[str, Any]:
-    """Of a measured point."""
+    """The style of a measured point."""
     size = 8.5 if symbol == "star" else 5.0
     return {"marker": _SYMBOLS[symbol], "markersize": size * scale, "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
 def hollow(symbol: str, colour: str, scale: float) -> dict[str, Any]:
-    """Of a point that a paper prints."""
+    """The style of a point that a paper prints."""
     edge = {"color": colour, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.1 * scale}
     return marker(symbol, scale) | edge
 
 
 def draw_legend(figure: Figure, columns: list[LegendColumn], font: float) -> None:
+    """Draw the columns side by side below the axes; ``font`` is the figure's font size in points."""
     from matplotlib.lines import Line2D
 
     longest = max(map(len, columns))

@@ -1,4 +1,4 @@
-"""Ink, colours and markers of all figures."""
+"""The ink, colours and markers of all figures."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ GREY = "#666666"
 
 
 PALE = 0.35
-"""Opacity of what is dominated."""
+"""The opacity of dominated points."""
 
 
 PRINTED = "In papers, not measured here"
-"""Heading of the hollow points in legends."""
+"""The legend's heading above hollow points."""
 
 
 # Okabe and Ito, "Color Universal Design", 2008; without black (text) and yellow (too pale on white).
@@ -41,5 +41,5 @@ def architecture_colours(configurations: pd.DataFrame) -> dict[str, str]:
 
 
 def assign(names: Iterable[str], palette: Sequence[str], other: str) -> dict[str, str]:
-    """One entry of the palette for each name; those beyond its end share ``other`` rather than repeat a meaning."""
+    """One palette entry for each name. Names beyond the palette's end share ``other``, so that no entry means two."""
     return {name: palette[index] if index < len(palette) else other for index, name in enumerate(names)}

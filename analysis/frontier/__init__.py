@@ -1,1 +1,1 @@
-"""The frontier shown: its figure, its page, its table, its plot in text."""
+"""What shows the frontier: its figure, its page, its table, its plot in text."""

@@ -1,7 +1,7 @@
-"""The columns of the frontier's table, each written once, and which of them each place shows.
+"""The columns of the frontier's table: each is written once, and every place that shows the table chooses from them.
 
-A new column is one more ``Column`` here, and its name in the lists of the places that show it. ``frontier.csv`` has
-every column of ``summarise`` and chooses nothing.
+To add a column, add a ``Column`` here and name it in the lists of the places that show it. ``frontier.csv`` has every
+column of ``summarise`` and chooses nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from analysis.units import format_quality, format_ratio, format_size, quality_scale
 
 Row = Mapping[Any, Any]
-"""A configuration by the names of ``CONFIGURATION_COLUMNS``."""
+"""A configuration: one row of ``summarise``, by the names of its columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,12 @@ class Column:
     """What a column is called, which numbers it shows of a configuration, and how it writes them."""
 
     heading: str
-    """``{unit}`` stands for the unit of quality or nothing, ``{in_unit}`` for the same in brackets, ``{quality}`` for
-    the name of the quality."""
+    """The heading, in which ``{unit}`` stands for the unit of quality (or nothing), ``{in_unit}`` for the same in
+    brackets, ``{quality}`` for the name of the quality."""
     values: tuple[str, ...]
-    """The columns of ``summarise`` behind it: what a table of plain data has instead of text."""
+    """The columns of ``summarise`` that it shows: a table of plain data has these instead of text."""
     format: Callable[[Row], str]
-    """The text of a cell."""
+    """Writes a cell."""
     is_number: bool = True
     """Whether cells are aligned to the right."""
 
@@ -41,12 +41,12 @@ class Column:
 
 
 def _plain(name: str) -> Callable[[Row], str]:
-    """A column of ``summarise`` as it is."""
+    """A cell with one column of ``summarise`` as it is."""
     return lambda row: str(row[name])
 
 
 def _mean(name: str, *, with_unit: bool) -> Callable[[Row], str]:
-    """Mean and standard deviation of a quality over seeds."""
+    """A cell with the mean and the standard deviation of a quality over seeds."""
     return lambda row: format_quality(
         row[f"{name}_mean"], row["quality_name"], spread=row[f"{name}_std"], with_unit=with_unit
     )
@@ -77,7 +77,7 @@ RATIO = Column(
     format=lambda row: format_ratio(row["file_compression_ratio"]),
 )
 
-# Where the unit stands in the heading, cells have none.
+# The unit of quality stands in the heading or in every cell.
 _VALIDATION, _TEST = ("quality_val_mean", "quality_val_std"), ("quality_mean", "quality_std")
 VALIDATION = Column(heading="{unit} val", values=_VALIDATION, format=_mean("quality_val", with_unit=False))
 TEST = Column(heading="{unit} test", values=_TEST, format=_mean("quality", with_unit=False))

@@ -29,15 +29,15 @@ def frontier_figure(
 ) -> Figure:
     """Test quality over file size, with the frontier as a step line.
 
-    A configuration stands where its representative file does. Membership of the front was decided on validation, so
-    the line, drawn at test quality, may fall where the two splits disagree.
+    A configuration is drawn where its representative file is. Validation decides which configurations are on the
+    front, so the line, drawn at test quality, may fall where the two splits disagree.
 
     Args:
         configurations: from ``summarise``.
-        points: what ``summarise`` was given: the bars are the range over their seeds.
+        points: what ``summarise`` was given; bars show the range over their seeds.
         title: drawn as it is, never as mathematics, and cut where it would leave the figure.
         width_in: 3.5 fits one column of a two-column paper, 7 both.
-        published: from ``read_published``: those that belong beside the others are drawn hollow, and named as printed.
+        published: from ``read_published``; rows that belong beside the others are drawn hollow and named as printed.
     """
     from matplotlib.figure import Figure
 
@@ -73,7 +73,7 @@ def _draw_points(axes: Axes, plot: FrontierPlotData, *, scale: float) -> None:
         axes.axhline(row["y"], color=row["colour"], linewidth=0.9 * scale, dashes=(4, 3), alpha=0.7, zorder=1)
     axes.plot(front["x"], front["y"], drawstyle="steps-post", color=INK, linewidth=1.1 * scale, zorder=2, gid="front")
     for (colour, symbol, on_front, outside), alike in rows.groupby(["colour", "marker", "on_front", "outside"]):
-        # what is on the front lies above what is dominated
+        # points on the front are drawn over dominated ones
         style: dict[str, Any] = {"color": colour, "alpha": 1.0 if on_front else PALE, "zorder": 4 if on_front else 3}
         if outside:
             arrow, size = "v" if plot.maximise else "^", 5 * scale

@@ -1,4 +1,4 @@
-"""The legend of the figure for a paper, below the axes, so that it covers nothing; and the markers it explains."""
+"""The legend of the frontier's figure: which columns it has, and what they say."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from analysis.frontier.plot_data import FrontierPlotData
 from analysis.keys import REFERENCE_METHOD
 
 _CHARACTER_EM = 0.6
-"""A character's mean width, in font sizes: on the safe side."""
+"""A generous estimate of a character's mean width, in font sizes."""
 _MARKER_CHARACTERS = 8
-"""What a column has beside its text: marker and gaps, in characters."""
+"""The width of a column's marker and gaps, in characters."""
 _LEAST_CHARACTERS, _MOST_CHARACTERS = 16, 32
 
 
 def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list[LegendColumn]:
-    """A column for colours, one for markers, one for the rest; one for papers, or where it has no room, below others.
+    """A column for colours, one for markers, one for the rest, and one for papers.
+
+    Where the papers' column has no room, its entries go below another column.
 
     Args:
-        plot: what is explained.
-        font: size in points; the legend's is half a point smaller.
-        width_in: of the figure.
+        plot: what the legend explains.
+        font: the figure's font size in points; the legend's is half a point smaller.
+        width_in: the figure's width.
     """
     scale, longest_name = font / 8, 22 if font < 8 else 30
     columns: list[LegendColumn] = [
@@ -73,12 +75,12 @@ def _papers(plot: FrontierPlotData, num_characters: int, scale: float) -> Legend
 
 
 def _wrap(text: str, num_characters: int) -> str:
-    """In at most three lines."""
+    """``text`` in at most three lines."""
     return "\n".join(textwrap.wrap(text, num_characters, max_lines=3, placeholder=" …"))
 
 
 def _shorten(name: str, longest: int) -> str:
-    """Without the module of a user's own ``module:callable``, and without its middle where it is still too long."""
+    """``name`` without the module of a user's own ``module:callable``; its middle is cut where it is still too long."""
     called, parenthesis, arguments = name.partition("(")
     name = called.rpartition(":")[2] + parenthesis + arguments
     return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"

@@ -27,16 +27,16 @@ def frontier_html(
     ui_url: str | None = None,
     published: pd.DataFrame | None = None,
 ) -> str:
-    """A complete HTML page with the same plot as ``plots.frontier_figure``.
+    """A complete HTML page with the same content as ``frontier_figure``.
 
     Names come from users' own code and from MLflow, so every text is escaped before plotly sees it.
 
     Args:
         configurations: from ``summarise``.
         points: what ``summarise`` was given.
-        title: of the page and of the figure.
+        title: the page's and the figure's.
         ui_url: where MLflow's UI is, such as ``http://localhost:5000``; a click then opens the representative's run.
-        published: from ``read_published``; of these, those that belong beside the others.
+        published: from ``read_published``; rows that belong beside the others are drawn.
 
     Raises:
         ValueError: ``ui_url`` is not an http address.
@@ -90,7 +90,7 @@ def _figure(
 
 
 def _legend(plot: FrontierPlotData, architecture: str, variant: str, *, with_title: bool) -> dict[str, Any]:
-    """An entry of the legend, which hides and shows the points of one architecture and variant of a method."""
+    """A legend entry, which hides and shows the points of one architecture and method variant."""
     symbol = plot.markers[variant]
     return {
         "name": escape(variant, quote=False),
@@ -164,5 +164,5 @@ def _hover_of_printed(row: dict[Any, Any]) -> str:
 
 
 def _text(text: str, width: int) -> str:
-    """Escaped, in lines of at most ``width`` characters."""
+    """``text`` escaped, in lines of at most ``width`` characters."""
     return "<br>".join(escape(line, quote=False) for line in textwrap.wrap(text, width))

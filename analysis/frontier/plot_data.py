@@ -1,4 +1,4 @@
-"""What both figures draw, as plain data: positions, bars, limits, ticks, colours and markers."""
+"""What the figure and the page of a frontier show, as plain data: positions, bars, limits, colours and markers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ _SMALL_RANGE = 0.005
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierPlotData:
-    """``rows`` has the configurations with ``x`` (bytes) and ``y`` (quality as shown), the seeds' ranges ``x_low``,
-    ``x_high``, ``y_low``, ``y_high``, the method's ``variant``, ``colour`` and ``marker``, and ``outside``: beyond the
-    quality axis. ``published`` has the rows of papers that fit on the axes, with ``x``, ``y``, ``colour``, ``marker``
-    and ``label``: what the legend says. They are on no front and have no bars."""
+    """The contents of both figures."""
 
     rows: pd.DataFrame
+    """The configurations, with ``x`` (bytes) and ``y`` (quality as shown), the seeds' ranges ``x_low``, ``x_high``,
+    ``y_low``, ``y_high``, the method's ``variant``, ``colour`` and ``marker``, and ``outside``: whether they lie beyond
+    the quality axis."""
     published: pd.DataFrame
+    """The rows of papers that fit on the axes, with ``x``, ``y``, ``colour``, ``marker`` and the legend's ``label``.
+    They are on no front and have no bars."""
     colours: dict[str, str]
+    """The colour of each architecture."""
     markers: dict[str, str]
+    """The marker of each method variant."""
     size_limits: tuple[float, float]
     quality_limits: tuple[float, float]
     quality_label: str
@@ -36,33 +40,34 @@ class FrontierPlotData:
 
     @property
     def edge(self) -> float:
-        """Where points outside are drawn: just inside the bad end of the quality axis."""
+        """The height at which points outside are drawn: just inside the bad end of the quality axis."""
         low, high = self.quality_limits
         return low + 0.02 * (high - low) if self.maximise else high - 0.02 * (high - low)
 
     @property
     def front(self) -> pd.DataFrame:
-        """The frontier's rows from left to right, the last repeated at the right edge of the figure."""
+        """The frontier's rows from left to right; the last is repeated at the right edge of the figure."""
         front = self.rows[self.rows["on_front"]].sort_values(["x", *KEY])
         return pd.concat([front, front.tail(1).assign(x=self.size_limits[1])])
 
     @property
     def papers(self) -> dict[str, str]:
-        """Label and marker of every paper of which a row is drawn."""
+        """The label and marker of every paper that has a row drawn."""
         return dict(sorted(zip(self.published["label"], self.published["marker"], strict=True)))
 
 
 def frontier_plot_data(
     configurations: pd.DataFrame, points: pd.DataFrame, published: pd.DataFrame | None = None
 ) -> FrontierPlotData:
-    """Both figures' contents, from ``summarise`` and the points it was given.
+    """The contents of both figures.
 
-    Configurations without a finite quality are left out. Every other is drawn at its representative's
-    own size and test quality; bars are the range over seeds.
+    Configurations without a finite quality are left out. Every other one is drawn at its representative's own size and
+    test quality; bars show the range over seeds.
 
     Args:
-        configurations, points: what is measured.
-        published: from ``read_published``; of these, those that belong beside the others and fit on the axes.
+        configurations: from ``summarise``.
+        points: what ``summarise`` was given.
+        published: from ``read_published``; rows that belong beside the others and fit on the axes are drawn.
     """
     configurations = configurations[np.isfinite(configurations["file_quality"].astype("float64"))]
     if configurations.empty:
@@ -122,7 +127,7 @@ def frontier_plot_data(
 
 
 def _with_bars(limits: tuple[float, float], inside: pd.DataFrame) -> tuple[float, float]:
-    """Wider, so that the bars of the points in place fit; but by no more than makes the points hard to tell apart."""
+    """``limits`` widened for the bars of points in place, but not so far that points become hard to tell apart."""
     low, high = limits
     most = max(high - low, _SMALL_RANGE * max(abs(low), abs(high)))
     margin = 0.06 * (inside["y_high"].max() - inside["y_low"].min())

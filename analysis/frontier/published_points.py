@@ -1,4 +1,4 @@
-"""Published rows beside the measured points: how they look, and axes that widen for them, within bounds."""
+"""Published rows beside the measured points: how they look, and how far axes widen for them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from analysis.points.published import belonging
 
 _LEAST_SHARE = 0.2
-"""Of each axis: what stays to the measured points."""
+"""The least share of each axis that the measured points keep."""
 _LEAST_DECADES, _LEAST_QUALITY = 0.5, 0.01
-"""A measured range that is narrower than half a decade of bytes, or than one percent of the quality, counts as this."""
+"""A measured range counts as at least half a decade of bytes, and as at least one percent of the quality."""
 _MARGINS = (0.1, 0.06)
-"""Between a point and the end of the axis: decades of bytes, and shares of the measured range of quality."""
+"""The gap between a point and the end of an axis: decades of bytes, shares of the measured range of quality."""
 
 Limits = tuple[float, float]
 
@@ -34,10 +34,11 @@ def published_points(
 
     Args:
         published: from ``read_published``; None for no rows.
-        configurations: what is drawn.
-        factor: from a quality to what is shown.
-        colours: of architectures.
-        markers: one for each label, which is what a legend says; ``other_marker`` for those beyond its end.
+        configurations: the measured configurations that are drawn.
+        factor: what a quality is multiplied by where it is shown.
+        colours: the colour of each architecture.
+        markers: the free markers, one for each label of the legend.
+        other_marker: the marker of labels beyond the end of ``markers``.
     """
     if published is None:
         return pd.DataFrame(columns=["x", "y", "colour", "marker", "label"])
@@ -59,14 +60,14 @@ def published_points(
 def widened_axes(
     size_limits: Limits, quality_limits: Limits, size_bytes: ArrayLike, quality: ArrayLike, /
 ) -> tuple[npt.NDArray[np.bool_], Limits, Limits]:
-    """Which of some points to show, and the axes that show them; the nearest come first.
+    """Which published points to show, and the axes widened for them; the nearest points are tried first.
 
     Args:
-        size_limits, quality_limits: of the axes that the measured points need; sizes are drawn as logarithms.
-        size_bytes, quality: (num_points,), of points that are not measured.
+        size_limits, quality_limits: the axes that the measured points need; sizes are drawn as logarithms.
+        size_bytes, quality: (num_points,), the published points.
 
     Returns:
-        (num_points,), bool, whether a point is shown; the size axis, the quality axis.
+        Whether each point is shown, (num_points,); the limits of the size axis; those of the quality axis.
     """
     axes = np.array([np.log10(size_limits), quality_limits])  # (2 axes, 2 ends)
     points = np.column_stack([np.log10(np.asarray(size_bytes, dtype=np.float64)), quality])  # (num_points, 2 axes)

@@ -1,4 +1,4 @@
-"""Configurations as a table for the terminal and as rows for a CSV file."""
+"""Tables for the terminal, of configurations and of sweeps; configurations as a CSV file."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
 
 
 def frontier_csv(configurations: pd.DataFrame) -> str:
-    """All columns but the folder of this machine: what others may see. ``file_path`` is relative to the sweep's."""
+    """All columns but the folder on this machine, as CSV. ``file_path`` is relative to the sweep's folder."""
     return ordered(configurations).drop(columns="file_directory").to_csv(index=False)
 
 
 def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Table:
     """A table that reads well at 100 columns.
 
-    Size and ratio are those of the representative's file, which is what ships; qualities are mean ± sample standard
-    deviation over seeds, without a deviation where there is one seed. Of the settings the table shows what tells
-    configurations apart; of seeds ``2/3`` where one of three failed.
+    Size and ratio are those of the representative's file, which is the one that ships. Qualities are mean ± sample
+    standard deviation over seeds, without a deviation where there is one seed. Settings are those that tell
+    configurations apart. Seeds are ``2/3`` where one of three failed.
 
     Args:
         configurations: from ``summarise``.
@@ -65,7 +65,7 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
 
 
 def sweeps_table(sweeps: pd.DataFrame) -> Table:
-    """One line for each sweep of ``load.list_sweeps``; times are UTC."""
+    """One line for each sweep of ``list_sweeps``; times are UTC."""
     table = _plain_table()
     for heading in ("sweep", "status", "started (UTC)"):
         table.add_column(heading, overflow="fold")
@@ -84,6 +84,6 @@ def _plain_table() -> Table:
 
 
 def _cells(row: Row, *, mark: str) -> list[Text]:
-    """Plain ``Text``: a name such as ``mlp(hidden=[64])`` is not markup."""
+    """The cells of a row as plain ``Text``, so that a name such as ``mlp(hidden=[64])`` is no markup."""
     first, *others = (column.format(row) for column in ON_TERMINAL)
     return [Text(f"{mark} {first:>7}"), *map(Text, others)]

@@ -20,18 +20,18 @@ def frontier_text(
     width: int = 60,
     height: int = 10,
 ) -> list[str]:
-    """Lines of a plot of quality over the logarithm of bytes: dots, filled where nothing dominates them.
+    """A plot of quality over the logarithm of bytes, as lines of text: points on the front are filled dots.
 
     Args:
         size_bytes: (num_points,), positive and finite.
         quality: (num_points,), finite.
-        quality_name: its name, which says how it is written.
+        quality_name: the name of the quality, which decides how it is written.
         maximise: the direction of quality.
-        width: of the field of dots, in characters.
-        height: of it, in lines.
+        width: the width of the field of dots, in characters.
+        height: its height, in lines.
 
     Returns:
-        ``height`` + 2 lines with labels; none where there is no point.
+        ``height`` + 2 lines with labels; no line where there is no point.
     """
     if not size_bytes:
         return []
@@ -39,7 +39,7 @@ def frontier_text(
     logs = [math.log10(size) for size in size_bytes]
     (left, right), (low, high) = ((min(values), max(values)) for values in (logs, quality))
     field = [[" "] * width for _ in range(height)]
-    order = sorted(range(len(logs)), key=lambda index: bool(front[index]))  # the front is drawn over the rest
+    order = sorted(range(len(logs)), key=lambda index: bool(front[index]))  # the front is drawn over the others
     for index in order:
         column = _cell(logs[index], left, right, width)
         line = height - 1 - _cell(quality[index], low, high, height)
@@ -55,7 +55,7 @@ def frontier_text(
 
 
 def _cell(value: float, low: float, high: float, num_cells: int) -> int:
-    """Which of the cells between ``low`` and ``high`` holds ``value``; the middle one where there is no range."""
+    """The index of the cell between ``low`` and ``high`` that holds ``value``; the middle one without a range."""
     if high == low:
         return num_cells // 2
     return min(int((value - low) / (high - low) * num_cells), num_cells - 1)

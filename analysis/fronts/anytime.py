@@ -16,30 +16,30 @@ from analysis.fronts.scale import Scale
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Anytime:
-    """A line of steps with its spread over seeds: each value holds from its cost on to the next."""
+    """A line of steps with its spread over seeds: each value holds from its cost to the next."""
 
     cost: Vector
     """(num_steps,), trials or training seconds of one seed, increasing."""
     mean: Vector
-    """(num_steps,), the share of the scale's box that is covered, on validation."""
+    """(num_steps,), the share of the scale's box that is covered by validation quality, mean over seeds."""
     std: Vector
-    """(num_steps,), the sample's (ddof = 1); NaN with one seed."""
+    """(num_steps,), the sample standard deviation over seeds (ddof = 1); NaN with one seed."""
     num_seeds: int
 
 
 def anytime(
     points: pd.DataFrame, trials: pd.DataFrame, scale: Scale, *, against: Literal["trials", "train_s"]
 ) -> Anytime:
-    """The mean growth of the seeds' fronts, each seed by itself as if the sweep had run with it alone.
+    """How the front of one seed grows, averaged over seeds: each is followed as if the sweep had run with it alone.
 
-    Every trial costs; what failed, was stopped or has a seed that failed adds nothing. A seed that is at its end stays
-    where it is.
+    Every trial costs. A trial adds nothing if it failed, was stopped, or belongs to a configuration with a failed seed.
+    A seed whose trials have all run keeps its last value.
 
     Args:
-        points: of one task and one sweep, as ``load.load_points`` gives them.
+        points: those of one task and one sweep, as ``load_points`` gives them.
         trials: every trial that began, in order, with ``trial_id``, ``seed`` and ``train_s``.
         scale: the same for all sweeps that are compared.
-        against: what is counted.
+        against: what the cost counts.
 
     Raises:
         ValueError: there are no points.
@@ -49,7 +49,7 @@ def anytime(
     measured = whole(points, measure="quality_val")
     curves = [_curve(rows, measured, scale, against) for _, rows in trials.groupby("seed")]
     costs = np.unique(np.concatenate([cost for cost, _ in curves]))
-    values = np.array(  # (num_seeds, num_steps), 0 before the first point of a seed
+    values = np.array(  # (num_seeds, num_steps), 0 before a seed's first point
         [np.concatenate([[0.0], covered])[np.searchsorted(cost, costs, side="right")] for cost, covered in curves]
     )
     std = values.std(axis=0, ddof=1) if len(curves) > 1 else np.full(len(costs), np.nan)
@@ -57,7 +57,7 @@ def anytime(
 
 
 def _curve(trials: pd.DataFrame, points: pd.DataFrame, scale: Scale, against: str) -> tuple[Vector, Vector]:
-    """Of one seed, a value for each trial, which may have several points or none: its cost, what is covered after."""
+    """The cost of each trial of one seed, and what is covered after it; a trial may have several points or none."""
     started = pd.Series(np.arange(len(trials)), index=trials["trial_id"])
     rows = points[points["trial_id"].isin(started.index)]
     rows = rows.iloc[np.argsort(started[rows["trial_id"]], kind="stable")]

@@ -1,4 +1,4 @@
-"""What is attained by how many seeds: bands around a front, its expectation, and the difference of two sweeps."""
+"""What how many seeds attain: the band around a front, the mean front, the difference between two sweeps."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from analysis.fronts.pareto import Front, Vector
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Band:
-    """Three lines of steps over the same sizes: each quality holds from its size on to the next."""
+    """Three lines of steps over the same sizes: each quality holds from its size to the next."""
 
     size_bytes: Vector
     """(num_steps,), increasing."""
     best: Vector
     """(num_steps,), the quality that at least one seed attains; NaN where none does."""
     median: Vector
-    """(num_steps,), what more than half of the seeds attain: of an even number the worse of the middle two."""
+    """(num_steps,), what more than half of the seeds attain: with an even number, the worse of the middle two."""
     worst: Vector
     """(num_steps,), what every seed attains."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Difference:
-    """Where one sweep attains more often than the other: rectangles that do not overlap, without those of no change."""
+    """Where one sweep attains more or less often than another: rectangles that do not overlap."""
 
     size_bytes: NDArray[np.float64]
     """(num_rectangles, 2), left and right."""
     quality: NDArray[np.float64]
     """(num_rectangles, 2), low and high."""
     share: Vector
-    """(num_rectangles,), the share of the second's seeds that attain it less that of the first's, in -1..1."""
+    """(num_rectangles,), the share of the second's seeds that attain it less the share of the first's, in -1..1."""
     gained: float
-    """The area where the second attains more often, each part by its share, in decades of bytes times quality."""
+    """The area where the second attains more often, weighted by share, in decades of bytes times quality."""
     lost: float
-    """The area where it attains less often, likewise; ``gained - lost`` is the difference of mean hypervolumes."""
+    """The area where it attains less often, weighted alike; ``gained - lost`` is the difference in mean hypervolume."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Vorobev:
-    """The mean front of seeds and how far they are from it."""
+    """The mean front of seeds, and how far the seeds are from it."""
 
     expectation: Front
     share: float
@@ -56,7 +56,7 @@ class Vorobev:
 
 
 def surface(fronts: Sequence[Front], num_seeds: int, /) -> Front:
-    """What at least ``num_seeds`` of ``fronts`` attain; a front without points attains nothing.
+    """The front that at least ``num_seeds`` of ``fronts`` attain; a front without points attains nothing.
 
     Source: Grunert da Fonseca, Fonseca, Hall 2001, "Inferential performance assessment of stochastic optimisers and
     the attainment function".
@@ -70,7 +70,7 @@ def surface(fronts: Sequence[Front], num_seeds: int, /) -> Front:
 
 
 def median(fronts: Sequence[Front], /) -> Front:
-    """What more than half of ``fronts`` attain."""
+    """The front that more than half of ``fronts`` attain."""
     return surface(fronts, len(fronts) // 2 + 1)
 
 
@@ -92,7 +92,7 @@ def band(fronts: Sequence[Front], /) -> Band:
 
 
 def difference(first: Sequence[Front], second: Sequence[Front], reference: Reference, /) -> Difference:
-    """Where and how much more often the seeds of ``second`` attain, up to the corner ``reference``.
+    """Where the seeds of ``second`` attain more or less often than those of ``first``, up to the corner ``reference``.
 
     Source: López-Ibáñez, Paquete, Stützle 2010, "Exploratory analysis of stochastic local search algorithms in
     biobjective optimization".
@@ -104,7 +104,7 @@ def difference(first: Sequence[Front], second: Sequence[Front], reference: Refer
         _check_any(fronts)
         if not all(len(front) for front in fronts):
             raise ValueError("a seed has no measured point: wanted at least one for each to count what they attain")
-    # moocore counts sets and rounds where the two have not as many: repeating them keeps every share exact
+    # moocore rounds shares where the two have unequal numbers of sets: repeating sets keeps every share exact
     num_shares = math.lcm(len(first), len(second))
     tables = [
         np.column_stack(_stacked([front for front in fronts for _ in range(num_shares // len(fronts))]))
@@ -130,8 +130,9 @@ def difference(first: Sequence[Front], second: Sequence[Front], reference: Refer
 
 
 def vorobev(fronts: Sequence[Front], reference: Reference, /) -> Vorobev:
-    """Vorob'ev expectation and deviation: the surface whose hypervolume is that of the seeds' mean, or of those with
-    more the smallest.
+    """Vorob'ev expectation and deviation.
+
+    The expectation is the surface with the smallest hypervolume that is at least the mean of the seeds' hypervolumes.
 
     Source: Molchanov 2005, "Theory of random sets", section 2.2; Binois, Ginsbourger, Roustant 2015, "Quantifying
     uncertainty on Pareto fronts with Gaussian process conditional simulations".
@@ -143,7 +144,7 @@ def vorobev(fronts: Sequence[Front], reference: Reference, /) -> Vorobev:
         raise ValueError("no seed has a measured point: wanted at least one")
     covered = [hypervolume(front.size_bytes, front.quality, reference) for front in fronts]
     mean = float(np.mean(covered))
-    for num_seeds in range(len(fronts), 0, -1):  # from the least that is attained to the most
+    for num_seeds in range(len(fronts), 0, -1):  # from what all attain to what one attains
         expectation = surface(fronts, num_seeds)
         area = hypervolume(expectation.size_bytes, expectation.quality, reference)
         if area >= mean * (1 - 1e-12):
@@ -166,14 +167,14 @@ def _check_any(fronts: Sequence[Front]) -> None:
 
 
 def _stacked(fronts: Sequence[Front]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """All points as costs, (num_points, 2), and the number of the front of each, which moocore wants in order."""
+    """All points as costs, (num_points, 2), and for each the index of its front; moocore wants these in order."""
     return np.concatenate([front.costs for front in fronts]), np.repeat(
         np.arange(len(fronts)), [len(front) for front in fronts]
     )
 
 
 def _front(costs: NDArray[np.float64], fronts: Sequence[Front]) -> Front:
-    """The inverse of ``Front.costs``, at the very sizes and qualities that were measured."""
+    """The inverse of ``Front.costs``: it restores the exact sizes and qualities that were measured."""
     maximise = fronts[0].maximise
     sizes = np.unique(np.concatenate([front.size_bytes for front in fronts]))
     places = np.searchsorted(np.log10(sizes), costs[:, 0])

@@ -16,14 +16,14 @@ MIN_SEEDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """A mean difference between two curves, over what their ranges share."""
+    """A mean difference between two curves, over the range that both cover."""
 
     pchip: float
-    """With piecewise cubic Hermite interpolation, the common choice: what is reported."""
+    """The reported value, by piecewise cubic Hermite interpolation, the common choice."""
     akima: float
-    """With Akima's interpolation. Where the two differ much, there are too few points for either."""
+    """The same by Akima's interpolation. Where the two differ much, there are too few points for either."""
     overlap: float
-    """The share of both ranges together over which both curves were measured, in 0..1."""
+    """The range that both curves cover, as a share of the range that either covers, in 0..1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +34,18 @@ class Interval:
     high: float
     level: float
     num_usable: int
-    """Resamples whose fronts had enough points and an overlap."""
+    """How many resamples had fronts with enough points and an overlap."""
     num_resamples: int
 
 
 def bd_rate(anchor: Front, test: Front, /) -> Delta:
     """How many percent more bytes ``test`` needs than ``anchor`` at equal quality; negative where it needs fewer.
 
-    The mean of the difference in log bytes over the shared range of quality, as a percentage. Curves go through the
-    points of the fronts; with few points they say little between them (Herglotz et al. 2022, "Beyond Bjøntegaard:
-    limits of video compression performance comparisons").
+    This is the mean difference in log bytes over the shared range of quality, as a percentage. Curves are interpolated
+    through the points of the fronts; where points are few, the curves tell little between them (Herglotz et al. 2022,
+    "Beyond Bjøntegaard: limits of video compression performance comparisons").
 
-    Source: Bjøntegaard 2001, VCEG-M33; by the package ``bjontegaard``.
+    Source: Bjøntegaard 2001, VCEG-M33, computed by the package ``bjontegaard``.
 
     Raises:
         ValueError: a front has fewer than four points, or the two share no range of quality.
@@ -55,10 +55,10 @@ def bd_rate(anchor: Front, test: Front, /) -> Delta:
 
 
 def bd_quality(anchor: Front, test: Front, /) -> Delta:
-    """How much ``test`` adds to the quality of ``anchor`` at equal bytes, in units of quality and with its sign: where
-    the task minimises, negative is better.
+    """How much higher the quality of ``test`` is than that of ``anchor`` at equal bytes, in units of quality.
 
-    The mean over the shared range of log bytes; otherwise as ``bd_rate``.
+    Negative is better where the task minimises. This is the mean over the shared range of log bytes; otherwise as
+    ``bd_rate``.
     """
     _check_comparable(anchor, test, anchor.size_bytes, test.size_bytes, "bytes")
     sign = 1.0 if anchor.maximise else -1.0
@@ -77,19 +77,19 @@ def bootstrap(
     num_resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """How far ``delta`` moves with the seeds, by its PCHIP value: the seeds of each configuration are drawn anew,
-    with replacement, and means and fronts computed again.
+    """How far the PCHIP value of ``delta`` moves with the seeds.
 
-    Few seeds show too little of their own spread: in simulations of two equal sweeps, intervals at 95 % of three seeds
-    left 0 out in 8 % of cases, of two in 12 to 15 %, which is why two are refused.
+    Each resample draws the seeds of every configuration anew, with replacement, and computes means and fronts again.
+    Few seeds show too little of their own spread: in simulations of two equal sweeps, 95 % intervals left 0 out in 8 %
+    of cases with three seeds, and in 12 to 15 % with two. That is why two seeds are refused.
 
     Args:
         delta: ``bd_rate`` or ``bd_quality``.
         anchor: seeds of the first sweep.
         test: seeds of the second.
-        generator: of the draws.
-        num_resamples: how many.
-        level: of the interval, in 0..1.
+        generator: draws the seeds.
+        num_resamples: how many times seeds are drawn.
+        level: the interval's level, in 0..1.
 
     Raises:
         ValueError: a configuration on a front has fewer than three seeds, or fewer than half of the resamples can be
@@ -132,7 +132,7 @@ def _check_comparable(anchor: Front, test: Front, base: Vector, other: Vector, n
 
 
 def _delta(anchor: tuple[Vector, Vector], test: tuple[Vector, Vector], convert: Callable[[float], float]) -> Delta:
-    """Of curves as base and value, both increasing."""
+    """The delta of two curves, each given as its base and its values, both increasing."""
     from bjontegaard import bd_linear  # loads pyplot
 
     base, other = anchor[0], test[0]
@@ -143,7 +143,7 @@ def _delta(anchor: tuple[Vector, Vector], test: tuple[Vector, Vector], convert: 
                 convert(float(bd_linear(*anchor, *test, method=name, require_matching_points=False, min_overlap=0)))
                 for name in ("pchip", "akima")
             )
-    except ValueError:  # scipy's, of two points at one place or an infinite slope
+    except ValueError:  # from scipy: two points at one place, or an infinite slope
         pchip = akima = np.nan
     if not np.isfinite([pchip, akima]).all():
         raise ValueError("steps of a front are too close to interpolate between: no Bjøntegaard delta")

@@ -1,4 +1,4 @@
-"""Hypervolume between size and quality: what a set of points covers, towards a fixed reference."""
+"""Hypervolume between size and quality: the area that points cover, up to a fixed reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The corner that counts as nothing: sizes from here on, and qualities up to here, add no area.
+    """The corner that bounds hypervolume: larger sizes and worse qualities add no area.
 
     It must be the same for all sets that are compared.
     """
@@ -31,7 +31,7 @@ class Reference:
 
     @property
     def corner(self) -> tuple[float, float]:
-        """In decades of bytes, and in quality to be minimised."""
+        """The corner as costs: decades of bytes, and quality with the sign that makes less better."""
         return math.log10(self.size_bytes), -self.quality if self.maximise else self.quality
 
 
@@ -57,7 +57,7 @@ def hypervolume(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference,
 
 
 def growth(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, /) -> NDArray[np.float64]:
-    """The hypervolume after each point: of it and all before it.
+    """The hypervolume after each point: that of the point and all before it.
 
     Args:
         size_bytes: (num_points,), in the order of measurement.
@@ -71,7 +71,7 @@ def growth(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, /) -
     corner = np.array(reference.corner)
     front, area = np.empty((0, 2)), 0.0
     for index, cost in enumerate(_costs(size_bytes, quality, reference, keep_all=True)):
-        # what was not measured is NaN, and NaN is below no corner
+        # a point that was not measured is NaN, and NaN is never below the corner
         if (cost < corner).all() and not (front <= cost).all(axis=1).any():
             front = np.vstack([front[~(cost <= front).all(axis=1)], cost])
             area = float(moocore.hypervolume(front, ref=corner))
@@ -82,7 +82,7 @@ def growth(size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, /) -
 def _costs(
     size_bytes: ArrayLike, quality: ArrayLike, reference: Reference, *, keep_all: bool = False
 ) -> NDArray[np.float64]:
-    """(num_points, 2), both to be minimised, without what was not measured; with ``keep_all`` that is NaN."""
+    """(num_points, 2), costs to be minimised. Points not measured are left out, or NaN with ``keep_all``."""
     sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
     if sizes.ndim != 1 or sizes.shape != qualities.shape:
         raise ValueError(

@@ -14,21 +14,21 @@ from analysis.fronts.scale import Scale
 
 @dataclass(frozen=True, kw_only=True)
 class Indicators:
-    """What a front lacks of another; smaller is better in each."""
+    """What a front lacks compared with another; smaller is better in each."""
 
     epsilon: float
-    """Additive epsilon: by how much of ``Scale`` each point must improve, in both bytes and quality, to be as good as
-    every point of the other. Negative where all of the other is beaten."""
+    """Additive epsilon: how much the points must improve in both bytes and quality, on ``Scale``, until they are as
+    good as every point of the other front. Negative where the whole other front is beaten."""
     epsilon_factor: float
-    """Multiplicative epsilon: by which factor each point must improve in both bytes and quality, 1 for none. NaN
-    where a quality is not positive."""
+    """Multiplicative epsilon: the same as a factor on both bytes and quality, 1 where nothing is lacking. NaN where a
+    quality is not positive."""
     igd_plus: float
-    """IGD+: the mean distance, on ``Scale``, from each point of the other to what the front attains. 0 where
+    """IGD+: the mean distance, on ``Scale``, from each point of the other front to what this front attains. 0 where
     every point of the other is attained."""
 
 
 def indicators(front: Front, other: Front, scale: Scale, /) -> Indicators:
-    """What ``front`` lacks of ``other``, such as the front of all that is compared together.
+    """What ``front`` lacks compared with ``other``, such as the front of all compared sets together.
 
     Source: Zitzler et al. 2003, "Performance assessment of multiobjective optimizers" (epsilon); Ishibuchi et al.
     2015, "Modified distance calculation in generational distance and inverted generational distance" (IGD+).

@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 
 Vector = NDArray[np.float64]
 _ROUNDING = 1e-12
-"""Of the largest quality: means over seeds that differ by less are equal, up to the order of their sums."""
+"""Mean qualities that differ by less than this share of the largest are equal: sums depend on their order."""
 
 
 def nondominated(size: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> NDArray[np.bool_]:
@@ -47,10 +47,10 @@ def nondominated(size: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> N
 
 @dataclass(frozen=True, eq=False)
 class Front:
-    """The best quality within a number of bytes, as measured points attain it: a line of steps.
+    """The best quality within each number of bytes that measured points attain: a line of steps.
 
-    From small to large, and each point better than the one before; copies count once. Made by ``Front.of``, or by
-    ``Front.chosen`` where one split chooses and another reports.
+    Points go from small to large, each better than the one before; copies count once. ``Front.of`` makes a front from
+    one split, ``Front.chosen`` where one split chooses and another reports.
     """
 
     size_bytes: Vector
@@ -65,7 +65,7 @@ class Front:
         """The front of points.
 
         Args:
-            size_bytes: (num_points,); what is not positive was not measured.
+            size_bytes: (num_points,); a size that is not positive was not measured.
             quality: (num_points,).
             maximise: the direction of ``quality``.
         """
@@ -76,17 +76,18 @@ class Front:
 
     @staticmethod
     def chosen(size_bytes: ArrayLike, quality_val: ArrayLike, quality: ArrayLike, /, *, maximise: bool) -> Front:
-        """The front that validation chooses, at what the test split says of it.
+        """The front that validation chooses, at its test quality.
 
-        Test quality need not grow along it. Dropping what is no step up would choose by test, and flatter whoever has
-        more points to choose from; so neighbours that test puts in the wrong order are pooled, into one point at their
-        mean quality and geometric mean size. The least-squares line that never falls (isotonic regression; Ayer et al.
-        1955, "An empirical distribution function for sampling with incomplete information").
+        Test quality need not grow along this front. To drop every point that is no step up would be to choose by test,
+        and would flatter whoever has more points to choose from. Instead, neighbours that test puts in the wrong order
+        are pooled into one point, at their mean quality and geometric mean size. This is the least-squares line that
+        never falls (isotonic regression; Ayer et al. 1955, "An empirical distribution function for sampling with
+        incomplete information").
 
         Args:
-            size_bytes: (num_points,); what is not positive was not measured.
-            quality_val: (num_points,), chooses.
-            quality: (num_points,), reported; a chosen point without it is left out.
+            size_bytes: (num_points,); a size that is not positive was not measured.
+            quality_val: (num_points,), the quality that chooses.
+            quality: (num_points,), the quality that is reported; a chosen point without one is left out.
             maximise: the direction of both qualities.
         """
         sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
@@ -101,7 +102,7 @@ class Front:
         blocks = np.concatenate([[0], np.cumsum(is_step)])
         first = np.flatnonzero(np.concatenate([[True], is_step]))
         decades = np.bincount(blocks, num_copies * np.log10(steps)) / np.bincount(blocks, num_copies)
-        alone = np.bincount(blocks) == 1  # at its very size, not at a power of its logarithm
+        alone = np.bincount(blocks) == 1  # a point by itself keeps its exact size, not a power of its logarithm
         return Front(np.where(alone, steps[first], 10**decades), line[first], maximise)
 
     def __len__(self) -> int:
@@ -109,16 +110,16 @@ class Front:
 
     @property
     def gain(self) -> Vector:
-        """(num_points,), quality with the sign that makes more better, so increasing."""
+        """(num_points,), quality with the sign that makes more better; it increases along the front."""
         return self.quality if self.maximise else -self.quality
 
     @property
     def costs(self) -> NDArray[np.float64]:
-        """(num_points, 2), decades of bytes and lost quality, both to be minimised: what ``moocore`` takes."""
+        """(num_points, 2), decades of bytes and negative gain, both to be minimised: what ``moocore`` takes."""
         return np.column_stack([np.log10(self.size_bytes), -self.gain])
 
     def quality_at(self, size_bytes: ArrayLike, /) -> Vector:
-        """The best quality of a file no larger than each of ``size_bytes``: attained, so never interpolated.
+        """The best quality of a file no larger than each of ``size_bytes``. It is attained, never interpolated.
 
         Args:
             size_bytes: (num_sizes,).

@@ -1,4 +1,4 @@
-"""Seeds as repeats: the front of each, the front of their means, and that of seeds drawn anew."""
+"""Seeds as repeats: the front of each seed, the front of their means, and the front of seeds drawn anew."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from analysis.fronts.pareto import Front, Vector, nondominated
 from analysis.keys import KEY
 
 Measure = Literal["quality", "quality_val"]
-"""What a front is drawn at. Validation chooses it either way."""
+"""The quality at which a front is drawn. Validation chooses its points either way."""
 
 
 @dataclass(frozen=True, eq=False)
 class Repeats:
-    """The files of the configurations of one sweep by seed. Made by ``Repeats.of``."""
+    """The files of one sweep's configurations, by seed. Made by ``Repeats.of``."""
 
     size_bytes: NDArray[np.float64]
-    """(num_configurations, max_seeds), NaN behind the last seed of each."""
+    """(num_configurations, max_seeds), NaN after each configuration's last seed."""
     quality_val: NDArray[np.float64]
-    """As ``size_bytes``: what chooses."""
+    """Shaped like ``size_bytes``: the quality that chooses."""
     quality: NDArray[np.float64]
-    """As ``size_bytes``: what is reported."""
+    """Shaped like ``size_bytes``: the quality that is reported."""
     num_seeds: NDArray[np.int64]
     """(num_configurations,)."""
     maximise: bool
 
     @staticmethod
     def of(points: pd.DataFrame, *, measure: Measure) -> Repeats:
-        """From the points of one task, as ``load.load_points`` gives them, as far as they are ``whole``."""
+        """The repeats of one task's points, as ``load_points`` gives them; only ``whole`` configurations are kept."""
         columns = ["size_bytes", "quality_val", measure]
         points = whole(points, measure=measure)
         groups = points.groupby(KEY, sort=False)
@@ -44,18 +44,20 @@ class Repeats:
 
     @property
     def front(self) -> Front:
-        """That of the means over seeds."""
+        """The front of the means over seeds."""
         return self._front_of(self.size_bytes, self.quality_val, self.quality)
 
     @property
     def min_seeds_on_front(self) -> int:
-        """The fewest seeds of a configuration that the means put on the front; 0 where there is none."""
+        """The fewest seeds of any configuration on the front of the means; 0 where the front is empty."""
         chosen = nondominated(self._means(self.size_bytes), self._means(self.quality_val), maximise=self.maximise)
         return int(self.num_seeds[chosen].min(initial=np.iinfo(np.int64).max)) if chosen.any() else 0
 
     def resampled(self, generator: np.random.Generator, /) -> Front:
-        """The front of seeds drawn with replacement, of each configuration one fewer than it has: the mean of all n
-        would vary too little, by (n - 1) / n.
+        """The front of the means over seeds drawn with replacement.
+
+        Each configuration draws one seed fewer than it has: the variance of means over n draws would be too small, by
+        the factor (n - 1) / n.
 
         Source: Rao, Wu 1988, "Resampling inference with complex survey data", section 2.
         """
@@ -77,8 +79,10 @@ class Repeats:
 
 
 def whole(points: pd.DataFrame, *, measure: Measure) -> pd.DataFrame:
-    """The points of configurations of which no seed failed and each was measured. Others are on no front: to take
-    them by the seeds that are left would reward failing."""
+    """The points of configurations that had no failed seed and a measured quality for every seed.
+
+    Other configurations are on no front: to count them by the seeds that are left would reward failing.
+    """
     columns = ["size_bytes", "quality_val", measure]
     is_whole = np.isfinite(points[columns].to_numpy(np.float64)).all(axis=1) & (points["num_failed"] == 0)
     kept: pd.DataFrame = points[is_whole.groupby([points[name] for name in KEY]).transform("all")]
@@ -86,13 +90,13 @@ def whole(points: pd.DataFrame, *, measure: Measure) -> pd.DataFrame:
 
 
 def seed_fronts(points: pd.DataFrame, *, measure: Measure) -> list[Front]:
-    """The front of each seed by itself, seeds in order: what attainment is counted over.
+    """The front of each seed by itself, in the order of seeds: attainment is counted over these.
 
-    Over the configurations that are ``whole`` and ran with all seeds, so that seeds differ by chance alone; none where
-    there are not several.
+    Only configurations that are ``whole`` and ran with all seeds count, so that seeds differ by chance alone. The list
+    is empty unless there are several seeds.
 
     Args:
-        points: of one task and one sweep.
+        points: those of one task and one sweep.
         measure: what the fronts are drawn at.
     """
     points = whole(points, measure=measure)

@@ -1,4 +1,4 @@
-"""What counts as the unit square between bytes and quality: the one scale of everything that is compared."""
+"""The one scale of everything that is compared: a box in bytes and quality that counts as the unit square."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _MARGIN = 0.1
 class Scale:
     """A box in decades of bytes and in quality. Numbers on one scale can be compared, on two they cannot.
 
-    The scale also says what trades for what: that of accuracies counts 1 % of accuracy as 0.09 decades, 23 % of bytes.
+    The scale also sets how quality trades for bytes: for accuracies, 1 % of accuracy counts as 0.09 decades, which is
+    23 % of the bytes.
     """
 
     smallest_bytes: float
@@ -35,7 +36,7 @@ class Scale:
 
     @property
     def reference(self) -> Reference:
-        """The corner towards which hypervolume is measured."""
+        """The corner up to which hypervolume is measured."""
         return Reference(
             size_bytes=self.largest_bytes,
             quality=self.worst_quality,
@@ -44,7 +45,7 @@ class Scale:
 
     @property
     def area(self) -> float:
-        """Decades of bytes times quality."""
+        """The area of the box, in decades of bytes times quality."""
         return math.log10(self.largest_bytes / self.smallest_bytes) * abs(self.best_quality - self.worst_quality)
 
     def costs(self, front: Front, /) -> NDArray[np.float64]:
@@ -62,17 +63,17 @@ class Scale:
         return hypervolume(front.size_bytes, front.quality, self.reference) / self.area
 
     def describe(self, quality_name: str) -> str:
-        """``1 B to 1 GB, accuracy 0.00 to 100.00 %``: without it a hypervolume says nothing."""
+        """The box in words, without which a hypervolume says nothing: ``1 B to 1 GB, accuracy 0.00 to 100.00 %``."""
         low, high = format_size(self.smallest_bytes, trim=True), format_size(self.largest_bytes, trim=True)
         worst = format_quality(self.worst_quality, quality_name, with_unit=False)
         return f"{low} to {high}, {quality_name} {worst} to {format_quality(self.best_quality, quality_name)}"
 
 
 def scale_for(quality_name: str, fronts: Sequence[Front], /) -> Scale:
-    """The scale of a task: of accuracies always the same, of other qualities the range of all ``fronts``.
+    """The scale of a task: always the same for accuracies, the range of all ``fronts`` for other qualities.
 
-    Accuracies are between 0 and 1 and files between 1 B and 1 GB, whatever was measured. Other qualities have no ends
-    of their own: the range is that of all fronts together, a tenth beyond at the bad end. Pass all that are compared.
+    For accuracies the box goes from 0 to 1 and from 1 B to 1 GB, whatever was measured. Other qualities have no ends of
+    their own: the box covers all fronts together and a tenth more at the bad end. Pass all fronts that are compared.
 
     Raises:
         ValueError: a range is wanted and no front has a point.

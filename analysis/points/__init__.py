@@ -1,1 +1,1 @@
-"""Where measured points come from: MLflow, exported folders, and the rows that papers print."""
+"""Where points come from: MLflow, exported folders, and the rows that papers print."""

@@ -1,4 +1,4 @@
-"""From the ``points.csv`` of ``ratefront export`` to the frame that MLflow gives: results without their store."""
+"""Points read from the ``points.csv`` of ``ratefront export``: the same frame as from MLflow, without a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 POINTS = "points.csv"
 EXPORTED_COLUMNS: tuple[str, ...] = (*COLUMNS, "num_failed", "params")
-"""What a point's row has: without the failed seeds a front would be drawn of the lucky ones."""
+"""The columns of a point's row. Without ``num_failed``, lucky seeds alone would make the front."""
 
 _TYPES = {field.name: str(field.type) for field in fields(OperatingPoint)} | {"num_failed": "int", "params": "dict"}
 _WANTED = {
@@ -32,22 +32,22 @@ _KEY = ("sweep_id", "config_hash", "point_id", "seed")
 
 
 def is_path(sweep: str) -> bool:
-    """Whether this is a place and no sweep's name, which has no slash and ends otherwise."""
+    """Whether ``sweep`` is a path: a sweep's name has no slash and does not end in ``.csv``."""
     return "/" in sweep or os.sep in sweep or sweep.endswith(".csv") or sweep in (".", "..")
 
 
 def read_points(path: Path | str) -> pd.DataFrame:
-    """The points of an exported sweep, in the order of its file: by trial.
+    """The points of an exported sweep, in the order of its file, which is by trial.
 
     Args:
         path: a folder that ``ratefront export`` wrote, or the ``points.csv`` in it.
 
     Returns:
-        ``load.POINT_COLUMNS``, as ``load.load_points`` gives them; ``directory`` is the folder, and ``run_id`` and
-        ``experiment_id``, which belong to a store, are empty.
+        ``POINT_COLUMNS``, as ``load_points`` gives them; ``directory`` is the folder. ``run_id`` and ``experiment_id``
+        belong to a store and are empty.
 
     Raises:
-        ValueError: there is no such file, or it is none of exported points; names the line.
+        ValueError: there is no such file, or it has no exported points; the message names the line.
         OSError: it cannot be read.
     """
     file = Path(path) / POINTS if Path(path).is_dir() else Path(path)
@@ -68,14 +68,14 @@ def read_points(path: Path | str) -> pd.DataFrame:
 
 
 def load_or_read(tracking_uri: str, sweeps: Sequence[str] = ()) -> pd.DataFrame:
-    """``load.load_points`` of sweeps, some or all of which may be paths for ``read_points``.
+    """The points of sweeps: ``load_points`` for names and ids, ``read_points`` for paths.
 
     Args:
-        tracking_uri: of MLflow; not asked where all are paths.
-        sweeps: names, ids and paths; all that MLflow has when empty.
+        tracking_uri: MLflow's address; not asked where all sweeps are paths.
+        sweeps: names, ids and paths; when empty, all sweeps of MLflow.
 
     Raises:
-        ValueError: as both, or a point is there twice.
+        ValueError: as of both, or a point is there twice.
         ConnectionError: the server does not answer, or refuses.
         OSError: a file cannot be read.
     """
@@ -95,7 +95,7 @@ def load_or_read(tracking_uri: str, sweeps: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def _labelled(rows: list[dict[str, Any]], where: str) -> pd.DataFrame:
-    """As a frame, with what tells these rows apart; none is there twice, as it would count as two seeds."""
+    """``rows`` as a frame with labels. A point that is there twice is refused: it would count as two seeds."""
     from analysis.points.mlflow import as_frame
 
     seen: set[tuple[Any, ...]] = set()

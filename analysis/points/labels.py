@@ -1,4 +1,4 @@
-"""The settings of configurations as text: all of them, or short, what tells one from another."""
+"""The settings of configurations as text: all of them, or a short label that tells configurations apart."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def config_text(params: Mapping[str, str]) -> str:
     Settings of modifiers are among those of the method, and begin with the modifier's name: ``disout.alpha=5``.
 
     Args:
-        params: as MLflow has them: ``method.<field>``, ``steps``, ``batch_size``.
+        params: settings by their names in MLflow: ``method.<field>``, ``steps``, ``batch_size``.
     """
     keys = [*settings_of(params), *(key for key in _SCHEDULE if key in params)]
     return " ".join(f"{setting_name(key)}={params[key]}" for key in keys)
 
 
 def settings_of(params: Iterable[str]) -> list[str]:
-    """The parameters that are settings of a method, and then of modifiers."""
+    """The names among ``params`` that are settings of the method, then those of modifiers."""
     return [key for prefix in _SETTINGS for key in sorted(params) if key.startswith(prefix)]
 
 
@@ -35,7 +35,7 @@ def setting_name(key: str) -> str:
 
 
 def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]:
-    """Each method with those of its settings that are words and not the same everywhere: ``epr density=learned``.
+    """Each method with its settings that are words and vary between rows, such as ``epr density=learned``.
 
     Args:
         methods: (num_rows,).
@@ -49,7 +49,7 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
             values[method, key].add(value)
             num_given[method, key] += 1
     num_rows = Counter(methods)
-    # a setting that some rows lack is not the same everywhere either
+    # a setting that some rows lack varies too
     differs = {key for key, found in values.items() if len(found) > 1 or num_given[key] < num_rows[key[0]]}
     return [
         " ".join([method, *(f"{k}={v}" for k, v in own.items() if (method, k) in differs and not is_number(v))])
@@ -60,12 +60,13 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
 def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[str, str]]) -> list[str]:
     """One label for each row, such as ``lam=0.3`` or ``bits=4``; empty where nothing needs to be told apart.
 
-    Shown are the settings and the schedule that differ between the rows of one task and method, numbers at as few
-    digits as keep them apart; the point where one trial yields several; the sweep where rows would be the same text.
+    A label shows the settings and the schedule that differ between the rows of one task and method, with as few digits
+    as keep numbers apart. It shows the point where one trial yields several, and the sweep where rows would otherwise
+    have the same text.
 
     Args:
         rows: (num_rows,), with ``task``, ``architecture``, ``method``, ``sweep_id``, ``trial_id`` and ``point_id``.
-        params: (num_rows,), as ``config_text`` takes them.
+        params: (num_rows,), settings as ``config_text`` takes them.
     """
     alike: dict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
     point_ids: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -85,7 +86,7 @@ def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[st
 
 
 def _told_apart(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[str]:
-    """``labels``, with the sweep where two sweeps ran the same."""
+    """``labels`` with the sweep added where two sweeps ran the same configuration."""
     names = [(row["task"], row["architecture"], row["method"], label) for row, label in zip(rows, labels, strict=True)]
     sweep_ids: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for row, name in zip(rows, names, strict=True):
@@ -97,7 +98,7 @@ def _told_apart(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> lis
 
 
 def _differing(group: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """The parameters that differ within ``group``, and for each of their values its text."""
+    """The parameters that differ within ``group``, and the text of each of their values."""
     settings = settings_of({key for given in group for key in given})
     values = {key: {given.get(key) for given in group} for key in (*settings, *_SCHEDULE)}
     return {
@@ -106,7 +107,7 @@ def _differing(group: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
 
 
 def _short(values: Sequence[str]) -> dict[str, str]:
-    """Numbers drawn from a range at three digits, ``0.2913857`` as ``0.291``, or at as many as keep all apart."""
+    """Numbers drawn from a range at three digits, such as ``0.2913857`` as ``0.291``; at more where that merges two."""
     for num_digits in range(3, 17):
         texts = {value: _rounded(value, num_digits) for value in values}
         if len(set(texts.values())) == len(texts):
@@ -119,7 +120,7 @@ def _rounded(value: str, num_digits: int) -> str:
 
 
 def is_number(value: str) -> bool:
-    """Whether a setting's text is one."""
+    """Whether a setting's text is a number."""
     try:
         float(value)
     except ValueError:

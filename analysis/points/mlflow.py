@@ -35,7 +35,7 @@ SWEEP_COLUMNS: tuple[str, ...] = (
 )
 
 VIEW_TAG = "mlflow.sharedViewState."
-"""Of an experiment, followed by a view's id: what MLflow's UI opens by that name."""
+"""The name of an experiment's tag, followed by a view's id; MLflow's UI opens the view that it holds."""
 
 _DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
@@ -54,17 +54,17 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
     """Every finished operating point, one row for each file, oldest first.
 
     Args:
-        tracking_uri: of MLflow, such as ``sqlite:///mlflow.db`` or ``http://host:5000``.
-        sweep_ids: the sweeps to read; all when empty. The name of a sweep stands for the newest one of that name.
+        tracking_uri: MLflow's address, such as ``sqlite:///mlflow.db`` or ``http://host:5000``.
+        sweep_ids: the sweeps to read; all when empty. A sweep's name stands for the newest sweep of that name.
 
     Returns:
-        ``POINT_COLUMNS``: ``OperatingPoint``'s, and
+        ``POINT_COLUMNS``: the fields of ``OperatingPoint``, and
 
         - ``run_id``, ``experiment_id``;
-        - ``config``, all settings as text, and ``label``, those that tell configurations apart;
-        - ``params``, all settings by name, as JSON;
-        - ``num_failed``: failed trials of the same configuration, which have no row;
-        - ``directory``: of the sweep, to which ``path`` is relative; empty where the sweep does not say.
+        - ``config``: all settings as text; ``label``: the settings that tell configurations apart;
+        - ``params``: all settings by name, as JSON;
+        - ``num_failed``: how many trials of the same configuration failed; these have no row;
+        - ``directory``: the sweep's folder, to which ``path`` is relative; empty where the sweep does not say.
 
     Raises:
         ValueError: there is no such database or sweep, a run lacks what a point needs, or two runs hold the same point.
@@ -94,7 +94,7 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
 
 
 def as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """``POINT_COLUMNS`` with their types, whatever number of rows there is."""
+    """A frame of ``POINT_COLUMNS`` with their types, also where there is no row."""
     dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
     return pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}
@@ -108,8 +108,8 @@ def list_sweeps(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         tracking_uri, sweep_ids: as ``load_points``.
 
     Returns:
-        ``SWEEP_COLUMNS``. A killed trial counts as stopped, a scheduled one as running; ``run_id`` is the sweep's own,
-        ``has_views`` whether MLflow's UI is prepared for it.
+        ``SWEEP_COLUMNS``. A killed trial counts as stopped, a scheduled one as running. ``run_id`` is the sweep's own
+        run; ``has_views`` says whether MLflow's UI is prepared for the sweep.
 
     Raises:
         ValueError, ConnectionError: as ``load_points``.
@@ -143,10 +143,10 @@ def list_sweeps(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
 
 
 def check_tracking(uri: str) -> None:
-    """Find out whether a sweep can log to ``uri``, before it starts. A SQLite file that is missing stays missing.
+    """Check that a sweep can log to ``uri``, before it starts. A missing SQLite file stays missing.
 
     Raises:
-        ValueError: the address is malformed, of MLflow's old file store, or of a file that cannot be written.
+        ValueError: the address is malformed, or means MLflow's old file store or a file that cannot be written.
         ConnectionError: the server does not answer, or MLflow cannot read what is there.
     """
     path = sqlite_path(uri)
@@ -161,7 +161,7 @@ def check_tracking(uri: str) -> None:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    """The columns that one point run holds by itself."""
+    """The columns that the run of a point holds by itself."""
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     try:
         quality_name = tags["ratefront.quality_name"]
@@ -181,12 +181,12 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _instance(run: Run) -> tuple[str, str]:
-    """The sweep that ``run`` belongs to, told from one of the same content elsewhere."""
+    """The id and the instance of the sweep that ``run`` belongs to; equal sweeps elsewhere are other instances."""
     return run.data.tags.get("ratefront.sweep_id", ""), run.data.tags.get("ratefront.instance", "")
 
 
 def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A point that is there twice would count as two seeds."""
+    """Refuse a point that is there twice: it would count as two seeds."""
     first: dict[tuple[Any, ...], str] = {}
     for row in rows:
         key = tuple(row[name] for name in ("sweep_id", "config_hash", "point_id", "seed"))
@@ -200,7 +200,7 @@ def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _by_id(parents: Sequence[Run]) -> dict[str, Run]:
-    """The parent run of each sweep by its id, newest first, from oldest first."""
+    """The parent run of each sweep by the sweep's id, newest first. ``parents`` are oldest first."""
     runs = [run for run in parents if "ratefront.sweep_id" in run.data.tags]
     return {run.data.tags["ratefront.sweep_id"]: run for run in reversed(runs)}
 
@@ -209,11 +209,11 @@ def resolve(name: str, sweeps: Collection[str]) -> str:
     """The id that ``name`` means: itself, or the newest ``<name>-<hash>`` or ``<name>-<hash>-<number>``.
 
     Args:
-        name: whole, or without its ending.
+        name: an id, or an id without its ending.
         sweeps: ids, newest first.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such sweep.
     """
     if name in sweeps:
         return name
@@ -231,7 +231,7 @@ def name_of(sweep_id: str) -> str:
 
 
 class _Store:
-    """Reading access to one tracking store, with errors of one line."""
+    """Read access to one tracking store, with errors of one line."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
@@ -245,7 +245,7 @@ class _Store:
             self.experiments: dict[str, Experiment] = {experiment.experiment_id: experiment for experiment in found}
 
     def runs(self, filter_string: str) -> list[Run]:
-        """The active runs of all experiments that match, oldest first."""
+        """All active runs that match ``filter_string``, in any experiment, oldest first."""
         with self._one_line_errors(), _no_collection():
             return _pages(
                 lambda token: self._client.search_runs(
@@ -261,7 +261,7 @@ class _Store:
     def _one_line_errors(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # of MLflow, of its database layer, of the network
+        except Exception as error:  # MLflow's own, its database layer's, or the network's
             shown = without_credentials(self._uri)
             if urlsplit(self._uri).scheme in ("", "file") and not self._uri.startswith("databricks"):
                 raise ValueError(
@@ -286,7 +286,7 @@ def _pages(search: Callable[[str | None], PagedList[T]]) -> list[T]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """MLflow makes dozens of objects for each run; looking for garbage among them doubles the time of a large read."""
+    """Pause garbage collection: MLflow makes dozens of objects for each run, and scanning them doubles a large read."""
     enabled = gc.isenabled()
     gc.disable()
     try:

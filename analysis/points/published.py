@@ -1,4 +1,4 @@
-"""Rows printed in papers, each with its source, to be drawn beside what is measured here; never part of a frontier."""
+"""Rows printed in papers, each with its source: drawn beside measured points, never part of a frontier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHIPPED = Path(__file__).with_name("published.csv")
-"""What papers print of the networks of our recipes. 1 KB of theirs, which none of them defines, is 1000 bytes here."""
+"""Rows that papers print about the networks of our recipes. No paper defines its KB; here 1 KB is 1000 bytes."""
 
 COLUMNS: tuple[str, ...] = ("task", "architecture", "method", "size_bytes", "quality_name", "quality")
 COLUMNS += ("counted", "source", "where", "reference")
@@ -24,7 +24,7 @@ COUNTED = {
     "file": "all that the decoder needs",
     "unstated": "not known whether tables and headers are counted",
 }
-"""What the bytes of a row are."""
+"""What the bytes of a row count."""
 
 _MOST_BYTES = 1 << 53
 
@@ -34,11 +34,11 @@ def read_published(file: Path) -> pd.DataFrame:
 
     Returns:
         ``COLUMNS``: ``task`` and ``architecture`` by the names that sweeps write, ``size_bytes``, test ``quality`` as
-        in ``points.csv`` (accuracy is a fraction), ``counted``, ``source`` for the legend (authors and year), ``where``
-        the row stands in it (table, page), and the whole ``reference``.
+        in ``points.csv`` (accuracy is a fraction), ``counted``, the legend's ``source`` (authors and year), ``where``
+        the row stands in the source (table, page), and the whole ``reference``.
 
     Raises:
-        ValueError: it is no such file; names the line.
+        ValueError: the file has no such rows; the message names the line.
         OSError: it cannot be read.
     """
     import pandas as pd
@@ -61,12 +61,13 @@ def read_published(file: Path) -> pd.DataFrame:
 def belonging(published: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     """The rows of ``published`` that belong beside ``drawn``, in their order and without repeats.
 
-    The task is the same by name: whatever the split and the augmentation, it is the same data set. The architecture is
-    one that is drawn: of the same name and of all arguments that the row names. The quality is the same.
+    A row belongs where three things agree. The task has the same name: whatever the split and the augmentation, it is
+    the same data set. The architecture is drawn: it has the same name and all arguments that the row names. The quality
+    has the same name.
 
     Args:
         published: ``COLUMNS``.
-        drawn: points or configurations.
+        drawn: the points or configurations that are drawn.
 
     Returns:
         ``COLUMNS`` and ``beside``: the architecture, as ``drawn`` writes it, that the row belongs to.
@@ -89,7 +90,7 @@ def _is_named(row: str, drawn: str) -> bool:
 
 
 def _parts(text: str) -> tuple[str, set[str]]:
-    """Name and arguments of ``resnet_cifar(depth=20, width=4)``."""
+    """The name and the arguments of such as ``resnet_cifar(depth=20, width=4)``."""
     name, _, inside = re.sub(r"\s", "", text).partition("(")
     return name, set(re.split(r",(?=[A-Za-z_]\w*=)", inside.removesuffix(")"))) - {""}
 

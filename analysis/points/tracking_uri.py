@@ -1,4 +1,4 @@
-"""Addresses of tracking stores: what they mean, and whether anything is there. Knows no MLflow."""
+"""Tracking URIs: what they mean, and whether a store is there. Knows no MLflow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 _CREDENTIALS = re.compile(r"://[^/]*@")
 _PROBE_S = 5.0
-"""How long a server may take to answer at all. MLflow's own client would retry for minutes."""
+"""How long a server may take to answer. MLflow's own client would retry for minutes."""
 
 
 def without_credentials(uri: str) -> str:
@@ -23,7 +23,7 @@ def sqlite_path(uri: str) -> Path | None:
     """The file that SQLAlchemy opens for ``uri``; None where ``uri`` is no SQLite address.
 
     Raises:
-        ValueError: the address is malformed, opens another file than it seems to, or lives in memory.
+        ValueError: the address is malformed, opens another file than it seems to, or means a database in memory.
     """
     if not uri.startswith("sqlite"):
         return None
@@ -56,10 +56,10 @@ def sqlite_uri(path: Path) -> str:
 
 
 def check_exists(uri: str) -> None:
-    """Fail plainly where MLflow would create an empty database, or try for minutes to open it.
+    """Refuse a SQLite file for which MLflow would create an empty database, or try for minutes to open it.
 
     Raises:
-        ValueError: ``uri`` is of a SQLite file that is missing or cannot be read.
+        ValueError: ``uri`` means a SQLite file that is missing or cannot be read.
     """
     path = sqlite_path(uri)
     if path is None:
@@ -71,7 +71,7 @@ def check_exists(uri: str) -> None:
 
 
 def check_answers(uri: str) -> None:
-    """Ask a server for its health, where MLflow itself would retry for minutes; other stores need no asking.
+    """Ask a server for its health: MLflow itself would retry for minutes. Other stores are not asked.
 
     Raises:
         ConnectionError: no server answers.

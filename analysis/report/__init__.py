@@ -1,1 +1,1 @@
-"""A sweep as one HTML page that needs no network and explains itself to somebody who did not run it."""
+"""A sweep's report: one HTML page that needs no network and explains itself to whoever did not run the sweep."""

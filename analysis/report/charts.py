@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN = 9.8
-"""Of a chart as wide as the page."""
+"""The width of a chart that is as wide as the page."""
 FONT = 8.5
 _MOST_SHAPES, _DPI = 1000, 150
 
-# matplotlib's own, in which no text of a user's is left: letters are drawn as paths, comments are taken out
+# All text is matplotlib's own: users' texts are drawn as paths, and comments are taken out.
 _DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
 _NAMED = re.compile(r'(\bid="|url\(#|href="#)')
 _SPACES = re.compile(r">\s+<")
@@ -37,8 +37,8 @@ def chart(figure: Figure, name: str, description: str) -> Html:
 
     Args:
         figure: what to show.
-        name: no other chart of the page has it: a page has one list of ids, and every SVG of matplotlib the same ones.
-        description: for those who do not see it.
+        name: unique on the page. It goes before every id, because matplotlib gives each SVG the same ids.
+        description: for readers who do not see the chart.
     """
     import matplotlib
 
@@ -51,12 +51,12 @@ def chart(figure: Figure, name: str, description: str) -> Html:
 
 
 def dots_of(num: int) -> dict[str, Any]:
-    """How configurations are drawn: of very many as a picture, which is smaller than as many shapes."""
+    """The style of configurations as dots; very many are drawn as pixels, which take fewer bytes than shapes."""
     return {"s": 24, "linewidths": 0.5, "rasterized": num > _MOST_SHAPES}
 
 
 def style(axes: Axes, *, title: str = "", x_label: str = "", y_label: str = "") -> None:
-    """A panel like the others. Texts are drawn as they are, never as mathematics."""
+    """Make a panel look like the others. Texts are drawn as they are, never as mathematics."""
     given: dict[str, Any] = {"fontsize": FONT, "color": INK, "parse_math": False}
     draw_frame(axes, FONT)
     axes.set_xlabel(x_label, **given)
@@ -66,7 +66,7 @@ def style(axes: Axes, *, title: str = "", x_label: str = "", y_label: str = "") 
 
 
 def legend(owner: Axes | Figure, *handles_and_labels: Any, **where: Any) -> None:
-    """Of what has a label, small and without a frame."""
+    """Draw a small legend without a frame for everything that has a label."""
     drawn = owner.legend(*handles_and_labels, fontsize=FONT - 0.5, frameon=False, labelcolor=INK, **where)
     drawn.get_title().set(fontsize=FONT - 0.5, color=INK)
     for text in drawn.get_texts():
@@ -74,11 +74,11 @@ def legend(owner: Axes | Figure, *handles_and_labels: Any, **where: Any) -> None
 
 
 def shortened(text: str, longest: int) -> str:
-    """Without its middle where it is too long."""
+    """``text`` without its middle where it is too long."""
     return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-(longest // 2 - 1) :]}"
 
 
 def validation_label(quality_name: str) -> str:
-    """Of an axis, in two lines: panels are low."""
+    """The label of an axis of validation quality, in two lines because panels are low."""
     unit = quality_scale(quality_name)[1].strip()
     return f"validation\n{quality_name.replace('_', ' ')}{f' ({unit})' if unit else ''}"

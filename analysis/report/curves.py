@@ -1,4 +1,4 @@
-"""How the networks on the frontier trained: quality, loss and estimated size over steps, one column for each."""
+"""How the networks on the frontier trained: quality, loss and estimated size over steps, one column each."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ _MOST_COLUMNS = 5
 _MOST_CHARACTERS = 22
 _HEIGHT_IN = 5.4
 _SETTLED = 0.5
-"""The share of a training after which the quality axis shows everything: before it a curve may come from below."""
+"""After this share of a training the quality axis shows everything; earlier, a curve may lie outside."""
 
 
 def shown(configurations: pd.DataFrame) -> pd.DataFrame:
-    """The configurations whose curves are drawn: the frontier, or evenly spaced ones of a long one, ends included."""
+    """The configurations whose curves are drawn: the frontier, or an evenly spaced part of a long one with its ends."""
     front = configurations[configurations["on_front"]].sort_values(["file_size_bytes", *KEY])
-    front = front.drop_duplicates(["sweep_id", "config_hash"])  # of a training that yields several points, one
+    front = front.drop_duplicates(["sweep_id", "config_hash"])  # one point of a training that yields several
     num = min(len(front), _MOST_COLUMNS)
     return front.iloc[[round(index * (len(front) - 1) / max(num - 1, 1)) for index in range(num)]]
 
 
 def curves(material: Material) -> Html:
+    """The training curves of the configurations in ``shown``."""
     rows = shown(material.configurations)
     trials = material.points.merge(rows[KEY], on=KEY)
     drawn = material.curves[material.curves["trial_id"].isin(trials["trial_id"])]
@@ -56,7 +57,7 @@ def curves(material: Material) -> Html:
             panels[1][column].plot(reports["step"], reports["train_loss"], **line)
             panels[2][column].plot(estimated["step"], estimated["rate_bits"] / 8, **line)
         panels[2][column].axhline(row["file_size_bytes"], color=GREY, linewidth=0.9, dashes=(4, 3))
-        label = row["label"] if len(row["label"]) <= _MOST_CHARACTERS else row["file_trial_id"]  # which the table has
+        label = row["label"] if len(row["label"]) <= _MOST_CHARACTERS else row["file_trial_id"]  # the table has it too
         words = (f"{format_size(row['file_size_bytes'])}, {row['method']}", row["architecture"], label)
         style(panels[0][column], title="\n".join(shortened(text, _MOST_CHARACTERS) for text in words))
         style(panels[1][column])
@@ -83,7 +84,7 @@ def curves(material: Material) -> Html:
 def _set_ends(
     panels: NDArray[np.object_], drawn: pd.DataFrame, factor: float, size_bytes: pd.Series, *, maximise: bool
 ) -> None:
-    """Limits and ticks of each row of panels, which share them."""
+    """Set the limits and ticks that the panels of a row share."""
     last = drawn.groupby("trial_id")["step"].transform("max")
     settled = factor * drawn["quality_val"][drawn["step"] >= _SETTLED * last]
     low, high = float(settled.min()), float(settled.max())
@@ -96,7 +97,7 @@ def _set_ends(
 
 
 def _set_log(axes: Axes, values: pd.Series, text: Callable[[float], str]) -> None:
-    """A logarithmic axis with few ticks, where there are positive values."""
+    """Make the axis logarithmic with few ticks, where there are positive values."""
     positive = values[(values > 0) & np.isfinite(values)]
     if positive.empty:
         return

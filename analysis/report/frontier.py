@@ -1,4 +1,4 @@
-"""The frontier: interactive on screen, drawn once more for paper and where there is no script; its table."""
+"""The frontier: an interactive figure for the screen, a static one for paper and without scripts, and its table."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from analysis.report.material import Material
 
 _HEIGHT_PX = 560
 _PAPER_IN = 7.0
-"""As wide as a sheet has room for: letters are as large as they are meant to be."""
+"""The width of a sheet's text, so that letters print at their size."""
 _MOST_ROWS = 25
-"""A longer table is folded."""
+"""A table with more rows is folded."""
 
 
 def frontier(material: Material) -> Html:
-    """The figure twice, of which one is seen, and the table."""
+    """The two figures, one of which is seen, and the table."""
     given = (material.configurations, material.points)
     plot = frontier_part(*given, height_px=_HEIGHT_PX, ui_url=material.ui_url, published=material.published)
     figure = frontier_figure(*given, title="", width_in=_PAPER_IN, published=material.published)

@@ -54,7 +54,7 @@ def growth(material: Material) -> Html:
 
 
 def _limits(line: Anytime) -> tuple[float, float]:
-    """Of the axis: from where the first eighth of the search has come to."""
+    """The limits of the axis, which starts at what the first eighth of the search has covered."""
     low, high = float(line.mean[len(line.mean) // 8]), float(line.mean[-1])
     margin = 0.15 * (high - low) + 0.01 * high or 0.01
     return max(0.0, low - margin), high + float(np.nan_to_num(line.std[-1])) + margin

@@ -60,10 +60,10 @@ def by_layer(shares: pd.DataFrame) -> pd.DataFrame:
     """Bytes of each layer by kind of tensor, the largest layer first.
 
     Args:
-        shares: ``material.SHARE_COLUMNS``; of ``part`` ``tensor`` the name is that of a ``state_dict``.
+        shares: ``SHARE_COLUMNS``; where ``part`` is ``tensor``, ``name`` is a name of the ``state_dict``.
 
     Returns:
-        A row for each layer, at most twelve and one for the rest, and a column for each kind, such as ``weight``.
+        A row for each layer, at most twelve and one for the rest; a column for each kind of tensor, such as ``weight``.
     """
     is_tensor = shares["part"] == "tensor"
     names = shares["name"].fillna("").astype(str)
@@ -80,7 +80,7 @@ def by_layer(shares: pd.DataFrame) -> pd.DataFrame:
 
 
 def _merged(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Tables of the same columns: the largest kinds of tensors first, what is left as one, the overhead last."""
+    """The tables with the same columns: the largest kinds of tensors, the other kinds as one, the overhead last."""
     sums = pd.concat([table.sum() for table in tables.values()]).groupby(level=0).sum()
     largest = [kind for kind in sums.sort_values(ascending=False, kind="stable").index if kind != _OVERHEAD]
     kept, rest = largest[:_MOST_KINDS], largest[_MOST_KINDS:]

@@ -1,4 +1,4 @@
-"""Pieces of a page. What is not ``Html`` is text, and escaped: names come from users."""
+"""Pieces of a page. Text that is not ``Html`` is escaped: names come from users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 class Html(str):
-    """Markup, which is put on the page as it is."""
+    """Markup that is put on the page as it is."""
 
     __slots__ = ()
 
@@ -17,7 +17,7 @@ def escaped(text: str) -> Html:
 
 
 def joined(parts: Iterable[str], between: str = "") -> Html:
-    """``parts`` one after the other."""
+    """``parts`` one after the other, as markup."""
     return Html(escaped(between).join(map(escaped, parts)))
 
 
@@ -34,7 +34,7 @@ def element(tag: str, *content: str, **attributes: str) -> Html:
 
 
 def section(anchor: str, title: str, *content: str) -> Html:
-    """A part of the page that its list of contents leads to."""
+    """A part of the page that the list of contents links to."""
     return element("section", element("h2", title), *content, id=anchor)
 
 
@@ -43,7 +43,7 @@ def paragraph(*content: str) -> Html:
 
 
 def note(*content: str) -> Html:
-    """How to read what stands above it."""
+    """A note on how to read what stands above it."""
     return element("p", *content, class_="note")
 
 
@@ -56,13 +56,13 @@ def bullets(items: Iterable[str]) -> Html:
 
 
 def facts_list(facts: Mapping[str, str]) -> Html:
-    """Names and what they are; what is empty is left out."""
+    """A list of names and facts; empty facts are left out."""
     pairs = [part for name, fact in facts.items() if fact for part in (element("dt", name), element("dd", fact))]
     return element("dl", *pairs, class_="facts")
 
 
 def folded(summary: str, *content: str) -> Html:
-    """Shown when somebody asks for it, and on paper."""
+    """Content that a click unfolds; on paper it is shown."""
     return element("details", element("summary", summary), *content)
 
 
@@ -70,9 +70,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: It
     """A table.
 
     Args:
-        headings: of the columns.
-        rows: cells.
-        numbers: columns that are aligned to the right.
+        headings: one for each column.
+        rows: the cells of each row.
+        numbers: the indexes of columns that are aligned to the right.
     """
     right = set(numbers)
 

@@ -1,4 +1,4 @@
-"""What a report is made of: everything of one sweep, as plain data."""
+"""The data that a report is made of: everything about one sweep, as plain data."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ SHARE_COLUMNS = ("part", "name", "size_bytes")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Material:
-    """Of one sweep with at least one point."""
+    """Everything about one sweep that has at least one point."""
 
     document: Mapping[str, Any]
-    """The sweep, complete, as its file has it."""
+    """The complete sweep, as its file has it."""
     sweep_file: str
     """The text of that file."""
     points: pd.DataFrame
-    """As ``analysis.points.mlflow.load_points`` gives them."""
+    """The sweep's points, from ``load_points``."""
     configurations: pd.DataFrame
-    """As ``analysis.configurations.summary.summarise`` gives them."""
+    """The sweep's configurations, from ``summarise``."""
     published: pd.DataFrame
-    """As ``analysis.points.published.read_published`` gives them."""
+    """The rows of papers, from ``read_published``."""
     trials: pd.DataFrame
-    """``TRIAL_COLUMNS``, a row for each that began, in order: ``outcome`` is ``finished``, ``failed``, ``stopped`` or
-    ``unfinished``, ``reason`` says why, ``environment`` has what it ran on, by name, and nothing where it was stopped
-    before that; ``ended_at_s`` is in seconds since 1970, NaN where it has not ended."""
+    """``TRIAL_COLUMNS``, a row for each trial that began, in order.
+
+    ``outcome`` is ``finished``, ``failed``, ``stopped`` or ``unfinished``, and ``reason`` says why. ``environment`` has
+    by name what the trial ran on; it is empty where the trial was stopped before it ran. ``ended_at_s`` is in seconds
+    since 1970, NaN where the trial has not ended."""
     curves: pd.DataFrame
-    """``CURVE_COLUMNS``, a row for each report of the trials of ``curves.shown``, in order."""
+    """``CURVE_COLUMNS``, a row for each report of the trials in ``curves.shown``, in order."""
     shares: Mapping[str, pd.DataFrame]
-    """``SHARE_COLUMNS``: where the bytes of a file go, by its path, of the files of ``choice.chosen``."""
+    """Where the bytes of each file in ``recommendations.chosen`` go: ``SHARE_COLUMNS`` by the file's path."""
     methods: Mapping[str, str]
-    """What each method is, in a line."""
+    """One line about each method, by its name."""
     commit: str
-    """Of git, where the page is made; empty outside of a repository."""
+    """Git's commit where the page is made; empty outside of a repository."""
     ui_url: str | None = None
-    """Where MLflow's UI is, for clicks on points."""
+    """The address of MLflow's UI, for clicks on points."""
 
     @property
     def sweep_id(self) -> str:

@@ -1,4 +1,4 @@
-"""How the page begins: the answer in a paragraph, the question, and what a point is."""
+"""The opening of the page: the answer in a paragraph, the question, and what a point is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from analysis.units import format_quality, format_ratio, format_size
 _MOST_BUDGETS, _MOST_NETWORKS = 3, 8
 _DIGEST = re.compile("#sha256=[0-9a-f]{64}")
 _DOMAINS = ("choice", "integers", "loguniform", "uniform")
-"""What a sweep file says instead of a value."""
+"""The keys with which a sweep file names a range or choices instead of a value."""
 
 
 def heading(material: Material) -> Html:
@@ -39,7 +39,7 @@ def heading(material: Material) -> Html:
 
 
 def answer(material: Material) -> Html:
-    """The best at some round budgets, and what is the smallest that is nearly as good as without compression."""
+    """The best networks at round budgets, and the smallest that is nearly as good as without compression."""
     configurations, name = material.configurations, material.quality_name
     if not configurations["on_front"].any():
         return element("p", "There is no frontier: of each configuration a seed failed.", class_="answer")
@@ -85,7 +85,7 @@ def budgets(front: pd.DataFrame) -> list[float]:
 
 
 def question(material: Material) -> Html:
-    """What was asked: in the words of the sweep's file, with what an outsider needs to know of them."""
+    """What the sweep asked, in the words of its file, with explanations for an outsider."""
     document, sizes = material.document, material.points["size_bytes"]
     networks = material.configurations.drop_duplicates("architecture").sort_values("num_parameters")
     facts: dict[str, str] = {
@@ -132,7 +132,7 @@ def promise() -> Html:
 
 
 def _networks(rows: pd.DataFrame) -> Html:
-    """Each with what it takes uncompressed, or of many the range."""
+    """Each network with its uncompressed size, or the range of parameters where there are many."""
     if len(rows) > _MOST_NETWORKS:
         ends = [f"{rows['num_parameters'].iloc[index]:,}" for index in (0, -1)]
         return escaped(f"{len(rows)} networks of {' to '.join(ends)} parameters")
@@ -148,13 +148,13 @@ def _networks(rows: pd.DataFrame) -> Html:
 
 
 def _modifiers(given: Any) -> str:
-    """What acted on trainings whatever the method; of alternatives, each."""
+    """The modifiers that acted on trainings; alternatives are joined with ``or``."""
     sets = given if isinstance(given, list) else [given]
     return " or ".join(" with ".join(one) or "none" for one in sets)
 
 
 def _method(method: Any, known: Mapping[str, str]) -> Html:
-    """Its name, what it is, and what was searched in it."""
+    """A method's name, what it is, and which of its settings were searched."""
     name = method["name"]
     searched = [joined([f"{key} ", code(_domain(item))]) for key, item in method.items() if _is_domain(item)]
     about = f": {known[name]}" if known.get(name) else ""
@@ -168,7 +168,7 @@ def _named(settings: Mapping[str, Any]) -> str:
 
 
 def _domain(value: Any) -> str:
-    """``0.1 to 3 (loguniform)``, or the choices."""
+    """A range as ``0.1 to 3 (loguniform)``, choices as a list."""
     if not _is_domain(value):
         return str(value)
     ((kind, items),) = value.items()

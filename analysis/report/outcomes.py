@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
 
 
 def outcomes(material: Material) -> Html:
-    """Counts, and reasons that differ in their numbers alone as one."""
+    """How many trainings ended how, and why; reasons that differ only in numbers are one."""
     trials = material.trials
     counts = trials["outcome"].value_counts()
     said = [f"{counts[name]:,} {words}" for name, words in _WORDS.items() if counts.get(name)]
@@ -44,13 +44,13 @@ _WORDS = {"finished": "finished", "failed": "failed", "stopped": "were stopped e
 
 
 def grouped(trials: pd.DataFrame) -> pd.DataFrame:
-    """Reasons, the most frequent first; those that differ in their numbers alone are one, shown by its first.
+    """Reasons, the most frequent first. Those that differ only in numbers are one, shown by the first of them.
 
     Args:
-        trials: ``material.TRIAL_COLUMNS``.
+        trials: ``TRIAL_COLUMNS``.
 
     Returns:
-        ``num``, ``reason``, ``trial_id``: of the first.
+        ``num``, and the first trial's ``reason`` and ``trial_id``.
     """
     alike = trials["reason"].map(lambda reason: _NUMBER.sub("0", reason))
     found = trials.groupby(alike, sort=False).agg(
@@ -89,7 +89,7 @@ def costs(material: Material) -> Html:
 
 
 def duration(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3.5 min``, ``2.1 h``."""
+    """A duration as ``0.4 s``, ``12 s``, ``3.5 min`` or ``2.1 h``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

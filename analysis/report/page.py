@@ -1,4 +1,4 @@
-"""The page: its parts in order, in one file with everything that it needs."""
+"""The whole page: its parts in order, in one file with everything it needs."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ CONTENTS = {
     "costs": "Cost",
     "origin": "Run it again",
 }
-"""Anchors of the parts, and what the list of contents calls them."""
+"""The anchor of each part, and its name in the list of contents."""
 
 
 def page(material: Material) -> str:
-    """A complete HTML page: no other file, no network, no name of a user's that becomes markup.
+    """A complete HTML page. It needs no other file and no network, and no user's text becomes markup.
 
     The same material gives the same text.
     """

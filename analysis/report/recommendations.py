@@ -1,4 +1,4 @@
-"""What is recommended, and how to fetch and check it; the frontier as a table; how much smaller at what loss."""
+"""The recommended files and how to fetch and check them; how much smaller files get at which loss."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size, quality_scale
 
 _LOSSES = (0.005, 0.01, 0.02)
-"""Of an accuracy; of other qualities shares of the baseline's."""
+"""Losses of accuracy; for other qualities, shares of the baseline's quality."""
 
 
 def losses(configurations: pd.DataFrame) -> list[float]:
-    """Three losses of quality to ask about, in units of it."""
+    """Three losses of quality to ask about, in units of quality."""
     name = str(configurations["quality_name"].iloc[0])
     unit = 1.0 if quality_scale(name)[0] == 100 else abs(float(baseline(configurations)["quality_val_mean"]))
     return [loss * unit for loss in _LOSSES]
 
 
 def recommended_loss(configurations: pd.DataFrame) -> float:
-    """The middle one: what the smallest that is recommended may lose."""
+    """The middle loss: the smallest recommended configuration may lose this much."""
     return losses(configurations)[1]
 
 
 def loss_text(loss: float, quality_name: str) -> str:
-    """``1 point`` of an accuracy, which is 1 % of it; else such as ``0.35``."""
+    """A loss of accuracy in points, ``1 point`` for 1 %; other losses as numbers such as ``0.35``."""
     factor, _ = quality_scale(quality_name)
     return f"{loss * factor:g} point{'s' * (loss * factor != 1)}" if factor == 100 else f"{loss:.3g}"
 
 
 def chosen(configurations: pd.DataFrame) -> dict[str, pd.Series]:
-    """The recommended configurations by why, those that are the same once; none where of each a seed failed."""
+    """The recommended configurations by the reasons for them; empty where each configuration has a failed seed."""
     compressed = configurations[configurations["method"] != REFERENCE_METHOD]
     candidates = configurations if compressed.empty else compressed
     if not ((candidates["num_failed"] == 0) & np.isfinite(candidates["quality_val_mean"])).any():
@@ -116,7 +116,7 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
 
 
 def _commands(material: Material, row: pd.Series) -> str:
-    """To fetch, check, evaluate and decode a file."""
+    """The commands that fetch, check, evaluate and decode a file."""
     file = f"{row['point_id']}.rfz"
     quoted, task = shlex.quote(file), shlex.quote(_task(material.document["task"]))
     called = str(row["architecture"]).partition("(")[0]
@@ -130,14 +130,14 @@ def _commands(material: Material, row: pd.Series) -> str:
 
 
 def _task(task: Any) -> str:
-    """As ``evaluate --task`` takes it: a name, or a mapping on one line."""
+    """The task as ``evaluate --task`` takes it: a name, or a mapping on one line."""
     if isinstance(task, Mapping):
         return json.dumps(task) if set(task) > {"name"} else str(task["name"])
     return str(task)
 
 
 def ratios(material: Material) -> Html:
-    """How much smaller than the uncompressed network, at three losses."""
+    """How much smaller files are than the uncompressed network, at three losses."""
     configurations, name = material.configurations, material.quality_name
     if not configurations["on_front"].any():
         return Html()

@@ -1,4 +1,4 @@
-"""How to run it again: the command, the sweep's file, and what it ran on."""
+"""How to run the sweep again: the command, the sweep's file, and what the sweep ran on."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def rerun(material: Material) -> Html:
 
 
 def _environments(material: Material) -> Html:
-    """A column for each that differs from others, the most frequent first."""
-    counts = Counter(tuple(one.items()) for one in material.trials["environment"] if one)  # else it was never run
+    """A table with a column for each different environment, the most frequent first."""
+    counts = Counter(tuple(one.items()) for one in material.trials["environment"] if one)  # not run: empty
     found = [(dict(items), num) for items, num in counts.most_common()]
     names = list(dict.fromkeys(name for environment, _ in found for name in environment))
     rows = [[_label(name), *(environment.get(name, "-") for environment, _ in found)] for name in names]

@@ -1,4 +1,4 @@
-"""What the settings do: which of them matter, and each against size and quality, method by method."""
+"""What settings do, method by method: which of them matter, and each against size and quality."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analysis.report.material import Material
 from analysis.report.slices import slices
 
 _COLOURS = COLOURS[3:]
-"""Of targets: the first ones are networks."""
+"""The colours of targets; the first colours are those of networks."""
 _MOST_SLICES, _LEAST_DRAWN = 6, 4
 _SCHEDULE = ("steps", "batch_size")
 ARCHITECTURE = "architecture"
@@ -27,14 +27,14 @@ TARGETS = ("size", "quality", "frontier")
 
 
 def varying(configurations: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """The settings that are not the same in all configurations, in numbers where all are.
+    """The settings that vary between configurations; as numbers where all values are.
 
     Args:
-        configurations: of one method, from ``summarise``.
+        configurations: those of one method, from ``summarise``.
         points: what ``summarise`` was given.
 
     Returns:
-        (num_configurations, num_settings), with the index of ``configurations``; the network is one of them.
+        (num_configurations, num_settings), with the index of ``configurations``. The network counts as a setting.
     """
     params = points.drop_duplicates(KEY).set_index(KEY)["params"]
     given = [json.loads(params.loc[key]) for key in configurations[KEY].itertuples(index=False, name=None)]
@@ -56,7 +56,7 @@ def shares(settings: pd.DataFrame, configurations: pd.DataFrame) -> dict[str, di
 
     Args:
         settings: from ``varying``.
-        configurations: of the same index.
+        configurations: with the same index.
     """
     if len(settings) < MIN_CONFIGURATIONS or settings.shape[1] < 2:
         return {}
@@ -68,7 +68,10 @@ def shares(settings: pd.DataFrame, configurations: pd.DataFrame) -> dict[str, di
 
 
 def settings(material: Material) -> Html:
-    """A chart, and where there is enough to tell it the importance, for each method; failed configurations apart."""
+    """A chart for each method, and the importance of settings where there is enough to tell it.
+
+    Configurations with a failed seed are left out.
+    """
     parts: list[Html] = []
     whole = material.configurations[
         (material.configurations["num_failed"] == 0) & np.isfinite(material.configurations["quality_val_mean"])
@@ -79,7 +82,7 @@ def settings(material: Material) -> Html:
         if len(rows) < _LEAST_DRAWN or table.shape[1] == 0:
             silent.append(f"{method} ({len(rows)} configuration{'s' if len(rows) > 1 else ''})")
             continue
-        parts += [element("h3", str(method)), *_of_method(material, f"settings{number}", rows, table)]
+        parts += [element("h3", str(method)), *_about_method(material, f"settings{number}", rows, table)]
     if silent:
         parts.append(note(f"Too little was varied to show it: {', '.join(silent)}."))
     if len(parts) > bool(silent):
@@ -94,7 +97,7 @@ def _explained() -> Html:
     )
 
 
-def _of_method(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFrame) -> list[Html]:
+def _about_method(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFrame) -> list[Html]:
     found = shares(table, rows)
     order = list(found["frontier"]) if found else list(map(str, table))
     parts = [slices(material, name, rows, table[order[:_MOST_SLICES]])]

@@ -1,4 +1,4 @@
-"""Each setting of a method against size and quality, a small panel each."""
+"""Small panels that show size and quality over each setting of a method."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 _PANEL_IN, _PANEL_CHARACTERS = 2.2, 26
 _IN_TWO = re.compile(r"(?=\()")
-"""A network's arguments go below its name."""
+"""Splits a network's name from its arguments, which go below it."""
 
 
 def slices(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFrame) -> Html:
     """Size and validation quality over each setting, at the means over seeds.
 
     Args:
-        material: of the report.
-        name: of the chart.
-        rows: configurations of one method, from ``summarise``.
+        material: the report's.
+        name: the chart's name, unique on the page.
+        rows: the configurations of one method, from ``summarise``.
         table: their settings, from ``settings.varying``.
     """
     factor, _ = quality_scale(material.quality_name)
@@ -57,7 +57,7 @@ def slices(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFram
 
 
 def _draw_legend(figure: Figure, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """Of networks, where there are several."""
+    """Draw a legend of networks where there are several."""
     from matplotlib.lines import Line2D
 
     own = [name for name in colours if name in set(rows["architecture"])][: len(COLOURS)]
@@ -68,7 +68,7 @@ def _draw_legend(figure: Figure, rows: pd.DataFrame, colours: Mapping[str, str])
 
 
 def _place(axes: Axes, values: pd.Series) -> pd.Series:
-    """Where the values of a setting are on its axis, which gets few ticks."""
+    """Set few ticks on a setting's axis; returns where its values lie there."""
     if not pd.api.types.is_numeric_dtype(values):
         names = sorted(values.unique())
         axes.set_xticks(range(len(names)), labels=_texts(names), parse_math=False)
@@ -91,7 +91,7 @@ def _place(axes: Axes, values: pd.Series) -> pd.Series:
 
 
 def _texts(names: Sequence[str]) -> list[str]:
-    """What fits below a panel; where that is nothing, the legend's colours tell networks apart."""
+    """Names cut to fit below a panel; empty where they cannot, since the legend's colours tell networks apart."""
     longest = _PANEL_CHARACTERS // len(names)
     lines = [[part for part in _IN_TWO.split(name, maxsplit=1) if part] for name in names]
     if len(names) > 2 and max(len(line) for pair in lines for line in pair) > longest:

@@ -1,4 +1,4 @@
-"""How far to trust the frontier: its seeds, and what choosing on validation data flatters."""
+"""How far to trust the frontier: the spread over seeds, and the flattery of choosing on validation data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trust(material: Material) -> Html:
-    """The seeds' own fronts, and validation less test."""
+    """The fronts of single seeds, and validation quality less test quality."""
     plot = frontier_plot_data(material.configurations, material.points)
     seeds = seed_fronts(material.points, measure="quality")
     has_seeds = any(map(len, seeds))
@@ -43,14 +43,14 @@ def trust(material: Material) -> Html:
     return section(
         "spread",
         "How far to trust this",
-        paragraph(_of_seeds(material.configurations, material.quality_name)),
-        paragraph(_of_choosing(material)),
+        paragraph(_about_seeds(material.configurations, material.quality_name)),
+        paragraph(_about_choosing(material)),
         chart(figure, "spread", "Fronts of the seeds, and validation less test quality over file size"),
         note(words),
     )
 
 
-def _of_seeds(configurations: pd.DataFrame, quality_name: str) -> str:
+def _about_seeds(configurations: pd.DataFrame, quality_name: str) -> str:
     several = configurations[configurations["num_seeds"] > 1]
     if several.empty:
         return "Each configuration ran with one seed: how far another seed would be from it is not known."
@@ -62,7 +62,7 @@ def _of_seeds(configurations: pd.DataFrame, quality_name: str) -> str:
     )
 
 
-def _of_choosing(material: Material) -> str:
+def _about_choosing(material: Material) -> str:
     found = optimism(material.configurations)
     if found is None:
         return "Nothing on the frontier was measured on both splits."

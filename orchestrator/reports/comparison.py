@@ -1,4 +1,4 @@
-"""From sweeps in MLflow to the sides of a comparison, and its figure in a folder."""
+"""The sides of a comparison, made from sweeps in MLflow or exported folders, and the comparison's figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_NAMED = 3
 
 
 class By(StrEnum):
-    """What the points of sweeps are split by."""
+    """What splits the points of sweeps into sides."""
 
     METHOD = "method"
     ARCHITECTURE = "architecture"
@@ -35,14 +35,15 @@ def sides_of(
     by: By | None = None,
     anchor: str | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """What ``compare`` takes: a side for each sweep, or for each method or architecture of all.
+    """The points of each side, by the side's name, the anchor first: what ``compare`` takes.
 
     Args:
-        tracking_uri: of MLflow.
+        tracking_uri: MLflow's address.
         sweeps: ids or names, or paths of exported results.
-        task: needed where the sweeps have several in common.
-        by: what to split by. The points of several sweeps are put together first.
-        anchor: the first side where it is split: by default `ptq`, or the first by name. Else the first sweep is.
+        task: needed where the sweeps have several tasks in common.
+        by: None makes each sweep a side; else the points of all sweeps are put together and split by this.
+        anchor: the first side, only with ``by``; default: `ptq`, or the first by name where there is no `ptq`.
+            Without ``by`` the first sweep is the anchor.
 
     Raises:
         ValueError: the call was wrong, a sweep has no finished point or no point of the task, or there is one side.
@@ -60,9 +61,9 @@ def sides_of(
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None = None) -> tuple[str, ...]:
-    """``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
+    """Write ``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
 
-    The same points draw the same files.
+    The same points always give the same bytes.
 
     Returns:
         The names of the files.
@@ -86,7 +87,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
 
 
 def _points(tracking_uri: str, sweeps: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """By the id of the sweep, in the order given."""
+    """The points of each sweep by the sweep's id, in the order given."""
     from analysis.points.exported import load_or_read
 
     found: dict[str, pd.DataFrame] = {}
@@ -118,7 +119,7 @@ def _of_one_task(found: Mapping[str, pd.DataFrame], task: str | None) -> dict[st
 
 
 def _named(found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """By the name of the sweep, or where that is not one sweep's alone by its id."""
+    """The same by the sweep's name; by its id where several sweeps share the name."""
     from analysis.points.mlflow import name_of
 
     names = [name_of(sweep_id) for sweep_id in found]

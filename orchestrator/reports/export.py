@@ -1,4 +1,4 @@
-"""A sweep's outcome as a small folder that others can check: points, the frontier's files, its figure, its origin."""
+"""A sweep's outcome as a small folder that others can check: points, the frontier's files and figure, what ran."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def export(
 ) -> int:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
-    ``points.csv`` has every point and ``exported.EXPORTED_COLUMNS``, so ``exported.read_points`` reads it. Where a file
-    is here, its ``path`` is relative to ``folder``; else it is what it is in the sweep's folder. Kept are the
-    representatives of the frontier.
+    The files kept are those that represent the configurations on the frontier. ``points.csv`` has every point, with
+    the columns ``exported.EXPORTED_COLUMNS``, and ``exported.read_points`` reads it. The ``path`` of a kept file is
+    relative to ``folder``, that of any other file to the sweep's folder.
 
     Args:
-        tracking_uri: of MLflow.
-        sweep: id, or name for the newest of that name; its folder is seen from here.
-        folder: what it holds of an earlier export is replaced.
+        tracking_uri: MLflow's address.
+        sweep: id, or name for the newest of that name; its folder must be reachable from here.
+        folder: where to; an earlier export there is replaced.
         max_file_size_bytes: larger files are left out.
-        published: what papers print; the figure has of it what belongs there, no other file anything.
+        published: files of results printed in papers; the figure alone shows those that belong there.
 
     Returns:
         How many files were kept.
 
     Raises:
-        ValueError: the sweep has no point, its files are not those that were measured, or ``published`` is wrong.
+        ValueError: the sweep has no finished point, a file is missing or has changed, or ``published`` is wrong.
     """
     from analysis.configurations.summary import summarise
     from analysis.frontier.figure import frontier_figure
@@ -89,10 +89,10 @@ def export(
 
 
 def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
-    """The content of a measured file, by its name in its sweep.
+    """The content of a measured file, whose path ``name`` is relative to the sweep's folder.
 
     Raises:
-        ValueError: it is not there, or is another than was measured.
+        ValueError: the file is missing, or has changed since it was measured.
     """
     path, shown = journal.file(name), join(journal.location, name)
     if not path.is_file():
@@ -113,7 +113,7 @@ def _rows(points: pd.DataFrame) -> str:
 
 
 def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict[str, str], journal: Journal) -> str:
-    """The frontier as a table, the command, and what the trials ran on."""
+    """A page with the frontier as a table, the command that runs the sweep, and what the trials ran on."""
     architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
     seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
     environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
@@ -142,7 +142,7 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict
 
 
 def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
-    """Lines of Markdown."""
+    """The frontier's table, as lines of Markdown."""
     name = str(front["quality_name"].iloc[0])
     headings = [*(column.title(name) for column in IN_README), "file"]
     lines = [headings, ["---"] * len(headings)]

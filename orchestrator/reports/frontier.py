@@ -23,7 +23,7 @@ class WrittenFrontier:
 
     folder: Path
     configurations: pd.DataFrame
-    """As ``analysis.configurations.summary.summarise`` gives them."""
+    """The configurations of all sweeps together, from ``summarise``."""
     points: pd.DataFrame
     """The points that the configurations summarise."""
     pareto_run_ids: tuple[str, ...]

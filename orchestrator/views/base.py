@@ -14,8 +14,8 @@ class AbstractView(abc.ABC):
 
     @abc.abstractmethod
     def shown(self, board: Board) -> contextlib.AbstractContextManager[None]:
-        """The time in which the sweep is shown: events come only within it."""
+        """A context in which the sweep is shown; events come only inside it."""
 
     @abc.abstractmethod
     def show(self, event: AbstractEvent, board: Board) -> None:
-        """Show an event, and the board, which knows of it already."""
+        """Show an event and the board, which the event has changed already."""

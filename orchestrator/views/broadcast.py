@@ -21,9 +21,10 @@ from orchestrator.views.events import (
 
 
 class Broadcast:
-    """A board, and the views that show it.
+    """A board and the views that show it.
 
-    Whoever runs trials calls ``start``, ``report`` and ``end``; a reader of a log has the events already: ``tell``."""
+    Code that runs trials calls ``start``, ``report`` and ``end``. Code that reads a log has events already and passes
+    them to ``tell``."""
 
     def __init__(
         self, board: Board, views: Sequence[AbstractView], *, totals: Callable[[], Totals] | None = None
@@ -41,10 +42,10 @@ class Broadcast:
 
     @contextlib.contextmanager
     def shown(self, beginning: Iterable[AbstractEvent]) -> Iterator[None]:
-        """The time in which the sweep is shown.
+        """A context in which the views show the sweep; all other calls belong inside it.
 
         Args:
-            beginning: how the sweep began, which the board knows; ``beginning_of`` where no log tells it.
+            beginning: events that the board knows already: from a log, or from ``beginning_of``.
         """
         with contextlib.ExitStack() as stack:
             for view in self._views:
@@ -55,20 +56,23 @@ class Broadcast:
             self.board.totals = self._totals()
 
     def start(self, trial_id: str, config: Mapping[str, Any]) -> None:
-        """A trial started, for the first time or again."""
+        """Tell that a trial started, for the first time or again."""
         self.board.totals = self._totals()
         self.tell(TrialStarted(trial_id=trial_id, config=config))
 
     def report(self, trial_id: str, progress: Mapping[str, Any]) -> None:
-        """A running trial reported."""
+        """Tell what a running trial reported."""
         self.board.totals = self._totals()
         self.tell(TrialReported(trial_id=trial_id, progress=progress))
 
     def end(self, trial_id: str, ended: Ended | None) -> None:
-        """A trial no longer runs; where it was interrupted or is tried again, ``ended`` is None and no view is told."""
+        """Tell that a trial no longer runs.
+
+        ``ended`` is None where the trial was interrupted or is tried again: then only the board is told.
+        """
         self.board.totals = self._totals()
         self.board.end(trial_id, ended)
-        if ended is not None:  # the event tells what the board counts with this trial, so the board comes first
+        if ended is not None:  # the event has the board's numbers after this trial, so the board was told before
             self._show(
                 TrialEnded(
                     trial_id=trial_id,
@@ -92,7 +96,7 @@ class Broadcast:
 
 
 def beginning_of(board: Board) -> list[AbstractEvent]:
-    """The events with which a sweep begins that stands as the board does: its start, and the trials that had ended."""
+    """The first events of a run: the sweep started, and the trials that earlier processes ended were found."""
     started = SweepStarted(
         sweep_id=board.sweep_id, directory=board.directory, num_ended=board.num_ended, totals=board.totals
     )

@@ -79,7 +79,7 @@ class TrialFound(AbstractEvent):
 
     @property
     def ended(self) -> Ended:
-        """The trial's record, as far as the event tells it."""
+        """The trial's record, without what only the journal keeps."""
         return Ended(outcome=self.outcome, reason=self.reason, points=self.points, ended_at_s=self.at_s)
 
     def content(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class TrialReported(AbstractTrialEvent):
 
     kind: ClassVar[str] = "report"
     progress: Mapping[str, Any]
-    """The fields of ``trainers.loop.Progress``, none of which is None."""
+    """The fields of ``trainers.loop.progress.Progress``, none of which is None."""
 
     def apply(self, board: Board) -> None:
         board.report(self.trial_id, self.progress)
@@ -142,7 +142,7 @@ class TrialReported(AbstractTrialEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded(AbstractTrialEvent):
-    """A trial ended; the counts and the hypervolume include it."""
+    """A trial ended; the sweep's numbers include it."""
 
     kind: ClassVar[str] = "trial_ended"
     outcome: Outcome
@@ -156,7 +156,7 @@ class TrialEnded(AbstractTrialEvent):
 
     @property
     def ended(self) -> Ended:
-        """The trial's record, as far as the event tells it."""
+        """The trial's record, without what only the journal keeps."""
         return Ended(outcome=self.outcome, reason=self.reason, points=self.points, ended_at_s=self.at_s)
 
     def apply(self, board: Board) -> None:
@@ -175,7 +175,7 @@ class TrialEnded(AbstractTrialEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepEnded(AbstractEvent):
-    """A process that ran the sweep has published what there is, and ends."""
+    """A run of the sweep is over; the last event of the run."""
 
     kind: ClassVar[str] = "sweep_ended"
     result: Mapping[str, Any]

@@ -12,7 +12,7 @@ from orchestrator.views.log import write_event
 
 
 class JsonLinesView(AbstractView):
-    """Writes the log that ``log.show_log`` reads; whoever runs the sweep adds ``SweepEnded``."""
+    """Writes the log that ``log.show_log`` reads; the command that runs the sweep adds ``SweepEnded``."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

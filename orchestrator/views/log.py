@@ -1,4 +1,4 @@
-"""A sweep's log of events: one JSON object a line, written by whoever runs the sweep, read and shown elsewhere."""
+"""A sweep's log of events, one JSON object a line: written where the sweep runs, read and shown elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_events(lines: Iterable[str], *, otherwise: Callable[[str], None]) -> It
 
     Args:
         lines: with or without their ends.
-        otherwise: is given each line that is no event, such as what an interpreter or a scheduler says.
+        otherwise: is given each line that is no event, such as a message of an interpreter or a scheduler.
     """
     for line in lines:
         text = line.rstrip("\n")
@@ -56,7 +56,7 @@ def last_result(events: Iterable[AbstractEvent]) -> Mapping[str, Any] | None:
 def show_log(lines: Iterable[str], view: AbstractView, *, otherwise: Callable[[str], None]) -> Mapping[str, Any] | None:
     """Show a sweep that runs elsewhere as its log grows; returns ``last_result``.
 
-    A sweep that was resumed starts several times in one log: each start is shown as one of its own.
+    A resumed sweep starts several times in one log; each of these runs is shown as a sweep of its own.
 
     Args:
         lines: with or without their ends.
@@ -67,7 +67,7 @@ def show_log(lines: Iterable[str], view: AbstractView, *, otherwise: Callable[[s
 
 
 def _shown(events: Iterator[AbstractEvent], view: AbstractView) -> Iterator[AbstractEvent]:
-    """Show each run of the sweep; yields the events that stand around its trials'."""
+    """Show each run of the sweep; yields the events before, between and after the runs' own."""
     event = next(events, None)
     while event is not None:
         yield event
@@ -75,7 +75,7 @@ def _shown(events: Iterator[AbstractEvent], view: AbstractView) -> Iterator[Abst
 
 
 def _show_run(started: SweepStarted, events: Iterator[AbstractEvent], view: AbstractView) -> AbstractEvent | None:
-    """Show events from one start on, to the first that no longer belongs to it, which is returned."""
+    """Show one run of the sweep; returns the first event after it."""
     found: list[TrialFound] = []
     event = next(events, None)
     while isinstance(event, TrialFound):
@@ -97,10 +97,10 @@ def _show_run(started: SweepStarted, events: Iterator[AbstractEvent], view: Abst
 
 
 def _parse(line: str) -> AbstractEvent | None:
-    """The event that a line tells; None where it tells none."""
+    """The event in a line; None where there is none."""
     if not line.startswith('{"event": '):
         return None
     try:
         return from_dict(json.loads(line))
-    except ValueError:  # cut off by a kill, or another's
+    except ValueError:  # cut off by a kill, or written by somebody else
         return None

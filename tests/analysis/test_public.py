@@ -21,7 +21,7 @@ def imports(source: str) -> list[ast.Import | ast.ImportFrom]:
 
 
 def code(notebook: Path) -> str:
-    """All code of a notebook, without what is no Python."""
+    """The Python code of a notebook, without IPython's commands."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
     return "\n".join(line for line in lines if not line.startswith("%"))

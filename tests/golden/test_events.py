@@ -14,9 +14,9 @@ from orchestrator.views.json_lines import JsonLinesView
 from orchestrator.views.log import read_events, show_log, write_event
 
 LOG = Path(__file__).parent / "events.jsonl"
-"""A sweep of three trials whose budget ended it after the first; then resumed, and one trial failed.
+"""A sweep of three trials: its budget ended it after the first; then it was resumed, and a trial failed.
 
-Some reports were taken out; the sweep's folder is named relative to where the sweep ran."""
+Some reports were taken out, and the sweep's folder is a relative path."""
 
 
 class Recount(AbstractView):
@@ -50,7 +50,7 @@ def test_each_event_is_written_as_the_committed_line() -> None:
     assert stream.getvalue().splitlines(keepends=True) == lines()
 
 
-def test_what_is_shown_of_the_log_is_the_log() -> None:
+def test_a_view_is_shown_the_events_of_the_log() -> None:
     stream = io.StringIO()
     result = show_log(lines(), JsonLinesView(stream), otherwise=refuse)
     ends = f'{{"event": "{SweepEnded.kind}"'

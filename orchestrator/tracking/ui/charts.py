@@ -64,7 +64,7 @@ def board(title: str, cards: Sequence[Card], *, without: Sequence[str]) -> dict[
     """One section with these charts and no other.
 
     Args:
-        title: of the section.
+        title: the section's title.
         cards: from the functions above.
         without: metrics for which the UI would add a bar chart of its own: all that its runs have.
     """

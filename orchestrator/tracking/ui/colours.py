@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHADES = ((0, 0.0), (0, 0.45), (255, 0.5))
-"""Of the first, second and third method: towards which grey level, and how far."""
+"""How the first, second and third method shade a colour: towards which grey level, and how far."""
 
 
 def colours_of(points: pd.DataFrame) -> dict[tuple[str, str], str]:
     """``#rrggbb`` of each (architecture, method); where colours run out, several share a grey.
 
     Args:
-        points: of one sweep, as ``analysis.points.mlflow.load_points`` gives them.
+        points: those of one sweep, from ``load_points``.
     """
     by_architecture = architecture_colours(points)
     methods = sorted(set(points["method"]), key=lambda name: (name == REFERENCE_METHOD, name))

@@ -18,21 +18,21 @@ _SCHEDULE = ("steps", "batch_size")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Of one sweep."""
+    """What one sweep has, as far as its views depend on it."""
 
     sweep_id: str
     quality_name: str
-    """Name of the metric over test data; with ``_val``, over validation data."""
+    """The name of the metric over test data; with ``_val`` appended, over validation data."""
     maximise: bool
     num_points: int
     num_seeds: int
-    """The most of any configuration."""
+    """The most seeds of any configuration."""
     architectures: tuple[str, ...]
     settings: Mapping[str, tuple[str, ...]]
-    """By method, the names of the parameters that vary within it; numbers alone can be drawn on an axis, but all are
-    columns."""
+    """The names of the parameters that vary within each method. All are columns; only numbers can be drawn on an
+    axis."""
     numeric: frozenset[str]
-    """Those whose values are numbers throughout."""
+    """The parameters whose values are all numbers."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -41,10 +41,10 @@ class Facts:
 
 
 def facts_of(points: pd.DataFrame) -> Facts:
-    """Of the points of one sweep.
+    """The facts of one sweep, told from its points.
 
     Args:
-        points: at least one row, as ``analysis.points.mlflow.load_points`` gives them.
+        points: from ``load_points``; at least one row.
     """
     by_method: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for method, params in zip(points["method"], points["params"], strict=True):
@@ -66,6 +66,6 @@ def facts_of(points: pd.DataFrame) -> Facts:
 
 
 def _varying(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """The settings of one method and of modifiers, and the schedule, that are not the same everywhere."""
+    """The settings of one method and of modifiers, and the schedule, as far as they vary."""
     own = settings_of({name for some in params for name in some})
     return tuple(name for name in (*own, *_SCHEDULE) if len({some.get(name) for some in params}) > 1)

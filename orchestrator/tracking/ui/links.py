@@ -16,15 +16,15 @@ _TYPE = {"workflowType": "machine_learning"}
 
 
 def view_id(sweep_id: str, name: str) -> str:
-    """Of one sweep: several may share an experiment, and each has settings, columns and a frontier of its own."""
+    """The id of a sweep's view. Sweeps may share an experiment, and each has settings and a frontier of its own."""
     return f"{sweep_id}-{name}"
 
 
 def landing(num_points: int) -> str:
-    """The name of the view that shows a sweep whole: all its points, or where the UI would leave some out its frontier.
+    """The name of the view that shows a sweep best: all points, or the frontier where the UI would leave points out.
 
     Args:
-        num_points: of the sweep.
+        num_points: how many points the sweep has.
     """
     return "points" if num_points <= MAX_ROWS else "frontier"
 
@@ -33,10 +33,10 @@ def pages(base: str, experiment_id: str, run_id: str, sweep_id: str, num_points:
     """Where to look at a sweep whose views are prepared, by what is there; the first shows most.
 
     Args:
-        base: of the UI, such as ``http://localhost:5000``; empty for links from one of its pages to another.
-        experiment_id: of the sweep.
-        run_id: of the sweep's own run.
-        sweep_id: of the sweep.
+        base: the UI's address, such as ``http://localhost:5000``; empty for links from one of its pages to another.
+        experiment_id: the sweep's experiment.
+        run_id: the sweep's own run.
+        sweep_id: the sweep's id.
         num_points: that it measured.
     """
     shown, front = view_id(sweep_id, landing(num_points)), view_id(sweep_id, "frontier")

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NOTE_LENGTH = 8000
-"""What MLflow takes as a run's tag."""
+"""The longest note that MLflow takes as a run's tag, in characters."""
 
-_PICTURE = "frontier/frontier.svg"  # the UI draws a picture as large as it is: this one is half as wide as the PNG
-_GAP = "&emsp;"  # between columns: the UI puts nothing there
+_PICTURE = "frontier/frontier.svg"  # the UI shows pictures at their own size, and the SVG is half as wide as the PNG
+_GAP = "&emsp;"  # the UI leaves no gap between columns
 
 _MAX_RECOMMENDED, _MAX_REASONS, _MAX_WORD = 8, 3, 160
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a sweep's trials ended, and the run that speaks for it."""
+    """How a sweep's trials ended, and the sweep's own run."""
 
     experiment_id: str
     run_id: str
@@ -34,20 +34,20 @@ class Ending:
     num_finished: int
     num_stopped: int
     failures: Sequence[str]
-    """Why each that failed did."""
+    """The reason of each failed trial."""
     versions: Mapping[str, str]
-    """As ``environment.versions`` gives them."""
+    """Versions by name, from ``environment.versions``."""
     commit: str | None = None
 
 
 def note(document: Mapping[str, Any], configurations: pd.DataFrame, num_points: int, ending: Ending) -> str:
-    """Markdown; the sections that matter least are left out where MLflow would not take all.
+    """The note as Markdown. Where MLflow would not take all of it, the least important sections are left out.
 
     Args:
-        document: the sweep, as ``Sweep.to_dict`` gives it.
-        configurations: of it, as ``analysis.configurations.summary.summarise`` gives them; at least one row.
-        num_points: that it measured.
-        ending: of it.
+        document: the sweep, from ``Sweep.to_dict``.
+        configurations: the sweep's, from ``summarise``; at least one row.
+        num_points: how many points the sweep measured.
+        ending: how its trials ended.
     """
     front = configurations[configurations["on_front"]].sort_values("file_size_bytes")
     sweep_id = str(configurations["sweep_id"].iloc[0])
@@ -94,7 +94,7 @@ def _links(sweep_id: str, num_points: int, ending: Ending) -> str:
 
 
 def _table(front: pd.DataFrame) -> str:
-    """The frontier, or evenly spaced rows of a long one, its ends among them."""
+    """The frontier as a table; of a long frontier evenly spaced rows, with both ends."""
     if front.empty:
         return ""
     num = min(len(front), _MAX_RECOMMENDED)
@@ -138,7 +138,7 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
 
 
 def _space(value: Any, *, with_fixed: bool = False) -> str:
-    """A task, an architecture or a method with the settings that the sweep varies, or with all."""
+    """A task, an architecture or a method with the settings that the sweep varies, or with all settings."""
     if isinstance(value, str):
         return _code(value)
     shown = [
@@ -179,6 +179,6 @@ def _legend(num_points: int) -> str:
 
 
 def _code(text: Any) -> str:
-    """As code, in which names of users' own make no markup."""
+    """``text`` as code, so that users' names become no markup."""
     plain = " ".join(str(text).replace("`", "'").replace("|", "/").split())
     return f"`{plain[:_MAX_WORD]}`" if plain else ""

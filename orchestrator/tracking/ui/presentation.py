@@ -25,7 +25,7 @@ def presentation_of(
         document: the sweep, as ``Sweep.to_dict`` gives it.
         configurations: as ``analysis.configurations.summary.summarise`` gives them.
         points: what it was given; at least one row.
-        ending: of the sweep.
+        ending: how the sweep's trials ended.
         now_ms: milliseconds since 1970.
     """
     text = note(document, configurations, len(points), ending)

@@ -28,7 +28,7 @@ _QUIET = ("--uvicorn-opts", "--log-level warning")  # else a line for each reque
 
 
 def address(port: int) -> str:
-    """Of a server on this machine."""
+    """The address of a server on this machine."""
     return f"http://{_HOST}:{port}"
 
 

@@ -1,4 +1,4 @@
-"""Points and frontier as MLflow's UI shows tables: JSON as its ``log_table`` writes it."""
+"""Points and frontier as tables for MLflow's UI: JSON in the form that MLflow's ``log_table`` writes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PATHS = ("frontier/frontier.json", "frontier/points.json")
-"""Among the artifacts of a sweep's own run."""
+"""The tables' paths among the artifacts of a sweep's own run."""
 
 LOGGED_TAG = "mlflow.loggedArtifacts"
-"""Of a run: its tables, for the UI's view of artifacts side by side."""
+"""The tag that names a run's tables, for the UI's view of artifacts side by side."""
 
 _POINT_COLUMNS = ["architecture", "method", "label", "seed", "size_bytes", "quality_val", "quality"]
 _POINT_COLUMNS += ["uncompressed_bytes", "num_steps", "train_s", "trial_id", "point_id", "run_id"]
@@ -26,8 +26,8 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
     """The text of each file, by its path.
 
     Args:
-        configurations: as ``analysis.configurations.summary.summarise`` gives them.
-        points: what it was given.
+        configurations: from ``summarise``.
+        points: what ``summarise`` was given.
     """
     front = ordered(configurations[configurations["on_front"]])[_FRONT_COLUMNS]
     tables = (front, points.sort_values("size_bytes")[_POINT_COLUMNS])
@@ -35,5 +35,5 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
 
 
 def logged_tag() -> str:
-    """The value of ``LOGGED_TAG`` of a run with these tables."""
+    """The value of ``LOGGED_TAG`` on a run with these tables."""
     return json.dumps([{"path": path, "type": "table"} for path in PATHS])

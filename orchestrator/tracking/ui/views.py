@@ -43,7 +43,7 @@ def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
     - ``curves``: how the trials trained, the best first.
 
     Args:
-        facts: of the sweep.
+        facts: those of the sweep.
         now_ms: milliseconds since 1970, which the UI shows as the views' date.
     """
     points = [*_scatters(facts), *_parallels(facts)]
@@ -78,7 +78,7 @@ def _parallels(facts: Facts) -> list[Card]:
 
 
 def _curves(facts: Facts) -> dict[str, Any]:
-    """Of trials: where one has several points, these have no history of their own."""
+    """The view of training curves. It shows trials, because points of one trial have no history of their own."""
     quality = f"epoch_{facts.quality_name}_val"
     cards = [line(quality), line("epoch_train_loss", logarithmic=True), line("epoch_rate_bits", logarithmic=True)]
     found = "tags.`ratefront.kind` = 'trial'"

@@ -1,4 +1,4 @@
-"""Points of sides for tests of comparisons: fronts whose differences are known."""
+"""Sides for tests of comparisons: their fronts have known differences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def side(
     num_points: int = 6,
     **others: Any,
 ) -> pd.DataFrame:
-    """Points on a line: decades of bytes are ``2 + 5 * quality``, times ``factor``, and for each seed its ``spread``.
+    """Points on a line: ``10 ** (2 + 5 * quality)`` bytes, times ``factor``, times the ``spread`` of each seed.
 
     Sizes are not rounded, so that fronts have closed forms.
     """

@@ -1,4 +1,4 @@
-"""The numbers of a comparison on fronts whose differences are known."""
+"""A comparison of fronts whose differences are known."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_uncompressed_networks_are_left_out() -> None:
 
 
 def test_fronts_are_chosen_on_validation_and_measured_on_test() -> None:
-    lucky = side("b").assign(quality=0.999, quality_val=0.5)  # one point of it is on the front, the smallest
+    lucky = side("b").assign(quality=0.999, quality_val=0.5)  # only its smallest point is on the front
     found = against(side("a"), lucky)
     assert found.anchor.front.quality[-1] == pytest.approx(0.96)  # not the 0.97 of validation
     assert len(found.sides[1].front) == 1

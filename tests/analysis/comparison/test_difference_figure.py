@@ -1,4 +1,4 @@
-"""The figure of who attains more often, against the rectangles that it is of."""
+"""The figure of who attains more often, against the rectangles that it draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figure of a comparison draws, and what its tables and its plain data hold."""
+"""What a comparison's figure draws, and what its tables and its plain data hold."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_lines_are_steps_of_what_the_median_seed_attains() -> None:
     found = compared(a=side("a", spread=SEEDS), b=side("b", factor=0.5, spread=SEEDS))
     for line, one in zip(drawn(found, "front"), found.sides, strict=True):
         assert line.get_drawstyle() == "steps-post"
-        np.testing.assert_allclose(line.get_xdata()[:-1], one.seeds[1].size_bytes)  # of three the one of factor 1
+        np.testing.assert_allclose(line.get_xdata()[:-1], one.seeds[1].size_bytes)  # the median: the seed with factor 1
         np.testing.assert_allclose(line.get_ydata()[:-1], 100 * one.seeds[1].quality)
 
 

@@ -1,4 +1,4 @@
-"""The page of a comparison: the same drawing as on paper, and no text of a user's own becomes code."""
+"""The page of a comparison draws the same as the figure, and no user's text becomes code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What is drawn on the page, which itself is megabytes of plotly's own script."""
+    """The traces that the page draws. The page itself is megabytes of plotly's script."""
     drawn: list[Any] = []
 
     def to_html(given: go.Figure, **_: Any) -> str:

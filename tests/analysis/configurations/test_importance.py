@@ -42,7 +42,7 @@ def test_a_choice_counts_in_words_as_in_numbers(settings: pd.DataFrame) -> None:
 
 
 def test_values_of_a_grid_weigh_as_much_as_how_often_they_are_among_the_best(settings: pd.DataFrame) -> None:
-    """The best tenth has one of four values, and the lower two fifths of a range: 3 against 1.5 of divergence."""
+    """The best tenth has one of four values and lies in the lower two fifths of a range: divergence 3 against 1.5."""
     grid = settings.assign(bits=np.tile([2.0, 4.0, 8.0, 16.0], NUM // 4))
     found = importances(grid, settings["rate"] + 0.3 * (grid["bits"] != 16.0))
     assert found["bits"] < 4 * found["rate"]

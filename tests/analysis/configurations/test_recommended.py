@@ -99,7 +99,7 @@ def test_errors_to_be_minimised_have_the_same_choices() -> None:
 
 def test_a_loss_is_kept_to_exactly() -> None:
     points = frame(*seeds("a", [100], [0.09]), *seeds("b", [900], [0.1], method="uncompressed"))
-    assert 0.1 - 0.01 > 0.09  # rounding would be against it
+    assert 0.1 - 0.01 > 0.09  # rounding alone would refuse it
     assert sizes_within(summarise(points), [0.01])["config_hash"].tolist() == ["a"]
     assert sizes_within(summarise(points), [0.0099])["config_hash"].tolist() == ["b"]
 
@@ -115,7 +115,7 @@ def test_ratios_are_to_the_uncompressed_bytes_of_the_baseline() -> None:
 
 def test_losses_that_nothing_keeps_to_have_no_row() -> None:
     points = frame(*seeds("a", [100], [0.9]), *seeds("b", [900, 900], [0.95, 0.93], method="uncompressed"))
-    # of two seeds the file that ships is the worse one: with no loss allowed, it does not reach its own mean
+    # the worse of two seeds ships: with no loss allowed, it does not reach its own mean
     table = sizes_within(summarise(points), [0.0, 0.01])
     assert table["max_loss"].tolist() == [0.01]
     assert sizes_within(summarise(points), [0.0]).empty

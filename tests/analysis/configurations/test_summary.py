@@ -128,7 +128,7 @@ def test_equal_cost_keeps_all_seeds_of_a_configuration_or_none() -> None:
         *seeds("short", [100, 100, 100], [0.5, 0.5, 0.5], num_steps=100, train_s=2.0),
         *seeds("long", [100, 100, 100], [0.9, 0.9, 0.9], num_steps=500, train_s=9.0),
     )
-    points.loc[0, "train_s"] = 5.0  # of one seed, on a busy machine
+    points.loc[0, "train_s"] = 5.0  # one seed ran on a busy machine
     assert set(within_cost(points, max_steps=100)["config_hash"]) == {"short"}
     assert within_cost(points, max_train_s=3)["seed"].tolist() == [0, 1, 2]
     assert len(within_cost(points, max_steps=500, max_train_s=9)) == len(within_cost(points)) == 6

@@ -16,7 +16,7 @@ def figure() -> Figure:
 def test_a_png_has_the_pixels_that_were_asked_for() -> None:
     content = picture(figure(), "png", dpi=100)
     assert content.startswith(b"\x89PNG")
-    assert [int.from_bytes(content[start : start + 4], "big") for start in (16, 20)] == [200, 100]  # its header's
+    assert [int.from_bytes(content[start : start + 4], "big") for start in (16, 20)] == [200, 100]  # in the header
 
 
 def test_an_svg_has_no_date() -> None:

@@ -1,4 +1,4 @@
-"""What the figures draw, and that no text of a user's own becomes code."""
+"""What the figures draw; no user's text becomes code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def plotly_figure(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """The figure behind the page, which itself is megabytes of plotly's own script."""
+    """The figure behind the page. The page itself is megabytes of plotly's script."""
     caught: dict[str, Any] = {}
 
     def to_html(figure: go.Figure, **_: Any) -> str:

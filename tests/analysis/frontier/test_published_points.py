@@ -1,4 +1,4 @@
-"""What figures draw of papers: hollow, named, never part of a front, and never at the cost of what is measured."""
+"""Figures draw rows of papers hollow and named, never as part of a front, never at the cost of measured points."""
 
 from __future__ import annotations
 

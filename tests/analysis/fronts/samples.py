@@ -1,4 +1,4 @@
-"""Fronts for tests, and what tests count on them by hand."""
+"""Fronts for tests, and what tests count by hand on them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def scaled(given: Front, factor: float) -> Front:
 
 
 def attains(given: Front, size_bytes: float, quality: float) -> bool:
-    """By definition: whether one of its points is as small and as good."""
+    """Whether one of the front's points is as small and as good: the definition of attaining."""
     gain = quality if given.maximise else -quality
     return any(size <= size_bytes and other >= gain for size, other in zip(given.size_bytes, given.gain, strict=True))
 
 
 def random_fronts(seed: int, num_fronts: int, num_points: int = 12, *, maximise: bool = True) -> list[Front]:
-    """Fronts of points between 10 B and 10 kB, better where larger, with noise."""
+    """Fronts of points between 10 B and 10 kB whose quality grows with size, with noise."""
     generator = np.random.default_rng(seed)
     made = []
     for _ in range(num_fronts):
@@ -43,7 +43,7 @@ def random_fronts(seed: int, num_fronts: int, num_points: int = 12, *, maximise:
 
 @st.composite
 def fronts(draw: st.DrawFn, min_points: int = 1) -> Front:
-    """Fronts to be maximised, of steps of different height and width, between 0.1 and 0.9."""
+    """Fronts to be maximised, with steps of different height and width, between 0.1 and 0.9."""
     num_points = draw(st.integers(min_points, 9))
     widths = draw(st.lists(st.floats(0.02, 0.5), min_size=num_points, max_size=num_points))
     heights = draw(st.lists(st.floats(0.02, 1.0), min_size=num_points, max_size=num_points))

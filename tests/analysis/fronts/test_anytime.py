@@ -26,7 +26,7 @@ def one_seed() -> pd.DataFrame:
 
 
 def followed(points: pd.DataFrame, scale: Scale, *, against: Literal["trials", "train_s"]) -> Anytime:
-    """Where every trial has points, which say what it took."""
+    """``anytime`` for trials that all have points, which say what each trial took."""
     trials = points.groupby("trial_id", sort=False, as_index=False)[["seed", "train_s"]].max()
     return anytime(points, trials, scale, against=against)
 

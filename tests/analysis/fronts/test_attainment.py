@@ -1,4 +1,4 @@
-"""What seeds attain, counted by hand at places of every kind."""
+"""What seeds attain, counted by hand at every kind of place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def covered(given_front: Front, reference: Reference = CORNER) -> float:
 
 
 def places(given_fronts: list[Front]) -> list[tuple[float, float]]:
-    """On the corners of all steps, where ties are, and between and beyond them."""
+    """The corners of all steps, where ties are, and places between and beyond them."""
     sizes = np.unique(np.concatenate([one.size_bytes for one in given_fronts]))
     qualities = np.unique(np.concatenate([one.quality for one in given_fronts]))
     sizes = np.concatenate([sizes, np.sqrt(sizes[1:] * sizes[:-1]), [1, 1e5]])

@@ -17,7 +17,7 @@ from tests.analysis.points.rows import frame, seeds
 
 
 def line(start: float, slope: float, low: float = 0.5, high: float = 0.9, num_points: int = 6) -> Front:
-    """Decades of bytes are ``start + slope * quality``."""
+    """A front on a line: ``10 ** (start + slope * quality)`` bytes."""
     quality = np.linspace(low, high, num_points)
     return Front(10 ** (start + slope * quality), quality, True)
 
@@ -162,15 +162,17 @@ def test_percentiles_of_a_mean_agree_with_scipy() -> None:
     expected = scipy_bootstrap(
         (sizes,), np.mean, method="percentile", confidence_level=0.9, n_resamples=5000, rng=np.random.default_rng(1)
     ).confidence_interval
-    wider = math.sqrt(8 / 7)  # of one seed fewer in each draw
+    wider = math.sqrt(8 / 7)  # each draw has one seed fewer
     distances = np.array([expected.low, expected.high]) - np.mean(sizes)
     assert np.array([found.low, found.high]) - np.mean(sizes) == pytest.approx(wider * distances, rel=0.08)
 
 
 @pytest.mark.parametrize(("num_shaky", "usable"), [(1, 178), (3, None)])
 def test_draws_without_enough_steps_are_counted_and_too_few_are_refused(num_shaky: int, usable: int | None) -> None:
-    """Of a shaky configuration one of three seeds is so bad that, drawn twice (one in nine), it is no step; where all
-    but one are shaky, drawn once is enough (five in nine)."""
+    """A shaky configuration has one seed of three so bad that it is no step when drawn twice (one draw in nine).
+
+    Where all configurations but one are shaky, a bad seed drawn once is enough (five draws in nine).
+    """
     sizes = np.repeat([[1000], [2000], [4000], [8000]], 3, axis=1).astype(float)
     quality = np.repeat([[0.80], [0.82], [0.84], [0.86]], 3, axis=1)
     quality[4 - num_shaky :, 0] = 0.81 if num_shaky == 1 else 0.4

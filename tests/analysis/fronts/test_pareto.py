@@ -183,7 +183,7 @@ class TestFront:
         assert test[chosen].mean() - 1e-9 <= front.gain.max() <= test[chosen].max() + 1e-9
 
     def test_noise_of_the_test_split_does_not_flatter_whoever_measured_more(self) -> None:
-        """Both are on one line; one has ten times the points."""
+        """Both sets lie on one line; one has ten times the points."""
         generator, excess = np.random.default_rng(0), []
         for _ in range(100):
             heights = []

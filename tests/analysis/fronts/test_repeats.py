@@ -1,4 +1,4 @@
-"""Fronts of seeds, of their means, and of seeds drawn anew."""
+"""The fronts of single seeds, of their means, and of seeds drawn anew."""
 
 from __future__ import annotations
 

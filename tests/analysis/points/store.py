@@ -1,4 +1,4 @@
-"""A real MLflow database, laid out as the orchestrator does."""
+"""A real MLflow database with the orchestrator's layout."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ class Writer:
         measured: Mapping[str, float] | None = None,
         **params: str,
     ) -> str:
-        """One trial and its points; returns its run. Each point's file is ``file``, which this does not write.
-        ``measured`` are metrics that differ from the usual."""
+        """Log one trial and its points; returns the trial's run.
+
+        Every point names ``file``, which is not written here. ``measured`` has the metrics that differ from the usual.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         trial_tags = {"mlflow.parentRunId": self.parent, "ratefront.trial_id": trial_id}

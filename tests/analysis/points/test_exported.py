@@ -1,4 +1,4 @@
-"""Reading exported points: the same frame as from MLflow, and one line for every wrong file."""
+"""Exported points give the same frame as MLflow, and every wrong file an error of one line."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from analysis.points.labels import config_labels, config_text, method_variants
 
 
 def labels(*settings: dict[str, str], point_ids: str = "0", **others: list[str]) -> list[str]:
-    """The labels of one trial for each of ``settings``; ``others`` are columns of which each trial has one entry."""
+    """The labels of trials, one for each of ``settings``; ``others`` are more columns with an entry for each trial."""
     rows = [
         {"task": "digits", "architecture": "mlp", "method": "epr", "sweep_id": "s", "trial_id": str(i), "point_id": p}
         | {key: values[i] for key, values in others.items()}

@@ -1,4 +1,4 @@
-"""Rows printed in papers: what is shipped, what a user's own file may have, and what belongs beside which points."""
+"""Rows of papers: those that ship, those of a user's own file, and which belong beside which points."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_the_documented_example_is_read(tmp_path: Path) -> None:
 
 
 def test_files_of_spreadsheets_are_read(tmp_path: Path) -> None:
-    """With a byte order mark, line ends of Windows, empty lines, and columns in another order."""
+    """They have a byte order mark, Windows' line ends, empty lines, and columns in another order."""
     file = written(tmp_path, {"counted": "file"}, columns=COLUMNS[::-1])
     file.write_bytes(
         b"\xef\xbb\xbf" + file.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b",,\r\n\r\n"

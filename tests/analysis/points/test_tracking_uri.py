@@ -1,4 +1,4 @@
-"""What an address means is what SQLAlchemy opens."""
+"""A SQLite address means the file that SQLAlchemy opens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report is made of, in small."""
+"""A small sweep's data for tests of reports."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def measured() -> pd.DataFrame:
 
 
 def material(points: pd.DataFrame | None = None, **changes: Any) -> Material:
-    """A report's of ``points``, by default of ``measured``; ``changes`` are fields of it."""
+    """The material of ``points``, by default ``measured``; ``changes`` replace its fields."""
     points = measured() if points is None else points
     configurations = summarise(points)
     drawn = points.merge(shown(configurations)[KEY], on=KEY)["trial_id"].unique()
@@ -82,14 +82,14 @@ def material(points: pd.DataFrame | None = None, **changes: Any) -> Material:
 
 
 def trial(row: dict[Any, Any], **changes: Any) -> dict[str, Any]:
-    """One that finished, of the point ``row``."""
+    """The row of a finished trial with the point ``row``."""
     kept = {name: row[name] for name in ("trial_id", "seed", "architecture", "method", "train_s")}
     ended = {"outcome": "finished", "reason": "", "environment": ENVIRONMENT, "ended_at_s": 1.7e9}
     return {**kept, **ended, **changes}
 
 
 def report(trial_id: str, step: int) -> dict[str, Any]:
-    """One of a training that converges."""
+    """A report of a training that converges."""
     return {
         "trial_id": trial_id,
         "step": step,

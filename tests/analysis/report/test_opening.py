@@ -46,7 +46,7 @@ def test_the_answer_is_the_best_at_each_budget() -> None:
 
 
 def test_an_uncompressed_network_is_no_answer() -> None:
-    """It fits the largest budget, and is the best there."""
+    """It fits into the largest budget and is the best there."""
     compressed = {"config_hash": "a", "size_bytes": 1200, "quality_val": 0.8, "quality": 0.8}
     plain = {"method": "uncompressed", "size_bytes": 1300, "quality_val": 0.99, "quality": 0.99}
     made = material(frame(compressed, plain))

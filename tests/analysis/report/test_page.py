@@ -21,7 +21,7 @@ HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>$titl
 
 @pytest.fixture
 def without_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its script is megabytes, and the same in every page."""
+    """Plotly's script is megabytes, and the same in every page."""
     monkeypatch.setattr(analysis.report.frontier, "frontier_part", lambda *_, **__: "<div>the figure</div>")
 
 
@@ -31,7 +31,7 @@ def whole() -> str:
 
 
 def own(text: str) -> Reader:
-    """Without what is between script tags."""
+    """The page without what is between script tags."""
     return read(re.sub(r"<script.*?</script>", "<script></script>", text, flags=re.DOTALL))
 
 

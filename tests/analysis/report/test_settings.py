@@ -1,4 +1,4 @@
-"""Which settings vary, and what is said of them."""
+"""Which settings vary, and what the page says about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.analysis.report.test_markup import read
 
 
 def of(*params: dict[str, str], **changes: Any) -> pd.DataFrame:
-    """A configuration for each of some parameters; sizes fall and qualities rise with their number."""
+    """One configuration for each of ``params``; from one to the next, size falls and quality rises."""
     rows = [
         {
             "config_hash": f"{index:03}",

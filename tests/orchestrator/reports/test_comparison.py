@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> MlflowClient:
 def log(
     client: MlflowClient, folder: Path, name: str, *, factor: float = 1.0, num_seeds: int = 3, **params: str
 ) -> None:
-    """A finished sweep of five configurations, whose sizes are ``factor`` times those of others."""
+    """Log a finished sweep of five configurations, with sizes scaled by ``factor``."""
     found = client.get_experiment_by_name(name)
     experiment = found.experiment_id if found else client.create_experiment(name, (folder / "artifacts").as_uri())
     sweep = Writer(client, experiment, f"{name}-0123abcd")
@@ -80,7 +80,7 @@ def test_one_sweep_is_split_by_method_with_an_anchor_of_choice(store: MlflowClie
         assert json.loads(said.stdout)["anchor"] == first
 
 
-def test_sweeps_of_one_name_are_told_apart_by_their_ids(store: MlflowClient, tmp_path: Path) -> None:
+def test_sweeps_of_one_name_are_named_by_their_ids(store: MlflowClient, tmp_path: Path) -> None:
     log(store, tmp_path, "digits", num_seeds=1)
     other = Writer(store, store.get_experiment_by_name("digits").experiment_id, "digits-89abcdef")
     other.trial("t0", 1)

@@ -23,7 +23,7 @@ FILE = b"the bytes of a compressed network"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Of a sweep with one trial of one point, logged and on disk."""
+    """A folder with a sweep of one trial with one point, which is in MLflow and on disk."""
     client = MlflowClient(address(tmp_path))
     experiment = client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
     sweep = Writer(client, experiment, "digits-0123abcd", directory=str(tmp_path / "sweep"))
@@ -51,7 +51,7 @@ def test_best_names_the_whole_path_of_the_file(folder: Path) -> None:
     assert chosen["file_path"] == "t0/0.rfz"
 
 
-def test_best_says_where_the_copy_of_a_file_is_that_moved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_says_where_the_copy_of_a_moved_file_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "sweep").rename(folder / "elsewhere")
     said = call(folder, "best", "--max-size", "2kB")
     assert said.exit_code == 1
@@ -103,7 +103,7 @@ def test_a_percentage_is_refused(folder: Path) -> None:
 
 @pytest.fixture
 def benchmark(tmp_path: Path) -> Path:
-    """Of a sweep of LeNet5 on MNIST with one point of 1000 bytes."""
+    """A folder with a sweep of LeNet5 on MNIST, which has one point of 1000 bytes."""
     client = MlflowClient(address(tmp_path))
     experiment = client.create_experiment("lenet5", (tmp_path / "artifacts").as_uri())
     Writer(client, experiment, "lenet5-0123abcd").trial("t0", 1, task="mnist(shift=1)", architecture="lenet5")
@@ -111,21 +111,21 @@ def benchmark(tmp_path: Path) -> Path:
 
 
 def num_printed(out: Path) -> int:
-    """How many rows of papers a figure has; its page names them, its table does not."""
+    """How many printed results a figure shows; the page lists them too, the table does not."""
     num_drawn = (out / "frontier.svg").read_text().count('id="published"')
     assert ("as printed, not measured here" in (out / "frontier.html").read_text()) == (num_drawn > 0)
     assert len((out / "frontier.csv").read_text().splitlines()) == 2
     return num_drawn
 
 
-def test_figures_have_what_papers_print_unless_told_otherwise(benchmark: Path) -> None:
+def test_figures_show_printed_results_unless_told_otherwise(benchmark: Path) -> None:
     assert call(benchmark, "frontier", "--out", str(benchmark / "out")).exit_code == 0
     assert num_printed(benchmark / "out") == 3
     assert call(benchmark, "frontier", "--no-published", "--out", str(benchmark / "bare")).exit_code == 0
     assert num_printed(benchmark / "bare") == 0
 
 
-def test_the_figure_at_the_end_of_a_sweep_has_what_papers_print(benchmark: Path) -> None:
+def test_the_figure_at_the_end_of_a_sweep_shows_printed_results(benchmark: Path) -> None:
     assert write_frontier(address(benchmark), ["lenet5"], benchmark / "out") is not None
     assert num_printed(benchmark / "out") == 3
 
@@ -139,7 +139,7 @@ def test_rows_of_an_own_file_are_drawn_beside_those_that_ship(benchmark: Path) -
     assert "Somebody" not in (benchmark / "out" / "frontier.csv").read_text() + said.stdout
 
 
-def test_a_mistake_in_what_is_to_be_drawn_is_said_in_one_line_and_nothing_is_written(benchmark: Path) -> None:
+def test_a_mistake_about_printed_results_is_one_line_and_nothing_is_written(benchmark: Path) -> None:
     own = written(benchmark, {})
     mistakes = {
         "no row of ": ["--published", str(own)],
@@ -177,7 +177,9 @@ def test_exported_results_are_drawn_and_chosen_from_without_a_store(tmp_path: Pa
         (["frontier", "./results"], "wanted a folder that ratefront export wrote"),
     ],
 )
-def test_what_cannot_be_done_with_exported_results_is_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_a_command_that_exported_results_cannot_serve_is_refused_in_one_line(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
     result = call(tmp_path, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr

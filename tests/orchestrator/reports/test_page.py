@@ -1,4 +1,4 @@
-"""From a sweep's folder and MLflow to its report, and what is said where that goes wrong."""
+"""The report made from a sweep's folder and MLflow, and the messages where that fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ search: {name: grid, num_values: 6}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Of a sweep with a trial that finished, one that failed and one that runs; MLflow has the first."""
+    """A sweep with a trial that finished, one that failed and one that runs; MLflow has the first."""
     client = MlflowClient(address(tmp_path))
     experiment = client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
     Writer(client, experiment, "digits-0123abcd", directory=str(tmp_path / "sweep")).trial("t0", 1)
@@ -72,7 +72,7 @@ def test_the_page_has_what_the_folder_and_mlflow_have(folder: Path) -> None:
     page = (folder / "new" / "report.html").read_text()
     assert "Of 3 trainings 1 finished, 1 failed, 1 did not end." in page
     assert "it diverged" in page
-    assert "4.0 s of training" in page  # 1.5 of the point, and what the other two reported
+    assert "4.0 s of training" in page  # 1.5 s in the point, and 1.25 s in the last report of each of the other two
     assert "a processor" in page
     assert SWEEP.strip().splitlines()[0] in page
     assert "Entropy-penalized reparameterization (EPR)" in page
@@ -81,14 +81,14 @@ def test_the_page_has_what_the_folder_and_mlflow_have(folder: Path) -> None:
     assert str(folder) not in page
 
 
-def test_of_what_papers_print_it_has_what_it_is_told(folder: Path) -> None:
+def test_the_page_reads_the_files_of_printed_results_that_it_is_given(folder: Path) -> None:
     for arguments in (["--no-published"], ["--published", str(folder / "none.csv")]):
         said = call(folder, "digits", "--out", str(folder / "report.html"), *arguments)
         assert said.exit_code == (0 if arguments == ["--no-published"] else 2)
     assert "No such file" in said.stderr
 
 
-def test_a_folder_that_is_elsewhere_is_said_and_where_the_report_is(folder: Path) -> None:
+def test_where_the_folder_has_moved_the_message_names_the_logged_report(folder: Path) -> None:
     (folder / "sweep").rename(folder / "elsewhere")
     said = call(folder, "digits", "--out", str(folder / "report.html"))
     assert said.exit_code == 2
@@ -97,7 +97,7 @@ def test_a_folder_that_is_elsewhere_is_said_and_where_the_report_is(folder: Path
     assert not (folder / "report.html").exists()
 
 
-def test_a_sweep_without_a_point_or_without_a_run_is_said(folder: Path) -> None:
+def test_a_sweep_without_a_point_and_an_unknown_sweep_are_refused(folder: Path) -> None:
     client = MlflowClient(address(folder))
     Writer(client, client.create_experiment("empty", (folder / "artifacts").as_uri()), "empty-0123abcd")
     said = call(folder, "empty", "--out", str(folder / "report.html"))
@@ -109,7 +109,7 @@ def test_a_sweep_without_a_point_or_without_a_run_is_said(folder: Path) -> None:
 
 
 class Told:
-    """A tracker that keeps what it is told."""
+    """A tracker that keeps the pages it is given."""
 
     def __init__(self) -> None:
         self.pages: list[str] = []
@@ -118,7 +118,7 @@ class Told:
         self.pages.append(page)
 
 
-def test_what_goes_wrong_is_one_line_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_report_is_returned_as_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     tracker, journal = Told(), Journal(MemoryFolder())
 
     def fail(*_: object, **__: object) -> str:

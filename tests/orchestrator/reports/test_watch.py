@@ -1,4 +1,4 @@
-"""A frontier that follows a sweep: looked at through a small MLflow database, with a clock of the test's own."""
+"""A frontier that follows a sweep in a small MLflow database; tests decide how time passes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sweep(tmp_path: Path) -> Writer:
 
 
 def follow(folder: Path, *steps: Callable[[], object], is_terminal: bool = False) -> tuple[list[str], list[float]]:
-    """What is said, and the seconds waited for, where each of ``steps`` happens while it waits."""
+    """The lines printed and the seconds of each wait; one of ``steps`` happens during each wait."""
     said, waited = io.StringIO(), []
     left: Iterator[Callable[[], object]] = iter(steps)
 
@@ -64,7 +64,7 @@ def test_a_line_says_each_change_until_the_sweep_ends(sweep: Writer, tmp_path: P
     assert (tmp_path / "out" / "frontier.svg").exists()
 
 
-def test_what_ended_is_drawn_once_and_not_waited_for(sweep: Writer, tmp_path: Path) -> None:
+def test_a_sweep_that_has_ended_is_drawn_once_without_a_wait(sweep: Writer, tmp_path: Path) -> None:
     sweep.trial("t0", 1)
     sweep.client.set_terminated(sweep.parent, "KILLED")
     lines, waited = follow(tmp_path)
@@ -111,7 +111,7 @@ def test_a_store_that_goes_away_is_tried_again(sweep: Writer, tmp_path: Path) ->
         watch(lambda: list_sweeps("http://127.0.0.1:9"), lambda: None, Console(file=said), sleep=sleep)
 
 
-def test_a_terminal_has_a_picture_and_at_last_the_table(sweep: Writer, tmp_path: Path) -> None:
+def test_a_terminal_shows_a_picture_and_the_table_last(sweep: Writer, tmp_path: Path) -> None:
     lines, _ = follow(
         tmp_path,
         lambda: sweep.trial("t0", 1),
@@ -124,7 +124,7 @@ def test_a_terminal_has_a_picture_and_at_last_the_table(sweep: Writer, tmp_path:
     assert "figures: " in lines[-1]
 
 
-def test_interrupted_it_leaves_the_table(sweep: Writer, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_the_table(sweep: Writer, tmp_path: Path) -> None:
     sweep.trial("t0", 1)
 
     def interrupt() -> None:

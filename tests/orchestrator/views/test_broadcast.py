@@ -14,7 +14,7 @@ from tests.orchestrator.views.samples import REPORT, TRIALS, board_of_four, fini
 
 
 class Notes(AbstractView):
-    """Notes each event, and how many trials the board says have ended."""
+    """Notes each event, and how many trials had ended by the board at that time."""
 
     def __init__(self) -> None:
         self.events: list[AbstractEvent] = []
@@ -60,7 +60,7 @@ def test_an_event_has_what_the_board_counts_with_it() -> None:
     assert (event.num_ended, event.hypervolume) == (2, board.hypervolume)
 
 
-def test_totals_are_as_they_are_when_something_happens_and_at_the_end() -> None:
+def test_totals_are_read_at_each_event_and_at_the_end() -> None:
     board, view = board_of_four(), Notes()
     now = [board.totals]
     broadcast = Broadcast(board, [view], totals=lambda: now[0])
@@ -81,7 +81,7 @@ def test_a_sweep_begins_with_what_earlier_processes_left() -> None:
     assert (found.trial_id, found.points) == (TRIALS[0], board.earlier[TRIALS[0]].points)
 
 
-def test_what_a_log_tells_is_shown_as_it_is() -> None:
+def test_an_event_of_a_log_reaches_the_views_unchanged() -> None:
     board, view = board_of_four(), Notes()
     event = TrialStarted(at_s=12.5, trial_id=TRIALS[3], config={})
     Broadcast(board, [view]).tell(event)

@@ -1,4 +1,4 @@
-"""The numbers that a cluster's metrics have of a sweep."""
+"""The metrics of a sweep on a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.orchestrator.views.samples import board_of_four, end, failed, finishe
 
 
 class FakeGauge:
-    """Ray's gauge, without Ray; the last value by its name and its tags' values."""
+    """Ray's gauge, without Ray; ``values`` has the last value by the gauge's name and its tags."""
 
     values: dict[tuple[str, ...], float]
 

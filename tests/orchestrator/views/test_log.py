@@ -22,7 +22,7 @@ from tests.orchestrator.views.samples import CONFIG, REPORT, TRIALS, board_of_fo
 
 
 class Kept(AbstractView):
-    """Lines of trials that ended; keeps the board it is shown."""
+    """Prints lines of trials that ended, and keeps the board that it is shown."""
 
     def __init__(self, console: Console) -> None:
         self._lines = PlainView(console)
@@ -36,7 +36,7 @@ class Kept(AbstractView):
         self._lines.show(event, board)
 
 
-def test_what_is_told_elsewhere_is_shown_as_it_would_be_there() -> None:
+def test_a_log_is_shown_as_the_sweep_is_where_it_runs() -> None:
     board = board_of_four()
     now = [board.totals]
     stream = io.StringIO()

@@ -28,7 +28,7 @@ def test_a_line_for_each_trial_that_ended() -> None:
     ]
 
 
-def test_of_several_files_the_smallest_is_told() -> None:
+def test_the_smallest_of_several_files_is_shown() -> None:
     board = board_of_four()
     console = Console(file=io.StringIO(), width=140, record=True)
     event = end(board, 1, finished(1))
