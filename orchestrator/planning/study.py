@@ -17,8 +17,7 @@ from orchestrator.search.searchers.base import Asked
 from orchestrator.search.space import Configuration, Space
 from orchestrator.storage.bucket import join
 from orchestrator.storage.folder import MemoryFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial, check_trials, trials_of
 from trainers.record import OperatingPoint

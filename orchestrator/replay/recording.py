@@ -15,8 +15,7 @@ from orchestrator.errors import SweepError
 from orchestrator.search.domains import AbstractDomain
 from orchestrator.search.space import Configuration, Space, identity
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import load_sweep
 from trainers.record import OperatingPoint

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Request, Setting, execute
 from trainers.train import train

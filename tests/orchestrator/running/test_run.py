@@ -25,7 +25,7 @@ from orchestrator.tracking.store import Store
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.warm_start import earlier_outcomes
 from orchestrator.trial import Request, Setting, execute
-from orchestrator.views.json_lines import JsonLinesView
+from orchestrator.views.log import JsonLinesView
 
 SWEEP = Sweep.from_dict(
     {
