@@ -73,7 +73,7 @@ def execute(
     journal = open_journal(request.setting.location)
     journal.fetch(request.trial_id, to_resume=True)
     ended = journal.ended(request.trial_id)
-    if ended is not None and journal.is_over(request.trial_id):
+    if ended is not None and ended.is_over:
         return ended
     journal.begin(request.trial_id, request.config, _environment(request.resources))
     track(request.trial_id)

@@ -69,6 +69,11 @@ class Ended:
     ended_at_s: float = field(default_factory=time.time)
     """Seconds since 1970, UTC."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to do for the trial: it finished or was stopped."""
+        return self.outcome is not Outcome.FAILED
+
 
 class Journal:
     """What the files in a sweep's folder mean."""
@@ -215,12 +220,12 @@ class Journal:
     def is_over(self, trial_id: str) -> bool:
         """Whether there is nothing left to do for a trial: it finished or was stopped."""
         ended = self.ended(trial_id)
-        return ended is not None and ended.outcome is not Outcome.FAILED
+        return ended is not None and ended.is_over
 
     def forget_failure(self, trial_id: str) -> None:
         """Remove the record of a trial that failed, before it is tried again."""
         ended = self.ended(trial_id)
-        if ended is not None and ended.outcome is Outcome.FAILED:
+        if ended is not None and not ended.is_over:
             self._folder.delete(f"trials/{trial_id}/{_RECORD}")
 
     def forget_checkpoint(self, trial_id: str) -> None:
