@@ -67,8 +67,20 @@ def test_the_same_part_again_tries_only_what_failed(tmp_path: Path) -> None:
     part(tmp_path, 0, 2)
     journal = journal_in(tmp_path)
     journal.fail(TRIALS[2], "its node was lost")
-    board, shown = part(tmp_path, 0, 2)
+    records: list[object] = []
+
+    class Look(Notes):
+        """Sees what a kill would leave while the trial runs."""
+
+        def show(self, event: AbstractEvent, board: Board) -> None:
+            super().show(event, board)
+            if isinstance(event, TrialStarted):
+                records.append(journal.ended(event.trial_id))
+
+    shown = Look()
+    board = run_part(PARTED, 0, 2, storage=str(tmp_path), import_path=tmp_path, view=shown)
     assert shown.started() == [TRIALS[2]]
+    assert records == [None], "the failure is forgotten"
     assert board.num(Outcome.FINISHED) == 2
     assert journal.is_over(TRIALS[2])
 

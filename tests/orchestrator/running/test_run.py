@@ -19,6 +19,7 @@ from orchestrator.running.place import Place
 from orchestrator.running.result import SweepResult
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.lease import Lease
+from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 from tests.orchestrator.trained import EPR, PLAIN, SWEEP, NoView, runs_of, train
 
@@ -27,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("without_report")
 RunTrials = Callable[..., bool]
 
 
-def again(place: Place, **options: Any) -> SweepResult:
-    return run.run_sweep(SWEEP, place, NoView(), **options)
+def again(place: Place, sweep: Sweep = SWEEP, **options: Any) -> SweepResult:
+    return run.run_sweep(sweep, place, NoView(), **options)
 
 
 def run_here(session: Session, *_: Any, **__: Any) -> bool:
@@ -158,6 +159,23 @@ def test_trials_that_were_cut_off_leave_no_run_open_and_the_exit_code_of_ctrl_c(
     result = again(place)
     assert (result.interrupted, result.exit_code, result.num_finished) == (True, 130, 1)
     assert states(place) == {("sweep", "KILLED"): 1, ("trial", "FINISHED"): 1, ("trial", "KILLED"): 1}
+
+
+def test_trials_that_the_budget_left_are_no_interruption(
+    place: Place, instead_of_ray: Callable[[RunTrials], None]
+) -> None:
+    def run_one(session: Session, *_: Any, **__: Any) -> bool:
+        trial = session.study.next()
+        assert trial is not None
+        session.ledger.start(trial.trial_id, 0.0)
+        train(session.journal, trial)
+        return False
+
+    instead_of_ray(run_one)
+    result = again(place, Sweep.from_dict({**SWEEP.to_dict(), "budget": {"trials": 1}}))
+    assert result.spent == "budget.trials is 1, and 1 are spent"
+    assert (result.interrupted, result.exit_code) == (False, 0)
+    assert states(place) == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 1}
 
 
 def test_whatever_ends_the_trials_the_sweep_is_published(
