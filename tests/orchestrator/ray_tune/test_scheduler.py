@@ -33,25 +33,25 @@ def progress(rate_bits: float, quality_val: float, step: int = 10) -> dict[str, 
     }  # fmt: skip
 
 
-def decide(stopper: EarlyStoppingScheduler, trial: Trial, result: dict[str, Any]) -> str:
+def decide(scheduler: EarlyStoppingScheduler, trial: Trial, result: dict[str, Any]) -> str:
     suggested = {"trial_id": trial.trial_id, "config": trial.config.to_dict()}
-    return stopper.on_trial_result(None, SimpleNamespace(config=suggested), result)
+    return scheduler.on_trial_result(None, SimpleNamespace(config=suggested), result)
 
 
-def stopper_in(folder: Path) -> tuple[EarlyStoppingScheduler, Journal, dict[str, Trial]]:
+def scheduler_in(folder: Path) -> tuple[EarlyStoppingScheduler, Journal, dict[str, Trial]]:
     journal = Journal(LocalFolder(folder))
     study = Study(SWEEP, journal)
     return EarlyStoppingScheduler(SWEEP, study, journal), journal, {trial.trial_id: trial for trial in study.trials}
 
 
 def test_the_first_seed_is_judged_and_the_others_follow(tmp_path: Path) -> None:
-    stopper, journal, trials = stopper_in(tmp_path)
+    scheduler, journal, trials = scheduler_in(tmp_path)
     for number, rate in enumerate((1000, 1100, 1200)):
-        assert decide(stopper, trials[f"000{number}-epr-s0"], progress(rate, 0.9 + number / 100)) == "CONTINUE"
-    assert decide(stopper, trials["0003-epr-s1"], progress(9000, 0.1)) == "CONTINUE", "another seed is not judged"
-    assert decide(stopper, trials["0003-epr-s0"], progress(9000, 0.1)) == "STOP"
-    assert decide(stopper, trials["0003-epr-s1"], progress(9000, 0.1, step=20)) == "STOP"
-    assert decide(stopper, trials["0003-epr-s1"], progress(9000, 0.1, step=100)) == "CONTINUE", "nothing left to save"
+        assert decide(scheduler, trials[f"000{number}-epr-s0"], progress(rate, 0.9 + number / 100)) == "CONTINUE"
+    assert decide(scheduler, trials["0003-epr-s1"], progress(9000, 0.1)) == "CONTINUE", "another seed is not judged"
+    assert decide(scheduler, trials["0003-epr-s0"], progress(9000, 0.1)) == "STOP"
+    assert decide(scheduler, trials["0003-epr-s1"], progress(9000, 0.1, step=20)) == "STOP"
+    assert decide(scheduler, trials["0003-epr-s1"], progress(9000, 0.1, step=100)) == "CONTINUE", "nothing left to save"
     ended = [journal.ended(f"0003-epr-s{seed}") for seed in (0, 1)]
     assert [one and one.outcome for one in ended] == [Outcome.STOPPED] * 2
     assert ended[1] is not None
@@ -59,7 +59,7 @@ def test_the_first_seed_is_judged_and_the_others_follow(tmp_path: Path) -> None:
 
 
 def test_a_resumed_sweep_stops_nothing_that_went_on_and_forgets_nothing_that_was_stopped(tmp_path: Path) -> None:
-    _, journal, trials = stopper_in(tmp_path)
+    _, journal, trials = scheduler_in(tmp_path)
     # 0002 was at the rung first, when nobody was better; the others came later
     for trial_id, rate, quality in (
         ("0000-epr-s0", 1000, 0.9), ("0001-epr-s0", 1100, 0.91), ("0002-epr-s0", 9000, 0.1), ("0003-epr-s0", 9500, 0.1)

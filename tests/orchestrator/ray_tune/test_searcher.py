@@ -23,7 +23,7 @@ SWEEP = Sweep.from_dict(
 STARVED = Ended(outcome=Outcome.FAILED, reason=f"{OUT_OF_MEMORY}tried to allocate 2 GiB")
 
 
-def proposer(folder: Path, gpu: float, **budget: float) -> tuple[StudySearcher, Journal]:
+def searcher_in(folder: Path, gpu: float, **budget: float) -> tuple[StudySearcher, Journal]:
     journal = Journal(LocalFolder(folder))
     return StudySearcher(Study(SWEEP, journal), journal, Resources(gpu=gpu), Ledger(Budget(**budget))), journal
 
@@ -35,7 +35,7 @@ def suggested(searcher: StudySearcher, ray_id: str) -> dict[str, Any]:
 
 
 def test_each_trial_is_handed_out_once_with_its_share(tmp_path: Path) -> None:
-    searcher, _ = proposer(tmp_path, 0.25)
+    searcher, _ = searcher_in(tmp_path, 0.25)
     both = [suggested(searcher, str(number)) for number in range(2)]
     assert [one["trial_id"] for one in both] == ["0000-epr-s0", "0001-epr-s0"]
     assert [one["resources"]["gpu"] for one in both] == [0.25, 0.25]
@@ -43,7 +43,7 @@ def test_each_trial_is_handed_out_once_with_its_share(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_died_is_a_failure(tmp_path: Path) -> None:
-    searcher, journal = proposer(tmp_path, 0)
+    searcher, journal = searcher_in(tmp_path, 0)
     suggested(searcher, "a")
     searcher.on_trial_complete("a", error=True)
     ended = journal.ended("0000-epr-s0")
@@ -56,7 +56,7 @@ def test_a_worker_that_died_is_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("gpu", "more"), [(0.25, 0.5), (0.75, 1.0)])
 def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more: float, tmp_path: Path) -> None:
-    searcher, journal = proposer(tmp_path, gpu)
+    searcher, journal = searcher_in(tmp_path, gpu)
     suggested(searcher, "a")
     suggested(searcher, "b")
     assert searcher.suggest("c") is None, "there may be something to try again"
@@ -75,7 +75,7 @@ def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more
 
 @pytest.mark.parametrize("gpu", [0, 1, 2])
 def test_where_there_is_no_more_a_starved_trial_failed(gpu: float, tmp_path: Path) -> None:
-    searcher, journal = proposer(tmp_path, gpu)
+    searcher, journal = searcher_in(tmp_path, gpu)
     suggested(searcher, "a")
     suggested(searcher, "b")
     journal.record("0000-epr-s0", STARVED)
@@ -104,7 +104,7 @@ def test_where_the_budget_is_spent_nothing_more_starts(
 
 
 def test_a_trial_that_is_tried_again_counts_once(tmp_path: Path) -> None:
-    searcher, journal = proposer(tmp_path, 0.25, trials=1)
+    searcher, journal = searcher_in(tmp_path, 0.25, trials=1)
     suggested(searcher, "a")
     journal.record("0000-epr-s0", STARVED)
     searcher.on_trial_complete("a", result={})
