@@ -28,8 +28,8 @@ from report import print_machine, print_table, quartiles
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container, planning, tables
-from trainers.coding.codecs import Encoding
 from trainers.coding.coder import information_bits
+from trainers.coding.section_kinds import Encoding
 from trainers.coding.sections import Entry, Integers, Layout, Raw, Section, Sections
 from trainers.compressed import open_compressed
 

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import processor, versions
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import DIVERGED, OUT_OF_MEMORY, Ended, Journal
 from orchestrator.storage.locations import open_journal
-from orchestrator.storage.outcomes import DIVERGED, OUT_OF_MEMORY, Ended
 from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
 from trainers.record import OperatingPoint
@@ -74,7 +73,7 @@ def execute(
     journal = open_journal(request.setting.location)
     journal.fetch(request.trial_id, to_resume=True)
     ended = journal.ended(request.trial_id)
-    if ended is not None and journal.is_over(request.trial_id):
+    if ended is not None and ended.is_over:
         return ended
     journal.begin(request.trial_id, request.config, _environment(request.resources))
     track(request.trial_id)

@@ -46,9 +46,8 @@ def sweep(
     from orchestrator.running.place import Place
     from orchestrator.running.run import run_sweep
     from orchestrator.views.events import SweepEnded
-    from orchestrator.views.json_lines import JsonLinesView
     from orchestrator.views.live import LiveView
-    from orchestrator.views.log import write_event
+    from orchestrator.views.log import JsonLinesView, write_event
     from orchestrator.views.plain import PlainView
 
     if resume and new:
@@ -96,7 +95,7 @@ def part(
     """
     from orchestrator.commands.console import open_console
     from orchestrator.running.part import run_part
-    from orchestrator.storage.outcomes import Outcome
+    from orchestrator.storage.journal import Outcome
     from orchestrator.views.plain import PlainView
 
     folder = allow_own_modules()

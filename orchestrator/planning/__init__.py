@@ -1,1 +1,1 @@
-"""Which trials there are, whether they can run, and what they will take."""
+"""Decides which trials there are, whether they can run, which are tried again, and how long all take."""

@@ -1,4 +1,4 @@
-"""What must hold before a sweep runs: one process holds it, nobody else has its id, its data and networks are here."""
+"""What must hold before a sweep runs: nobody else has its id, its data is here, and its networks can be built."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:
     """Refuse to mix two sweeps under one id.
+
+    Args:
+        sweep_id: the sweep's id.
+        trials: the trials that are planned.
+        journal: of the sweep.
+        tracked: the instance of each sweep that MLflow has, by sweep id.
 
     Raises:
         SweepError: MLflow has the sweep from elsewhere, or a trial on disk is not the planned one.
@@ -34,15 +40,16 @@ def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked
 
 
 def check_here(trials: list[Trial]) -> dict[str, Task]:
-    """Find missing data, networks that cannot be built, values and modifiers that do not fit once, here.
+    """Load data and build networks here, once, so that a mistake is found before every trial fails of it.
 
-    Else every trial would fail.
+    Args:
+        trials: all trials, or a sample with every task, architecture and set of modifiers.
 
     Returns:
         The tasks, by the ``identity`` of their specs.
 
     Raises:
-        ValueError: in one line.
+        ValueError: data is missing, a network cannot be built, or initial values or a modifier do not fit it.
     """
     from trainers.architectures.base import build_on_meta
     from trainers.architectures.graph import unit_groups
@@ -58,11 +65,11 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
             architecture, arguments = find_architecture(spec, task)
             plain = build_on_meta(spec.name, architecture, arguments)
-            if trials[0].config.init_from:  # one for the whole sweep
+            if trials[0].config.init_from:  # the same for the whole sweep
                 groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
                 initial_values(trials[0].config.init_from, plain, groups=groups, own=architecture)
             of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
-            # numbers of modifiers were checked: what fits with one of them fits with all
+            # the numbers in modifiers were checked before: what fits with one of them fits with all
             for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
                 for modifier in make_modifiers(config.modifiers, method=config.method.name):
                     modifier.check(plain, task, spec)

@@ -1,4 +1,4 @@
-"""What a sweep will take, before it runs: time from a few measured steps of each kind of trial."""
+"""Estimates how long a sweep will take, from a few measured steps of each kind of trial."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from orchestrator.sweep.trials import Trial
 from trainers.config import Spec, TrialConfig
 
 _MOST_KINDS = 16
-"""That are measured; of more, some that are evenly spaced stand for all."""
+"""At most so many kinds are measured; of more kinds, evenly spaced ones stand for all."""
 _SHARE_OF_MEMORY = 0.7
-"""Of a machine's memory, which Ray leaves to trials."""
+"""The part of a machine's memory that Ray leaves to trials."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Trials that cost alike: of one architecture and method, with the same choices and sizes."""
+    """Trials that cost alike: they have one architecture and method, with the same choices and sizes."""
 
     example: TrialConfig
     method: str
-    """With what differs in it, but for numbers, such as penalties and rates."""
+    """The method, with its varying settings that are no numbers: those, such as penalties, hardly change the cost."""
     resources: TrialResources
     num_trials: int
     step_s: float = 0.0
     trial_s: float = 0.0
-    """Mean over its trials."""
+    """Seconds of a whole trial, as a mean over these trials."""
     failure: str = ""
-    """Why it could not be measured, and counts as nothing."""
+    """Why it could not be measured, so that it counts as nothing; empty where it was."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What was measured, and what it comes to."""
+    """What was measured, and how long the sweep takes by that."""
 
     kinds: Sequence[Kind]
     num_kinds: int
-    """Of which ``kinds`` are those that were measured."""
+    """How many kinds there are; ``kinds`` has those that were measured."""
     num_trials: int
-    """At most; the measured kinds may be a sample."""
+    """The most trials that there may be; the measured kinds may be a sample."""
     at_once: int
-    """Trials that run beside each other."""
+    """How many trials run beside each other."""
     hours: float
     train_h: float
-    """Hours of all trials, one after the other."""
+    """Hours that all trials take one after the other."""
     budget: str = ""
-    """Which limit ends the sweep before its trials do."""
+    """The limit that ends the sweep before its last trial; empty where none does."""
 
 
 def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus: int) -> Estimate:
@@ -98,7 +98,7 @@ def this_machine(num_cpus: int) -> Mapping[str, float]:
 
 
 def _measured(groups: list[list[TrialConfig]], granted: list[TrialResources]) -> list[dict[str, Any]]:
-    """On a GPU in a process of its own, which gives its memory back."""
+    """Measure in this process, or where a GPU is used in another, which gives the GPU's memory back."""
     import torch
 
     if not (any(resources.gpu for resources in granted) and torch.cuda.is_available()):
@@ -109,7 +109,7 @@ def _measured(groups: list[list[TrialConfig]], granted: list[TrialResources]) ->
 
 
 def _measure_all(groups: list[list[TrialConfig]], granted: list[TrialResources]) -> list[dict[str, Any]]:
-    """Fields of ``Kind``, for each group the first of which stands for all."""
+    """``Kind`` fields for each group, measured on its first trial."""
     import torch
 
     from trainers import timing
@@ -128,7 +128,7 @@ def _measure_all(groups: list[list[TrialConfig]], granted: list[TrialResources])
         try:
             with tempfile.TemporaryDirectory() as folder:
                 found = timing.measure(example, tasks[key], Path(folder), device=device, num_threads=resources.cpu)
-        except Exception as error:  # one configuration that diverges is no reason to know nothing of the others
+        except Exception as error:  # one configuration that diverges leaves the others to be measured
             rows.append({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
             continue
         rows.append({"step_s": found.step_s, "trial_s": fmean(found.trial_s(one, tasks[key]) for one in configs)})
@@ -138,7 +138,7 @@ def _measure_all(groups: list[list[TrialConfig]], granted: list[TrialResources])
 def _added_up(
     kinds: Sequence[Kind], num_kinds: int, num_trials: int, machine: Mapping[str, float], budget: Budget
 ) -> Estimate:
-    """Every place is busy to the end; no trial is faster than alone; a budget may end it sooner."""
+    """The time of the sweep from that of its kinds, if no place is idle before the end; a budget may end it sooner."""
     num_measured = sum(kind.num_trials for kind in kinds)
     scale = num_trials / num_measured if num_measured else 0.0
     total_s = wall_s = gpu_s = 0.0
@@ -172,14 +172,14 @@ def _added_up(
 
 
 def _places(resources: TrialResources, machine: Mapping[str, float]) -> int:
-    """How many trials with ``resources`` fit at once; one, where none does."""
+    """How many trials with ``resources`` fit on the machine at once; 1 where none does."""
     wanted = resources.for_ray()
     return max(1, min(int(machine[name] / amount) for name, amount in wanted.items() if amount))
 
 
 def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
-    """Trials that cost alike: by everything but numbers of method and modifiers, the number of steps and the seed."""
-    values: dict[str, dict[str, set[str]]] = {}  # by method and argument, of those that are no numbers
+    """Group trials that cost alike: that differ only in numbers of method and modifiers, in steps and in the seed."""
+    values: dict[str, dict[str, set[str]]] = {}  # values that are no numbers, by method and argument
     for method in (trial.config.method for trial in trials):
         for key, item in method.arguments.items():
             if not _is_number(item):

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import OUT_OF_MEMORY, Ended
+from orchestrator.storage.journal import OUT_OF_MEMORY, Ended, Journal
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.sweep.trials import Trial
 

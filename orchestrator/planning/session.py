@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 

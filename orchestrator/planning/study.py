@@ -1,7 +1,7 @@
-"""The conversation of a sweep with its searcher: which trials there are, and what the searcher was told of them.
+"""Asks a sweep's searcher for configurations, hands out their trials, and tells the searcher what came of them.
 
-A plan that is fixed in advance needs no record: it is made again. What an adaptive searcher was asked and told is
-appended to ``<sweep>/study.jsonl``, in order; reading it restores the searcher, so that a resumed sweep goes on.
+A search that is fixed in advance needs no record: its plan is made again. What an adaptive searcher was asked and told
+is appended to ``<sweep>/study.jsonl``, in order; reading it restores the searcher, so that a resumed sweep goes on.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from orchestrator.search.searchers.base import Asked
 from orchestrator.search.space import Configuration, Space
 from orchestrator.storage.bucket import join
 from orchestrator.storage.folder import MemoryFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial, check_trials, trials_of
 from trainers.record import OperatingPoint
 
 Foreign = tuple[Configuration, Told]
-"""A configuration of an earlier sweep, and what it came to."""
+"""A configuration of an earlier sweep, and what was observed of it."""
 
 
 class Study:
-    """All trials of a sweep that are known, and those still to come."""
+    """The trials of a sweep: those that are known, and those that an adaptive searcher has still to propose."""
 
     def __init__(
         self,
@@ -43,8 +42,8 @@ class Study:
         Args:
             sweep: what to run.
             journal: of the sweep; nothing is written before ``begin`` and ``next``.
-            space: where it is not the sweep's own.
-            search_seed: where it is not the sweep's own, which is also that of its first trainings.
+            space: what is searched; default: the sweep's own space.
+            search_seed: seed of the searcher; default: the sweep's own, with which its first trainings run as well.
 
         Raises:
             SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
@@ -58,7 +57,7 @@ class Study:
         self._foreign: list[Told] = []
         self._exhausted = False
         self.num_skipped = 0
-        """Trials that ``next`` found to be stopped before they began."""
+        """Trials that were stopped before they began, as ``next`` found."""
         self._pending: collections.deque[Trial] = collections.deque()
         if not self._searcher.is_adaptive:
             while (asked := self._search.ask()) is not None:
@@ -70,15 +69,18 @@ class Study:
         check_trials(self.sample)
 
     def begin(self, foreign: Sequence[Foreign]) -> None:
-        """Before the first ``next``: hear of earlier sweeps, where this one is at its beginning; tell what a kill left.
+        """Prepare for ``next``: tell the searcher of earlier sweeps, and of trials whose end a kill kept from it.
 
         The caller holds the sweep: nobody else may write to its record.
+
+        Args:
+            foreign: of earlier sweeps; the searcher is told where this sweep is at its beginning.
         """
         if not self._searcher.is_adaptive:
             return
         if not self._configurations and not self._foreign:
             heard = [(configuration, told) for configuration, told in foreign if self._hear(configuration, told)]
-            if heard:  # all of it in one line, or a kill would leave a part for good
+            if heard:  # in one line: after a kill between two lines the rest would never be heard
                 pairs = [[configuration, told_to_dict(told)] for configuration, told in heard]
                 self._journal.append_study({"foreign": pairs})
         for number in range(len(self._configurations)):
@@ -86,21 +88,22 @@ class Study:
 
     @property
     def trials(self) -> list[Trial]:
-        """Those known so far.
+        """The trials that are known so far, in the order in which they run.
 
-        Of a fixed plan all configurations of the first seed come first, so that an interrupted sweep already shows a
-        whole frontier. An adaptive searcher waits for all seeds of a configuration: they come together.
+        A search that is fixed in advance has all configurations with the first seed first: an interrupted sweep then
+        shows a whole frontier already. An adaptive searcher waits for all seeds of a configuration, so these come
+        together.
         """
         return trials_of(self.sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
 
     @property
     def sample(self) -> list[Trial]:
-        """Trials to check before any runs: all of a fixed plan, else some at the ends of the space."""
+        """Trials to check before any runs: all of them, or of an adaptive search some at the ends of its space."""
         return trials_of(self.sweep, list(_ends(self.sweep))) if self._searcher.is_adaptive else self.trials
 
     @property
     def most_trials(self) -> int:
-        """How many there will be; an adaptive searcher may find its space exhausted sooner."""
+        """How many trials there will be; an adaptive searcher may find its space exhausted sooner."""
         asked = len(self._configurations)
         return self.sweep.seeds * (asked if self._exhausted else max(asked, self.sweep.search["num_trials"]))
 
@@ -111,7 +114,7 @@ class Study:
         return self.most_trials if limit is None else min(self.most_trials, limit)
 
     def next(self) -> Trial | None:
-        """The next trial that has not finished, or None when there are no more. Each is handed out once."""
+        """The next trial that is not over, or None when there are no more. Each is handed out once."""
         while True:
             while self._pending:
                 trial = self._pending.popleft()
@@ -128,7 +131,7 @@ class Study:
             self._ask()
 
     def tell(self, trial_id: str) -> None:
-        """A trial is over: once all seeds of its configuration are, the searcher is told, once."""
+        """A trial has ended. Once all seeds of its configuration have, the searcher is told, once."""
         if self._searcher.is_adaptive:
             self._tell_where_over(_number_of(trial_id), only_finished=False)
 
@@ -160,12 +163,12 @@ class Study:
         self._told[number] = told
 
     def _estimate(self, number: int) -> Told | None:
-        """What a stopped configuration had come to."""
+        """What a stopped configuration would have come to, by its last report; None where it made none."""
         progress = self._journal.progress(self._seeds(number)[0].trial_id)
         return self._goals.estimated(progress[-1]) if progress else None
 
     def _is_stopped(self, trial: Trial) -> bool:
-        """Whether the first seed of its configuration was stopped, which decides for all."""
+        """Whether the first seed of the trial's configuration was stopped, which decides for all seeds."""
         ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self.sweep.seed}")
         return ended is not None and ended.outcome is Outcome.STOPPED
 
@@ -200,7 +203,7 @@ class Study:
 
 
 def plan(sweep: Sweep) -> list[Trial]:
-    """Every trial of a plan that is fixed in advance, checked; of an adaptive search none is known before it runs.
+    """The trials of a search that is fixed in advance, checked; none of an adaptive search, before it runs.
 
     Raises:
         SweepError: a trial cannot be made; says why.
@@ -209,7 +212,7 @@ def plan(sweep: Sweep) -> list[Trial]:
 
 
 def _ends(sweep: Sweep) -> Iterator[Configuration]:
-    """What an adaptive search may propose at its ranges' ends, some for each architecture, method and modifiers."""
+    """Configurations at the ends of the ranges, at most 32 for each architecture, method and set of modifiers."""
     space = sweep.space
     for architecture, method, modifiers in itertools.product(space.architectures, space.methods, space.modifiers):
         branch = dataclasses.replace(space, architectures=(architecture,), methods=(method,), modifiers=(modifiers,))
@@ -220,5 +223,5 @@ _MOST_CHECKED = 32
 
 
 def _number_of(trial_id: str) -> int:
-    """Of its configuration."""
+    """The number of a trial's configuration."""
     return int(trial_id.partition("-")[0])

@@ -1,1 +1,1 @@
-"""Everything that is Ray's: trials on workers, the searcher, the scheduler, the actor that logs to MLflow."""
+"""All that knows Ray: trials on workers, Ray Tune's searcher, scheduler and callback, the actor that logs to MLflow."""

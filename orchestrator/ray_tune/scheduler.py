@@ -8,8 +8,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 from orchestrator.planning.study import Study
 from orchestrator.search.schedulers.verdicts import Verdicts
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from trainers.config import TrialConfig
 

@@ -1,4 +1,4 @@
-"""A sweep that ran, as a table to look trainings up in: what each reported when, and what it came to."""
+"""A sweep that ran, as a table of its trainings: what each reported, when, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from orchestrator.errors import SweepError
 from orchestrator.search.domains import AbstractDomain
 from orchestrator.search.space import Configuration, Space, identity
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import load_sweep
 from trainers.record import OperatingPoint
@@ -24,7 +23,7 @@ from trainers.record import OperatingPoint
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedTrial:
-    """One training."""
+    """One training that was recorded."""
 
     progress: list[dict[str, Any]]
     """Its reports, in order."""
@@ -32,7 +31,7 @@ class RecordedTrial:
 
     @property
     def train_s(self) -> float:
-        """How long it trained."""
+        """Seconds of training until its end."""
         return max(
             [row["train_s"] for row in self.progress] + [point.train_s for point in self.ended.points], default=0.0
         )
@@ -40,7 +39,7 @@ class RecordedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedSpace(Space):
-    """A space in which every choice falls on the nearest configuration that was recorded."""
+    """A space that replaces each choice by the nearest configuration that was recorded."""
 
     recorded: tuple[Configuration, ...] = field(repr=False)
 
@@ -69,26 +68,26 @@ class RecordedSpace(Space):
         return [(configuration, where) for configuration, where in located if where is not None]
 
     def grid(self, num_values: int) -> Iterator[Configuration]:
-        """All that was recorded."""
+        """Every configuration that was recorded."""
         yield from self.recorded
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedSweep:
-    """All trainings of a sweep that finished or failed."""
+    """The trainings of a sweep that finished or failed."""
 
     sweep: Sweep
     configurations: tuple[Configuration, ...]
-    """Those of which every seed was recorded, in the order of the sweep."""
+    """The configurations whose every seed was recorded, in the order of the sweep."""
     trials: dict[tuple[str, int], RecordedTrial]
-    """By ``identity`` of the configuration, and seed."""
+    """The trainings by the ``identity`` of their configuration, and their seed."""
 
     @staticmethod
     def load(folder: Path) -> RecordedSweep:
-        """From the folder of a sweep.
+        """Read the folder of a sweep.
 
         Raises:
-            SweepError: it is none, or no configuration of it has run to its end.
+            SweepError: ``folder`` is not that of a sweep, or no configuration has run to its end.
         """
         if not (folder / "sweep.yaml").exists():
             raise SweepError(f"{folder} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
@@ -118,19 +117,19 @@ class RecordedSweep:
 
     @property
     def train_s(self) -> float:
-        """Of all trials."""
+        """Seconds of training of all configurations."""
         return sum(self.trial(one, seed).train_s for one in self.configurations for seed in self._seeds)
 
     def trial(self, configuration: Configuration, seed: int) -> RecordedTrial:
         return self.trials[identity(configuration), seed]
 
     def points(self) -> list[OperatingPoint]:
-        """Of all configurations."""
+        """The points of all configurations."""
         ended = [self.trial(one, seed).ended for one in self.configurations for seed in self._seeds]
         return [point for one in ended for point in one.points]
 
     def reference(self) -> Reference:
-        """The corner of the recorded front: its largest size and worst quality, a tenth of its range beyond."""
+        """The corner of the recorded front: a tenth of its range beyond its largest size and its worst quality."""
         points = self.points()
         front = nondominated(
             [point.size_bytes for point in points],

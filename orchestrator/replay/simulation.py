@@ -1,4 +1,4 @@
-"""Runs searchers and schedulers against a recorded sweep in simulated time: the real ones, with trainings looked up."""
+"""Runs the real searchers and schedulers in simulated time; each training is looked up in a recorded sweep."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from orchestrator.sweep.trials import Trial
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """How the front grew: hypervolume on validation after each trial that finished."""
+    """How the front grew: the hypervolume on validation after each trial that finished."""
 
     cost_s: list[float]
     """Training seconds spent by then, on all workers."""
     hypervolume: list[float]
 
     def at(self, cost_s: float) -> float:
-        """What there was after ``cost_s``."""
+        """The hypervolume after ``cost_s``."""
         reached = [value for cost, value in zip(self.cost_s, self.hypervolume, strict=True) if cost <= cost_s + 1e-9]
         return reached[-1] if reached else 0.0
 
@@ -38,7 +38,7 @@ class Curve:
 
 @dataclass(order=True)
 class _Running:
-    """A training and its next report, or its end."""
+    """A training that is under way. Trainings are ordered by the time of their next report, or of their end."""
 
     at_s: float
     order: int
@@ -54,13 +54,13 @@ class _Running:
 
 
 def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_workers: int) -> Curve:
-    """The curve of one simulated run.
+    """Simulate one run of a sweep; returns its curve.
 
     Args:
         recorded: where trainings are looked up.
         sweep: the recorded one, with another search or scheduler.
-        search_seed: of the search alone; trainings keep the seeds they had.
-        num_workers: trainings at once.
+        search_seed: the seed of the search alone; trainings keep the seeds they had.
+        num_workers: how many trainings run at once.
     """
     journal = Journal(MemoryFolder())
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
@@ -87,17 +87,16 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
         reason = None
         if one.next_report < len(one.recorded.progress):
             row = one.recorded.progress[one.next_report]
-            journal.append_progress(trial_id, row)
             reason = verdicts.reason_to_stop(one.trial.config, row)
             if reason is None:
                 one.next_report += 1
                 one.schedule()
                 heapq.heappush(running, one)
                 continue
-        if reason is None:
-            journal.record(trial_id, one.recorded.ended)
-        else:
+            journal.append_progress(trial_id, row)  # all that the study reads of a stopped trial
             journal.stop(trial_id, reason)
+        else:
+            journal.record(trial_id, one.recorded.ended)
         spent_s += now_s - one.started_s
         study.tell(trial_id)
         if reason is None:
@@ -107,7 +106,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
 
 
 def whole_hypervolume(recorded: RecordedSweep) -> float:
-    """Of everything that was recorded."""
+    """The hypervolume of everything that was recorded."""
     measured = Coverage()
     measured.add(recorded.points())
     return measured.hypervolume(recorded.reference())

@@ -10,7 +10,7 @@ from orchestrator.planning.session import Session
 from orchestrator.reports.frontier import WrittenFrontier, write_frontier
 from orchestrator.reports.page import log_report
 from orchestrator.running.result import SweepResult
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Outcome
 from orchestrator.tracking.publishing import Presentation
 from orchestrator.tracking.store import Store
 from orchestrator.tracking.tracker import Tracker

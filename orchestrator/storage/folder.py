@@ -7,7 +7,7 @@ it wrote itself, and ``refresh`` says when it has to see what others wrote.
 from __future__ import annotations
 
 import contextlib
-import functools
+import glob
 import os
 import re
 import shutil
@@ -133,7 +133,7 @@ class LocalFolder(AbstractFolder):
         (self._directory / name).unlink(missing_ok=True)
 
     def names(self, pattern: str) -> list[str]:
-        return sorted(path.relative_to(self._directory).as_posix() for path in self._directory.glob(pattern))
+        return sorted(glob.glob(pattern, root_dir=self._directory, include_hidden=True))
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[Lease]:
@@ -154,10 +154,11 @@ class LocalFolder(AbstractFolder):
 
 
 class MemoryFolder(AbstractFolder):
-    """A folder that only this process has, and loses at its end."""
+    """A folder that only this process has, and loses at its end. It has a working copy once a path was asked for."""
 
     def __init__(self) -> None:
         self._files: dict[str, bytearray] = {}
+        self._working_copy: Path | None = None
 
     @property
     def location(self) -> str:
@@ -175,7 +176,8 @@ class MemoryFolder(AbstractFolder):
 
     def delete(self, name: str) -> None:
         self._files.pop(name, None)
-        (self._working_copy / name).unlink(missing_ok=True)
+        if self._working_copy is not None:
+            (self._working_copy / name).unlink(missing_ok=True)
 
     def names(self, pattern: str) -> list[str]:
         return matching(self._files, pattern)
@@ -185,12 +187,16 @@ class MemoryFolder(AbstractFolder):
         yield Lease()  # no other process has it
 
     def path(self, name: str = "") -> Path:
+        if self._working_copy is None:
+            self._working_copy = temporary_directory(self)
         path = self._working_copy / name
         if name in self._files:
             write_atomically(path, bytes(self._files[name]))
         return path
 
     def share(self, under: str, *, without: Collection[str] = ()) -> None:
+        if self._working_copy is None:
+            return
         for path in written(self._working_copy / under, without):
             self.write(f"{under}/{path.name}", path.read_bytes())
 
@@ -198,11 +204,8 @@ class MemoryFolder(AbstractFolder):
         """There are no others."""
 
     def close(self) -> None:
-        shutil.rmtree(self._working_copy, ignore_errors=True)
-
-    @functools.cached_property
-    def _working_copy(self) -> Path:
-        return temporary_directory(self)
+        if self._working_copy is not None:
+            shutil.rmtree(self._working_copy, ignore_errors=True)
 
 
 def temporary_directory(owner: object) -> Path:

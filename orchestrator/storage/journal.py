@@ -17,11 +17,14 @@ that holds the sweep. Only the holder writes what belongs to the sweep as a whol
 from __future__ import annotations
 
 import contextlib
+import enum
 import errno
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +32,47 @@ from orchestrator.errors import SweepError
 from orchestrator.storage.bucket import join
 from orchestrator.storage.folder import AbstractFolder, NotSharedError
 from orchestrator.storage.lease import Lease
-from orchestrator.storage.outcomes import Ended, Outcome
 from trainers.record import OperatingPoint, from_row, to_row
 
 _SWEEP, _INSTANCE, _STUDY = "sweep.yaml", "instance", "study.jsonl"
 _FRONTIER = "frontier"
 _TRIAL, _PROGRESS, _RECORD = "trial.json", "progress.jsonl", "ended.json"
 _CHECKPOINT = "checkpoint.pt"  # trainers.train writes and reads it
+
+
+class Outcome(enum.Enum):
+    """How a trial ended."""
+
+    FINISHED = "finished"
+    """Every operating point is on disk and was measured."""
+    FAILED = "failed"
+    """It raised, diverged or died; ``reason`` says why. A resumed sweep tries it again."""
+    STOPPED = "stopped"
+    """The scheduler saw no promise in it; ``reason`` says why. It has no points, and is not tried again."""
+
+
+OUT_OF_MEMORY = "out of memory: "
+"""The reason of a trial that found too little memory begins so."""
+DIVERGED = "diverged: "
+"""The reason of a trial whose training left the finite numbers begins so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """The record of a trial that has ended."""
+
+    outcome: Outcome
+    reason: str = ""
+    details: str = ""
+    """The traceback, where there was one."""
+    points: tuple[OperatingPoint, ...] = ()
+    ended_at_s: float = field(default_factory=time.time)
+    """Seconds since 1970, UTC."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to do for the trial: it finished or was stopped."""
+        return self.outcome is not Outcome.FAILED
 
 
 class Journal:
@@ -183,12 +220,12 @@ class Journal:
     def is_over(self, trial_id: str) -> bool:
         """Whether there is nothing left to do for a trial: it finished or was stopped."""
         ended = self.ended(trial_id)
-        return ended is not None and ended.outcome is not Outcome.FAILED
+        return ended is not None and ended.is_over
 
     def forget_failure(self, trial_id: str) -> None:
         """Remove the record of a trial that failed, before it is tried again."""
         ended = self.ended(trial_id)
-        if ended is not None and ended.outcome is Outcome.FAILED:
+        if ended is not None and not ended.is_over:
             self._folder.delete(f"trials/{trial_id}/{_RECORD}")
 
     def forget_checkpoint(self, trial_id: str) -> None:

@@ -1,4 +1,4 @@
-"""One process holds a sweep in an object store: there are no locks there, so it says again and again that it does."""
+"""Says who holds a sweep in an object store, which has no locks: the holder writes its name again and again."""
 
 from __future__ import annotations
 
@@ -19,81 +19,81 @@ from orchestrator.storage.bucket import Bucket
 
 _RENEWED_EVERY_S = 10.0
 _DEAD_AFTER_S = 45.0
-"""After that long without a word the holder counts as dead; who waits for it goes by a clock of its own alone."""
+"""A holder that has not renewed its lease for so long counts as dead; whoever waits measures that by its own clock."""
 _POLL_S = 1.0
 _SETTLED_AFTER_S = 1.0
-"""Two that take a free sweep at once have both written by then: the later one has it."""
+"""Two processes that take a free sweep at once have both written by then: the one that wrote last holds it."""
 _NAME = "lock"
 _UNKNOWN = {"holder": "", "host": "an unknown machine", "pid": "?"}
 
 
 class Lease:
-    """A sweep that this process holds."""
+    """Says whether this process still holds a sweep."""
 
     def __init__(self) -> None:
         self.lost = False
-        """Whether another process took it, since this one stood still for too long."""
+        """Whether another process took the sweep, because this one stood still for too long."""
 
 
 @contextlib.contextmanager
-def leased(folder: Bucket) -> Iterator[Lease]:
-    """Hold the sweep in ``folder``; a kill releases it after 45 s, on the same machine at once.
+def leased(bucket: Bucket) -> Iterator[Lease]:
+    """Hold the sweep in ``bucket``. A kill releases it after 45 s, on the same machine at once.
 
-    A process that lost it is interrupted as by Ctrl-C.
+    A process that loses the sweep is interrupted as by Ctrl-C.
 
     Raises:
         SweepError: another process holds it.
     """
     mine = {"holder": uuid.uuid4().hex, "pid": os.getpid(), **_here()}
-    _wait_until_free(folder, mine)
-    _say(folder, mine, 0)
+    _wait_until_free(bucket, mine)
+    _claim(bucket, mine, 0)
     time.sleep(_SETTLED_AFTER_S)
-    holder = _holder(folder)
+    holder = _holder(bucket)
     if holder is not None and holder["holder"] != mine["holder"]:
-        raise _taken(folder, holder)
+        raise _taken(bucket, holder)
     lease, over = Lease(), threading.Event()
-    renewing = threading.Thread(target=_renew, args=(folder, mine, lease, over), daemon=True)
+    renewing = threading.Thread(target=_renew, args=(bucket, mine, lease, over), daemon=True)
     renewing.start()
     try:
         yield lease
     finally:
         over.set()
         renewing.join()
-        with contextlib.suppress(OSError):  # it ends by itself
-            if (holder := _holder(folder)) is not None and holder["holder"] == mine["holder"]:
-                folder.delete(_NAME)
+        with contextlib.suppress(OSError):  # the lease runs out by itself
+            if (holder := _holder(bucket)) is not None and holder["holder"] == mine["holder"]:
+                bucket.delete(_NAME)
 
 
-def _wait_until_free(folder: Bucket, mine: dict[str, object]) -> None:
-    """Free is what nobody holds, or a holder that is known to be dead, or says nothing for long enough."""
-    before, since_s = _holder(folder), time.monotonic()
+def _wait_until_free(bucket: Bucket, mine: dict[str, object]) -> None:
+    """Return once nobody holds the sweep, or its holder is known to be dead or has said nothing for long enough."""
+    before, since_s = _holder(bucket), time.monotonic()
     while before is not None and not _is_dead(before, mine) and time.monotonic() - since_s < _DEAD_AFTER_S:
         time.sleep(_POLL_S)
-        now = _holder(folder)
+        now = _holder(bucket)
         if now is not None and now != before:
-            raise _taken(folder, now)
+            raise _taken(bucket, now)
         before = now
 
 
-def _taken(folder: Bucket, holder: dict[str, object]) -> SweepError:
-    return SweepError(f"sweep {folder.uri} is being run by process {holder['pid']} on {holder['host']}")
+def _taken(bucket: Bucket, holder: dict[str, object]) -> SweepError:
+    return SweepError(f"sweep {bucket.uri} is being run by process {holder['pid']} on {holder['host']}")
 
 
-def _renew(folder: Bucket, mine: dict[str, object], lease: Lease, over: threading.Event) -> None:
+def _renew(bucket: Bucket, mine: dict[str, object], lease: Lease, over: threading.Event) -> None:
     for number in itertools.count(1):
         if over.wait(_RENEWED_EVERY_S):
             return
-        with contextlib.suppress(OSError):  # the next time perhaps
-            holder = _holder(folder)
+        with contextlib.suppress(OSError):  # it may work the next time
+            holder = _holder(bucket)
             if holder is not None and holder["holder"] != mine["holder"]:
                 lease.lost = True
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
                 return
-            _say(folder, mine, number)
+            _claim(bucket, mine, number)
 
 
 def _is_dead(holder: dict[str, object], mine: dict[str, object]) -> bool:
-    """Whether it is known to be: it ran here and runs no more."""
+    """Whether the holder is known to be dead: it ran here and runs no more."""
     if any(holder.get(key) != mine[key] for key in _here()):
         return False
     try:
@@ -106,7 +106,8 @@ def _is_dead(holder: dict[str, object], mine: dict[str, object]) -> bool:
 
 
 def _here() -> dict[str, object]:
-    """What processes have in common that see each other by their numbers: names of machines are not enough."""
+    """Identifies this machine: processes with the same values can look each other up by process id. The machine's name
+    alone is not enough."""
     here: dict[str, object] = {"host": socket.gethostname()}
     with contextlib.suppress(OSError):  # Linux
         here["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -114,8 +115,8 @@ def _here() -> dict[str, object]:
     return here
 
 
-def _holder(folder: Bucket) -> dict[str, object] | None:
-    content = folder.read(_NAME)
+def _holder(bucket: Bucket) -> dict[str, object] | None:
+    content = bucket.read(_NAME)
     if content is None:
         return None
     try:
@@ -124,6 +125,6 @@ def _holder(folder: Bucket) -> dict[str, object] | None:
         return dict(_UNKNOWN)
 
 
-def _say(folder: Bucket, mine: dict[str, object], number: int) -> None:
-    """``number`` tells one word from the next."""
-    folder.write(_NAME, json.dumps({**mine, "number": number}).encode())
+def _claim(bucket: Bucket, mine: dict[str, object], number: int) -> None:
+    """Write this process down as the holder; ``number`` makes each renewal differ from the one before."""
+    bucket.write(_NAME, json.dumps({**mine, "number": number}).encode())

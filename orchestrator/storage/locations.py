@@ -37,7 +37,7 @@ def ids_in(storage: str) -> list[str]:
 
 
 def next_free(storage: str, tracked: Collection[str], sweep_id: str) -> str:
-    """``sweep_id``, or with the first number from 2 that no sweep has, in the storage or in MLflow."""
+    """``sweep_id`` if no sweep has it, in the storage or in MLflow; else with the first free number from 2 on."""
     there = Bucket(storage).folders() if is_remote(storage) else [path.name for path in Path(storage).glob("*")]
     taken, candidate, number = {*tracked, *there}, sweep_id, 2
     while candidate in taken:

@@ -1,4 +1,4 @@
-"""Locks on a sweep's folder: one process holds a sweep, or several share it."""
+"""Locks a sweep's folder on a disk: one process holds the sweep, or several share it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from orchestrator.errors import SweepError
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextlib.contextmanager
 def sharing(directory: Path) -> Iterator[None]:
-    """Work on the sweep beside others that share it, while nobody holds it."""
+    """Share the sweep with other processes; meanwhile nobody can hold it alone."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("a+") as lock:  # NFS shares only what may be read
         _lock(lock, fcntl.LOCK_SH, directory)
@@ -25,7 +22,7 @@ def sharing(directory: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_one(directory: Path) -> Iterator[None]:
-    """Hold the sweep, so that a second process cannot run it at the same time. A kill releases it."""
+    """Hold the sweep alone, so that no second process runs it at the same time. A kill releases it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
         _lock(lock, fcntl.LOCK_EX, directory)

@@ -11,8 +11,7 @@ from typing import ClassVar
 from orchestrator.submission.base import AbstractSubmitter, State, Submission
 from orchestrator.submission.jobs import jobs_folder
 from orchestrator.views.events import SweepEnded
-from orchestrator.views.json_lines import JsonLinesView
-from orchestrator.views.log import last_result, read_events, write_event
+from orchestrator.views.log import JsonLinesView, last_result, read_events, write_event
 
 
 class InProcess(AbstractSubmitter):

@@ -1,1 +1,1 @@
-"""MLflow, written: runs, parameters, metrics, tags, and the views of its UI."""
+"""Writes to MLflow: runs, parameters, metrics, tags, and what its UI shows."""

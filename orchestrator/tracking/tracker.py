@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import environment
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.tracking.names import EPOCH_METRICS, metrics_of, params_of, run_name, tags_of
 from orchestrator.tracking.publishing import Presentation, present, publish_frontier, publish_report
 from orchestrator.tracking.runs import KnownRun, SweepRuns

@@ -1,4 +1,4 @@
-"""What earlier sweeps measured, as MLflow holds it, for a searcher to start from."""
+"""Reads from MLflow what earlier sweeps measured, for a searcher to start from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from trainers.record import COLUMNS, OperatingPoint, from_row
 
 
 def earlier_outcomes(tracking_uri: str, sweeps: Sequence[str], goals: Goals) -> list[tuple[Configuration, Told]]:
-    """Every configuration of ``sweeps``, oldest first, with what it came to over its seeds.
+    """Every configuration of some sweeps, oldest first, with what was observed over its seeds.
+
+    Args:
+        tracking_uri: MLflow's address.
+        sweeps: ids, or names for the newest sweep of each name; where there are none, MLflow is not asked.
+        goals: objectives and constraints of the search that hears of them.
 
     Raises:
         ValueError: there is no such sweep.

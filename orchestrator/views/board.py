@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from analysis.fronts.hypervolume import Reference
 from orchestrator.search.coverage import Coverage
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Outcome
 
 _CORNER = Reference(size_bytes=1e9, quality=0.0, maximise=True)
 

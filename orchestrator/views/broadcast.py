@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.storage.outcomes import Ended
+from orchestrator.storage.journal import Ended
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, Totals
 from orchestrator.views.events import (

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Outcome
 from orchestrator.views.board import Board, Totals
 from trainers.record import OperatingPoint, from_row, to_row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
 from orchestrator.views.events import AbstractEvent

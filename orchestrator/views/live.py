@@ -17,7 +17,7 @@ from rich.text import Text
 
 from analysis.frontier.text_plot import frontier_text
 from analysis.units import format_quality, format_size
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, RunningTrial
 from orchestrator.views.events import AbstractEvent

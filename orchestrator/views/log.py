@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +25,19 @@ def write_event(event: AbstractEvent, stream: TextIO) -> None:
     """Write one line, at once."""
     stream.write(json.dumps(event.to_dict(), allow_nan=False) + "\n")
     stream.flush()
+
+
+class JsonLinesView(AbstractView):
+    """Writes the log that ``show_log`` reads; whoever runs the sweep adds ``SweepEnded``."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def shown(self, board: Board) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def show(self, event: AbstractEvent, board: Board) -> None:
+        write_event(event, self._stream)
 
 
 def read_events(lines: Iterable[str], *, otherwise: Callable[[str], None]) -> Iterator[AbstractEvent]:

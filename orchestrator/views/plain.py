@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.units import format_size
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
 from orchestrator.views.events import AbstractEvent, TrialEnded

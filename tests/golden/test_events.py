@@ -10,8 +10,7 @@ from pathlib import Path
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
 from orchestrator.views.events import AbstractEvent, SweepEnded, TrialEnded
-from orchestrator.views.json_lines import JsonLinesView
-from orchestrator.views.log import read_events, show_log, write_event
+from orchestrator.views.log import JsonLinesView, read_events, show_log, write_event
 
 LOG = Path(__file__).parent / "events.jsonl"
 """A sweep of three trials: its budget ended it after the first; then it was resumed, and a trial failed.

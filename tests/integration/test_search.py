@@ -8,8 +8,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from tests.console import call
 
 SWEEP = """

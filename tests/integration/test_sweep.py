@@ -11,8 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished, call
 from trainers.compressed import load_compressed, open_compressed
 from trainers.config import Spec

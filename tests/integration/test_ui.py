@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.tracking.ui.views import MAX_TAG_LENGTH
+from orchestrator.tracking.ui.saved_views import MAX_TAG_LENGTH
 from tests.console import NUM_FAILED, NUM_TRIALS, Finished
 
 NUM_POINTS = NUM_TRIALS - NUM_FAILED

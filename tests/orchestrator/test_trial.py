@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import pytest
 import torch
 
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Request, Setting, execute
+from trainers.train import train
 
 CONFIG: dict[str, Any] = {
     "task": {"name": "digits"},
@@ -47,6 +48,23 @@ def test_a_finished_trial_leaves_its_file_its_sections_and_no_checkpoint(tmp_pat
     assert Journal(LocalFolder(tmp_path)).ended("0000-epr-s0") == ended
     assert Journal(LocalFolder(tmp_path)).config("0000-epr-s0") == CONFIG
     assert tracked[0] == tracked[-1] == "0000-epr-s0"
+
+
+def test_the_checkpoint_that_a_training_left_is_forgotten_after_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[list[str]] = []
+    forget = Journal.forget_checkpoint
+
+    def noted(self: Journal, trial_id: str) -> None:
+        for _ in range(2):
+            left.append([path.name for path in self.trial_directory(trial_id).glob("[ce]*")])
+            forget(self, trial_id)
+
+    monkeypatch.setattr(Journal, "forget_checkpoint", noted)
+    monkeypatch.setattr("trainers.train.train", functools.partial(train, checkpoint_interval_s=0.0))
+    run(request_in(tmp_path))
+    assert [sorted(names) for names in left] == [["checkpoint.pt", "ended.json"], ["ended.json"]]
 
 
 def test_a_finished_trial_is_never_run_again(tmp_path: Path) -> None:

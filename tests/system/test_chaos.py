@@ -16,8 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from tests.console import PROGRAM, call, clean_environment
 from tests.system.serving import free_port, kill, server
 from trainers.compressed import load_compressed

@@ -8,7 +8,7 @@
     text        its non-default arguments: see plaindata.py
     4           fingerprint of the architecture's ``state_dict``: names, shapes, dtypes in order
     varint      number of the method's vectors; for each a varint length and that many float16
-    varints     for each tensor in order: kind + 8 * argument, see codecs.py:
+    varints     for each tensor in order: kind + 8 * argument, see section_kinds.py:
                 0 raw in its own dtype; 1 raw float16; 2 integers, argument = number of their table;
                 3 constant, argument = 0 all zero or 1 one value, + 2 as float16;
                 4 adaptive integers, argument = number of their table, which is not stored: adaptive.py;
@@ -34,7 +34,7 @@ from typing import cast
 
 import numpy as np
 
-from trainers.coding import codecs, planning
+from trainers.coding import planning, section_kinds
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder
 from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
@@ -90,7 +90,7 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
     check_sections(layout, sections)
     entries, flat = flattened(layout, sections)
     encodings = planning.plan(entries, flat)
-    by_kind = codecs.codecs_for(encodings)
+    by_kind = section_kinds.codecs_for(encodings)
     out = write_header(header)
     out += fingerprint(layout)
     put_varint(out, len(sections.vectors))
@@ -138,7 +138,7 @@ class Contents:
     layout: Layout
     """The entries of the tensors, then those of the factors."""
     sections: Sections
-    coded: list[codecs.Coded]
+    coded: list[section_kinds.Coded]
     header_bytes: int
     stream_bytes: int
 
@@ -181,11 +181,11 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
         np.frombuffer(reader.take(2 * reader.varint()), "<f2") for _ in _bounded(reader, reader.varint(), "vectors")
     )
     encodings = [_take_code(reader, entry) for entry in layout]
-    if any(encoding.kind == codecs.MADE for encoding in encodings):
+    if any(encoding.kind == section_kinds.MADE for encoding in encodings):
         encodings += _take_factors(reader, layout)
     header_bytes = reader.position - sum(vector.nbytes for vector in vectors)
     try:
-        by_kind = codecs.codecs_for(encodings)
+        by_kind = section_kinds.codecs_for(encodings)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
     finishes = [by_kind[encoding.kind].read(encoding, reader) for encoding in encodings]
@@ -213,22 +213,22 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
     )
 
 
-def _put_code(out: bytearray, encoding: codecs.Encoding) -> None:
-    put_varint(out, encoding.kind + codecs.NUM_KINDS * encoding.argument)
+def _put_code(out: bytearray, encoding: section_kinds.Encoding) -> None:
+    put_varint(out, encoding.kind + section_kinds.NUM_KINDS * encoding.argument)
 
 
-def _take_code(reader: Reader, entry: Entry) -> codecs.Encoding:
-    argument, kind = divmod(reader.varint(), codecs.NUM_KINDS)
-    return codecs.Encoding(entry=entry, kind=kind, argument=argument)
+def _take_code(reader: Reader, entry: Entry) -> section_kinds.Encoding:
+    argument, kind = divmod(reader.varint(), section_kinds.NUM_KINDS)
+    return section_kinds.Encoding(entry=entry, kind=kind, argument=argument)
 
 
-def _take_factors(reader: Reader, layout: Layout) -> list[codecs.Encoding]:
+def _take_factors(reader: Reader, layout: Layout) -> list[section_kinds.Encoding]:
     """Read the entries of the factors; they are checked before memory is taken for them."""
-    encodings: list[codecs.Encoding] = []
+    encodings: list[section_kinds.Encoding] = []
     for index in _bounded(reader, reader.varint(), "factors"):
         shape = (reader.varint(), reader.varint())
         encodings.append(_take_code(reader, factor_entry(index, shape)))
-        if encodings[-1].kind not in (codecs.INTEGERS, codecs.ADAPTIVE):
+        if encodings[-1].kind not in (section_kinds.INTEGERS, section_kinds.ADAPTIVE):
             raise RfzError(f"the file is malformed: factor {index} is of kind {encodings[-1].kind}: wanted integers")
     if not encodings:
         raise RfzError("the file is malformed: a tensor is made of factors, of which there are none")

@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from trainers.coding import adaptive, codecs, structure, tables
-from trainers.coding.codecs import Encoding, Recording
+from trainers.coding import adaptive, section_kinds, structure, tables
 from trainers.coding.coder import information_bits
+from trainers.coding.section_kinds import Encoding, Recording
 from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
 
 Ints32 = npt.NDArray[np.int32]
@@ -51,7 +51,7 @@ def plan(layout: Layout, sections: Sections) -> list[Encoding]:
         for index, entry in enumerate(entries):
             encodings[entry.name] = Encoding(
                 entry=entry,
-                kind=codecs.ADAPTIVE if is_adaptive else codecs.INTEGERS,
+                kind=section_kinds.ADAPTIVE if is_adaptive else section_kinds.INTEGERS,
                 argument=table,
                 recording=recordings[index] if is_adaptive else None,
                 table=None if is_adaptive else static,
@@ -61,12 +61,12 @@ def plan(layout: Layout, sections: Sections) -> list[Encoding]:
 
 def _plan_raw(entry: Entry, section: Section | None) -> Encoding:
     if section is None:
-        return Encoding(entry=entry, kind=codecs.MADE, argument=0)
+        return Encoding(entry=entry, kind=section_kinds.MADE, argument=0)
     is_half = section.values.dtype != np.dtype(entry.dtype)
     bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
     if (bits == bits[:1]).all():
-        return Encoding(entry=entry, kind=codecs.CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
-    return Encoding(entry=entry, kind=codecs.HALF if is_half else codecs.RAW, argument=0)
+        return Encoding(entry=entry, kind=section_kinds.CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
+    return Encoding(entry=entry, kind=section_kinds.HALF if is_half else section_kinds.RAW, argument=0)
 
 
 def _static_bits(table: tables.Table) -> float:
@@ -77,7 +77,7 @@ def _static_bits(table: tables.Table) -> float:
 
 def _promising(values: Sequence[Ints32]) -> list[Ints32]:
     """A table's tensors as matrices for adaptive coding; empty if that is slow or promises no gain."""
-    matrices = [codecs.live_block(codecs.as_matrix(tensor)) for tensor in values]
+    matrices = [section_kinds.live_block(section_kinds.as_matrix(tensor)) for tensor in values]
     filled = [matrix for matrix in matrices if matrix.size]
     num_live, num_values = sum(matrix.size for matrix in filled), sum(tensor.size for tensor in values)
     promises = num_live <= _SMALL or num_live < _DENSE * num_values or structure.is_structured(filled)

@@ -1,1 +1,1 @@
-"""How sweeps meet those who look at them in MLflow's UI: its prepared views, links into it, the sweep's note."""
+"""What MLflow's UI shows of a sweep: prepared views, colours, tables and a note; links into it, and its server."""

@@ -1,4 +1,4 @@
-"""Charts and columns as MLflow's UI keeps them in a view: read from that of MLflow 3.17, which documents none."""
+"""Charts and columns as MLflow's UI keeps them in a saved view. Undocumented: read from the UI of MLflow 3.17."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def param(name: str) -> str:
 
 
 def scatter(x: str, y: str) -> Card:
-    """Each run a point; axes are metrics. The UI has no logarithmic axis here."""
+    """A card that shows each run as a point over two metrics. The UI has no logarithmic axis here."""
     return {
         "type": "SCATTER",
         "xaxis": {"key": x, "type": "METRIC"},
@@ -34,13 +34,13 @@ def scatter(x: str, y: str) -> Card:
 
 
 def parallel(params: Sequence[str], metrics: Sequence[str]) -> Card:
-    """Each run that has all of these a line; its colour is the last metric's."""
+    """A card that shows each run that has all of these as a line, coloured by the last metric."""
     axes = list(params)[: _FEW_AXES - len(metrics)]
     return {"type": "PARALLEL", "selectedParams": axes, "selectedMetrics": list(metrics), "showAllRuns": True}
 
 
 def line(name: str, *, logarithmic: bool = False) -> Card:
-    """A metric over training steps, each run a line."""
+    """A card that shows a metric over training steps, each run as a line."""
     return {
         "type": "LINE",
         "metricKey": name,
@@ -60,16 +60,16 @@ def line(name: str, *, logarithmic: bool = False) -> Card:
     }
 
 
-def board(title: str, cards: Sequence[Card], *, without: Sequence[str]) -> dict[str, Any]:
-    """One section with these charts and no other.
+def section(title: str, cards: Sequence[Card], *, without: Sequence[str]) -> dict[str, Any]:
+    """A section of the UI's page with these charts and no others.
 
     Args:
         title: the section's title.
-        cards: from the functions above.
-        without: metrics for which the UI would add a bar chart of its own: all that its runs have.
+        cards: its charts, from the functions above.
+        without: metrics for which the UI would add a bar chart of its own: all that the shown runs have.
     """
-    section = "ratefront"
-    shared = {"metricSectionId": section, "deleted": False, "isGenerated": False}
+    section_id = "ratefront"
+    shared = {"metricSectionId": section_id, "deleted": False, "isGenerated": False}
     own = [{"uuid": f"ratefront-{number}", **card, **shared} for number, card in enumerate(cards)]
     bars = [
         {
@@ -82,6 +82,6 @@ def board(title: str, cards: Sequence[Card], *, without: Sequence[str]) -> dict[
         }
         for name in without
     ]
-    shown = {"uuid": section, "name": title, "display": True, "columns": 2, "cardHeight": 420}
+    shown = {"uuid": section_id, "name": title, "display": True, "columns": 2, "cardHeight": 420}
     sections = [{**shown, "isReordered": False, "deleted": False, "isGenerated": False}]
     return {"compareRunCharts": own + bars, "compareRunSections": sections, "isAccordionReordered": True}

@@ -1,4 +1,4 @@
-"""One colour for each architecture and method, for MLflow's charts, which know no markers.
+"""Chooses a colour for each architecture and method: MLflow's charts have no markers to tell them apart by.
 
 Architectures have the colours of our own figures; methods are shades of them. Where there is one architecture, methods
 have colours of their own.
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHADES = ((0, 0.0), (0, 0.45), (255, 0.5))
-"""How the first, second and third method shade a colour: towards which grey level, and how far."""
+"""For the first, second and third method: the grey level towards which its colour is shaded, and how far."""
 
 
 def colours_of(points: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """``#rrggbb`` of each (architecture, method); where colours run out, several share a grey.
+    """The colour of each (architecture, method), as ``#rrggbb``; where colours run out, several share a grey.
 
     Args:
-        points: those of one sweep, from ``load_points``.
+        points: points of one sweep, as ``analysis.points.mlflow.load_points`` gives them.
     """
     by_architecture = architecture_colours(points)
     methods = sorted(set(points["method"]), key=lambda name: (name == REFERENCE_METHOD, name))

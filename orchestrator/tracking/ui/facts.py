@@ -1,4 +1,4 @@
-"""What the prepared views of a sweep depend on, told from its measured points."""
+"""Finds in a sweep's measured points what its prepared views depend on, such as the settings that vary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCHEDULE = ("steps", "batch_size")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What one sweep has, as far as its views depend on it."""
+    """What the prepared views of one sweep depend on."""
 
     sweep_id: str
     quality_name: str
@@ -26,25 +26,24 @@ class Facts:
     maximise: bool
     num_points: int
     num_seeds: int
-    """The most seeds of any configuration."""
+    """How many seeds the configuration with the most has."""
     architectures: tuple[str, ...]
     settings: Mapping[str, tuple[str, ...]]
-    """The names of the parameters that vary within each method. All are columns; only numbers can be drawn on an
-    axis."""
+    """The parameters that vary within each method, by its name."""
     numeric: frozenset[str]
-    """The parameters whose values are all numbers."""
+    """The varying parameters whose values are all numbers: these can be drawn on an axis."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All settings of all methods, each once."""
+        """The varying parameters of all methods, each once."""
         return tuple(dict.fromkeys(name for names in self.settings.values() for name in names))
 
 
 def facts_of(points: pd.DataFrame) -> Facts:
-    """The facts of one sweep, told from its points.
+    """The facts of one sweep.
 
     Args:
-        points: from ``load_points``; at least one row.
+        points: its points, at least one, as ``analysis.points.mlflow.load_points`` gives them.
     """
     by_method: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for method, params in zip(points["method"], points["params"], strict=True):
@@ -66,6 +65,6 @@ def facts_of(points: pd.DataFrame) -> Facts:
 
 
 def _varying(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """The settings of one method and of modifiers, and the schedule, as far as they vary."""
+    """The parameters that are not the same in all of ``params``: of a method, of modifiers, or of the schedule."""
     own = settings_of({name for some in params for name in some})
     return tuple(name for name in (*own, *_SCHEDULE) if len({some.get(name) for some in params}) > 1)

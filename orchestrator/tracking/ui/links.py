@@ -10,18 +10,18 @@ from analysis.points.tracking_uri import without_credentials
 from orchestrator.tracking.store import default_tracking_uri
 
 MAX_ROWS = 100
-"""What the UI loads of a table, and draws in a chart, before anybody asks for more."""
+"""How many runs the UI loads into a table, and draws in a chart, before anybody asks for more."""
 
 _TYPE = {"workflowType": "machine_learning"}
 
 
 def view_id(sweep_id: str, name: str) -> str:
-    """The id of a sweep's view. Sweeps may share an experiment, and each has settings and a frontier of its own."""
+    """The id of a sweep's prepared view: several sweeps may share an experiment, and each has views of its own."""
     return f"{sweep_id}-{name}"
 
 
 def landing(num_points: int) -> str:
-    """The name of the view that shows a sweep best: all points, or the frontier where the UI would leave points out.
+    """The name of the view that shows a whole sweep: all its points, or its frontier where the UI would leave some out.
 
     Args:
         num_points: how many points the sweep has.
@@ -30,14 +30,14 @@ def landing(num_points: int) -> str:
 
 
 def pages(base: str, experiment_id: str, run_id: str, sweep_id: str, num_points: int) -> dict[str, str]:
-    """Where to look at a sweep whose views are prepared, by what is there; the first shows most.
+    """Addresses of a sweep whose views are prepared, by what they show; the first shows most.
 
     Args:
         base: the UI's address, such as ``http://localhost:5000``; empty for links from one of its pages to another.
-        experiment_id: the sweep's experiment.
-        run_id: the sweep's own run.
+        experiment_id: id of the sweep's experiment.
+        run_id: id of the sweep's own run.
         sweep_id: the sweep's id.
-        num_points: that it measured.
+        num_points: how many points it has.
     """
     shown, front = view_id(sweep_id, landing(num_points)), view_id(sweep_id, "frontier")
     return {
@@ -51,31 +51,33 @@ def pages(base: str, experiment_id: str, run_id: str, sweep_id: str, num_points:
 
 
 def ui_command(tracking_uri: str, sweep_id: str) -> str:
-    """What shows a sweep of a store that has no server."""
+    """The command that shows a sweep of a store that has no server."""
     where = "" if tracking_uri == default_tracking_uri() else shlex.quote(without_credentials(tracking_uri))
     return f"ratefront ui {sweep_id}" + (f" --tracking-uri {where}" if where else "")
 
 
 def unprepared(base: str, experiment_id: str, sweep_id: str) -> str:
-    """The points of a sweep that has no views yet, largest last; sorted by a metric, or the UI hides them below the
-    sweep's run."""
+    """The address of the points of a sweep that has no views yet, largest last.
+
+    They are sorted by a metric, or the UI would hide them below the sweep's run.
+    """
     found = f"tags.`ratefront.sweep_id` = '{sweep_id}' AND tags.`ratefront.point` = 'true'"
     order = {"orderByKey": "metrics.`size_bytes`", "orderByAsc": "true"}
     return runs(base, experiment_id, {"searchFilter": found, **order})
 
 
 def runs(base: str, experiment_id: str, query: Mapping[str, str]) -> str:
-    """The runs of an experiment: a table, or charts."""
+    """The address of the runs of an experiment: a table, or charts."""
     return f"{_experiment(base, experiment_id)}/runs?{_query(query)}"
 
 
 def run(base: str, experiment_id: str, run_id: str) -> str:
-    """The page of one run."""
+    """The address of one run's page."""
     return f"{_experiment(base, experiment_id)}/runs/{quote(run_id, safe='')}?{_query({})}"
 
 
 def artifact(base: str, experiment_id: str, run_id: str, path: str) -> str:
-    """A file of a run, shown."""
+    """The address of a page that shows a file of a run."""
     return f"{_experiment(base, experiment_id)}/runs/{quote(run_id, safe='')}/artifacts/{quote(path)}?{_query({})}"
 
 

@@ -1,4 +1,4 @@
-"""The note on a sweep's own run in MLflow: what was asked, what came of it, where to look, how to run it again."""
+"""Writes the note on a sweep's own run in MLflow: what was asked, what came of it, where to look, how to repeat it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NOTE_LENGTH = 8000
-"""The longest note that MLflow takes as a run's tag, in characters."""
+"""The longest tag of a run that MLflow takes."""
 
 _PICTURE = "frontier/frontier.svg"  # the UI shows pictures at their own size, and the SVG is half as wide as the PNG
 _GAP = "&emsp;"  # the UI leaves no gap between columns
@@ -34,19 +34,19 @@ class Ending:
     num_finished: int
     num_stopped: int
     failures: Sequence[str]
-    """The reason of each failed trial."""
+    """The reason of each trial that failed."""
     versions: Mapping[str, str]
     """Versions by name, from ``environment.versions``."""
     commit: str | None = None
 
 
 def note(document: Mapping[str, Any], configurations: pd.DataFrame, num_points: int, ending: Ending) -> str:
-    """The note as Markdown. Where MLflow would not take all of it, the least important sections are left out.
+    """The note as Markdown; the sections that matter least are left out where MLflow would not take all.
 
     Args:
-        document: the sweep, from ``Sweep.to_dict``.
-        configurations: the sweep's, from ``summarise``; at least one row.
-        num_points: how many points the sweep measured.
+        document: the sweep, as ``Sweep.to_dict`` gives it.
+        configurations: its configurations, at least one, as ``analysis.configurations.summary.summarise`` gives them.
+        num_points: how many points it has.
         ending: how its trials ended.
     """
     front = configurations[configurations["on_front"]].sort_values("file_size_bytes")
@@ -94,7 +94,7 @@ def _links(sweep_id: str, num_points: int, ending: Ending) -> str:
 
 
 def _table(front: pd.DataFrame) -> str:
-    """The frontier as a table; of a long frontier evenly spaced rows, with both ends."""
+    """A table of the frontier; a long one has evenly spaced rows, its ends among them."""
     if front.empty:
         return ""
     num = min(len(front), _MAX_RECOMMENDED)
@@ -179,6 +179,6 @@ def _legend(num_points: int) -> str:
 
 
 def _code(text: Any) -> str:
-    """``text`` as code, so that users' names become no markup."""
+    """Text as code: a user's own names make no markup in it."""
     plain = " ".join(str(text).replace("`", "'").replace("|", "/").split())
     return f"`{plain[:_MAX_WORD]}`" if plain else ""

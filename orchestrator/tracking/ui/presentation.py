@@ -1,4 +1,4 @@
-"""All that a sweep's end tells MLflow's UI, from what was measured."""
+"""Puts together all that a sweep's end tells MLflow's UI, from what was measured."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchestrator.tracking.publishing import Presentation
 from orchestrator.tracking.ui.colours import colours_of
 from orchestrator.tracking.ui.facts import facts_of
 from orchestrator.tracking.ui.note import Ending, note
+from orchestrator.tracking.ui.saved_views import view_tags
 from orchestrator.tracking.ui.tables import LOGGED_TAG, logged_tag, table_files
-from orchestrator.tracking.ui.views import view_tags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +23,9 @@ def presentation_of(
 
     Args:
         document: the sweep, as ``Sweep.to_dict`` gives it.
-        configurations: as ``analysis.configurations.summary.summarise`` gives them.
-        points: what it was given; at least one row.
-        ending: how the sweep's trials ended.
+        configurations: its configurations, as ``analysis.configurations.summary.summarise`` makes them of ``points``.
+        points: its points, at least one, as ``analysis.points.mlflow.load_points`` gives them.
+        ending: how its trials ended.
         now_ms: milliseconds since 1970.
     """
     text = note(document, configurations, len(points), ending)

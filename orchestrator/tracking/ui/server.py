@@ -1,4 +1,4 @@
-"""MLflow's server on this machine, for the UI of a store: found where it runs already, else started."""
+"""Finds MLflow's server on this machine, or starts one, for the UI of a store."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _START_S, _ANSWER_S = 180.0, 5.0
 _LEAVE_S = 20.0
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a process more, for what sweeps do not use
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # it is another process, for what sweeps do not use
     "PYTHONWARNINGS": "ignore",
 }
-_QUIET = ("--uvicorn-opts", "--log-level warning")  # else a line for each request
+_QUIET = ("--uvicorn-opts", "--log-level warning")  # without this it prints a line for each request
 
 
 def address(port: int) -> str:
@@ -52,10 +52,10 @@ def is_serving(port: int, run_id: str) -> bool:
 
 @contextlib.contextmanager
 def served(tracking_uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A server of its own, which answers; it ends with the block, or on SIGTERM.
+    """Start a server and wait until it answers; it ends with the block, or on SIGTERM.
 
     Raises:
-        ValueError: there is no program for it, or it did not come up.
+        ValueError: MLflow's program is not installed, or the server did not come up.
     """
     program = shutil.which(
         "mlflow", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -65,7 +65,7 @@ def served(tracking_uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     before = signal.signal(signal.SIGTERM, _interrupt)
     process = subprocess.Popen(
         [program, "server", "--host", _HOST, "--port", str(port), "--workers", "1", *_QUIET],
-        # not as an argument, where everybody on this machine could read a password
+        # the address is no argument: everybody on this machine could read a password in it
         env={**_ENVIRONMENT, **os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri},
         stdout=subprocess.DEVNULL,
     )
@@ -100,5 +100,5 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=_ANSWER_S) as response:
             return bool(response.status == 200)
-    except (OSError, ValueError):  # it is not there, it refuses, or speaks something else
+    except (OSError, ValueError):  # nothing is there, or it refuses, or it speaks something else
         return False

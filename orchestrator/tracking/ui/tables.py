@@ -1,4 +1,4 @@
-"""Points and frontier as tables for MLflow's UI: JSON in the form that MLflow's ``log_table`` writes."""
+"""Writes points and frontier as tables that MLflow's UI shows: JSON as its ``log_table`` makes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PATHS = ("frontier/frontier.json", "frontier/points.json")
-"""The tables' paths among the artifacts of a sweep's own run."""
+"""Paths of the tables among the artifacts of a sweep's own run."""
 
 LOGGED_TAG = "mlflow.loggedArtifacts"
 """The tag that names a run's tables, for the UI's view of artifacts side by side."""
@@ -26,8 +26,8 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
     """The text of each file, by its path.
 
     Args:
-        configurations: from ``summarise``.
-        points: what ``summarise`` was given.
+        configurations: a sweep's, as ``analysis.configurations.summary.summarise`` makes them of ``points``.
+        points: its points.
     """
     front = ordered(configurations[configurations["on_front"]])[_FRONT_COLUMNS]
     tables = (front, points.sort_values("size_bytes")[_POINT_COLUMNS])

@@ -14,8 +14,7 @@ from orchestrator.errors import SweepError
 from orchestrator.planning.study import Study, plan
 from orchestrator.search.goals import Told
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 from tests.points import point

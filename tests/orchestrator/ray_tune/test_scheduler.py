@@ -10,8 +10,7 @@ from typing import Any
 from orchestrator.planning.study import Study
 from orchestrator.ray_tune.scheduler import EarlyStoppingScheduler
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
 from tests.points import point

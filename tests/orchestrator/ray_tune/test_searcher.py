@@ -12,8 +12,7 @@ from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.ray_tune.searcher import StudySearcher
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import Journal
-from orchestrator.storage.outcomes import OUT_OF_MEMORY, Ended, Outcome
+from orchestrator.storage.journal import OUT_OF_MEMORY, Ended, Journal, Outcome
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import Resources

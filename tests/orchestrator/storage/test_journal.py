@@ -13,9 +13,8 @@ import pytest
 from orchestrator.errors import SweepError
 from orchestrator.storage.bucket import Bucket
 from orchestrator.storage.folder import AbstractFolder, LocalFolder, NotSharedError
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.storage.mirror import MirroredFolder
-from orchestrator.storage.outcomes import Ended, Outcome
 from tests.orchestrator.storage.samples import CONFIG, REPORT, FailingStore
 from tests.points import point
 from trainers.record import write_atomically

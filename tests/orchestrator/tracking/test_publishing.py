@@ -22,9 +22,10 @@ SHOWN = Presentation(
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Writer:
-    """With a trial of one point, one of two, and one that failed."""
+def sweep(tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -> Writer:
+    """A sweep with a trial of one point, one of two, and one that failed."""
     folder = tmp_path_factory.mktemp("store")
+    (folder / "mlflow.db").write_bytes(empty_store)
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     written = Writer(client, client.create_experiment("digits", (folder / "artifacts").as_uri()), "digits-0123abcd")
     written.trial("t0", 1)
@@ -48,7 +49,7 @@ def runs_of(sweep: Writer) -> SweepRuns:
 
 @pytest.fixture
 def requests(sweep: Writer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What is written to runs, as it is written."""
+    """The tags that are written to runs, as they are written."""
     sent: list[tuple[Any, ...]] = []
     set_tag = sweep.client.set_tag
     monkeypatch.setattr(sweep.client, "set_tag", lambda *given: (sent.append(given), set_tag(*given)))

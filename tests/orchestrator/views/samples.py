@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from orchestrator.planning.study import plan
-from orchestrator.storage.outcomes import Ended, Outcome
+from orchestrator.storage.journal import Ended, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.views.board import Board, Totals
 from orchestrator.views.events import TrialEnded

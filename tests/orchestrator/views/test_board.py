@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Outcome
 from orchestrator.views.board import Board, Totals
 from tests.orchestrator.views.samples import REPORT, TRIALS, board_of_four, failed, finished, stopped
 

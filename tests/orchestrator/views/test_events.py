@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from orchestrator.storage.outcomes import Outcome
+from orchestrator.storage.journal import Outcome
 from orchestrator.views.board import Totals
 from orchestrator.views.events import (
     AbstractEvent,

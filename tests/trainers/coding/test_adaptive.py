@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from trainers.coding import adaptive, codecs, container, mixing, planning, structure
+from trainers.coding import adaptive, container, mixing, planning, section_kinds, structure
 from trainers.coding.coder import Decoder, Encoder, information_of_bits
 from trainers.coding.sections import Entry, Integers, Sections
 
@@ -128,7 +128,7 @@ def test_a_file_is_never_larger_than_with_static_tables() -> None:
     sections = Sections(
         tensors={"noise": Integers(values=noise, table=0), "net": Integers(values=network_like(), table=1)}
     )
-    assert [use.kind for use in planning.plan(layout, sections)] == [codecs.INTEGERS, codecs.ADAPTIVE]
+    assert [use.kind for use in planning.plan(layout, sections)] == [section_kinds.INTEGERS, section_kinds.ADAPTIVE]
     data = container.write(HEADER, layout, sections)
     found = container.read(data, layout)
     assert all(np.array_equal(found.tensors[n].values, s.values) for n, s in sections.tensors.items())

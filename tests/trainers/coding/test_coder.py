@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from trainers.coding import codecs, container, tables
+from trainers.coding import container, section_kinds, tables
 from trainers.coding.bytestream import RfzError, zigzag
 from trainers.coding.coder import Decoder, Encoder, information_bits
 from trainers.coding.container import Header
@@ -266,7 +266,7 @@ def test_a_kind_that_does_not_fit_is_refused(
 ) -> None:
     layout = [Entry(name="w", shape=(entry[1],), dtype=entry[0])]
     data = bytearray(container.write(HEADER, layout, one(Raw(values=values)))[:-4])
-    assert data[-1] == codecs.CONSTANT
+    assert data[-1] == section_kinds.CONSTANT
     data[-1] = kind
     with pytest.raises(RfzError) as caught:
         container.read(seal(data), layout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainers.coding import codecs, planning
+from trainers.coding import planning, section_kinds
 from trainers.coding.sections import Entry, Integers, Sections
 from trainers.coding.structure import grid_width, is_structured
 
@@ -57,7 +57,7 @@ def test_large_tensors_are_coded_adaptively_only_where_it_promises_bytes() -> No
         "sorted": Integers(values=sorted_rows.astype(np.int32), table=1),
     }
     uses = planning.plan(layout, Sections(tensors=tensors))
-    assert [use.kind for use in uses] == [codecs.INTEGERS, codecs.ADAPTIVE]
+    assert [use.kind for use in uses] == [section_kinds.INTEGERS, section_kinds.ADAPTIVE]
 
 
 def test_a_large_block_among_zeros_is_coded_without_them() -> None:
@@ -68,6 +68,6 @@ def test_a_large_block_among_zeros_is_coded_without_them() -> None:
     assert rows * columns > 1 << 18
     layout = [Entry(name="block", shape=values.shape, dtype="float32")]
     (use,) = planning.plan(layout, Sections(tensors={"block": Integers(values=values)}))
-    assert use.kind == codecs.ADAPTIVE
+    assert use.kind == section_kinds.ADAPTIVE
     assert use.recording is not None
     assert use.recording.information_bits() < 1.02 * 4.05 * rows * columns

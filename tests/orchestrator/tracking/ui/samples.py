@@ -15,7 +15,7 @@ ARCHITECTURES = {"mlp(hidden=[8])": 700, "cnn(channels=[4])": 900}
 def points(
     num_seeds: int = 2, architectures: tuple[str, ...] = tuple(ARCHITECTURES), num_lams: int = 3
 ) -> pd.DataFrame:
-    """Of ``epr`` over lam, ``ptq`` over bits, and the uncompressed networks; the smaller a file, the worse it is.
+    """Points of ``epr`` over lam, of ``ptq`` over bits, and of uncompressed networks; smaller files are worse.
 
     The second architecture is dominated.
     """

@@ -31,6 +31,6 @@ def test_methods_of_one_architecture_have_the_palette_to_themselves() -> None:
 
 
 def _distance(one: str, other: str) -> float:
-    """Of two colours, in 0 to 441."""
+    """The distance of two colours, from 0 to 441."""
     channels = [[int(colour[start : start + 2], 16) for start in (1, 3, 5)] for colour in (one, other)]
     return float(sum((first - second) ** 2 for first, second in zip(*channels, strict=True)) ** 0.5)

@@ -9,15 +9,15 @@ import zlib
 from typing import Any
 
 from orchestrator.tracking.names import EPOCH_METRICS, metrics_of
-from orchestrator.tracking.ui import views
+from orchestrator.tracking.ui import saved_views
 from orchestrator.tracking.ui.facts import Facts, facts_of
-from orchestrator.tracking.ui.views import MAX_TAG_LENGTH, view_tags
+from orchestrator.tracking.ui.saved_views import MAX_TAG_LENGTH, view_tags
 from tests.orchestrator.tracking.ui.samples import points
 from tests.points import point
 
 
 def states(facts: Facts) -> dict[str, dict[str, Any]]:
-    """By name, as the UI unpacks them."""
+    """The views by name, as the UI unpacks them."""
     found = {}
     for key, text in view_tags(facts, now_ms=1000).items():
         envelope = json.loads(text)
@@ -111,9 +111,9 @@ def test_means_of_more_points_than_the_ui_loads_are_of_the_frontier() -> None:
 
 
 def test_the_ui_adds_no_charts_of_its_own() -> None:
-    """For each metric that no chart names it would."""
+    """It would, for each metric that no chart names."""
     epochs = {*EPOCH_METRICS.values(), "epoch_accuracy_val"}
-    assert set(views.metrics_of(facts_of(points()))) == {*metrics_of(point()), *epochs}
+    assert set(saved_views.metric_names(facts_of(points()))) == {*metrics_of(point()), *epochs}
     for state in states(facts_of(points())).values():
         off = {chart["metricKey"] for chart in state["compareRunCharts"] if chart["type"] == "BAR" and chart["deleted"]}
         assert off == {*metrics_of(point()), *epochs}

@@ -1,4 +1,6 @@
-"""Writes tensors, reads them and accounts for their bytes, with one codec for each kind; a new kind is added here.
+"""The kinds of section in a file: one codec for each, which writes it, reads it and accounts for its bytes.
+
+A new kind is added here.
 
 A tensor may have bytes before the stream, in the order of the architecture, and symbols in the stream.
 """

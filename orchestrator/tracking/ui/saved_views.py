@@ -1,4 +1,5 @@
-"""The views of a sweep that MLflow's UI opens by name: columns, filter, order and charts, as tags of its experiment.
+"""Prepares the views of a sweep that MLflow's UI opens by name: columns, filter, order and charts, kept as tags of its
+experiment.
 
 Every sweep has its own, because several may share an experiment, and settings, columns and frontier differ.
 """
@@ -13,12 +14,12 @@ from typing import Any
 
 from analysis.points.mlflow import VIEW_TAG
 from orchestrator.tracking.names import EPOCH_METRICS
-from orchestrator.tracking.ui.charts import Card, board, line, metric, parallel, param, scatter
+from orchestrator.tracking.ui.charts import Card, line, metric, parallel, param, scatter, section
 from orchestrator.tracking.ui.facts import Facts
 from orchestrator.tracking.ui.links import landing, view_id
 
 MAX_TAG_LENGTH = 20_000
-"""What MLflow takes as an experiment's tag."""
+"""The longest tag of an experiment that MLflow takes."""
 
 _POINT_METRICS = (
     *("size_bytes", "log10_size_bytes", "compression_ratio", "bits_per_parameter", "uncompressed_bytes"),
@@ -28,8 +29,8 @@ _POINT_METRICS = (
 _WIDTHS = {param("architecture"): 180, param("method"): 110, param("seed"): 60}  # pixels
 
 
-def metrics_of(facts: Facts) -> tuple[str, ...]:
-    """All that the runs of a sweep have."""
+def metric_names(facts: Facts) -> tuple[str, ...]:
+    """All metrics that the runs of a sweep have."""
     name = facts.quality_name
     return (*_POINT_METRICS, *EPOCH_METRICS.values(), name, f"{name}_val", f"epoch_{name}_val")
 
@@ -43,7 +44,7 @@ def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
     - ``curves``: how the trials trained, the best first.
 
     Args:
-        facts: those of the sweep.
+        facts: what the views depend on.
         now_ms: milliseconds since 1970, which the UI shows as the views' date.
     """
     points = [*_scatters(facts), *_parallels(facts)]
@@ -64,12 +65,12 @@ def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
 
 
 def _scatters(facts: Facts) -> list[Card]:
-    """Test reports, validation chooses."""
+    """Quality over size, on test data and on validation data: validation chooses, test reports."""
     return [scatter("log10_size_bytes", facts.quality_name), scatter("log10_size_bytes", f"{facts.quality_name}_val")]
 
 
 def _parallels(facts: Facts) -> list[Card]:
-    """One for each method, because a run without one of the settings is not drawn."""
+    """Parallel coordinates for each method on its own: a run without one of the settings would not be drawn."""
     metrics = ("log10_size_bytes", f"{facts.quality_name}_val")
     by_architecture = ("architecture",) if len(facts.architectures) > 1 else ()
     numbers = [[name for name in names if name in facts.numeric] for names in facts.settings.values()]
@@ -78,7 +79,7 @@ def _parallels(facts: Facts) -> list[Card]:
 
 
 def _curves(facts: Facts) -> dict[str, Any]:
-    """The view of training curves. It shows trials, because points of one trial have no history of their own."""
+    """The view of training curves. It shows trials: the several points of one trial have no history of their own."""
     quality = f"epoch_{facts.quality_name}_val"
     cards = [line(quality), line("epoch_train_loss", logarithmic=True), line("epoch_rate_bits", logarithmic=True)]
     found = "tags.`ratefront.kind` = 'trial'"
@@ -114,7 +115,7 @@ def _view(
         "columnOrder": shown,
         "columnWidths": {key: _WIDTHS.get(key, 105) for key in shown},
         "runsHiddenMode": "SHOW_ALL",
-        **board(title, cards, without=metrics_of(facts)),
+        **section(title, cards, without=metric_names(facts)),
     }
 
 

@@ -1,0 +1,75 @@
+"""What must hold before a sweep runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import SweepError
+from orchestrator.planning.checks import check_here, check_identity
+from orchestrator.planning.study import plan
+from orchestrator.search.space import identity
+from orchestrator.storage.folder import MemoryFolder
+from orchestrator.storage.journal import Journal
+from orchestrator.sweep.definition import Sweep
+
+
+def sweep(**changes: Any) -> Sweep:
+    return Sweep.from_dict(
+        {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 1.0]}, "steps": 3, **changes}
+    )
+
+
+def begun(given: Sweep) -> Journal:
+    journal = Journal(MemoryFolder())
+    journal.begin_sweep(given.to_yaml())
+    return journal
+
+
+def test_a_sweep_that_mlflow_has_from_here_goes_on() -> None:
+    given = sweep()
+    journal = begun(given)
+    assert journal.instance is not None
+    check_identity(given.sweep_id, plan(given), journal, {given.sweep_id: journal.instance, "other": "x"})
+    check_identity(given.sweep_id, plan(given), journal, {})
+
+
+def test_a_sweep_that_mlflow_has_from_elsewhere_is_refused() -> None:
+    given = sweep()
+    for journal in (begun(given), Journal(MemoryFolder())):
+        with pytest.raises(SweepError, match=f"MLflow already has a sweep {given.sweep_id} that is not the one in"):
+            check_identity(given.sweep_id, plan(given), journal, {given.sweep_id: "another"})
+
+
+def test_a_trial_on_disk_must_be_the_planned_one() -> None:
+    given = sweep()
+    trials, journal = plan(given), begun(given)
+    config = trials[0].config.to_dict()
+    journal.begin(trials[0].trial_id, config, {})
+    check_identity(given.sweep_id, trials, journal, {})
+    journal.begin(trials[0].trial_id, {**config, "steps": 4}, {})
+    with pytest.raises(SweepError, match=r"trial 0000-epr-s0 in .* has another configuration than planned"):
+        check_identity(given.sweep_id, trials, journal, {})
+
+
+def test_what_can_be_built_here_gives_each_task_once() -> None:
+    trials = plan(sweep(architecture=["mlp", "cnn"], seeds=2))
+    tasks = check_here(trials)
+    assert list(tasks) == [identity({"name": "digits"})]
+    assert tasks[identity({"name": "digits"})].quality_name == "accuracy"
+
+
+def test_a_network_that_the_tasks_inputs_do_not_fit_is_found() -> None:
+    deep = {"name": "cnn", "channels": [4] * 5}
+    with pytest.raises(ValueError, match="images of 8x8 are too small for 5 poolings: give fewer channels"):
+        check_here(plan(sweep(architecture=["mlp", deep])))
+
+
+def test_data_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(spec: Any) -> None:
+        raise ValueError(f"{spec.name} is unavailable")
+
+    monkeypatch.setattr("trainers.instantiate.make_task", refuse)
+    with pytest.raises(ValueError, match="digits is unavailable"):
+        check_here(plan(sweep()))

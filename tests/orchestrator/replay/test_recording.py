@@ -1,0 +1,54 @@
+"""A sweep that ran is a table of its trainings."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from analysis.fronts.hypervolume import hypervolume
+from orchestrator.errors import SweepError
+from orchestrator.planning.study import plan
+from orchestrator.replay.recording import RecordedSweep
+from orchestrator.storage.folder import LocalFolder
+from orchestrator.storage.journal import Journal
+
+
+def test_a_training_is_looked_up_by_its_configuration_and_seed(recorded: RecordedSweep) -> None:
+    trial = plan(recorded.sweep)[7]
+    configuration = {key: item for key, item in trial.config.to_dict().items() if key != "seed"}
+    found = recorded.trial(configuration, trial.config.seed)
+    assert found.ended.points[0].config_hash == trial.config.config_hash
+    assert found.ended.points[0].seed == trial.config.seed
+    assert [row["train_s"] for row in found.progress] == [float(number) for number in range(1, 11)]
+    assert found.train_s == 10.0
+    assert recorded.train_s == 500.0
+
+
+def test_a_choice_falls_on_the_nearest_configuration_that_was_recorded(recorded: RecordedSweep) -> None:
+    values = {"method 0.lam": 0.11, "method 0.learning_rate": 0.009}
+    chosen = recorded.space.choose(lambda name, domain: values.get(name, 0))
+    assert (chosen["method"]["lam"], chosen["method"]["learning_rate"]) == (0.1, 0.01)
+    assert chosen in recorded.configurations
+
+
+def test_the_corner_lies_beyond_the_front(recorded: RecordedSweep) -> None:
+    reference = recorded.reference()
+    on_it = [reference.size_bytes], [reference.quality]
+    assert hypervolume(*on_it, reference) == 0
+    best = max(recorded.points(), key=lambda one: one.quality_val)
+    assert hypervolume([best.size_bytes], [best.quality_val], reference) > 0
+
+
+def test_configurations_without_all_their_seeds_are_left_out(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "cut")
+    journal = Journal(LocalFolder(tmp_path / "cut"))
+    (journal.trial_directory("0003-epr-s1") / "ended.json").unlink()
+    assert len(RecordedSweep.load(tmp_path / "cut").configurations) == 24
+    for trial_id in journal.trial_ids():
+        journal.fail(trial_id, "all of them")
+    with pytest.raises(SweepError, match="nothing to replay"):
+        RecordedSweep.load(tmp_path / "cut")
+    with pytest.raises(SweepError, match="is not the folder of a sweep"):
+        RecordedSweep.load(tmp_path)

@@ -1,0 +1,39 @@
+"""MLflow is brought up to what a sweep left, whatever ended it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from orchestrator.errors import SweepError
+from orchestrator.running.place import Place
+from orchestrator.running.sync import sync_sweep
+from orchestrator.storage.journal import Journal
+from tests.orchestrator.trained import PLAIN, SWEEP, runs_of
+
+pytestmark = pytest.mark.usefixtures("without_report")
+
+
+def test_an_unfinished_sweep_is_logged_as_far_as_it_came(place: Place, trained: Journal) -> None:
+    (trained.trial_directory(PLAIN) / "ended.json").unlink()
+    result = sync_sweep(SWEEP.sweep_id, place)
+    assert (result.num_finished, result.num_trials, result.interrupted) == (1, 2, True)
+    assert result.frontier is not None
+    kinds = Counter((run.data.tags["ratefront.kind"], run.info.status) for run in runs_of(place))
+    assert kinds == {("sweep", "KILLED"): 1, ("trial", "FINISHED"): 1, ("trial", "KILLED"): 1}
+
+
+def test_what_came_later_is_logged_the_next_time(place: Place, trained: Journal) -> None:
+    record = trained.ended(PLAIN)
+    assert record is not None
+    (trained.trial_directory(PLAIN) / "ended.json").unlink()
+    sync_sweep(SWEEP.sweep_id, place)
+    trained.record(PLAIN, record)
+    assert sync_sweep(SWEEP.sweep_id, place).num_finished == 2
+    assert Counter(run.info.status for run in runs_of(place)) == {"FINISHED": 3}
+
+
+def test_a_folder_that_holds_no_sweep_is_no_sweep(place: Place) -> None:
+    with pytest.raises(SweepError, match=r"is not the folder of a sweep: wanted one with sweep\.yaml and trials/"):
+        sync_sweep("digits-0123abcd", place)
