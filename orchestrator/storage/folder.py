@@ -1,7 +1,7 @@
-"""A sweep's folder as its journal sees it: files by name, on a disk or in memory; ``mirror`` has the one in a bucket.
+"""A sweep's folder as the journal uses it: files by name, on a disk or in memory (``mirror``: in an object store).
 
-A name is relative to the folder and has '/' between its parts. Several processes use one folder at once: each sees what
-it wrote itself, and ``refresh`` says when it has to see what others wrote.
+A name is relative to the folder, with '/' between its parts. Several processes use one folder at once. Each sees what
+it wrote itself; it sees what others wrote after a ``refresh``, or sooner.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import final
 
 from orchestrator.storage.lease import Lease
 from orchestrator.storage.locks import only_one
@@ -24,13 +25,16 @@ from trainers.record import write_atomically
 
 
 class NotSharedError(OSError):
-    """What was appended is here, but others cannot see it yet; the next append to the same file brings it as well."""
+    """What was appended is here, but others cannot see it yet; the next append to that file sends both."""
 
 
 class AbstractFolder(ABC):
-    """Reads, writes, appends, deletes, lists and holds; and has a working copy for those who use files themselves.
+    """Six verbs for files: ``read``, ``write``, ``append``, ``delete``, ``names``, ``hold``.
 
-    Every verb raises ``OSError`` where the disk or the store does not do as it should.
+    Trainings and figures write files themselves, so there is also a working copy on this machine: ``path`` says where,
+    ``share`` lets others see it, ``refresh`` brings it up to date, ``close`` removes it.
+
+    Every verb raises ``OSError`` where the disk or the store fails.
     """
 
     @property
@@ -40,7 +44,7 @@ class AbstractFolder(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
-        """The file's content; None where this process knows of no such file."""
+        """The file's content; None if this process knows of no such file."""
 
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
@@ -48,12 +52,12 @@ class AbstractFolder(ABC):
 
     @abstractmethod
     def append(self, name: str, content: bytes, *, durable: bool = False) -> None:
-        """Add to the end of the file, or begin it. A kill may leave a part of ``content``.
+        """Add to the end of the file, or begin the file. A kill may leave only a part of ``content``.
 
         Args:
             name: the file.
             content: what is added.
-            durable: whether it must outlast a power failure, which takes time.
+            durable: whether it must outlast a power failure; that makes the call slower.
 
         Raises:
             NotSharedError: others cannot see it yet.
@@ -61,15 +65,18 @@ class AbstractFolder(ABC):
 
     @abstractmethod
     def delete(self, name: str) -> None:
-        """Remove the file, where there is one."""
+        """Remove the file if there is one."""
 
     @abstractmethod
     def names(self, pattern: str) -> list[str]:
-        """The names, sorted, of files that this process knows of and ``pattern`` fits: '*' stands for any one part."""
+        """The sorted names that match ``pattern``, of files that this process knows of.
+
+        In a pattern '*' stands for any text without '/'.
+        """
 
     @abstractmethod
     def hold(self) -> AbstractContextManager[Lease]:
-        """Keep every other process from holding the folder until the end.
+        """Hold the folder within a ``with`` block: no other process can hold it meanwhile.
 
         Raises:
             SweepError: another process holds it, or it cannot be held at all.
@@ -77,31 +84,32 @@ class AbstractFolder(ABC):
 
     @abstractmethod
     def path(self, name: str = "") -> Path:
-        """Where a file is on this machine; it is brought there if it is missing. Without a name: the working copy.
+        """Where the file is on this machine; without a name, where the working copy is.
 
-        There may be no such file: then there is none at the path.
+        A file that is missing in the working copy is brought there. If the folder has no such file, nothing is there.
         """
 
     @abstractmethod
     def share(self, under: str, *, without: Collection[str] = ()) -> None:
-        """Let others see the files directly below ``path() / under``, which somebody else may have written.
+        """Let others see the files that lie directly in ``path() / under``, whoever wrote them there.
 
         Args:
-            under: name of a folder in this one.
-            without: last parts of names that are left out, as are those that begin with '.'.
+            under: the name of a folder in this one.
+            without: files to leave out, by the last part of their names. Those that begin with '.' are always left out.
         """
 
     @abstractmethod
     def refresh(self, under: str, *patterns: str) -> None:
-        """Learn what others wrote to, or deleted of, the files below ``under`` that a pattern fits, as in ``names``."""
+        """Learn what others wrote and deleted of the files below ``under`` that match one of the patterns."""
 
     @abstractmethod
     def close(self) -> None:
-        """Remove what only this process needed: its working copy, where that is not the folder itself."""
+        """Remove the working copy, unless it is the folder itself."""
 
 
+@final
 class LocalFolder(AbstractFolder):
-    """A folder on a disk that every process sees: it is its own working copy, and there is nothing to share."""
+    """A folder on a disk that every process sees. It is its own working copy: there is nothing to share or refresh."""
 
     def __init__(self, directory: Path) -> None:
         """A folder, which need not exist."""
@@ -144,17 +152,18 @@ class LocalFolder(AbstractFolder):
         return self._directory / name
 
     def share(self, under: str, *, without: Collection[str] = ()) -> None:
-        """Everybody sees it."""
+        """Nothing to do: others see the same disk."""
 
     def refresh(self, under: str, *patterns: str) -> None:
-        """Everything is seen."""
+        """Nothing to do: this process sees what others wrote."""
 
     def close(self) -> None:
-        """The working copy is the folder itself."""
+        """Nothing to do: the working copy is the folder itself."""
 
 
+@final
 class MemoryFolder(AbstractFolder):
-    """A folder that only this process has, and loses at its end. It has a working copy once a path was asked for."""
+    """A folder in memory, which only this process sees. It has a working copy once a path was asked for."""
 
     def __init__(self) -> None:
         self._files: dict[str, bytearray] = {}
@@ -201,7 +210,7 @@ class MemoryFolder(AbstractFolder):
             self.write(f"{under}/{path.name}", path.read_bytes())
 
     def refresh(self, under: str, *patterns: str) -> None:
-        """There are no others."""
+        """Nothing to do: no other process writes here."""
 
     def close(self) -> None:
         if self._working_copy is not None:
@@ -209,19 +218,19 @@ class MemoryFolder(AbstractFolder):
 
 
 def temporary_directory(owner: object) -> Path:
-    """An empty directory that goes with ``owner``: keep the owner as long as a path in it is used."""
+    """An empty directory that is removed together with ``owner``: keep the owner as long as a path in it is used."""
     directory = Path(tempfile.mkdtemp(prefix="ratefront-"))
     weakref.finalize(owner, shutil.rmtree, directory, ignore_errors=True)
     return directory
 
 
 def written(directory: Path, without: Collection[str]) -> list[Path]:
-    """The files directly in ``directory``, in order; those that begin with '.' are not complete yet."""
+    """The files directly in ``directory``, sorted, except ``without`` and unfinished ones, which begin with '.'."""
     paths = directory.iterdir() if directory.is_dir() else ()
     return sorted(path for path in paths if not path.name.startswith(".") and path.name not in without)
 
 
 def matching(names: Iterable[str], *patterns: str) -> list[str]:
-    """Those of ``names``, sorted, that one of the patterns fits: '*' stands for any one part of a name."""
+    """The sorted ``names`` that match one of the patterns, in which '*' stands for any text without '/'."""
     wanted = re.compile("|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in patterns))
     return sorted(filter(wanted.fullmatch, names))

@@ -26,7 +26,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from orchestrator.errors import SweepError
 from orchestrator.storage.bucket import join
@@ -75,8 +75,9 @@ class Ended:
         return self.outcome is not Outcome.FAILED
 
 
+@final
 class Journal:
-    """What the files in a sweep's folder mean."""
+    """Reads and writes the files in a sweep's folder; says what they mean, and in which order they are written."""
 
     def __init__(self, folder: AbstractFolder) -> None:
         self._folder = folder
@@ -104,7 +105,7 @@ class Journal:
 
     @property
     def instance(self) -> str | None:
-        """Tells this run of a sweep from one of the same content elsewhere; None before it began."""
+        """A unique name that tells this run of a sweep from one of the same content elsewhere; None before it began."""
         path = self.file(_INSTANCE)
         return path.read_text().strip() if path.exists() else None
 
@@ -129,11 +130,11 @@ class Journal:
     # a trial, from its beginning to its end
 
     def trial_ids(self) -> list[str]:
-        """Every trial that ever started, in order."""
+        """The ids of all trials that ever started, in order."""
         return sorted(name.split("/")[1] for name in self._folder.names(f"trials/*/{_TRIAL}"))
 
     def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
-        """Say what the trial is and what it runs on."""
+        """Write what the trial is and what it runs on."""
         self._write_json(f"trials/{trial_id}/{_TRIAL}", {"config": config, "environment": environment})
         progress = self._folder.read(f"trials/{trial_id}/{_PROGRESS}")
         if progress is not None and not progress.endswith(b"\n"):  # a kill left half a line
@@ -161,7 +162,10 @@ class Journal:
         self._append_progress(trial_id, f"{json.dumps(report)}\n".encode())
 
     def progress(self, trial_id: str) -> list[dict[str, Any]]:
-        """Reports by step. Steps that were run again after a kill are there once; a half-written line is left out."""
+        """The reports in the order of their steps.
+
+        A step that was run again after a kill is there once, with its last report; a half-written line is left out.
+        """
         content = self._folder.read(f"trials/{trial_id}/{_PROGRESS}") or b""
         by_step: dict[int, dict[str, Any]] = {}
         for line in content.decode().splitlines():
@@ -173,11 +177,11 @@ class Journal:
         return [by_step[step] for step in sorted(by_step)]
 
     def finish(self, trial_id: str, points: Sequence[OperatingPoint]) -> Ended:
-        """Every point is on disk and was measured: the trial is over."""
+        """Record that the trial is over: every point is on disk and was measured."""
         return self.record(trial_id, Ended(outcome=Outcome.FINISHED, points=tuple(points)))
 
     def fail(self, trial_id: str, reason: str, details: str = "") -> Ended:
-        """The trial raised, diverged or died: a resumed sweep tries it again.
+        """Record that the trial raised, diverged or died; a resumed sweep tries it again.
 
         Args:
             trial_id: the trial.
@@ -187,11 +191,11 @@ class Journal:
         return self.record(trial_id, Ended(outcome=Outcome.FAILED, reason=reason, details=details))
 
     def stop(self, trial_id: str, reason: str) -> Ended:
-        """The scheduler saw no promise in the trial: it is over, without points."""
+        """Record that the scheduler stopped the trial: it is over, without points."""
         return self.record(trial_id, Ended(outcome=Outcome.STOPPED, reason=reason))
 
     def record(self, trial_id: str, ended: Ended) -> Ended:
-        """Write a record as it is; everything else that the trial left is there before it."""
+        """Write ``ended`` as the trial's record; others see everything else that the trial left before they see it."""
         row = {
             "outcome": ended.outcome.value,
             "reason": ended.reason,
@@ -265,7 +269,7 @@ class Journal:
         self._folder.refresh("", _INSTANCE, _SWEEP, _STUDY, *records)
 
     def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
-        """Learn what others wrote of one trial; ``to_resume`` with the checkpoint."""
+        """Learn what others wrote of one trial; with ``to_resume`` its checkpoint, too."""
         self._folder.refresh(f"trials/{trial_id}", _TRIAL, _PROGRESS, _RECORD, *([_CHECKPOINT] if to_resume else []))
 
     def check_writable(self) -> None:

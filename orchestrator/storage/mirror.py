@@ -1,7 +1,7 @@
 """A sweep's folder in an object store: each process works on a copy of its own, which holds only what it needs.
 
 The store holds the truth. One process at a time writes what belongs to a trial: the worker that runs it, and before and
-after that the driver. What a worker told Ray is in the store already.
+after that the driver; so copies need no merging. What a worker told Ray is in the store already.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import final
 
 from orchestrator.errors import SweepError
 from orchestrator.storage.bucket import Bucket, Stamp
@@ -28,22 +29,23 @@ _AT_ONCE = 16
 """Downloads at the same time: a sweep has thousands of small files."""
 
 
+@final
 class MirroredFolder(AbstractFolder):
-    """A folder below an address, and this process's working copy, which goes with this object: keep the object as long
-    as a path in the copy is used.
+    """The folder at an address. The working copy is removed together with this object: keep the object as long as a
+    path in the copy is used.
 
-    ``read`` and ``names`` know the copy alone, and cost no request.
+    ``read`` and ``names`` look at the copy alone, so they cost no request.
     """
 
     def __init__(self, bucket: Bucket) -> None:
-        """An empty copy."""
+        """Begin with an empty copy."""
         self._bucket = bucket
         self._temporary = temporary_directory(self)
         directory = self._temporary / bucket.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
         directory.mkdir()
         self._copy = LocalFolder(directory)
-        self._fetched: dict[str, Stamp] = {}  # what the store said of the files that `refresh` downloaded, by name
-        self._shared: dict[str, tuple[int, int]] = {}  # size and time of files in the copy that the store has as well
+        self._fetched: dict[str, Stamp] = {}  # by name: the store's stamp of a file that was downloaded
+        self._shared: dict[str, tuple[int, int]] = {}  # by name: size and time in the copy, of what the store has too
 
     @property
     def location(self) -> str:
@@ -53,7 +55,7 @@ class MirroredFolder(AbstractFolder):
         return self._copy.read(name)
 
     def write(self, name: str, content: bytes) -> None:
-        self._bucket.write(name, content)  # first: what others cannot find is not here either
+        self._bucket.write(name, content)  # first: what others cannot find must not be here either
         self._copy.write(name, content)
         self._note_shared(name, self._size_and_time(name))
 
@@ -91,7 +93,7 @@ class MirroredFolder(AbstractFolder):
             self._upload(f"{under}/{path.name}")
 
     def refresh(self, under: str, *patterns: str) -> None:
-        """One request lists what there is; what has changed since the last time is downloaded."""
+        """List what the store has, in one request, and download what changed since the last time."""
         listed = self._bucket.files(under)
         wanted = [f"{under}/{pattern}".lstrip("/") for pattern in patterns]
         there = matching(listed, *wanted)
@@ -113,7 +115,7 @@ class MirroredFolder(AbstractFolder):
         return is_there
 
     def _upload(self, name: str) -> None:
-        """Only where it has changed."""
+        """Send the file to the store if it has changed since that had it."""
         changed = self._size_and_time(name)
         if self._shared.get(name) != changed:
             self._bucket.write(name, self._copy.path(name).read_bytes())

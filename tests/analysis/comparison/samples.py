@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.comparison.compare import Comparison, compare
 from tests.analysis.points.rows import frame
 
 
@@ -39,3 +40,8 @@ def side(
     ]
     points = frame(*rows)
     return points.assign(size_bytes=factor * 10 ** (2 + 5 * points["quality"]) * np.tile(spread, num_points))
+
+
+def compared(**named: pd.DataFrame) -> Comparison:
+    """A comparison of sides with few resamples, which are enough for most tests."""
+    return compare(named, num_resamples=20)

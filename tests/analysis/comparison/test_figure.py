@@ -1,26 +1,18 @@
-"""What a comparison's figure draws, and what its tables and its plain data hold."""
+"""What a comparison's figure draws."""
 
 from __future__ import annotations
 
 import io
-import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from rich.console import Console
 
 from analysis.comparison.compare import Comparison, compare
-from analysis.comparison.figure import comparison_figure, comparison_plot_data
-from analysis.comparison.tables import comparison_dict, comparison_tables
-from tests.analysis.comparison.samples import side
+from analysis.comparison.figure import comparison_figure
+from tests.analysis.comparison.samples import compared, side
 
 SEEDS = (0.9, 1.0, 1.2)
-
-
-def compared(**named: pd.DataFrame) -> Comparison:
-    return compare(named, num_resamples=20)
 
 
 def drawn(comparison: Comparison, name: str) -> list[Any]:
@@ -92,64 +84,3 @@ def test_text_is_drawn_as_it_is_and_names_are_in_the_legend() -> None:
     figure.savefig(picture, format="svg")
     assert b"<svg" in picture.getvalue()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [r"costs $5 \frac (anchor)", "b"]
-
-
-def printed(comparison: Comparison, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    for table in comparison_tables(comparison):
-        console.print(table)
-    return console.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_tables_fit_100_columns_and_hold_the_numbers() -> None:
-    text = printed(compared(a=side("a"), b=side("b", factor=0.77)))
-    assert max(map(len, text.splitlines())) <= 100
-    assert "-23.0 %" in text
-    assert "-23.0 to -23.0" in text
-    assert "+2.27" in text  # 100 * -log10(0.77) / 5
-    assert "1 B to 1 GB" in " ".join(text.split())
-    assert "bootstrap over seeds, itself of seed 0" in " ".join(text.split())
-    assert "0.77" in text
-
-
-def test_a_name_is_no_markup() -> None:
-    assert "mlp(hidden=[16])" in printed(compare({"mlp(hidden=[16])": side("a"), "[b]": side("b")}, num_resamples=5))
-
-
-def test_plain_data_is_json_with_its_seed_reference_and_sentence() -> None:
-    found = compared(a=side("a", spread=(1,)), b=side("b", factor=0.5), c=side("c", low=0.97, high=0.99))
-    data = json.loads(json.dumps(comparison_dict(found), allow_nan=False))
-    assert data["bootstrap_seed"] == 0
-    assert data["reference"] == {"size_bytes": 1e9, "quality": 0.0}
-    assert data["anchor"] == data["fronts"][0]["name"] == "a"
-    assert data["fronts"][0]["vorobev_deviation"] is None
-    assert data["fronts"][1]["sweep_ids"] == ["b-0123abcd"]
-    first, second = data["against_anchor"]
-    assert abs(first["bd_rate_percent"]["pchip"] + 50) < 1e-6
-    assert first["bd_rate_percent"]["interval"] is None
-    assert first["verdict"].startswith("The BD-rate of b against a is -50.0 %")
-    assert second["bd_rate_percent"] is None
-    assert "share no range" in second["reason"]
-    assert data["size_bytes_at"] == []
-
-
-def test_plain_data_has_the_bytes_at_equal_quality_by_name() -> None:
-    data = comparison_dict(compared(a=side("a", num_points=50), b=side("b", num_points=50, factor=0.5)))
-    assert [round(row["b"] / row["a"], 9) for row in data["size_bytes_at"]] == [0.5] * 5
-    assert data["against_anchor"][0]["bd_rate_percent"]["interval"]["level"] == 0.95
-
-
-def test_a_dozen_sides_look_different() -> None:
-    found = compare({f"m{index}": side(f"s{index}", factor=1.2**index) for index in range(12)}, num_resamples=1)
-    lines = comparison_plot_data(found).lines
-    assert len({(line.colour, str(line.dashes)) for line in lines}) == 12
-    assert len({(line.colour, line.symbol) for line in lines}) == 12
-
-
-def test_a_front_that_falls_far_does_not_flatten_the_others() -> None:
-    near = {name: side(name, factor=factor, low=0.90) for name, factor in (("a", 1), ("b", 2), ("c", 3))}
-    fallen = pd.concat([side("d", low=0.90), side("e", low=0.1, high=0.2, num_points=2).assign(sweep_id="d-0123abcd")])
-    plot = comparison_plot_data(compare({**near, "d": fallen}, num_resamples=1))
-    assert plot.quality_limits[0] > 80
-    assert plot.note.endswith("; 2 files beyond the axis")
-    assert comparison_plot_data(compare(near, num_resamples=1)).note.endswith("best to worst")

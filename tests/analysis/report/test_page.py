@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 
 import analysis.report.frontier
 from analysis.report.page import CONTENTS, page
-from analysis.report.rerun import rerun
 from tests.analysis.points.rows import frame, seeds
-from tests.analysis.report.samples import ENVIRONMENT, material, measured, trial
+from tests.analysis.report.samples import material, measured, trial
 from tests.analysis.report.test_markup import Reader, read
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>$title"
@@ -95,26 +93,6 @@ def test_no_text_of_a_users_own_becomes_markup(without_plotly: None) -> None:
     assert "<script>alert" not in made
     assert "<img src=x" not in made
     assert HOSTILE in own(made).text
-
-
-def test_the_sweeps_file_is_there_whole_to_read_and_to_save() -> None:
-    text = "name: ä\n\ttask: <b>\n"
-    reader = read(rerun(material(sweep_file=text)))
-    assert text in reader.text
-    (link,) = (attributes for attributes in reader.attributes if attributes.get("download") == "sweep.yaml")
-    assert base64.b64decode(str(link["href"]).partition("base64,")[2]).decode() == text
-    assert "ratefront sweep sweep.yaml" in reader.text
-
-
-def test_what_it_ran_on_is_a_column_for_each_machine() -> None:
-    points = measured()
-    rows = [trial(row) for row in points.to_dict("records")]
-    rows[0] |= {"environment": {**ENVIRONMENT, "device": "another"}}
-    rows[1] |= {"environment": {}}
-    reader = read(rerun(material(points, trials=pd.DataFrame(rows))))
-    assert f"{len(rows) - 2} trainings" in reader.text
-    for said in ("1 training", "a processor", "another", "3.11.7", "2.13.0", "c0ffee"):
-        assert said in reader.text
 
 
 @pytest.mark.parametrize(

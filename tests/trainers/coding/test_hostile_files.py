@@ -22,7 +22,7 @@ from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
 from trainers.compressed import load_compressed, open_compressed
 from trainers.methods import METHODS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DECODED = ", ".join(f"{name} {method.version}" for name, method in sorted(METHODS.items()))
 
 
