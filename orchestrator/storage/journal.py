@@ -11,7 +11,8 @@
                                            ended.json      the record: written last, atomically, it ends the trial
 
 One process at a time writes what belongs to a trial: the worker that runs it, and before and after that the process
-that holds the sweep. Only the holder writes what belongs to the sweep as a whole.
+that holds the sweep. Only the holder writes what belongs to the sweep as a whole; parts that share a sweep all write
+its file, with the same content.
 """
 
 from __future__ import annotations
@@ -111,9 +112,9 @@ class Journal:
 
     def begin_sweep(self, text: str) -> None:
         """Write the sweep file and, once, the instance."""
+        self._folder.write(_SWEEP, text.encode())  # first: an instance says that the sweep has begun
         if self.instance is None:
             self._folder.write(_INSTANCE, f"{uuid.uuid4().hex}\n".encode())
-        self._folder.write(_SWEEP, text.encode())
 
     def append_study(self, line: dict[str, Any]) -> None:
         """Add one line to what the searcher was asked and told."""

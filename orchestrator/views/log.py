@@ -116,5 +116,5 @@ def _parse(line: str) -> AbstractEvent | None:
         return None
     try:
         return from_dict(json.loads(line))
-    except ValueError:  # cut off by a kill, or written by somebody else
+    except (ValueError, KeyError, TypeError):  # cut off by a kill, or written by somebody else
         return None

@@ -277,14 +277,16 @@ def test_a_report_that_cannot_be_written_here_ends_a_training(tmp_path: Path) ->
     assert not isinstance(caught.value, NotSharedError)
 
 
-def test_a_sweep_whose_instance_is_not_stored_never_began(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = Bucket(location)
-    journal = Journal(MirroredFolder(bucket))
-    store = FailingStore(bucket, monkeypatch)
+@pytest.mark.parametrize("lost", ["sweep.yaml", "instance"])
+def test_a_sweep_of_which_a_file_is_not_stored_never_began(
+    location: str, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    journal = Journal(MirroredFolder(Bucket(location)))
     write = Bucket.write
 
     def failing(self: Bucket, name: str, content: bytes) -> None:
-        store.num_left = 3
+        if name == lost:
+            raise OSError("SlowDown")
         write(self, name, content)
 
     monkeypatch.setattr(Bucket, "write", failing)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from orchestrator.views.base import AbstractView
@@ -117,3 +118,12 @@ def test_json_lines_are_json_whatever_was_measured() -> None:
     assert lines[2]["config"]["method"]["lam"] == 0.2
     assert (lines[3]["step"], lines[3]["train_loss"]) == (500, None)
     assert lines[4]["points"][0]["size_bytes"] == 1000
+
+
+@pytest.mark.parametrize(
+    "line", ['{"event": "trial_ended"}', '{"event": []}', '{"event": "report", "at_s": 1}', '{"event": ']
+)
+def test_a_line_that_is_no_event_of_ours_is_passed_on(line: str) -> None:
+    passed: list[str] = []
+    assert list(read_events([line], otherwise=passed.append)) == []
+    assert passed == [line]
