@@ -81,7 +81,7 @@ def quiet(site: Site) -> Digests:
     """The digests of the same sweep on one machine, where nothing is lost."""
     site.write("quiet")
     places = ("--storage", str(site.folder / "alone"), "--tracking-uri", f"sqlite:///{site.folder}/alone.db")
-    ran = call(site.folder, "sweep", "quiet.yaml", *places)
+    ran = call(site.folder, "sweep", "quiet.yaml", *places, timeout_s=600)
     assert ran.returncode == 0, ran.stderr
     (folder,) = (site.folder / "alone").iterdir()
     return _digests(Journal(LocalFolder(folder)))
