@@ -42,7 +42,7 @@ class Finished:
         return f"sqlite:///{self.folder / 'mlflow.db'}"
 
 
-def call(folder: Path, *arguments: str, timeout_s: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+def call(folder: Path, *arguments: str, timeout_s: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``ratefront`` in ``folder``, as a person without a terminal would."""
     return subprocess.run(
         [PROGRAM, *arguments],

@@ -21,7 +21,6 @@ from tests import bucket
 from tests.console import PROGRAM, call
 from tests.system.ray_cluster import ADDRESS, Cluster, ray_cluster
 from tests.system.serving import wait_for
-from tests.system.test_slurm import OWN
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
@@ -29,9 +28,24 @@ SWEEP = {
     "task": "digits",
     "architecture": {"name": "own:net", "width": 16},
     "method": {"name": "epr", "lam": [0.03, 0.1]},
-    "steps": 45_000,
+    "steps": 6_000,
 }
 
+OWN = """
+import time
+from pathlib import Path
+from torch import nn
+
+class Paced(nn.Sequential):
+    def forward(self, x):
+        if Path("PACE").exists():
+            time.sleep(0.02)
+        return super().forward(x)
+
+def net(*, input_shape, num_outputs, width):
+    return Paced(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, num_outputs))
+"""
+"""A network whose training takes two minutes of waiting, not of computing, on a cluster: time to lose its node in."""
 
 Digests = dict[str, list[str]]
 """The digests of a trial's files, keyed by trial id."""
@@ -45,11 +59,16 @@ class Site:
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster, self.folder = cluster, folder
         self.storage, self.tracking_uri = folder / "shared", f"sqlite:///{folder}/mlflow.db"
-        (folder / "own.py").write_text(OWN)
+        self._pace = folder / "pace"
+        (folder / "own.py").write_text(OWN.replace("PACE", str(self._pace)))
+
+    def set_pace(self, *, slow: bool) -> None:
+        """Whether a step of training waits, so that there is time to lose its node in."""
+        self._pace.touch() if slow else self._pace.unlink(missing_ok=True)
 
     def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         environment = environment or self.cluster.environment
-        return self.cluster.network.run(PROGRAM, *arguments, cwd=self.folder, env=environment, timeout=300)
+        return self.cluster.network.run(PROGRAM, *arguments, cwd=self.folder, env=environment, timeout=600)
 
     def submit(self, name: str, storage: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         places = ["--storage", storage or str(self.storage), "--tracking-uri", self.tracking_uri]
@@ -80,6 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def quiet(site: Site) -> Digests:
     """The digests of the same sweep on one machine, where nothing is lost."""
     site.write("quiet")
+    site.set_pace(slow=False)
     places = ("--storage", str(site.folder / "alone"), "--tracking-uri", f"sqlite:///{site.folder}/alone.db")
     ran = call(site.folder, "sweep", "quiet.yaml", *places, timeout_s=600)
     assert ran.returncode == 0, ran.stderr
@@ -104,6 +124,7 @@ def test_without_the_token_nobody_gets_in(site: Site) -> None:
 
 def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site, quiet: Digests) -> None:
     site.write("lost")
+    site.set_pace(slow=True)
     first, second = site.cluster.add(), site.cluster.add()
     submitted = site.submit("lost")
     assert submitted.returncode == 0, submitted.stderr
@@ -143,6 +164,7 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
     connect = f"import socket; socket.create_connection(('127.0.0.1', {PORT})).close()"
     wait_for(lambda: site.cluster.network.run(sys.executable, "-c", connect).returncode == 0, 60)
     site.write("kept")
+    site.set_pace(slow=True)
     for _ in range(2):  # earlier tests left other nodes, or none
         site.cluster.add()
     submitted = site.submit("kept", f"s3://{bucket.NAME}/sweeps")
