@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from trainers.architectures.base import Architecture, build, build_on_meta, count_macs, layout_of
+from trainers.architectures.base import Architecture, build, build_on_meta, layout_of
 from trainers.architectures.graph import unit_groups
+from trainers.architectures.macs import Real, count_macs
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import check_sections
@@ -26,7 +27,7 @@ from trainers.determinism import denormals_flushed, deterministic
 from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate
 from trainers.hidden_units import UnitGroup
-from trainers.instantiate import find_architecture, make_method, make_task
+from trainers.instantiate import find_architecture, make_method, make_task, real_network
 from trainers.loop.checkpoint import CheckpointFile
 from trainers.loop.phases import run_phases
 from trainers.loop.progress import Progress
@@ -74,7 +75,8 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     architecture, arguments = find_architecture(config.architecture, task)
     plain = build_on_meta(config.architecture.name, architecture, arguments)
     layout = layout_of(plain)
-    macs, groups = _trace(plain, f"{config.architecture.name} {arguments} {layout}", task)
+    real = real_network(config.architecture, task)
+    macs, groups = _trace(plain, f"{config.architecture.name} {arguments} {layout}", task, real)
     header = container.Header(
         method=config.method.name,
         method_version=method.version,
@@ -120,14 +122,14 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     )
 
 
-def _trace(plain: nn.Module, identity: str, task: Task) -> tuple[int, tuple[UnitGroup, ...]]:
+def _trace(plain: nn.Module, identity: str, task: Task, real: Real) -> tuple[int, tuple[UnitGroup, ...]]:
     """The multiply-accumulates and hidden units of ``plain``; a process traces a network once for all its trials."""
     example = (task.input_shape, task.train.inputs.dtype)
     key = f"{identity} {example}"
     if key not in _traced:
         if len(_traced) >= _MOST_TRACED:
             _traced.clear()
-        _traced[key] = (count_macs(plain, *example), unit_groups(plain, *example))
+        _traced[key] = (count_macs(plain, *example, real=real), unit_groups(plain, *example))
     return _traced[key]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SweepError
@@ -10,6 +12,7 @@ from orchestrator.storage.journal import Journal
 from orchestrator.sweep.trials import Trial
 
 if TYPE_CHECKING:
+    from trainers.config import Spec
     from trainers.tasks.base import Task
 
 
@@ -49,11 +52,13 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         The tasks, by the ``identity`` of their specs.
 
     Raises:
-        ValueError: data is missing, a network cannot be built, or initial values or a modifier do not fit it.
+        ValueError: data is missing; or a network cannot be built, run or stored; or initial values or a modifier do not
+            fit it.
     """
-    from trainers.architectures.base import build_on_meta
+    from trainers.architectures.base import build_on_meta, layout_of
     from trainers.architectures.graph import unit_groups
-    from trainers.instantiate import find_architecture, make_task
+    from trainers.architectures.macs import count_macs
+    from trainers.instantiate import find_architecture, make_task, real_network
     from trainers.modifiers import make_modifiers
     from trainers.pretrained import initial_values
 
@@ -64,7 +69,10 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
         for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
             architecture, arguments = find_architecture(spec, task)
-            plain = build_on_meta(spec.name, architecture, arguments)
+            with _named(spec):
+                plain = build_on_meta(spec.name, architecture, arguments)
+                layout_of(plain)
+                count_macs(plain, task.input_shape, task.train.inputs.dtype, real=real_network(spec, task))
             if trials[0].config.init_from:  # the same for the whole sweep
                 groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
                 initial_values(trials[0].config.init_from, plain, groups=groups, own=architecture)
@@ -74,3 +82,14 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
                 for modifier in make_modifiers(config.modifiers, method=config.method.name):
                     modifier.check(plain, task, spec)
     return tasks
+
+
+@contextlib.contextmanager
+def _named(spec: Spec) -> Iterator[None]:
+    """Name the architecture in a mistake that does not: a sweep may have several."""
+    try:
+        yield
+    except ValueError as error:
+        if repr(spec.name) in str(error):
+            raise
+        raise ValueError(f"architecture {str(spec)!r}: {error}") from error

@@ -13,6 +13,9 @@ from orchestrator.search.space import identity
 from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
+from tests.trainers.networks import CLUSTERS
+
+REFUSED = ("lazy", "stateful", "float8", "complex_buffer", "sparse", "quantised")
 
 
 def sweep(**changes: Any) -> Sweep:
@@ -64,6 +67,27 @@ def test_a_network_that_the_tasks_inputs_do_not_fit_is_found() -> None:
     deep = {"name": "cnn", "channels": [4] * 5}
     with pytest.raises(ValueError, match="images of 8x8 are too small for 5 poolings: give fewer channels"):
         check_here(plan(sweep(architecture=["mlp", deep])))
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_network_that_cannot_be_stored_is_found_and_named(name: str) -> None:
+    path = f"tests.trainers.architectures.test_base:{name}"
+    with pytest.raises(ValueError, match=f"^architecture '{path}': ") as caught:
+        check_here(plan(sweep(task=CLUSTERS, architecture=["mlp", path])))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_does_not_run_is_found_and_named() -> None:
+    with pytest.raises(
+        ValueError, match=r"^architecture 'lenet5': the architecture does not take inputs of shape \(1, 8, 8\): "
+    ):
+        check_here(plan(sweep(architecture=["mlp", "lenet5"])))
+
+
+@pytest.mark.parametrize("name", ["causal_decoder", "returned_parameter", "drop_path", "orthogonal", "routed"])
+def test_a_network_that_needs_its_memory_to_be_built_or_run_is_taken(name: str) -> None:
+    assert check_here(plan(sweep(task=CLUSTERS, architecture=f"tests.zoo.loading:{name}")))
 
 
 def test_data_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
