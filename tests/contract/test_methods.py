@@ -65,9 +65,9 @@ def assert_same_sections(found: Sections, wanted: Sections) -> None:
         assert other.values.shape == section.values.shape
         assert other.values.tobytes() == np.ascontiguousarray(section.values).tobytes()
         if isinstance(section, Integers) and isinstance(other, Integers):
-            assert other.table == section.table
-    assert [factor.table for factor in found.factors] == [factor.table for factor in wanted.factors]
+            assert (other.table, other.exponent) == (section.table, section.exponent)
     for made, factor in zip(found.factors, wanted.factors, strict=True):
+        assert (made.table, made.exponent) == (factor.table, factor.exponent)
         np.testing.assert_array_equal(made.values, factor.values, strict=True)
     assert [vector.tobytes() for vector in found.vectors] == [vector.tobytes() for vector in wanted.vectors]
 

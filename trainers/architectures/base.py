@@ -16,7 +16,7 @@ from trainers.lookup import check_arguments, one_line
 Architecture = Callable[..., nn.Module]
 
 MAX_PARAMETERS = 1 << 28
-_STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+_STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32", "float64")
 
 
 def complete(architecture: Architecture, arguments: Mapping[str, Any], **from_task: Any) -> dict[str, Any]:
@@ -74,7 +74,9 @@ def layout_of(model: nn.Module) -> Layout:
     ]
     for entry in layout:
         if entry.dtype not in _STORABLE:
-            raise ValueError(f"tensor {entry.name!r} of the architecture is {entry.dtype}: wanted {_STORABLE}")
+            raise ValueError(
+                f"tensor {entry.name!r} of the architecture is {entry.dtype}: wanted one of {', '.join(_STORABLE)}"
+            )
     return layout
 
 

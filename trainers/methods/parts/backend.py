@@ -30,17 +30,21 @@ _DEAD = 10
 
 def raw(tensor: Tensor) -> Raw:
     """A section that holds ``tensor`` as it is."""
-    return Raw(values=tensor.detach().cpu().numpy())
+    values = tensor.detach().cpu()
+    if values.dtype == torch.bfloat16:
+        return Raw(values=values.view(torch.int16).numpy().view(np.uint16))
+    return Raw(values=values.numpy())
 
 
 def half(tensor: Tensor) -> Raw:
     """A section that holds ``tensor`` as float16; larger values become infinite, which no file accepts."""
+    values = tensor.detach().cpu()
     with np.errstate(over="ignore"):
-        return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
+        return Raw(values=(values.float() if values.dtype == torch.bfloat16 else values).numpy().astype(np.float16))
 
 
-def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> Integers:
-    """A section of entropy-coded integers; ``tensor`` holds whole numbers in any dtype.
+def integers(tensor: Tensor, *, table: int, row_vector: int | None = None, exponent: int = 0) -> Integers:
+    """A section of entropy-coded integers; ``tensor`` holds whole numbers in any dtype that numpy has.
 
     Raises:
         DivergedError: a value is NaN, infinite or beyond int32.
@@ -48,7 +52,7 @@ def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> In
     values = tensor.detach().cpu().numpy()
     if not (np.isfinite(values).all() and (np.abs(values) < 2**31).all()):
         raise DivergedError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
-    return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector)
+    return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector, exponent=exponent)
 
 
 def norm_parameters(model: nn.Module) -> set[str]:
@@ -165,7 +169,9 @@ def without_aliases(plain: nn.Module, tensors: Mapping[str, Section]) -> dict[st
 
 
 def dequantise_factors(sections: Sections) -> list[Tensor]:
-    """The factors as float32: integers times the steps of their tables, which the first vector holds.
+    """The factors: integers times the steps of their tables, which the first vector holds.
+
+    They are float32, or float64 where there is an exponent.
 
     Raises:
         RfzError: there is no step for a table.
@@ -174,7 +180,7 @@ def dequantise_factors(sections: Sections) -> list[Tensor]:
     for factor in sections.factors:
         if factor.table >= len(scalar):
             raise RfzError(f"the file is malformed: table {factor.table} has no step among {len(scalar)}")
-    return [torch.from_numpy(factor.values.astype(np.float32) * scalar[factor.table]) for factor in sections.factors]
+    return [torch.from_numpy(_times(factor, scalar[factor.table])) for factor in sections.factors]
 
 
 def dequantise(
@@ -193,8 +199,8 @@ def dequantise(
         made: the tensors that the method made from factors.
 
     Raises:
-        RfzError: a table has no steps, or not one for each coefficient or row of its tensors; or the tensors without a
-            section are not those that the method made.
+        RfzError: a table has no steps, or not one for each coefficient or row of its tensors; the tensors without a
+            section are not those that the method made; or a value is beyond the tensor's dtype.
     """
     made = made or {}
     lacking = [name for name in plain.state_dict() if name not in sections.tensors]
@@ -208,31 +214,48 @@ def dequantise(
             continue
         section = sections.tensors[name]
         if not isinstance(section, Integers):
-            decoded[name] = torch.from_numpy(np.array(section.values)).to(like.dtype)
+            decoded[name] = _stored(section, like)
         elif section.table < len(scalar):
-            values = section.values.astype(np.float32) * scalar[section.table]
-            decoded[name] = torch.from_numpy(np.array(values)).to(like.dtype)
+            decoded[name] = torch.from_numpy(_times(section, scalar[section.table])).to(like.dtype)
         elif section.table < len(scalar) + len(further):
             steps = further[section.table - len(scalar)]
-            decoded[name] = (_by_row if by_row else _by_frequency)(section.values, steps, name, like)
+            decoded[name] = (_by_row if by_row else _by_frequency)(section, steps, name, like)
         else:
             raise RfzError(
                 f"the file is malformed: table {section.table} has no step among {len(scalar) + len(further)}"
             )
+    for name, tensor in decoded.items():
+        if not tensor.isfinite().all():
+            raise RfzError(f"the file is malformed: {name!r} holds a value beyond {tensor.dtype}")
     first = first_names(plain)
     return {name: decoded[first.get(name, name)] for name in decoded}
 
 
-def _by_row(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+def _stored(section: Raw, like: Tensor) -> Tensor:
+    values = np.array(section.values)
+    if like.dtype == torch.bfloat16 and values.dtype == np.uint16:
+        return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(values).to(like.dtype)
+
+
+def _times(section: Integers, steps: npt.NDArray[np.float32] | np.float32) -> npt.NDArray[np.floating]:
+    """The integers times ``steps``, which broadcast: float32, or float64 where there is an exponent."""
+    if not section.exponent:
+        return np.array(section.values.astype(np.float32) * steps)
+    with np.errstate(over="ignore"):
+        return np.array(np.ldexp(section.values * steps.astype(np.float64), section.exponent))
+
+
+def _by_row(section: Integers, steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
     if like.ndim == 0 or like.shape[0] != len(steps):
         raise RfzError(f"the file is malformed: {len(steps)} rows of {name!r} of shape {tuple(like.shape)}")
-    by_row = values.astype(np.float32) * steps.reshape(-1, *[1] * (like.ndim - 1))
-    return torch.from_numpy(by_row).to(like.dtype)
+    return torch.from_numpy(_times(section, steps.reshape(-1, *[1] * (like.ndim - 1)))).to(like.dtype)
 
 
-def _by_frequency(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+def _by_frequency(section: Integers, steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
     if len(like.shape) < 3 or math.prod(like.shape[2:]) != len(steps):
         raise RfzError(f"the file is malformed: {len(steps)} frequencies for {name!r} of shape {like.shape}")
-    coefficients = (values.reshape(-1, len(steps)) * steps).astype(np.float64)
+    with np.errstate(over="ignore"):
+        coefficients = np.ldexp(section.values.reshape(-1, len(steps)) * steps.astype(np.float64), section.exponent)
     kernels = torch.from_numpy(coefficients) @ real_fourier(tuple(like.shape[2:]))
     return kernels.reshape(like.shape).to(like.dtype)
