@@ -36,9 +36,10 @@ from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.methods.lcs import CompressibleSubspace
-from trainers.methods.parts.backend import norm_parameters
+from trainers.networks.norms import norm_parameters
+from trainers.preparation import prepare
 from trainers.record import OperatingPoint
-from trainers.train import forget_checkpoint, prepare, train
+from trainers.train import forget_checkpoint, train
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 TOO_FEW_VALUES = {"multi_hashing"}

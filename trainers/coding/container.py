@@ -59,6 +59,7 @@ __all__ = [
     "PartSize",
     "fingerprint",
     "read",
+    "read_fingerprint",
     "read_header",
     "take_apart",
     "write",
@@ -122,6 +123,13 @@ def read_header(data: bytes) -> Header:
         RfzError: it is not; the message says which.
     """
     return take_header(unseal(data))
+
+
+def read_fingerprint(data: bytes) -> bytes:
+    """Return the fingerprint of the architecture that a file was written for; raises what ``read_header`` raises."""
+    reader = unseal(data)
+    take_header(reader)
+    return reader.take(4)
 
 
 def read(data: bytes, layout: Layout) -> Sections:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
-from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.coding.sections import Integers, Raw, Sections
 from trainers.divergence import DivergedError
 from trainers.methods.parts.fourier import real_fourier
-
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-"""Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
+from trainers.networks.norms import BatchNorm, norm_parameters
 
 GRANULARITIES = ("tensor", "channel")
 """What has a step of its own: each tensor, or each of its rows (indices of the first axis), the output channels."""
@@ -55,64 +51,18 @@ def integers(tensor: Tensor, *, table: int, row_vector: int | None = None, expon
     return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector, exponent=exponent)
 
 
-def norm_parameters(model: nn.Module) -> set[str]:
-    """The names of the parameters of normalisation layers."""
-    return {
-        f"{prefix}.{name}" if prefix else name
-        for prefix, module in model.named_modules()
-        if isinstance(module, NORMS)
-        for name, _ in module.named_parameters(recurse=False)
-    }
-
-
 def weight_names(model: nn.Module) -> set[str]:
     """The names of the parameters that methods quantise coarsely and prune: all of two or more axes, except norms'."""
     norms = norm_parameters(model)
-    return {
-        name
-        for name, parameter in model.named_parameters(remove_duplicate=False)
-        if parameter.ndim >= 2 and name not in norms
-    }
-
-
-def fold_norms(plain: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Reduce batch norms to one scale and one shift for each channel, which is all that a trained one computes.
-
-    With running mean m and variance v, weight w and bias b, (x - m) / sqrt(v + eps) * w + b = x * scale + shift.
-    Written as a batch norm again: mean 0, variance 1, weight scale * sqrt(1 + eps), bias shift.
-
-    Args:
-        plain: the plain architecture.
-        state: its ``state_dict``.
-
-    Returns:
-        The entries of ``state`` that change. Layers without a weight, a bias or running statistics stay as they are.
-    """
-    changed: dict[str, Tensor] = {}
-    for prefix, module in plain.named_modules():
-        if _is_foldable(module):
-            name = f"{prefix}." if prefix else ""
-            changed |= {f"{name}{key}": values for key, values in _fold(module, state, name).items()}
-            changed[f"{name}running_mean"] = torch.zeros_like(state[f"{name}running_mean"])
-            changed[f"{name}running_var"] = torch.ones_like(state[f"{name}running_var"])
-            changed[f"{name}num_batches_tracked"] = torch.zeros_like(state[f"{name}num_batches_tracked"])
-    return changed
-
-
-def _is_foldable(module: nn.Module) -> TypeGuard[nn.modules.batchnorm._BatchNorm]:
-    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and module.track_running_stats
-
-
-def _fold(module: nn.modules.batchnorm._BatchNorm, state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    mean, variance, weight, bias = (
-        state[f"{name}{key}"].double() for key in ("running_mean", "running_var", "weight", "bias")
-    )
-    scale = weight / (variance + module.eps).sqrt()
-    return {"weight": (scale * math.sqrt(1 + module.eps)).float(), "bias": (bias - mean * scale).float()}
+    return {name for name, parameter in model.named_parameters() if parameter.ndim >= 2 and name not in norms}
 
 
 def norm_step(
-    plain: nn.Module, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], kind: str, fraction: float
+    norms: Mapping[str, BatchNorm],
+    state: Mapping[str, Tensor],
+    folded: Mapping[str, Tensor],
+    kind: str,
+    fraction: float,
 ) -> np.float16:
     """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
 
@@ -121,8 +71,8 @@ def norm_step(
     quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them.
 
     Args:
-        plain: the plain architecture.
-        state: its ``state_dict``, before folding.
+        norms: the batch norms that were folded, by the prefix of their tensors' names.
+        state: the network's ``state_dict``, before folding.
         folded: what ``fold_norms`` made of it.
         kind: ``weight`` for scales, ``bias`` for shifts.
         fraction: of the median magnitude; positive.
@@ -131,12 +81,10 @@ def norm_step(
         A positive float16; 1 if there is no value to go by.
     """
     magnitudes: list[Tensor] = []
-    for prefix, module in plain.named_modules():
-        if _is_foldable(module):
-            name = f"{prefix}." if prefix else ""
-            is_alive = state[f"{name}running_var"] > _DEAD * module.eps
-            values = folded[f"{name}{kind}"][is_alive].abs()
-            magnitudes.append(values[values > 0])
+    for prefix, norm in norms.items():
+        is_alive = state[f"{prefix}running_var"] > _DEAD * norm.eps
+        values = folded[f"{prefix}{kind}"][is_alive].abs()
+        magnitudes.append(values[values > 0])
     medians = [float(values.median()) for values in magnitudes if len(values)]
     if not medians:
         return np.float16(1)
@@ -144,28 +92,6 @@ def norm_step(
     with np.errstate(over="ignore"):
         step = np.float16(fraction * unit)
     return step if step > 0 else np.finfo(np.float16).smallest_subnormal
-
-
-def first_names(model: nn.Module) -> dict[str, str]:
-    """The first name of each parameter, under every name that it has."""
-    first = {parameter: name for name, parameter in model.named_parameters()}
-    return {name: first[parameter] for name, parameter in model.named_parameters(remove_duplicate=False)}
-
-
-def without_aliases(plain: nn.Module, tensors: Mapping[str, Section]) -> dict[str, Section]:
-    """``tensors`` with zeros, which take no bytes, under all names of a parameter but its first.
-
-    ``dequantise`` reads only the first.
-
-    Args:
-        plain: the plain architecture.
-        tensors: by name.
-    """
-    first = first_names(plain)
-    return {
-        name: replace(section, values=np.zeros_like(section.values)) if first.get(name, name) != name else section
-        for name, section in tensors.items()
-    }
 
 
 def dequantise_factors(sections: Sections) -> list[Tensor]:
@@ -190,7 +116,7 @@ def dequantise(
 
     The first vector holds one step for each of the first tables. Each further vector holds the steps of the next table:
     one for each coefficient of a kernel's real Fourier transform, which the table's tensors hold in place of kernels;
-    or, with ``by_row``, one for each index of its tensors' first axis. A tied tensor is read under its first name.
+    or, with ``by_row``, one for each index of its tensors' first axis.
 
     Args:
         sections: as read from a file.
@@ -227,8 +153,7 @@ def dequantise(
     for name, tensor in decoded.items():
         if not tensor.isfinite().all():
             raise RfzError(f"the file is malformed: {name!r} holds a value beyond {tensor.dtype}")
-    first = first_names(plain)
-    return {name: decoded[first.get(name, name)] for name in decoded}
+    return decoded
 
 
 def _stored(section: Raw, like: Tensor) -> Tensor:
