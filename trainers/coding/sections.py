@@ -149,8 +149,8 @@ def check_sections(layout: Layout, sections: Sections) -> None:
                     f"section {entry.name!r} has exponent {section.exponent}: wanted {MOST_EXPONENT} at most"
                 )
         elif values.dtype != entry.raw_dtype and (values.dtype != np.float16 or entry.dtype not in _FLOATS):
-            wanted = "the bits of bfloat16 as uint16" if entry.dtype == "bfloat16" else entry.dtype
-            raise ValueError(f"section {entry.name!r} has dtype {values.dtype}: wanted {wanted}, or its float16")
+            own = "the bits of bfloat16 as uint16" if entry.dtype == "bfloat16" else entry.dtype
+            raise ValueError(f"section {entry.name!r} has dtype {values.dtype}: wanted {own}, or its float16")
         elif not _are_finite(values, entry):
             raise DivergedError(f"section {entry.name!r} holds NaN or infinity: refused")
     for vector in sections.vectors:
