@@ -26,7 +26,7 @@ from trainers.config import Spec, TrialConfig
 from trainers.loop.steps import Steps
 from trainers.loop.training import Training
 from trainers.methods.base import Moment
-from trainers.train import prepare
+from trainers.preparation import prepare
 
 _EPR: dict[str, object] = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
 _METHODS: dict[str, dict[str, object]] = {

@@ -7,17 +7,21 @@ network = load_compressed("x.rfz")
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from trainers.architectures import lookup_architecture
-from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
+from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta
+from trainers.architectures.forms import Form, forms
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
 from trainers.methods import METHODS
+from trainers.networks.parametrizations import computed
+from trainers.networks.tensors import with_aliases
 
 __all__ = ["Opened", "RfzError", "load_compressed", "open_compressed"]
 
@@ -29,11 +33,16 @@ class Opened:
     data: bytes
     header: container.Header
     architecture: Architecture
-    plain: nn.Module
-    """The architecture on the meta device."""
+    form: Form
+    """The form in which it holds the network."""
+
+    @property
+    def plain(self) -> nn.Module:
+        """The architecture on the meta device; its ``state_dict`` names each tensor once."""
+        return self.form.plain
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The decoded ``state_dict`` of the plain architecture, on the CPU."""
+        """The decoded ``state_dict`` of ``network``, on the CPU: tied tensors under all their names."""
         method = METHODS.get(self.header.method)
         if method is None or method.version != self.header.method_version:
             known = ", ".join(f"{name} {known.version}" for name, known in METHODS.items())
@@ -42,14 +51,25 @@ class Opened:
                 f"the file was written by method {self.header.method!r} {self.header.method_version}, "
                 f"this ratefront decodes {known}{'' if older else ': use a newer ratefront'}"
             )
-        return method.decode(self._contents.sections, self.plain)
+        sections, names = self._contents.sections, self.plain.state_dict()
+        once = {name: section for name, section in sections.tensors.items() if name in names}
+        return with_aliases(method.decode(replace(sections, tensors=once), self.plain), self.form.first_names)
 
     def network(self) -> nn.Module:
-        """The plain network with the decoded parameters, on the CPU, in evaluation mode."""
-        decoded = self.state_dict()
+        """The network with the decoded parameters, on the CPU, in evaluation mode. It has no parametrizations."""
+        return self.loaded(self.state_dict())
+
+    def loaded(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """A new network with other values, on the CPU, in evaluation mode.
+
+        Args:
+            state: by the names that the file has sections for, or by all names.
+        """
         with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
             model = build(self.header.architecture, self.architecture, self.header.arguments)
-        model.load_state_dict(decoded)
+        if self.form.is_computed:
+            model = computed(model)
+        model.load_state_dict(with_aliases(state, self.form.first_names))
         return model.eval()
 
     def account(self) -> list[container.PartSize]:
@@ -58,7 +78,7 @@ class Opened:
 
     @functools.cached_property
     def _contents(self) -> container.Contents:
-        return container.take_apart(self.data, layout_of(self.plain))
+        return container.take_apart(self.data, self.form.layout)
 
 
 def open_compressed(
@@ -104,8 +124,13 @@ def open_bytes(
     """
     header = container.read_header(data)
     found = architecture or lookup_architecture(header.architecture, allow_import=allow_import)
-    plain = build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters)
-    return Opened(data=data, header=header, architecture=found, plain=plain)
+    known = forms(lambda: build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters))
+    present = next(known)
+    if container.read_fingerprint(data) != container.fingerprint(present.layout):
+        older = next(known)
+        if container.read_fingerprint(data) == container.fingerprint(older.layout):
+            return Opened(data=data, header=header, architecture=found, form=older)
+    return Opened(data=data, header=header, architecture=found, form=present)
 
 
 def load_compressed(

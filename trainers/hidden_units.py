@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -47,3 +48,8 @@ class UnitGroup:
     """Whether a norm alone reads each layer that computes the units: a unit of scale and shift zero is zero."""
     homogeneous: bool
     """Whether a unit that is computed a > 0 times as large is read a times as large, apart from norms."""
+
+
+def untouched(groups: Sequence[UnitGroup], tensors: Collection[str]) -> tuple[UnitGroup, ...]:
+    """The groups without those that have an axis of one of ``tensors``."""
+    return tuple(group for group in groups if not any(axis.tensor in tensors for axis in group.axes))

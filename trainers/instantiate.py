@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from trainers.architectures import lookup_architecture
-from trainers.architectures.base import Architecture, build, complete
-from trainers.architectures.macs import Real
+from trainers.architectures.base import Architecture, complete
 from trainers.config import Spec
 from trainers.lookup import check_complete, find, resolve
 from trainers.methods import METHODS
@@ -54,15 +49,3 @@ def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, A
     """
     function = lookup_architecture(spec.name, allow_import=True)
     return function, complete(function, spec.arguments, input_shape=task.input_shape, num_outputs=task.num_outputs)
-
-
-def real_network(spec: Spec, task: Task) -> Real:
-    """Return what builds the network on the CPU, once, and gives an example of the task: ``macs.count_macs`` has it."""
-
-    @functools.cache
-    def built() -> tuple[nn.Module, Tensor]:
-        architecture, arguments = find_architecture(spec, task)
-        with torch.random.fork_rng(devices=[]):
-            return build(spec.name, architecture, arguments), task.train.inputs[:1].cpu()
-
-    return built

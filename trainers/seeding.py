@@ -6,8 +6,10 @@ draws exactly what the uninterrupted one would have drawn.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
+from collections.abc import Iterator
 
 
 def derive(seed: int, purpose: str, index: int = 0) -> int:
@@ -28,3 +30,20 @@ def seed_everything(seed: int, purpose: str, index: int = 0) -> None:
     torch.default_generator.manual_seed(derived)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(derived)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the generators of Python, numpy and torch as they are, whatever is drawn inside."""
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()  # noqa: NPY002
+    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.default_generator.set_state(states[2])
+        torch.cuda.set_rng_state_all(on_gpus)

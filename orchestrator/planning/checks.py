@@ -55,12 +55,9 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         ValueError: data is missing; or a network cannot be built, run or stored; or initial values or a modifier do not
             fit it.
     """
-    from trainers.architectures.base import build_on_meta, layout_of
-    from trainers.architectures.graph import unit_groups
-    from trainers.architectures.macs import count_macs
-    from trainers.instantiate import find_architecture, make_task, real_network
+    from trainers.instantiate import make_task
     from trainers.modifiers import make_modifiers
-    from trainers.pretrained import initial_values
+    from trainers.preparation import describe
 
     tasks: dict[str, Task] = {}
     specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
@@ -68,19 +65,15 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         task = tasks[key] = make_task(task_spec)
         architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
         for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
-            architecture, arguments = find_architecture(spec, task)
             with _named(spec):
-                plain = build_on_meta(spec.name, architecture, arguments)
-                layout_of(plain)
-                count_macs(plain, task.input_shape, task.train.inputs.dtype, real=real_network(spec, task))
+                described = describe(spec, task)
             if trials[0].config.init_from:  # the same for the whole sweep
-                groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
-                initial_values(trials[0].config.init_from, plain, groups=groups, own=architecture)
+                described.initial_values(trials[0].config.init_from)
             of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
             # the numbers in modifiers were checked before: what fits with one of them fits with all
             for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
                 for modifier in make_modifiers(config.modifiers, method=config.method.name):
-                    modifier.check(plain, task, spec)
+                    modifier.check(described.plain, task, spec)
     return tasks
 
 

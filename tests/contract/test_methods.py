@@ -36,9 +36,10 @@ from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.methods.lcs import CompressibleSubspace
-from trainers.methods.parts.backend import norm_parameters
+from trainers.networks.norms import norm_parameters
+from trainers.preparation import prepare
 from trainers.record import OperatingPoint
-from trainers.train import forget_checkpoint, prepare, train
+from trainers.train import forget_checkpoint, train
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 TOO_FEW_VALUES = {"multi_hashing"}
@@ -65,9 +66,9 @@ def assert_same_sections(found: Sections, wanted: Sections) -> None:
         assert other.values.shape == section.values.shape
         assert other.values.tobytes() == np.ascontiguousarray(section.values).tobytes()
         if isinstance(section, Integers) and isinstance(other, Integers):
-            assert other.table == section.table
-    assert [factor.table for factor in found.factors] == [factor.table for factor in wanted.factors]
+            assert (other.table, other.exponent) == (section.table, section.exponent)
     for made, factor in zip(found.factors, wanted.factors, strict=True):
+        assert (made.table, made.exponent) == (factor.table, factor.exponent)
         np.testing.assert_array_equal(made.values, factor.values, strict=True)
     assert [vector.tobytes() for vector in found.vectors] == [vector.tobytes() for vector in wanted.vectors]
 

@@ -13,7 +13,7 @@ from tests.trainers.trials import VARIANTS, architecture_of, attach, configurati
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
-from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.coding.sections import MOST_EXPONENT, Integers, Raw, Section, Sections
 from trainers.compressed import open_bytes
 from trainers.hidden_units import Role, UnitGroup
 
@@ -86,6 +86,8 @@ def _forged(sections: Sections) -> Iterator[Sections]:
         lambda given: replace(given, table=given.table + 9),
         lambda given: replace(given, values=np.full_like(given.values, largest)),
         lambda given: replace(given, values=np.full_like(given.values, -largest)),
+        lambda given: replace(given, exponent=MOST_EXPONENT),
+        lambda given: replace(given, exponent=-MOST_EXPONENT),
     )
     for change in changes:
         changed = {

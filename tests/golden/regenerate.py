@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
@@ -26,6 +27,8 @@ from trainers.tasks.base import Task
 FOLDER = Path(__file__).parent
 TINY = FOLDER / "tiny.rfz"
 TINY_FACTORS = FOLDER / "tiny_factors.rfz"
+TINY_SCALED = FOLDER / "tiny_scaled.rfz"
+TINY_BFLOAT16 = FOLDER / "tiny_bfloat16.rfz"
 ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
 SPLIT_FINGERPRINTS = FOLDER / "splits.json"
 
@@ -82,6 +85,58 @@ def factors_layout() -> container.Layout:
     )
 
 
+SCALED_HEADER = container.Header(
+    method="epr",
+    method_version=1,
+    architecture="mlp",
+    arguments={"hidden": [3], "input_shape": [4], "num_outputs": 2},
+)
+
+
+def scaled_sections() -> Sections:
+    """Sections of integers, with exponents and without, that share a frequency table or have none."""
+    return Sections(
+        tensors={
+            "1.weight": Integers(
+                values=np.array([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]], np.int32), table=1, exponent=-90
+            ),
+            "1.bias": Integers(values=np.array([4, 4, 4], np.int32), table=0, exponent=30),
+            "3.weight": Integers(values=np.zeros((2, 3), np.int32), table=1),
+            "3.bias": Integers(values=np.array([4, 4], np.int32), table=0),
+        },
+        vectors=(np.array([0.25, 1.5], np.float16),),
+    )
+
+
+def scaled_layout() -> container.Layout:
+    return layout_of(
+        build_on_meta(SCALED_HEADER.architecture, ARCHITECTURES[SCALED_HEADER.architecture], SCALED_HEADER.arguments)
+    )
+
+
+def coarse(*, num_outputs: int) -> nn.Module:
+    """A network in bfloat16."""
+    return nn.Linear(2, num_outputs, dtype=torch.bfloat16)
+
+
+BFLOAT16_HEADER = container.Header(
+    method="uncompressed",
+    method_version=1,
+    architecture="tests.golden.regenerate:coarse",
+    arguments={"num_outputs": 3},
+)
+
+
+def bfloat16_sections() -> Sections:
+    """The bits of 1, -1, 2, 3e38, 1e-38 and -0, and three times those of 0.5."""
+    bits = np.array([[0x3F80, 0xBF80], [0x4000, 0x7F62], [0x006D, 0x8000]], np.uint16)
+    return Sections(tensors={"weight": Raw(values=bits), "bias": Raw(values=np.full(3, 0x3F00, np.uint16))})
+
+
+def bfloat16_layout() -> container.Layout:
+    return layout_of(coarse(num_outputs=3))
+
+
 def input_shape_of(name: str) -> tuple[int, ...]:
     """The default input shape of an architecture; 1x28x28 if it has none."""
     parameter = inspect.signature(ARCHITECTURES[name]).parameters.get("input_shape")
@@ -129,6 +184,8 @@ def plain(value: object) -> object:
 def main() -> None:
     TINY.write_bytes(container.write(TINY_HEADER, tiny_layout(), tiny_sections()))
     TINY_FACTORS.write_bytes(container.write(FACTORS_HEADER, factors_layout(), factors_sections()))
+    TINY_SCALED.write_bytes(container.write(SCALED_HEADER, scaled_layout(), scaled_sections()))
+    TINY_BFLOAT16.write_bytes(container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()))
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
     splits = json.loads(SPLIT_FINGERPRINTS.read_text()) if SPLIT_FINGERPRINTS.exists() else {}

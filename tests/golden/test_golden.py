@@ -6,12 +6,21 @@ import numpy as np
 import torch
 
 from tests.golden.regenerate import (
+    BFLOAT16_HEADER,
     FACTORS_HEADER,
+    SCALED_HEADER,
     TINY,
+    TINY_BFLOAT16,
     TINY_FACTORS,
     TINY_HEADER,
+    TINY_SCALED,
+    bfloat16_layout,
+    bfloat16_sections,
+    coarse,
     factors_layout,
     factors_sections,
+    scaled_layout,
+    scaled_sections,
     tiny_layout,
     tiny_sections,
 )
@@ -67,6 +76,44 @@ def test_a_network_made_of_factors_is_written_as_the_committed_bytes_and_read() 
     steps_and_scales = b"\x02\x01" + np.array([0.5], "<f2").tobytes() + b"\x02" + np.array([1, -2], "<f2").tobytes()
     kinds = bytes([5, 5, 1, 6, 2, 2])  # both made from factors; there is one factor: 6 rows, 2 columns, table 0
     assert data[after_fingerprint:].startswith(steps_and_scales + kinds)
+
+
+def test_integers_with_exponents_are_written_as_the_committed_bytes_and_read() -> None:
+    """Compared byte by byte, as a reader in another language would find it."""
+    data = TINY_SCALED.read_bytes()
+    assert container.write(SCALED_HEADER, scaled_layout(), scaled_sections()) == data
+    found = container.read(data, scaled_layout())
+    for name, section in scaled_sections().tensors.items():
+        again = found.tensors[name]
+        assert isinstance(section, Integers)
+        assert isinstance(again, Integers)
+        np.testing.assert_array_equal(again.values, section.values, strict=True)
+        assert (again.table, again.exponent) == (section.table, section.exponent)
+    state = load_compressed(TINY_SCALED).state_dict()
+    expected = torch.tensor([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]]) * 1.5 * 2.0**-90
+    assert torch.equal(state["1.weight"], expected)
+    assert state["1.bias"].tolist() == [2.0**30] * 3
+    assert state["3.weight"].tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert state["3.bias"].tolist() == [1, 1]
+    rest = data[data.index(container.fingerprint(scaled_layout())) + 4 :]
+    assert rest[:6] == b"\x01\x02" + np.array([0.25, 1.5], "<f2").tobytes()
+    # scaled, adaptive with step 1; scaled, table 0; adaptive with step 1; table 0
+    assert rest[6:10] == bytes([6 + 8 * 3, 6 + 8 * 0, 4 + 8 * 1, 2 + 8 * 0])
+    assert rest[10:15] == varint(zigzag(-90)) + bytes([3, 4, 3])  # three rows, four columns, on a grid of three
+    assert rest[15:18] == bytes([zigzag(30), zigzag(4), 5])  # and table 0: symbol 4, five times
+    assert rest[18] == 0  # no rows that are not zero
+
+
+def test_bfloat16_is_written_as_the_committed_bytes_and_read() -> None:
+    data = TINY_BFLOAT16.read_bytes()
+    assert container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()) == data
+    bits = np.array([0x3F80, 0xBF80, 0x4000, 0x7F62, 0x006D, 0x8000], "<u2").tobytes()
+    kinds = bytes([0, 0, 3 + 8 * 1])  # no vectors; raw; constant of one value
+    assert data[-len(bits) - 9 : -4] == kinds + bits + np.array([0x3F00], "<u2").tobytes()
+    state = load_compressed(TINY_BFLOAT16, architecture=coarse).state_dict()
+    expected = torch.tensor([[1, -1], [2, 3e38], [1e-38, -0.0]]).bfloat16()
+    assert torch.equal(state["weight"].view(torch.int16), expected.view(torch.int16))
+    assert state["bias"].tolist() == [0.5, 0.5, 0.5]
 
 
 def test_the_header_of_a_tiny_network_is_lean() -> None:

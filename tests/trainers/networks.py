@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from trainers.tasks.base import Split, Task, classification
 
+COARSE = "tests.trainers.networks:coarse"
 CLUSTERS = "tests.trainers.networks:clusters"
 NORMED = "tests.trainers.networks:normed"
 ODD = "tests.trainers.networks:odd"
@@ -75,9 +77,21 @@ def parameterless() -> nn.Module:
     return nn.Flatten()
 
 
-def coarse(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """A network in bfloat16, which a file does not hold."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(input_shape).numel(), num_outputs, dtype=torch.bfloat16))
+class Coarse(nn.Module):
+    """A linear network of any dtype, which casts its inputs to that."""
+
+    def __init__(self, num_inputs: int, num_outputs: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.weight = nn.Parameter((0.1 * torch.randn(num_outputs, num_inputs)).to(dtype))
+        self.bias = nn.Parameter(torch.zeros(num_outputs).to(dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.flatten(1).to(self.weight.dtype), self.weight, self.bias)
+
+
+def coarse(*, input_shape: Sequence[int], num_outputs: int, dtype: str = "bfloat16") -> nn.Module:
+    """See ``Coarse``; a file holds all dtypes but those of eight bits."""
+    return Coarse(torch.Size(input_shape).numel(), num_outputs, getattr(torch, dtype))
 
 
 def jittered() -> Task:

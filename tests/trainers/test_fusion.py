@@ -24,9 +24,10 @@ from trainers.evaluate import evaluate
 from trainers.fusion import fuse, shapes_at_widths, transport
 from trainers.hidden_units import Role, UnitGroup
 from trainers.instantiate import make_task
+from trainers.preparation import prepare
 from trainers.pretrained import initial_values, pin
 from trainers.tasks.base import Task
-from trainers.train import prepare, train
+from trainers.train import train
 
 State = Mapping[str, Tensor]
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainers.networks import clusters, normed
+from tests.trainers.networks import COARSE, clusters, coarse, normed
 from tests.trainers.trials import configuration, run
 from trainers.coding.sections import Sections
+from trainers.compressed import load_compressed
 from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
 from trainers.loop.progress import Progress
@@ -87,8 +88,8 @@ def test_a_huge_learning_rate_diverges(method: dict[str, Any], tmp_path: Path) -
     [
         ({"architecture": "tests.trainers.networks:parameterless"}, "has no parameters: nothing to train"),
         (
-            {"architecture": "tests.trainers.networks:coarse"},
-            "tensor '1.weight' of the architecture is torch.bfloat16, which a file does not hold: wanted one of bool, ",
+            {"architecture": {"name": COARSE, "dtype": "float8_e4m3fn"}},
+            "tensor 'weight' of the architecture is torch.float8_e4m3fn, which a file does not hold: use torch.bfloat",
         ),
         ({"architecture": "lenet5"}, r"the architecture does not take inputs of shape \(1, 4, 4\): "),
         ({"architecture": "lenet300_100"}, r"the architecture does not take inputs of shape \(1, 4, 4\): "),
@@ -105,6 +106,17 @@ def test_a_wrong_configuration_is_refused_before_training(
         train(configuration("epr", **changes), never, tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_a_network_of_any_float_is_stored_in_its_own_dtype(dtype: str, tmp_path: Path) -> None:
+    method = {"name": "uncompressed", "learning_rate": 1e-2}
+    config = configuration("uncompressed", architecture={"name": COARSE, "dtype": dtype}, method=method, steps=40)
+    (point,) = train(config, nothing, tmp_path)
+    assert point.quality > 0.9
+    assert point.uncompressed_bytes == 51 * getattr(torch, dtype).itemsize <= point.size_bytes
+    state = load_compressed(point.path, architecture=coarse).state_dict()
+    assert {tensor.dtype for tensor in state.values()} == {getattr(torch, dtype)}
 
 
 def test_what_a_file_could_not_hold_is_refused_before_training(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from trainers.instantiate import find_architecture, make_task
 from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment
+from trainers.preparation import prepare
 from trainers.tasks.base import Task
-from trainers.train import prepare, train
+from trainers.train import train
 
 FIRST = Moment(step=0, phase_step=0, num_phase_steps=10)
 

@@ -20,7 +20,7 @@ from trainers.lookup import check_arguments, one_line
 Architecture = Callable[..., nn.Module]
 
 MAX_PARAMETERS = 1 << 28
-_STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+_STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32", "float64")
 
 
 def complete(architecture: Architecture, arguments: Mapping[str, Any], **from_task: Any) -> dict[str, Any]:

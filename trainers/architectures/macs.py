@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainers.lookup import one_line
 
 Real = Callable[[], tuple[nn.Module, Tensor]]
-"""Builds a network with its memory on the CPU, and gives a few examples for it: (examples, ...)."""
+"""Builds a network with its memory on the CPU, and gives an example for it, (1, ...)."""
 
 
 def count_macs(
@@ -38,9 +38,8 @@ def count_macs(
     except Exception as error:  # a user's own architecture may raise anything
         reason = error
     if real is not None:
-        network, examples = real()
         try:
-            return _counted(network, examples[:1])
+            return _counted(*real())
         except Exception as error:
             reason = error
     raise ValueError(
@@ -72,7 +71,7 @@ def _without_fused_kernels() -> Iterator[None]:
     mha, mkldnn = torch.backends.mha, torch.backends.mkldnn
     were_enabled = mha.get_fastpath_enabled(), mkldnn.enabled
     mha.set_fastpath_enabled(False)
-    mkldnn.enabled = False  # not its flags(), which warn where they restore what was never set
+    mkldnn.enabled = False  # type: ignore[assignment] # not by flags(): it warns where it restores what was never set
     try:
         with sdpa_kernel(SDPBackend.MATH):
             yield
@@ -82,11 +81,11 @@ def _without_fused_kernels() -> Iterator[None]:
 
 
 def _dot(first: Any, *_: Any, **__: Any) -> int:
-    return 2 * math.prod(first)
+    return int(2 * math.prod(first))
 
 
 def _addmv(added: Any, matrix: Any, *_: Any, **__: Any) -> int:
-    return 2 * math.prod(matrix)
+    return int(2 * math.prod(matrix))
 
 
 def _bilinear(first: Any, weight: Any, second: Any, *_: Any, **__: Any) -> int:

@@ -12,11 +12,13 @@
                 0 raw in its own dtype; 1 raw float16; 2 integers, argument = number of their table;
                 3 constant, argument = 0 all zero or 1 one value, + 2 as float16;
                 4 adaptive integers, argument = number of their table, which is not stored: adaptive.py;
-                5 nothing stored: the method computes it from its factors
+                5 nothing stored: the method computes it from its factors;
+                6 integers whose step has a power of two beside it, argument = 2 * number of their table, + 1 if they
+                are stored as those of kind 4, else as those of kind 2
     varints     if any tensor is of kind 5, the method's factors: their number; for each its rows, its columns, and
-                kind + 8 * argument, where the kind is 2 or 4. They are matrices of integers, coded after all tensors
-    stored      for each tensor in order: raw values; a constant's one value; or a table of integers, stored with
-                the first tensor that uses it (tables.py)
+                kind + 8 * argument, where the kind is 2, 4 or 6. They are matrices of integers, coded after all tensors
+    stored      for each tensor in order: raw values; a constant's one value; for kind 6 the exponent of two (a varint,
+                zigzag); or a table of integers, stored with the first tensor that uses it (tables.py)
     stream      all integers, tensor by tensor, in one range-coder stream: up to the checksum
     4           CRC-32 of everything before
 
@@ -57,6 +59,7 @@ __all__ = [
     "PartSize",
     "fingerprint",
     "read",
+    "read_fingerprint",
     "read_header",
     "take_apart",
     "write",
@@ -120,6 +123,13 @@ def read_header(data: bytes) -> Header:
         RfzError: it is not; the message says which.
     """
     return take_header(unseal(data))
+
+
+def read_fingerprint(data: bytes) -> bytes:
+    """Return the fingerprint of the architecture that a file was written for; raises what ``read_header`` raises."""
+    reader = unseal(data)
+    take_header(reader)
+    return reader.take(4)
 
 
 def read(data: bytes, layout: Layout) -> Sections:
@@ -228,7 +238,7 @@ def _take_factors(reader: Reader, layout: Layout) -> list[section_kinds.Encoding
     for index in _bounded(reader, reader.varint(), "factors"):
         shape = (reader.varint(), reader.varint())
         encodings.append(_take_code(reader, factor_entry(index, shape)))
-        if encodings[-1].kind not in (section_kinds.INTEGERS, section_kinds.ADAPTIVE):
+        if encodings[-1].unscaled.kind not in (section_kinds.INTEGERS, section_kinds.ADAPTIVE):
             raise RfzError(f"the file is malformed: factor {index} is of kind {encodings[-1].kind}: wanted integers")
     if not encodings:
         raise RfzError("the file is malformed: a tensor is made of factors, of which there are none")

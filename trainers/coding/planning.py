@@ -49,12 +49,15 @@ def plan(layout: Layout, sections: Sections) -> list[Encoding]:
         adaptive_bits = sum(8.0 if recording is None else 40 + recording.information_bits() for recording in recordings)
         is_adaptive = bool(recordings) and adaptive_bits < _static_bits(static)
         for index, entry in enumerate(entries):
+            exponent = cast(Integers, sections.tensors[entry.name]).exponent
+            kind = section_kinds.ADAPTIVE if is_adaptive else section_kinds.INTEGERS
             encodings[entry.name] = Encoding(
                 entry=entry,
-                kind=section_kinds.ADAPTIVE if is_adaptive else section_kinds.INTEGERS,
-                argument=table,
+                kind=section_kinds.SCALED if exponent else kind,
+                argument=2 * table + is_adaptive if exponent else table,
                 recording=recordings[index] if is_adaptive else None,
                 table=None if is_adaptive else static,
+                exponent=exponent,
             )
     return [encodings.get(entry.name) or _plan_raw(entry, sections.tensors.get(entry.name)) for entry in layout]
 
@@ -62,7 +65,7 @@ def plan(layout: Layout, sections: Sections) -> list[Encoding]:
 def _plan_raw(entry: Entry, section: Section | None) -> Encoding:
     if section is None:
         return Encoding(entry=entry, kind=section_kinds.MADE, argument=0)
-    is_half = section.values.dtype != np.dtype(entry.dtype)
+    is_half = section.values.dtype != entry.raw_dtype
     bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
     if (bits == bits[:1]).all():
         return Encoding(entry=entry, kind=section_kinds.CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)

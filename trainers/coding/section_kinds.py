@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from trainers.coding import adaptive, structure, tables
-from trainers.coding.bytestream import Reader, RfzError, put_varint
+from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, zigzag
 from trainers.coding.coder import Decoder, Encoder, information_bits, information_of_bits
-from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
+from trainers.coding.sections import MOST_EXPONENT, Entry, Integers, Raw, Section, Sections
 
 NUM_KINDS = 8
 _CHUNK = 1 << 20
 _NUM_WIDTHS = structure.MAX_WIDTH + 1
-RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE = range(6)
+RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE, SCALED = range(7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,17 @@ class Encoding:
     recording: Recording | None = field(default=None, repr=False)
     """The coded bits of an adaptive tensor that is not all zero; set when writing."""
     table: tables.Table | None = field(default=None, repr=False)
-    """The frequency table of a tensor of kind ``INTEGERS``; set when writing."""
+    """The frequency table of integers that are not adaptive; set when writing."""
+    exponent: int = 0
+    """That of a tensor of kind ``SCALED``; set when writing."""
+
+    @property
+    def unscaled(self) -> Encoding:
+        """How the integers are stored, without their exponent."""
+        if self.kind != SCALED:
+            return self
+        table, is_adaptive = divmod(self.argument, 2)
+        return replace(self, kind=ADAPTIVE if is_adaptive else INTEGERS, argument=table, exponent=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +152,7 @@ class StaticTables(AbstractCodec):
     """
 
     def __init__(self, encodings: Sequence[Encoding]) -> None:
-        """``encodings``: all tensors of this kind."""
+        """``encodings``: all tensors of this kind, and those of kind ``SCALED`` as of this kind."""
         self._totals: dict[int, int] = {}
         for encoding in encodings:
             self._totals[encoding.argument] = self._totals.get(encoding.argument, 0) + encoding.entry.num_values
@@ -234,6 +244,40 @@ class Adaptive(AbstractCodec):
         return finish
 
 
+class Scaled(AbstractCodec):
+    """Kind ``SCALED``: integers whose step has an exponent, stored as a varint, zigzag, before what else is stored.
+
+    Argument: 2 * the number of the table + 1 if the integers are coded as those of kind ``ADAPTIVE``.
+    """
+
+    def __init__(self, inner: Mapping[int, AbstractCodec]) -> None:
+        """``inner``: the codecs of ``INTEGERS`` and ``ADAPTIVE``."""
+        self._inner = inner
+
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        put_varint(out, zigzag(encoding.exponent))
+        unscaled = encoding.unscaled
+        self._inner[unscaled.kind].write(unscaled, sections, out, encoder)
+
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        start = reader.position
+        exponent = unzigzag(reader.varint())
+        if not 0 < abs(exponent) <= MOST_EXPONENT:
+            raise RfzError(
+                f"the file is malformed: tensor {encoding.entry.name!r} has exponent {exponent}: wanted one that is "
+                f"not 0, of {MOST_EXPONENT} at most"
+            )
+        num_bytes, unscaled = reader.position - start, encoding.unscaled
+        finish = self._inner[unscaled.kind].read(unscaled, reader)
+
+        def finish_scaled(decoder: Decoder) -> Coded:
+            coded = finish(decoder)
+            section = replace(cast(Integers, coded.section), exponent=exponent)
+            return replace(coded, section=section, stored_bytes=coded.stored_bytes + num_bytes)
+
+        return finish_scaled
+
+
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     """(rows, columns) of a tensor: outputs by inputs; one row if it has one axis or none."""
     return (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
@@ -256,14 +300,17 @@ def codecs_for(encodings: Sequence[Encoding]) -> dict[int, AbstractCodec]:
         ValueError: a kind is unknown.
     """
     plain = Plain()
-    integers = StaticTables([encoding for encoding in encodings if encoding.kind == INTEGERS])
+    of_integers = [one for one in (encoding.unscaled for encoding in encodings) if one.kind in (INTEGERS, ADAPTIVE)]
+    integers = StaticTables([encoding for encoding in of_integers if encoding.kind == INTEGERS])
+    adaptive_integers = Adaptive()
     codecs: dict[int, AbstractCodec] = {
         RAW: plain,
         HALF: plain,
         INTEGERS: integers,
         CONSTANT: Constant(),
-        ADAPTIVE: Adaptive(),
+        ADAPTIVE: adaptive_integers,
         MADE: Made(),
+        SCALED: Scaled({INTEGERS: integers, ADAPTIVE: adaptive_integers}),
     }
     for encoding in encodings:
         if encoding.kind not in codecs:
@@ -271,7 +318,7 @@ def codecs_for(encodings: Sequence[Encoding]) -> dict[int, AbstractCodec]:
                 f"tensor {encoding.entry.name!r} is of kind {encoding.kind}, this ratefront knows {sorted(codecs)}: "
                 "use a newer ratefront"
             )
-    numbers = sorted({encoding.argument for encoding in encodings if encoding.kind in (INTEGERS, ADAPTIVE)})
+    numbers = sorted({encoding.argument for encoding in of_integers})
     if numbers != list(range(len(numbers))):
         raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
     return codecs
@@ -286,7 +333,7 @@ def _check_argument(encoding: Encoding, *, at_most: int) -> None:
 
 
 def _take(reader: Reader, entry: Entry, num_values: int, *, half: bool) -> npt.NDArray[np.generic]:
-    dtype = np.dtype("float16" if half else entry.dtype).newbyteorder("<")
+    dtype = (np.dtype("float16") if half else entry.raw_dtype).newbyteorder("<")
     values = np.frombuffer(reader.take(num_values * dtype.itemsize), dtype)
     if dtype.kind == "b" and (values.view(np.uint8) > 1).any():
         raise RfzError(f"the file is malformed: tensor {entry.name!r} holds a truth value that is not 0 or 1")

@@ -12,22 +12,32 @@ import numpy.typing as npt
 
 from trainers.divergence import DivergedError
 
-_FLOATS = ("float16", "float32", "float64")
+MOST_EXPONENT = 1100
+"""The largest magnitude of an exponent: beyond it no step times an integer is a float64."""
+_FLOATS = ("bfloat16", "float16", "float32", "float64")
+_BFLOAT16_EXPONENT = np.uint16(0x7F80)
+"""The bits of the exponent, all of which are one in NaN and infinity."""
 _MOST_FACTORS = 2
 """All factors together may have this many times the values of the network: more would compress nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One tensor of the architecture's ``state_dict``; ``dtype`` is a numpy name."""
+    """One tensor of the architecture's ``state_dict``."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    """torch's name of the dtype."""
 
     @property
     def num_values(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def raw_dtype(self) -> np.dtype[np.generic]:
+        """The dtype of raw values; numpy has no bfloat16, whose bits are held as uint16."""
+        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
 
 
 Layout = Sequence[Entry]
@@ -35,7 +45,10 @@ Layout = Sequence[Entry]
 
 @dataclass(frozen=True, kw_only=True)
 class Integers:
-    """A tensor of int32 that is entropy-coded. Tensors with the same ``table`` share one frequency table."""
+    """A tensor of int32 that is entropy-coded. It decodes to the integers times their step times 2 ** ``exponent``.
+
+    Tensors with the same ``table`` share one frequency table, and their step.
+    """
 
     values: npt.NDArray[np.int32]
     table: int = 0
@@ -44,11 +57,13 @@ class Integers:
 
     When units are sorted, its numbers move with the rows. Not stored: ``decode`` knows.
     """
+    exponent: int = 0
+    """Not 0 where float16 is too narrow for the step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """A tensor stored as it is, little-endian: float16 or the dtype that the architecture has there.
+    """A tensor stored as it is, little-endian: float16 or ``Entry.raw_dtype``.
 
     If all values are equal, one is stored; if all are zero, none.
     """
@@ -129,11 +144,22 @@ def check_sections(layout: Layout, sections: Sections) -> None:
                 raise ValueError(
                     f"section {entry.name!r} has dtype {values.dtype}, table {section.table}: wanted int32, from 0"
                 )
-        elif values.dtype != np.dtype(entry.dtype) and (values.dtype != np.float16 or entry.dtype not in _FLOATS):
-            raise ValueError(f"section {entry.name!r} has dtype {values.dtype}: wanted {entry.dtype}, or its float16")
-        elif values.dtype.kind == "f" and not np.isfinite(values).all():
+            if abs(section.exponent) > MOST_EXPONENT:
+                raise ValueError(
+                    f"section {entry.name!r} has exponent {section.exponent}: wanted {MOST_EXPONENT} at most"
+                )
+        elif values.dtype != entry.raw_dtype and (values.dtype != np.float16 or entry.dtype not in _FLOATS):
+            own = "the bits of bfloat16 as uint16" if entry.dtype == "bfloat16" else entry.dtype
+            raise ValueError(f"section {entry.name!r} has dtype {values.dtype}: wanted {own}, or its float16")
+        elif not _are_finite(values, entry):
             raise DivergedError(f"section {entry.name!r} holds NaN or infinity: refused")
     for vector in sections.vectors:
         if vector.dtype != np.float16 or vector.ndim != 1 or not np.isfinite(vector).all():
             wrong = ValueError if np.isfinite(vector).all() else DivergedError
             raise wrong("a vector must be one-dimensional, float16 and finite")
+
+
+def _are_finite(values: npt.NDArray[Any], entry: Entry) -> bool:
+    if entry.dtype == "bfloat16" and values.dtype == np.uint16:
+        return bool(((values & _BFLOAT16_EXPONENT) != _BFLOAT16_EXPONENT).all())
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())

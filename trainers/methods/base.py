@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
-from trainers.hidden_units import UnitGroup
+from trainers.hidden_units import UnitGroup, untouched
+from trainers.networks.norms import BatchNorm, batch_norms
+from trainers.networks.tensors import frozen
 
 Batch = tuple[Tensor, Tensor]
 Schedule = torch.optim.lr_scheduler.LRScheduler
@@ -23,7 +25,10 @@ class Context:
     """What a method may use of its trial. The test split is unreachable from here."""
 
     plain: nn.Module
-    """The plain architecture on the meta device: names and shapes, no memory."""
+    """The plain architecture on the meta device: names and shapes, no memory.
+
+    Its ``state_dict`` names each tensor once, and it has no parametrizations.
+    """
     loss: Callable[[Tensor, Tensor], Tensor]
     num_train: int
     total_steps: int
@@ -36,6 +41,19 @@ class Context:
     """Whether more quality is better."""
     groups: tuple[UnitGroup, ...] = ()
     """The hidden units of the plain architecture, which structured methods remove; none if it cannot be traced."""
+
+    kept_norms: frozenset[str] = frozenset()
+    """The batch norms that are stored as they are, by the prefix of their tensors' names (``norms.foldable``)."""
+
+    @property
+    def folded_norms(self) -> dict[str, BatchNorm]:
+        """The batch norms that are stored as one scale and one shift for each channel, by prefix."""
+        return {prefix: norm for prefix, norm in batch_norms(self.plain).items() if prefix not in self.kept_norms}
+
+    @property
+    def free_groups(self) -> tuple[UnitGroup, ...]:
+        """The groups of which no parameter is frozen: their units may be removed."""
+        return untouched(self.groups, frozen(self.plain))
 
     @property
     def num_parameters(self) -> int:
@@ -133,6 +151,9 @@ class AbstractMethod(abc.ABC):
     nobody has."""
     point_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that list operating points: one training gives a point for each combination of their values."""
+    keeps_parametrizations: ClassVar[bool] = False
+    """Whether the network is trained with its parametrizations (``weight_norm``, say); else the weights that they
+    compute are trained without them. Files hold the computed weights either way."""
     trains_weights: ClassVar[bool] = True
     """Whether every phase trains the plain network's own weights and biases, rather than tensors that make them."""
 

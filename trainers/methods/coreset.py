@@ -109,7 +109,7 @@ class Coreset(AbstractMethod):
         return kept_bits(context.plain, thinned.groups, thinned.kept())
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        yield from grid_points(context.plain, cast(Thinned, model).network.state_dict(), self.steps)
+        yield from grid_points(context, cast(Thinned, model).network.state_dict(), self.steps)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -39,6 +39,7 @@ class EntropyCodedQuantisation(AbstractMethod):
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
     cost: ClassVar[float | None] = 1.0
+    keeps_parametrizations: ClassVar[bool] = True
     point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class EntropyCodedQuantisation(AbstractMethod):
         return torch.tensor(32.0 * context.num_parameters)
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        yield from grid_points(context.plain, model.state_dict(), self.steps)
+        yield from grid_points(context, model.state_dict(), self.steps)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

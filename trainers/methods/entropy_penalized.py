@@ -15,7 +15,6 @@ from typing import ClassVar, cast
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
@@ -33,6 +32,7 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.latents import LatentGroup, Reparameterized
 from trainers.methods.parts.plain import adam_cosine
+from trainers.networks.norms import fold_norms, norm_parameters
 
 _FIT_EVERY = 10
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
@@ -134,7 +134,7 @@ class EntropyPenalized(AbstractMethod):
         plain = context.plain.state_dict()
         trained = cast(Reparameterized, model)
         rest = trained.network.state_dict()
-        folded = backend.fold_norms(context.plain, rest)
+        folded = fold_norms(context.folded_norms, rest)
         groups = [
             _StoredGroup(
                 is_fourier=group.basis is not None,
@@ -146,7 +146,7 @@ class EntropyPenalized(AbstractMethod):
         for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
             named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
             if named:
-                step = backend.norm_step(context.plain, rest, folded, kind, self.norm_step)
+                step = backend.norm_step(context.folded_norms, rest, folded, kind, self.norm_step)
                 integers = {name: (tensor / float(step)).round() for name, tensor in named.items()}
                 groups.append(_StoredGroup(is_fourier=False, steps=np.array([step]), integers=integers))
         groups.sort(key=lambda group: group.is_fourier)  # as backend.dequantise expects them
@@ -188,17 +188,15 @@ class EntropyPenalized(AbstractMethod):
 
         The kernel shape is () if decoding is scalar.
         """
-        if len(list(model.parameters())) != len(list(model.named_parameters(remove_duplicate=False))):
-            raise ValueError("epr cannot compress a network that uses one parameter under two names (tied weights)")
-        if any(parametrize.is_parametrized(module) for module in model.modules()):
-            raise ValueError("epr cannot compress a network that has parametrizations of its own (such as weight_norm)")
         groups: dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]] = {}
-        norms = backend.norm_parameters(model)
+        seen: set[Tensor] = set()  # a tied parameter is compressed once, under its first name
+        norms = norm_parameters(model)
         self._check_patterns([name for name, _ in model.named_parameters() if name not in norms])
         for prefix, module in model.named_modules():
             for attribute, parameter in module.named_parameters(recurse=False):
                 name = f"{prefix}.{attribute}" if prefix else attribute
-                if name not in norms:
+                if name not in norms and parameter not in seen:
+                    seen.add(parameter)
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
                     group, kernel = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()

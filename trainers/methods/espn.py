@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
@@ -35,6 +34,7 @@ from trainers.methods.parts.pruning import (
     replaced,
     stored_bits,
 )
+from trainers.networks.substitution import Substitution
 
 _THRESHOLD = 0.01
 """A mask above this counts as kept."""
@@ -57,6 +57,7 @@ class Relaxed(nn.Module):
         super().__init__()
         self.network = network
         self.masks = nn.ParameterList(nn.Parameter(torch.ones_like(weight)) for weight in prunable(network).values())
+        self._substitution = Substitution(network)
         self._num_early = len(network.state_dict()) if rewinds else 0
         self.remember()
 
@@ -66,7 +67,7 @@ class Relaxed(nn.Module):
         return {name: weight * mask for (name, weight), mask in zip(weights.items(), self.masks, strict=True)}
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return cast(Tensor, functional_call(self.network, self.weights(), inputs))
+        return self._substitution.compute(self.network, self.weights(), *inputs)
 
     @torch.no_grad()
     def importances(self) -> list[Tensor]:
@@ -176,7 +177,7 @@ class ExtremeSparsePruning(AbstractMethod):
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Relaxed | Masked, model)
         weights = trained.weights() if isinstance(trained, Relaxed) else {}
-        yield from grid_points(context.plain, replaced(trained.network, weights), self.steps)
+        yield from grid_points(context, replaced(trained.network, weights), self.steps)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

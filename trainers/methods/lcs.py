@@ -10,7 +10,6 @@ from typing import ClassVar, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
@@ -22,6 +21,8 @@ from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
 from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.subspaces import decode_subspace, statistics, subspace_sections
+from trainers.networks.substitution import Substitution
+from trainers.networks.tensors import frozen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +112,18 @@ class CompressibleSubspace(AbstractMethod):
         if not weights:
             raise ValueError("the network has no weights to compress: wanted a parameter of two or more dimensions")
         is_structured = self.compression == "structured"
-        if is_structured and not context.groups:
+        if is_structured and not context.free_groups:
             raise ValueError(
                 "compression is 'structured', but no hidden units were found that could go: wanted a network of layers "
                 "that trainers/architectures/graph.py knows, or compression 'unstructured' or 'quantised'"
             )
-        copied = [name for name, _ in model.named_parameters() if not is_structured or name not in weights]
+        copied = [
+            name
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and not (is_structured and name in weights)
+        ]
         return Subspace(
-            model, self.compression, self.all_levels, copied if self.subspace == "line" else [], context.groups
+            model, self.compression, self.all_levels, copied if self.subspace == "line" else [], context.free_groups
         )
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -135,15 +140,15 @@ class CompressibleSubspace(AbstractMethod):
             state = subspace.baked(level, context)
             remembered.append(statistics(context.plain, state))
             if self.compression == "quantised":
-                yield f"bits{level}", grid.store(context.plain, state, subspace.rounded(int(level)))
+                yield f"bits{level}", grid.store(context, state, subspace.rounded(int(level)))
                 continue
-            for point_id, sections in grid.grid_points(context.plain, state, self.steps):
+            for point_id, sections in grid.grid_points(context, state, self.steps):
                 yield f"level{level:g}-{point_id}", sections
         is_quantised = self.compression == "quantised"
         yield (
             "subspace",
             subspace_sections(
-                context.plain,
+                context,
                 state,
                 subspace.copies(),
                 kind=self.compression,
@@ -200,8 +205,9 @@ class Subspace(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        self._substitution = Substitution(network)
         self._kind, self._levels, self._copied, self._groups = kind, levels, list(copied), groups
-        self._weights = backend.weight_names(network)
+        self._weights = backend.weight_names(network) - frozen(network)
         self.ends = nn.ParameterList(network.get_parameter(name).detach().clone() for name in copied)
 
     def copies(self) -> dict[str, list[Tensor]]:
@@ -236,7 +242,7 @@ class Subspace(nn.Module):
         values = compress(self._kind, self.line(level), self._weights, amount, self._groups)
         if level != self._levels[-1]:
             values |= {name: buffer.clone() for name, buffer in self.network.named_buffers()}
-        return cast(Tensor, functional_call(self.network, values, (inputs,)))
+        return self._substitution.compute(self.network, values, inputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.compute(inputs, self._levels[-1], self._levels[-1])
@@ -252,10 +258,8 @@ class Subspace(nn.Module):
 
     @torch.no_grad()
     def rounded(self, bits: int) -> dict[str, grid.Rounded]:
-        """The whole numbers and the step of each weight; a tied weight has each of its names."""
-        line, first = self.line(bits), backend.first_names(self.network)
-        found = {name: rounded(line[name], bits) for name in line if name in self._weights}
+        """The whole numbers and the step of each weight."""
+        found = {name: rounded(values, bits) for name, values in self.line(bits).items() if name in self._weights}
         return {
-            name: (found[first[name]][0], found[first[name]][1].reshape(1).cpu().numpy().astype(np.float16))
-            for name in self._weights
+            name: (whole, step.reshape(1).cpu().numpy().astype(np.float16)) for name, (whole, step) in found.items()
         }

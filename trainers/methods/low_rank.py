@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.bytestream import RfzError
@@ -22,6 +21,7 @@ from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import VALUE_BITS
 from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_at_common_share
 from trainers.methods.parts.recalibration import recalibrate
+from trainers.networks.substitution import Substitution
 
 _NUM_SEARCHED = 1024
 """The training examples on which batch-norm statistics are measured, for each network that the search tries."""
@@ -60,10 +60,11 @@ class Ranked(nn.Module):
         """All weights are whole at first."""
         super().__init__()
         self.network = network
-        self.shapes = matrices(network)
+        self.shapes = {name: shape for name, shape in matrices(network).items()
+                       if network.get_parameter(name).requires_grad}  # fmt: skip
         self.ranks = full(self.shapes)
         self.factors = nn.ParameterList()
-        self._first = backend.first_names(network)
+        self._substitution = Substitution(network)
         self._made: dict[str, torch.Size] = {}
 
     def matrix(self, name: str) -> Tensor:
@@ -84,20 +85,14 @@ class Ranked(nn.Module):
                             zip(self.spectrum(name), (1, 0, 0), strict=True))  # fmt: skip
             self._made[name] = self.network.get_parameter(name).shape
             self.factors.append(nn.Parameter(torch.cat([u, vh.T]) * sigma.sqrt()))
-        for alias, name in self._first.items():
-            if name in self._made:
-                prefix, _, attribute = alias.rpartition(".")
-                # not by setattr, which makes recurrent layers forget which weights they have
-                self.network.get_submodule(prefix)._parameters[attribute] = None
+        self._substitution.remove(self.network, self._made)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         if not self._made:
             return cast(Tensor, self.network(*inputs))
         pairs = zip(self._made.items(), self.factors, strict=True)
         made = {name: product(factor, shape) for (name, shape), factor in pairs}
-        weights = {alias: made[name] for alias, name in self._first.items() if name in made}
-        # weights that are not made of factors stay tied as they are
-        return cast(Tensor, functional_call(self.network, weights, inputs, tie_weights=False))
+        return self._substitution.compute(self.network, made, *inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,11 +192,11 @@ class LowRank(AbstractMethod):
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Ranked, model)
         factors = [factor.detach() for factor in trained.factors]
-        yield from grid_points(context.plain, trained.network.state_dict(), self.steps, factors)
+        yield from grid_points(context, trained.network.state_dict(), self.steps, factors)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
-        shapes, first = matrices(plain), backend.first_names(plain)
+        shapes = matrices(plain)
         names = [name for name in shapes if name not in sections.tensors]
         factors = backend.dequantise_factors(sections)
         if len(factors) != len(names):
@@ -215,8 +210,7 @@ class LowRank(AbstractMethod):
                     f"{shapes[name]}: wanted {sum(shapes[name])} rows, and fewer values"
                 )
             products[name] = product(factor, plain.get_parameter(name).shape)
-        made = {alias: products[name] for alias, name in first.items() if name in products}
-        return backend.dequantise(sections, plain, made=made)
+        return backend.dequantise(sections, plain, made=products)
 
     def _budget(self, shapes: Shapes) -> int:
         return int(self.ratio * sum(map(math.prod, shapes.values())))

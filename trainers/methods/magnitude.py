@@ -101,7 +101,7 @@ class Magnitude(AbstractMethod):
         return stored_bits(network, dict(prunable(network)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        yield from grid_points(context.plain, cast(Masked, model).network.state_dict(), self.steps)
+        yield from grid_points(context, cast(Masked, model).network.state_dict(), self.steps)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

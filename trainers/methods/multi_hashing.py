@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.bytestream import RfzError
@@ -22,11 +21,13 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
+from trainers.networks.norms import norm_parameters
+from trainers.networks.substitution import Substitution
 
 
 def hashed(model: nn.Module) -> dict[str, nn.Parameter]:
-    """All weights and biases, each once, in the order of their creation; norms keep their own parameters."""
-    norms = backend.norm_parameters(model)
+    """All weights and biases, each once, in the order of their creation, frozen ones as well; norms keep their own."""
+    norms = norm_parameters(model)
     return {name: parameter for name, parameter in model.named_parameters() if name not in norms}
 
 
@@ -63,8 +64,8 @@ class Hashed(nn.Module):
         """``network`` loses its weights; each s_l is the root mean square of the tensor that it replaces."""
         super().__init__()
         self.network = network
-        weights, first = hashed(network), backend.first_names(network)
-        self._names = {name: list(weights).index(first[name]) for name in first if first[name] in weights}
+        weights = {name: weight for name, weight in hashed(network).items() if weight.requires_grad}
+        self._names = list(weights)
         self._shapes = [weight.shape for weight in weights.values()]
         n = side(self._shapes)
         num_columns = max(1, math.ceil(fraction * sum(weight.numel() for weight in weights.values()) / (2 * n)))
@@ -73,18 +74,15 @@ class Hashed(nn.Module):
         self.pool = nn.Parameter(torch.randn(2 * n, num_columns, device=like.device) * num_columns**-0.25)
         sizes = [weight.detach().square().sum().div(max(1, weight.numel())).sqrt() for weight in weights.values()]
         self.scales = nn.Parameter(torch.stack([size.float() for size in sizes]))
-        for name in self._names:
-            prefix, _, attribute = name.rpartition(".")
-            # not by setattr, which makes recurrent layers forget which weights they have
-            network.get_submodule(prefix)._parameters[attribute] = None
+        self._substitution = Substitution(network)
+        self._substitution.remove(network, self._names)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights and biases, under all names that they have in the network."""
-        tensors = handed_out(self.pool, self.scales, self._shapes)
-        return {name: tensors[index] for name, index in self._names.items()}
+        """The weights and biases by their names."""
+        return dict(zip(self._names, handed_out(self.pool, self.scales, self._shapes), strict=True))
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return cast(Tensor, functional_call(self.network, self.weights(), inputs, tie_weights=False))
+        return self._substitution.compute(self.network, self.weights(), *inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +135,12 @@ class MultiHashing(AbstractMethod):
         trained = cast(Hashed, model)
         state = trained.network.state_dict()
         scales = cast(npt.NDArray[np.float16], backend.half(trained.scales).values)
-        for point_id, sections in grid_points(context.plain, state, self.steps, [trained.pool.detach()]):
+        for point_id, sections in grid_points(context, state, self.steps, [trained.pool.detach()]):
             yield point_id, dataclasses.replace(sections, vectors=(*sections.vectors, scales))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
-        weights, first = hashed(plain), backend.first_names(plain)
+        weights = {name: weight for name, weight in hashed(plain).items() if name not in sections.tensors}
         if len(sections.vectors) != 2 or len(sections.vectors[1]) != len(weights) or len(sections.factors) != 1:
             raise RfzError(
                 f"the file is malformed: {len(sections.factors)} pools and vectors of "
@@ -153,8 +151,7 @@ class MultiHashing(AbstractMethod):
         if len(pool) != 2 * side(shapes):
             raise RfzError(f"the file is malformed: a pool of {len(pool)} rows: wanted {2 * side(shapes)}")
         tensors = handed_out(pool, torch.from_numpy(sections.vectors[1].astype(np.float32)), shapes)
-        by_first = dict(zip(weights, tensors, strict=True))
-        made = {name: by_first[first[name]] for name in first if first[name] in by_first}
+        made = dict(zip(weights, tensors, strict=True))
         stored = dataclasses.replace(sections, vectors=sections.vectors[:1])
         return backend.dequantise(stored, plain, made=made)
 

@@ -46,6 +46,7 @@ class PostTrainingQuantisation(AbstractMethod):
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(2, 3, 4, 6, 8))
     cost: ClassVar[float | None] = 1.0
+    keeps_parametrizations: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.integer("bits", self.bits, low=2, high=16)
@@ -76,7 +77,7 @@ class PostTrainingQuantisation(AbstractMethod):
             name: (_round(state[name], _beside(steps, state[name]), self.bits), steps)
             for name, steps in self._steps(model, context).items()
         }
-        yield "point", grid.store(context.plain, state, rounded)
+        yield "point", grid.store(context, state, rounded)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

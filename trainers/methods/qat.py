@@ -13,7 +13,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
@@ -22,6 +21,7 @@ from trainers.methods.parts import backend, grid
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
+from trainers.networks.substitution import Substitution
 
 _SMALLEST_STEP = 2.0**-24  # the smallest float16
 
@@ -109,7 +109,7 @@ class QuantisationAwareTraining(AbstractMethod):
             name: (whole, step.reshape(-1).cpu().numpy().astype(np.float16))
             for name, (whole, step) in trained.rounded().items()
         }
-        yield "point", grid.store(context.plain, trained.network.state_dict(), weights)
+        yield "point", grid.store(context, trained.network.state_dict(), weights)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -141,6 +141,7 @@ class Quantised(nn.Module):
         self.network = network
         self.log_steps = nn.ParameterDict()
         self._quantiser, self._by_row, self._is_rounding = quantiser, by_row, False
+        self._substitution = Substitution(network)
 
     def begin(self, *, is_learned: bool) -> None:
         """Round from now on; learned steps begin at 2 mean |v| / sqrt(Q_P), section 2.1, and at mean |v| if binary."""
@@ -160,17 +161,16 @@ class Quantised(nn.Module):
             name: cast(Tensor, _Round.apply(weight, self._step(name, weight), self._quantiser))  # type: ignore[no-untyped-call]
             for name, weight in self._weights().items()
         }
-        return cast(Tensor, functional_call(self.network, weights, inputs))
+        return self._substitution.compute(self.network, weights, *inputs)
 
     @torch.no_grad()
     def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """The whole numbers and step(s) of each weight, as in a forward pass; a tied weight has each of its names."""
-        found = {
-            weight: (_whole(weight / step, self._quantiser), step)
-            for weight, step in ((weight, self._step(name, weight)) for name, weight in self._weights().items())
+        """The whole numbers and step(s) of each weight, as in a forward pass."""
+        steps = {name: self._step(name, weight) for name, weight in self._weights().items()}
+        return {
+            name: (_whole(weight / steps[name], self._quantiser), steps[name])
+            for name, weight in self._weights().items()
         }
-        everywhere = self.network.named_parameters(remove_duplicate=False)
-        return {name: found[weight] for name, weight in everywhere if weight in found}
 
     def _weights(self) -> dict[str, nn.Parameter]:
         names = backend.weight_names(self.network)

@@ -13,7 +13,6 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers import checks
 from trainers.coding.sections import Sections
@@ -22,6 +21,7 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import decayed_adam, prunable, replaced, stored_bits
+from trainers.networks.substitution import Substitution
 
 _WHERE_IT_PRUNES = 0.01
 """The threshold at which pruning begins, over its weights' root mean square: it prunes 0.8 % of normal weights."""
@@ -39,6 +39,7 @@ class Thresholded(nn.Module):
         """``start``: the first s of each weight tensor."""
         super().__init__()
         self.network = network
+        self._substitution = Substitution(network)
         self.s = nn.ParameterList(nn.Parameter(torch.tensor(value)) for value in start)
 
     def weights(self) -> dict[str, Tensor]:
@@ -47,7 +48,7 @@ class Thresholded(nn.Module):
         return {name: soft_threshold(w, s) for (name, w), s in zip(weights.items(), self.s, strict=True)}
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return cast(Tensor, functional_call(self.network, self.weights(), inputs))
+        return self._substitution.compute(self.network, self.weights(), *inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,7 @@ class SoftThreshold(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Thresholded, model)
-        yield from grid_points(context.plain, replaced(trained.network, trained.weights()), self.steps)
+        yield from grid_points(context, replaced(trained.network, trained.weights()), self.steps)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -16,7 +16,6 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from trainers import checks
@@ -28,6 +27,8 @@ from trainers.methods.parts.grid import check_grid, check_steps, point_id, round
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
+from trainers.networks.norms import norm_parameters
+from trainers.networks.substitution import Substitution
 
 _FIRST_GAMMA = 0.99
 _FIRST_RHO = -6.0
@@ -45,9 +46,10 @@ class Posterior(nn.Module):
     def __init__(self, network: nn.Module, groups: Sequence[UnitGroup]) -> None:
         super().__init__()
         self.network = network
-        norms = backend.norm_parameters(network)
+        norms = norm_parameters(network)
+        self._substitution = Substitution(network)
         self._groups = groups
-        self._names = [name for name, _ in network.named_parameters() if name not in norms]
+        self._names = [name for name, p in network.named_parameters() if name not in norms and p.requires_grad]
         mu = dict(network.named_parameters())
         self.rhos = nn.ParameterList(nn.Parameter(torch.full_like(mu[name], _FIRST_RHO)) for name in self._names)
         device = mu[self._names[0]].device
@@ -71,7 +73,7 @@ class Posterior(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         parameters = self._drawn() if self.training else self.mean(0.5)
-        return cast(Tensor, functional_call(self.network, parameters, inputs))
+        return self._substitution.compute(self.network, parameters, *inputs)
 
     @torch.no_grad()
     def mean(self, cut: float) -> dict[str, Tensor]:
@@ -194,7 +196,7 @@ class SpikeSlab(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """The size expected under the posterior."""
-        return kept_bits(context.plain, context.groups, cast(Posterior, model).gammas())
+        return kept_bits(context.plain, context.free_groups, cast(Posterior, model).gammas())
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         posterior = cast(Posterior, model)
@@ -204,7 +206,7 @@ class SpikeSlab(AbstractMethod):
             units = {name: _typical(sigma[mean[name] != 0]) for name, sigma in sigmas.items()}
             for step in self.steps:
                 rounded = {name: rounded_at(name, mean[name], step * unit) for name, unit in units.items()}
-                yield f"pip{cut:g}-{point_id(step)}", store(context.plain, mean, rounded)
+                yield f"pip{cut:g}-{point_id(step)}", store(context, mean, rounded)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ class Uncompressed(AbstractMethod):
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
     cost: ClassVar[float | None] = 1.0
+    keeps_parametrizations: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.number("learning_rate", self.learning_rate, low=0, above=True)

@@ -18,6 +18,7 @@ from trainers.coding.coder import Decoder, Encoder, information_bits
 from trainers.coding.container import Header
 from trainers.coding.header import seal
 from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
+from trainers.divergence import DivergedError
 
 INT32 = np.iinfo(np.int32)
 HEADER = Header(method="epr", method_version=1, architecture="mlp", arguments={"hidden": [3]})
@@ -121,18 +122,26 @@ def files(draw: Any) -> tuple[list[Entry], Sections]:
         if kind == "integers":
             elements = draw(st.sampled_from([st.just(0), st.just(-7), small, anything]))
             number = tables_used.setdefault(draw(st.integers(0, num_tables - 1)), len(tables_used))
-            section = Integers(values=draw(hnp.arrays(np.int32, shape, elements=elements)), table=number)
-            dtype = "float32"
+            exponent = draw(st.sampled_from([0, 0, 1, -13, 1100, -1100]))
+            values = draw(hnp.arrays(np.int32, shape, elements=elements))
+            section, dtype = Integers(values=values, table=number, exponent=exponent), "float32"
         elif kind.endswith("half"):
             elements = st.just(draw(finite(16))) if kind == "constant half" else finite(16)
             section, dtype = Raw(values=draw(hnp.arrays(np.float16, shape, elements=elements))), "float32"
         else:
-            dtype = draw(st.sampled_from(["float32", "float64", "float16", "int64", "int32", "int8", "uint8", "bool"]))
+            dtype = draw(
+                st.sampled_from(
+                    ["float32", "float64", "float16", "bfloat16", "int64", "int32", "int8", "uint8", "bool"]
+                )
+            )
+            stored = Entry(name=name, shape=shape, dtype=dtype).raw_dtype
             bits = {"float16": 16, "float32": 32, "float64": 64}.get(dtype)
-            elements = finite(bits) if bits else hnp.from_dtype(np.dtype(dtype))
+            elements = finite(bits) if bits else hnp.from_dtype(stored)
+            if dtype == "bfloat16":
+                elements = st.integers(0, 0xFFFF).filter(lambda one: one & 0x7F80 != 0x7F80)
             if kind == "constant":
                 elements = st.just(draw(elements))
-            section = Raw(values=draw(hnp.arrays(dtype, shape, elements=elements)))
+            section = Raw(values=draw(hnp.arrays(stored, shape, elements=elements)))
         layout.append(Entry(name=name, shape=shape, dtype=dtype))
         tensors[name] = section
     vectors = draw(st.lists(hnp.arrays(np.float16, st.integers(0, 5), elements=finite(16)), max_size=3))
@@ -158,7 +167,7 @@ def test_a_file_is_read_as_it_was_written(file: tuple[list[Entry], Sections]) ->
         assert found.values.tobytes() == section.values.tobytes()
         if isinstance(section, Integers):
             assert isinstance(found, Integers)
-            assert found.table == section.table
+            assert (found.table, found.exponent) == (section.table, section.exponent)
     assert [vector.tobytes() for vector in again.vectors] == [vector.tobytes() for vector in sections.vectors]
     assert container.write(HEADER, layout, again) == data
     shares = container.take_apart(data, layout).account()
@@ -196,6 +205,8 @@ def one(section: Section, **kwargs: Any) -> Sections:
         (one(Integers(values=np.zeros(2, np.int32), table=-1)), "section 'w' has dtype int32, table -1: wanted int32, "
          "from 0"),
         (one(Integers(values=np.zeros(2, np.int32), table=1)), "tables are numbered [1]: wanted 0 to 0 without a gap"),
+        (one(Integers(values=np.zeros(2, np.int32), exponent=1101)), "section 'w' has exponent 1101: wanted 1100 at "
+         "most"),
         (Sections(tensors={}), "sections are []: wanted one for each tensor, in order: ['w']"),
         (one(Raw(values=np.zeros(2, np.float32)), vectors=(np.array([np.inf], np.float16),)),
          "a vector must be one-dimensional, float16 and finite"),
@@ -238,6 +249,10 @@ def size_of(section: Raw, dtype: str) -> int:
         (np.full(7, -0.0, np.float32), "float32", 4),
         (np.array([0.0, -0.0], np.float32), "float32", 8),
         (np.array([1, 2], np.uint8), "uint8", 2),
+        (np.array([0, 0x3F80], np.uint16), "bfloat16", 4),
+        (np.zeros(5, np.uint16), "bfloat16", 0),
+        (np.full(5, 0x3F80, np.uint16), "bfloat16", 2),
+        (np.full(5, 0.1, np.float16), "bfloat16", 2),
     ],
 )
 def test_what_is_the_same_everywhere_is_stored_once_and_zeros_not_at_all(
@@ -255,8 +270,8 @@ def test_what_is_the_same_everywhere_is_stored_once_and_zeros_not_at_all(
          "the file is malformed: tensor 'w' has argument 1 of kind 0, at most 0 may be"),
         (("int64", 2), np.zeros(2, np.int64), 3 + 8 * 2,
          "the file is malformed: section 'w' has dtype float16: wanted int64, or its float16"),
-        (("float32", 2), np.zeros(2, np.float32), 6, "the file is malformed: tensor 'w' is of kind 6, "
-         "this ratefront knows [0, 1, 2, 3, 4, 5]: use a newer ratefront"),
+        (("float32", 2), np.zeros(2, np.float32), 7, "the file is malformed: tensor 'w' is of kind 7, "
+         "this ratefront knows [0, 1, 2, 3, 4, 5, 6]: use a newer ratefront"),
         (("float32", 2), np.zeros(2, np.float32), 3 + 8 * 1,
          "the file is malformed: 4 bytes wanted where 0 are left"),
     ],
@@ -271,6 +286,15 @@ def test_a_kind_that_does_not_fit_is_refused(
     with pytest.raises(RfzError) as caught:
         container.read(seal(data), layout)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("bits", [0x7F80, 0xFF80, 0x7FC0, 0x7F81])
+def test_bfloat16_bits_of_nan_and_infinity_are_refused(bits: int) -> None:
+    layout = [Entry(name="w", shape=(2,), dtype="bfloat16")]
+    with pytest.raises(DivergedError, match="section 'w' holds NaN or infinity"):
+        container.write(HEADER, layout, one(Raw(values=np.array([0, bits], np.uint16))))
+    with pytest.raises(ValueError, match="has dtype float32: wanted the bits of bfloat16 as uint16, or its float16"):
+        container.write(HEADER, layout, one(Raw(values=np.zeros(2, np.float32))))
 
 
 def test_a_constant_truth_value_is_zero_or_one() -> None:
@@ -293,6 +317,26 @@ def test_a_table_is_shared_and_stored_with_the_first_tensor_that_uses_it() -> No
     assert tables_and_stream[:5] == bytes([zigzag(0), 3, 3]) + bytes([zigzag(5), 3])
     shares = [(share.part, share.name) for share in container.take_apart(data, layout).account()]
     assert [name for part, name in shares if part == "table"] == ["table 1", "table 0"]
+
+
+def test_tensors_of_a_table_may_have_different_exponents_at_the_cost_of_their_bytes() -> None:
+    names = ("a", "b", "c")
+    layout = [Entry(name=name, shape=(40,), dtype="float32") for name in names]
+    values = np.arange(40, dtype=np.int32) % 7
+
+    def size_of_exponents(*exponents: int) -> int:
+        sections = Sections(
+            tensors={name: Integers(values=values, exponent=e) for name, e in zip(names, exponents, strict=True)}
+        )
+        data = container.write(HEADER, layout, sections)
+        assert [one.section.exponent for one in container.take_apart(data, layout).coded] == list(exponents)
+        shares = container.take_apart(data, layout).account()
+        assert math.isclose(sum(share.size_bytes for share in shares), len(data), abs_tol=1e-6)
+        return len(data)
+
+    plain = size_of_exponents(0, 0, 0)
+    assert size_of_exponents(0, 5, 0) == plain + 1
+    assert size_of_exponents(-30, 5, 1000) == plain + 1 + 1 + 2
 
 
 def test_integers_and_floats_keep_apart() -> None:

@@ -15,6 +15,7 @@ from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.container import Header
 from trainers.coding.sections import Entry, Integers, Raw, Sections, check_sections
+from trainers.methods.parts.backend import dequantise_factors
 
 HEADER = Header(
     method="multi_hashing",
@@ -49,6 +50,16 @@ def test_factors_of_any_shape_come_back_beside_tensors(shapes: list[tuple[int, i
     shares = [(share.part, share.name) for share in contents.account() if share.part in ("tensor", "factor")]
     named = [("factor", f"factor {index}") for index in range(len(shapes))]
     assert shares == [("tensor", "1.weight"), ("tensor", "1.bias"), *named]
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1, 6)])
+def test_factors_may_have_exponents(shape: tuple[int, int]) -> None:
+    factor = Integers(values=matrix(*shape).values, exponent=-40)
+    given = Sections(tensors={}, vectors=(np.ones(1, np.float16),), factors=(factor,))
+    found = container.read(container.write(HEADER, LAYOUT, given), LAYOUT)
+    assert found.factors[0].exponent == -40
+    (made,) = dequantise_factors(found)
+    np.testing.assert_array_equal(made.numpy(), factor.values * 2.0**-40)
 
 
 def test_a_tensor_and_a_factor_may_share_a_table() -> None:
@@ -98,6 +109,10 @@ def test_a_tensor_is_not_called_like_a_factor() -> None:
         (varints(5, 5, 1, 4, 1, 0), "factor 0 is of kind 0: wanted integers"),
         (varints(5, 5, 1, 4, 1, 3), "factor 0 is of kind 3: wanted integers"),
         (varints(5, 5, 1, 4, 1, 5), "factor 0 is of kind 5: wanted integers"),
+        (varints(5, 5, 1, 4, 1, 7), "factor 0 is of kind 7: wanted integers"),
+        (varints(5, 5, 1, 4, 1, 6, 0, 0, 4), "tensor 'factor 0' has exponent 0: wanted one that is not 0, of 1100 at "
+         "most"),
+        (varints(5, 5, 1, 4, 1, 6, 2 * 90, 2, 4), "'1.weight' holds a value beyond torch.float32"),
         (varints(5, 5, 1, 0, 2**60, 2), f"factor 0 has shape (0, {2**60}): wanted a matrix with a row and a column at "
          "least"),
         (varints(5, 5, 1, 2**60, 2**60, 2), f"factors have {2**120} values: wanted 2 times 3 at most"),

@@ -46,9 +46,23 @@ KINDS = varints(2, 2)  # both tensors in table 0
         (STEP + varints(2 + 2**60, 2),
          f"the file is malformed: tables are numbered [0, {2**57}]: wanted 0 to 1 without a gap"),
         (STEP + varints(10, 10, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
-        (STEP + varints(6, 6),
-         "the file is malformed: tensor '1.weight' is of kind 6, this ratefront knows [0, 1, 2, 3, 4, 5]: "
+        (STEP + varints(7, 7),
+         "the file is malformed: tensor '1.weight' is of kind 7, this ratefront knows [0, 1, 2, 3, 4, 5, 6]: "
          "use a newer ratefront"),
+        (STEP + varints(6, 2), "the file is malformed: 1 bytes wanted where 0 are left"),
+        (STEP + varints(6, 2) + varints(0, 6, 3),
+         "the file is malformed: tensor '1.weight' has exponent 0: wanted one that is not 0, of 1100 at most"),
+        (STEP + varints(6, 2) + varints(2 * 1101, 6, 3),
+         "the file is malformed: tensor '1.weight' has exponent 1101: wanted one that is not 0, of 1100 at most"),
+        (STEP + varints(6, 2) + varints(2**62 + 1, 6, 3),
+         f"the file is malformed: tensor '1.weight' has exponent {-(2**61) - 1}: wanted one that is not 0, of 1100 at "
+         "most"),
+        (STEP + varints(6, 2) + varints(2 * 200, 6, 3),
+         "the file is malformed: '1.weight' holds a value beyond torch.float32"),
+        (STEP + varints(6 + 8, 2) + varints(2 * 4, 1, 2, 65 * 10), "the file is malformed: coarseness 10, at most 9 "
+         "may be"),
+        (STEP + varints(6 + 8 * 4, 2) + varints(2, 6, 3), "the file is malformed: tables are numbered [0, 2]: wanted 0 "
+         "to 1 without a gap"),
         (varints(0, 3 + 8 * 4, 3), "the file is malformed: tensor '1.weight' has argument 4 of kind 3, at most 3 may "
          "be"),
         (varints(0, 3 + 8, 3) + b"\0\0\xc0\x7f",
@@ -87,6 +101,13 @@ def test_an_honest_body_of_the_forgers_decodes(tmp_path: Path) -> None:
     (tmp_path / "x.rfz").write_bytes(tiny(STEP + KINDS + varints(6, 3)))
     network = load_compressed(tmp_path / "x.rfz")
     assert network.state_dict()["1.weight"].tolist() == [[1.5, 1.5]]
+
+
+def test_an_honest_exponent_of_the_forgers_decodes(tmp_path: Path) -> None:
+    (tmp_path / "x.rfz").write_bytes(tiny(STEP + varints(6, 2) + varints(2 * 4, 6, 3)))
+    state = load_compressed(tmp_path / "x.rfz").state_dict()
+    assert state["1.weight"].tolist() == [[24.0, 24.0]]
+    assert state["1.bias"].tolist() == [1.5]
 
 
 def test_honest_constants_of_the_forgers_decode(tmp_path: Path) -> None:

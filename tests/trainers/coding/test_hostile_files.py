@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tests.golden.regenerate import TINY as TINY_FILE
+from tests.golden.regenerate import TINY_SCALED
 from tests.trainers.coding.forgery import error_of, sealed, varints
 from tests.trainers.networks import NORMED, normed
 from tests.trainers.trials import architecture_of, configuration, run
@@ -273,9 +274,11 @@ def test_a_truth_value_is_zero_or_one(tmp_path: Path) -> None:
 
 def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     """In a process with limits there is nothing but ``RfzError``: no crash, no hang, no memory beyond torch's."""
-    tiny = tmp_path / "tiny.rfz"  # it has sections of all kinds
-    tiny.write_bytes(TINY_FILE.read_bytes())
-    files = [str(tiny)]
+    files: list[str] = []
+    for golden in (TINY_FILE, TINY_SCALED):  # together they have sections of all kinds but those made of factors
+        path = tmp_path / golden.name
+        path.write_bytes(golden.read_bytes())
+        files.append(str(path))
     for method in ("epr", "lcs-line", "low_rank", "multi_hashing", "ptq", "qat-channel", "uncompressed"):
         for architecture in ("mlp", "cnn"):
             path = tmp_path / f"{method}-{architecture}.rfz"

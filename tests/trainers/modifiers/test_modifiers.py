@@ -15,7 +15,8 @@ from trainers.config import TrialConfig
 from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.modifiers import MODIFIERS, make_modifiers
-from trainers.train import prepare, train
+from trainers.preparation import prepare
+from trainers.train import train
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
-from trainers.coding.sections import Integers, Raw, Section, Sections
+from trainers.coding.sections import Integers, Raw, Sections
 from trainers.divergence import DivergedError
 from trainers.methods.parts.fourier import real_fourier
-
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-"""Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
+from trainers.networks.norms import BatchNorm, norm_parameters
 
 GRANULARITIES = ("tensor", "channel")
 """What has a step of its own: each tensor, or each of its rows (indices of the first axis), the output channels."""
@@ -30,17 +26,21 @@ _DEAD = 10
 
 def raw(tensor: Tensor) -> Raw:
     """A section that holds ``tensor`` as it is."""
-    return Raw(values=tensor.detach().cpu().numpy())
+    values = tensor.detach().cpu()
+    if values.dtype == torch.bfloat16:
+        return Raw(values=values.view(torch.int16).numpy().view(np.uint16))
+    return Raw(values=values.numpy())
 
 
 def half(tensor: Tensor) -> Raw:
     """A section that holds ``tensor`` as float16; larger values become infinite, which no file accepts."""
+    values = tensor.detach().cpu()
     with np.errstate(over="ignore"):
-        return Raw(values=tensor.detach().cpu().numpy().astype(np.float16))
+        return Raw(values=(values.float() if values.dtype == torch.bfloat16 else values).numpy().astype(np.float16))
 
 
-def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> Integers:
-    """A section of entropy-coded integers; ``tensor`` holds whole numbers in any dtype.
+def integers(tensor: Tensor, *, table: int, row_vector: int | None = None, exponent: int = 0) -> Integers:
+    """A section of entropy-coded integers; ``tensor`` holds whole numbers in any dtype that numpy has.
 
     Raises:
         DivergedError: a value is NaN, infinite or beyond int32.
@@ -48,67 +48,21 @@ def integers(tensor: Tensor, *, table: int, row_vector: int | None = None) -> In
     values = tensor.detach().cpu().numpy()
     if not (np.isfinite(values).all() and (np.abs(values) < 2**31).all()):
         raise DivergedError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
-    return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector)
-
-
-def norm_parameters(model: nn.Module) -> set[str]:
-    """The names of the parameters of normalisation layers."""
-    return {
-        f"{prefix}.{name}" if prefix else name
-        for prefix, module in model.named_modules()
-        if isinstance(module, NORMS)
-        for name, _ in module.named_parameters(recurse=False)
-    }
+    return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector, exponent=exponent)
 
 
 def weight_names(model: nn.Module) -> set[str]:
     """The names of the parameters that methods quantise coarsely and prune: all of two or more axes, except norms'."""
     norms = norm_parameters(model)
-    return {
-        name
-        for name, parameter in model.named_parameters(remove_duplicate=False)
-        if parameter.ndim >= 2 and name not in norms
-    }
-
-
-def fold_norms(plain: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Reduce batch norms to one scale and one shift for each channel, which is all that a trained one computes.
-
-    With running mean m and variance v, weight w and bias b, (x - m) / sqrt(v + eps) * w + b = x * scale + shift.
-    Written as a batch norm again: mean 0, variance 1, weight scale * sqrt(1 + eps), bias shift.
-
-    Args:
-        plain: the plain architecture.
-        state: its ``state_dict``.
-
-    Returns:
-        The entries of ``state`` that change. Layers without a weight, a bias or running statistics stay as they are.
-    """
-    changed: dict[str, Tensor] = {}
-    for prefix, module in plain.named_modules():
-        if _is_foldable(module):
-            name = f"{prefix}." if prefix else ""
-            changed |= {f"{name}{key}": values for key, values in _fold(module, state, name).items()}
-            changed[f"{name}running_mean"] = torch.zeros_like(state[f"{name}running_mean"])
-            changed[f"{name}running_var"] = torch.ones_like(state[f"{name}running_var"])
-            changed[f"{name}num_batches_tracked"] = torch.zeros_like(state[f"{name}num_batches_tracked"])
-    return changed
-
-
-def _is_foldable(module: nn.Module) -> TypeGuard[nn.modules.batchnorm._BatchNorm]:
-    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and module.track_running_stats
-
-
-def _fold(module: nn.modules.batchnorm._BatchNorm, state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    mean, variance, weight, bias = (
-        state[f"{name}{key}"].double() for key in ("running_mean", "running_var", "weight", "bias")
-    )
-    scale = weight / (variance + module.eps).sqrt()
-    return {"weight": (scale * math.sqrt(1 + module.eps)).float(), "bias": (bias - mean * scale).float()}
+    return {name for name, parameter in model.named_parameters() if parameter.ndim >= 2 and name not in norms}
 
 
 def norm_step(
-    plain: nn.Module, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], kind: str, fraction: float
+    norms: Mapping[str, BatchNorm],
+    state: Mapping[str, Tensor],
+    folded: Mapping[str, Tensor],
+    kind: str,
+    fraction: float,
 ) -> np.float16:
     """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
 
@@ -117,8 +71,8 @@ def norm_step(
     quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them.
 
     Args:
-        plain: the plain architecture.
-        state: its ``state_dict``, before folding.
+        norms: the batch norms that were folded, by the prefix of their tensors' names.
+        state: the network's ``state_dict``, before folding.
         folded: what ``fold_norms`` made of it.
         kind: ``weight`` for scales, ``bias`` for shifts.
         fraction: of the median magnitude; positive.
@@ -127,12 +81,10 @@ def norm_step(
         A positive float16; 1 if there is no value to go by.
     """
     magnitudes: list[Tensor] = []
-    for prefix, module in plain.named_modules():
-        if _is_foldable(module):
-            name = f"{prefix}." if prefix else ""
-            is_alive = state[f"{name}running_var"] > _DEAD * module.eps
-            values = folded[f"{name}{kind}"][is_alive].abs()
-            magnitudes.append(values[values > 0])
+    for prefix, norm in norms.items():
+        is_alive = state[f"{prefix}running_var"] > _DEAD * norm.eps
+        values = folded[f"{prefix}{kind}"][is_alive].abs()
+        magnitudes.append(values[values > 0])
     medians = [float(values.median()) for values in magnitudes if len(values)]
     if not medians:
         return np.float16(1)
@@ -142,30 +94,10 @@ def norm_step(
     return step if step > 0 else np.finfo(np.float16).smallest_subnormal
 
 
-def first_names(model: nn.Module) -> dict[str, str]:
-    """The first name of each parameter, under every name that it has."""
-    first = {parameter: name for name, parameter in model.named_parameters()}
-    return {name: first[parameter] for name, parameter in model.named_parameters(remove_duplicate=False)}
-
-
-def without_aliases(plain: nn.Module, tensors: Mapping[str, Section]) -> dict[str, Section]:
-    """``tensors`` with zeros, which take no bytes, under all names of a parameter but its first.
-
-    ``dequantise`` reads only the first.
-
-    Args:
-        plain: the plain architecture.
-        tensors: by name.
-    """
-    first = first_names(plain)
-    return {
-        name: replace(section, values=np.zeros_like(section.values)) if first.get(name, name) != name else section
-        for name, section in tensors.items()
-    }
-
-
 def dequantise_factors(sections: Sections) -> list[Tensor]:
-    """The factors as float32: integers times the steps of their tables, which the first vector holds.
+    """The factors: integers times the steps of their tables, which the first vector holds.
+
+    They are float32, or float64 where there is an exponent.
 
     Raises:
         RfzError: there is no step for a table.
@@ -174,7 +106,7 @@ def dequantise_factors(sections: Sections) -> list[Tensor]:
     for factor in sections.factors:
         if factor.table >= len(scalar):
             raise RfzError(f"the file is malformed: table {factor.table} has no step among {len(scalar)}")
-    return [torch.from_numpy(factor.values.astype(np.float32) * scalar[factor.table]) for factor in sections.factors]
+    return [torch.from_numpy(_times(factor, scalar[factor.table])) for factor in sections.factors]
 
 
 def dequantise(
@@ -184,7 +116,7 @@ def dequantise(
 
     The first vector holds one step for each of the first tables. Each further vector holds the steps of the next table:
     one for each coefficient of a kernel's real Fourier transform, which the table's tensors hold in place of kernels;
-    or, with ``by_row``, one for each index of its tensors' first axis. A tied tensor is read under its first name.
+    or, with ``by_row``, one for each index of its tensors' first axis.
 
     Args:
         sections: as read from a file.
@@ -193,8 +125,8 @@ def dequantise(
         made: the tensors that the method made from factors.
 
     Raises:
-        RfzError: a table has no steps, or not one for each coefficient or row of its tensors; or the tensors without a
-            section are not those that the method made.
+        RfzError: a table has no steps, or not one for each coefficient or row of its tensors; the tensors without a
+            section are not those that the method made; or a value is beyond the tensor's dtype.
     """
     made = made or {}
     lacking = [name for name in plain.state_dict() if name not in sections.tensors]
@@ -208,31 +140,47 @@ def dequantise(
             continue
         section = sections.tensors[name]
         if not isinstance(section, Integers):
-            decoded[name] = torch.from_numpy(np.array(section.values)).to(like.dtype)
+            decoded[name] = _stored(section, like)
         elif section.table < len(scalar):
-            values = section.values.astype(np.float32) * scalar[section.table]
-            decoded[name] = torch.from_numpy(np.array(values)).to(like.dtype)
+            decoded[name] = torch.from_numpy(_times(section, scalar[section.table])).to(like.dtype)
         elif section.table < len(scalar) + len(further):
             steps = further[section.table - len(scalar)]
-            decoded[name] = (_by_row if by_row else _by_frequency)(section.values, steps, name, like)
+            decoded[name] = (_by_row if by_row else _by_frequency)(section, steps, name, like)
         else:
             raise RfzError(
                 f"the file is malformed: table {section.table} has no step among {len(scalar) + len(further)}"
             )
-    first = first_names(plain)
-    return {name: decoded[first.get(name, name)] for name in decoded}
+    for name, tensor in decoded.items():
+        if not tensor.isfinite().all():
+            raise RfzError(f"the file is malformed: {name!r} holds a value beyond {tensor.dtype}")
+    return decoded
 
 
-def _by_row(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+def _stored(section: Raw, like: Tensor) -> Tensor:
+    values = np.array(section.values)
+    if like.dtype == torch.bfloat16 and values.dtype == np.uint16:
+        return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(values).to(like.dtype)
+
+
+def _times(section: Integers, steps: npt.NDArray[np.float32] | np.float32) -> npt.NDArray[np.floating]:
+    """The integers times ``steps``, which broadcast: float32, or float64 where there is an exponent."""
+    if not section.exponent:
+        return np.array(section.values.astype(np.float32) * steps)
+    with np.errstate(over="ignore"):
+        return np.array(np.ldexp(section.values * steps.astype(np.float64), section.exponent))
+
+
+def _by_row(section: Integers, steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
     if like.ndim == 0 or like.shape[0] != len(steps):
         raise RfzError(f"the file is malformed: {len(steps)} rows of {name!r} of shape {tuple(like.shape)}")
-    by_row = values.astype(np.float32) * steps.reshape(-1, *[1] * (like.ndim - 1))
-    return torch.from_numpy(by_row).to(like.dtype)
+    return torch.from_numpy(_times(section, steps.reshape(-1, *[1] * (like.ndim - 1)))).to(like.dtype)
 
 
-def _by_frequency(values: npt.NDArray[np.int32], steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
+def _by_frequency(section: Integers, steps: npt.NDArray[np.float32], name: str, like: Tensor) -> Tensor:
     if len(like.shape) < 3 or math.prod(like.shape[2:]) != len(steps):
         raise RfzError(f"the file is malformed: {len(steps)} frequencies for {name!r} of shape {like.shape}")
-    coefficients = (values.reshape(-1, len(steps)) * steps).astype(np.float64)
+    with np.errstate(over="ignore"):
+        coefficients = np.ldexp(section.values.reshape(-1, len(steps)) * steps.astype(np.float64), section.exponent)
     kernels = torch.from_numpy(coefficients) @ real_fourier(tuple(like.shape[2:]))
     return kernels.reshape(like.shape).to(like.dtype)

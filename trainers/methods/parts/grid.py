@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
 from trainers.divergence import DivergedError
+from trainers.methods.base import Context
 from trainers.methods.parts import backend
+from trainers.networks.norms import fold_norms
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
@@ -58,25 +60,27 @@ def point_id(step: float) -> str:
 
 
 def grid_points(
-    plain: nn.Module, state: Mapping[str, Tensor], steps: Sequence[float], factors: Sequence[Tensor] = ()
+    context: Context, state: Mapping[str, Tensor], steps: Sequence[float], factors: Sequence[Tensor] = ()
 ) -> Iterator[tuple[str, Sections]]:
     """Yield an operating point for each step; ``backend.dequantise`` decodes all of them.
 
     q = round(w / s), s = step * std(nonzero values of the tensor), one step and one frequency table for each weight
-    tensor; zeros stay zeros. Batch norms are folded (``backend.fold_norms``); their scales share a step and a table,
+    tensor; zeros stay zeros. Batch norms are folded (``norms.fold_norms``); their scales share a step and a table,
     and so do their shifts. Norms and biases have finer steps, which do not vary over the grid; buffers are stored as
     they are.
 
     Args:
-        plain: the plain architecture.
-        state: its ``state_dict``, zero where weights were pruned, without what the method makes of factors.
+        context: of the trial.
+        state: the network's ``state_dict``, zero where weights were pruned, without what the method makes of factors.
         steps: such as ``check_steps`` accepts.
         factors: matrices, which are rounded as weights are.
     """
     for step in steps:
-        weights = {name: in_steps(name, state[name], step) for name in backend.weight_names(plain) if name in state}
+        weights = {
+            name: in_steps(name, state[name], step) for name in backend.weight_names(context.plain) if name in state
+        }
         rounded = [in_steps(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
-        yield point_id(step), store(plain, state, weights, rounded)
+        yield point_id(step), store(context, state, weights, rounded)
 
 
 Rounded = tuple[Tensor, npt.NDArray[np.float16]]
@@ -84,25 +88,25 @@ Rounded = tuple[Tensor, npt.NDArray[np.float16]]
 
 
 def store(
-    plain: nn.Module, state: Mapping[str, Tensor], weights: Mapping[str, Rounded], factors: Sequence[Rounded] = ()
+    context: Context, state: Mapping[str, Tensor], weights: Mapping[str, Rounded], factors: Sequence[Rounded] = ()
 ) -> Sections:
     """The sections of a network whose weights are rounded already; everything else is as in ``grid_points``.
 
-    ``backend.dequantise`` decodes them, with ``by_row`` if weights have a step for each row. A tied tensor is stored
-    once.
+    ``backend.dequantise`` decodes them, with ``by_row`` if weights have a step for each row.
 
     Args:
-        plain: the plain architecture.
-        state: its ``state_dict``, without what the method makes of factors.
+        context: of the trial.
+        state: the network's ``state_dict``, without what the method makes of factors.
         weights: the rounded form of each of ``backend.weight_names`` in ``state``.
         factors: in rounded form, with one step each.
     """
-    folded = backend.fold_norms(plain, state)
+    folded = fold_norms(context.folded_norms, state)
     values = {**state, **folded}
-    parameters = dict(plain.named_parameters(remove_duplicate=False))
+    parameters = dict(context.plain.named_parameters())
     norms = {name: f"norm {name.rpartition('.')[2]}" for name in folded if name in parameters}
     norm_steps = {
-        f"norm {kind}": backend.norm_step(plain, state, folded, kind, NORM_STEP) for kind in ("weight", "bias")
+        f"norm {kind}": backend.norm_step(context.folded_norms, state, folded, kind, NORM_STEP)
+        for kind in ("weight", "bias")
     }
     rounded = {
         name: weights[name]
@@ -113,8 +117,7 @@ def store(
         for name in state
         if name in parameters
     }
-    first = backend.first_names(plain)
-    keys = {name: norms.get(name, first[name]) for name in rounded}  # tensors of one key share a table
+    keys = {name: norms.get(name, name) for name in rounded}  # tensors of one key share a table
     scalar = {keys[name]: steps[0] for name, (_, steps) in rounded.items() if len(steps) == 1}
     by_row = {keys[name]: steps for name, (_, steps) in rounded.items() if len(steps) > 1}
     called = [f"factor {index}" for index in range(len(factors))]
@@ -128,7 +131,7 @@ def store(
     }
     steps_of_tables = [*scalar.values(), *(steps[0] for _, steps in factors)]
     return Sections(
-        tensors=backend.without_aliases(plain, tensors),
+        tensors=tensors,
         vectors=(np.array(steps_of_tables, np.float16), *by_row.values()),
         factors=tuple(
             backend.integers(values, table=tables[name]) for name, (values, _) in zip(called, factors, strict=True)

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.fourier import real_fourier
+from trainers.networks.substitution import Substitution
 
 _SMALLEST_STEP = 2.0**-14  # the smallest normal float16
 
@@ -117,11 +117,8 @@ class Reparameterized(nn.Module):
         super().__init__()
         self.network = network
         self.groups = nn.ModuleList(groups)
-        for group in groups:
-            for name in group.rounded():
-                prefix, _, attribute = name.rpartition(".")
-                # not by setattr, which makes recurrent layers forget which weights they have
-                network.get_submodule(prefix)._parameters[attribute] = None
+        self._substitution = Substitution(network)
+        self._substitution.remove(network, {name for group in groups for name in group.rounded()})
 
     def latent_groups(self) -> list[LatentGroup]:
         return cast(list[LatentGroup], list(self.groups))
@@ -139,7 +136,7 @@ class Reparameterized(nn.Module):
     def outputs_and_rate(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The network's outputs for ``inputs``, and the rate in bits, scalar; latents are decoded once for both."""
         tensors, bits = self.decoded()
-        return cast(Tensor, functional_call(self.network, tensors, inputs, tie_weights=False)), bits
+        return self._substitution.compute(self.network, tensors, *inputs), bits
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.outputs_and_rate(*inputs)[0]

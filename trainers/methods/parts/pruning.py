@@ -22,13 +22,17 @@ BIAS_BITS = 6
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     """The weights by their names, each parameter once; biases and norms, few and sensitive, are not among them.
 
+    Nor are frozen weights: who freezes them wants them kept.
+
     Raises:
         ValueError: there are none.
     """
     names = backend.weight_names(model)
-    found = {name: weight for name, weight in model.named_parameters() if name in names}
+    found = {name: weight for name, weight in model.named_parameters() if name in names and weight.requires_grad}
     if not any(weight.numel() for weight in found.values()):
-        raise ValueError("the network has no weights to prune: wanted a parameter of two or more dimensions")
+        raise ValueError(
+            "the network has no weights to prune: wanted a parameter of two or more dimensions that is not frozen"
+        )
     return found
 
 
@@ -125,14 +129,8 @@ def decayed_adam(network: nn.Module, learning_rate: float, weight_decay: float, 
 
 
 def replaced(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The ``state_dict`` of ``network`` with other weights, under all names of those that are tied."""
-    first = {parameter: name for name, parameter in network.named_parameters()}
-    parameters = dict(network.named_parameters(remove_duplicate=False))
-    state: dict[str, Tensor] = {}
-    for name, tensor in network.state_dict().items():
-        name_of_weight = first[parameters[name]] if name in parameters else name
-        state[name] = weights.get(name_of_weight, tensor).detach()
-    return state
+    """The ``state_dict`` of ``network`` with other weights."""
+    return {name: weights.get(name, tensor).detach() for name, tensor in network.state_dict().items()}
 
 
 @torch.no_grad()

@@ -19,17 +19,17 @@ from trainers.methods.parts.pruning import VALUE_BITS
 
 
 def removable(context: Context) -> tuple[UnitGroup, ...]:
-    """The groups of hidden units, in the order of the layers.
+    """The groups of hidden units, in the order of the layers, without those that a frozen parameter touches.
 
     Raises:
         ValueError: there are none.
     """
-    if not context.groups:
+    if not context.free_groups:
         raise ValueError(
             "the network has no hidden units to remove: wanted one that torch.fx traces, with a hidden layer (fully "
-            "connected, or a 2-d convolution) whose units reach other layers through known operations only"
+            "connected, or a 2-d convolution; not frozen) whose units reach other layers through known operations only"
         )
-    return context.groups
+    return context.free_groups
 
 
 def along(per_unit: Tensor, axis: UnitAxis, num_axes: int) -> Tensor:

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Section, Sections
-from trainers.hidden_units import UnitGroup
+from trainers.hidden_units import UnitGroup, untouched
+from trainers.methods.base import Context
 from trainers.methods.parts import backend
 from trainers.methods.parts.compression_levels import KINDS, check_levels, compress, position
 from trainers.methods.parts.grid import BIAS_STEP, in_steps
 from trainers.methods.parts.recalibration import remembering
+from trainers.networks.norms import batch_norms, fold_norms, is_folded
+from trainers.networks.tensors import frozen
 
 _HALF = 2e-3
 """More than the relative error of a float16."""
@@ -33,7 +36,7 @@ def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
 
 
 def subspace_sections(
-    plain: nn.Module,
+    context: Context,
     state: Mapping[str, Tensor],
     copies: Mapping[str, Sequence[Tensor]],
     *,
@@ -50,17 +53,17 @@ def subspace_sections(
     statistics.
 
     Args:
-        plain: the plain architecture.
-        state: its ``state_dict``, of which all but the parameters is stored.
+        context: of the trial.
+        state: the network's ``state_dict``, of which all but the parameters is stored.
         copies: W0, or W0 and W1, by the names of the parameters, each once.
         kind: the kind of compression.
         levels: in ascending order.
         step: in units of a weight's standard deviation.
         statistics: for each level, what ``statistics`` returns.
     """
-    weights = backend.weight_names(plain)
-    parameters = {name for name, parameter in plain.named_parameters(remove_duplicate=False) if parameter.numel()}
-    values = {**state, **backend.fold_norms(plain, state)}
+    weights = backend.weight_names(context.plain)
+    parameters = {name for name, parameter in context.plain.named_parameters() if parameter.numel()}
+    values = {**state, **fold_norms(context.folded_norms, state)}
     tensors: dict[str, Section] = {name: backend.raw(values[name]) for name in state if name not in parameters}
     stacked = {
         name: torch.cat([_matrix(values) for values in found]) for name, found in copies.items() if found[0].numel()
@@ -104,13 +107,13 @@ def decode_subspace(
     a = position(kind, wanted, levels)
     line = {name: _at(a, factor, name, shapes[name]) for (name, factor) in zip(shapes, factors, strict=True)}
     if not (kind == "structured" and wanted == levels[-1]):  # it is stored at this width
-        line = compress(kind, line, backend.weight_names(plain), wanted, groups)
-    first = backend.first_names(plain)
-    made = {alias: line[name] for alias, name in first.items() if name in line}
-    state = backend.dequantise(replace(sections, vectors=sections.vectors[:1]), plain, made=made)
+        kept = frozen(plain)
+        line = compress(kind, line, backend.weight_names(plain) - kept, wanted, untouched(groups, kept))
+    state = backend.dequantise(replace(sections, vectors=sections.vectors[:1]), plain, made=line)
     if remembered:
+        folded = {prefix: norm for prefix, norm in batch_norms(plain).items() if is_folded(prefix, state)}
         state |= _statistics(remembered[levels.index(wanted)], plain)
-        state |= backend.fold_norms(plain, state)
+        state |= fold_norms(folded, state)
     return state
 
 

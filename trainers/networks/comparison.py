@@ -1,0 +1,129 @@
+"""Whether two networks compute alike, and the first module in which they do not."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+TOLERANCE = 1e-4
+"""How far two outputs may be apart, in units of the largest output's magnitude."""
+TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
+"""The same for networks with a parameter of less precision: some units in its last place."""
+
+Outputs = list[Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How the outputs of two networks differ."""
+
+    largest: float
+    """The largest difference of two outputs; infinite where one is no number or is missing."""
+    scale: float
+    """The largest magnitude of an output of the first network."""
+    module: str = ""
+    """The first module whose outputs differ, and its type; empty if no module's do."""
+
+    def __str__(self) -> str:
+        where = f", first in {self.module}" if self.module else ""
+        return f"outputs differ by {self.largest:.2g}, where the largest is {self.scale:.2g}{where}"
+
+
+def difference(
+    first: nn.Module,
+    second: nn.Module,
+    inputs: Tensor,
+    *,
+    seed: Callable[[], None],
+    located: Callable[[], nn.Module] | None = None,
+) -> Difference | None:
+    """Compare two networks of one architecture, in evaluation mode; None if they compute alike.
+
+    Where outputs differ, both networks are tried in float64: there, sums in another order are no difference.
+
+    Args:
+        first: a network; it stays as it is, like the others.
+        second: a network.
+        inputs: a small batch.
+        seed: called before each pass, so that what a network draws is drawn alike.
+        located: returns the network whose modules are compared with those of ``first`` to name one; without it, that is
+            ``second``.
+    """
+    tolerance = max([TOLERANCE, *(TOLERANCES.get(parameter.dtype, 0) for parameter in first.parameters())])
+    found = _apart(*(_outputs(network, inputs, seed) for network in (first, second)))
+    if found.largest <= tolerance * found.scale:
+        return None
+    try:
+        doubled = inputs.double() if inputs.is_floating_point() else inputs
+        exact = _apart(*(_outputs(copy.deepcopy(network).double(), doubled, seed) for network in (first, second)))
+    except Exception:  # a network may insist on its own dtype; then the first verdict stands
+        exact = found
+    if exact.largest <= tolerance * exact.scale:
+        return None
+    module = _first_module(first, located() if located else second, inputs, seed, tolerance)
+    return Difference(largest=found.largest, scale=found.scale, module=module)
+
+
+@torch.no_grad()
+def _outputs(network: nn.Module, inputs: Tensor, seed: Callable[[], None]) -> Outputs:
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    seed()
+    try:
+        return _tensors(network(inputs.clone()))  # it may write to its inputs
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _tensors(outputs: Any) -> Outputs:
+    return [leaf.detach().clone() for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor)]
+
+
+def _apart(first: Outputs, second: Outputs) -> Difference:
+    if [one.shape for one in first] != [other.shape for other in second]:
+        return Difference(largest=math.inf, scale=0.0)
+    largest = scale = 0.0
+    for one, other in zip(first, second, strict=True):
+        if one.numel():
+            one, other = one.double(), other.double().to(one.device)
+            apart = torch.where(one == other, 0.0, (one - other).abs()).nan_to_num(nan=math.inf, posinf=math.inf)
+            apart = apart.where(~(one.isnan() & other.isnan()), 0.0)
+            largest = max(largest, float(apart.max()))
+            scale = max(scale, float(one.nan_to_num(0.0, 0.0, 0.0).abs().max()))
+    return Difference(largest=largest, scale=scale)
+
+
+def _first_module(
+    first: nn.Module, second: nn.Module, inputs: Tensor, seed: Callable[[], None], tolerance: float
+) -> str:
+    """The name and type of the first call of a module with other outputs; of a module and its parts, a part."""
+    calls = [_calls(network, inputs, seed) for network in (first, second)]
+    for (name, one), (_, other) in zip(*calls, strict=False):
+        found = _apart(one, other)
+        if name and found.largest > tolerance * found.scale:
+            return f"module {name!r} ({type(first.get_submodule(name)).__name__})"
+    return ""
+
+
+def _calls(network: nn.Module, inputs: Tensor, seed: Callable[[], None]) -> list[tuple[str, Outputs]]:
+    """The outputs of each call of a module, in the order in which calls end."""
+    calls: list[tuple[str, Outputs]] = []
+
+    def noting(name: str) -> Callable[..., None]:
+        return lambda module, args, outputs: calls.append((name, _tensors(outputs)))
+
+    handles = [module.register_forward_hook(noting(name)) for name, module in network.named_modules()]
+    try:
+        _outputs(network, inputs, seed)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls

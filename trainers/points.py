@@ -1,0 +1,150 @@
+"""The operating points of a trained network: each is written to a file, decoded from it, guarded and measured."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import math
+import re
+from collections.abc import Container, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from trainers.arrange import arrange
+from trainers.coding import container
+from trainers.coding.sections import Sections, check_sections
+from trainers.compressed import Opened, open_compressed
+from trainers.config import TrialConfig
+from trainers.divergence import REMEDY, DivergedError
+from trainers.evaluate import evaluate
+from trainers.guard import Guard
+from trainers.loop.phases import Trained
+from trainers.networks.storable import storable
+from trainers.preparation import Prepared
+from trainers.record import OperatingPoint, write_atomically
+from trainers.seeding import seed_everything, undisturbed
+
+_POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
+_NUM_GUARDED = 32
+"""The validation examples on which a decoded network is compared with the trained one."""
+
+
+def measured_points(
+    trial: Prepared, trained: Trained, config: TrialConfig, directory: Path, *, sweep_id: str, trial_id: str
+) -> list[OperatingPoint]:
+    """Write every operating point to ``directory/<point id>.rfz``, and measure the network that the file decodes to.
+
+    Beside each file ``<point id>.sections.csv`` says where its bytes go.
+
+    Raises:
+        DivergedError: the quality or what a file would hold became NaN or infinite.
+        StoredWronglyError: a decoded network is not the one that was trained.
+        ValueError: the method's points are wrong; one line says how.
+    """
+    context, task = trial.context, trial.task
+    if trained.model is trial.model:
+        storable(trial.model)  # a method that keeps parametrizations while it trains has the plain network
+    guard = Guard(
+        network=trial.model,
+        context=context,
+        inputs=task.validation.inputs[:_NUM_GUARDED].to(context.device),
+        seed=lambda: seed_everything(config.seed, "guard"),
+    )
+    points: dict[str, OperatingPoint] = {}
+    seed_everything(config.seed, "points")
+    with _divergence_explained(config):
+        for point_id, sections in trial.method.points(trained.model, context):
+            _check_point_id(point_id, points)
+            path = directory / f"{point_id}.rfz"
+            opened = _written(trial, sections, path)
+            with undisturbed():
+                decoded = _guarded(trial, guard, sections, opened, path, config.seed)
+            data = path.read_bytes()
+            points[point_id] = OperatingPoint(
+                sweep_id=sweep_id,
+                trial_id=trial_id,
+                point_id=point_id,
+                task=str(config.task),
+                architecture=str(config.architecture),
+                method=config.method.name,
+                config_hash=config.config_hash,
+                seed=config.seed,
+                num_parameters=context.num_parameters,
+                macs=trial.macs,
+                num_steps=trained.num_steps,
+                train_s=trained.train_s,
+                size_bytes=len(data),
+                uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
+                quality=_finite(evaluate(decoded, task.test, task)),
+                quality_val=_finite(evaluate(decoded, task.validation, task)),
+                quality_name=task.quality_name,
+                maximise=task.maximise,
+                sha256=hashlib.sha256(data).hexdigest(),
+                path=str(path),
+            )
+    if not points:
+        raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
+    return list(points.values())
+
+
+def _written(trial: Prepared, sections: Sections, path: Path) -> Opened:
+    """Write the file, and open it again."""
+    check_sections(trial.layout, sections)
+    arranged = arrange(sections, trial.context.groups)
+    write_atomically(path, container.write(trial.header, trial.layout, arranged))
+    opened = open_compressed(path, architecture=trial.architecture)
+    write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))
+    return opened
+
+
+def _guarded(trial: Prepared, guard: Guard, sections: Sections, opened: Opened, path: Path, seed: int) -> nn.Module:
+    """The decoded network, built under other random numbers than the trained one; a wrong file is removed."""
+    stored = trial.method.decode(sections, trial.context.plain)
+
+    def rebuilt(state: Any) -> nn.Module:
+        seed_everything(seed, "decoding")
+        return opened.loaded(state).to(trial.context.device)
+
+    decoded = rebuilt(opened.state_dict())
+    try:
+        guard.check(path.stem, stored, decoded, lambda: rebuilt(stored))
+    except BaseException:
+        path.unlink()
+        path.with_suffix(".sections.csv").unlink()
+        raise
+    return decoded
+
+
+def _table(sizes: Iterable[container.PartSize]) -> bytes:
+    """The sizes as CSV with the columns ``part``, ``name`` and ``size_bytes``; they sum to the file's length."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["part", "name", "size_bytes"])
+    writer.writerows([size.part, size.name, f"{size.size_bytes:.3f}"] for size in sizes)
+    return table.getvalue().encode()
+
+
+def _check_point_id(point_id: str, taken: Container[str]) -> None:
+    if not _POINT_ID.fullmatch(point_id):
+        raise ValueError(f"point id {point_id!r} is no file name: wanted letters, digits, '.', '_' and '-'")
+    if point_id in taken:
+        raise ValueError(f"point id {point_id!r} was yielded twice: wanted another for each operating point")
+
+
+@contextlib.contextmanager
+def _divergence_explained(config: TrialConfig) -> Iterator[None]:
+    """Add the step and the remedy to a divergence that finite parameters hid, such as a step beyond float16."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"after step {config.steps}, the last: {error}; {REMEDY}") from error
+
+
+def _finite(quality: float) -> float:
+    if not math.isfinite(quality):
+        raise DivergedError(f"the decoded network's quality is {quality}")
+    return quality

@@ -1,0 +1,146 @@
+"""Everything a training needs, found, checked and built from its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainers.architectures.base import Architecture, build, build_on_meta, layout_of
+from trainers.coding import container
+from trainers.config import Spec, TrialConfig
+from trainers.evaluate import evaluate
+from trainers.examination import Examined, examine
+from trainers.instantiate import find_architecture, make_method, make_task
+from trainers.methods.base import AbstractMethod, Batch, Context
+from trainers.modifiers import make_modifiers
+from trainers.modifiers.base import AbstractModifier
+from trainers.networks.storable import storable
+from trainers.pretrained import initial_values
+from trainers.seeding import seed_everything
+from trainers.tasks.base import Split, Task
+
+_SHARE_OF_MEMORY = 0.25
+"""The share of a GPU's free memory that data may take: several trials may share the GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything a training needs, before its method touches the network."""
+
+    task: Task
+    """Its splits are on the device if they fit there."""
+    method: AbstractMethod
+    modifiers: tuple[AbstractModifier, ...]
+    architecture: Architecture
+    header: container.Header
+    layout: container.Layout
+    macs: int
+    context: Context
+    model: nn.Module
+    """The plain network with its initial values, drawn or those of ``init_from``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A network, described without its memory."""
+
+    architecture: Architecture
+    arguments: dict[str, Any]
+    as_built: nn.Module
+    """The network as its function builds it, on the meta device."""
+    plain: nn.Module
+    """The same as methods see it and files hold it (``storable``)."""
+    layout: container.Layout
+    examined: Examined
+
+    def initial_values(self, source: str) -> dict[str, Tensor]:
+        """See ``pretrained.initial_values``."""
+        return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture)
+
+
+def describe(spec: Spec, task: Task) -> Described:
+    """Build a network without its memory, and examine it.
+
+    Raises:
+        ValueError: it cannot be built, run or stored, or has nothing to train; one line says how.
+    """
+    architecture, arguments = find_architecture(spec, task)
+    as_built = build_on_meta(spec.name, architecture, arguments)
+    plain = storable(build_on_meta(spec.name, architecture, arguments))
+    layout = layout_of(plain)
+    if not any(True for _ in plain.parameters()):
+        raise ValueError(f"architecture {spec.name!r} has no parameters: nothing to train")
+    return Described(
+        architecture=architecture,
+        arguments=arguments,
+        as_built=as_built,
+        plain=plain,
+        layout=layout,
+        examined=examine(spec.name, architecture, arguments, plain, layout, task.train.inputs),
+    )
+
+
+def prepare(config: TrialConfig, device: torch.device, task: Task | None = None) -> Prepared:
+    """Find, check and build what ``config`` names; ``task`` is its task, where that is loaded already.
+
+    Raises:
+        ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
+    """
+    method, modifiers = make_method(config.method), make_modifiers(config.modifiers, method=config.method.name)
+    task = task or make_task(config.task)
+    described = describe(config.architecture, task)
+    name, architecture, arguments = config.architecture.name, described.architecture, described.arguments
+    header = container.Header(
+        method=config.method.name,
+        method_version=method.version,
+        architecture=name,
+        arguments=arguments,
+    )
+    container.write_header(header)  # what cannot be written is refused now, not after the training
+    if device.type != "cuda" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        task = task.to(device)  # else each batch is moved when it is needed
+    seen = {"train": task.train, "validation": task.validation}
+    context = Context(
+        plain=described.plain,
+        loss=task.loss,
+        num_train=len(task.train),
+        total_steps=config.steps,
+        device=device,
+        batches=lambda split: _batches(seen[split], config.batch_size, device),
+        validate=lambda model: evaluate(model, task.validation, task),
+        maximise=task.maximise,
+        groups=described.examined.groups,
+        kept_norms=described.examined.kept_norms,
+    )
+    seed_everything(config.seed, "initialisation")
+    model = build(name, architecture, arguments).to(device)
+    if config.init_from:
+        values = described.initial_values(config.init_from)
+        model.load_state_dict(values, strict=False)  # checked; counters may be missing
+    if not method.keeps_parametrizations or any(modifier.needs_weights for modifier in modifiers):
+        model = storable(model)
+    for module in model.modules():
+        # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Prepared(
+        task=task,
+        method=method,
+        modifiers=modifiers,
+        architecture=architecture,
+        header=header,
+        layout=described.layout,
+        macs=described.examined.macs,
+        context=context,
+        model=model,
+    )
+
+
+def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:
+    for start in range(0, len(split), batch_size):
+        chosen = slice(start, start + batch_size)  # copied: see evaluate
+        yield split.inputs[chosen].to(device, copy=True), split.targets[chosen].to(device, copy=True)
