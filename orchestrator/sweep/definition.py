@@ -33,7 +33,7 @@ from orchestrator.sweep.fields import (
 from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
-from trainers.config import Spec, values_identity
+from trainers.config import Spec, in_order, values_identity
 from trainers.nearest import nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -155,7 +155,7 @@ class Sweep(YamlSection):
         own = source_digests(spec.name for spec in (self.task, *self.architecture))
         if own:
             content["sources"] = own
-        content = _by_content(content)
+        content = in_order(_by_content(content))
         return f"{self.name}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
     @property

@@ -1,0 +1,203 @@
+"""The steps at which groups of latents start: given ones, or as coarse as the given network allows.
+
+Coarse steps make small files: at two root mean squares most latents round to zero, and a weight is paid for only once
+the task asks for it. Where that much is lost that the training does not bring it back, steps start finer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from trainers.methods.base import Context
+from trainers.methods.parts.density import DeepFactorized, Geometric
+from trainers.methods.parts.examples import evenly_spaced
+from trainers.methods.parts.latents import LatentGroup
+from trainers.networks.substitution import Substitution
+from trainers.seeding import seed_everything, undisturbed
+
+MULTIPLES = (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+"""The steps that are tried, in root mean squares of a group, coarsest first."""
+LEAST_KEPT = 0.5
+"""A tensor is lost if the cosine between it and itself rounded is less."""
+MOST_ERROR = 0.01
+"""Where targets are real numbers: the squared error of the outputs that rounding may cause, over their variance."""
+LEAST_KNOWN = 0.1
+"""A network knows something if its loss is below that of its mean outputs by this share of it."""
+MOST_FORGOTTEN = 0.1
+"""The share of what a network knows that rounding may undo."""
+_MOST_EXAMPLES = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Tensors that share a decoder, and the step that it starts at."""
+
+    tensors: Mapping[str, Tensor]
+    kernel_shape: tuple[int, ...]
+    """The spatial shape of kernels, () for scalars."""
+    step: float | None = None
+    """In units of the tensors; None where it is still to be found."""
+
+    def group(self, density: Geometric | DeepFactorized) -> LatentGroup:
+        """The latents."""
+        assert self.step is not None
+        return LatentGroup(self.tensors, self.step, density, self.kernel_shape)
+
+
+def at(multiple: float, starts: Sequence[Start]) -> list[Start]:
+    """``starts`` with steps of ``multiple`` root mean squares of each group, where they have none.
+
+    Most networks' biases start at zero: then the weights give the scale.
+    """
+    weights = [tensor for start in starts for tensor in start.tensors.values() if tensor.ndim > 1]
+    return [
+        replace(start, step=multiple * (_root_mean_square(start.tensors.values()) or _root_mean_square(weights) or 1.0))
+        if start.step is None
+        else start
+        for start in starts
+    ]
+
+
+def coarsest(starts: Sequence[Start], model: nn.Module, context: Context) -> list[Start]:
+    """``starts`` with the coarsest steps at which the network keeps what it has, where they have none.
+
+    The step of a group is a multiple of its root mean square, one multiple for the network: the first of ``MULTIPLES``
+    at which
+
+    - outputs change by no more than ``MOST_ERROR`` of their variance, if targets are real numbers: a signal has to be
+      right to many digits, while classes are told apart by coarse weights as well;
+    - a network that knows something already, as a pretrained one does, forgets no more than ``MOST_FORGOTTEN`` of it.
+
+    Tensors that the step of their group would lose are set apart, as a group of their own with a step of its own. This
+    happens where scales in a group differ much: embeddings beside recurrent weights.
+
+    Args:
+        starts: the groups.
+        model: the network, with its initial values; it stays as it is.
+        context: of the trial.
+    """
+    judge = _Judge(model, context)
+    for index in range(len(MULTIPLES)):
+        found = _divided(starts, index)
+        if judge.accepts(found):
+            break
+    return found
+
+
+def _divided(starts: Sequence[Start], index: int) -> list[Start]:
+    """``starts`` at a multiple, with lost tensors set apart, or finer where all of a group are lost."""
+    parts = {number: _parts(start, index) for number, start in enumerate(starts) if _is_open(start)}
+    # of a group that was divided the tensors with the smallest step count: the scale of zeros is not that of embeddings
+    last = [tensor for found in parts.values() for tensor in found[-1].tensors.values() if tensor.ndim > 1]
+    unit = _root_mean_square([tensor for tensor in last if tensor.any()]) or 1.0
+    zeros = MULTIPLES[index] * unit
+    return [
+        part
+        for number, start in enumerate(starts)
+        for part in parts.get(number, [start if start.step is not None else replace(start, step=zeros)])
+    ]
+
+
+def _is_open(start: Start) -> bool:
+    return start.step is None and any(bool(tensor.any()) for tensor in start.tensors.values())
+
+
+def _parts(start: Start, index: int) -> list[Start]:
+    """``start`` at a multiple, the tensors that its step would lose set apart; the last part has the smallest step."""
+    alive = [tensor for tensor in start.tensors.values() if tensor.any()]
+    found = replace(start, step=MULTIPLES[index] * _root_mean_square(alive))
+    lost = [name for name, kept in found.group(_density(start)).kept().items() if kept < LEAST_KEPT]
+    if not lost:
+        return [found]
+    if len(lost) == len(alive):
+        return _parts(start, index + 1) if index + 1 < len(MULTIPLES) else [found]
+    rest, apart = (
+        replace(start, tensors={name: tensor for name, tensor in start.tensors.items() if (name in lost) == is_lost})
+        for is_lost in (False, True)
+    )
+    return [*_parts(rest, index), *_parts(apart, index)]
+
+
+def _density(start: Start) -> Geometric:
+    """One that draws nothing."""
+    return Geometric(max(1, math.prod(start.kernel_shape)))
+
+
+class _Judge:
+    """Looks at what rounding does to a network, on a few training examples."""
+
+    def __init__(self, model: nn.Module, context: Context) -> None:
+        self._model, self._context, self._substitution = model, context, Substitution(model)
+        batch_size = len(next(context.batches("train"))[0])
+        self._inputs, self._targets = evenly_spaced(context, min(_MOST_EXAMPLES, batch_size))
+        self._given = self._outputs({})
+        loss = self._loss(self._given)
+        without = self._loss(pytree.tree_map_only(Tensor, _constant, self._given))
+        known = without - loss
+        knows = known > LEAST_KNOWN * abs(without)
+        self._most_loss = loss + MOST_FORGOTTEN * known if knows else math.inf
+
+    def accepts(self, starts: Sequence[Start]) -> bool:
+        """Whether the network still has what it had, with its tensors rounded."""
+        is_fitted = self._targets.is_floating_point()
+        if not is_fitted and math.isinf(self._most_loss):
+            return True
+        tensors: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for start in starts:
+                tensors |= start.group(_density(start)).to(self._context.device)()[0]
+        outputs = self._outputs(tensors)
+        error = _relative_error(self._given, outputs)
+        return (not is_fitted or error <= MOST_ERROR) and self._loss(outputs) <= self._most_loss
+
+    @torch.no_grad()
+    def _outputs(self, tensors: Mapping[str, Tensor]) -> Any:
+        with undisturbed(), _evaluating(self._model):
+            seed_everything(0, "start")
+            return self._substitution.compute(self._model, tensors, self._inputs.clone())  # it may write to its inputs
+
+    @torch.no_grad()
+    def _loss(self, outputs: Any) -> float:
+        return float(self._context.loss(outputs, self._targets))
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _constant(outputs: Tensor) -> Tensor:
+    """The mean over examples in place of each."""
+    return outputs.mean(dim=0, keepdim=True).expand_as(outputs) if outputs.is_floating_point() and outputs.ndim else outputs
+
+
+def _relative_error(given: Any, rounded: Any) -> float:
+    """The squared error of all outputs over the variance of those given; 0 where neither is anything."""
+    error = variance = 0.0
+    for one, other in zip(pytree.tree_leaves(given), pytree.tree_leaves(rounded), strict=True):
+        if isinstance(one, Tensor) and one.is_floating_point() and one.numel():
+            one, other = one.double(), other.double()
+            error += float((one - other).square().sum())
+            variance += float((one - one.mean()).square().sum())
+    return error / variance if variance else error and math.inf
+
+
+def _root_mean_square(tensors: Collection[Tensor]) -> float:
+    num_values = sum(tensor.numel() for tensor in tensors)
+    return (
+        math.sqrt(sum(float(tensor.detach().square().sum()) for tensor in tensors) / num_values) if num_values else 0.0
+    )
