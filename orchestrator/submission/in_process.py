@@ -35,7 +35,7 @@ class InProcess(AbstractSubmitter):
         from orchestrator.running.place import Place
         from orchestrator.running.run import run_sweep
         from orchestrator.sweep.definition import Sweep
-        from orchestrator.sweep.file import parse_yaml
+        from orchestrator.sweep.yaml_text import parse_yaml
 
         os.environ.update(submission.env)
         place = Place(

@@ -17,8 +17,8 @@ from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitEr
 from orchestrator.submission.jobs import Job
 from orchestrator.submission.wheels import own_modules, ratefront_wheel
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.file import parse_yaml
 from orchestrator.sweep.section import mistake_line
+from orchestrator.sweep.yaml_text import parse_yaml
 from trainers.nearest import nearest
 
 _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)

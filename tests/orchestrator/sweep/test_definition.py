@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.planning.study import plan
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.file import parse_yaml
+from orchestrator.sweep.yaml_text import parse_yaml
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
 
