@@ -170,7 +170,9 @@ def test_a_network_of_doubles_computes_in_doubles() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).double()
     context: Any = type("Context", (), {"device": torch.device("cpu")})
     for decoder in ("scalar", "dft"):
-        model: Any = EntropyPenalized(lam=1.0, decoder=decoder).attach(copy.deepcopy(network), context)
+        model: Any = EntropyPenalized(lam=1.0, initial_step=2.0, decoder=decoder).attach(
+            copy.deepcopy(network), context
+        )
         outputs = model(torch.ones(1, 1, 4, 4, dtype=torch.float64))
         outputs.sum().backward()
         assert outputs.dtype == torch.float64
@@ -180,7 +182,7 @@ def test_a_network_of_doubles_computes_in_doubles() -> None:
 def test_convolutions_dense_layers_and_biases_each_share_a_decoder() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv1d(2, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
     context: Any = type("Context", (), {"device": torch.device("cpu")})
-    attached: Any = EntropyPenalized(lam=0.1).attach(model, context)
+    attached: Any = EntropyPenalized(lam=0.1, initial_step=2.0).attach(model, context)
     found = [set(group.rounded()) for group in attached.latent_groups()]
     weights, biases = {"0.weight", "1.weight"}, {"0.bias", "1.bias", "3.bias", "4.bias"}
     assert found == [weights, biases, {"3.weight", "4.weight"}]
@@ -264,7 +266,7 @@ def test_norm_layers_of_every_kind_are_not_quantised() -> None:
         nn.LayerNorm([2, 3]), nn.GroupNorm(1, 2), nn.RMSNorm([2, 3]), nn.InstanceNorm1d(2, affine=True)
     )
     context = context_of(model)
-    method = EntropyPenalized(lam=2)
+    method = EntropyPenalized(lam=2, initial_step=2.0)
     ((_, sections),) = method.points(method.attach(model, context), context)
     assert all(isinstance(s, Raw) and s.values.dtype == np.float32 for s in sections.tensors.values())
 
@@ -272,7 +274,7 @@ def test_norm_layers_of_every_kind_are_not_quantised() -> None:
 def test_a_tied_weight_has_one_latent_for_each_value() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
-    attached = EntropyPenalized(lam=0.1).attach(storable(model), context_of(model))
+    attached = EntropyPenalized(lam=0.1, initial_step=2.0).attach(storable(model), context_of(model))
     assert sum(group.phi.numel() for group in cast(Reparameterized, attached).latent_groups()) == 9 + 3 + 3
 
 
@@ -282,7 +284,7 @@ def test_an_all_zero_network_is_coded() -> None:
     nn.init.zeros_(model.bias)
     plain = nn.Linear(3, 2, device="meta")
     context = context_of(plain)
-    method = EntropyPenalized(lam=0.1)
+    method = EntropyPenalized(lam=0.1, initial_step=2.0)
     ((_, sections),) = method.points(method.attach(model, context), context)
     assert all(not tensor.any() for tensor in method.decode(sections, plain).values())
 
@@ -328,7 +330,7 @@ def grouped(groups: Any) -> list[set[str]]:
     """Names of the tensors of a convolution and two dense layers that share a table."""
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
     context = context_of(copy.deepcopy(model))
-    method = EntropyPenalized(lam=0.1, groups=groups)
+    method = EntropyPenalized(lam=0.1, initial_step=2.0, groups=groups)
     ((_, sections),) = method.points(method.attach(model, context), context)
     found: dict[int, set[str]] = {}
     for name, section in sections.tensors.items():

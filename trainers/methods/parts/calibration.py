@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from trainers.methods.base import Context
-from trainers.methods.parts.examples import evenly_spaced
 
 SOURCES = ("real", "gaussian", "batch_norm")
 NUM_EXAMPLES = 128
@@ -42,7 +41,12 @@ def examples(source: str, model: nn.Module, context: Context) -> Tensor:
             of each channel of those; ``batch_norm``: made from the network alone, see ``synthesised``.
         model: the trained plain network.
     """
-    real, _ = evenly_spaced(context, NUM_EXAMPLES)
+    stride = -(-context.num_train // NUM_EXAMPLES)
+    kept, seen = [], 0
+    for inputs, _ in context.batches("train"):
+        kept.append(inputs[-seen % stride :: stride])
+        seen += len(inputs)
+    real = torch.cat(kept)
     if source == "real":
         return real
     noise = torch.randn(NUM_EXAMPLES, *real.shape[1:], dtype=real.dtype, device=real.device)

@@ -7,7 +7,7 @@ the task asks for it. Where that much is lost that the training does not bring i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,19 +18,23 @@ from torch.utils import _pytree as pytree
 
 from trainers.methods.base import Context
 from trainers.methods.parts.density import DeepFactorized, Geometric
-from trainers.methods.parts.examples import evenly_spaced
+from trainers.methods.parts.examples import drawn
 from trainers.methods.parts.latents import LatentGroup
 from trainers.networks.substitution import Substitution
 from trainers.seeding import seed_everything, undisturbed
 
 MULTIPLES = (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """The steps that are tried, in root mean squares of a group, coarsest first."""
+FROZEN = 1 / 16
+"""The largest multiple for tensors that are not trained: no training could make up for a coarse step."""
 LEAST_KEPT = 0.5
 """A tensor is lost if the cosine between it and itself rounded is less."""
-MOST_ERROR = 0.01
-"""Where targets are real numbers: the squared error of the outputs that rounding may cause, over their variance."""
+LEAST_ERROR = 0.0005
+"""Where targets are real numbers: the squared error of the outputs, over their variance, that rounding may cause."""
+SHARE_OF_LAM = 0.1
+"""It may cause more where that costs, in loss, no more than this share of ``lam``."""
 LEAST_KNOWN = 0.1
-"""A network knows something if its loss is below that of its mean outputs by this share of it."""
+"""A network knows something if its loss is below that of the best constant by this share of it."""
 MOST_FORGOTTEN = 0.1
 """The share of what a network knows that rounding may undo."""
 _MOST_EXAMPLES = 128
@@ -46,6 +50,10 @@ class Start:
     step: float | None = None
     """In units of the tensors; None where it is still to be found."""
 
+    def limited(self, multiple: float) -> float:
+        """``multiple``, or ``FROZEN`` where that is less and the tensors are not trained."""
+        return multiple if all(tensor.requires_grad for tensor in self.tensors.values()) else min(multiple, FROZEN)
+
     def group(self, density: Geometric | DeepFactorized) -> LatentGroup:
         """The latents."""
         assert self.step is not None
@@ -58,23 +66,24 @@ def at(multiple: float, starts: Sequence[Start]) -> list[Start]:
     Most networks' biases start at zero: then the weights give the scale.
     """
     weights = [tensor for start in starts for tensor in start.tensors.values() if tensor.ndim > 1]
+    unit = _root_mean_square(weights) or 1.0
     return [
-        replace(start, step=multiple * (_root_mean_square(start.tensors.values()) or _root_mean_square(weights) or 1.0))
+        replace(start, step=start.limited(multiple) * (_root_mean_square(start.tensors.values()) or unit))
         if start.step is None
         else start
         for start in starts
     ]
 
 
-def coarsest(starts: Sequence[Start], model: nn.Module, context: Context) -> list[Start]:
+def coarsest(starts: Sequence[Start], model: nn.Module, context: Context, *, lam: float) -> list[Start]:
     """``starts`` with the coarsest steps at which the network keeps what it has, where they have none.
 
     The step of a group is a multiple of its root mean square, one multiple for the network: the first of ``MULTIPLES``
     at which
 
-    - outputs change by no more than ``MOST_ERROR`` of their variance, if targets are real numbers: a signal has to be
-      right to many digits, while classes are told apart by coarse weights as well;
-    - a network that knows something already, as a pretrained one does, forgets no more than ``MOST_FORGOTTEN`` of it.
+    - outputs change little, if targets are real numbers (``LEAST_ERROR``, ``SHARE_OF_LAM``): a signal has to be right
+      to many digits, while classes are told apart by coarse weights as well;
+    - a network that knows something already, as a pretrained one does, forgets little of it (``MOST_FORGOTTEN``).
 
     Tensors that the step of their group would lose are set apart, as a group of their own with a step of its own. This
     happens where scales in a group differ much: embeddings beside recurrent weights.
@@ -83,8 +92,9 @@ def coarsest(starts: Sequence[Start], model: nn.Module, context: Context) -> lis
         starts: the groups.
         model: the network, with its initial values; it stays as it is.
         context: of the trial.
+        lam: what one bit per parameter may cost, in units of the loss.
     """
-    judge = _Judge(model, context)
+    judge = _Judge(model, context, lam)
     for index in range(len(MULTIPLES)):
         found = _divided(starts, index)
         if judge.accepts(found):
@@ -98,11 +108,12 @@ def _divided(starts: Sequence[Start], index: int) -> list[Start]:
     # of a group that was divided the tensors with the smallest step count: the scale of zeros is not that of embeddings
     last = [tensor for found in parts.values() for tensor in found[-1].tensors.values() if tensor.ndim > 1]
     unit = _root_mean_square([tensor for tensor in last if tensor.any()]) or 1.0
-    zeros = MULTIPLES[index] * unit
     return [
         part
         for number, start in enumerate(starts)
-        for part in parts.get(number, [start if start.step is not None else replace(start, step=zeros)])
+        for part in parts.get(
+            number, [start if start.step is not None else replace(start, step=start.limited(MULTIPLES[index]) * unit)]
+        )
     ]
 
 
@@ -113,7 +124,7 @@ def _is_open(start: Start) -> bool:
 def _parts(start: Start, index: int) -> list[Start]:
     """``start`` at a multiple, the tensors that its step would lose set apart; the last part has the smallest step."""
     alive = [tensor for tensor in start.tensors.values() if tensor.any()]
-    found = replace(start, step=MULTIPLES[index] * _root_mean_square(alive))
+    found = replace(start, step=start.limited(MULTIPLES[index]) * _root_mean_square(alive))
     lost = [name for name, kept in found.group(_density(start)).kept().items() if kept < LEAST_KEPT]
     if not lost:
         return [found]
@@ -134,29 +145,35 @@ def _density(start: Start) -> Geometric:
 class _Judge:
     """Looks at what rounding does to a network, on a few training examples."""
 
-    def __init__(self, model: nn.Module, context: Context) -> None:
+    def __init__(self, model: nn.Module, context: Context, lam: float) -> None:
         self._model, self._context, self._substitution = model, context, Substitution(model)
         batch_size = len(next(context.batches("train"))[0])
-        self._inputs, self._targets = evenly_spaced(context, min(_MOST_EXAMPLES, batch_size))
+        self._inputs, self._targets = drawn(context, min(_MOST_EXAMPLES, batch_size))
         self._given = self._outputs({})
-        loss = self._loss(self._given)
-        without = self._loss(pytree.tree_map_only(Tensor, _constant, self._given))
-        known = without - loss
-        knows = known > LEAST_KNOWN * abs(without)
-        self._most_loss = loss + MOST_FORGOTTEN * known if knows else math.inf
+        loss, without = self._loss(self._given), self._loss_of_a_constant()
+        knows = without - loss > LEAST_KNOWN * abs(without)
+        self._most_loss = loss + MOST_FORGOTTEN * (without - loss) if knows else math.inf
+        affordable = SHARE_OF_LAM * lam / abs(without) if without else 0.0
+        self._most_error = max(LEAST_ERROR, affordable) if self._targets.is_floating_point() else math.inf
 
     def accepts(self, starts: Sequence[Start]) -> bool:
         """Whether the network still has what it had, with its tensors rounded."""
-        is_fitted = self._targets.is_floating_point()
-        if not is_fitted and math.isinf(self._most_loss):
+        if math.isinf(self._most_error) and math.isinf(self._most_loss):
             return True
         tensors: dict[str, Tensor] = {}
         with torch.no_grad():
             for start in starts:
                 tensors |= start.group(_density(start)).to(self._context.device)()[0]
         outputs = self._outputs(tensors)
-        error = _relative_error(self._given, outputs)
-        return (not is_fitted or error <= MOST_ERROR) and self._loss(outputs) <= self._most_loss
+        return _relative_error(self._given, outputs) <= self._most_error and self._loss(outputs) <= self._most_loss
+
+    def _loss_of_a_constant(self) -> float:
+        """The loss of outputs that do not depend on inputs: the mean output, or the mean target where that is less."""
+        found = self._loss(pytree.tree_map_only(Tensor, _constant, self._given))
+        is_alike = isinstance(self._given, Tensor) and self._given.shape == self._targets.shape
+        if is_alike and self._targets.is_floating_point():
+            found = min(found, self._loss(_constant(self._targets)))
+        return found
 
     @torch.no_grad()
     def _outputs(self, tensors: Mapping[str, Tensor]) -> Any:
@@ -182,7 +199,11 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 def _constant(outputs: Tensor) -> Tensor:
     """The mean over examples in place of each."""
-    return outputs.mean(dim=0, keepdim=True).expand_as(outputs) if outputs.is_floating_point() and outputs.ndim else outputs
+    return (
+        outputs.mean(dim=0, keepdim=True).expand_as(outputs)
+        if outputs.is_floating_point() and outputs.ndim
+        else outputs
+    )
 
 
 def _relative_error(given: Any, rounded: Any) -> float:

@@ -59,6 +59,8 @@ def test_a_long_network_is_not_listed_whole() -> None:
 
 def test_a_pattern_that_never_counts_is_refused() -> None:
     check_counts("tensors", ["grids.0", "grids.*", "*"], NAMES)
-    message = r"tensors: 'grids\.\*' never counts, because patterns before it fit all that it fits \(grids\.0, grids\.1\)"
+    message = (
+        r"tensors: 'grids\.\*' never counts, because patterns before it fit all that it fits \(grids\.0, grids\.1\)"
+    )
     with pytest.raises(ValueError, match=message):
         check_counts("tensors", ["*", "grids.*"], NAMES)
