@@ -76,7 +76,7 @@ class EntropyPenalized(AbstractMethod):
     groups: str | Mapping[str, str] = "kind"
     """``kind``, ``layer`` (a group for each tensor), or group names by patterns of tensor names, such as
     ``{"fc3.*": last}``: the first pattern that fits counts, and tensors that fit none are grouped by kind."""
-    initial_step: str | float = "auto"
+    initial_step: float | str = "auto"
     """The first step of each group, in units of the root mean square of its initial parameters; ``auto``: the coarsest
     at which the network keeps what it has (``parts/starts.py``), 2 for most classifiers."""
     tensors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -107,9 +107,14 @@ class EntropyPenalized(AbstractMethod):
             checks.choice("groups", self.groups, ("kind", "layer"))
         elif not all(isinstance(name, str) for item in self.groups.items() for name in item):
             raise ValueError(f"groups is {self.groups!r}: wanted kind, layer, or names of groups by patterns")
-        for name in ("learning_rate", "norm_step", *(["initial_step"] if self.initial_step != "auto" else [])):
-            checks.number(name, getattr(self, name), low=0, above=True)
         positive = partial(checks.number, low=0, above=True)
+        for name in ("learning_rate", "norm_step"):
+            positive(name, getattr(self, name))
+        if self.initial_step != "auto":
+            try:
+                positive("initial_step", self.initial_step)
+            except ValueError as error:
+                raise ValueError(f"{error}, or auto") from error
         tensor_settings.check(self.tensors, step=positive, learning_rate=positive)
         for name in ("step_learning_rate", "density_learning_rate"):
             checks.number(name, getattr(self, name), low=0)

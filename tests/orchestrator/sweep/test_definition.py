@@ -108,7 +108,10 @@ def test_reading_inverts_writing() -> None:
 
 
 def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
-    assert Sweep.from_dict(document()).sweep_id == "small-e4f9ee77"
+    assert Sweep.from_dict(document()).sweep_id == "small-ffffcc01"
+    for initial_step in (2.0, 2):  # what was the default; a file that says so is the sweep that it was
+        method = [{"name": "epr", "lam": [0.1, 1.0], "initial_step": initial_step}, "uncompressed"]
+        assert Sweep.from_dict(document(method=method)).sweep_id == "small-e4f9ee77"
 
 
 @pytest.mark.parametrize(
