@@ -12,7 +12,7 @@ from orchestrator.storage.journal import Journal
 from orchestrator.sweep.trials import Trial
 
 if TYPE_CHECKING:
-    from trainers.config import Spec
+    from trainers.config import Spec, TrialConfig
     from trainers.tasks.base import Task
 
 
@@ -52,8 +52,8 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         The tasks, by the ``identity`` of their specs.
 
     Raises:
-        ValueError: data is missing; or a network cannot be built, run or stored; or initial values or a modifier do not
-            fit it.
+        ValueError: data is missing; or a network cannot be built, run or stored; or initial values, a modifier or a
+            method do not fit it.
     """
     from trainers.instantiate import make_task
     from trainers.modifiers import make_modifiers
@@ -74,7 +74,28 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
                 for modifier in make_modifiers(config.modifiers, method=config.method.name):
                     modifier.check(described.plain, task, spec)
+            # nor do a method's numbers decide whether it takes a network
+            by_method = {identity(without_numbers({c.method.name: c.method.arguments})): c for c in of_this}
+            for config in by_method.values():
+                _check_method(config, task)
     return tasks
+
+
+def _check_method(config: TrialConfig, task: Task) -> None:
+    """Refuse a network that the method cannot compress."""
+    import torch
+
+    from trainers.preparation import prepare
+    from trainers.seeding import undisturbed
+
+    with undisturbed():
+        trial = prepare(config, torch.device("cpu"), task)
+        try:
+            trial.method.attach(trial.model, trial.context)
+        except ValueError as error:
+            raise ValueError(
+                f"method {config.method.name!r} on architecture {str(config.architecture)!r}: {error}"
+            ) from error
 
 
 @contextlib.contextmanager
