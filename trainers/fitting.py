@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -77,14 +77,14 @@ def fitted(
     misshapen = [name for name, tensor in given.items() if name in sizes and tuple(tensor.shape) != sizes[name]]
     missing, unknown = [name for name in wanted if name not in given], [name for name in given if name not in wanted]
     found, values = dict(given), OrderedDict[str, Tensor]()
-    if unknown and _needed(missing) and shapes is None:
+    if unknown and without_counters(missing) and shapes is None:
         found, missing, unknown = _renamed(given, misshapen, network)
         values._metadata = wanted._metadata  # type: ignore[attr-defined] # hooks are not to do it again
     for name, tensor in found.items():
         if name in wanted and name not in misshapen:
             values[name] = converted(name, tensor, wanted[name].dtype)
     described = [f"{name} {tuple(given[name].shape)} for {sizes[name]}" for name in misshapen]
-    return Fitted(values=values, missing=_needed(missing), unknown=unknown, misshapen=described)
+    return Fitted(values=values, missing=without_counters(missing), unknown=unknown, misshapen=described)
 
 
 def converted(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -123,13 +123,14 @@ def is_narrow(dtype: torch.dtype) -> bool:
     return dtype.is_floating_point and dtype.itemsize == 1
 
 
-def _needed(names: Sequence[str]) -> list[str]:
+def without_counters(names: Iterable[str]) -> list[str]:
+    """The names of tensors other than a norm's counter of batches, which older files lack."""
     return [name for name in names if name.rpartition(".")[2] != _COUNTER]
 
 
 def _unwrapped(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, is_partial: bool) -> Mapping[str, Tensor]:
     """Remove what wrappers put into names, unless the network's own names have it."""
-    needed = set(_needed(list(wanted)))
+    needed = set(without_counters(wanted))
     for prefix in _PREFIXES:
         inner = {name.removeprefix(prefix): tensor for name, tensor in given.items() if name.startswith(prefix)}
         is_whole = bool(inner) and (len(inner) == len(given) or needed <= set(inner))

@@ -17,7 +17,7 @@ from trainers.architectures.base import Architecture
 from trainers.coding import container
 from trainers.compressed import open_bytes
 from trainers.downloads import DataFile, locate
-from trainers.fitting import Fitted, MisfitError, fitted, is_narrow, named_alike
+from trainers.fitting import Fitted, MisfitError, fitted, is_narrow, named_alike, without_counters
 from trainers.fusion import fuse, shapes_at_widths
 from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
@@ -172,7 +172,7 @@ def _check_complete(source: str, found: Fitted, network: nn.Module, field: str, 
     """Refuse a file that does not hold the network, or nothing of it where a part is enough."""
     kinds = (("lacks", found.missing), ("has unknown", found.unknown), ("has of another shape", found.misshapen))
     wrong = [f"{kind} {few(names)}" for kind, names in kinds if names]
-    if found.misshapen or not found.values or (wrong and not is_partial):
+    if found.misshapen or not without_counters(found.values) or (wrong and not is_partial):
         raise ValueError(
             f"{field}: {_shown(source)} is of another network: it {', '.join(wrong)}; wanted the "
             f"{len(network.state_dict())} tensors of the architecture: change its name or arguments to those of the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,8 @@ from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
 
-_NUM_ITERATIONS = 50
+_MOST_ITERATIONS = 1000
+_CONVERGED = 1e-6
 _TOLERANCE = 1e-3
 
 
@@ -23,8 +25,11 @@ def computed(network: nn.Module) -> nn.Module:
     """
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
+            was_training = module.training
+            module.eval()  # as in evaluation: spectral norms iterate in training
             for name in list(module.parametrizations):  # type: ignore[union-attr, arg-type]
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+            module.train(was_training)
         for hook in list(module._forward_pre_hooks.values()):
             if isinstance(hook, WeightNorm):
                 remove_weight_norm(module, hook.name)
@@ -83,14 +88,17 @@ def load(network: nn.Module, state: Mapping[str, Tensor]) -> None:
 def _parametrized(module: nn.Module) -> Iterator[str]:
     if parametrize.is_parametrized(module):
         yield from module.parametrizations  # type: ignore[misc]
-    for hook in module._forward_pre_hooks.values():
-        if isinstance(hook, WeightNorm | SpectralNorm):
-            yield hook.name
+    for hook in _older(module):
+        yield hook.name
+
+
+def _older(module: nn.Module) -> list[WeightNorm | SpectralNorm]:
+    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm | SpectralNorm)]
 
 
 def _invert(module: nn.Module, name: str, weight: Tensor, place: str) -> None:
-    was_training = module.training
-    hooks = [hook for hook in module._forward_pre_hooks.values() if getattr(hook, "name", None) == name]
+    was_training, scale = module.training, float(weight.norm(torch.inf))
+    hooks = [hook for hook in _older(module) if hook.name == name]
     try:
         if not hooks:
             setattr(module, name, weight)  # by the parametrizations' own right_inverse
@@ -99,17 +107,24 @@ def _invert(module: nn.Module, name: str, weight: Tensor, place: str) -> None:
             getattr(module, f"{name}_v").copy_(weight)
         else:
             getattr(module, f"{name}_orig").copy_(weight)
-        for is_training in [True] * _NUM_ITERATIONS + [False]:  # spectral norms iterate when they compute
-            module.train(is_training)
-            for hook in hooks:
-                hook(module, ())
-            found = getattr(module, name)
+        found = _computed_now(module.train(), name, hooks)
+        for _ in range(_MOST_ITERATIONS):  # spectral norms iterate when they compute in training
+            before, found = found, _computed_now(module, name, hooks)
+            if torch.allclose(found, before, rtol=0, atol=_CONVERGED * scale):
+                break
+        found = _computed_now(module.eval(), name, hooks)
     except (NotImplementedError, RuntimeError, ValueError) as error:
         raise ValueError(f"{place} cannot be set through its parametrization: {str(error).splitlines()[0]}") from error
     finally:
         module.train(was_training)
-    if not torch.allclose(found, weight, rtol=0, atol=_TOLERANCE * float(weight.norm(torch.inf))):
+    if not torch.allclose(found, weight, rtol=0, atol=_TOLERANCE * scale):
         raise ValueError(
             f"{place} is no weight that its parametrization computes: wanted values of a network with the same "
             "parametrization, or an architecture without it"
         )
+
+
+def _computed_now(module: nn.Module, name: str, hooks: list[Any]) -> Tensor:
+    for hook in hooks:
+        hook(module, ())
+    return cast(Tensor, getattr(module, name))
