@@ -27,7 +27,7 @@ def computed(network: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(module):
             was_training = module.training
             module.eval()  # as in evaluation: spectral norms iterate in training
-            for name in list(module.parametrizations):  # type: ignore[union-attr, arg-type]
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
             module.train(was_training)
         for hook in list(module._forward_pre_hooks.values()):
