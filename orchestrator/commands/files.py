@@ -113,7 +113,7 @@ def evaluate(
 
     A task with arguments: `--task '{name: "two_moons:moons", noise: 0.3}'`
     """
-    from orchestrator.sweep.file import parse_yaml
+    from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
     from trainers.evaluate import evaluate as evaluate_network
     from trainers.instantiate import make_task

@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.errors import SweepError
 from orchestrator.sweep.definition import MAPPINGS, Sweep
-from orchestrator.sweep.file import parse_yaml
 from orchestrator.sweep.resolve import lookup
+from orchestrator.sweep.yaml_text import parse_yaml
 from trainers.config import Spec
 from trainers.nearest import nearest
 
