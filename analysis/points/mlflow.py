@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from analysis.points.labels import config_labels, config_text
+from analysis.points.metric_names import quality_metric
 from analysis.points.tracking_uri import check_answers, check_exists, sqlite_path, without_credentials
 from trainers.nearest import nearest
 from trainers.record import COLUMNS, OperatingPoint
@@ -164,14 +165,14 @@ def _row(run: Run) -> dict[str, Any]:
     """The columns that the run of a point holds by itself."""
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     try:
-        quality_name = tags["ratefront.quality_name"]
+        metric = quality_metric(tags["ratefront.quality_name"])
         return {
             **{name: tags[f"ratefront.{name}"] for name in _TAGS},
             **{name: params[name] for name in _PARAMS},
             **{name: metrics[name] for name in _METRICS},
             "seed": int(params["seed"]),
-            "quality": metrics[quality_name],
-            "quality_val": metrics[f"{quality_name}_val"],
+            "quality": metrics[metric],
+            "quality_val": metrics[f"{metric}_val"],
             "maximise": tags["ratefront.maximise"] == "true",
             "run_id": run.info.run_id,
             "experiment_id": run.info.experiment_id,
