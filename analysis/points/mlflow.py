@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from analysis.points.database_lock import opening
 from analysis.points.labels import config_labels, config_text
 from analysis.points.metric_names import quality_metric
 from analysis.points.tracking_uri import check_answers, check_exists, sqlite_path, without_credentials
@@ -238,7 +239,7 @@ class _Store:
         self._uri = tracking_uri
         check_answers(tracking_uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        with self._one_line_errors():
+        with self._one_line_errors(), opening(tracking_uri):
             from mlflow import MlflowClient
 
             self._client = MlflowClient(tracking_uri)
