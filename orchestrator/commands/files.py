@@ -78,22 +78,23 @@ def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = Fa
 def decode(
     file: File,
     out: Annotated[
-        Path | None, typer.Option(help="Default: beside the file, as .safetensors.", show_default=False)
+        Path | None,
+        typer.Option(help="Default: beside the file, as .safetensors; or .pt, as torch.save.", show_default=False),
     ] = None,
     architecture: OwnArchitecture = None,
 ) -> None:
-    """Write the decoded plain state_dict as safetensors.
+    """Write the decoded plain state_dict as safetensors, with tied tensors once, or as torch.save does.
 
     Example: `ratefront decode point.rfz --out network.safetensors`
     """
-    from safetensors.torch import save
-
     from trainers.record import write_atomically
+    from trainers.tensor_files import PICKLES, pickle_bytes, safetensors_bytes
 
     target = out or file.with_suffix(".safetensors")
-    tensors = {name: tensor.contiguous() for name, tensor in _open(file, architecture).state_dict().items()}
-    write_atomically(target, save(tensors))
-    typer.echo(f"{target}: {len(tensors)} tensors, {sum(tensor.numel() for tensor in tensors.values()):,} values")
+    tensors = _open(file, architecture).state_dict()
+    write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
+    once = {id(tensor): tensor for tensor in tensors.values()}
+    typer.echo(f"{target}: {len(once)} tensors, {sum(tensor.numel() for tensor in once.values()):,} values")
 
 
 def evaluate(
@@ -116,12 +117,19 @@ def evaluate(
     from trainers.config import Spec
     from trainers.evaluate import evaluate as evaluate_network
     from trainers.instantiate import make_task
+    from trainers.lookup import one_line
 
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
     opened = _open(file, architecture)
     data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
-    quality = evaluate_network(opened.network(), getattr(data, split), data)
+    try:
+        quality = evaluate_network(opened.network(), getattr(data, split), data)
+    except Exception as error:  # torch raises many kinds where shapes do not fit
+        raise ValueError(
+            f"the network of {file} does not run on task {task!r} ({one_line(error)}): wanted the task that it was "
+            "trained on, with its arguments"
+        ) from error
     if as_json:
         row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}
         typer.echo(json.dumps(row))
@@ -130,9 +138,15 @@ def evaluate(
 
 
 def _open(file: Path, architecture: str | None) -> Opened:
-    from trainers.compressed import open_compressed
-    from trainers.lookup import import_callable
+    from trainers.compressed import RfzError, open_compressed
+    from trainers.lookup import NotImportedError, import_callable
 
     allow_own_modules()
     own = import_callable("architecture", architecture) if architecture else None
-    return open_compressed(file, architecture=own)
+    try:
+        return open_compressed(file, architecture=own)
+    except RfzError as error:
+        if isinstance(error.__cause__, NotImportedError):
+            found = error.__cause__
+            raise ValueError(f"{file}: {found.said}; if you trust it, say --architecture {found.name}") from error
+        raise

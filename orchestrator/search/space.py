@@ -67,7 +67,7 @@ class Space:
     steps: int | AbstractDomain
     batch_size: int | AbstractDomain
     precision: str = "float32"
-    init_from: str = ""
+    init_from: Any = ""
     modifiers: tuple[tuple[SpecSpace, ...], ...] = ((),)
     """Alternative sets; the modifiers of one set act together."""
 
@@ -192,7 +192,7 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
     """
     if isinstance(value, Mapping) and "name" in value:
         return dict(value)
-    if isinstance(value, Mapping) and value and all(_are_settings(key, item) for key, item in value.items()):
+    if isinstance(value, Mapping) and all(_are_settings(key, item) for key, item in value.items()):
         return {
             key: {
                 name: parse_setting(f"{where}: {key!r}: {name}", setting, lists_are_choices=lists_are_choices)

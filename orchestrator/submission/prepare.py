@@ -38,7 +38,7 @@ def choose_submitter(to: str, settings: Iterable[str]) -> tuple[str, AbstractSub
     document: dict[str, Any] = {"to": to}
     if to.endswith((".yaml", ".yml")):
         try:
-            document = parse_yaml(Path(to).read_text(), source=to)
+            document = parse_yaml(Path(to).read_text(encoding="utf-8"), source=to)
         except OSError as error:
             raise SubmitError(f"cannot read {to}: {error.strerror}") from error
         if not isinstance(document, Mapping) or "to" not in document:

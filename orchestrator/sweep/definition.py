@@ -33,8 +33,9 @@ from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
 from orchestrator.sweep.yaml_text import to_yaml
-from trainers.config import Spec, in_order, values_identity
+from trainers.config import Spec, in_order
 from trainers.nearest import nearest
+from trainers.sources import values_identity
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
@@ -52,8 +53,8 @@ class Sweep(YamlSection):
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of the activations while training."""
-    init_from: Annotated[str, PlainValidator(parse_init_from)] = ""
-    """Initial values of every trial's network; ``TrialConfig`` says what it may be."""
+    init_from: Annotated[Any, PlainValidator(parse_init_from)] = ""
+    """Initial values of every trial's network; ``trainers/sources.py`` says what it may be."""
     modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(parse_modifier_sets)] = ((),)
     """Alternative sets; the modifiers of one set act together on a training, whatever its method."""
     seed: int = Field(default=0, ge=0)

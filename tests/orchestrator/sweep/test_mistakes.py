@@ -34,7 +34,19 @@ NEEDED = "a sweep needs task, architecture and method"
         ({"steps": -5}, "steps is -5: wanted a whole number of at least 1"),
         ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 1"),
         ({"batch_size": True}, "batch_size is True: wanted a whole number of at least 1"),
-        ({"init_from": 3}, "init_from is 3: wanted the path of a state_dict, or a trained network's name"),
+        (
+            {"init_from": 3},
+            "init_from is 3: wanted the path of a state_dict, or a trained network's name, or a mapping such as "
+            "{path: net.pt, key: ema, strict: false}",
+        ),
+        (
+            {"init_from": {"path": "net.pth", "stict": False}},
+            "init_from has no 'stict'; did you mean 'strict'?",
+        ),
+        (
+            {"init_from": {"strict": False}},
+            "init_from.path is '': wanted the path of a state_dict, or a trained network's name",
+        ),
         (
             {"init_from": "resnet20"},
             "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, "
