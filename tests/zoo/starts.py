@@ -74,8 +74,8 @@ def recurrent(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
 
 
 def siren(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """Sine layers of frequency 30, with their own initial ranges."""
-    widths, omega = [torch.Size(input_shape).numel(), 8, 8], 30.0
+    """Sine layers of frequency 2, with their own initial ranges."""
+    widths, omega = [torch.Size(input_shape).numel(), 8, 8], 2.0
     layers: list[nn.Module] = [nn.Flatten()]
     for index in range(2):
         linear = nn.Linear(widths[index], widths[index + 1])
