@@ -30,9 +30,11 @@ from trainers.methods.base import (
 )
 from trainers.methods.parts import backend
 from trainers.methods.parts.density import DeepFactorized, Geometric
+from trainers.methods.parts.folded_norms import folded_norms
 from trainers.methods.parts.latents import LatentGroup, Reparameterized
 from trainers.methods.parts.plain import adam_cosine
-from trainers.networks.norms import fold_norms, norm_parameters
+from trainers.methods.parts.steps import level, times_power, wide
+from trainers.networks.norms import norm_parameters
 
 _FIT_EVERY = 10
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
@@ -43,8 +45,10 @@ class _StoredGroup:
     """Tensors of whole numbers that share their steps: one step, or one for each frequency of a kernel."""
 
     is_fourier: bool
-    steps: npt.NDArray[np.float16]
-    integers: dict[str, Tensor]
+    numbers: npt.NDArray[np.float16]
+    """The steps, before the exponents."""
+    integers: dict[str, tuple[Tensor, int]]
+    """The whole numbers of each tensor, and the exponent of its steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,27 +138,33 @@ class EntropyPenalized(AbstractMethod):
         plain = context.plain.state_dict()
         trained = cast(Reparameterized, model)
         rest = trained.network.state_dict()
-        folded = fold_norms(context.folded_norms, rest)
+        folded, norm_steps = folded_norms(context, rest, self.norm_step)
         groups = [
             _StoredGroup(
                 is_fourier=group.basis is not None,
-                steps=group.step().cpu().numpy().astype(np.float16),
-                integers=group.rounded(),
+                numbers=group.step().cpu().numpy().astype(np.float16),
+                integers={name: (values, group.exponent) for name, values in group.rounded().items()},
             )
             for group in trained.latent_groups()
         ]
         for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
-            named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
+            named = {name: steps for name, steps in norm_steps.items() if name.rpartition(".")[2] == kind}
             if named:
-                step = backend.norm_step(context.folded_norms, rest, folded, kind, self.norm_step)
-                integers = {name: (tensor / float(step)).round() for name, tensor in named.items()}
-                groups.append(_StoredGroup(is_fourier=False, steps=np.array([step]), integers=integers))
+                integers = {
+                    name: ((wide(folded[name]) / float(steps.sizes[0])).round(), steps.exponent)
+                    for name, steps in named.items()
+                }
+                numbers = next(iter(named.values())).numbers
+                groups.append(_StoredGroup(is_fourier=False, numbers=numbers, integers=integers))
         groups.sort(key=lambda group: group.is_fourier)  # as backend.dequantise expects them
         tensors: dict[str, Section] = {name: backend.raw(tensor) for name, tensor in {**rest, **folded}.items()}
         for table, group in enumerate(groups):
-            tensors |= {name: backend.integers(values, table=table) for name, values in group.integers.items()}
-        scalar = [group.steps for group in groups if not group.is_fourier]
-        vectors = (np.concatenate([np.zeros(0, np.float16), *scalar]), *(g.steps for g in groups if g.is_fourier))
+            tensors |= {
+                name: backend.integers(values, table=table, exponent=exponent)
+                for name, (values, exponent) in group.integers.items()
+            }
+        scalar = [group.numbers for group in groups if not group.is_fourier]
+        vectors = (np.concatenate([np.zeros(0, np.float16), *scalar]), *(g.numbers for g in groups if g.is_fourier))
         yield "point", Sections(tensors={name: tensors[name] for name in plain}, vectors=vectors)
 
     @staticmethod
@@ -176,7 +186,11 @@ class EntropyPenalized(AbstractMethod):
         latent_groups = trained.latent_groups()
         densities = [parameter for group in latent_groups for parameter in group.density.parameters()]
         groups: list[dict[str, object]] = [
-            {"params": [group.phi], "lr": self.learning_rate / group.step().mean().item()} for group in latent_groups
+            {
+                "params": [group.phi],
+                "lr": math.ldexp(self.learning_rate / group.step().mean().item(), -group.exponent),
+            }
+            for group in latent_groups
         ]
         groups.append({"params": [group.log_step for group in latent_groups], "lr": self.step_learning_rate})
         groups.append({"params": densities, "lr": self.density_learning_rate})
@@ -195,7 +209,7 @@ class EntropyPenalized(AbstractMethod):
         for prefix, module in model.named_modules():
             for attribute, parameter in module.named_parameters(recurse=False):
                 name = f"{prefix}.{attribute}" if prefix else attribute
-                if name not in norms and parameter not in seen:
+                if name not in norms and parameter not in seen and parameter.is_floating_point():
                     seen.add(parameter)
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
@@ -228,6 +242,8 @@ def _fit(model: nn.Module) -> None:
 
 def _root_mean_square(tensors: Collection[Tensor]) -> float:
     num_values = sum(tensor.numel() for tensor in tensors)
-    return (
-        math.sqrt(sum(float(tensor.detach().square().sum()) for tensor in tensors) / num_values) if num_values else 0.0
-    )
+    if not num_values:
+        return 0.0
+    exponent = max((level(tensor) for tensor in tensors if tensor.any()), default=0)
+    near_one = [times_power(wide(tensor.detach()), -exponent) for tensor in tensors]
+    return math.ldexp(math.sqrt(sum(float(tensor.square().sum()) for tensor in near_one) / num_values), exponent)
