@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainers.architectures.base import Architecture, build, count_macs
+from trainers.architectures.base import Architecture, build
 from trainers.architectures.graph import unit_groups
+from trainers.architectures.macs import count_macs
 from trainers.coding.sections import Layout
 from trainers.hidden_units import UnitGroup
 from trainers.networks.comparison import difference
@@ -64,8 +65,10 @@ def examine(
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         example = tuple(inputs.shape[1:]), inputs.dtype
-        macs = count_macs(plain, *example)
         with undisturbed():
+            macs = count_macs(
+                plain, *example, real=lambda: (storable(build(name, architecture, arguments)), inputs[:1].cpu())
+            )
             kept_norms = _tried(name, architecture, arguments, inputs[:_NUM_EXAMPLES].cpu())
         _known[key] = Examined(macs=macs, groups=unit_groups(plain, *example), kept_norms=kept_norms)
     return _known[key]

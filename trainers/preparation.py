@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainers.architectures.base import Architecture, build, build_on_meta, layout_of
 from trainers.coding import container
-from trainers.config import TrialConfig
+from trainers.config import Spec, TrialConfig
 from trainers.evaluate import evaluate
-from trainers.examination import examine
+from trainers.examination import Examined, examine
 from trainers.instantiate import find_architecture, make_method, make_task
 from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.modifiers import make_modifiers
@@ -43,6 +44,46 @@ class Prepared:
     """The plain network with its initial values, drawn or those of ``init_from``."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A network, described without its memory."""
+
+    architecture: Architecture
+    arguments: dict[str, Any]
+    as_built: nn.Module
+    """The network as its function builds it, on the meta device."""
+    plain: nn.Module
+    """The same as methods see it and files hold it (``storable``)."""
+    layout: container.Layout
+    examined: Examined
+
+    def initial_values(self, source: str) -> dict[str, Tensor]:
+        """See ``pretrained.initial_values``."""
+        return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture)
+
+
+def describe(spec: Spec, task: Task) -> Described:
+    """Build a network without its memory, and examine it.
+
+    Raises:
+        ValueError: it cannot be built, run or stored, or has nothing to train; one line says how.
+    """
+    architecture, arguments = find_architecture(spec, task)
+    as_built = build_on_meta(spec.name, architecture, arguments)
+    plain = storable(build_on_meta(spec.name, architecture, arguments))
+    layout = layout_of(plain)
+    if not any(True for _ in plain.parameters()):
+        raise ValueError(f"architecture {spec.name!r} has no parameters: nothing to train")
+    return Described(
+        architecture=architecture,
+        arguments=arguments,
+        as_built=as_built,
+        plain=plain,
+        layout=layout,
+        examined=examine(spec.name, architecture, arguments, plain, layout, task.train.inputs),
+    )
+
+
 def prepare(config: TrialConfig, device: torch.device, task: Task | None = None) -> Prepared:
     """Find, check and build what ``config`` names; ``task`` is its task, where that is loaded already.
 
@@ -51,11 +92,8 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     """
     method, modifiers = make_method(config.method), make_modifiers(config.modifiers, method=config.method.name)
     task = task or make_task(config.task)
-    architecture, arguments = find_architecture(config.architecture, task)
-    name = config.architecture.name
-    as_built = build_on_meta(name, architecture, arguments)
-    plain = storable(build_on_meta(name, architecture, arguments))
-    layout = layout_of(plain)
+    described = describe(config.architecture, task)
+    name, architecture, arguments = config.architecture.name, described.architecture, described.arguments
     header = container.Header(
         method=config.method.name,
         method_version=method.version,
@@ -65,12 +103,9 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     container.write_header(header)  # what cannot be written is refused now, not after the training
     if device.type != "cuda" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
         task = task.to(device)  # else each batch is moved when it is needed
-    if not any(True for _ in plain.parameters()):
-        raise ValueError(f"architecture {name!r} has no parameters: nothing to train")
-    examined = examine(name, architecture, arguments, plain, layout, task.train.inputs)
     seen = {"train": task.train, "validation": task.validation}
     context = Context(
-        plain=plain,
+        plain=described.plain,
         loss=task.loss,
         num_train=len(task.train),
         total_steps=config.steps,
@@ -78,13 +113,13 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         batches=lambda split: _batches(seen[split], config.batch_size, device),
         validate=lambda model: evaluate(model, task.validation, task),
         maximise=task.maximise,
-        groups=examined.groups,
-        kept_norms=examined.kept_norms,
+        groups=described.examined.groups,
+        kept_norms=described.examined.kept_norms,
     )
     seed_everything(config.seed, "initialisation")
     model = build(name, architecture, arguments).to(device)
     if config.init_from:
-        values = initial_values(config.init_from, as_built, groups=examined.groups, own=architecture)
+        values = described.initial_values(config.init_from)
         model.load_state_dict(values, strict=False)  # checked; counters may be missing
     if not method.keeps_parametrizations or any(modifier.needs_weights for modifier in modifiers):
         model = storable(model)
@@ -98,8 +133,8 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         modifiers=modifiers,
         architecture=architecture,
         header=header,
-        layout=layout,
-        macs=examined.macs,
+        layout=described.layout,
+        macs=described.examined.macs,
         context=context,
         model=model,
     )

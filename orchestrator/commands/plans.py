@@ -30,7 +30,11 @@ _LARGE_H = 1.0
 def plan(
     source: SweepSource,
     measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Take a few steps of each kind of trial, for the time.")
+        bool,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Build the networks, and take a few steps of each kind of trial, for the time.",
+        ),
     ] = True,
     price_per_hour: Annotated[
         float | None, typer.Option(min=0, help="Of the machine, in any currency, for the cost.", show_default=False)
@@ -42,6 +46,7 @@ def plan(
     Example: `ratefront plan digits --set seeds=3 --price-per-hour 0.50`
     """
     from orchestrator.commands.console import open_console
+    from orchestrator.planning.checks import check_here
     from orchestrator.planning.estimate import estimate
     from orchestrator.planning.study import Study
     from orchestrator.ray_tune.nodes import num_cpus
@@ -54,8 +59,9 @@ def plan(
     chosen = source.read()
     study = Study(chosen, Journal(MemoryFolder()))
     trials, num_trials = study.sample, study.most_to_run
+    tasks = check_here(trials) if measure else {}
     if as_json:
-        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus()) if measure else None
+        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus(), tasks=tasks) if measure else None
         typer.echo(json.dumps(_as_json(chosen, study.trials, num_trials, found, price_per_hour), indent=1))
         return
     console = open_console()
@@ -64,7 +70,8 @@ def plan(
     _print_summary(study, num_trials, console)
     if measure:
         console.print()
-        _print_estimate(estimate(chosen, trials, num_trials, num_cpus=num_cpus()), price_per_hour, console)
+        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus(), tasks=tasks)
+        _print_estimate(found, price_per_hour, console)
 
 
 def announce(study: Study, left: Sequence[Trial], *, console: Console, here: bool, ask: bool) -> None:

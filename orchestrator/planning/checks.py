@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SweepError
@@ -10,6 +12,7 @@ from orchestrator.storage.journal import Journal
 from orchestrator.sweep.trials import Trial
 
 if TYPE_CHECKING:
+    from trainers.config import Spec, TrialConfig
     from trainers.tasks.base import Task
 
 
@@ -49,13 +52,12 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         The tasks, by the ``identity`` of their specs.
 
     Raises:
-        ValueError: data is missing, a network cannot be built, or initial values or a modifier do not fit it.
+        ValueError: data is missing; or a network cannot be built, run or stored; or initial values, a modifier or a
+            method do not fit it.
     """
-    from trainers.architectures.base import build_on_meta
-    from trainers.architectures.graph import unit_groups
-    from trainers.instantiate import find_architecture, make_task
+    from trainers.instantiate import make_task
     from trainers.modifiers import make_modifiers
-    from trainers.pretrained import initial_values
+    from trainers.preparation import describe
 
     tasks: dict[str, Task] = {}
     specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
@@ -63,14 +65,45 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         task = tasks[key] = make_task(task_spec)
         architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
         for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
-            architecture, arguments = find_architecture(spec, task)
-            plain = build_on_meta(spec.name, architecture, arguments)
+            with _named(spec):
+                described = describe(spec, task)
             if trials[0].config.init_from:  # the same for the whole sweep
-                groups = unit_groups(plain, task.input_shape, task.train.inputs.dtype)
-                initial_values(trials[0].config.init_from, plain, groups=groups, own=architecture)
+                described.initial_values(trials[0].config.init_from)
             of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
             # the numbers in modifiers were checked before: what fits with one of them fits with all
             for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
                 for modifier in make_modifiers(config.modifiers, method=config.method.name):
-                    modifier.check(plain, task, spec)
+                    modifier.check(described.plain, task, spec)
+            # nor do a method's numbers decide whether it takes a network
+            by_method = {identity(without_numbers({c.method.name: c.method.arguments})): c for c in of_this}
+            for config in by_method.values():
+                _check_method(config, task)
     return tasks
+
+
+def _check_method(config: TrialConfig, task: Task) -> None:
+    """Refuse a network that the method cannot compress."""
+    import torch
+
+    from trainers.preparation import prepare
+    from trainers.seeding import undisturbed
+
+    with undisturbed():
+        trial = prepare(config, torch.device("cpu"), task)
+        try:
+            trial.method.attach(trial.model, trial.context)
+        except ValueError as error:
+            raise ValueError(
+                f"method {config.method.name!r} on architecture {str(config.architecture)!r}: {error}"
+            ) from error
+
+
+@contextlib.contextmanager
+def _named(spec: Spec) -> Iterator[None]:
+    """Name the architecture in a mistake that does not: a sweep may have several."""
+    try:
+        yield
+    except ValueError as error:
+        if repr(spec.name) in str(error):
+            raise
+        raise ValueError(f"architecture {str(spec)!r}: {error}") from error

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.search.space import identity, without_numbers
 from orchestrator.sweep.budget import Budget
@@ -18,6 +18,9 @@ from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.sweep.trials import Trial
 from trainers.config import Spec, TrialConfig
+
+if TYPE_CHECKING:
+    from trainers.tasks.base import Task
 
 _MOST_KINDS = 16
 """At most so many kinds are measured; of more kinds, evenly spaced ones stand for all."""
@@ -59,7 +62,9 @@ class Estimate:
     """The limit that ends the sweep before its last trial; empty where none does."""
 
 
-def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus: int) -> Estimate:
+def estimate(
+    sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus: int, tasks: Mapping[str, Task] | None = None
+) -> Estimate:
     """Measure some trials of each kind on this machine, and add up.
 
     Args:
@@ -67,6 +72,7 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus
         trials: the trials to come, or a sample of them.
         num_trials: how many there will be.
         num_cpus: cores of this machine, as Ray counts them.
+        tasks: those that are loaded already, by the ``identity`` of their specs.
 
     Raises:
         ValueError: data is missing.
@@ -80,7 +86,7 @@ def estimate(sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus
     kinds = [
         Kind(example=configs[0], method=method, resources=resources, num_trials=len(configs), **found)
         for (method, _), configs, resources, found in zip(
-            chosen, groups, granted, _measured(groups, granted), strict=True
+            chosen, groups, granted, _measured(groups, granted, tasks or {}), strict=True
         )
     ]
     return _added_up(kinds, len(wanted), num_trials, this_machine(num_cpus), sweep.budget)
@@ -97,25 +103,29 @@ def this_machine(num_cpus: int) -> Mapping[str, float]:
     }
 
 
-def _measured(groups: list[list[TrialConfig]], granted: list[TrialResources]) -> list[dict[str, Any]]:
+def _measured(
+    groups: list[list[TrialConfig]], granted: list[TrialResources], tasks: Mapping[str, Task]
+) -> list[dict[str, Any]]:
     """Measure in this process, or where a GPU is used in another, which gives the GPU's memory back."""
     import torch
 
     if not (any(resources.gpu for resources in granted) and torch.cuda.is_available()):
-        return _measure_all(groups, granted)
+        return _measure_all(groups, granted, tasks)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
-        return pool.submit(_measure_all, groups, granted).result()
+        return pool.submit(_measure_all, groups, granted, {}).result()
 
 
-def _measure_all(groups: list[list[TrialConfig]], granted: list[TrialResources]) -> list[dict[str, Any]]:
+def _measure_all(
+    groups: list[list[TrialConfig]], granted: list[TrialResources], at_hand: Mapping[str, Task]
+) -> list[dict[str, Any]]:
     """``Kind`` fields for each group, measured on its first trial."""
     import torch
 
     from trainers import timing
     from trainers.instantiate import make_task
 
-    tasks: dict[str, Any] = {}
+    tasks = dict(at_hand)
     rows: list[dict[str, Any]] = []
     for configs, resources in zip(groups, granted, strict=True):
         example, key = configs[0], identity(configs[0].task.to_dict())

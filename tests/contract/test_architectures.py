@@ -13,7 +13,8 @@ from torch import nn
 
 from tests.golden.regenerate import ARCHITECTURE_FINGERPRINTS, architecture_fingerprint, input_shape_of, plain
 from trainers.architectures import ARCHITECTURES
-from trainers.architectures.base import build, build_on_meta, complete, count_macs, layout_of
+from trainers.architectures.base import build, build_on_meta, complete, layout_of
+from trainers.architectures.macs import count_macs
 
 pytestmark = pytest.mark.parametrize("name", ARCHITECTURES)
 

@@ -20,7 +20,16 @@ MISTAKES = {
     "resume and new": (["sweep", "digits", "--resume", "--new"], "give one of them"),
     "nothing": (["sweep"], "give a recipe or a sweep file"),
     "layers": (["sweep", "digits", "--set", "architecture.hidden=[0]"], "hidden[0] is 0: wanted a whole number"),
+    "inputs": (
+        ["sweep", "digits", "--architecture", "lenet5"],
+        "architecture 'lenet5': the architecture does not take",
+    ),
+    "planned inputs": (
+        ["plan", "digits", "--architecture", "lenet5"],
+        "architecture 'lenet5': the architecture does not take inputs of shape (1, 8, 8): ",
+    ),
     "no data": (["sweep", "digits", "--task", "mnist"], "is unavailable"),
+    "no data to plan with": (["plan", "digits", "--task", "mnist"], "is unavailable"),
     "no initial values": (["plan", "digits", "--set", "init_from=net.pth"], "net.pth (No such file or directory)"),
     "unknown network": (
         ["sweep", "digits", "--set", "init_from=resnet20"],

@@ -141,6 +141,19 @@ def attach(config: TrialConfig, *, noise: float = 0.0) -> Attached:
     )
 
 
+def context_of(plain: nn.Module) -> Context:
+    """A context for what looks at the plain network alone."""
+    return Context(
+        plain=plain,
+        loss=nn.functional.cross_entropy,
+        num_train=1,
+        total_steps=1,
+        device=torch.device("cpu"),
+        batches=lambda split: iter(()),
+        validate=lambda model: 0.0,
+    )
+
+
 def architecture_of(config: TrialConfig) -> Any:
     """The callable, as a user who trusts a file passes it."""
     return find_architecture(config.architecture, make_task(config.task))[0]

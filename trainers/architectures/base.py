@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.parameter import is_lazy
 
 from trainers.coding.sections import Entry, Layout
 from trainers.lookup import check_arguments, one_line
@@ -51,9 +55,25 @@ def build(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -
 def build_on_meta(
     name: str, architecture: Architecture, arguments: Mapping[str, Any], *, max_parameters: int = MAX_PARAMETERS
 ) -> nn.Module:
-    """Build the network's names and shapes without its memory; refuse it above ``max_parameters``."""
-    with torch.device("meta"):
-        model = build(name, architecture, arguments)
+    """Build the network's names and shapes without its memory; refuse it above ``max_parameters``.
+
+    An architecture that reads values while it is built cannot be built so. It is built with its memory first.
+
+    Raises:
+        ValueError: as ``build``; or a module has no shapes yet, or has state beside its tensors.
+    """
+    try:
+        with torch.device("meta"):
+            model = build(name, architecture, arguments)
+    except ValueError as error:
+        if "meta" not in str(error).lower():
+            raise
+        with torch.random.fork_rng(devices=[]), _refused_above(max_parameters):
+            model = build(name, architecture, arguments)
+        _check_modules(name, model)
+        layout_of(model)  # not every other tensor can be moved
+        return _moved_to_meta(model)
+    _check_modules(name, model)
     num_values = sum(tensor.numel() for tensor in model.state_dict().values())
     if num_values > max_parameters:
         raise ValueError(
@@ -62,42 +82,81 @@ def build_on_meta(
     return model
 
 
+@contextlib.contextmanager
+def _refused_above(max_parameters: int) -> Iterator[None]:
+    """Refuse a network while it is built, before all of its memory is taken."""
+    num_values = 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal num_values
+        num_values += 0 if is_lazy(parameter) else parameter.numel()
+        if num_values > max_parameters:
+            raise ValueError(f"it has {num_values} values or more: wanted at most {max_parameters}")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _moved_to_meta(model: nn.Module) -> nn.Module:
+    """A copy on the meta device. What is one tensor stays one, which ``model.to("meta")`` does not promise."""
+    moved: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        on_meta = tensor.detach().to("meta")
+        is_parameter = isinstance(tensor, nn.Parameter)
+        moved[id(tensor)] = nn.Parameter(on_meta, requires_grad=tensor.requires_grad) if is_parameter else on_meta
+    return copy.deepcopy(model, moved)
+
+
+def _check_modules(name: str, model: nn.Module) -> None:
+    """Refuse modules whose tensors have no shape yet, or which keep more than tensors."""
+    for path, module in model.named_modules():
+        where = f"architecture {name!r}: module {path!r} ({type(module).__name__})"
+        if any(is_lazy(tensor) for tensor in (*module._parameters.values(), *module._buffers.values())):
+            mend = "make its tensors when it is built"
+            if isinstance(module, LazyModuleMixin) and module.cls_to_become is not None:
+                eager: type[nn.Module] = module.cls_to_become
+                mend = f"use {eager.__name__}, with {next(iter(inspect.signature(eager).parameters))}"
+            raise ValueError(f"{where} takes its shapes from its first input, and a file needs them before: {mend}")
+        if type(module).get_extra_state is not nn.Module.get_extra_state:
+            raise ValueError(
+                f"{where} keeps state beside its tensors (get_extra_state), which a file does not hold: "
+                "keep it in buffers (register_buffer), or make it from the architecture's arguments"
+            )
+
+
 def layout_of(model: nn.Module) -> Layout:
     """Return names, shapes and dtypes of the ``state_dict``, in order.
 
     Raises:
-        ValueError: a tensor has a dtype that a file cannot hold.
+        ValueError: a file cannot hold a tensor; one line names it.
     """
-    layout = [
+    for name, tensor in model.state_dict().items():
+        _check_tensor(name, tensor)
+    return [
         Entry(name=name, shape=tuple(tensor.shape), dtype=str(tensor.dtype).removeprefix("torch."))
         for name, tensor in model.state_dict().items()
     ]
-    for entry in layout:
-        if entry.dtype not in _STORABLE:
-            raise ValueError(
-                f"tensor {entry.name!r} of the architecture is {entry.dtype}: wanted one of {', '.join(_STORABLE)}"
-            )
-    return layout
 
 
-def count_macs(model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> int:
-    """Count the multiply-accumulates of one forward pass, on one example, of a network on the meta device.
-
-    Raises:
-        ValueError: the network does not take such an example.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            model(torch.empty(1, *input_shape, device="meta", dtype=dtype))
-    except Exception as error:  # a user's own architecture may raise anything
-        raise ValueError(
-            f"the architecture does not take inputs of shape {tuple(input_shape)}: {one_line(error)}"
-        ) from error
-    finally:
-        model.train(was_training)
-    return int(counter.get_total_flops()) // 2
+def _check_tensor(name: str, tensor: Any) -> None:
+    if not isinstance(tensor, Tensor):
+        kind, mend = f"a {type(tensor).__name__}", "wanted tensors alone; a network is given before it is quantised"
+    elif tensor.is_quantized:
+        kind, mend = f"quantised ({tensor.dtype})", "give the network before it is quantised, methods do that"
+    elif tensor.layout != torch.strided or tensor.is_nested:
+        kind, mend = f"not dense ({tensor.layout})", "make it with to_dense(), and sparse again in forward"
+    elif tensor.is_complex():
+        kind, mend = f"{tensor.dtype}", "keep the real and the imaginary part (torch.view_as_real)"
+    elif tensor.is_floating_point() and tensor.element_size() == 1:
+        kind, mend = f"{tensor.dtype}", "use torch.bfloat16 or float32; methods choose the bits of what is stored"
+    elif str(tensor.dtype).removeprefix("torch.") not in _STORABLE:
+        kind, mend = f"{tensor.dtype}", f"wanted one of {', '.join(_STORABLE)}"
+    else:
+        return
+    raise ValueError(f"tensor {name!r} of the architecture is {kind}, which a file does not hold: {mend}")
 
 
 def initialise(model: nn.Module) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
-from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
 
 
@@ -23,12 +23,12 @@ def computed(network: nn.Module) -> nn.Module:
                 remove_weight_norm(module, hook.name)
             elif isinstance(hook, SpectralNorm):
                 remove_spectral_norm(module, hook.name)
+                _stop_loading_as_spectral_norm(module)
     return network
 
 
-def is_parametrized(network: nn.Module) -> bool:
-    return any(
-        parametrize.is_parametrized(module)
-        or any(isinstance(hook, WeightNorm | SpectralNorm) for hook in module._forward_pre_hooks.values())
-        for module in network.modules()
-    )
+def _stop_loading_as_spectral_norm(module: nn.Module) -> None:
+    """Remove what torch forgets: ``load_state_dict`` would go on asking for the tensors of ``spectral_norm``."""
+    for key, hook in list(module._load_state_dict_pre_hooks.items()):
+        if isinstance(getattr(hook, "hook", hook), SpectralNormLoadStateDictPreHook):
+            del module._load_state_dict_pre_hooks[key]

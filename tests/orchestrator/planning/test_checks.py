@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.checks import check_here, check_identity
@@ -13,6 +16,9 @@ from orchestrator.search.space import identity
 from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
+from tests.trainers.networks import CLUSTERS, NORMED, ODD
+
+REFUSED = ("lazy", "stateful", "float8", "complex_buffer", "sparse", "quantised")
 
 
 def sweep(**changes: Any) -> Sweep:
@@ -66,6 +72,27 @@ def test_a_network_that_the_tasks_inputs_do_not_fit_is_found() -> None:
         check_here(plan(sweep(architecture=["mlp", deep])))
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_network_that_cannot_be_stored_is_found_and_named(name: str) -> None:
+    path = f"tests.trainers.architectures.test_base:{name}"
+    with pytest.raises(ValueError, match=f"^architecture '{path}': ") as caught:
+        check_here(plan(sweep(task=CLUSTERS, architecture=["mlp", path])))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_does_not_run_is_found_and_named() -> None:
+    with pytest.raises(
+        ValueError, match=r"^architecture 'lenet5': the architecture does not take inputs of shape \(1, 8, 8\): "
+    ):
+        check_here(plan(sweep(architecture=["mlp", "lenet5"])))
+
+
+@pytest.mark.parametrize("name", ["causal_decoder", "returned_parameter", "drop_path", "orthogonal", "routed"])
+def test_a_network_that_needs_its_memory_to_be_built_or_run_is_taken(name: str) -> None:
+    assert check_here(plan(sweep(task=CLUSTERS, architecture=f"tests.zoo.loading:{name}")))
+
+
 def test_data_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(spec: Any) -> None:
         raise ValueError(f"{spec.name} is unavailable")
@@ -73,3 +100,39 @@ def test_data_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainers.instantiate.make_task", refuse)
     with pytest.raises(ValueError, match="digits is unavailable"):
         check_here(plan(sweep()))
+
+
+def test_a_network_that_a_method_cannot_compress_is_found_and_both_are_named() -> None:
+    """``odd`` has no hidden units that could go."""
+    given = sweep(
+        task=CLUSTERS,
+        architecture=[NORMED, ODD],
+        method=["uncompressed", {"name": "coreset", "keep_ratio": [0.3, 0.5]}],
+    )
+    said = rf"^method 'coreset' on architecture '{ODD}': the network has no hidden units to remove: wanted "
+    with pytest.raises(ValueError, match=said):
+        check_here(plan(given))
+
+
+def test_a_network_whose_file_would_lack_a_random_buffer_is_found() -> None:
+    with pytest.raises(
+        ValueError, match=r"^a file could not hold architecture '.*:projecting': buffer proj, which is not "
+    ):
+        check_here(plan(sweep(task=CLUSTERS, architecture=f"{__name__}:projecting")))
+
+
+class Projecting(nn.Module):
+    """Projects its inputs, by a matrix that is drawn when it is built and not stored."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.register_buffer("proj", torch.randn(num_inputs, num_inputs), persistent=False)
+        self.linear = nn.Linear(num_inputs, num_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.linear(x.flatten(1) @ self.proj)
+        return y
+
+
+def projecting(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    return Projecting(torch.Size(input_shape).numel(), num_outputs)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trainers.architectures import ARCHITECTURES
-from trainers.architectures.base import build_on_meta, count_macs
+from trainers.architectures.base import build_on_meta
+from trainers.architectures.macs import count_macs
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,23 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations
 
-from tests.trainers.trials import ARCHITECTURES, FIRST, Attached, architecture_of, attach, configuration, run
+from tests.trainers.trials import (
+    ARCHITECTURES,
+    FIRST,
+    Attached,
+    architecture_of,
+    attach,
+    configuration,
+    context_of,
+    run,
+)
 from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
@@ -25,7 +33,8 @@ from trainers.compressed import load_compressed
 from trainers.methods.base import Moment
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.parts.density import Geometric
-from trainers.methods.parts.latents import LatentGroup
+from trainers.methods.parts.latents import LatentGroup, Reparameterized
+from trainers.networks.storable import storable
 
 
 def trained(architecture: str, num_steps: int = 8, **method: Any) -> Attached:
@@ -254,27 +263,17 @@ def test_norm_layers_of_every_kind_are_not_quantised() -> None:
     model = nn.Sequential(
         nn.LayerNorm([2, 3]), nn.GroupNorm(1, 2), nn.RMSNorm([2, 3]), nn.InstanceNorm1d(2, affine=True)
     )
-    context: Any = type("Context", (), {"device": torch.device("cpu"), "plain": model})
+    context = context_of(model)
     method = EntropyPenalized(lam=2)
     ((_, sections),) = method.points(method.attach(model, context), context)
     assert all(isinstance(s, Raw) and s.values.dtype == np.float32 for s in sections.tensors.values())
 
 
-def test_tied_weights_are_refused() -> None:
+def test_a_tied_weight_has_one_latent_for_each_value() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
-    context: Any = type("Context", (), {"device": torch.device("cpu")})
-    with pytest.raises(ValueError, match=r"cannot compress a network that uses one parameter under two names \(tied"):
-        EntropyPenalized(lam=0.1).attach(model, context)
-    shared = nn.Linear(3, 3)
-    with pytest.raises(ValueError, match="tied"):
-        EntropyPenalized(lam=0.1).attach(nn.Sequential(shared, shared), context)
-
-
-def test_a_network_with_parametrizations_of_its_own_is_refused() -> None:
-    context: Any = type("Context", (), {"device": torch.device("cpu")})
-    with pytest.raises(ValueError, match="has parametrizations of its own"):
-        EntropyPenalized(lam=0.1).attach(nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 3))), context)
+    attached = EntropyPenalized(lam=0.1).attach(storable(model), context_of(model))
+    assert sum(group.phi.numel() for group in cast(Reparameterized, attached).latent_groups()) == 9 + 3 + 3
 
 
 def test_an_all_zero_network_is_coded() -> None:
@@ -282,7 +281,7 @@ def test_an_all_zero_network_is_coded() -> None:
     nn.init.zeros_(model.weight)
     nn.init.zeros_(model.bias)
     plain = nn.Linear(3, 2, device="meta")
-    context: Any = type("Context", (), {"device": torch.device("cpu"), "plain": plain})
+    context = context_of(plain)
     method = EntropyPenalized(lam=0.1)
     ((_, sections),) = method.points(method.attach(model, context), context)
     assert all(not tensor.any() for tensor in method.decode(sections, plain).values())
@@ -328,7 +327,7 @@ def test_a_file_with_too_few_frequencies_is_refused() -> None:
 def grouped(groups: Any) -> list[set[str]]:
     """Names of the tensors of a convolution and two dense layers that share a table."""
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
-    context: Any = type("Context", (), {"device": torch.device("cpu"), "plain": copy.deepcopy(model)})
+    context = context_of(copy.deepcopy(model))
     method = EntropyPenalized(lam=0.1, groups=groups)
     ((_, sections),) = method.points(method.attach(model, context), context)
     found: dict[int, set[str]] = {}

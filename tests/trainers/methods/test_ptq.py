@@ -81,7 +81,7 @@ def test_weights_have_a_table_each_and_the_rest_is_stored_as_that_of_other_metho
     tables = [sections.tensors[name].table for name in ("0.weight", "4.weight")]
     assert len(set(tables)) == 2
     decoded = trial.method.decode(sections, trial.context.plain)
-    ((_, of_grid),) = grid_points(trial.context.plain, trial.model.state_dict(), (0.5,))
+    ((_, of_grid),) = grid_points(trial.context, trial.model.state_dict(), (0.5,))
     others = dequantise(of_grid, trial.context.plain)
     assert all(torch.equal(decoded[name], others[name]) for name in others if name not in ("0.weight", "4.weight"))
 

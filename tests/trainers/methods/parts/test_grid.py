@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainers.trials import context_of
 from trainers.coding.sections import Integers
 from trainers.methods.parts.backend import dequantise
 from trainers.methods.parts.grid import check_steps, grid_points, point_id, store
@@ -25,7 +26,7 @@ def test_each_step_is_a_point_and_finer_steps_are_nearer() -> None:
     model = network()
     inputs = torch.randn(32, 1, 4, 4)
     errors = []
-    for name, sections in grid_points(model, model.state_dict(), (0.5, 0.1, 0.01)):
+    for name, sections in grid_points(context_of(model), model.state_dict(), (0.5, 0.1, 0.01)):
         decoded = network()
         decoded.load_state_dict(dequantise(sections, model))
         with torch.no_grad():
@@ -40,7 +41,7 @@ def test_steps_are_in_units_of_the_spread_of_what_is_left() -> None:
     with torch.no_grad():
         model[0].weight.mul_(torch.rand(64, 64) < 0.1)
     weight = model[0].weight.detach()
-    ((_, sections),) = grid_points(model, model.state_dict(), (0.5,))
+    ((_, sections),) = grid_points(context_of(model), model.state_dict(), (0.5,))
     (step,) = sections.vectors[0]
     assert math.isclose(step, 0.5 * float(weight[weight != 0].std()), rel_tol=1e-3)
     section = sections.tensors["0.weight"]
@@ -54,7 +55,7 @@ def test_a_tensor_of_equal_values_keeps_them(value: float) -> None:
     model = nn.Sequential(nn.Linear(3, 2))
     nn.init.constant_(model[0].weight, value)
     nn.init.constant_(model[0].bias, value)
-    ((_, sections),) = grid_points(model, model.state_dict(), (0.5,))
+    ((_, sections),) = grid_points(context_of(model), model.state_dict(), (0.5,))
     decoded = dequantise(sections, model)
     for tensor in decoded.values():
         assert torch.allclose(tensor, torch.tensor(value), rtol=0.01, atol=1e-7)
@@ -65,7 +66,7 @@ def test_what_is_too_large_for_a_step_is_named() -> None:
     with torch.no_grad():
         model[0].weight[0, 0] = 1e30
     with pytest.raises(ValueError, match=r"cannot quantise '0.weight'"):
-        list(grid_points(model, model.state_dict(), (0.5,)))
+        list(grid_points(context_of(model), model.state_dict(), (0.5,)))
 
 
 @pytest.mark.parametrize("steps", [[], "0.5", [0.0], [-1], [0.5, 0.5], [True], [math.nan], 0.5])
@@ -83,12 +84,14 @@ def test_weights_that_are_rounded_already_are_stored_as_they_are_and_the_rest_as
     whole = {"0.weight": torch.arange(36.0).reshape(4, 1, 3, 3), "3.weight": torch.ones(3, 16)}
     by_row, single = np.array([0.5, 1, 2, 4], np.float16), np.array([0.25], np.float16)
     sections = store(
-        model, model.state_dict(), {"0.weight": (whole["0.weight"], by_row), "3.weight": (whole["3.weight"], single)}
+        context_of(model),
+        model.state_dict(),
+        {"0.weight": (whole["0.weight"], by_row), "3.weight": (whole["3.weight"], single)},
     )
     decoded = dequantise(sections, model, by_row=True)
     assert torch.equal(decoded["0.weight"], whole["0.weight"] * torch.tensor([0.5, 1, 2, 4]).reshape(4, 1, 1, 1))
     assert torch.equal(decoded["3.weight"], 0.25 * whole["3.weight"])
-    ((_, of_grid),) = grid_points(model, model.state_dict(), (0.5,))
+    ((_, of_grid),) = grid_points(context_of(model), model.state_dict(), (0.5,))
     others = dequantise(of_grid, model)
     assert all(torch.equal(decoded[name], others[name]) for name in others if name not in whole)
     tables = {s.table: s.row_vector for s in sections.tensors.values() if isinstance(s, Integers)}
@@ -101,7 +104,7 @@ def test_a_channel_that_is_always_zero_does_not_coarsen_the_norms_of_others() ->
         model[0].weight[0], model[0].bias[0] = 0, 0
         model[1].running_var[0] = 0
     inputs = torch.randn(64, 1, 4, 4)
-    (_, sections) = next(iter(grid_points(model, model.state_dict(), (0.01,))))
+    (_, sections) = next(iter(grid_points(context_of(model), model.state_dict(), (0.01,))))
     decoded = network()
     decoded.load_state_dict(dequantise(sections, model))
     assert torch.allclose(decoded(inputs), model(inputs), atol=0.05)
@@ -112,17 +115,7 @@ def test_norms_of_a_layer_with_small_scales_do_not_vanish() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3), nn.BatchNorm1d(3)).eval()
     with torch.no_grad():
         model[1].running_var.fill_(1e6)
-    (_, sections) = next(iter(grid_points(model, model.state_dict(), (0.01,))))
+    (_, sections) = next(iter(grid_points(context_of(model), model.state_dict(), (0.01,))))
     decoded = dequantise(sections, model)
     scale = 1 / math.sqrt(1e6 + 1e-5) * math.sqrt(1 + 1e-5)
     torch.testing.assert_close(decoded["1.weight"], torch.full((3,), scale), rtol=0.1, atol=0)
-
-
-def test_a_tied_weight_is_stored_once() -> None:
-    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
-    model[1].weight = model[0].weight
-    (_, sections) = next(iter(grid_points(model, model.state_dict(), (0.01,))))
-    assert not sections.tensors["1.weight"].values.any()
-    decoded = dequantise(sections, model)
-    assert torch.equal(decoded["1.weight"], decoded["0.weight"])
-    torch.testing.assert_close(decoded["0.weight"], model[0].weight, rtol=0, atol=0.01)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainers.trials import attach, configuration
+from tests.trainers.trials import attach, configuration, context_of
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, layout_of
 from trainers.architectures.graph import unit_groups
@@ -79,7 +79,7 @@ def test_a_removed_unit_adds_nothing_even_where_its_activation_is_not_zero_at_ze
 def size_bytes(arguments: dict[str, Any], *, state: dict[str, Tensor]) -> int:
     plain = build_on_meta("mlp", ARCHITECTURES["mlp"], arguments)
     groups = unit_groups(plain, tuple(arguments["input_shape"]))
-    ((_, sections),) = grid_points(plain, state, [0.25])
+    ((_, sections),) = grid_points(context_of(plain), state, [0.25])
     header = container.Header(method="ptq", method_version=1, architecture="mlp", arguments=arguments)
     return len(container.write(header, layout_of(plain), arrange(sections, groups)))
 
