@@ -37,6 +37,8 @@ from trainers.methods.parts.steps import level, times_power, wide
 from trainers.networks.norms import norm_parameters
 
 _FIT_EVERY = 10
+_LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
+"""Tensors whose root mean square is between these are of ordinary size."""
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
 
 
@@ -214,6 +216,7 @@ class EntropyPenalized(AbstractMethod):
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
                     group, kernel = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
+                    group += _far(parameter)
                     groups.setdefault((group, kernel, parameter.requires_grad), {})[name] = parameter
         if self.decoder == "dft" and not any(kernel for _, kernel, _ in groups):
             raise ValueError("decoder is 'dft', but the network has no kernels to transform: use 'scalar'")
@@ -232,6 +235,12 @@ class EntropyPenalized(AbstractMethod):
                 if fnmatch.fnmatchcase(name, pattern):
                     return f"group {group}"
         return "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
+
+
+def _far(parameter: Tensor) -> str:
+    """What sets a tensor of no ordinary size apart from its group, whose step would be far too coarse or too fine."""
+    size = _root_mean_square([parameter])
+    return "" if not size or _LEAST_SIZE <= size <= _MOST_SIZE else f" near 2^{8 * round(math.log2(size) / 8)}"
 
 
 def _fit(model: nn.Module) -> None:

@@ -17,9 +17,12 @@ from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
-from trainers.methods.parts.steps import Steps, each_alone, level, steps_of, times_power, wide
+from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
 
 _NUM_CANDIDATES = 80
+_NO_LOSS = 1.1
+"""A squared error that is this many times the least is as good."""
+_Sizes = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,7 @@ def best_steps(
     """The step that rounds ``tensor`` to ``bits`` bits with the least squared error, or one for each row.
 
     The candidates are ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. Zeros have the step 1.
+    Where float16 has too few bits left for a small step, so that the error grows, there is a power of two beside it.
 
     Args:
         tensor: has two axes or more.
@@ -111,16 +115,34 @@ def best_steps(
     widest = rows.abs().amax(dim=1).double().cpu().numpy() / (2 ** (bits - 1) - 1)
     exponent = level(tensor)
     near_one = times_power(wide(tensor.detach()), -exponent)
-    best, least = np.zeros(len(rows)), np.full(len(rows), np.inf)
-    for candidate in range(1, _NUM_CANDIDATES + 1):
-        sizes = each_alone(widest * candidate / _NUM_CANDIDATES)
-        step = _beside(np.ldexp(sizes, -exponent), near_one)
-        errors = error(_round(near_one, step, bits) * step - near_one)
-        found = (errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1)).cpu().numpy()
-        better = (sizes > 0) & (found < least)
-        best, least = np.where(better, sizes, best), np.where(better, found, least)
-    steps = steps_of(best)
+
+    def search(in_bits: Callable[[_Sizes], _Sizes]) -> tuple[_Sizes, _Sizes]:
+        """The best sizes and their errors; the size of zeros is 0."""
+        best, least = np.zeros(len(rows)), np.full(len(rows), np.inf)
+        for candidate in range(1, _NUM_CANDIDATES + 1):
+            sizes = in_bits(widest * candidate / _NUM_CANDIDATES)
+            step = _beside(np.ldexp(sizes, -exponent), near_one)
+            errors = error(_round(near_one, step, bits) * step - near_one)
+            found = (errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1)).cpu().numpy()
+            better = (sizes > 0) & (found < least)
+            best, least = np.where(better, sizes, best), np.where(better, found, least)
+        return best, least
+
+    best, least = search(_in_float16)
+    smallest = 0.0
+    if ((widest > 0) & ((best < NORMAL) | (_in_float16(widest) == 0))).any():
+        far, least_far = search(in_float16_bits)
+        if (least > _NO_LOSS * least_far).any():
+            best, smallest = far, NORMAL
+    steps = steps_of(best, least=smallest)
     return replace(steps, numbers=np.where(best > 0, steps.numbers, np.float16(1)))
+
+
+def _in_float16(sizes: _Sizes) -> _Sizes:
+    """``sizes`` as float16 alone holds them: 0 where they are too small or too large."""
+    with np.errstate(over="ignore"):
+        found = sizes.astype(np.float16).astype(np.float64)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _rounded(tensor: Tensor, steps: Steps, bits: int) -> grid.Rounded:

@@ -1,4 +1,4 @@
-"""Batch norms as files hold them: one scale and one shift for each channel, and the steps by which these are rounded."""
+"""Batch norms as files hold them: one scale and one shift for each channel, and the steps that these are rounded to."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from trainers.networks.norms import BatchNorm, fold_norms
 
 _KINDS = ("weight", "bias")
 _SMALLEST_LAYER = 4
-_DEAD = 10
+DEAD = 10
 """A channel whose variance is below this many times the norm's epsilon is taken for dead."""
 _ORDINARY_LEAST, _ORDINARY_MOST = 2.0**-16, 2.0**10
 """Medians between these are those of an ordinary layer."""
 _MOST_STEPS = 2.0**30
-_MOST_SHIFTED = 4.0
-"""How far the rounding of a scale may shift a channel that is at its mean: its deviation is about 1."""
+_MOST_SHIFTED = 0.5
+"""A mean times a scale's step beyond this: rounding would shift a channel whose deviation is about 1."""
 _MOST_CANCELLED = 2.0**20
 """A mean times a scale beyond this cancels in the shift, of which float32 keeps too little."""
 
@@ -33,9 +33,9 @@ def folded_norms(
 
     The scales of all layers have a step in common, up to a power of two, and so have the shifts. A channel that is
     always zero has a running variance near zero and an enormous scale, which means nothing: such channels are left out,
-    and the median is not moved by those that come close. A layer whose own median is below a quarter of that of all
-    layers, as behind inputs of large numbers, makes the step finer for all of them. A layer whose median is no ordinary
-    number, as behind inputs of enormous numbers, is measured in a power of two near it.
+    where there are others, and the median is not moved by those that come close. A layer whose own median is below a
+    quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them. A layer
+    whose median is no ordinary number, as behind inputs of enormous numbers, is measured in a power of two near it.
 
     A norm is not folded if rounding would spoil it: its values lie too far apart for one step, or its means are so far
     from zero, in deviations, that the rounding of a scale shifts a channel.
@@ -66,10 +66,12 @@ def _steps(
     kind: str,
     fraction: float,
 ) -> dict[str, Steps]:
+    are_alive = {prefix: state[f"{prefix}running_var"] > DEAD * norm.eps for prefix, norm in norms.items()}
+    if not any(is_alive.any() for is_alive in are_alive.values()):
+        are_alive = {prefix: torch.ones_like(is_alive) for prefix, is_alive in are_alive.items()}
     magnitudes: list[Tensor] = []
     levels: dict[str, int] = {}
-    for prefix, norm in norms.items():
-        is_alive = state[f"{prefix}running_var"] > _DEAD * norm.eps
+    for prefix, is_alive in are_alive.items():
         values = folded[f"{prefix}{kind}"][is_alive].abs()
         values = values[values > 0]
         levels[prefix] = _level(values)

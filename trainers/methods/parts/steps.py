@@ -14,6 +14,8 @@ from trainers.divergence import DivergedError
 
 _LEAST, _MOST = 2.0**-20, 65504.0
 """Between these float16 holds a step well enough; smaller ones would lose too many of their bits."""
+NORMAL = 2.0**-14
+"""The smallest float16 that has all its bits."""
 _TOP = 15
 """Else the largest of a tensor's numbers is below 2 ** ``_TOP``."""
 _SMALLEST = 2.0**-24
@@ -40,8 +42,12 @@ class Steps:
         return sizes
 
 
-def steps_of(sizes: npt.ArrayLike, /) -> Steps:
-    """The steps that are nearest to ``sizes``: one number, or (steps,); none is negative. Stored ones stay as they are.
+def steps_of(sizes: npt.ArrayLike, /, *, least: float = _LEAST) -> Steps:
+    """The steps that are nearest to ``sizes``. Those that are stored already stay as they are.
+
+    Args:
+        sizes: one number, or (steps,); none is negative.
+        least: a positive size below this is too small for float16 alone.
 
     Raises:
         DivergedError: a size is NaN or infinite.
@@ -49,21 +55,16 @@ def steps_of(sizes: npt.ArrayLike, /) -> Steps:
     given = np.atleast_1d(np.asarray(sizes, np.float64))
     if not np.isfinite(given).all():
         raise DivergedError("a quantisation step became NaN or infinite")
-    is_plain = (given == 0) | (given == _SMALLEST) | _is_in_range(given)
+    is_plain = (given == 0) | (given == _SMALLEST) | ((given >= least) & (given <= _MOST))
     exponent = 0 if is_plain.all() else int(np.frexp(given.max())[1]) - _TOP
     return Steps(numbers=np.ldexp(given, -exponent).clip(_SMALLEST, _MOST).astype(np.float16), exponent=exponent)
 
 
-def each_alone(sizes: npt.NDArray[np.float64], /) -> npt.NDArray[np.float64]:
-    """What ``steps_of`` makes of each of ``sizes`` (steps,), positive, if it were the only one of its tensor."""
+def in_float16_bits(sizes: npt.NDArray[np.float64], /) -> npt.NDArray[np.float64]:
+    """``sizes`` rounded to as many bits as a float16 has, with exponents of any size."""
     mantissa, exponent = np.frexp(sizes)
-    far = np.ldexp(np.round(mantissa * 2**_NUM_BITS), exponent - _NUM_BITS)
-    return np.where(_is_in_range(sizes), sizes.clip(0, _MOST).astype(np.float16), far)
-
-
-def _is_in_range(sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    is_in_range: npt.NDArray[np.bool_] = (sizes >= _LEAST) & (sizes <= _MOST)
-    return is_in_range
+    rounded: npt.NDArray[np.float64] = np.ldexp(np.round(mantissa * 2**_NUM_BITS), exponent - _NUM_BITS)
+    return rounded
 
 
 def exact(sizes: Sequence[Tensor]) -> list[Tensor]:

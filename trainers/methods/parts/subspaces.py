@@ -19,6 +19,7 @@ from trainers.hidden_units import UnitGroup, untouched
 from trainers.methods.base import Context
 from trainers.methods.parts import backend
 from trainers.methods.parts.compression_levels import KINDS, check_levels, compress, position
+from trainers.methods.parts.folded_norms import DEAD
 from trainers.methods.parts.grid import BIAS_STEP, in_steps
 from trainers.methods.parts.recalibration import recalibrate, remembering
 from trainers.methods.parts.steps import wide
@@ -29,6 +30,8 @@ _HALF = 2e-3
 """More than the relative error of a float16."""
 _MOST_REMEMBERED = 2e4
 """Statistics may grow from the first batch on before they leave float16."""
+_FARTHEST = 64
+"""In deviations: float16 holds the mean of a channel to a thirtieth of its deviation, if it is no farther from zero."""
 
 
 def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
@@ -41,7 +44,7 @@ def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
 
 
 def check_statistics(model: nn.Module, context: Context) -> None:
-    """Refuse a network whose batch norms see numbers for which float16 is too narrow; one batch tells.
+    """Refuse a network whose batch norms see numbers that float16 does not hold well enough; one batch tells.
 
     Raises:
         ValueError: in one line.
@@ -50,12 +53,16 @@ def check_statistics(model: nn.Module, context: Context) -> None:
         return
     tried = copy.deepcopy(model)
     recalibrate(tried, context, num_examples=1)
-    largest = max(float(values.abs().max()) for values in statistics(tried, tried.state_dict()) if len(values))
-    if not largest <= _MOST_REMEMBERED:
-        raise ValueError(
-            f"a batch norm of the network sees numbers up to {largest:.3g}: wanted {_MOST_REMEMBERED:g} at most, since "
-            "the file of all levels holds statistics as float16; scale the inputs down"
-        )
+    found = statistics(tried, tried.state_dict())
+    for (prefix, norm), mean, deviation in zip(remembering(tried).items(), found[::2], found[1::2], strict=True):
+        largest = max([0.0, *mean.abs().tolist(), *deviation.tolist()])
+        far = (mean.abs() / deviation)[deviation.square() > DEAD * norm.eps]
+        if not largest <= _MOST_REMEMBERED or (far > _FARTHEST).any():
+            seen = f"up to {largest:.3g}" if not largest <= _MOST_REMEMBERED else f"{far.max():.3g} deviations from 0"
+            raise ValueError(
+                f"batch norm {prefix[:-1]!r} sees numbers {seen}: wanted {_MOST_REMEMBERED:g} and {_FARTHEST} "
+                "deviations at most, since the file of all levels has statistics as float16; scale and shift the inputs"
+            )
 
 
 def subspace_sections(
@@ -70,9 +77,9 @@ def subspace_sections(
 ) -> Sections:
     """The sections of a whole subspace.
 
-    Every parameter of floats is stored as a factor: W0 as a matrix of outputs by inputs, above W1 if there is one, with one step
-    for both: ``step`` for weights, and the step of all methods for biases and norms. Factors keep the order of hidden
-    units, by which a level chooses them. The vectors are the steps; kind and levels; and each level's batch-norm
+    Every parameter of floats is stored as a factor: W0 as a matrix of outputs by inputs, above W1 if there is one, with
+    one step for both: ``step`` for weights, and the step of all methods for biases and norms. Factors keep the order of
+    hidden units, by which a level chooses them. The vectors are the steps; kind and levels; and each level's batch-norm
     statistics.
 
     Args:
