@@ -20,6 +20,7 @@ from orchestrator.commands import (
     sweeps,
     ui,
 )
+from orchestrator.commands.plain_characters import use_plain_characters
 
 main = typer.Typer(
     name="ratefront",
@@ -46,7 +47,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    use_plain_characters()
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from trainers import checks
 from trainers.nearest import nearest
+from trainers.sources import Source, values_identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +51,10 @@ class TrialConfig:
     seed: int = 0
     precision: str = "float32"
     """The dtype of activations in training, ``float32`` or ``bfloat16``; parameters and measurements are float32."""
-    init_from: str = ""
-    """The source of the plain network's initial values: the path of a ``state_dict`` or a ``.rfz``, the name of a
-    trained network, or ``fusion(A, B)`` of several (``trainers/pretrained.py``); empty: drawn at random.
-    ``pretrained.pin`` adds the digest of a path's content."""
+    init_from: Any = ""
+    """The source of the plain network's initial values (``trainers/sources.py``): the path of a ``state_dict`` or a
+    ``.rfz``, the name of a trained network, ``fusion(A, B)`` of several, or a mapping of a path and what of it to take;
+    empty: drawn at random. ``pretrained.pin`` adds the digest of a path's content."""
     modifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The modifiers of the training, whatever its method: settings, keyed by modifier (``trainers/modifiers``)."""
 
@@ -62,11 +63,7 @@ class TrialConfig:
         checks.integer("batch_size", self.batch_size, low=1)
         checks.integer("seed", self.seed, low=0)
         checks.choice("precision", self.precision, ("float32", "bfloat16"))
-        if not isinstance(self.init_from, str):
-            raise ValueError(
-                f"init_from is {self.init_from!r}: wanted the path of a state_dict, or a trained network's name"
-            )
-        fused_parts(self.init_from)
+        Source.from_dict(self.init_from)
         if not isinstance(self.modifiers, Mapping) or not all(
             isinstance(name, str) and isinstance(settings, Mapping) for name, settings in self.modifiers.items()
         ):
@@ -99,7 +96,7 @@ class TrialConfig:
 
     def to_dict(self) -> dict[str, Any]:
         specs = {key: getattr(self, key).to_dict() for key in ("task", "architecture", "method")}
-        optional = {key: getattr(self, key) for key in ("precision", "init_from")}
+        optional = {"precision": self.precision, "init_from": Source.from_dict(self.init_from).to_dict()}
         changed = {key: value for key, value in optional.items() if value != _DEFAULTS[key]}
         if self.modifiers:
             changed["modifiers"] = {name: dict(settings) for name, settings in sorted(self.modifiers.items())}
@@ -113,8 +110,8 @@ class TrialConfig:
     def config_hash(self) -> str:
         """A digest of everything but the seed, twelve hexadecimal digits: repeats over seeds share it."""
         content = {key: value for key, value in self.to_dict().items() if key != "seed"}
-        if self.init_from:
-            content["init_from"] = values_identity(self.init_from)
+        if "init_from" in content:
+            content["init_from"] = values_identity(content["init_from"])
         if self.modifiers:
             content["modifiers"] = {
                 name: {key: values_identity(item) for key, item in settings.items()}
@@ -138,32 +135,6 @@ def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
                 "or true"
             )
     return {name: {} if settings is True else dict(settings) for name, settings in value.items()}
-
-
-def fused_parts(init_from: str) -> list[str]:
-    """Return the parts of ``fusion(A, B, ...)``; none if the values come from one place.
-
-    Raises:
-        ValueError: there are fewer than two.
-    """
-    if not (init_from.startswith("fusion(") and init_from.endswith(")")):
-        return []
-    parts = [part.strip() for part in init_from.removeprefix("fusion(").removesuffix(")").split(",")]
-    if len(parts) < 2 or not all(parts):
-        raise ValueError(
-            f"init_from is {init_from!r}: wanted fusion(A, B), of two or more files or trained networks' names, "
-            "none of which has a comma in it"
-        )
-    return parts
-
-
-def values_identity(setting: Any) -> Any:
-    """Return what identifies a setting: a pinned file's digest, wherever the file lies, else the setting itself."""
-    if not isinstance(setting, str):
-        return setting
-    if parts := fused_parts(setting):
-        return f"fusion({', '.join(map(values_identity, parts))})"
-    return setting.rpartition("#sha256=")[2]
 
 
 _DEFAULTS = {item.name: item.default for item in fields(TrialConfig)}

@@ -94,7 +94,7 @@ def measured_points(
 def _written(trial: Prepared, sections: Sections, path: Path) -> Opened:
     """Write the file, and open it again."""
     check_sections(trial.layout, sections)
-    arranged = arrange(sections, trial.context.groups)
+    arranged = arrange(sections, trial.context.free_groups)  # frozen weights stay, read or not
     write_atomically(path, container.write(trial.header, trial.layout, arranged))
     opened = open_compressed(path, architecture=trial.architecture)
     write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))

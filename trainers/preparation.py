@@ -18,6 +18,7 @@ from trainers.instantiate import find_architecture, make_method, make_task
 from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.modifiers import make_modifiers
 from trainers.modifiers.base import AbstractModifier
+from trainers.networks.parametrizations import load
 from trainers.networks.storable import storable
 from trainers.pretrained import initial_values
 from trainers.seeding import seed_everything
@@ -57,7 +58,7 @@ class Described:
     layout: container.Layout
     examined: Examined
 
-    def initial_values(self, source: str) -> dict[str, Tensor]:
+    def initial_values(self, source: Any) -> dict[str, Tensor]:
         """See ``pretrained.initial_values``."""
         return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture)
 
@@ -118,11 +119,13 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
     )
     seed_everything(config.seed, "initialisation")
     model = build(name, architecture, arguments).to(device)
-    if config.init_from:
-        values = described.initial_values(config.init_from)
-        model.load_state_dict(values, strict=False)  # checked; counters may be missing
-    if not method.keeps_parametrizations or any(modifier.needs_weights for modifier in modifiers):
+    values = described.initial_values(config.init_from) if config.init_from else {}  # counters may be missing
+    if method.keeps_parametrizations and not any(modifier.needs_weights for modifier in modifiers):
+        load(model, values)
+    else:
+        model.load_state_dict(values, strict=False)
         model = storable(model)
+        model.load_state_dict(values, strict=False)  # of what parametrizations computed
     for module in model.modules():
         # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
         if isinstance(module, nn.Conv2d):

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
+import logging
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from trainers.architectures.base import Architecture
 from trainers.coding import container
 from trainers.compressed import open_bytes
-from trainers.config import fused_parts
 from trainers.downloads import DataFile, locate
+from trainers.fitting import Fitted, MisfitError, fitted, is_narrow, named_alike, without_counters
 from trainers.fusion import fuse, shapes_at_widths
 from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
+from trainers.networks.parametrizations import is_parametrized, without_parametrizations
+from trainers.sources import Source, fused_parts
+from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 _MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"
@@ -44,56 +46,61 @@ PRETRAINED: dict[str, DataFile] = {
 }
 """Trained networks by name. A name's meaning never changes: sweeps in the world refer to it."""
 
-_SUFFIXES = (".pth", ".pt", ".th", ".safetensors", ".rfz")
+_COMPRESSED = ".rfz"
+_SUFFIXES = (*PICKLES, SAFETENSORS, _COMPRESSED)
 _PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
-_NESTED_IN = ("state_dict", "model", "net")
-_MOST_NESTED = 4
-_PREFIXES = ("module.", "model.", "_orig_mod.")
-"""What DataParallel, Lightning and torch.compile put before every name."""
-_COUNTER = "num_batches_tracked"
-_MOST_NAMED = 3
+_told: set[str] = set()
 
 
-def pin(source: str, *, field: str = "init_from") -> str:
+def pin(source: Any, *, field: str = "init_from") -> Any:
     """Return a source that means the same values anywhere: a name as it is, a path absolute and with a digest.
 
     ``weights.pth`` becomes ``/home/me/weights.pth#sha256=...``, which refuses another content from then on. In
     ``fusion(a.pth, b.rfz)`` each part does.
 
     Args:
-        source: the name or path.
+        source: what ``Source.from_dict`` reads.
         field: the name of the setting in errors.
 
     Raises:
         ValueError: there is no such name or file, or the file's content is not the pinned one.
     """
-    if source == "" or source in PRETRAINED:
-        return source
-    if parts := fused_parts(source):
-        return f"fusion({', '.join(pin(part, field=field) for part in parts)})"
-    path, content = read_pinned(source, field=field)
-    return f"{path}#{_digest(content)}"
+    given = Source.from_dict(source, field=field)
+    if parts := fused_parts(given.path):
+        return f"fusion({', '.join(_pinned(part, field) for part in parts)})"
+    return replace(given, path=_pinned(given.path, field)).to_dict()
+
+
+def _pinned(path: str, field: str) -> str:
+    if path == "" or path in PRETRAINED:
+        return path
+    found, content = read_pinned(path, field=field)
+    return f"{found}#{_digest(content)}"
 
 
 def initial_values(
-    source: str,
-    plain: nn.Module,
+    source: Any,
+    network: nn.Module,
     *,
     groups: Sequence[UnitGroup] = (),
     own: Architecture | None = None,
     field: str = "init_from",
 ) -> dict[str, Tensor]:
-    """Load the values for ``plain``'s ``state_dict``, on the CPU.
+    """Load the values for ``network``'s ``state_dict``, on the CPU, in its dtypes.
 
-    They are complete, except that an older file may lack counters of batches. A file is a ``.rfz``, which is decoded,
-    or holds a ``state_dict``, alone or under ``state_dict``, ``model`` or ``net``. Its names may begin with
-    ``module.``, ``model.`` or ``_orig_mod.``: if those that do make a complete network, the others (a counter, a loss's
-    weights) are left out. ``fusion(A, B, ...)`` fuses files or named networks of the same layers at any widths
+    They are complete, except that an older file may lack counters of batches, and where ``source`` is not strict: then
+    a line of the log says how many tensors were found. A file is a ``.rfz``, which is decoded, or holds a
+    ``state_dict`` (``tensor_files.read_entries``), whose names need not be quite those of the network
+    (``fitting.fitted``). ``fusion(A, B, ...)`` fuses files or named networks of the same layers at any widths
     (``trainers/fusion.py``).
 
+    A network with parametrizations takes what they compute weights from, or the weights; ``parametrizations.load``
+    loads either.
+
     Args:
-        source: a registered name, a path, ``fusion`` of them, or what ``pin`` returns for any.
-        plain: the architecture, on any device.
+        source: what ``Source.from_dict`` reads: a registered name, a path, ``fusion`` of them, or what ``pin`` returns
+            for any.
+        network: as its architecture builds it, on any device.
         groups: its hidden units, which fusion matches.
         own: the architecture's function, for a ``.rfz`` of a user's own network.
         field: the name of the setting in errors.
@@ -102,29 +109,104 @@ def initial_values(
         ValueError: a file is missing, or holds no ``state_dict``, one of another network, or values that are not finite
             numbers; or units of the architecture cannot be matched.
     """
-    shapes = {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()}
-    parts = fused_parts(source)
-    if not parts:
-        given = _given(source, plain, own, field)
-        _check_network(source, given, plain, shapes, field)
-        return given
+    chosen = Source.from_dict(source, field=field)
+    if not (parts := fused_parts(chosen.path)):
+        return _fitting(chosen, network, own, field)
+    plain = without_parametrizations(network)
     networks = []
     for part in parts:
-        networks.append(given := _given(part, plain, own, field))
-        _check_network(part, given, plain, shapes_at_widths(given, plain, groups), field)
+        entries, _ = _entries(Source(path=part), own, field)
+        with _refusals(part, field):
+            given = named_alike(entries, plain)
+            found = fitted(given, plain, shapes=shapes_at_widths(given, plain, groups))
+        _check_complete(part, found, plain, field)
+        networks.append(found.values)
     return fuse(networks, plain, groups)
 
 
-def _given(source: str, plain: nn.Module, own: Architecture | None, field: str) -> dict[str, Tensor]:
-    """Read what a file or a named network holds."""
-    if source in PRETRAINED:
-        path = locate(PRETRAINED[source])
+def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict[str, Tensor], list[str]]:
+    """Read the tensors that a file or a known network holds, and the names of what lies beside them."""
+    if source.path in PRETRAINED:
+        path = locate(PRETRAINED[source.path])
         content = path.read_bytes()
     else:
-        path, content = read_pinned(source, field=field)
-    if path.suffix == ".rfz":
-        return _decoded(path, content, own, field)
-    return dict(_without_prefixes(_tensors(path, content, field), plain.state_dict()))
+        path, content = read_pinned(source.path, field=field)
+    if path.suffix != _COMPRESSED:
+        return read_tensors(path, content, key=source.key, field=field)
+    if source.key:
+        raise ValueError(f"{field}.key is {source.key!r}: wanted none, since a {_COMPRESSED} file holds one network")
+    return _decoded(path, content, own, field), []
+
+
+def _fitting(source: Source, network: nn.Module, own: Architecture | None, field: str) -> dict[str, Tensor]:
+    """Fit a file's tensors to the network as it is built or, failing that, to what its parametrizations compute."""
+    entries, others = _entries(source, own, field)
+    if others and source.strict:
+        raise ValueError(
+            f"{field}: {_shown(source.path)} holds {few(others)} beside tensors: "
+            "wanted a state_dict; strict: false leaves other entries out"
+        )
+    forms = [network, *([without_parametrizations(network)] if is_parametrized(network) else [])]
+    found: list[Fitted] = []
+    with _refusals(source.path, field):
+        for form in forms:
+            found.append(fitted(named_alike(entries, form, is_partial=not source.strict), form))
+    best = min(found, key=lambda one: len(one.missing) + len(one.unknown) + len(one.misshapen))
+    _check_complete(source.path, best, forms[found.index(best)], field, is_partial=not source.strict)
+    if not source.strict:
+        _check_scales(source.path, entries, best, field)
+        _tell(source.path, best, len(others), field)
+    return best.values
+
+
+@contextlib.contextmanager
+def _refusals(source: str, field: str) -> Iterator[None]:
+    """Name the file in what is wrong with its tensors."""
+    try:
+        yield
+    except MisfitError as error:
+        raise ValueError(f"{field}: {_shown(source)}: {error}") from error
+
+
+def _check_complete(source: str, found: Fitted, network: nn.Module, field: str, *, is_partial: bool = False) -> None:
+    """Refuse a file that does not hold the network, or nothing of it where a part is enough."""
+    kinds = (("lacks", found.missing), ("has unknown", found.unknown), ("has of another shape", found.misshapen))
+    wrong = [f"{kind} {few(names)}" for kind, names in kinds if names]
+    if found.misshapen or not without_counters(found.values) or (wrong and not is_partial):
+        raise ValueError(
+            f"{field}: {_shown(source)} is of another network: it {', '.join(wrong)}; wanted the "
+            f"{len(network.state_dict())} tensors of the architecture: change its name or arguments to those of the "
+            "file, or give another file"
+        )
+
+
+def _check_scales(source: str, entries: Mapping[str, Tensor], found: Fitted, field: str) -> None:
+    """Refuse to leave out the scales of values with so few bits that they mean nothing without."""
+    narrow = {name.rpartition(".")[0] for name, tensor in entries.items() if is_narrow(tensor.dtype)}
+    scales = [
+        name for name in found.unknown if "scale" in name.rpartition(".")[2] and name.rpartition(".")[0] in narrow
+    ]
+    if scales:
+        raise ValueError(
+            f"{field}: {_shown(source)} has float8 values with scales beside them, such as {scales[0]}: "
+            "wanted them multiplied, in bfloat16 or a wider type"
+        )
+
+
+def _tell(source: str, found: Fitted, num_others: int, field: str) -> None:
+    """Say how much of a network a file holds, once in a process, whose trials may all start so."""
+    num_found, num_missing, num_left_out = len(found.values), len(found.missing), len(found.unknown) + num_others
+    line = (
+        f"{field}: {_shown(source)} has {num_found} of the network's {num_found + num_missing} tensors; {num_missing} "
+        f"keep their initial values, and {num_left_out} entries of the file are left out"
+    )
+    if line not in _told:
+        _told.add(line)
+        logging.getLogger(__name__).warning(line)
+
+
+def _shown(source: str) -> str:
+    return source.partition("#")[0]
 
 
 def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -> dict[str, Tensor]:
@@ -133,36 +215,6 @@ def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -
         return open_bytes(content, architecture=own if is_own else None).state_dict()
     except ValueError as error:
         raise ValueError(f"{field}: {path} cannot be loaded ({one_line(error)}): wanted a .rfz file") from error
-
-
-def _check_network(
-    source: str, given: Mapping[str, Tensor], plain: nn.Module, shapes: Mapping[str, tuple[int, ...]], field: str
-) -> None:
-    """Refuse values with other tensors than ``plain``, with other ``shapes``, or that are not finite numbers."""
-    path, wanted = source.partition("#")[0], plain.state_dict()
-    missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != _COUNTER]
-    unexpected = [name for name in given if name not in wanted]
-    misshapen = [
-        f"{name} {tuple(given[name].shape)} for {shape}"
-        for name, shape in shapes.items()
-        if name in given and given[name].shape != shape
-    ]
-    kinds = (("lacks", missing), ("has unknown", unexpected), ("has of another shape", misshapen))
-    if wrong := [f"{kind} {_few(names)}" for kind, names in kinds if names]:
-        raise ValueError(
-            f"{field}: {path} is of another network: it {', '.join(wrong)}; wanted the {len(wanted)} tensors "
-            "of the architecture: change its name or arguments to those of the file, or give another file"
-        )
-    for name, tensor in given.items():
-        _check_values(f"{field}: {path}: {name}", tensor, wanted[name])
-
-
-def _check_values(name: str, tensor: Tensor, like: Tensor) -> None:
-    is_dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
-    if not is_dense or tensor.is_floating_point() != like.is_floating_point() or tensor.is_complex():
-        raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}: wanted dense values that fit {like.dtype}")
-    if not tensor.isfinite().all():
-        raise ValueError(f"{name} holds NaN or infinity: wanted finite values")
 
 
 def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
@@ -192,43 +244,3 @@ def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
 
 def _digest(content: bytes) -> str:
     return f"sha256={hashlib.sha256(content).hexdigest()}"
-
-
-def _tensors(path: Path, content: bytes, field: str) -> Mapping[str, Tensor]:
-    """Read the tensors of the file's ``state_dict``. No code in the file is run."""
-    found: Any
-    try:
-        if path.suffix == ".safetensors":
-            found = safetensors.torch.load(content)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about newer pickle protocols; what does not load is an error below
-                found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a file may hold anything
-        raise ValueError(
-            f"{field}: {path} cannot be loaded ({type(error).__name__}: {one_line(error)[:200]}): "
-            "wanted a state_dict, from torch.save(model.state_dict(), path) or as safetensors"
-        ) from error
-    for _ in range(_MOST_NESTED):  # not for ever: a pickle may contain itself
-        keys = [key for key in _NESTED_IN if isinstance(found, Mapping) and isinstance(found.get(key), Mapping)]
-        found = found[keys[0]] if keys else found
-    if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        held = f"entries {_few([str(key) for key in found])}" if isinstance(found, Mapping) else type(found).__name__
-        raise ValueError(f"{field}: {path} holds {held}: wanted a state_dict, alone or under {_NESTED_IN}")
-    return {str(name): tensor for name, tensor in found.items()}
-
-
-def _without_prefixes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Remove the prefix that wrappers put before every name, unless the network's own names begin with it."""
-    needed = {name for name in wanted if name.rpartition(".")[2] != _COUNTER}
-    for prefix in _PREFIXES:
-        inner = {name.removeprefix(prefix): tensor for name, tensor in given.items() if name.startswith(prefix)}
-        is_whole = bool(inner) and (len(inner) == len(given) or needed <= set(inner))
-        if is_whole and not all(name.startswith(prefix) for name in wanted):
-            return _without_prefixes(inner, wanted)
-    return given
-
-
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED]) or "none"
-    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")

@@ -5,8 +5,6 @@ Validation chooses, test reports: nothing here reads ``quality``, only ``quality
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from analysis.keys import KEY
@@ -18,14 +16,15 @@ def best(
 ) -> pd.Series:
     """The configuration to ship: the best within a budget, or the smallest that is good enough.
 
-    A limit holds for the mean over seeds and for the representative, because that one file ships. A configuration
-    with a failed seed is never chosen.
+    Limits hold for the file that ships, the representative, as the frontier's table lists it. Of the files that fit,
+    that of the best mean quality over seeds is chosen, which one lucky seed does not decide. A configuration with a
+    failed seed is never chosen.
 
     Args:
         configurations: those of one task, from ``summarise``.
-        max_size_bytes: choose the best mean validation quality among configurations that are no larger.
-        min_quality: choose the smallest mean size among configurations whose validation quality is no worse: at
-            least this where the task maximises, at most this where it minimises.
+        max_size_bytes: choose the best mean validation quality among files that are no larger.
+        min_quality: choose the smallest file among those whose validation quality is no worse: at least this where the
+            task maximises, at most this where it minimises.
 
     Raises:
         ValueError: nothing qualifies, the call does not set exactly one limit, or ``min_quality`` is no quality.
@@ -34,9 +33,7 @@ def best(
         raise ValueError(f"got {max_size_bytes=}, {min_quality=}: wanted exactly one of the two")
     sign = 1.0 if configurations["maximise"].all() else -1.0
     measured = configurations.assign(
-        largest=configurations[["size_bytes_mean", "file_size_bytes"]].max(axis=1),
-        gain=sign * configurations["quality_val_mean"],
-        least_gain=(sign * configurations[["quality_val_mean", "file_quality_val"]]).min(axis=1),
+        gain=sign * configurations["quality_val_mean"], file_gain=sign * configurations["file_quality_val"]
     ).dropna(subset=["gain"])
     if measured.empty:
         raise ValueError("no measured configuration to choose from: run a sweep first")
@@ -44,21 +41,21 @@ def best(
     if measured.empty:
         raise ValueError("no configuration to choose from: of each, a seed failed; run the failed trials again")
     if max_size_bytes is not None:
-        chosen = measured[measured["largest"] <= max_size_bytes].sort_values(
-            ["gain", "size_bytes_mean", *KEY], ascending=[False, True, True, True, True]
+        chosen = measured[measured["file_size_bytes"] <= max_size_bytes].sort_values(
+            ["gain", "file_size_bytes", *KEY], ascending=[False, True, True, True, True]
         )
-        smallest = math.ceil(measured["largest"].min())
-        complaint = f"nothing fits in {max_size_bytes:,.0f} B: the smallest is {smallest:,} B"
+        smallest = int(measured["file_size_bytes"].min())
+        complaint = f"nothing fits in {max_size_bytes:,.0f} B: the smallest file has {smallest:,} B"
     else:
         assert min_quality is not None
-        name, most = str(measured["quality_name"].iloc[0]), float(measured["least_gain"].max())
+        name, most = str(measured["quality_name"].iloc[0]), float(measured["file_gain"].max())
         _check_quality(name, min_quality)
-        chosen = measured[measured["least_gain"] >= sign * min_quality].sort_values(
-            ["size_bytes_mean", "gain", *KEY], ascending=[True, False, True, True, True]
+        chosen = measured[measured["file_gain"] >= sign * min_quality].sort_values(
+            ["file_size_bytes", "gain", *KEY], ascending=[True, False, True, True, True]
         )
         complaint = (
             f"nothing reaches {name} {format_quality(min_quality, name)} on validation: "
-            f"the best has {format_quality(sign * most, name)}"
+            f"the best file has {format_quality(sign * most, name)}"
         )
     if chosen.empty:
         raise ValueError(complaint)

@@ -124,8 +124,8 @@ def _check_comparable(anchor: Front, test: Front, base: Vector, other: Vector, n
     fewest = min(len(anchor), len(test))
     if fewest < MIN_POINTS:
         raise ValueError(
-            f"got fronts of {len(anchor)} and {len(test)} points: wanted at least {MIN_POINTS} on each for a "
-            "Bjøntegaard delta"
+            f"their fronts have {len(test)} and {len(anchor)} points: wanted at least {MIN_POINTS} on each for a "
+            "Bjøntegaard delta"  # in the order of "test against anchor"
         )
     if min(base[-1], other[-1]) <= max(base[0], other[0]):
         raise ValueError(f"the two fronts share no range of {name}: a Bjøntegaard delta has nothing to average over")

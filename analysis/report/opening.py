@@ -94,7 +94,7 @@ def question(material: Material) -> Html:
         "methods": bullets(_method(method, material.methods) for method in document["method"]),
         "training": f"{_domain(document['steps'])} steps in batches of {_domain(document['batch_size'])}, "
         f"each configuration with {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
-        + (f", from {_DIGEST.sub('', document['init_from'])}" if document.get("init_from") else ""),
+        + (f", from {_initial_values(document['init_from'])}" if document.get("init_from") else ""),
         "modifiers": _modifiers(document.get("modifiers", [])),
         "search": _named(document["search"]),
         "early stopping": _named(document["scheduler"]) if "scheduler" in document else "",
@@ -145,6 +145,14 @@ def _networks(rows: pd.DataFrame) -> Html:
         )
         for row in rows.to_dict("records")
     )
+
+
+def _initial_values(given: Any) -> str:
+    """A path, without the digest of its content, and what of the file was taken."""
+    if not isinstance(given, Mapping):
+        return _DIGEST.sub("", given)
+    rest = ", ".join(f"{key}: {item}" for key, item in given.items() if key != "path").replace("False", "false")
+    return f"{_DIGEST.sub('', given['path'])} ({rest})"
 
 
 def _modifiers(given: Any) -> str:

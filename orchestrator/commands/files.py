@@ -78,22 +78,23 @@ def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = Fa
 def decode(
     file: File,
     out: Annotated[
-        Path | None, typer.Option(help="Default: beside the file, as .safetensors.", show_default=False)
+        Path | None,
+        typer.Option(help="Default: beside the file, as .safetensors; or .pt, as torch.save.", show_default=False),
     ] = None,
     architecture: OwnArchitecture = None,
 ) -> None:
-    """Write the decoded plain state_dict as safetensors.
+    """Write the decoded plain state_dict as safetensors, with tied tensors once, or as torch.save does.
 
     Example: `ratefront decode point.rfz --out network.safetensors`
     """
-    from safetensors.torch import save
-
     from trainers.record import write_atomically
+    from trainers.tensor_files import PICKLES, pickle_bytes, safetensors_bytes
 
     target = out or file.with_suffix(".safetensors")
-    tensors = {name: tensor.contiguous() for name, tensor in _open(file, architecture).state_dict().items()}
-    write_atomically(target, save(tensors))
-    typer.echo(f"{target}: {len(tensors)} tensors, {sum(tensor.numel() for tensor in tensors.values()):,} values")
+    tensors = _open(file, architecture).state_dict()
+    write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
+    once = {id(tensor): tensor for tensor in tensors.values()}
+    typer.echo(f"{target}: {len(once)} tensors, {sum(tensor.numel() for tensor in once.values()):,} values")
 
 
 def evaluate(
@@ -112,7 +113,7 @@ def evaluate(
 
     A task with arguments: `--task '{name: "two_moons:moons", noise: 0.3}'`
     """
-    from orchestrator.sweep.file import parse_yaml
+    from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
     from trainers.evaluate import evaluate as evaluate_network
     from trainers.instantiate import make_task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,6 +135,8 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
 
 def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     """Print what will run, and with what."""
+    from trainers.sources import Source
+
     chosen = study.sweep
     lines = [f"sweep {chosen.sweep_id}: {_counted(chosen, study.most_trials, num_trials)}"]
     stops = f", stopped early by {chosen.scheduler['name']!r}" if chosen.scheduler["name"] != "none" else ""
@@ -146,7 +147,7 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
         limits = ", ".join(f"{key} {item:g}" for key, item in chosen.budget.model_dump(exclude_none=True).items())
         lines.append(f"budget: {limits}")
     if chosen.init_from:
-        lines.append(f"initial values: {re.sub('#sha256=[0-9a-f]*', '', chosen.init_from)}")
+        lines.append(f"initial values: {Source.from_dict(chosen.init_from)}")
     sets = [" with ".join(spec.name for spec in one) or "none" for one in chosen.modifiers]
     if sets != ["none"]:
         lines.append(f"modifiers: {' or '.join(sets)}")

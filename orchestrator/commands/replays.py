@@ -48,7 +48,7 @@ def replay(
     from orchestrator.replay.simulation import replay as simulate
     from orchestrator.replay.simulation import whole_hypervolume
     from orchestrator.search.searchers import SEARCHERS
-    from orchestrator.sweep.file import parse_yaml
+    from orchestrator.sweep.yaml_text import parse_yaml
 
     known = RecordedSweep.load(recorded)
     whole = whole_hypervolume(known)

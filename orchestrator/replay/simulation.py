@@ -65,7 +65,8 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     journal = Journal(MemoryFolder())
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
     verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)
-    measured, reference = Coverage(), recorded.reference()
+    # a lucky first seed is not a front: a configuration counts once all its seeds are measured
+    measured, reference = Coverage(least_seeds=sweep.seeds), recorded.reference()
     order = itertools.count()
     running: list[_Running] = []
     spent_s = now_s = 0.0
@@ -107,7 +108,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
 
 def whole_hypervolume(recorded: RecordedSweep) -> float:
     """The hypervolume of everything that was recorded."""
-    measured = Coverage()
+    measured = Coverage(least_seeds=recorded.sweep.seeds)
     measured.add(recorded.points())
     return measured.hypervolume(recorded.reference())
 

@@ -12,7 +12,9 @@ from trainers.record import OperatingPoint
 class Coverage:
     """The points measured so far, averaged over the seeds of each configuration and point id."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, least_seeds: int = 1) -> None:
+        """``least_seeds``: how many seeds a configuration needs to count."""
+        self._least_seeds = least_seeds
         self._seeds: dict[tuple[str, str], list[OperatingPoint]] = {}
         self._means: dict[tuple[str, str], tuple[float, float]] = {}
 
@@ -21,7 +23,8 @@ class Coverage:
             key = (point.config_hash, point.point_id)
             seeds = self._seeds.setdefault(key, [])
             seeds.append(point)
-            self._means[key] = (fmean(one.size_bytes for one in seeds), fmean(one.quality_val for one in seeds))
+            if len(seeds) >= self._least_seeds:
+                self._means[key] = (fmean(one.size_bytes for one in seeds), fmean(one.quality_val for one in seeds))
 
     @property
     def size_bytes(self) -> list[float]:

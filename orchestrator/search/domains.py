@@ -81,6 +81,10 @@ class RealRange(AbstractDomain):
 
     def at(self, fraction: float) -> float:
         ratio_or_width = self.high / self.low if self.log else self.high - self.low
+        if math.isinf(ratio_or_width):
+            low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+            between = low * (1 - fraction) + high * fraction
+            return self.round(math.exp(between) if self.log else between)
         return self.round(self.low * ratio_or_width**fraction if self.log else self.low + ratio_or_width * fraction)
 
     def round(self, value: float) -> float:
@@ -93,8 +97,8 @@ class RealRange(AbstractDomain):
 
     def distance(self, one: float, other: float) -> float:
         if self.log:
-            return abs(math.log(one / other)) / math.log(self.high / self.low)
-        return abs(one - other) / (self.high - self.low)
+            return abs(math.log(one) - math.log(other)) / (math.log(self.high) - math.log(self.low))
+        return abs(one / 2 - other / 2) / (self.high / 2 - self.low / 2)
 
     def to_dict(self) -> dict[str, Any]:
         return {"loguniform" if self.log else "uniform": [float(self.low), float(self.high)]}

@@ -67,7 +67,7 @@ class Space:
     steps: int | AbstractDomain
     batch_size: int | AbstractDomain
     precision: str = "float32"
-    init_from: str = ""
+    init_from: Any = ""
     modifiers: tuple[tuple[SpecSpace, ...], ...] = ((),)
     """Alternative sets; the modifiers of one set act together."""
 

@@ -35,7 +35,7 @@ class InProcess(AbstractSubmitter):
         from orchestrator.running.place import Place
         from orchestrator.running.run import run_sweep
         from orchestrator.sweep.definition import Sweep
-        from orchestrator.sweep.file import parse_yaml
+        from orchestrator.sweep.yaml_text import parse_yaml
 
         os.environ.update(submission.env)
         place = Place(
@@ -47,7 +47,7 @@ class InProcess(AbstractSubmitter):
         log = jobs_folder() / "logs" / f"{submission.sweep_id}.out"
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sweep = Sweep.from_dict(parse_yaml(submission.sweep_file, source="sweep.yaml"))
-        with log.open("a") as stream:
+        with log.open("a", encoding="utf-8") as stream:
             result = run_sweep(sweep, place, JsonLinesView(stream), resume=True)
             write_event(SweepEnded(result=result.to_dict()), stream)
         return str(log)
@@ -61,7 +61,7 @@ class InProcess(AbstractSubmitter):
         return State.FINISHED if result is not None and exit_code_of(result) == 0 else State.FAILED
 
     def logs(self, handle: str, *, follow: bool) -> Iterator[str]:
-        yield from Path(handle).read_text().splitlines()
+        yield from Path(handle).read_text(encoding="utf-8").splitlines()
 
     def cancel(self, handle: str) -> None:
         pass  # it is over

@@ -17,8 +17,8 @@ from orchestrator.submission.base import AbstractSubmitter, Submission, SubmitEr
 from orchestrator.submission.jobs import Job
 from orchestrator.submission.wheels import own_modules, ratefront_wheel
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.file import parse_yaml
 from orchestrator.sweep.section import mistake_line
+from orchestrator.sweep.yaml_text import parse_yaml
 from trainers.nearest import nearest
 
 _SECRET = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
@@ -38,7 +38,7 @@ def choose_submitter(to: str, settings: Iterable[str]) -> tuple[str, AbstractSub
     document: dict[str, Any] = {"to": to}
     if to.endswith((".yaml", ".yml")):
         try:
-            document = parse_yaml(Path(to).read_text(), source=to)
+            document = parse_yaml(Path(to).read_text(encoding="utf-8"), source=to)
         except OSError as error:
             raise SubmitError(f"cannot read {to}: {error.strerror}") from error
         if not isinstance(document, Mapping) or "to" not in document:

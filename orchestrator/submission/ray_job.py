@@ -83,7 +83,7 @@ class RayJobs(AbstractSubmitter):
         with tempfile.TemporaryDirectory() as folder:
             working = Path(folder) / "job"
             working.mkdir()
-            (working / _SWEEP_FILE).write_text(submission.sweep_file)
+            (working / _SWEEP_FILE).write_text(submission.sweep_file, encoding="utf-8")
             modules = [Path(folder) / wheel.filename for wheel in wheels]
             for path, wheel in zip(modules, wheels, strict=True):
                 path.write_bytes(wheel.content)

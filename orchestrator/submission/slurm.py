@@ -76,7 +76,7 @@ class Slurm(AbstractSubmitter):
         if not self.array:
             lines.append("#SBATCH --signal=B:USR1@120")
         body = "slurm_array.sh" if self.array else "slurm_ray.sh"
-        text = files("orchestrator.submission").joinpath(body).read_text()
+        text = files("orchestrator.submission").joinpath(body).read_text(encoding="utf-8")
         return "\n".join(["#!/bin/sh", *lines, text])
 
     def render(self, submission: Submission) -> str:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from orchestrator.errors import SweepError
@@ -33,8 +32,10 @@ from orchestrator.sweep.fields import (
 from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
-from trainers.config import Spec, values_identity
+from orchestrator.sweep.yaml_text import to_yaml
+from trainers.config import Spec
 from trainers.nearest import nearest
+from trainers.sources import values_identity
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
@@ -52,8 +53,8 @@ class Sweep(YamlSection):
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of the activations while training."""
-    init_from: Annotated[str, PlainValidator(parse_init_from)] = ""
-    """Initial values of every trial's network; ``TrialConfig`` says what it may be."""
+    init_from: Annotated[Any, PlainValidator(parse_init_from)] = ""
+    """Initial values of every trial's network; ``trainers/sources.py`` says what it may be."""
     modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(parse_modifier_sets)] = ((),)
     """Alternative sets; the modifiers of one set act together on a training, whatever its method."""
     seed: int = Field(default=0, ge=0)
@@ -109,7 +110,7 @@ class Sweep(YamlSection):
         try:
             return Sweep.model_validate({str(key): value for key, value in document.items()})
         except ValidationError as error:
-            raise SweepError(origin + _first_mistake(error)) from error
+            raise SweepError(origin + _mistakes(error)) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with every default written out, so that a later default changes nothing in it."""
@@ -143,7 +144,7 @@ class Sweep(YamlSection):
 
     def to_yaml(self) -> str:
         """``to_dict`` as a sweep file."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+        return to_yaml(self.to_dict())
 
     @property
     def sweep_id(self) -> str:
@@ -208,18 +209,17 @@ def _by_content(item: Any) -> Any:
     return [_by_content(value) for value in item] if isinstance(item, list) else values_identity(item)
 
 
-def _first_mistake(error: ValidationError) -> str:
-    """The first error and the number of others; unknown fields first, since a misspelt one is missing elsewhere."""
+def _mistakes(error: ValidationError) -> str:
+    """All mistakes, each once; unknown fields first, since a misspelt one is missing elsewhere."""
     mistakes = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
-    text = mistake_line(
-        mistakes[0],
-        {
-            "extra_forbidden": _unknown_field,
-            "missing": lambda field, _: f"{field} is missing: a sweep needs task, architecture and method",
-            "model_type": _no_mapping,
-        },
-    )
-    return text + (f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else "")
+    missing = " and ".join(str(mistake["loc"][0]) for mistake in mistakes if mistake["type"] == "missing")
+    verb = "are" if " and " in missing else "is"
+    texts = {
+        "extra_forbidden": _unknown_field,
+        "missing": lambda *_: f"{missing} {verb} missing: a sweep needs task, architecture and method",
+        "model_type": _no_mapping,
+    }
+    return "; ".join(dict.fromkeys(mistake_line(mistake, texts) for mistake in mistakes))
 
 
 def _unknown_field(field: str, _: Any) -> str:

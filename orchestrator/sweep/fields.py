@@ -15,6 +15,7 @@ from orchestrator.search.space import Space, SpecSpace, parse_modifiers, parse_s
 from orchestrator.sweep.resolve import resolve_spec
 from trainers.config import Spec
 from trainers.lookup import check_complete, find
+from trainers.sources import Source
 
 _TRIALS_FOR_A_RANGE = 20
 """Configurations that tpe needs for each range to cover what a grid of seven values does (docs/scheduling.md)."""
@@ -36,15 +37,14 @@ def parse_modifier_sets(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
     return tuple(tuple(resolve_spec("modifier", spec) for spec in one) for one in parse_modifiers(value))
 
 
-def parse_init_from(value: Any) -> str:
-    """A trained network's name, or a file's absolute path and digest, by which workers find and check it."""
-    if not isinstance(value, str):
-        raise ValueError(f"init_from is {value!r}: wanted the path of a state_dict, or a trained network's name")
-    if not value:
-        return value
+def parse_init_from(value: Any) -> Any:
+    """The shortest form of a source, with a file's absolute path and digest, by which workers find and check it."""
+    source = Source.from_dict(value)
+    if not source.path:
+        return ""
     from trainers.pretrained import pin  # loads torch
 
-    return pin(value)
+    return pin(source.to_dict())
 
 
 def parse_search(value: Any, info: ValidationInfo) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.errors import SweepError
 from orchestrator.sweep.definition import MAPPINGS, Sweep
-from orchestrator.sweep.file import parse_yaml
 from orchestrator.sweep.resolve import lookup
+from orchestrator.sweep.yaml_text import parse_yaml
 from trainers.config import Spec
 from trainers.nearest import nearest
 
@@ -40,7 +40,7 @@ def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[
     ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
     that has it, ``method.epr.lam=0.5`` that of the methods named ``epr``; likewise task and architecture.
     ``modifiers.disout=true`` adds a modifier and ``modifiers.disout.alpha=5`` sets its field.
-    ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler and budget.
+    ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler, budget and init_from.
 
     Raises:
         SweepError: an override is malformed, or addresses nothing.
@@ -69,6 +69,9 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
         _set_argument(document, section, rest, value)
     elif section == "modifiers":
         _set_modifier(document, rest, value)
+    elif section == "init_from":
+        given = document.get("init_from", "")
+        document[section] = {**(given if isinstance(given, Mapping) else {"path": given}), rest: value}
     elif section in ("search", "scheduler"):
         given = Spec.from_dict(section, document.get(section) or getattr(Sweep.from_dict(document), section))
         document[section] = {**given.to_dict(), rest: value}
@@ -78,7 +81,7 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
             raise SweepError(f"{section} is {given!r}: wanted a mapping, such as {MAPPINGS[section]}")
         document[section] = {**given, rest: value}
     else:
-        valid = (*_SPECS, "modifiers", "search", "scheduler", *MAPPINGS)
+        valid = (*_SPECS, "init_from", "modifiers", "search", "scheduler", *MAPPINGS)
         raise SweepError(f"unknown field {path!r}{nearest(path, [f'{name}.{rest}' for name in valid])}")
 
 

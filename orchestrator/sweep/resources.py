@@ -22,7 +22,7 @@ class _Amounts(YamlSection):
     cpu: int = Field(default=1, ge=1)
     """Cores, and torch's threads."""
     gpu: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """GPUs; it may be a fraction, and above 1 it is a whole number, as Ray wants it."""
+    """GPUs: one, a fraction of one, or none."""
     memory: Annotated[int | None, PlainValidator(_memory)] = None
     """Bytes that a node must have left to start it; Ray counts them and enforces nothing."""
     time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -30,9 +30,12 @@ class _Amounts(YamlSection):
 
     @field_validator("gpu")
     @classmethod
-    def _whole_above_one(cls, value: float) -> float:
-        if value > 1 and value != int(value):
-            raise ValueError(f"resources.gpu is {value!r}: wanted a fraction below 1 or a whole number")
+    def _one_at_most(cls, value: float) -> float:
+        if value > 1:
+            raise ValueError(
+                f"resources.gpu is {value:g}: wanted 1, a fraction, or 0, since a trial trains on one GPU; with "
+                "more GPUs more trials run at once"
+            )
         return value
 
 

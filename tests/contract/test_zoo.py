@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.spike_slab import Posterior
 from trainers.points import measured_points
 from trainers.preparation import prepare
+from trainers.train import train
 
 FINE = [0.01]
 FINEST: dict[str, dict[str, Any]] = {
@@ -50,6 +52,18 @@ REFUSED = {
 """What a method cannot store, and says so before anything is trained."""
 
 
+def configuration_of(network: str, method: str, settings: dict[str, Any]) -> TrialConfig:
+    return TrialConfig.from_dict(
+        {
+            "task": CLUSTERS,
+            "architecture": {"name": NETWORKS[network]},
+            "method": {"name": method, **settings},
+            "steps": 12,
+            "batch_size": 32,
+        }
+    )
+
+
 def test_there_is_a_finest_setting_for_each_method() -> None:
     assert set(FINEST) == set(METHODS)
     assert len(NETWORKS) >= 25
@@ -58,15 +72,7 @@ def test_there_is_a_finest_setting_for_each_method() -> None:
 @pytest.mark.parametrize("method", FINEST)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_what_is_stored_is_what_was_trained(network: str, method: str, tmp_path: Path) -> None:
-    config = TrialConfig.from_dict(
-        {
-            "task": CLUSTERS,
-            "architecture": {"name": NETWORKS[network]},
-            "method": {"name": method, **FINEST[method]},
-            "steps": 12,
-            "batch_size": 32,
-        }
-    )
+    config = configuration_of(network, method, FINEST[method])
     trial = prepare(config, torch.device("cpu"))
     if method in STRUCTURED and not trial.context.free_groups:
         with pytest.raises(ValueError, match="no hidden units to remove"):
@@ -104,3 +110,20 @@ def _outputs(model: nn.Module, context: Context, inputs: Tensor) -> Tensor:
         recalibrate(model, context)
     outputs: Tensor = model.eval()(inputs).float()
     return outputs
+
+
+@pytest.mark.parametrize("method", FINEST)
+def test_frozen_weights_are_kept_up_to_rounding(method: str, tmp_path: Path) -> None:
+    """Also where other weights are pruned, removed or made of factors."""
+    settings = {name: value for name, value in FINEST[method].items() if name in ("steps", "bits", "cuts", "alpha")}
+    sparse = {"keep_ratio": 0.3, "threshold_decay": 3.0, "levels": [0.3, 1.0], "fraction": 0.1, "lam": 1.0}
+    sparse |= {"kl_weight": 5.0, "ratio": 0.3}
+    fields = {one.name for one in dataclasses.fields(METHODS[method])}
+    settings |= {name: value for name, value in sparse.items() if name in fields}
+    config = configuration_of("frozen_backbone", method, settings)
+    given = prepare(config, torch.device("cpu")).model.state_dict()["0.1.weight"].clone()
+    for point in train(config, lambda progress: None, tmp_path):
+        decoded = load_compressed(point.path, architecture=architecture_of(config)).state_dict()["0.1.weight"]
+        # hidden units may be in another order
+        found, wanted = (values.flatten().sort().values for values in (decoded, given))
+        assert (found - wanted).norm() < 0.05 * wanted.norm()

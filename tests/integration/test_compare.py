@@ -12,7 +12,7 @@ def test_the_methods_of_a_sweep_are_compared(finished: Finished, tmp_path: Path)
     common = ["compare", "tiny", "--by", "method", "--anchor", "ptq"]
     said = call(finished.folder, *common, "--out", str(tmp_path))
     assert said.returncode == 0, said.stderr
-    assert "epr and ptq cannot be compared by BD-rate: got fronts of " in said.stdout
+    assert "epr and ptq cannot be compared by BD-rate: their fronts have " in said.stdout
     assert "figures: " in said.stdout.splitlines()[-1]
     assert {path.name for path in tmp_path.iterdir()} >= {"compare.html", "compare.png", "compare.svg"}
     data = json.loads(call(finished.folder, *common, "--json").stdout)

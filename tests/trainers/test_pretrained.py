@@ -13,11 +13,16 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from orchestrator.commands.files import decode
 from tests.trainers.networks import normed
 from tests.trainers.trials import VARIANTS, attach, configuration, run
+from tests.zoo import computed, loading
 from trainers import pretrained
+from trainers.compressed import open_compressed
 from trainers.config import TrialConfig
 from trainers.downloads import DataFile, DataUnavailableError
+from trainers.networks.parametrizations import without_parametrizations
+from trainers.preparation import prepare
 from trainers.pretrained import PRETRAINED, initial_values, pin
 
 
@@ -248,7 +253,8 @@ def test_a_trial_from_scratch_says_nothing_of_initial_values() -> None:
     given = configuration("ptq", init_from="resnet20_cifar10")
     assert TrialConfig.from_dict(given.to_dict()) == given
     assert message_of(lambda: configuration("ptq", init_from=None)) == (
-        "init_from is None: wanted the path of a state_dict, or a trained network's name"
+        "init_from is None: wanted the path of a state_dict, or a trained network's name, "
+        "or a mapping such as {path: net.pt, key: ema, strict: false}"
     )
 
 
@@ -272,9 +278,196 @@ def test_values_that_are_no_finite_numbers_are_refused(change: Any, message: str
     assert message in message_of(lambda: initial_values(str(path), network()))
 
 
-def test_half_precision_values_load(tmp_path: Path) -> None:
-    path = saved(one_changed(Tensor.half), tmp_path / "net.pth")
-    assert initial_values(str(path), network())["0.weight"].dtype == torch.float16
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_values_of_other_dtypes_load_in_those_of_the_network(dtype: torch.dtype, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    values = one_changed(lambda tensor: tensor.to(dtype))
+    safetensors.torch.save_file(values, path) if suffix == ".safetensors" else torch.save(values, path)
+    found = initial_values(str(path), network())
+    assert found["0.weight"].dtype == torch.float32
+    assert torch.equal(found["0.weight"], values["0.weight"].float())
+
+
+def test_single_precision_values_load_into_a_network_of_half_precision(tmp_path: Path) -> None:
+    path = saved(network().state_dict(), tmp_path / "net.pth")
+    found = initial_values(str(path), network().to(torch.bfloat16))
+    assert torch.equal(found["0.weight"], network().state_dict()["0.weight"].to(torch.bfloat16))
+
+
+def test_values_beyond_the_networks_dtype_are_refused_with_the_file_and_the_tensor(tmp_path: Path) -> None:
+    path = saved(one_changed(lambda tensor: torch.full_like(tensor, 1e300, dtype=torch.float64)), tmp_path / "net.pth")
+    assert message_of(lambda: initial_values(str(path), network())) == (
+        f"init_from: {path}: 0.weight holds 1e+300 as torch.float64, and the network's torch.float32 ends at "
+        "3.40282e+38: wanted smaller values, or a network with a wider type"
+    )
+    half = saved(one_changed(lambda tensor: torch.full_like(tensor, 1e6)), tmp_path / "half.pth")
+    assert "0.weight holds 1e+06 as torch.float32, and the network's torch.float16 ends at 65504" in message_of(
+        lambda: initial_values(str(half), network().half())
+    )
+
+
+def part_of(values: dict[str, Tensor]) -> dict[str, Any]:
+    """A file of another head, with things beside the tensors."""
+    kept = {name: tensor for name, tensor in values.items() if not name.startswith("4.")}
+    return {**kept, "fc.weight": torch.zeros(7, 4), "epoch": 3, "lr": 0.1}
+
+
+def test_a_part_of_a_network_is_enough_where_a_source_says_so_and_a_line_tells(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = network().state_dict()
+    path = saved(part_of(wanted), tmp_path / "net.pt")
+    source = {"path": str(path), "strict": False}
+    found = initial_values(source, network())
+    assert_same(found, {name: tensor for name, tensor in wanted.items() if not name.startswith("4.")})
+    initial_values(source, network())
+    assert [record.message for record in caplog.records] == [
+        f"init_from: {path} has 6 of the network's 8 tensors; 2 keep their initial values, and 3 entries of the file "
+        "are left out"
+    ], "once in a process"
+    given = attach(configuration("uncompressed", "normed", init_from=source)).given
+    fresh = attach(configuration("uncompressed", "normed")).given
+    assert all(torch.equal(given[name], tensor) for name, tensor in found.items())
+    assert all(torch.equal(given[name], fresh[name]) for name in ("4.weight", "4.bias")), "as they are drawn"
+    assert not torch.equal(fresh["0.weight"], found["0.weight"])
+
+
+def test_without_such_a_word_a_part_is_refused_and_the_word_is_named(tmp_path: Path) -> None:
+    path = saved(part_of(network().state_dict()), tmp_path / "net.pt")
+    assert message_of(lambda: initial_values(str(path), network())) == (
+        f"init_from: {path} holds epoch, lr beside tensors: wanted a state_dict; strict: false leaves other entries out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"a": torch.zeros(2)}, "is of another network: it lacks 0.weight, 1.weight, 1.bias and 4 more, has unknown a"),
+        (
+            {"0.weight": torch.zeros(2), "4.bias": torch.zeros(3)},
+            "it lacks 1.weight, 1.bias, 1.running_mean and 2 more, ",
+        ),
+    ],
+    ids=["nothing fits", "another shape"],
+)
+def test_a_part_must_fit(values: dict[str, Tensor], said: str, tmp_path: Path) -> None:
+    path = saved(values, tmp_path / "net.pt")
+    assert said in message_of(lambda: initial_values({"path": str(path), "strict": False}, network()))
+
+
+def test_float8_values_whose_scales_would_be_left_out_are_refused(tmp_path: Path) -> None:
+    values = one_changed(lambda tensor: tensor.to(torch.float8_e4m3fn))
+    path = saved({**values, "0.weight_scale_inv": torch.ones(1)}, tmp_path / "net.pt")
+    assert (
+        "has float8 values with scales beside them, such as 0.weight_scale_inv: wanted them multiplied"
+        in message_of(lambda: initial_values({"path": str(path), "strict": False}, network()))
+    )
+    assert "it has unknown 0.weight_scale_inv" in message_of(lambda: initial_values(str(path), network()))
+
+
+def test_a_key_chooses_one_network_of_a_file(tmp_path: Path) -> None:
+    wanted = network().state_dict()
+    other = {name: torch.zeros_like(tensor) for name, tensor in wanted.items()}
+    path = saved({"model": other, "ema": prefixed("module.", wanted)}, tmp_path / "net.pt")
+    source = pin({"path": str(path), "key": "ema"})
+    assert source == {"path": pin(str(path)), "key": "ema"}
+    assert_same(initial_values(source, network()), wanted)
+    assert_same(initial_values(str(path), network()), other)
+
+
+def test_a_compressed_file_has_no_entries_to_choose_from(tmp_path: Path) -> None:
+    run(configuration("ptq", "normed"), tmp_path)
+    assert message_of(lambda: initial_values({"path": f"{tmp_path}/point.rfz", "key": "ema"}, network())) == (
+        "init_from.key is 'ema': wanted none, since a .rfz file holds one network"
+    )
+
+
+TIED = "tests.zoo.loading:tied_language_model"
+
+
+def test_a_file_of_save_model_starts_a_network_with_tied_weights(tmp_path: Path) -> None:
+    tied = loading.tied_language_model(input_shape=[1, 4, 4], num_outputs=3)
+    safetensors.torch.save_model(tied, str(tmp_path / "net.safetensors"))
+    config = configuration("uncompressed", init_from=str(tmp_path / "net.safetensors"), architecture=TIED)
+    given = attach(config).given
+    assert all(torch.equal(given[name], tied.state_dict()[name]) for name in given)
+    assert "embed.weight" in given
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_what_decode_writes_of_tied_weights_loads_again(suffix: str, tmp_path: Path) -> None:
+    config = configuration("ptq", architecture=TIED)
+    run(config, tmp_path)
+    opened = open_compressed(tmp_path / "point.rfz", architecture=loading.tied_language_model)
+    path = tmp_path / f"net{suffix}"
+    decode(tmp_path / "point.rfz", out=path, architecture=TIED)
+    given = attach(configuration("uncompressed", architecture=TIED, init_from=str(path))).given
+    assert all(
+        torch.equal(given[name], tensor) for name, tensor in opened.network().state_dict().items() if name in given
+    )
+    network = loading.tied_language_model(input_shape=[1, 4, 4], num_outputs=3)
+    if suffix == ".safetensors":
+        assert safetensors.torch.load_model(network, path) == (set(), [])
+    else:
+        network.load_state_dict(torch.load(path, weights_only=True))
+    inputs = torch.randn(5, 1, 4, 4)
+    assert torch.equal(network(inputs), opened.network()(inputs))
+
+
+PARAMETRIZED = ("weight_normed", "weight_normed_of_old", "spectral_normed", "spectral_normed_of_old")
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:.*spectral_norm:FutureWarning")
+@pytest.mark.parametrize("name", PARAMETRIZED)
+def test_a_network_with_parametrizations_starts_from_what_it_was(name: str, tmp_path: Path) -> None:
+    """From the ``state_dict`` that its training wrote, and from the weights that a decoded file has."""
+    architecture = f"tests.zoo.computed:{name}"
+    torch.manual_seed(5)
+    trained = getattr(computed, name)(input_shape=[1, 4, 4], num_outputs=3)
+    for _ in range(100):  # spectral norms iterate
+        trained(torch.randn(1, 1, 4, 4))
+    path, weights = tmp_path / "net.pt", tmp_path / "weights.pt"
+    torch.save(trained.state_dict(), path)
+    plain = without_parametrizations(trained.eval())
+    torch.save(plain.state_dict(), weights)
+    inputs = torch.randn(5, 1, 4, 4)
+    for source in (path, weights):
+        for method in ("ptq", "epr"):  # one keeps parametrizations while it trains
+            model = prepare(
+                configuration(method, architecture=architecture, init_from=str(source)), torch.device("cpu")
+            ).model
+            torch.testing.assert_close(model.eval()(inputs), plain(inputs), rtol=1e-3, atol=1e-4)
+
+
+def test_a_parametrization_without_an_inverse_starts_from_what_it_computes_with(tmp_path: Path) -> None:
+    trained = computed.symmetric(input_shape=[1, 4, 4], num_outputs=3)
+    plain = without_parametrizations(trained)
+    path, weights = (
+        saved(one.state_dict(), tmp_path / f"{name}.pt") for one, name in ((trained, "net"), (plain, "weights"))
+    )
+    inputs = torch.randn(5, 1, 4, 4)
+
+    def model(method: str, source: Path) -> nn.Module:
+        config = configuration(method, architecture="tests.zoo.computed:symmetric", init_from=str(source))
+        return prepare(config, torch.device("cpu")).model.eval()
+
+    for method, source in (("ptq", path), ("epr", path), ("epr", weights)):
+        torch.testing.assert_close(model(method, source)(inputs), plain(inputs))
+    assert (
+        "3.weight cannot be set through its parametrization: parametrization Symmetric does not implement"
+        in message_of(lambda: model("ptq", weights))
+    )
+
+
+def test_weights_that_a_parametrization_does_not_compute_are_refused_in_one_line(tmp_path: Path) -> None:
+    plain = without_parametrizations(computed.spectral_normed(input_shape=[1, 4, 4], num_outputs=3))
+    path = saved({name: 3 * tensor for name, tensor in plain.state_dict().items()}, tmp_path / "net.pt")
+    config = configuration("ptq", architecture="tests.zoo.computed:spectral_normed", init_from=str(path))
+    assert (
+        "is no weight that its parametrization computes: wanted values of a network with the same param"
+        in message_of(lambda: prepare(config, torch.device("cpu")))
+    )
 
 
 def test_a_pickle_that_holds_itself_is_refused(tmp_path: Path) -> None:

@@ -95,13 +95,13 @@ def token_gru(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
 
 
 def row_lstm(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """A bidirectional LSTM of two layers, with projections, over the rows of an image."""
+    """A bidirectional LSTM of two layers over the rows of an image."""
 
     def call(m: Any, x: Tensor) -> Tensor:
         return m.head(m.rnn(x.flatten(1, 2))[0].mean(1))  # type: ignore[no-any-return]
 
-    rnn = nn.LSTM(input_shape[-1], 6, num_layers=2, batch_first=True, bidirectional=True, proj_size=4)
-    return _Called(call, rnn=rnn, head=nn.Linear(8, num_outputs))
+    rnn = nn.LSTM(input_shape[-1], 6, num_layers=2, batch_first=True, bidirectional=True)
+    return _Called(call, rnn=rnn, head=nn.Linear(12, num_outputs))
 
 
 def elman_rnn(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
@@ -260,14 +260,14 @@ def orthogonal(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
 
 
 def routed(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """Which expert sees an example depends on the example: a path that depends on values."""
+    """An expert sees only the examples for which its gate is open: a path that depends on values."""
 
     def call(m: Any, x: Tensor) -> Tensor:
         x = x.flatten(1)
         gate = m.gate(x).softmax(dim=1)
         outputs = x.new_zeros(len(x), num_outputs)
         for number, expert in enumerate(m.experts):
-            rows = (gate.argmax(dim=1) == number).nonzero().squeeze(1)
+            rows = (gate[:, number] > 1e-6).nonzero().squeeze(1)
             if rows.numel():
                 outputs = outputs.index_add(0, rows, expert(x[rows]) * gate[rows, number, None])
         return outputs

@@ -37,6 +37,7 @@ from trainers.methods.parts.steps import level, times_power, wide
 from trainers.networks.norms import norm_parameters
 
 _FIT_EVERY = 10
+_FROZEN_STEP = 1 / 16
 _LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
 """Tensors whose root mean square is between these are of ordinary size."""
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
@@ -119,11 +120,13 @@ class EntropyPenalized(AbstractMethod):
         grouped = self._group_parameters(model)
         weights = [tensor for named in grouped.values() for tensor in named.values() if tensor.ndim > 1]
         groups: list[LatentGroup] = []
-        for (_, kernel_shape, _), named in grouped.items():
+        for (_, kernel_shape, is_trained), named in grouped.items():
             # most networks' biases start at zero: then the weights give the scale
             spread = _root_mean_square(named.values()) or _root_mean_square(weights) or 1.0
+            # frozen tensors are kept; no training could make up for a coarse step
+            first_step = self.initial_step if is_trained else min(self.initial_step, _FROZEN_STEP)
             density = _DENSITIES[self.density](max(1, math.prod(kernel_shape)))
-            group = LatentGroup(named, self.initial_step * spread, density, kernel_shape)
+            group = LatentGroup(named, first_step * spread, density, kernel_shape)
             groups.append(group.to(context.device))
         attached = Reparameterized(model, groups)
         _fit(attached)

@@ -18,6 +18,7 @@ from trainers.config import Spec
 from trainers.instantiate import find_architecture
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Loss, Modification
+from trainers.networks.parametrizations import load
 from trainers.pretrained import PRETRAINED, initial_values, read_pinned
 from trainers.tasks.base import Task
 
@@ -122,7 +123,7 @@ class Distillation(AbstractModifier):
         values = initial_values(self.teacher, plain, field="teacher")
         with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
             network = build(spec.name, function, arguments)
-        network.load_state_dict(values, strict=False)  # checked; counters may be missing
+        load(network, values)  # checked; counters may be missing
         return network
 
     def _decoded(self, path: Path, content: bytes, spec: Spec, task: Task) -> nn.Module:

@@ -1,11 +1,20 @@
-"""Takes parametrizations off a network, such as ``weight_norm``: it keeps the weights that they computed."""
+"""Takes parametrizations off a network, such as ``weight_norm``, keeping the weights that they computed; and back."""
 
 from __future__ import annotations
 
-from torch import nn
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
 from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
+
+_MOST_ITERATIONS = 1000
+_CONVERGED = 1e-6
+_TOLERANCE = 1e-3
 
 
 def computed(network: nn.Module) -> nn.Module:
@@ -16,8 +25,11 @@ def computed(network: nn.Module) -> nn.Module:
     """
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
-            for name in list(module.parametrizations):  # type: ignore[union-attr, arg-type]
+            was_training = module.training
+            module.eval()  # as in evaluation: spectral norms iterate in training
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+            module.train(was_training)
         for hook in list(module._forward_pre_hooks.values()):
             if isinstance(hook, WeightNorm):
                 remove_weight_norm(module, hook.name)
@@ -32,3 +44,87 @@ def _stop_loading_as_spectral_norm(module: nn.Module) -> None:
     for key, hook in list(module._load_state_dict_pre_hooks.items()):
         if isinstance(getattr(hook, "hook", hook), SpectralNormLoadStateDictPreHook):
             del module._load_state_dict_pre_hooks[key]
+
+
+def is_parametrized(network: nn.Module) -> bool:
+    return any(name for module in network.modules() for name in _parametrized(module))
+
+
+def without_parametrizations(network: nn.Module) -> nn.Module:
+    """A copy of the network, as ``computed`` makes it."""
+    return computed(duplicate(network))
+
+
+def duplicate(network: nn.Module) -> nn.Module:
+    """A copy, also of a network that keeps what it computed from its parameters, as the older ``weight_norm`` does."""
+    kept = {
+        id(value): value.detach()
+        for module in network.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return copy.deepcopy(network, dict(kept))
+
+
+@torch.no_grad()
+def load(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a ``state_dict``; where it has the weight that a parametrization computes, find what computes it.
+
+    Args:
+        network: changed in place.
+        state: what it lacks stays as it is.
+
+    Raises:
+        ValueError: no values of the parametrization compute such a weight; one line names it.
+    """
+    network.load_state_dict(state, strict=False)
+    for prefix, module in network.named_modules():
+        for name in _parametrized(module):
+            place = f"{prefix}.{name}" if prefix else name
+            if place in state:
+                _invert(module, name, state[place].to(getattr(module, name), copy=True), place)
+
+
+def _parametrized(module: nn.Module) -> Iterator[str]:
+    if parametrize.is_parametrized(module):
+        yield from module.parametrizations  # type: ignore[misc]
+    for hook in _older(module):
+        yield hook.name
+
+
+def _older(module: nn.Module) -> list[WeightNorm | SpectralNorm]:
+    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm | SpectralNorm)]
+
+
+def _invert(module: nn.Module, name: str, weight: Tensor, place: str) -> None:
+    was_training, scale = module.training, float(weight.norm(torch.inf))
+    hooks = [hook for hook in _older(module) if hook.name == name]
+    try:
+        if not hooks:
+            setattr(module, name, weight)  # by the parametrizations' own right_inverse
+        elif isinstance(hooks[0], WeightNorm):
+            getattr(module, f"{name}_g").copy_(torch.norm_except_dim(weight, 2, hooks[0].dim))
+            getattr(module, f"{name}_v").copy_(weight)
+        else:
+            getattr(module, f"{name}_orig").copy_(weight)
+        found = _computed_now(module.train(), name, hooks)
+        for _ in range(_MOST_ITERATIONS):  # spectral norms iterate when they compute in training
+            before, found = found, _computed_now(module, name, hooks)
+            if torch.allclose(found, before, rtol=0, atol=_CONVERGED * scale):
+                break
+        found = _computed_now(module.eval(), name, hooks)
+    except (NotImplementedError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{place} cannot be set through its parametrization: {str(error).splitlines()[0]}") from error
+    finally:
+        module.train(was_training)
+    if not torch.allclose(found, weight, rtol=0, atol=_TOLERANCE * scale):
+        raise ValueError(
+            f"{place} is no weight that its parametrization computes: wanted values of a network with the same "
+            "parametrization, or an architecture without it"
+        )
+
+
+def _computed_now(module: nn.Module, name: str, hooks: list[Any]) -> Tensor:
+    for hook in hooks:
+        hook(module, ())
+    return cast(Tensor, getattr(module, name))

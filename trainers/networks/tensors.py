@@ -47,8 +47,8 @@ def each_once(network: nn.Module) -> nn.Module:
                 state[prefix + name] = state[prefix + one]
 
     if aliases:
-        network.register_state_dict_post_hook(leave_out)
-        network.register_load_state_dict_pre_hook(fill_in)
+        network.register_state_dict_post_hook(leave_out)  # type: ignore[no-untyped-call]
+        network.register_load_state_dict_pre_hook(fill_in)  # type: ignore[no-untyped-call]
     return network
 
 

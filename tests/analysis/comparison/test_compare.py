@@ -97,7 +97,7 @@ def test_the_deviation_is_of_configurations_that_have_all_seeds() -> None:
 def test_fewer_than_four_points_or_no_shared_range_have_no_rate() -> None:
     (few,) = against(side("a"), side("b", num_points=3)).against
     assert (few.rate, few.rate_interval, few.quality) == (None, None, None)
-    assert "fronts of 6 and 3 points" in few.reason
+    assert "fronts have 3 and 6 points" in few.reason
     apart = against(side("a"), side("b", low=0.97, high=0.99))
     assert apart.against[0].rate is None
     assert "share no range" in apart.against[0].reason

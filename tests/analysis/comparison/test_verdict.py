@@ -63,7 +63,7 @@ def test_one_seed_is_no_proof() -> None:
 def test_too_few_points_are_said_with_what_is_known() -> None:
     short = side("b", num_points=3, factor=0.9)
     said = verdict(side("a"), short)
-    assert said.startswith("B and A cannot be compared by BD-rate: got fronts of 6 and 3 points: wanted at least 4")
+    assert said.startswith("B and A cannot be compared by BD-rate: their fronts have 3 and 6 points: wanted at least 4")
     assert said.endswith("; B from 80.00 % to 96.00 %, A from 80.00 % to 96.00 %.")
     single = verdict(side("a"), side("b", num_points=1, low=0.9, high=0.9, factor=3.0))
     assert single.endswith("; for each point of B A has one that is no larger and no worse.")

@@ -94,7 +94,7 @@ def test_fewer_than_four_steps_are_refused() -> None:
     for pair in ((short, line(2, 1)), (line(2, 1), short)):
         for delta in (bd_rate, bd_quality):
             with pytest.raises(
-                ValueError, match=r"^got fronts of \d and \d points: wanted at least 4 on each"
+                ValueError, match=r"^their fronts have \d and \d points: wanted at least 4 on each"
             ) as error:
                 delta(*pair)
             assert "\n" not in str(error.value)

@@ -74,6 +74,8 @@ def test_the_question_says_what_was_asked_in_words_for_an_outsider() -> None:
     text = read(question(material(document=asked))).text
     for said in ("size_bytes <= 20 kB", "train_s 60", "from fusion(a.rfz, b.rfz)"):
         assert said in text
+    asked["init_from"] = {"path": f"net.pt#sha256={'0' * 64}", "key": "EMA", "strict": False}
+    assert "from net.pt (key: EMA, strict: false)" in read(question(material(document=asked))).text
 
 
 def test_many_networks_are_a_range() -> None:

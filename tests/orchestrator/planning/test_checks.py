@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_network_that_the_tasks_inputs_do_not_fit_is_found() -> None:
         check_here(plan(sweep(architecture=["mlp", deep])))
 
 
-@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning", "ignore:.*quantiz:UserWarning")
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_network_that_cannot_be_stored_is_found_and_named(name: str) -> None:
     path = f"tests.trainers.architectures.test_base:{name}"
@@ -91,6 +92,22 @@ def test_a_network_that_does_not_run_is_found_and_named() -> None:
 @pytest.mark.parametrize("name", ["causal_decoder", "returned_parameter", "drop_path", "orthogonal", "routed"])
 def test_a_network_that_needs_its_memory_to_be_built_or_run_is_taken(name: str) -> None:
     assert check_here(plan(sweep(task=CLUSTERS, architecture=f"tests.zoo.loading:{name}")))
+
+
+def test_initial_values_that_do_not_fit_are_found_and_a_part_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save({"1.weight": torch.zeros(300, 64), "fc.weight": torch.zeros(3)}, tmp_path / "net.pt")
+    with pytest.raises(
+        ValueError, match=r"net.pt is of another network: it lacks 1.bias, 3.weight, 3.bias and 2 more, "
+    ):
+        check_here(plan(sweep(init_from=f"{tmp_path}/net.pt")))
+    check_here(plan(sweep(init_from={"path": f"{tmp_path}/net.pt", "strict": False})))
+    (line,) = [record.message for record in caplog.records]
+    assert line == (
+        f"init_from: {tmp_path}/net.pt has 1 of the network's 6 tensors; 5 keep their initial values, and 1 entries of "
+        "the file are left out"
+    )
 
 
 def test_data_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

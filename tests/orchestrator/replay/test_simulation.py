@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -42,3 +43,23 @@ def test_a_scheduler_saves_seconds_and_keeps_the_front(recorded: RecordedSweep) 
     curve = replay(recorded, sweep, search_seed=0, num_workers=2)
     assert curve.cost_s[-1] < 0.7 * recorded.train_s
     assert curve.hypervolume[-1] > 0.98 * whole_hypervolume(recorded)
+
+
+def test_the_share_of_the_hypervolume_grows_to_the_whole_and_never_beyond(recorded: RecordedSweep) -> None:
+    """Where the first seed is the lucky one, its points alone would cover more than the means of both."""
+    lucky = {
+        key: dataclasses.replace(
+            trial,
+            ended=dataclasses.replace(
+                trial.ended,
+                points=[dataclasses.replace(p, quality_val=p.quality_val - 0.02 * p.seed) for p in trial.ended.points],
+            ),
+        )
+        for key, trial in recorded.trials.items()
+    }
+    known = dataclasses.replace(recorded, trials=lucky)
+    whole = whole_hypervolume(known)
+    for search in ("grid", "random", "tpe"):
+        curve = replay(known, with_(known, search), search_seed=1, num_workers=1)
+        assert curve.hypervolume == sorted(curve.hypervolume)
+        assert curve.hypervolume[-1] == pytest.approx(whole)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.planning.study import plan
 from orchestrator.sweep.definition import Sweep
@@ -72,6 +73,24 @@ def test_a_fusion_is_pinned_part_by_part_and_its_folders_are_no_part_of_the_id(t
     assert len({sweep.sweep_id, sweep_of("z", b"one", b"1").sweep_id, sweep_of("z", b"two", b"one").sweep_id}) == 3
     message = "init_from is 'fusion(a.pth)': wanted fusion(A, B), of two or more files or trained networks' names, "
     assert error_of(document(init_from="fusion(a.pth)")).startswith(message)
+
+
+def test_what_is_taken_of_a_file_is_part_of_a_sweep_and_its_folder_is_not(tmp_path: Path) -> None:
+    def sweep_of(folder: str, **options: Any) -> Sweep:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "net.pth").write_bytes(b"any")
+        return Sweep.from_dict(document(init_from={"path": f"{tmp_path}/{folder}/net.pth", **options}))
+
+    sweep = sweep_of("a", strict=False)
+    wanted = {"path": f"{tmp_path}/a/net.pth#sha256={hashlib.sha256(b'any').hexdigest()}", "strict": False}
+    assert sweep.init_from == sweep.to_dict()["init_from"] == wanted
+    assert all(trial.config.init_from == wanted for trial in plan(sweep))
+    assert Sweep.from_dict(sweep.to_dict()) == Sweep.from_dict(yaml.safe_load(sweep.to_yaml())) == sweep
+    assert sweep_of("b", strict=False).sweep_id == sweep.sweep_id
+    plain = Sweep.from_dict(document(init_from=f"{tmp_path}/a/net.pth"))
+    assert sweep_of("a", strict=True) == sweep_of("a", key="") == plain
+    ids = {one.sweep_id for one in (plain, sweep, sweep_of("a", key="ema"), sweep_of("a", key="ema", strict=False))}
+    assert len(ids) == 4
 
 
 def test_a_sweep_from_scratch_says_nothing_of_initial_values() -> None:

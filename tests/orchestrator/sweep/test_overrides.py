@@ -27,6 +27,8 @@ def document() -> dict[str, Any]:
         ("seeds=5", "seeds", 5),
         ("init_from=~/nets/net.pth", "init_from", "~/nets/net.pth"),
         ("init_from=resnet20_cifar10", "init_from", "resnet20_cifar10"),
+        ("init_from={path: net.pth, key: ema}", "init_from", {"path": "net.pth", "key": "ema"}),
+        ("init_from.path=net.pth", "init_from", {"path": "net.pth"}),
         ("name=a=b", "name", "a=b"),
         ("task=mnist", "task", "mnist"),
         ("method=epr", "method", "epr"),
@@ -64,6 +66,12 @@ def test_an_override_changes_its_field_alone(override: str, field: str, value: A
 def test_a_field_that_several_methods_have_is_set_in_each() -> None:
     changed = apply_overrides(document(), ["method.learning_rate=0.1"])
     assert [method["learning_rate"] for method in changed["method"]] == [0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("given", ["net.pth", {"path": "net.pth"}])
+def test_what_is_taken_of_a_file_is_set_beside_its_path(given: Any) -> None:
+    changed = apply_overrides(document() | {"init_from": given}, ["init_from.strict=false", "init_from.key=ema"])
+    assert changed["init_from"] == {"path": "net.pth", "strict": False, "key": "ema"}
 
 
 def test_overrides_apply_in_order() -> None:

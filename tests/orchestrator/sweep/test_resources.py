@@ -11,6 +11,8 @@ from orchestrator.sweep.definition import Sweep
 
 LAM = {"loguniform": [0.1, 1.0]}
 
+ONE_GPU = "wanted 1, a fraction, or 0, since a trial trains on one GPU; with more GPUs more trials run at once"
+
 
 def document(**changes: Any) -> dict[str, Any]:
     return {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": LAM}, **changes}
@@ -40,7 +42,8 @@ def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identi
     [
         ({"resources": {"gpus": 1}}, "unknown field 'resources.gpus'; did you mean 'resources.gpu'?"),
         ({"resources": {"gpu": -1}}, "resources.gpu is -1: wanted greater than or equal to 0"),
-        ({"resources": {"gpu": 1.5}}, "resources.gpu is 1.5: wanted a fraction below 1 or a whole number"),
+        ({"resources": {"gpu": 1.5}}, f"resources.gpu is 1.5: {ONE_GPU}"),
+        ({"resources": {"gpu": 2}}, f"resources.gpu is 2: {ONE_GPU}"),
         (
             {"resources": {"cpu": 0.5}},
             "resources.cpu is 0.5: wanted a valid integer",

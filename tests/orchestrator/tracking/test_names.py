@@ -36,6 +36,13 @@ def test_the_configuration_comes_back_from_the_parameters() -> None:
     assert configuration_of(params) == without_seed(CONFIG)
 
 
+def test_what_is_taken_of_a_file_comes_back() -> None:
+    config = CONFIG | {"init_from": {"path": "/nets/net.pth#sha256=0123", "key": "ema", "strict": False}}
+    params = params_of(config)
+    assert params["init_from"] == '{"path": "/nets/net.pth#sha256=0123", "key": "ema", "strict": false}'
+    assert configuration_of(params) == without_seed(config)
+
+
 def test_a_configuration_without_what_is_rarely_said_comes_back_without_it() -> None:
     rarely = ("precision", "init_from", "modifiers")
     plain = {key: item for key, item in CONFIG.items() if key not in rarely}

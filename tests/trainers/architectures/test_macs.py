@@ -32,7 +32,7 @@ BY_HAND: dict[str, int] = {
     "causal_decoder": T * 4 * W + 2 * LAYER + W * 6 + 6 * 3,
     "bare_attention": T * 4 * W + (T * W * W + 2 * T * 4 * W + 2 * T * T * W + T * W * W) + W * 3,
     "token_gru": 16 * 3 * W * (W + W) + W * 3,
-    "row_lstm": T * 2 * (4 * 6 * (4 + 4) + 6 * 4) + T * 2 * (4 * 6 * (8 + 4) + 6 * 4) + 8 * 3,
+    "row_lstm": T * 2 * 4 * 6 * (4 + 6) + T * 2 * 4 * 6 * (12 + 6) + 12 * 3,
     "elman_rnn": T * W * (4 + W) + W * 3,
     "returned_parameter": 16 * W + W * 3,
     "bilinear": 3 * 8 * (8 + 1) + 16,
@@ -40,7 +40,7 @@ BY_HAND: dict[str, int] = {
     "listed_parameters": 16 * W + W * 3,
     "chosen_by_name": 16 * W + 2 * W * W + W * 3,
     "drop_path": 16 * W + 3 * W * W + W * 3,
-    "routed": 16 * 2 + 16 * 3,
+    "routed": 16 * 2 + 2 * 16 * 3,
     "convolutions": 16 * 4 * 9 + 16 * 4 * 9 + 16 * 8 * 2 + 16 * 8 * 2 * 4 + 16 * 4 * 3 * 3 + 16 * 3 * 2 + 32 * 3,
 }
 
