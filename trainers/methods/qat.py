@@ -188,7 +188,7 @@ class Quantised(nn.Module):
 
     def _size(self, name: str, values: Tensor) -> Tensor:
         if _key(name) in self.log_steps:
-            return self.log_steps[_key(name)].exp()
+            return cast(nn.Parameter, self.log_steps[_key(name)]).exp()
         order, exponent = 1 if self._quantiser.is_binary else 2, self._levels[name]
         mean = _mean(times_power(values.detach(), -exponent), self._by_row, order=order)
         return times_power(self._quantiser.spread_step * mean, exponent)

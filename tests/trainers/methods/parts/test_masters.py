@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 import io
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from tests.trainers.networks import COARSE
+from tests.trainers.trials import configuration, run
+from trainers.loop.progress import Progress
 from trainers.methods.parts.masters import adam
 from trainers.methods.parts.pruning import decayed_adam
+from trainers.train import train
 
 SIXTEEN = [torch.float16, torch.bfloat16]
 
@@ -55,6 +60,22 @@ def test_a_resumed_optimiser_goes_on_as_if_it_had_not_stopped(dtype: torch.dtype
         step(parameter, optimiser, 0.3)
         step(resumed, other, 0.3)
     assert torch.equal(parameter, resumed)
+
+
+@pytest.mark.parametrize("method", ["magnitude", "epr", "qat", "espn"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_resumed_training_ends_in_the_same_file(method: str, dtype: str, tmp_path: Path) -> None:
+    config = configuration(method, architecture={"name": COARSE, "dtype": dtype})
+    whole, _ = run(config, tmp_path / "whole")
+    pending = [3]
+
+    def interrupt(progress: Progress) -> None:
+        if pending and progress.step == pending[0]:
+            raise InterruptedError(pending.pop())
+
+    with pytest.raises(InterruptedError):
+        train(config, interrupt, tmp_path / "parts", checkpoint_interval_s=0)
+    assert run(config, tmp_path / "parts", checkpoint_interval_s=0)[0] == whole
 
 
 def test_what_is_written_to_a_parameter_between_steps_stays() -> None:
