@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from analysis.points.database_lock import opening
 from analysis.points.labels import config_labels, config_text
+from analysis.points.metric_names import quality_metric
 from analysis.points.tracking_uri import check_answers, check_exists, sqlite_path, without_credentials
 from trainers.nearest import nearest
 from trainers.record import COLUMNS, OperatingPoint
@@ -164,14 +166,14 @@ def _row(run: Run) -> dict[str, Any]:
     """The columns that the run of a point holds by itself."""
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     try:
-        quality_name = tags["ratefront.quality_name"]
+        metric = quality_metric(tags["ratefront.quality_name"])
         return {
             **{name: tags[f"ratefront.{name}"] for name in _TAGS},
             **{name: params[name] for name in _PARAMS},
             **{name: metrics[name] for name in _METRICS},
             "seed": int(params["seed"]),
-            "quality": metrics[quality_name],
-            "quality_val": metrics[f"{quality_name}_val"],
+            "quality": metrics[metric],
+            "quality_val": metrics[f"{metric}_val"],
             "maximise": tags["ratefront.maximise"] == "true",
             "run_id": run.info.run_id,
             "experiment_id": run.info.experiment_id,
@@ -237,7 +239,7 @@ class _Store:
         self._uri = tracking_uri
         check_answers(tracking_uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        with self._one_line_errors():
+        with self._one_line_errors(), opening(tracking_uri):
             from mlflow import MlflowClient
 
             self._client = MlflowClient(tracking_uri)

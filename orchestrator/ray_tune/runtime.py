@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+
+_is_starting = False
+
+
+@contextlib.contextmanager
+def _processes_in_groups_of_their_own() -> Iterator[None]:
+    """Start Ray's processes outside of this process's group.
+
+    A supervisor such as ``timeout`` signals the whole group. Ray's processes would end at once, and this process would
+    wait for them for a minute instead of ending the sweep. They end with this process whatever happens to it.
+    """
+    global _is_starting
+    _leave_group_after_fork()
+    _is_starting = True
+    try:
+        yield
+    finally:
+        _is_starting = False
+
+
+@functools.cache
+def _leave_group_after_fork() -> None:
+    def leave() -> None:  # in the child, between fork and exec; a hook cannot be removed
+        if _is_starting:
+            os.setpgid(0, 0)
+
+    os.register_at_fork(after_in_child=leave)
 
 
 @contextlib.contextmanager
@@ -28,12 +56,13 @@ def joined(address: str | None) -> Iterator[None]:
         warnings.simplefilter("ignore")
         import ray
 
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _processes_in_groups_of_their_own():
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         for name in ("ray", "ray.tune"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:

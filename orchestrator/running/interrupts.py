@@ -2,8 +2,9 @@
 
 - Ctrl-C (SIGINT) while trials run: Ray Tune takes it, starts no further trial, and ends the workers. A trial that ran
   keeps its last checkpoint and its reports, and has no record. A second Ctrl-C does not wait for the workers.
-- SIGTERM, as batch schedulers and Kubernetes send it, does as Ctrl-C does while trials run (``sigterm_as_ctrl_c``).
-  Ray's own handler would leave at once, and MLflow would keep open runs.
+- SIGTERM, as supervisors, batch schedulers and Kubernetes send it, does as Ctrl-C does (``sigterm_as_ctrl_c``). Ray's
+  own handler would leave at once, and MLflow would keep open runs. A signal to the whole process group reaches this
+  process alone: Ray's are in groups of their own (``ray_tune/runtime.py``).
 - Afterwards ``publish.conclude`` runs, as at any end of a sweep: MLflow gets what has finished, the frontier of it is
   published, and open runs are closed as KILLED.
 - ``ratefront sweep`` exits with 130 (``SweepResult.exit_code``). At any other time Ctrl-C ends a command at once, with

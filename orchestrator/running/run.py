@@ -46,6 +46,19 @@ def run_sweep(
         ValueError: data is missing or a network cannot be built.
         ConnectionError: the tracking server does not answer.
     """
+    with sigterm_as_ctrl_c():
+        return _run(sweep, place, view, resume=resume, new=new, announce=announce)
+
+
+def _run(
+    sweep: Sweep,
+    place: Place,
+    view: AbstractView,
+    *,
+    resume: bool,
+    new: bool,
+    announce: Callable[[Study, Sequence[Trial]], None] | None,
+) -> SweepResult:
     store = place.store
     store.check()
     tracked = store.prepare(sweep.name)
@@ -63,7 +76,7 @@ def run_sweep(
         is_cut_off = has_more
         try:
             if has_more:
-                with joined(place.address), sigterm_as_ctrl_c():
+                with joined(place.address), sigterm_as_ctrl_c():  # again: Ray has a handler of its own
                     check_nodes(sweep, session.study.sample, journal, is_local=place.address is None)
                     _begin(session, store)
                     is_cut_off = run_trials(
@@ -80,7 +93,8 @@ def run_sweep(
             if lease.lost:
                 raise SweepError(f"another process took sweep {sweep_id} while this one stood still: that one goes on")
             if journal.instance is not None:  # it has begun
-                result = conclude(session, store, is_cut_off=is_cut_off)
+                with sigterm_as_ctrl_c():
+                    result = conclude(session, store, is_cut_off=is_cut_off)
     return result
 
 

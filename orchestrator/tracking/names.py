@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.points.metric_names import quality_metric
 from orchestrator.search.space import Configuration
 from trainers.config import Spec
 from trainers.record import OperatingPoint
@@ -76,8 +77,8 @@ def metrics_of(point: OperatingPoint) -> dict[str, float]:
     return {
         "size_bytes": point.size_bytes,
         "log10_size_bytes": math.log10(point.size_bytes),  # the UI's scatter plot has no logarithmic axis
-        point.quality_name: point.quality,
-        f"{point.quality_name}_val": point.quality_val,
+        quality_metric(point.quality_name): point.quality,
+        f"{quality_metric(point.quality_name)}_val": point.quality_val,
         "compression_ratio": point.compression_ratio,
         "bits_per_parameter": point.bits_per_parameter,
         "uncompressed_bytes": point.uncompressed_bytes,

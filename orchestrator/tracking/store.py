@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.points.database_lock import opening
 from analysis.points.tracking_uri import sqlite_path, sqlite_uri, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 _NETWORK_DISKS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "9p", "fuse.sshfs"}
 
@@ -71,13 +73,13 @@ class Store:
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _use_wal(database)
-        client = MlflowClient(self.tracking_uri)
-        found = client.get_experiment_by_name(name)
+        with opening(self.tracking_uri):
+            client = MlflowClient(self.tracking_uri)
+            found = client.get_experiment_by_name(name)
         if found is None:
             # beside the database; a server decides for itself
             artifacts = (database.parent / "mlartifacts" / name).resolve().as_uri() if database is not None else None
-            client.create_experiment(name, artifact_location=artifacts)
-            return {}
+            found = _experiment(client, name, artifacts)
         if found.lifecycle_stage == "deleted":
             raise ValueError(f"experiment {name!r} was deleted in MLflow: restore it, or give the sweep another --name")
         parents = all_runs(client, str(found.experiment_id), "tags.`ratefront.kind` = 'sweep'")
@@ -91,6 +93,21 @@ class Store:
 def default_tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, else a SQLite file in the working directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(Path.cwd() / "mlflow.db")
+
+
+def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> Experiment:
+    """Create the experiment, or find the one that another process has created meanwhile."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+
+    try:
+        client.create_experiment(name, artifact_location=artifact_location)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+    found = client.get_experiment_by_name(name)
+    assert found is not None, "it was just created"
+    return found
 
 
 def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:

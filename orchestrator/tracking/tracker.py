@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.points.metric_names import quality_metric
 from orchestrator import environment
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.tracking.names import EPOCH_METRICS, metrics_of, params_of, run_name, tags_of
@@ -181,7 +182,7 @@ class Tracker:
                 continue
             for key, name in EPOCH_METRICS.items():
                 content.metrics[name, row["step"]] = row[key]
-            content.metrics[f"epoch_{row['quality_name']}_val", row["step"]] = row["quality_val"]
+            content.metrics[f"epoch_{quality_metric(row['quality_name'])}_val", row["step"]] = row["quality_val"]
 
     def _add_ended(self, trial_id: str, run: KnownRun, ended: Ended, content: _Content) -> None:
         """Add a trial's outcome to ``content``; its files, and the runs of its points, are written now."""

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 from mlflow import MlflowClient
 
@@ -25,7 +26,8 @@ SWEEP = {
 }
 
 
-def test_ctrl_c_keeps_finished_trials_and_resume_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_sigterm_keeps_finished_trials_and_resume_goes_on(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "stopped.yaml").write_text(yaml.safe_dump(SWEEP))
     process = subprocess.Popen(
         [PROGRAM, "sweep", "stopped.yaml"],
@@ -37,11 +39,12 @@ def test_ctrl_c_keeps_finished_trials_and_resume_goes_on(tmp_path: Path) -> None
         start_new_session=True,
     )
     finished = _wait_for_a_finished_trial(tmp_path, process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers as well
-    output, errors = process.communicate(timeout=120)
+    os.killpg(process.pid, number)  # to the whole group, as a terminal or ``timeout`` does
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "--resume goes on" in output
     assert "Traceback" not in output + errors
+    assert errors == ""
     assert _states(tmp_path) == {"FINISHED", "KILLED"}
     kept = {path: path.read_bytes() for path in finished}
 
@@ -55,7 +58,7 @@ def test_ctrl_c_keeps_finished_trials_and_resume_goes_on(tmp_path: Path) -> None
 
 
 def _wait_for_a_finished_trial(folder: Path, process: subprocess.Popen[str]) -> list[Path]:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         if ended := list(folder.glob("sweeps/*/trials/*/ended.json")):
             return ended

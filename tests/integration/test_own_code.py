@@ -30,6 +30,37 @@ def test_the_example_runs_and_its_files_load(tmp_path: Path) -> None:
     assert accuracies[0] == recorded["quality"] < accuracies[1]  # the task's own noise is 0.2
 
 
+def test_a_quality_of_any_name_is_found_again_from_a_console_of_any_encoding(tmp_path: Path) -> None:
+    """MLflow takes neither ``@`` nor parentheses in the name of a metric; an ASCII console has no bullets."""
+    (tmp_path / "renamed.py").write_text(
+        "import dataclasses\n"
+        "from trainers.tasks.digits import digits\n"
+        "def task():\n"
+        "    return dataclasses.replace(digits(), quality_name='mAP@0.5 (dB)')\n"
+    )
+    flags = (
+        "--task",
+        "renamed:task",
+        "--architecture",
+        "mlp",
+        "--method",
+        "ptq",
+        "--no-baselines",
+        "--set",
+        "steps=30",
+    )
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    swept = call(tmp_path, "sweep", "--name", "named", *flags, **ascii_only)
+    assert swept.returncode == 0, swept.stderr + swept.stdout
+    assert "* frontier, decided on validation; mAP@0.5 (dB): " in swept.stdout
+    resumed = call(tmp_path, "sweep", "--name", "named", *flags, "--resume", **ascii_only)
+    assert resumed.returncode == 0, resumed.stderr + resumed.stdout
+    for command in (("frontier", "named"), ("best", "named", "--max-size", "1MB"), ("export", "named", "--out", "out")):
+        shown = call(tmp_path, *command, **ascii_only)
+        assert shown.returncode == 0, shown.stderr
+    assert "mAP@0.5 (dB)" in (tmp_path / "out" / "points.csv").read_text()
+
+
 def test_a_file_that_names_somebodys_code_runs_none_of_it(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "example")
     folder = tmp_path / "example"

@@ -26,6 +26,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from tests.console import clean_environment
+from tests.system.racing import prepared_by_all
 from tests.system.serving import answers, free_port, kill, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -289,3 +290,11 @@ def test_a_served_store_is_closed_loses_nothing_and_comes_back_from_a_backup(
         assert text
         assert "Traceback" not in text
         assert not [word for word in hidden if word in text]
+
+
+def test_sweeps_of_one_name_that_start_together_on_postgresql_all_go_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(database, free_port()) as uri:
+        add_user(database, uri, "racer", monkeypatch)
+        assert prepared_by_all([(uri, f"name{index}") for index in range(30)]) == []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.points.labels import is_number, settings_of
+from analysis.points.metric_names import quality_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +22,8 @@ class Facts:
     """What the prepared views of one sweep depend on."""
 
     sweep_id: str
-    quality_name: str
-    """The name of the metric over test data; with ``_val`` appended, over validation data."""
+    quality_metric: str
+    """The name of the quality's metric over test data; with ``_val`` appended, over validation data."""
     maximise: bool
     num_points: int
     num_seeds: int
@@ -54,7 +55,7 @@ def facts_of(points: pd.DataFrame) -> Facts:
     first = points.iloc[0]
     return Facts(
         sweep_id=str(first["sweep_id"]),
-        quality_name=str(first["quality_name"]),
+        quality_metric=quality_metric(str(first["quality_name"])),
         maximise=bool(first["maximise"]),
         num_points=len(points),
         num_seeds=int(points.groupby(["config_hash", "point_id"]).size().max()),

@@ -31,7 +31,7 @@ _WIDTHS = {param("architecture"): 180, param("method"): 110, param("seed"): 60} 
 
 def metric_names(facts: Facts) -> tuple[str, ...]:
     """All metrics that the runs of a sweep have."""
-    name = facts.quality_name
+    name = facts.quality_metric
     return (*_POINT_METRICS, *EPOCH_METRICS.values(), name, f"{name}_val", f"epoch_{name}_val")
 
 
@@ -66,12 +66,15 @@ def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
 
 def _scatters(facts: Facts) -> list[Card]:
     """Quality over size, on test data and on validation data: validation chooses, test reports."""
-    return [scatter("log10_size_bytes", facts.quality_name), scatter("log10_size_bytes", f"{facts.quality_name}_val")]
+    return [
+        scatter("log10_size_bytes", facts.quality_metric),
+        scatter("log10_size_bytes", f"{facts.quality_metric}_val"),
+    ]
 
 
 def _parallels(facts: Facts) -> list[Card]:
     """Parallel coordinates for each method on its own: a run without one of the settings would not be drawn."""
-    metrics = ("log10_size_bytes", f"{facts.quality_name}_val")
+    metrics = ("log10_size_bytes", f"{facts.quality_metric}_val")
     by_architecture = ("architecture",) if len(facts.architectures) > 1 else ()
     numbers = [[name for name in names if name in facts.numeric] for names in facts.settings.values()]
     cards = [parallel([*by_architecture, *names], metrics) for names in numbers if names]
@@ -80,7 +83,7 @@ def _parallels(facts: Facts) -> list[Card]:
 
 def _curves(facts: Facts) -> dict[str, Any]:
     """The view of training curves. It shows trials: the several points of one trial have no history of their own."""
-    quality = f"epoch_{facts.quality_name}_val"
+    quality = f"epoch_{facts.quality_metric}_val"
     cards = [line(quality), line("epoch_train_loss", logarithmic=True), line("epoch_rate_bits", logarithmic=True)]
     found = "tags.`ratefront.kind` = 'trial'"
     return _view(facts, found, cards, title="Training", order=quality, ascending=not facts.maximise)
@@ -104,7 +107,7 @@ def _view(
     order: str = "size_bytes",
     ascending: bool = True,
 ) -> dict[str, Any]:
-    name = facts.quality_name
+    name = facts.quality_metric
     shown = [metric(key) for key in ("size_bytes", f"{name}_val", name, "compression_ratio")]
     shown += [param(key) for key in ("architecture", "method", *facts.columns, "seed")]
     return {
