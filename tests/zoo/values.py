@@ -20,16 +20,10 @@ class Cast(nn.Module):
 
 
 def _normed(dtype: torch.dtype, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """A convolution, a norm and a linear layer of one dtype, for inputs and outputs of float32."""
+    """A convolution and a norm of a dtype, for inputs and outputs of float32; the last layer is float32."""
     channels, height, width = input_shape
-    body = nn.Sequential(
-        nn.Conv2d(channels, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(4 * height * width, num_outputs),
-    )
-    return nn.Sequential(Cast(dtype), *body.to(dtype), Cast(torch.float32))
+    body = nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()).to(dtype)
+    return nn.Sequential(Cast(dtype), *body, Cast(torch.float32), nn.Linear(4 * height * width, num_outputs))
 
 
 def in_bfloat16(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
@@ -42,14 +36,6 @@ def in_float16(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
 
 def in_float64(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
     return _normed(torch.float64, input_shape, num_outputs)
-
-
-def in_two_dtypes(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """The first layer is bfloat16, the last one float32."""
-    first = nn.Linear(torch.Size(input_shape).numel(), 8, dtype=torch.bfloat16)
-    return nn.Sequential(
-        nn.Flatten(), Cast(torch.bfloat16), first, nn.ReLU(), Cast(torch.float32), nn.Linear(8, num_outputs)
-    )
 
 
 class Indexed(nn.Module):
@@ -74,29 +60,31 @@ def indexed(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
 
 
 class Rescaled(nn.Module):
-    """A network with a first layer of enormous or tiny weights, whose outputs are brought back."""
+    """A network with two layers of enormous or tiny weights, whose outputs are brought back."""
 
     def __init__(
-        self, num_inputs: int, num_outputs: int, factor: float, *, is_frozen: bool, dtype: torch.dtype
+        self, num_inputs: int, num_outputs: int, factors: tuple[float, float], *, is_frozen: bool, dtype: torch.dtype
     ) -> None:
         super().__init__()
         self.first = nn.Linear(num_inputs, 8, dtype=dtype)
         self.second = nn.Linear(8, 8, dtype=dtype)
         self.last = nn.Linear(8, num_outputs)
-        self.factor = factor
-        with torch.no_grad():
-            for parameter in (*self.first.parameters(), *self.second.parameters()):
-                parameter.mul_(factor).requires_grad_(not is_frozen)
+        self.factors = factors
+        for layer, factor in zip((self.first, self.second), factors, strict=True):
+            layer.requires_grad_(not is_frozen)
+            with torch.no_grad():
+                layer.weight.mul_(factor)
+                layer.bias.mul_(factor)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x.flatten(1).to(self.first.weight.dtype)) / self.factor
-        x = self.second(x.relu()) / self.factor
+        x = self.first(x.flatten(1).to(self.first.weight.dtype)) / self.factors[0]
+        x = self.second(x.relu()) / self.factors[1]
         output: Tensor = self.last(x.relu().float())
         return output
 
 
 def _rescaled(
-    factor: float,
+    factors: tuple[float, float],
     input_shape: Sequence[int],
     num_outputs: int,
     *,
@@ -104,35 +92,23 @@ def _rescaled(
     dtype: torch.dtype = torch.float32,
 ) -> nn.Module:
     num_inputs = torch.Size(input_shape).numel()
-    return Rescaled(num_inputs, num_outputs, factor, is_frozen=is_frozen, dtype=dtype)
+    return Rescaled(num_inputs, num_outputs, factors, is_frozen=is_frozen, dtype=dtype)
 
 
 def tiny_weights(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e-8, input_shape, num_outputs)
-
-
-def tiniest_weights(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e-30, input_shape, num_outputs)
-
-
-def huge_weights(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e9, input_shape, num_outputs)
+    return _rescaled((1e-8, 1e-8), input_shape, num_outputs)
 
 
 def tiny_weights_that_are_trained(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e-8, input_shape, num_outputs, is_frozen=False)
+    return _rescaled((1e-8, 1e-8), input_shape, num_outputs, is_frozen=False)
 
 
-def beyond_float32(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e60, input_shape, num_outputs, dtype=torch.float64)
+def tiny_and_huge_weights(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    return _rescaled((1e-30, 1e9), input_shape, num_outputs)
 
 
-def below_float32(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e-60, input_shape, num_outputs, dtype=torch.float64)
-
-
-def small_in_float16(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    return _rescaled(1e-3, input_shape, num_outputs, dtype=torch.float16)
+def weights_beyond_float32(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    return _rescaled((1e60, 1e-60), input_shape, num_outputs, dtype=torch.float64)
 
 
 class Constants(nn.Module):
@@ -152,14 +128,10 @@ class Constants(nn.Module):
         return output
 
 
-def large_constants(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    constants = torch.tensor(3e7), torch.tensor([3e7]), torch.full((2, 3), 3e7), torch.tensor([1e30, 2e30])
-    return Constants(torch.Size(input_shape).numel(), num_outputs, *constants)
-
-
-def constants_at_the_ends_of_float64(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    constants = (torch.tensor([[size, 1.5 * size]], dtype=torch.float64) for size in (1e300, 1e-300, 1e150))
-    return Constants(torch.Size(input_shape).numel(), num_outputs, *constants)
+def constants(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    large = torch.tensor(3e7), torch.tensor([3e7]), torch.full((2, 3), 3e7), torch.tensor([1e30, 2e30])
+    ends = [torch.tensor([[size, 1.5 * size]], dtype=torch.float64) for size in (1e300, 1e-300, 1e150)]
+    return Constants(torch.Size(input_shape).numel(), num_outputs, *large, *ends)
 
 
 class Scaled(nn.Module):
