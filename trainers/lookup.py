@@ -16,6 +16,15 @@ TIMM = "timm:"
 """The prefix of timm's architectures: a family of registered names, never a user's own code."""
 
 
+class NotImportedError(ValueError):
+    """A name in a file means somebody's own code, which the user did not name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.name = name
+        self.said = f"{kind} {name!r} is somebody's own code, which is not imported because a file names it"
+        super().__init__(f"{self.said}: pass the callable itself, or allow the import explicitly if you trust it")
+
+
 def one_line(error: BaseException) -> str:
     """Return the first line of an error's message; torch adds its whole C++ stack."""
     lines = str(error).strip().splitlines()
@@ -77,10 +86,7 @@ def resolve(kind: str, name: str, registry: Mapping[str, Callable[..., R]], *, a
     if not is_import_path(name):
         return find(kind, name, registry)
     if not allow_import:
-        raise ValueError(
-            f"{kind} {name!r} is somebody's own code, which is not imported because a file names it: "
-            "pass the callable itself, or allow the import explicitly if you trust it"
-        )
+        raise NotImportedError(kind, name)
     return import_callable(kind, name)
 
 

@@ -22,6 +22,7 @@ from trainers.fusion import fuse, shapes_at_widths
 from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
 from trainers.networks.parametrizations import is_parametrized, without_parametrizations
+from trainers.networks.tensors import first_names
 from trainers.sources import Source, fused_parts
 from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors
 
@@ -152,10 +153,11 @@ def _fitting(source: Source, network: nn.Module, own: Architecture | None, field
         for form in forms:
             found.append(fitted(named_alike(entries, form, is_partial=not source.strict), form))
     best = min(found, key=lambda one: len(one.missing) + len(one.unknown) + len(one.misshapen))
-    _check_complete(source.path, best, forms[found.index(best)], field, is_partial=not source.strict)
+    form = forms[found.index(best)]
+    _check_complete(source.path, best, form, field, is_partial=not source.strict)
     if not source.strict:
         _check_scales(source.path, entries, best, field)
-        _tell(source.path, best, len(others), field)
+        _tell(source.path, best, form, len(others), field)
     return best.values
 
 
@@ -193,9 +195,11 @@ def _check_scales(source: str, entries: Mapping[str, Tensor], found: Fitted, fie
         )
 
 
-def _tell(source: str, found: Fitted, num_others: int, field: str) -> None:
+def _tell(source: str, found: Fitted, network: nn.Module, num_others: int, field: str) -> None:
     """Say how much of a network a file holds, once in a process, whose trials may all start so."""
-    num_found, num_missing, num_left_out = len(found.values), len(found.missing), len(found.unknown) + num_others
+    first = first_names(network)  # a tied tensor is one
+    num_found, num_missing = (len({first[name] for name in names}) for names in (found.values, found.missing))
+    num_left_out = len(found.unknown) + num_others
     line = (
         f"{field}: {_shown(source)} has {num_found} of the network's {num_found + num_missing} tensors; {num_missing} "
         f"keep their initial values, and {num_left_out} entries of the file are left out"

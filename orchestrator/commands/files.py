@@ -117,12 +117,19 @@ def evaluate(
     from trainers.config import Spec
     from trainers.evaluate import evaluate as evaluate_network
     from trainers.instantiate import make_task
+    from trainers.lookup import one_line
 
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
     opened = _open(file, architecture)
     data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
-    quality = evaluate_network(opened.network(), getattr(data, split), data)
+    try:
+        quality = evaluate_network(opened.network(), getattr(data, split), data)
+    except Exception as error:  # torch raises many kinds where shapes do not fit
+        raise ValueError(
+            f"the network of {file} does not run on task {task!r} ({one_line(error)}): wanted the task that it was "
+            "trained on, with its arguments"
+        ) from error
     if as_json:
         row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}
         typer.echo(json.dumps(row))
@@ -131,9 +138,15 @@ def evaluate(
 
 
 def _open(file: Path, architecture: str | None) -> Opened:
-    from trainers.compressed import open_compressed
-    from trainers.lookup import import_callable
+    from trainers.compressed import RfzError, open_compressed
+    from trainers.lookup import NotImportedError, import_callable
 
     allow_own_modules()
     own = import_callable("architecture", architecture) if architecture else None
-    return open_compressed(file, architecture=own)
+    try:
+        return open_compressed(file, architecture=own)
+    except RfzError as error:
+        if isinstance(error.__cause__, NotImportedError):
+            found = error.__cause__
+            raise ValueError(f"{file}: {found.said}; if you trust it, say --architecture {found.name}") from error
+        raise

@@ -73,4 +73,5 @@ def test_a_file_that_names_somebodys_code_runs_none_of_it(tmp_path: Path) -> Non
     shown = call(folder, "inspect", "strange.rfz")
     assert shown.returncode == 2
     assert "is somebody's own code, which is not imported because a file names it" in shown.stderr
+    assert shown.stderr.endswith("if you trust it, say --architecture two_moons:residual_net\n")
     assert "imported" not in shown.stdout

@@ -44,7 +44,7 @@ class _Encoder(nn.Module):
         super().__init__()
         self.embed = nn.Linear(width, WIDTH)
         layer = nn.TransformerEncoderLayer(WIDTH, 2, 2 * WIDTH, dropout=0.0, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         self.hidden = nn.Linear(WIDTH, 6)
         self.head = nn.Linear(6, num_outputs)
         self.is_registered = is_registered
@@ -100,8 +100,8 @@ def row_lstm(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
     def call(m: Any, x: Tensor) -> Tensor:
         return m.head(m.rnn(x.flatten(1, 2))[0].mean(1))  # type: ignore[no-any-return]
 
-    rnn = nn.LSTM(input_shape[-1], 6, num_layers=2, batch_first=True, bidirectional=True)
-    return _Called(call, rnn=rnn, head=nn.Linear(12, num_outputs))
+    rnn = nn.LSTM(input_shape[-1], 3, num_layers=2, batch_first=True, bidirectional=True)
+    return _Called(call, rnn=rnn, head=nn.Linear(6, num_outputs))
 
 
 def elman_rnn(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from trainers.coding.sections import Entry, Layout
 from trainers.lookup import check_arguments, one_line
+from trainers.networks.parametrizations import duplicate
 
 Architecture = Callable[..., nn.Module]
 
@@ -107,7 +107,7 @@ def _moved_to_meta(model: nn.Module) -> nn.Module:
         on_meta = tensor.detach().to("meta")
         is_parameter = isinstance(tensor, nn.Parameter)
         moved[id(tensor)] = nn.Parameter(on_meta, requires_grad=tensor.requires_grad) if is_parameter else on_meta
-    return copy.deepcopy(model, moved)
+    return duplicate(model, moved)
 
 
 def _check_modules(name: str, model: nn.Module) -> None:

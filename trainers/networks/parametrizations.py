@@ -55,15 +55,20 @@ def without_parametrizations(network: nn.Module) -> nn.Module:
     return computed(duplicate(network))
 
 
-def duplicate(network: nn.Module) -> nn.Module:
-    """A copy, also of a network that keeps what it computed from its parameters, as the older ``weight_norm`` does."""
+def duplicate(network: nn.Module, replaced: Mapping[int, Any] | None = None) -> nn.Module:
+    """A copy, also of a network that keeps what it computed from its parameters, as the older ``weight_norm`` does.
+
+    Args:
+        network: stays as it is.
+        replaced: what the copy has in place of an object, by the object's ``id``.
+    """
     kept = {
         id(value): value.detach()
         for module in network.modules()
         for value in vars(module).values()
         if isinstance(value, Tensor) and not value.is_leaf
     }
-    return copy.deepcopy(network, dict(kept))
+    return copy.deepcopy(network, {**kept, **(replaced or {})})
 
 
 @torch.no_grad()

@@ -150,6 +150,19 @@ def test_tied_tensors_stay_one_where_a_network_was_built_with_its_memory() -> No
     assert len(list(found.parameters())) == len(list(loading.drop_path(**SIZES).parameters()))
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_a_network_that_keeps_what_it_computed_is_built_with_its_memory_too() -> None:
+    def normed(width: int) -> nn.Module:
+        return nn.Sequential(nn.utils.weight_norm(nn.Linear(width, int(torch.tensor(width).item()))))
+
+    found = build_on_meta("normed", normed, {"width": 5})
+    assert {name: tuple(tensor.shape) for name, tensor in found.state_dict().items()} == {
+        "0.bias": (5,),
+        "0.weight_g": (5, 1),
+        "0.weight_v": (5, 5),
+    }
+
+
 def test_a_network_that_is_too_large_is_refused_before_its_memory_is_taken() -> None:
     made: list[int] = []
 
