@@ -114,24 +114,25 @@ def weights_beyond_float32(*, input_shape: Sequence[int], num_outputs: int) -> n
 class Constants(nn.Module):
     """Frozen constants of any size, beside layers as usual."""
 
-    def __init__(self, num_inputs: int, num_outputs: int, *constants: Tensor) -> None:
+    def __init__(self, num_inputs: int, num_outputs: int, constants: Sequence[tuple[Tensor, float]]) -> None:
+        """``constants``: each with the size by which it is divided."""
         super().__init__()
-        self.constants = nn.ParameterList(nn.Parameter(one, requires_grad=False) for one in constants)
+        self.constants = nn.ParameterList(nn.Parameter(one, requires_grad=False) for one, _ in constants)
+        self.sizes = [size for _, size in constants]
         self.body = nn.Sequential(nn.Linear(num_inputs, 8), nn.ReLU(), nn.Linear(8, num_outputs))
-        self.wanted = [one.reshape(-1)[0].item() for one in constants]
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
-        for constant, size in zip(self.constants, self.wanted, strict=True):
+        for constant, size in zip(self.constants, self.sizes, strict=True):
             x = x * (constant / size).mean().float()
         output: Tensor = self.body(x)
         return output
 
 
 def constants(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    large = torch.tensor(3e7), torch.tensor([3e7]), torch.full((2, 3), 3e7), torch.tensor([1e30, 2e30])
-    ends = [torch.tensor([[size, 1.5 * size]], dtype=torch.float64) for size in (1e300, 1e-300, 1e150)]
-    return Constants(torch.Size(input_shape).numel(), num_outputs, *large, *ends)
+    large = [(torch.tensor(3e7), 3e7), (torch.full((2, 3), 3e7), 3e7), (torch.tensor([1e30, 2e30]), 1e30)]
+    ends = [(torch.tensor([[size, 1.5 * size]], dtype=torch.float64), size) for size in (1e300, 1e-300, 1e150)]
+    return Constants(torch.Size(input_shape).numel(), num_outputs, [*large, *ends])
 
 
 class Scaled(nn.Module):
