@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tests.trainers.networks import CLUSTERS
 from tests.trainers.trials import STRUCTURED, architecture_of
 from tests.zoo import NETWORKS
-from trainers.coding import planning
 from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
 from trainers.loop.checkpoint import CheckpointFile
@@ -51,12 +50,6 @@ REFUSED = {
     ("inputs_far_from_zero", "lcs"): "batch norm '2' sees numbers .* deviations from 0: .* scale and shift the inputs",
 }
 """What a method cannot store, and says so before anything is trained."""
-
-
-@pytest.fixture(autouse=True)
-def _static_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fine steps make large integers, on which the adaptive coder is slow; it has tests of its own."""
-    monkeypatch.setattr(planning, "_promising", lambda values: [])
 
 
 def configuration_of(network: str, method: str, settings: dict[str, Any]) -> TrialConfig:
