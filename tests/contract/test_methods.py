@@ -118,6 +118,14 @@ def test_decoding_inverts_encoding(name: str, architecture: str, trained: Callab
         assert_same_sections(container.read(data, layout), sections)
 
 
+@pytest.mark.usefixtures("adaptive_coder")
+def test_adaptive_coding_is_inverted_as_well(name: str) -> None:
+    trial = attach(configuration(name, "normed"))
+    for _, sections in trial.method.points(trial.model, trial.context):
+        data = container.write(trial.header, trial.layout, sections)
+        assert_same_sections(container.read(data, trial.layout), sections)
+
+
 @on_every_architecture
 def test_the_account_sums_to_the_file_and_the_stream_is_near_its_information(
     name: str, architecture: str, trained: Callable[[str, str], Trained]

@@ -30,13 +30,15 @@ from trainers.methods.base import (
 )
 from trainers.methods.parts import backend, starts, tensor_settings
 from trainers.methods.parts.density import DeepFactorized, Geometric
+from trainers.methods.parts.folded_norms import folded_norms
 from trainers.methods.parts.latents import Reparameterized
 from trainers.methods.parts.plain import adam_cosine
-from trainers.methods.parts.starts import Start
-from trainers.networks.norms import fold_norms, norm_parameters
+from trainers.methods.parts.starts import Start, root_mean_square
+from trainers.networks.norms import norm_parameters
 
 _FIT_EVERY = 10
-_FROZEN_STEP = 1 / 16
+_LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
+"""Tensors whose root mean square is between these are of ordinary size."""
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
 
 
@@ -45,8 +47,10 @@ class _StoredGroup:
     """Tensors of whole numbers that share their steps: one step, or one for each frequency of a kernel."""
 
     is_fourier: bool
-    steps: npt.NDArray[np.float16]
-    integers: dict[str, Tensor]
+    numbers: npt.NDArray[np.float16]
+    """The steps, before the exponents."""
+    integers: dict[str, tuple[Tensor, int]]
+    """The whole numbers of each tensor, and the exponent of its steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,27 +150,33 @@ class EntropyPenalized(AbstractMethod):
         plain = context.plain.state_dict()
         trained = cast(Reparameterized, model)
         rest = trained.network.state_dict()
-        folded = fold_norms(context.folded_norms, rest)
+        folded, norm_steps = folded_norms(context, rest, self.norm_step)
         groups = [
             _StoredGroup(
                 is_fourier=group.basis is not None,
-                steps=group.step().cpu().numpy().astype(np.float16),
-                integers=group.rounded(),
+                numbers=group.step().cpu().numpy().astype(np.float16),
+                integers={name: (values, group.exponent) for name, values in group.rounded().items()},
             )
             for group in trained.latent_groups()
         ]
         for kind in ("weight", "bias"):  # scales of norms are one group, shifts another
-            named = {name: tensor for name, tensor in folded.items() if name.rpartition(".")[2] == kind}
+            named = {name: steps for name, steps in norm_steps.items() if name.rpartition(".")[2] == kind}
             if named:
-                step = backend.norm_step(context.folded_norms, rest, folded, kind, self.norm_step)
-                integers = {name: (tensor / float(step)).round() for name, tensor in named.items()}
-                groups.append(_StoredGroup(is_fourier=False, steps=np.array([step]), integers=integers))
+                integers = {
+                    name: ((wide(folded[name]) / float(steps.sizes[0])).round(), steps.exponent)
+                    for name, steps in named.items()
+                }
+                numbers = next(iter(named.values())).numbers
+                groups.append(_StoredGroup(is_fourier=False, numbers=numbers, integers=integers))
         groups.sort(key=lambda group: group.is_fourier)  # as backend.dequantise expects them
         tensors: dict[str, Section] = {name: backend.raw(tensor) for name, tensor in {**rest, **folded}.items()}
         for table, group in enumerate(groups):
-            tensors |= {name: backend.integers(values, table=table) for name, values in group.integers.items()}
-        scalar = [group.steps for group in groups if not group.is_fourier]
-        vectors = (np.concatenate([np.zeros(0, np.float16), *scalar]), *(g.steps for g in groups if g.is_fourier))
+            tensors |= {
+                name: backend.integers(values, table=table, exponent=exponent)
+                for name, (values, exponent) in group.integers.items()
+            }
+        scalar = [group.numbers for group in groups if not group.is_fourier]
+        vectors = (np.concatenate([np.zeros(0, np.float16), *scalar]), *(g.numbers for g in groups if g.is_fourier))
         yield "point", Sections(tensors={name: tensors[name] for name in plain}, vectors=vectors)
 
     @staticmethod
@@ -188,7 +198,10 @@ class EntropyPenalized(AbstractMethod):
         latent_groups = trained.latent_groups()
         densities = [parameter for group in latent_groups for parameter in group.density.parameters()]
         groups: list[dict[str, object]] = [
-            {"params": [group.phi], "lr": self._learning_rate(group.names[0]) / group.step().mean().item()}
+            {
+                "params": [group.phi],
+                "lr": math.ldexp(self._learning_rate(group.names[0]) / group.step().mean().item(), -group.exponent),
+            }
             for group in latent_groups
         ]
         groups.append({"params": [group.log_step for group in latent_groups], "lr": self.step_learning_rate})
@@ -204,18 +217,19 @@ class EntropyPenalized(AbstractMethod):
         groups: dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]] = {}
         seen: set[Tensor] = set()  # a tied parameter is compressed once, under its first name
         norms = norm_parameters(model)
-        names = [name for name, _ in model.named_parameters() if name not in norms]
+        names = [name for name, one in model.named_parameters() if name not in norms and one.is_floating_point()]
         if isinstance(self.groups, Mapping):
             tensor_settings.check_fits("groups", self.groups, names)
         tensor_settings.check_counts("tensors", self.tensors, names)
         for prefix, module in model.named_modules():
             for attribute, parameter in module.named_parameters(recurse=False):
                 name = f"{prefix}.{attribute}" if prefix else attribute
-                if name not in norms and parameter not in seen:
+                if name not in norms and parameter not in seen and parameter.is_floating_point():
                     seen.add(parameter)
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
                     group, kernel = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
+                    group += _far(parameter)
                     groups.setdefault((group, kernel, parameter.requires_grad), {})[name] = parameter
         if self.decoder == "dft" and not any(kernel for _, kernel, _ in groups):
             raise ValueError("decoder is 'dft', but the network has no kernels to transform: use 'scalar'")
@@ -237,6 +251,12 @@ class EntropyPenalized(AbstractMethod):
             group = kind
         pattern = tensor_settings.first_fit({pattern: pattern for pattern in self.tensors}, name, "")
         return f"{group} {pattern}"
+
+
+def _far(parameter: Tensor) -> str:
+    """What sets a tensor of no ordinary size apart from its group, whose step would be far too coarse or too fine."""
+    size = root_mean_square([parameter])
+    return "" if not size or _LEAST_SIZE <= size <= _MOST_SIZE else f" near 2^{8 * round(math.log2(size) / 8)}"
 
 
 def _fit(model: nn.Module) -> None:

@@ -24,6 +24,7 @@ from trainers.methods.base import (
 )
 from trainers.methods.parts import backend
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
+from trainers.methods.parts.masters import adam
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import (
     Masked,
@@ -34,6 +35,7 @@ from trainers.methods.parts.pruning import (
     replaced,
     stored_bits,
 )
+from trainers.methods.parts.steps import wide
 from trainers.networks.substitution import Substitution
 
 _THRESHOLD = 0.01
@@ -56,7 +58,8 @@ class Relaxed(nn.Module):
         """All masks start at 1."""
         super().__init__()
         self.network = network
-        self.masks = nn.ParameterList(nn.Parameter(torch.ones_like(weight)) for weight in prunable(network).values())
+        weights = prunable(network).values()
+        self.masks = nn.ParameterList(nn.Parameter(torch.ones_like(wide(weight))) for weight in weights)
         self._substitution = Substitution(network)
         self._num_early = len(network.state_dict()) if rewinds else 0
         self.remember()
@@ -64,7 +67,10 @@ class Relaxed(nn.Module):
     def weights(self) -> dict[str, Tensor]:
         """W m by the names of the weights."""
         weights = prunable(self.network)
-        return {name: weight * mask for (name, weight), mask in zip(weights.items(), self.masks, strict=True)}
+        return {
+            name: (wide(weight) * mask).to(weight.dtype)
+            for (name, weight), mask in zip(weights.items(), self.masks, strict=True)
+        }
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self._substitution.compute(self.network, self.weights(), *inputs)
@@ -214,8 +220,9 @@ class ExtremeSparsePruning(AbstractMethod):
 
 
 def _constant_adam(groups: list[dict[str, object]]) -> Optimiser:
-    adam = torch.optim.Adam(groups, fused=True)
-    return Optimiser(optimiser=adam, schedule=torch.optim.lr_scheduler.ConstantLR(adam, factor=1.0, total_iters=0))
+    optimiser = adam(groups)
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0, total_iters=0)
+    return Optimiser(optimiser=optimiser, schedule=schedule)
 
 
 def _begin_discovery(model: nn.Module, decision: Any) -> nn.Module:

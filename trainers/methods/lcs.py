@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +19,8 @@ from trainers.methods.parts.compression_levels import DEFAULT_LEVELS, KINDS, che
 from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
 from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
-from trainers.methods.parts.subspaces import decode_subspace, statistics, subspace_sections
+from trainers.methods.parts.steps import steps_of, wide
+from trainers.methods.parts.subspaces import check_statistics, decode_subspace, statistics, subspace_sections
 from trainers.networks.substitution import Substitution
 from trainers.networks.tensors import frozen
 
@@ -117,6 +117,7 @@ class CompressibleSubspace(AbstractMethod):
                 "compression is 'structured', but no hidden units were found that could go: wanted a network of layers "
                 "that trainers/architectures/graph.py knows, or compression 'unstructured' or 'quantised'"
             )
+        check_statistics(model, context)
         copied = [
             name
             for name, parameter in model.named_parameters()
@@ -228,7 +229,7 @@ class Subspace(nn.Module):
     def squared_cosine(self) -> Tensor:
         """cos^2 of the angle between the weights of W0 and W1, scalar; 0 if no weights are copied."""
         pairs = [
-            (self.network.get_parameter(name).reshape(-1), end.reshape(-1))
+            (wide(self.network.get_parameter(name)).reshape(-1), wide(end).reshape(-1))
             for name, end in zip(self._copied, self.ends, strict=True)
             if name in self._weights
         ]
@@ -259,7 +260,6 @@ class Subspace(nn.Module):
     @torch.no_grad()
     def rounded(self, bits: int) -> dict[str, grid.Rounded]:
         """The whole numbers and the step of each weight."""
-        found = {name: rounded(values, bits) for name, values in self.line(bits).items() if name in self._weights}
-        return {
-            name: (whole, step.reshape(1).cpu().numpy().astype(np.float16)) for name, (whole, step) in found.items()
-        }
+        line = self.line(bits)
+        found = rounded({name: line[name] for name in line if name in self._weights}, bits)
+        return {name: (whole, steps_of(float(step))) for name, (whole, step) in found.items()}

@@ -21,6 +21,7 @@ from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import VALUE_BITS
 from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_at_common_share
 from trainers.methods.parts.recalibration import recalibrate
+from trainers.methods.parts.steps import wide
 from trainers.networks.substitution import Substitution
 
 _NUM_SEARCHED = 1024
@@ -65,10 +66,11 @@ class Ranked(nn.Module):
         self.ranks = full(self.shapes)
         self.factors = nn.ParameterList()
         self._substitution = Substitution(network)
-        self._made: dict[str, torch.Size] = {}
+        self._made: dict[str, Tensor] = {}
+        """The weights that were replaced, on the meta device."""
 
     def matrix(self, name: str) -> Tensor:
-        return self.network.get_parameter(name).flatten(1)
+        return wide(self.network.get_parameter(name)).flatten(1)
 
     def factored(self) -> list[str]:
         """The weights that become factors at the present ranks."""
@@ -83,7 +85,7 @@ class Ranked(nn.Module):
         for name in self.factored():
             u, sigma, vh = (part.narrow(axis, 0, self.ranks[name]) for part, axis in
                             zip(self.spectrum(name), (1, 0, 0), strict=True))  # fmt: skip
-            self._made[name] = self.network.get_parameter(name).shape
+            self._made[name] = self.network.get_parameter(name).detach().to("meta")
             self.factors.append(nn.Parameter(torch.cat([u, vh.T]) * sigma.sqrt()))
         self._substitution.remove(self.network, self._made)
 
@@ -91,7 +93,7 @@ class Ranked(nn.Module):
         if not self._made:
             return cast(Tensor, self.network(*inputs))
         pairs = zip(self._made.items(), self.factors, strict=True)
-        made = {name: product(factor, shape) for (name, shape), factor in pairs}
+        made = {name: product(factor, weight.shape).to(weight.dtype) for (name, weight), factor in pairs}
         return self._substitution.compute(self.network, made, *inputs)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
+from trainers.methods.parts.steps import level, steps_of, times_power, wide
 from trainers.networks.norms import norm_parameters
 from trainers.networks.substitution import Substitution
 
@@ -52,7 +52,7 @@ def handed_out(pool: Tensor, scales: Tensor, shapes: Sequence[torch.Size]) -> li
     tensors: list[Tensor] = []
     begin = 0
     for shape, scale in zip(shapes, scales, strict=True):
-        tensors.append(scale * product[begin : begin + shape.numel()].view(shape))
+        tensors.append(scale * product[begin : begin + shape.numel()].view(shape).to(scale.dtype))
         begin += shape.numel()
     return tensors
 
@@ -66,23 +66,34 @@ class Hashed(nn.Module):
         self.network = network
         weights = {name: weight for name, weight in hashed(network).items() if weight.requires_grad}
         self._names = list(weights)
-        self._shapes = [weight.shape for weight in weights.values()]
+        self._shapes, self._dtypes = [w.shape for w in weights.values()], [w.dtype for w in weights.values()]
         n = side(self._shapes)
         num_columns = max(1, math.ceil(fraction * sum(weight.numel() for weight in weights.values()) / (2 * n)))
         like = next(iter(weights.values()), torch.zeros(()))
         # products of M terms then have variance 1 (section 3.3)
         self.pool = nn.Parameter(torch.randn(2 * n, num_columns, device=like.device) * num_columns**-0.25)
-        sizes = [weight.detach().square().sum().div(max(1, weight.numel())).sqrt() for weight in weights.values()]
-        self.scales = nn.Parameter(torch.stack([size.float() for size in sizes]))
+        sizes = torch.stack([_root_mean_square(weight.detach()) for weight in weights.values()])
+        self.scales = nn.Parameter(sizes.to(_dtype_of_scales(weights.values())))
         self._substitution = Substitution(network)
         self._substitution.remove(network, self._names)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights and biases by their names."""
-        return dict(zip(self._names, handed_out(self.pool, self.scales, self._shapes), strict=True))
+        tensors = handed_out(self.pool, self.scales, self._shapes)
+        return {name: one.to(dtype) for name, one, dtype in zip(self._names, tensors, self._dtypes, strict=True)}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self._substitution.compute(self.network, self.weights(), *inputs)
+
+
+def _dtype_of_scales(weights: Iterable[Tensor]) -> torch.dtype:
+    return torch.float64 if any(weight.dtype == torch.float64 for weight in weights) else torch.float32
+
+
+def _root_mean_square(weight: Tensor) -> Tensor:
+    exponent = level(weight)
+    values = times_power(wide(weight), -exponent)
+    return times_power(values.square().sum().div(max(1, weight.numel())).sqrt().double(), exponent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +145,13 @@ class MultiHashing(AbstractMethod):
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Hashed, model)
         state = trained.network.state_dict()
-        scales = cast(npt.NDArray[np.float16], backend.half(trained.scales).values)
+        scales = trained.scales.detach().cpu().double().numpy()
+        half_exponent = -(-steps_of(np.abs(scales)).exponent // 2)  # the pool enters a weight twice
+        vector = np.ldexp(scales, -2 * half_exponent).astype(np.float16)
         for point_id, sections in grid_points(context, state, self.steps, [trained.pool.detach()]):
-            yield point_id, dataclasses.replace(sections, vectors=(*sections.vectors, scales))
+            (pool,) = sections.factors
+            pool = dataclasses.replace(pool, exponent=pool.exponent + half_exponent)
+            yield point_id, dataclasses.replace(sections, vectors=(*sections.vectors, vector), factors=(pool,))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -146,14 +161,19 @@ class MultiHashing(AbstractMethod):
                 f"the file is malformed: {len(sections.factors)} pools and vectors of "
                 f"{[len(vector) for vector in sections.vectors]}: wanted one, steps and {len(weights)} scales"
             )
-        (pool,) = backend.dequantise_factors(sections)
+        (stored,) = sections.factors
+        (pool,) = backend.dequantise_factors(
+            dataclasses.replace(sections, factors=(dataclasses.replace(stored, exponent=0),))
+        )
         shapes = [weight.shape for weight in weights.values()]
         if len(pool) != 2 * side(shapes):
             raise RfzError(f"the file is malformed: a pool of {len(pool)} rows: wanted {2 * side(shapes)}")
-        tensors = handed_out(pool, torch.from_numpy(sections.vectors[1].astype(np.float32)), shapes)
+        scales = torch.from_numpy(sections.vectors[1].astype(np.float32)).to(_dtype_of_scales(weights.values()))
+        tensors = handed_out(pool, scales, shapes)
+        if stored.exponent:
+            tensors = [times_power(tensor.double(), 2 * stored.exponent) for tensor in tensors]
         made = dict(zip(weights, tensors, strict=True))
-        stored = dataclasses.replace(sections, vectors=sections.vectors[:1])
-        return backend.dequantise(stored, plain, made=made)
+        return backend.dequantise(dataclasses.replace(sections, vectors=sections.vectors[:1]), plain, made=made)
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         trained = cast(Hashed, model)

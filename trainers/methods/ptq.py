@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,8 +17,12 @@ from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
+from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
 
 _NUM_CANDIDATES = 80
+_NO_LOSS = 1.1
+"""A squared error that is this many times the least is as good."""
+_Sizes = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,20 +77,17 @@ class PostTrainingQuantisation(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         state = model.state_dict()
-        rounded = {
-            name: (_round(state[name], _beside(steps, state[name]), self.bits), steps)
-            for name, steps in self._steps(model, context).items()
-        }
+        rounded = {name: _rounded(state[name], steps, self.bits) for name, steps in self._steps(model, context).items()}
         yield "point", grid.store(context, state, rounded)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         return backend.dequantise(sections, plain, by_row=True)
 
-    def _steps(self, model: nn.Module, context: Context) -> dict[str, npt.NDArray[np.float16]]:
+    def _steps(self, model: nn.Module, context: Context) -> dict[str, Steps]:
         weights = {name: tensor for name, tensor in model.state_dict().items() if name in backend.weight_names(model)}
         by_row = self.granularity == "channel"
-        steps: dict[str, npt.NDArray[np.float16]] = {}
+        steps: dict[str, Steps] = {}
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context)
             for name, error in calibration.output_errors(model, inputs):
@@ -97,39 +98,62 @@ class PostTrainingQuantisation(AbstractMethod):
 
 def best_steps(
     tensor: Tensor, bits: int, *, by_row: bool = False, error: Callable[[Tensor], Tensor] = torch.square
-) -> npt.NDArray[np.float16]:
-    """The step that rounds ``tensor`` to ``bits`` bits with the least squared error: (1,), or one for each row.
+) -> Steps:
+    """The step that rounds ``tensor`` to ``bits`` bits with the least squared error, or one for each row.
 
     The candidates are ``_NUM_CANDIDATES`` fractions of the step at which nothing is clamped. Zeros have the step 1.
+    Where float16 has too few bits left for a small step, so that the error grows, there is a power of two beside it.
 
     Args:
         tensor: has two axes or more.
         by_row: whether each row (index of the first axis) has a step of its own.
         error: turns the weights' errors into squared errors (rows, ...), which are summed.
-
-    Raises:
-        ValueError: a step is beyond float16.
     """
-    rows = tensor.detach().flatten(1) if by_row else tensor.detach().reshape(1, -1)
-    largest = rows.abs().amax(dim=1).double().cpu().numpy() if rows.numel() else np.zeros(len(rows))
-    widest = largest / (2 ** (bits - 1) - 1)
-    if (widest > float(np.finfo(np.float16).max)).any():
-        raise ValueError(f"cannot quantise weights up to {largest.max():g}: their step is beyond float16")
-    best, least = np.ones(len(rows), np.float16), np.full(len(rows), np.inf)
-    for candidate in range(1, _NUM_CANDIDATES + 1):
-        steps = (widest * candidate / _NUM_CANDIDATES).astype(np.float16)
-        step = _beside(steps, tensor)
-        errors = error(_round(tensor, step, bits) * step - tensor)
-        found = (errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1)).cpu().numpy()
-        better = (steps > 0) & (found < least)
-        best, least = np.where(better, steps, best), np.where(better, found, least)
-    return best
+    rows = wide(tensor.detach()).flatten(1) if by_row else wide(tensor.detach()).reshape(1, -1)
+    if not rows.numel():
+        return Steps(numbers=np.ones(len(rows), np.float16))
+    widest = rows.abs().amax(dim=1).double().cpu().numpy() / (2 ** (bits - 1) - 1)
+    exponent = level(tensor)
+    near_one = times_power(wide(tensor.detach()), -exponent)
+
+    def search(in_bits: Callable[[_Sizes], _Sizes]) -> tuple[_Sizes, _Sizes]:
+        """The best sizes and their errors; the size of zeros is 0."""
+        best, least = np.zeros(len(rows)), np.full(len(rows), np.inf)
+        for candidate in range(1, _NUM_CANDIDATES + 1):
+            sizes = in_bits(widest * candidate / _NUM_CANDIDATES)
+            step = _beside(np.ldexp(sizes, -exponent), near_one)
+            errors = error(_round(near_one, step, bits) * step - near_one)
+            found = (errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1)).cpu().numpy()
+            better = (sizes > 0) & (found < least)
+            best, least = np.where(better, sizes, best), np.where(better, found, least)
+        return best, least
+
+    best, least = search(_in_float16)
+    smallest = 0.0
+    if ((widest > 0) & ((best < NORMAL) | (_in_float16(widest) == 0))).any():
+        far, least_far = search(in_float16_bits)
+        if (least > _NO_LOSS * least_far).any():
+            best, smallest = far, NORMAL
+    steps = steps_of(best, least=smallest)
+    return replace(steps, numbers=np.where(best > 0, steps.numbers, np.float16(1)))
 
 
-def _beside(steps: npt.NDArray[np.float16], tensor: Tensor) -> Tensor:
-    """``steps`` as float32, in a shape that multiplies ``tensor`` row by row, or as a whole if there is one step."""
-    shape = (-1, *[1] * (tensor.ndim - 1))
-    return torch.from_numpy(steps.astype(np.float32)).reshape(shape).to(tensor.device)
+def _in_float16(sizes: _Sizes) -> _Sizes:
+    """``sizes`` as float16 alone holds them: 0 where they are too small or too large."""
+    with np.errstate(over="ignore"):
+        found = sizes.astype(np.float16).astype(np.float64)
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _rounded(tensor: Tensor, steps: Steps, bits: int) -> grid.Rounded:
+    exponent = level(tensor)
+    near_one = times_power(wide(tensor), -exponent)
+    return _round(near_one, _beside(np.ldexp(steps.sizes, -exponent), near_one), bits), steps
+
+
+def _beside(sizes: npt.NDArray[np.float64], tensor: Tensor) -> Tensor:
+    """``sizes`` in a shape that multiplies ``tensor`` row by row, or as a whole if there is one."""
+    return torch.from_numpy(sizes).to(tensor).reshape(len(sizes), *[1] * (tensor.ndim - 1))
 
 
 def _round(tensor: Tensor, step: Tensor, bits: int) -> Tensor:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,9 +20,8 @@ from trainers.methods.parts import backend, grid
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
+from trainers.methods.parts.steps import exact, level, steps_of, times_power, wide
 from trainers.networks.substitution import Substitution
-
-_SMALLEST_STEP = 2.0**-24  # the smallest float16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +31,9 @@ class QuantisationAwareTraining(AbstractMethod):
         w = s clip(round(v / s), -Q_N, Q_P)          equations 1 and 2
         w = s sign(v)                                where bits is 1
 
-    Q_N = 2^(b-1) and Q_P = 2^(b-1) - 1; ``ternary`` has -1, 0 and 1. Every pass uses steps that float16 holds
-    exactly, so that the weights of the file are those that the trained network computes with. Biases, norms and buffers
-    are trained as floats, and stored as in all methods that train floats (``grid.py``).
+    Q_N = 2^(b-1) and Q_P = 2^(b-1) - 1; ``ternary`` has -1, 0 and 1. Every pass uses steps that a file holds exactly,
+    so that the weights of the file are those that the trained network computes with. Biases, norms and buffers are
+    trained as floats, and stored as in all methods that train floats (``grid.py``).
 
     References:
         Esser, McKinstry, Bablani, Appuswamy, Modha 2020, "Learned Step Size Quantization", ICLR 2020, arXiv 1902.08153.
@@ -106,8 +104,7 @@ class QuantisationAwareTraining(AbstractMethod):
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Quantised, model)
         weights = {
-            name: (whole, step.reshape(-1).cpu().numpy().astype(np.float16))
-            for name, (whole, step) in trained.rounded().items()
+            name: (whole, steps_of(step.reshape(-1).cpu().numpy())) for name, (whole, step) in trained.rounded().items()
         }
         yield "point", grid.store(context, trained.network.state_dict(), weights)
 
@@ -142,50 +139,59 @@ class Quantised(nn.Module):
         self.log_steps = nn.ParameterDict()
         self._quantiser, self._by_row, self._is_rounding = quantiser, by_row, False
         self._substitution = Substitution(network)
+        self._levels = {name: level(weight) for name, weight in self._weights().items()}
 
     def begin(self, *, is_learned: bool) -> None:
         """Round from now on; learned steps begin at 2 mean |v| / sqrt(Q_P), section 2.1, and at mean |v| if binary."""
         self._is_rounding = True
         if is_learned:
-            for name, weight in self._weights().items():
+            for name, weight in self._values().items():
                 factor = 1.0 if self._quantiser.is_binary else 2 / math.sqrt(self._quantiser.q_p)
                 step = factor * _mean(weight.detach(), self._by_row, order=1)
                 # weights that start at zero, as a last layer's may, get a step as if initialised: else none could grow
-                step = step.where(step > 0, factor / (2 * math.sqrt(weight[0].numel() or 1)))
-                self.log_steps[_key(name)] = nn.Parameter(step.clamp(min=_SMALLEST_STEP).log())
+                step = step.where(step > 0, factor / (2 * math.sqrt(math.prod(weight.shape[1:]) or 1)))
+                self.log_steps[_key(name)] = nn.Parameter(step.log())
 
     def forward(self, *inputs: Tensor) -> Tensor:
         if not self._is_rounding:
             return cast(Tensor, self.network(*inputs))
+        steps = self._steps()
         weights = {
-            name: cast(Tensor, _Round.apply(weight, self._step(name, weight), self._quantiser))  # type: ignore[no-untyped-call]
-            for name, weight in self._weights().items()
+            name: cast(Tensor, _Round.apply(values, steps[name], self._quantiser))  # type: ignore[no-untyped-call]
+            for name, values in self._values().items()
         }
-        return self._substitution.compute(self.network, weights, *inputs)
+        made = {name: weights[name].to(weight.dtype) for name, weight in self._weights().items()}
+        return self._substitution.compute(self.network, made, *inputs)
 
     @torch.no_grad()
     def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The whole numbers and step(s) of each weight, as in a forward pass."""
-        steps = {name: self._step(name, weight) for name, weight in self._weights().items()}
+        steps = self._steps()
         return {
-            name: (_whole(weight / steps[name], self._quantiser), steps[name])
-            for name, weight in self._weights().items()
+            name: (_whole(values / steps[name], self._quantiser), steps[name])
+            for name, values in self._values().items()
         }
 
     def _weights(self) -> dict[str, nn.Parameter]:
         names = backend.weight_names(self.network)
         return {name: parameter for name, parameter in self.network.named_parameters() if name in names}
 
-    def _step(self, name: str, weight: Tensor) -> Tensor:
-        """The step(s) of ``weight``, exact in float16, in a shape that multiplies it. Learned ones have a gradient."""
+    def _values(self) -> dict[str, Tensor]:
+        """The weights, in float32 at least."""
+        return {name: wide(weight) for name, weight in self._weights().items()}
+
+    def _steps(self) -> dict[str, Tensor]:
+        """The step(s) of each weight, as files hold them, in shapes that multiply it. Learned ones have a gradient."""
+        sizes = {name: self._size(name, values) for name, values in self._values().items()}
+        stored = zip(sizes.items(), exact(list(sizes.values())), strict=True)
+        return {name: step + (size - size.detach()) for (name, size), step in stored}
+
+    def _size(self, name: str, values: Tensor) -> Tensor:
         if _key(name) in self.log_steps:
-            step = self.log_steps[_key(name)].exp()
-        else:
-            order = 1 if self._quantiser.is_binary else 2
-            step = self._quantiser.spread_step * _mean(weight.detach(), self._by_row, order=order)
-        step = step.clamp(min=_SMALLEST_STEP)
-        exact: Tensor = step + (step.half().float() - step).detach()  # the two are within a factor of two
-        return exact
+            return cast(nn.Parameter, self.log_steps[_key(name)]).exp()
+        order, exponent = 1 if self._quantiser.is_binary else 2, self._levels[name]
+        mean = _mean(times_power(values.detach(), -exponent), self._by_row, order=order)
+        return times_power(self._quantiser.spread_step * mean, exponent)
 
 
 class _Round(torch.autograd.Function):
@@ -204,7 +210,7 @@ class _Round(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             return grad_w, None, None
         position, whole, s = ctx.saved_tensors
-        num_weights = position.numel() / s.numel()
+        num_weights = max(1, position.numel()) / max(1, s.numel())
         g = 1 / math.sqrt(num_weights * ctx.quantiser.q_p)  # section 2.2; of Adam's steps only epsilon sees it
         if ctx.quantiser.is_binary:  # w = s sign(v): exact for s, straight through for v
             return grad_w, (grad_w * whole).sum_to_size(s.shape) * g, None

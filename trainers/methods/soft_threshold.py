@@ -21,6 +21,7 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import decayed_adam, prunable, replaced, stored_bits
+from trainers.methods.parts.steps import level, times_power, wide
 from trainers.networks.substitution import Substitution
 
 _WHERE_IT_PRUNES = 0.01
@@ -45,7 +46,9 @@ class Thresholded(nn.Module):
     def weights(self) -> dict[str, Tensor]:
         """S_g(W, s) by the names of the weights."""
         weights = prunable(self.network)
-        return {name: soft_threshold(w, s) for (name, w), s in zip(weights.items(), self.s, strict=True)}
+        return {
+            name: soft_threshold(wide(w), s).to(w.dtype) for (name, w), s in zip(weights.items(), self.s, strict=True)
+        }
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self._substitution.compute(self.network, self.weights(), *inputs)
@@ -134,6 +137,8 @@ class SoftThreshold(AbstractMethod):
 
 def s_where_it_prunes(weight: Tensor) -> float:
     """The s whose threshold is just where pruning begins."""
-    size = weight.detach().square().mean().sqrt().item() if weight.numel() else 0.0
+    exponent = level(weight)
+    values = times_power(wide(weight.detach()), -exponent)
+    size = math.ldexp(values.square().mean().sqrt().item(), exponent) if weight.numel() else 0.0
     threshold = min(_WHERE_IT_PRUNES * size, 0.5) or 1e-6
     return math.log(threshold / (1 - threshold))

@@ -26,14 +26,17 @@ from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_grid, check_steps, point_id, rounded_at, store
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.recalibration import recalibrate
+from trainers.methods.parts.steps import level, times_power, wide
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
 from trainers.networks.norms import norm_parameters
 from trainers.networks.substitution import Substitution
 
 _FIRST_GAMMA = 0.99
 _FIRST_RHO = -6.0
+_TINY, _FIRST_SHARE = 2.0**-16, 0.05
+"""Weights whose root mean square is below ``_TINY`` start with a sigma of this share of it."""
 _TEMPERATURE = 0.5
-"""The temperature of the relaxed z. All three constants are those of the authors' code."""
+"""The temperature of the relaxed z. It, the first gamma and the first rho are those of the authors' code."""
 
 
 class Posterior(nn.Module):
@@ -51,7 +54,9 @@ class Posterior(nn.Module):
         self._groups = groups
         self._names = [name for name, p in network.named_parameters() if name not in norms and p.requires_grad]
         mu = dict(network.named_parameters())
-        self.rhos = nn.ParameterList(nn.Parameter(torch.full_like(mu[name], _FIRST_RHO)) for name in self._names)
+        self.rhos = nn.ParameterList(
+            nn.Parameter(torch.full_like(wide(mu[name]), _first_rho(mu[name]))) for name in self._names
+        )
         device = mu[self._names[0]].device
         theta = math.log(_FIRST_GAMMA / (1 - _FIRST_GAMMA))
         self.thetas = nn.ParameterList(
@@ -90,7 +95,7 @@ class Posterior(nn.Module):
     def _drawn(self) -> dict[str, Tensor]:
         mu = dict(self.network.named_parameters())
         weights = {
-            name: mu[name] + F.softplus(rho) * torch.randn_like(rho)
+            name: wide(mu[name]) + F.softplus(rho) * torch.randn_like(rho)
             for name, rho in zip(self._names, self.rhos, strict=True)
         }
         for group, theta in zip(self._groups, self.thetas, strict=True):
@@ -100,7 +105,7 @@ class Posterior(nn.Module):
                 # multiply what computes it; for all others, and behind norms, only this is right
                 if axis.role is Role.READER:
                     weights[axis.tensor] = weights[axis.tensor] * along(z, axis, weights[axis.tensor].ndim)
-        return weights
+        return {name: values.to(mu[name].dtype) for name, values in weights.items()}
 
     def divergence(self, prior_scale: float) -> Tensor:
         """KL(posterior || prior) in nats, of units and of weights; the weights of a unit count gamma times."""
@@ -123,9 +128,17 @@ class Posterior(nn.Module):
             total = total + (gamma * present + (1 - gamma) * absent).sum()
         for name, rho in zip(self._names, self.rhos, strict=True):
             sigma = F.softplus(rho) / prior_scale
-            slab = (sigma.square() + (mu[name] / prior_scale).square() - 1) / 2 - sigma.log()
+            slab = (sigma.square() + (wide(mu[name]) / prior_scale).square() - 1) / 2 - sigma.log()
             total = total + (inclusion.get(name, 1) * slab).sum()
         return total
+
+
+def _first_rho(mu: Tensor) -> float:
+    """The rho at which sigma is small beside the weights, even where they are tiny."""
+    exponent = level(mu)
+    values = times_power(wide(mu.detach()), -exponent)
+    size = math.ldexp(values.square().mean().sqrt().item(), exponent) if mu.numel() else 0.0
+    return math.log(_FIRST_SHARE * size) if 0 < size < _TINY else _FIRST_RHO
 
 
 def _relaxed_bernoulli(theta: Tensor) -> Tensor:

@@ -128,10 +128,12 @@ def test_rounding_is_exact_at_every_magnitude() -> None:
 
 @pytest.mark.parametrize("value", [1e-9, 2.0**-14, 1e-3, 0.1, 1 / 3, 1.0, 1000.0])
 def test_a_step_is_exact_in_float16_and_positive(value: float) -> None:
-    step = group_at(torch.zeros(1), value).step()
+    group = group_at(torch.zeros(1), value)
+    step = group.step()
     assert float(np.float16(step.item())) == step.item()
     assert step.item() >= 2.0**-14
-    assert math.isclose(step.item(), max(value, 2.0**-14), rel_tol=1e-3)
+    assert math.isclose(math.ldexp(step.item(), group.exponent), value, rel_tol=1e-3)
+    assert (group.exponent == 0) == (value >= 1e-3)
 
 
 def test_attaching_inverts_up_to_rounding() -> None:

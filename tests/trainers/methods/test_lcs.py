@@ -174,7 +174,7 @@ def test_a_quantised_point_computes_with_the_weights_that_were_trained() -> None
         assert point_id == f"bits{bits}"
         decoded = chosen.decode(sections, context.plain)
         for name in ("1.weight", "3.weight"):
-            assert torch.equal(decoded[name], quantise(subspace.line(bits)[name], bits))
+            assert torch.equal(decoded[name], quantise({name: subspace.line(bits)[name]}, bits)[name])
 
 
 # refusals, and what it is good for

@@ -14,7 +14,7 @@ from tests.trainers.trials import attach, configuration
 from trainers.architectures.base import build_on_meta
 from trainers.architectures.lenet import lenet300_100
 from trainers.coding.bytestream import RfzError
-from trainers.coding.sections import Integers, Raw, Sections, check_sections
+from trainers.coding.sections import Integers, Raw, Sections
 from trainers.methods.multi_hashing import Hashed, MultiHashing, handed_out, side
 
 
@@ -133,14 +133,25 @@ def test_the_largest_numbers_of_a_file_stay_finite() -> None:
     assert all(tensor.isfinite().all() for tensor in decoded.values())
 
 
-def test_a_scale_beyond_float16_is_refused() -> None:
+@pytest.mark.parametrize("scale", [1e9, -1e9, 3e5, 1e-9])
+def test_scales_of_any_size_are_stored(scale: float) -> None:
+    trial = attach(configuration("multi_hashing", method=method(steps=[0.001])))
+    trained = cast(Hashed, trial.model)
+    with torch.no_grad():
+        trained.scales.fill_(scale)
+    ((_, sections),) = trial.method.points(trained, trial.context)
+    decoded = trial.method.decode(sections, trial.context.plain)
+    for name, tensor in trained.weights().items():
+        torch.testing.assert_close(decoded[name], tensor.detach(), rtol=0.01, atol=0.01 * abs(scale))
+
+
+def test_a_scale_that_is_no_number_is_refused() -> None:
     trial = attach(configuration("multi_hashing", method=method()))
     trained = cast(Hashed, trial.model)
     with torch.no_grad():
-        trained.scales[0] = 1e9
-    for _, sections in trial.method.points(trained, trial.context):
-        with pytest.raises(ValueError, match="a vector must be one-dimensional, float16 and finite"):
-            check_sections(trial.layout, sections)
+        trained.scales[0] = float("inf")
+    with pytest.raises(ValueError, match="became NaN or infinite"):
+        list(trial.method.points(trained, trial.context))
 
 
 @pytest.mark.parametrize("tensor", [torch.tensor(0.7), torch.zeros(0)])

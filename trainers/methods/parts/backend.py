@@ -14,14 +14,10 @@ from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw, Sections
 from trainers.divergence import DivergedError
 from trainers.methods.parts.fourier import real_fourier
-from trainers.networks.norms import BatchNorm, norm_parameters
+from trainers.networks.norms import norm_parameters
 
 GRANULARITIES = ("tensor", "channel")
 """What has a step of its own: each tensor, or each of its rows (indices of the first axis), the output channels."""
-
-_SMALLEST_LAYER = 4
-_DEAD = 10
-"""A channel whose variance is below this many times the norm's epsilon is taken for dead."""
 
 
 def raw(tensor: Tensor) -> Raw:
@@ -46,52 +42,26 @@ def integers(tensor: Tensor, *, table: int, row_vector: int | None = None, expon
         DivergedError: a value is NaN, infinite or beyond int32.
     """
     values = tensor.detach().cpu().numpy()
-    if not (np.isfinite(values).all() and (np.abs(values) < 2**31).all()):
-        raise DivergedError("cannot code NaN, infinity or integers beyond 32 bits: the training diverged")
+    if not np.isfinite(values).all():
+        raise DivergedError("cannot code NaN or infinity: the training diverged")
+    if (np.abs(values) >= 2**31).any():
+        raise DivergedError(
+            f"cannot code integers up to {np.abs(values).max():g}, beyond 32 bits: their step is too small"
+        )
     return Integers(values=values.astype(np.int32), table=table, row_vector=row_vector, exponent=exponent)
 
 
 def weight_names(model: nn.Module) -> set[str]:
-    """The names of the parameters that methods quantise coarsely and prune: all of two or more axes, except norms'."""
-    norms = norm_parameters(model)
-    return {name for name, parameter in model.named_parameters() if parameter.ndim >= 2 and name not in norms}
+    """The names of the parameters that methods quantise coarsely and prune: all of two or more axes, except norms'.
 
-
-def norm_step(
-    norms: Mapping[str, BatchNorm],
-    state: Mapping[str, Tensor],
-    folded: Mapping[str, Tensor],
-    kind: str,
-    fraction: float,
-) -> np.float16:
-    """The step for the scales or the shifts of folded batch norms: ``fraction`` of their median magnitude.
-
-    A channel that is always zero has a running variance near zero and an enormous scale, which means nothing: such
-    channels are left out, and the median is not moved by those that come close. A layer whose own median is below a
-    quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them.
-
-    Args:
-        norms: the batch norms that were folded, by the prefix of their tensors' names.
-        state: the network's ``state_dict``, before folding.
-        folded: what ``fold_norms`` made of it.
-        kind: ``weight`` for scales, ``bias`` for shifts.
-        fraction: of the median magnitude; positive.
-
-    Returns:
-        A positive float16; 1 if there is no value to go by.
+    Parameters that are not floating point, such as indices and masks, are stored as they are.
     """
-    magnitudes: list[Tensor] = []
-    for prefix, norm in norms.items():
-        is_alive = state[f"{prefix}running_var"] > _DEAD * norm.eps
-        values = folded[f"{prefix}{kind}"][is_alive].abs()
-        magnitudes.append(values[values > 0])
-    medians = [float(values.median()) for values in magnitudes if len(values)]
-    if not medians:
-        return np.float16(1)
-    unit = min(float(torch.cat(magnitudes).median()), _SMALLEST_LAYER * min(medians))
-    with np.errstate(over="ignore"):
-        step = np.float16(fraction * unit)
-    return step if step > 0 else np.finfo(np.float16).smallest_subnormal
+    norms = norm_parameters(model)
+    return {
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.ndim >= 2 and parameter.is_floating_point() and name not in norms
+    }
 
 
 def dequantise_factors(sections: Sections) -> list[Tensor]:

@@ -123,11 +123,15 @@ class OutputError:
         ``difference``: the error of the weights. The layer is linear in its weights, so its outputs with these as
         weights, and without a bias, are the error.
         """
-        zeros = {name: torch.zeros_like(parameter) for name, parameter in self._layer.named_parameters()}
+        zeros = {
+            name: torch.zeros_like(parameter, dtype=difference.dtype)
+            for name, parameter in self._layer.named_parameters()
+        }
         channel = -1 if isinstance(self._layer, nn.Linear) else 1
         errors = torch.zeros(len(difference), dtype=difference.dtype, device=difference.device)
         for args in self._inputs:
-            outputs = functional_call(self._layer, {**zeros, "weight": difference}, args)
+            inputs = tuple(arg.to(difference.dtype) for arg in args)
+            outputs = functional_call(self._layer, {**zeros, "weight": difference}, inputs)
             errors += outputs.movedim(channel, 0).flatten(1).square().sum(1)
         return errors.unsqueeze(1)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from trainers import checks
 from trainers.hidden_units import UnitGroup
 from trainers.methods.parts.quantisers import QUANTISERS
+from trainers.methods.parts.steps import exact, wide
 from trainers.methods.parts.structured import without_units
 
 DEFAULT_LEVELS: dict[str, tuple[float, ...]] = {
@@ -22,7 +23,6 @@ DEFAULT_LEVELS: dict[str, tuple[float, ...]] = {
 }
 """By kind of compression, the most compressed first: share of weights kept, bits of a weight, share of units kept."""
 KINDS = tuple(DEFAULT_LEVELS)
-_SMALLEST_STEP, _LARGEST_STEP = 2.0**-24, 65504.0  # of float16
 
 
 def check_levels(kind: str, levels: Any, *, at_least: int) -> None:
@@ -77,7 +77,7 @@ def compress(
         return narrow(parameters, groups, amount)
     if kind == "unstructured":
         return {name: prune(values, amount) if name in weights else values for name, values in parameters.items()}
-    return {name: quantise(values, int(amount)) if name in weights else values for name, values in parameters.items()}
+    return {**parameters, **quantise({name: parameters[name] for name in parameters if name in weights}, int(amount))}
 
 
 def prune(weight: Tensor, share: float) -> Tensor:
@@ -95,19 +95,27 @@ def prune(weight: Tensor, share: float) -> Tensor:
     return weight * kept.view(weight.shape)
 
 
-def rounded(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Whole numbers and their step, scalar and exact in float16: ``spread_step`` times their root mean square."""
-    if not weight.numel():
-        return weight, weight.new_ones(())
-    step = QUANTISERS[bits].spread_step * weight.square().mean().sqrt()
-    step = step.clamp(min=_SMALLEST_STEP, max=_LARGEST_STEP).half().to(weight.dtype)
-    return (weight / step).round().clamp(-QUANTISERS[bits].q_n, QUANTISERS[bits].q_p), step
+def rounded(weights: Mapping[str, Tensor], bits: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Each weight's whole numbers and their step, scalar and as files hold it: ``spread_step`` times the weight's root
+    mean square."""
+    quantiser = QUANTISERS[bits]
+    values = {name: wide(weight.detach()) for name, weight in weights.items()}
+    steps = exact(
+        [
+            quantiser.spread_step * one.square().mean().sqrt() if one.numel() else one.new_ones(())
+            for one in values.values()
+        ]
+    )
+    return {
+        name: ((one / step).round().clamp(-quantiser.q_n, quantiser.q_p), step)
+        for (name, one), step in zip(values.items(), steps, strict=True)
+    }
 
 
-def quantise(weight: Tensor, bits: int) -> Tensor:
+def quantise(weights: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
     """Exactly the weights that ``rounded`` stands for; gradients pass straight through."""
-    whole, step = rounded(weight.detach(), bits)
-    return whole * step + (weight - weight.detach())
+    found = {name: (whole * step).to(weights[name].dtype) for name, (whole, step) in rounded(weights, bits).items()}
+    return {name: values + (weights[name] - weights[name].detach()) for name, values in found.items()}
 
 
 def narrow(parameters: Mapping[str, Tensor], groups: Sequence[UnitGroup], width: float) -> dict[str, Tensor]:

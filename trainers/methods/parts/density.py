@@ -12,6 +12,7 @@ from torch.nn import functional as F
 _FILTERS = (1, 3, 3, 1)
 _LEAST_PROBABILITY = 2.0**-40
 _KEEP = 0.7  # the weight of the old counts at each refit
+_ALMOST_ONE = 1 - 2.0**-24  # the largest float32 below one
 
 
 class DeepFactorized(nn.Module):
@@ -98,8 +99,8 @@ class Geometric(nn.Module):
         self.counts.copy_(torch.where(self.counts.any(), _KEEP * self.counts + (1 - _KEEP) * found, found))
         zeros, nonzeros, total = self.counts
         # One pseudo-count for each event, so that the latents of a group of zeros can still leave zero.
-        p_nonzero = (nonzeros + 1) / (zeros + nonzeros + 2)
-        p_more = (total - nonzeros + 1) / (total + 2)
+        p_nonzero = ((nonzeros + 1) / (zeros + nonzeros + 2)).clamp(max=_ALMOST_ONE)
+        p_more = ((total - nonzeros + 1) / (total + 2)).clamp(max=_ALMOST_ONE)
         at_zero = -torch.log2(1 - p_nonzero)
         at_one = 1 - torch.log2(p_nonzero) - torch.log2(1 - p_more)
         first, further = at_one - at_zero, -torch.log2(p_more)

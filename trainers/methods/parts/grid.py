@@ -6,11 +6,12 @@ alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from trainers import checks
@@ -18,14 +19,17 @@ from trainers.coding.sections import Section, Sections
 from trainers.divergence import DivergedError
 from trainers.methods.base import Context
 from trainers.methods.parts import backend
-from trainers.networks.norms import fold_norms
+from trainers.methods.parts.folded_norms import folded_norms
+from trainers.methods.parts.steps import Steps, level, steps_of, times_power
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
 BIAS_STEP = 1 / 16
 """The step of biases, which are few and sensitive, in the same unit."""
 NORM_STEP = 1 / 32
-"""The step of folded norms, as a ``fraction`` of ``backend.norm_step``."""
+"""The step of folded norms, as the ``fraction`` of ``folded_norms.py``."""
+_MOST_WHOLE = 2e9
+"""The largest whole number, which int32 holds: steps are rounded after they are chosen so that none is larger."""
 
 
 def check_steps(steps: Any) -> None:
@@ -65,9 +69,9 @@ def grid_points(
     """Yield an operating point for each step; ``backend.dequantise`` decodes all of them.
 
     q = round(w / s), s = step * std(nonzero values of the tensor), one step and one frequency table for each weight
-    tensor; zeros stay zeros. Batch norms are folded (``norms.fold_norms``); their scales share a step and a table,
-    and so do their shifts. Norms and biases have finer steps, which do not vary over the grid; buffers are stored as
-    they are.
+    tensor; zeros stay zeros. Batch norms are folded (``folded_norms.py``); their scales share a step and a table, and
+    so do their shifts. Norms and biases have finer steps, which do not vary over the grid; buffers, and parameters that
+    are not floating point, are stored as they are.
 
     Args:
         context: of the trial.
@@ -83,8 +87,8 @@ def grid_points(
         yield point_id(step), store(context, state, weights, rounded)
 
 
-Rounded = tuple[Tensor, npt.NDArray[np.float16]]
-"""Whole numbers, and their step (1,) or one for each row (index of the first axis)."""
+Rounded = tuple[Tensor, Steps]
+"""Whole numbers, and their step, or one for each row (index of the first axis)."""
 
 
 def store(
@@ -100,58 +104,64 @@ def store(
         weights: the rounded form of each of ``backend.weight_names`` in ``state``.
         factors: in rounded form, with one step each.
     """
-    folded = fold_norms(context.folded_norms, state)
+    folded, norm_steps = folded_norms(context, state, NORM_STEP)
     values = {**state, **folded}
-    parameters = dict(context.plain.named_parameters())
-    norms = {name: f"norm {name.rpartition('.')[2]}" for name in folded if name in parameters}
-    norm_steps = {
-        f"norm {kind}": backend.norm_step(context.folded_norms, state, folded, kind, NORM_STEP)
-        for kind in ("weight", "bias")
-    }
+    parameters = {name for name, parameter in context.plain.named_parameters() if parameter.is_floating_point()}
     rounded = {
         name: weights[name]
         if name in weights
-        else rounded_at(name, values[name], float(norm_steps[norms[name]]))
-        if name in norms
+        else (whole(values[name], norm_steps[name]), norm_steps[name])
+        if name in norm_steps
         else in_steps(name, values[name], BIAS_STEP)
         for name in state
         if name in parameters
     }
-    keys = {name: norms.get(name, name) for name in rounded}  # tensors of one key share a table
-    scalar = {keys[name]: steps[0] for name, (_, steps) in rounded.items() if len(steps) == 1}
-    by_row = {keys[name]: steps for name, (_, steps) in rounded.items() if len(steps) > 1}
+    # tensors of one key share a table
+    keys = {name: f"norm {name.rpartition('.')[2]}" if name in norm_steps else name for name in rounded}
+    scalar = {keys[name]: steps.numbers[0] for name, (_, steps) in rounded.items() if len(steps.numbers) == 1}
+    by_row = {keys[name]: steps.numbers for name, (_, steps) in rounded.items() if len(steps.numbers) != 1}
     called = [f"factor {index}" for index in range(len(factors))]
     tables = {key: table for table, key in enumerate([*scalar, *called, *by_row])}
     vectors = {key: vector for vector, key in enumerate(by_row, start=1)}
-    tensors: dict[str, Section] = {
-        name: backend.integers(rounded[name][0], table=tables[keys[name]], row_vector=vectors.get(keys[name]))
-        if name in rounded
-        else backend.raw(values[name])
-        for name in state
-    }
-    steps_of_tables = [*scalar.values(), *(steps[0] for _, steps in factors)]
+
+    def section(name: str) -> Section:
+        if name not in rounded:
+            return backend.raw(values[name])
+        numbers, steps = rounded[name]
+        table, vector = tables[keys[name]], vectors.get(keys[name])
+        return backend.integers(numbers, table=table, row_vector=vector, exponent=steps.exponent)
+
     return Sections(
-        tensors=tensors,
-        vectors=(np.array(steps_of_tables, np.float16), *by_row.values()),
+        tensors={name: section(name) for name in state},
+        vectors=(
+            np.array([*scalar.values(), *(steps.numbers[0] for _, steps in factors)], np.float16),
+            *by_row.values(),
+        ),
         factors=tuple(
-            backend.integers(values, table=tables[name]) for name, (values, _) in zip(called, factors, strict=True)
+            backend.integers(numbers, table=tables[name], exponent=steps.exponent)
+            for name, (numbers, steps) in zip(called, factors, strict=True)
         ),
     )
 
 
+def whole(tensor: Tensor, steps: Steps) -> Tensor:
+    """``tensor`` in multiples of one step, rounded; its largest multiples are within its dtype."""
+    size = float(steps.sizes[0])
+    most = math.floor(min(torch.finfo(tensor.dtype).max / size, _MOST_WHOLE))
+    return (tensor.double() / size).round().clamp(-most, most)
+
+
 def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
-    """``tensor`` in multiples of the positive float16 that is nearest to ``size``.
+    """``tensor`` in multiples of the step that is nearest to ``size``, or of the least with which int32 holds them.
 
     Raises:
-        DivergedError: ``size`` is NaN, infinite or beyond float16.
+        DivergedError: ``size`` is NaN or infinite.
     """
-    with np.errstate(over="ignore"):
-        step = np.float16(size)
-    if not np.isfinite(step):
-        raise DivergedError(f"cannot quantise {name!r}: its step {size:g} is NaN, infinite or beyond float16")
-    if step == 0:
-        step = np.finfo(np.float16).smallest_subnormal
-    return (tensor.double() / float(step)).round(), np.array([step])
+    if not math.isfinite(size):
+        raise DivergedError(f"cannot quantise {name!r}: its step is {size:g}")
+    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    steps = steps_of(max(size, largest / _MOST_WHOLE))
+    return whole(tensor, steps), steps
 
 
 def in_steps(name: str, tensor: Tensor, fraction: float) -> Rounded:
@@ -163,7 +173,9 @@ def in_steps(name: str, tensor: Tensor, fraction: float) -> Rounded:
     nonzero = tensor[tensor != 0].double()
     if not len(nonzero):
         return rounded_at(name, tensor, 1.0)
+    exponent = level(nonzero)
+    nonzero = times_power(nonzero, -exponent)
     # the standard deviation of one value, or of equal ones, says nothing
     spread = float(nonzero.std()) if len(nonzero) > 1 else 0.0
     unit = spread if spread > 1e-3 * float(nonzero.abs().max()) else float(nonzero.abs().mean())
-    return rounded_at(name, tensor, fraction * unit)
+    return rounded_at(name, tensor, float(times_power(torch.tensor(fraction * unit).double(), exponent)))

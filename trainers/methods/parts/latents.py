@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.fourier import real_fourier
+from trainers.methods.parts.steps import times_power, wide
 from trainers.networks.substitution import Substitution
 
 _SMALLEST_STEP = 2.0**-14  # the smallest normal float16
+_ORDINARY_LEAST, _ORDINARY_MOST = 2.0**-12, 2.0**12
+"""A first step between these leaves the steps of a group room in float16."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class LatentGroup(nn.Module):
     """The tensors that share a decoder f and a density q: theta = (step * round(phi)) B, with learned steps.
 
     For scalar decoding B = 1 and there is one step. For convolution kernels in the frequency domain B is the real
-    Fourier basis of a kernel, and each frequency has a step and a density of its own.
+    Fourier basis of a kernel, and each frequency has a step and a density of its own. Where float16 is too narrow for
+    the first step, f multiplies by 2 ** ``exponent`` as well; steps are in units of that.
 
     The latents of all tensors are one matrix, (n, frequencies), so that a training step is a few passes over it,
     however many tensors there are.
@@ -66,6 +70,8 @@ class LatentGroup(nn.Module):
         """
         super().__init__()
         self.density = density
+        self.exponent = 0 if _ORDINARY_LEAST <= step <= _ORDINARY_MOST else math.frexp(step)[1] - 1
+        step = math.ldexp(step, -self.exponent)
         num_frequencies = math.prod(kernel_shape)
         self.log_step = nn.Parameter(torch.full((num_frequencies,), math.log(max(step, _SMALLEST_STEP))))
         self.register_buffer("basis", real_fourier(kernel_shape).float() if kernel_shape else None, persistent=False)
@@ -74,11 +80,12 @@ class LatentGroup(nn.Module):
         for name, tensor in tensors.items():
             in_memory = torch.empty_like(tensor, device="meta").stride()
             stride = torch.empty(tensor.shape, device="meta").stride() if kernel_shape else in_memory
-            self._places[name] = _Place(tensor.shape, stride, offset, in_memory, tensor.dtype)
+            self._places[name] = _Place(tensor.shape, stride, offset, in_memory, wide(tensor).dtype)
             offset += tensor.numel()
+        self._dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
         theta = torch.empty(offset // num_frequencies, num_frequencies)
         for place, tensor in zip(self._places.values(), tensors.values(), strict=True):
-            place.within(theta).copy_(tensor.detach())
+            place.within(theta).copy_(times_power(wide(tensor.detach()), -self.exponent))
         phi = theta if self.basis is None else theta @ self.basis.T
         self.phi = nn.Parameter(phi / self.step())
         if not next(iter(tensors.values())).requires_grad:
@@ -87,7 +94,7 @@ class LatentGroup(nn.Module):
 
     @torch.no_grad()
     def step(self) -> Tensor:
-        """The steps (frequencies,), exact in float16, as the file stores them."""
+        """The steps (frequencies,) in units of 2 ** ``exponent``, exact in float16, as the file stores them."""
         return _stored(self.log_step.exp())
 
     @torch.no_grad()
@@ -125,7 +132,8 @@ class LatentGroup(nn.Module):
         bits, *tensors = cast(tuple[Tensor, ...], _Decode.apply(*arguments))  # type: ignore[no-untyped-call]
         if isinstance(self.density, DeepFactorized):
             bits = self.density.rate(self.phi)
-        return dict(zip(self._places, tensors, strict=True)), bits
+        named = zip(self._places, tensors, strict=True)
+        return {name: times_power(one, self.exponent).to(self._dtypes[name]) for name, one in named}, bits
 
 
 class Reparameterized(nn.Module):

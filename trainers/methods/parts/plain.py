@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
+from trainers.methods.parts.masters import adam
 
 
 def plain_phase(learning_rate: float) -> Phase:
@@ -26,5 +27,6 @@ def plain_phase(learning_rate: float) -> Phase:
 
 def adam_cosine(groups: list[dict[str, object]], num_steps: int) -> Optimiser:
     """Adam over parameter groups with a learning rate each, all of which fall to zero along a cosine."""
-    adam = torch.optim.Adam(groups, fused=True)
-    return Optimiser(optimiser=adam, schedule=torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=num_steps))
+    optimiser = adam(groups)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=num_steps)
+    return Optimiser(optimiser=optimiser, schedule=schedule)

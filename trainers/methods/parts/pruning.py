@@ -115,13 +115,15 @@ def decayed_adam(network: nn.Module, learning_rate: float, weight_decay: float, 
     """
     weights = list(prunable(network).values())
     optimiser = adam_cosine([{"params": list(network.parameters()), "lr": learning_rate}], num_steps)
+    floats = [one for one in network.parameters() if one.is_floating_point()]
+    updated = dict(zip(floats, optimiser.optimiser.param_groups[0]["params"], strict=True))
 
     @torch.no_grad()
     def decay(adam: torch.optim.Optimizer, *arguments: object) -> None:
         for weight in weights:
             if weight.grad is None:
                 continue  # frozen
-            weight.mul_(1 - adam.param_groups[0]["lr"] * weight_decay)
+            updated[weight].mul_(1 - adam.param_groups[0]["lr"] * weight_decay)
 
     if weight_decay:
         optimiser.optimiser.register_step_pre_hook(decay)

@@ -20,6 +20,7 @@ from trainers.methods.base import Context
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.examples import drawn
 from trainers.methods.parts.latents import LatentGroup
+from trainers.methods.parts.steps import level, times_power, wide
 from trainers.networks.substitution import Substitution
 from trainers.seeding import seed_everything, undisturbed
 
@@ -66,9 +67,9 @@ def at(multiple: float, starts: Sequence[Start]) -> list[Start]:
     Most networks' biases start at zero: then the weights give the scale.
     """
     weights = [tensor for start in starts for tensor in start.tensors.values() if tensor.ndim > 1]
-    unit = _root_mean_square(weights) or 1.0
+    unit = root_mean_square(weights) or 1.0
     return [
-        replace(start, step=start.limited(multiple) * (_root_mean_square(start.tensors.values()) or unit))
+        replace(start, step=start.limited(multiple) * (root_mean_square(start.tensors.values()) or unit))
         if start.step is None
         else start
         for start in starts
@@ -104,27 +105,26 @@ def coarsest(starts: Sequence[Start], model: nn.Module, context: Context, *, lam
 
 def _divided(starts: Sequence[Start], index: int) -> list[Start]:
     """``starts`` at a multiple, with lost tensors set apart, or finer where all of a group are lost."""
-    parts = {number: _parts(start, index) for number, start in enumerate(starts) if _is_open(start)}
+    parts = [_parts(start, index) if start.step is None and _alive(start) else [start] for start in starts]
     # of a group that was divided the tensors with the smallest step count: the scale of zeros is not that of embeddings
-    last = [tensor for found in parts.values() for tensor in found[-1].tensors.values() if tensor.ndim > 1]
-    unit = _root_mean_square([tensor for tensor in last if tensor.any()]) or 1.0
+    weights = [tensor for found in parts for tensor in _alive(found[-1]) if tensor.ndim > 1]
+    unit = root_mean_square(weights) or 1.0
     return [
-        part
-        for number, start in enumerate(starts)
-        for part in parts.get(
-            number, [start if start.step is not None else replace(start, step=start.limited(MULTIPLES[index]) * unit)]
-        )
+        part if part.step is not None else replace(part, step=part.limited(MULTIPLES[index]) * unit)
+        for found in parts
+        for part in found
     ]
 
 
-def _is_open(start: Start) -> bool:
-    return start.step is None and any(bool(tensor.any()) for tensor in start.tensors.values())
+def _alive(start: Start) -> list[Tensor]:
+    """The tensors that are not all zero."""
+    return [tensor for tensor in start.tensors.values() if tensor.any()]
 
 
 def _parts(start: Start, index: int) -> list[Start]:
     """``start`` at a multiple, the tensors that its step would lose set apart; the last part has the smallest step."""
-    alive = [tensor for tensor in start.tensors.values() if tensor.any()]
-    found = replace(start, step=start.limited(MULTIPLES[index]) * _root_mean_square(alive))
+    alive = _alive(start)
+    found = replace(start, step=start.limited(MULTIPLES[index]) * root_mean_square(alive))
     lost = [name for name, kept in found.group(_density(start)).kept().items() if kept < LEAST_KEPT]
     if not lost:
         return [found]
@@ -217,8 +217,11 @@ def _relative_error(given: Any, rounded: Any) -> float:
     return error / variance if variance else error and math.inf
 
 
-def _root_mean_square(tensors: Collection[Tensor]) -> float:
+def root_mean_square(tensors: Collection[Tensor]) -> float:
+    """The root of the mean square of all values of ``tensors``, of any size; 0 if there is none."""
     num_values = sum(tensor.numel() for tensor in tensors)
-    return (
-        math.sqrt(sum(float(tensor.detach().square().sum()) for tensor in tensors) / num_values) if num_values else 0.0
-    )
+    if not num_values:
+        return 0.0
+    exponent = max((level(tensor) for tensor in tensors if tensor.any()), default=0)
+    near_one = [times_power(wide(tensor.detach()), -exponent) for tensor in tensors]
+    return math.ldexp(math.sqrt(sum(float(tensor.square().sum()) for tensor in near_one) / num_values), exponent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +19,19 @@ from trainers.hidden_units import UnitGroup, untouched
 from trainers.methods.base import Context
 from trainers.methods.parts import backend
 from trainers.methods.parts.compression_levels import KINDS, check_levels, compress, position
+from trainers.methods.parts.folded_norms import DEAD
 from trainers.methods.parts.grid import BIAS_STEP, in_steps
-from trainers.methods.parts.recalibration import remembering
+from trainers.methods.parts.recalibration import recalibrate, remembering
+from trainers.methods.parts.steps import wide
 from trainers.networks.norms import batch_norms, fold_norms, is_folded
 from trainers.networks.tensors import frozen
 
 _HALF = 2e-3
 """More than the relative error of a float16."""
+_MOST_REMEMBERED = 2e4
+"""Statistics may grow from the first batch on before they leave float16."""
+_FARTHEST = 64
+"""In deviations: float16 holds the mean of a channel to a thirtieth of its deviation, if it is no farther from zero."""
 
 
 def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
@@ -31,8 +39,30 @@ def statistics(plain: nn.Module, state: Mapping[str, Tensor]) -> list[Tensor]:
     return [
         values
         for prefix in remembering(plain)
-        for values in (state[f"{prefix}running_mean"], state[f"{prefix}running_var"].sqrt())
+        for values in (wide(state[f"{prefix}running_mean"]), wide(state[f"{prefix}running_var"]).sqrt())
     ]
+
+
+def check_statistics(model: nn.Module, context: Context) -> None:
+    """Refuse a network whose batch norms see numbers that float16 does not hold well enough; one batch tells.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if not remembering(model):
+        return
+    tried = copy.deepcopy(model)
+    recalibrate(tried, context, num_examples=1)
+    found = statistics(tried, tried.state_dict())
+    for (prefix, norm), mean, deviation in zip(remembering(tried).items(), found[::2], found[1::2], strict=True):
+        largest = max([0.0, *mean.abs().tolist(), *deviation.tolist()])
+        far = (mean.abs() / deviation)[deviation.square() > DEAD * norm.eps]
+        if not largest <= _MOST_REMEMBERED or (far > _FARTHEST).any():
+            seen = f"up to {largest:.3g}" if not largest <= _MOST_REMEMBERED else f"{far.max():.3g} deviations from 0"
+            raise ValueError(
+                f"batch norm {prefix[:-1]!r} sees numbers {seen}: wanted {_MOST_REMEMBERED:g} and {_FARTHEST} "
+                "deviations at most, since the file of all levels has statistics as float16; scale and shift the inputs"
+            )
 
 
 def subspace_sections(
@@ -47,9 +77,9 @@ def subspace_sections(
 ) -> Sections:
     """The sections of a whole subspace.
 
-    Every parameter is stored as a factor: W0 as a matrix of outputs by inputs, above W1 if there is one, with one step
-    for both: ``step`` for weights, and the step of all methods for biases and norms. Factors keep the order of hidden
-    units, by which a level chooses them. The vectors are the steps; kind and levels; and each level's batch-norm
+    Every parameter of floats is stored as a factor: W0 as a matrix of outputs by inputs, above W1 if there is one, with
+    one step for both: ``step`` for weights, and the step of all methods for biases and norms. Factors keep the order of
+    hidden units, by which a level chooses them. The vectors are the steps; kind and levels; and each level's batch-norm
     statistics.
 
     Args:
@@ -62,22 +92,25 @@ def subspace_sections(
         statistics: for each level, what ``statistics`` returns.
     """
     weights = backend.weight_names(context.plain)
-    parameters = {name for name, parameter in context.plain.named_parameters() if parameter.numel()}
+    parameters = {name for name, one in context.plain.named_parameters() if one.numel() and one.is_floating_point()}
     values = {**state, **fold_norms(context.folded_norms, state)}
     tensors: dict[str, Section] = {name: backend.raw(values[name]) for name in state if name not in parameters}
     stacked = {
-        name: torch.cat([_matrix(values) for values in found]) for name, found in copies.items() if found[0].numel()
+        name: torch.cat([_matrix(values) for values in found]) for name, found in copies.items() if name in parameters
     }
     rounded = [in_steps(name, values, step if name in weights else BIAS_STEP) for name, values in stacked.items()]
     remembered = [torch.cat([values.reshape(-1) for values in found]) for found in statistics if found]
     return Sections(
         tensors=tensors,
         vectors=(
-            np.concatenate([steps for _, steps in rounded]).astype(np.float16),
+            np.concatenate([steps.numbers for _, steps in rounded]),
             np.array([KINDS.index(kind), *levels], np.float16),
             *(backend.half(values).values.astype(np.float16) for values in remembered),
         ),
-        factors=tuple(backend.integers(whole, table=table) for table, (whole, _) in enumerate(rounded)),
+        factors=tuple(
+            backend.integers(whole, table=table, exponent=steps.exponent)
+            for table, (whole, steps) in enumerate(rounded)
+        ),
     )
 
 
@@ -100,7 +133,7 @@ def decode_subspace(
     wanted = levels[-1] if level is None else _known(kind, levels, level, is_exact=bool(remembered))
     if kind == "structured" and wanted != levels[-1] and not groups:
         raise ValueError(f"level is {wanted:g}: wanted the groups of hidden units as well, to narrow the network")
-    shapes = {name: p.shape for name, p in plain.named_parameters() if p.numel()}
+    shapes = {name: p.shape for name, p in plain.named_parameters() if p.numel() and name not in sections.tensors}
     factors = backend.dequantise_factors(sections)
     if len(factors) != len(shapes):
         raise RfzError(f"the file is malformed: {len(factors)} factors: wanted one for each of {list(shapes)}")
@@ -182,5 +215,9 @@ def _statistics(vector: npt.NDArray[np.float16], plain: nn.Module) -> dict[str, 
     for prefix, norm in remembering(plain).items():
         mean, deviation = values[: 2 * norm.num_features].view(2, -1)
         values = values[2 * norm.num_features :]
-        state |= {f"{prefix}running_mean": mean, f"{prefix}running_var": deviation.square()}
+        dtype = cast(Tensor, norm.running_mean).dtype
+        state |= {
+            f"{prefix}running_mean": mean.to(dtype),
+            f"{prefix}running_var": deviation.square().to(dtype),
+        }
     return state

@@ -30,11 +30,11 @@ def test_pruning_keeps_the_largest_and_one_at_least() -> None:
 def test_rounding_is_to_whole_steps_within_bits_and_gradients_pass_straight_through(bits: int) -> None:
     torch.manual_seed(0)
     weight = torch.cat([torch.randn(2000), torch.tensor([-20.0, 20.0])]).requires_grad_()
-    whole, step = rounded(weight.detach(), bits)
+    whole, step = rounded({"w": weight.detach()}, bits)["w"]
     assert torch.equal(whole, whole.round())
     assert (whole.min(), whole.max()) == (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     assert float(step) == float(step.half())
-    found = quantise(weight, bits)
+    found = quantise({"w": weight}, bits)["w"]
     assert torch.equal(found, whole * step)
     found.sum().backward()
     assert weight.grad is not None

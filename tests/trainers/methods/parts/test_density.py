@@ -192,6 +192,15 @@ def test_a_group_that_is_all_zero_can_still_be_left() -> None:
     assert 9 < slope.item() < 13
 
 
+@pytest.mark.parametrize("phi", [torch.full((4, 1), 1e9), torch.full((4, 1), -3e12)])
+def test_the_rate_of_enormous_latents_is_finite(phi: torch.Tensor) -> None:
+    """One is lost beside so many."""
+    density = Geometric()
+    density.fit(phi)
+    assert all(buffer.isfinite().all() for buffer in density.buffers())
+    assert density.code_bits > 0
+
+
 def test_learned_densities_of_several_dimensions_are_independent() -> None:
     torch.manual_seed(0)
     density = DeepFactorized(3)

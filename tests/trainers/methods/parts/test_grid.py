@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from tests.trainers.trials import context_of
-from trainers.coding.sections import Integers
+from trainers.coding.sections import Integers, Raw
 from trainers.methods.parts.backend import dequantise
 from trainers.methods.parts.grid import check_steps, grid_points, point_id, store
+from trainers.methods.parts.steps import steps_of
 
 
 def network() -> nn.Module:
@@ -61,12 +62,29 @@ def test_a_tensor_of_equal_values_keeps_them(value: float) -> None:
         assert torch.allclose(tensor, torch.tensor(value), rtol=0.01, atol=1e-7)
 
 
-def test_what_is_too_large_for_a_step_is_named() -> None:
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_what_has_no_step_is_named(value: float) -> None:
     model = nn.Sequential(nn.Linear(3, 2))
     with torch.no_grad():
-        model[0].weight[0, 0] = 1e30
+        model[0].weight[0, 0] = value
     with pytest.raises(ValueError, match=r"cannot quantise '0.weight'"):
         list(grid_points(context_of(model), model.state_dict(), (0.5,)))
+
+
+def test_numbers_that_are_no_floats_are_stored_exactly() -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    for name, values in (
+        ("index", torch.arange(32).flip(0)),
+        ("table", torch.arange(12, dtype=torch.int32).view(3, 4) * 100_000),
+        ("mask", torch.arange(6) % 4 != 0),
+        ("bytes", torch.tensor([255, 0], dtype=torch.uint8)),
+    ):
+        model.register_parameter(name, nn.Parameter(values, requires_grad=False))
+    ((_, sections),) = grid_points(context_of(model), model.state_dict(), (1.0,))
+    decoded = dequantise(sections, model)
+    for name in ("index", "table", "mask", "bytes"):
+        assert isinstance(sections.tensors[name], Raw)
+        assert torch.equal(decoded[name], model.get_parameter(name))
 
 
 @pytest.mark.parametrize("steps", [[], "0.5", [0.0], [-1], [0.5, 0.5], [True], [math.nan], 0.5])
@@ -82,7 +100,7 @@ def test_points_are_named_by_their_step() -> None:
 def test_weights_that_are_rounded_already_are_stored_as_they_are_and_the_rest_as_of_a_grid() -> None:
     model = network()
     whole = {"0.weight": torch.arange(36.0).reshape(4, 1, 3, 3), "3.weight": torch.ones(3, 16)}
-    by_row, single = np.array([0.5, 1, 2, 4], np.float16), np.array([0.25], np.float16)
+    by_row, single = steps_of([0.5, 1, 2, 4]), steps_of(0.25)
     sections = store(
         context_of(model),
         model.state_dict(),

@@ -117,7 +117,7 @@ def test_a_line_by_hand_decodes() -> None:
         ({"vectors": (STEPS, np.array([0, 1, 0.5], np.float16))}, r"levels is \[1.0, 0.5\]: wanted each once"),
         ({"vectors": (STEPS, LEVELS, STEPS)}, r"statistics of \[1\] values: wanted 0 for each of 2 levels"),
         ({"tensors": {"bias": Raw(values=np.zeros(1, np.float32))}},
-         r"\['weight'\] are made of factors: wanted \['weight', 'bias'\]"),
+         r"2 factors: wanted one for each of \['weight'\]"),
     ],
 )  # fmt: skip
 def test_what_is_no_subspace_of_the_network_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -1,0 +1,105 @@
+"""Batch norms as files hold them: one scale and one shift for each channel, and the steps that these are rounded to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainers.methods.base import Context
+from trainers.methods.parts.steps import Steps, steps_of, times_power
+from trainers.networks.norms import BatchNorm, fold_norms
+
+_KINDS = ("weight", "bias")
+_SMALLEST_LAYER = 4
+DEAD = 10
+"""A channel whose variance is below this many times the norm's epsilon is taken for dead."""
+_ORDINARY_LEAST, _ORDINARY_MOST = 2.0**-16, 2.0**10
+"""Medians between these are those of an ordinary layer."""
+_MOST_STEPS = 2.0**30
+_MOST_SHIFTED = 0.5
+"""A mean times a scale's step beyond this: rounding would shift a channel whose deviation is about 1."""
+_MOST_CANCELLED = 2.0**20
+"""A mean times a scale beyond this cancels in the shift, of which float32 keeps too little."""
+
+
+def folded_norms(
+    context: Context, state: Mapping[str, Tensor], fraction: float
+) -> tuple[dict[str, Tensor], dict[str, Steps]]:
+    """Fold batch norms, and choose the steps of their scales and shifts: ``fraction`` of their median magnitude.
+
+    The scales of all layers have a step in common, up to a power of two, and so have the shifts. A channel that is
+    always zero has a running variance near zero and an enormous scale, which means nothing: such channels are left out,
+    where there are others, and the median is not moved by those that come close. A layer whose own median is below a
+    quarter of that of all layers, as behind inputs of large numbers, makes the step finer for all of them. A layer
+    whose median is no ordinary number, as behind inputs of enormous numbers, is measured in a power of two near it.
+
+    A norm is not folded if rounding would spoil it: its values lie too far apart for one step, or its means are so far
+    from zero, in deviations, that the rounding of a scale shifts a channel.
+
+    Args:
+        context: of the trial.
+        state: the network's ``state_dict``.
+        fraction: positive.
+
+    Returns:
+        The entries of ``state`` that change; the step of each parameter among them, by name.
+    """
+    norms = context.folded_norms
+    folded = fold_norms(norms, state)
+    steps: dict[str, Steps] = {}
+    for kind in _KINDS:
+        steps |= _steps(norms, state, folded, kind, fraction)
+    spoilt = [prefix for prefix in norms if _is_spoilt(prefix, state, folded, steps)]
+    for prefix in spoilt:
+        folded = {name: values for name, values in folded.items() if name.rpartition(".")[0] != prefix[:-1]}
+    return folded, {name: one for name, one in steps.items() if name in folded}
+
+
+def _steps(
+    norms: Mapping[str, BatchNorm],
+    state: Mapping[str, Tensor],
+    folded: Mapping[str, Tensor],
+    kind: str,
+    fraction: float,
+) -> dict[str, Steps]:
+    are_alive = {prefix: state[f"{prefix}running_var"] > DEAD * norm.eps for prefix, norm in norms.items()}
+    if not any(is_alive.any() for is_alive in are_alive.values()):
+        are_alive = {prefix: torch.ones_like(is_alive) for prefix, is_alive in are_alive.items()}
+    magnitudes: list[Tensor] = []
+    levels: dict[str, int] = {}
+    for prefix, is_alive in are_alive.items():
+        values = folded[f"{prefix}{kind}"][is_alive].abs()
+        values = values[values > 0]
+        levels[prefix] = _level(values)
+        magnitudes.append(times_power(values, -levels[prefix]))
+    medians = [float(values.median()) for values in magnitudes if len(values)]
+    step = 1.0
+    if medians:
+        step = fraction * min(float(torch.cat(magnitudes).median()), _SMALLEST_LAYER * min(medians))
+    common = steps_of(step)
+    return {
+        f"{prefix}{kind}": replace(common, exponent=common.exponent + exponent) for prefix, exponent in levels.items()
+    }
+
+
+def _level(values: Tensor) -> int:
+    """The exponent of the power of two in which a layer's values are measured."""
+    median = float(values.median()) if len(values) else 1.0
+    return 0 if _ORDINARY_LEAST <= median <= _ORDINARY_MOST else int(np.frexp(median)[1])
+
+
+def _is_spoilt(
+    prefix: str, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], steps: Mapping[str, Steps]
+) -> bool:
+    scale = folded[f"{prefix}weight"].double()
+    mean = state[f"{prefix}running_mean"].double().abs()
+    if not len(mean):
+        return False
+    sizes = {kind: float(steps[f"{prefix}{kind}"].sizes[0]) for kind in _KINDS}
+    num_steps = max(float(folded[f"{prefix}{kind}"].abs().max()) / sizes[kind] for kind in _KINDS)
+    shifted, cancelled = float(mean.max()) * sizes["weight"], float((mean * scale).abs().max())
+    return num_steps > _MOST_STEPS or shifted > _MOST_SHIFTED or cancelled > _MOST_CANCELLED
