@@ -34,6 +34,7 @@ from trainers.methods.parts.folded_norms import folded_norms
 from trainers.methods.parts.latents import Reparameterized
 from trainers.methods.parts.plain import adam_cosine
 from trainers.methods.parts.starts import Start, root_mean_square
+from trainers.methods.parts.steps import wide
 from trainers.networks.norms import norm_parameters
 
 _FIT_EVERY = 10
