@@ -117,7 +117,25 @@ class TrialConfig:
                 name: {key: values_identity(item) for key, item in settings.items()}
                 for name, settings in self.modifiers.items()
             }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(in_order(content), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def in_order(content: Any) -> Any:
+    """Plain data for a hash: settings by patterns, a method's ``tensors``, become lists of pairs.
+
+    There the first pattern that fits counts, so their order means something; that of other mappings means nothing.
+    """
+    if isinstance(content, Mapping):
+        return {key: _pairs(item) if key == "tensors" else in_order(item) for key, item in content.items()}
+    return [in_order(item) for item in content] if isinstance(content, list) else content
+
+
+def _pairs(settings: Any) -> Any:
+    if isinstance(settings, Mapping) and all(isinstance(item, Mapping) for item in settings.values()):
+        return [[pattern, item] for pattern, item in settings.items()]
+    if isinstance(settings, Mapping):  # a choice of several
+        return {key: _pairs(item) for key, item in settings.items()}
+    return [_pairs(item) for item in settings] if isinstance(settings, list) else settings
 
 
 def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:

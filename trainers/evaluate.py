@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from trainers.tasks.base import Split, Task
 
 _BATCH_SIZE = 1000
+_SAME = 1e-6
+"""Outputs that are no further apart, in units of the largest, are the same: sums may be taken in another order."""
 
 
 def evaluate(model: nn.Module, split: Split, task: Task) -> float:
@@ -23,3 +26,31 @@ def evaluate(model: nn.Module, split: Split, task: Task) -> float:
             total += float(task.score(model(inputs), targets).sum())
     model.train(was_training)
     return task.quality_of(total / len(split))
+
+
+def is_constant(model: nn.Module, split: Split) -> bool:
+    """Whether the outputs of ``model``, in evaluation mode, are the same for all examples of ``split``.
+
+    Such a network was destroyed. One that is not is told by a few examples. With one example nothing is told.
+    """
+    device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            first: list[Tensor] = []
+            for start in range(0, len(split), _BATCH_SIZE):
+                outputs = model(split.inputs[start : start + _BATCH_SIZE].to(device, copy=True))
+                tensors = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.ndim]
+                first = first or [tensor[:1].clone() for tensor in tensors]
+                if any(_differs(tensor, one) for tensor, one in zip(tensors, first, strict=True)):
+                    return False
+    finally:
+        model.train(was_training)
+    return len(split) > 1
+
+
+def _differs(outputs: Tensor, one: Tensor) -> bool:
+    if not outputs.is_floating_point() or not outputs.numel():
+        return bool((outputs != one).any())
+    return bool(((outputs - one).abs() > _SAME * outputs.abs().amax()).any())

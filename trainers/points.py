@@ -20,9 +20,10 @@ from trainers.coding.sections import Sections, check_sections
 from trainers.compressed import Opened, open_compressed
 from trainers.config import TrialConfig
 from trainers.divergence import REMEDY, DivergedError
-from trainers.evaluate import evaluate
+from trainers.evaluate import evaluate, is_constant
 from trainers.guard import Guard
 from trainers.loop.phases import Trained
+from trainers.methods.parts.backend import weight_names
 from trainers.networks.storable import storable
 from trainers.preparation import Prepared
 from trainers.record import OperatingPoint, write_atomically
@@ -85,6 +86,8 @@ def measured_points(
                 maximise=task.maximise,
                 sha256=hashlib.sha256(data).hexdigest(),
                 path=str(path),
+                zero_weights=", ".join(_zero_weights(decoded)),
+                is_constant=is_constant(decoded, task.validation),
             )
     if not points:
         raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
@@ -117,6 +120,14 @@ def _guarded(trial: Prepared, guard: Guard, sections: Sections, opened: Opened, 
         path.with_suffix(".sections.csv").unlink()
         raise
     return decoded
+
+
+def _zero_weights(network: nn.Module) -> list[str]:
+    """The weight tensors that are all zero: their layers pass on nothing of their inputs."""
+    weights = weight_names(network)
+    return [
+        name for name, tensor in network.named_parameters() if name in weights and tensor.numel() and not tensor.any()
+    ]
 
 
 def _table(sizes: Iterable[container.PartSize]) -> bytes:

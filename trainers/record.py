@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
@@ -42,6 +44,10 @@ class OperatingPoint:
     maximise: bool
     sha256: str
     path: str
+    zero_weights: str = ""
+    """The names of the weight tensors of the decoded network that are all zero, with commas between; mostly none."""
+    is_constant: bool = False
+    """Whether the decoded network's outputs are the same whatever its inputs: then it was destroyed."""
 
     @property
     def compression_ratio(self) -> float:
@@ -52,12 +58,18 @@ class OperatingPoint:
         return 8 * self.size_bytes / self.num_parameters
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(OperatingPoint))
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(OperatingPoint) if field.default is MISSING)
+"""What every row has."""
+ODD_COLUMNS: Mapping[str, Any] = MappingProxyType(
+    {field.name: field.default for field in fields(OperatingPoint) if field.default is not MISSING}
+)
+"""What only the row of an odd file has, and the value that it stands for elsewhere."""
 
 
 def to_row(point: OperatingPoint) -> dict[str, Any]:
-    """Return plain data, in the order of ``COLUMNS``."""
-    return asdict(point)
+    """Return plain data, in the order of ``COLUMNS``, then of those of ``ODD_COLUMNS`` that say something."""
+    row = asdict(point)
+    return {name: value for name, value in row.items() if name in COLUMNS or value != ODD_COLUMNS[name]}
 
 
 def from_row(row: dict[str, Any]) -> OperatingPoint:
@@ -67,7 +79,7 @@ def from_row(row: dict[str, Any]) -> OperatingPoint:
         ValueError: a column is missing or unknown.
     """
     missing = [name for name in COLUMNS if name not in row]
-    unknown = sorted(set(row) - set(COLUMNS))
+    unknown = sorted(set(row) - {*COLUMNS, *ODD_COLUMNS})
     if missing or unknown:
         raise ValueError(f"not an operating point: missing columns {missing}, unknown columns {unknown}")
     return OperatingPoint(**row)

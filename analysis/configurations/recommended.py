@@ -70,7 +70,8 @@ def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, p
 
     ``smallest`` is the smallest that loses no more than ``max_loss`` against ``baseline``, left out where nothing is
     that good; ``knee`` is where the frontier bends, left out where it does not; ``best`` has the best validation
-    quality.
+    quality. A configuration that destroyed the network with one of its seeds is none of these: what its file computes
+    does not depend on the inputs, so where it is on the frontier, that frontier begins at the next one.
 
     Args:
         configurations: those of one task, from ``summarise``.
@@ -79,8 +80,7 @@ def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, p
     Raises:
         ValueError: there is no configuration to choose from.
     """
-    compressed = configurations[configurations["method"] != REFERENCE_METHOD]
-    candidates = configurations if compressed.empty else compressed
+    candidates = to_recommend(configurations)
     rows = candidates[candidates["on_front"]].sort_values("size_bytes_mean")
     rows = rows.drop_duplicates("size_bytes_mean")  # equal sizes on a front are copies: one is enough
     maximise = bool(configurations["maximise"].all())
@@ -91,6 +91,13 @@ def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, p
         "best": best(candidates, max_size_bytes=math.inf),
     }
     return {name: row for name, row in found.items() if row is not None}
+
+
+def to_recommend(configurations: pd.DataFrame) -> pd.DataFrame:
+    """The configurations among which to recommend: compressed ones, if there are any, that destroyed no network."""
+    compressed = configurations[configurations["method"] != REFERENCE_METHOD]
+    candidates = configurations if compressed.empty else compressed
+    return candidates[candidates["num_constant"] == 0]
 
 
 def sizes_within(configurations: pd.DataFrame, max_losses: Sequence[float]) -> pd.DataFrame:

@@ -20,13 +20,14 @@ _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", 
 _SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]
 _MEASURED = ["size_bytes", "quality", "quality_val", "compression_ratio"]
 _FILE = ["size_bytes", "quality", "quality_val", "compression_ratio", "directory", "path", "sha256"]
-_FILE += ["seed", "trial_id", "run_id"]
+_FILE += ["seed", "trial_id", "run_id", "zero_weights"]
 
 CONFIGURATION_COLUMNS: tuple[str, ...] = (
     *KEY,
     *_SHARED,
     "num_seeds",
     "num_failed",
+    "num_constant",
     *(f"{name}_{statistic}" for name in _MEASURED for statistic in ("mean", "std")),
     *(f"file_{name}" for name in _FILE),
     "on_front",
@@ -79,6 +80,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     lower-median validation quality: with an even number of seeds, the worse of the middle two. Figures draw this file,
     and it is the one that ships.
 
+    ``num_constant`` counts seeds whose network computes the same whatever its inputs: it was destroyed.
+
     ``on_front`` says that no other configuration is as small and as good, by mean size and mean validation quality.
     A configuration with a failed seed, or with a quality that is not finite, is never on the front and dominates
     nothing: its luckier seeds do not speak for it.
@@ -104,6 +107,7 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([files[_SHARED], means, deviations, files[_FILE].add_prefix("file_")], axis=1)
     table["num_seeds"] = groups.size()
     table["num_failed"] = groups["num_failed"].max()
+    table["num_constant"] = groups["is_constant"].sum()
     table["on_front"] = _on_front(table)
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
     return table[list(CONFIGURATION_COLUMNS)]

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.points.labels import config_labels, config_text
 from trainers.nearest import nearest
-from trainers.record import COLUMNS, OperatingPoint
+from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 POINTS = "points.csv"
 EXPORTED_COLUMNS: tuple[str, ...] = (*COLUMNS, "num_failed", "params")
-"""The columns of a point's row. Without ``num_failed``, lucky seeds alone would make the front."""
+"""The columns of a point's row; those of ``ODD_COLUMNS`` follow where a point has them. Without ``num_failed``, lucky
+seeds alone would make the front."""
 
 _TYPES = {field.name: str(field.type) for field in fields(OperatingPoint)} | {"num_failed": "int", "params": "dict"}
 _WANTED = {
@@ -119,11 +120,11 @@ def _labelled(rows: list[dict[str, Any]], where: str) -> pd.DataFrame:
 
 def _check_columns(file: Path, columns: list[str]) -> None:
     missing = [name for name in EXPORTED_COLUMNS if name not in columns]
-    unknown = [name for name in columns if name not in EXPORTED_COLUMNS]
+    unknown = [name for name in columns if name not in (*EXPORTED_COLUMNS, *ODD_COLUMNS)]
     if missing:
         why = "an older export: export the sweep again" if set(COLUMNS) <= set(columns) else "no exported points"
         raise ValueError(f"{file} has no column {missing[0]!r}: it is {why}")
-    if unknown or len(columns) > len(EXPORTED_COLUMNS):
+    if unknown or len(columns) > len(set(columns)):
         name = (unknown or [name for name in columns if columns.count(name) > 1])[0]
         raise ValueError(f"{file} has a column {name!r} too many{nearest(name, EXPORTED_COLUMNS, in_order=True)}")
 

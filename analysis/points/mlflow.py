@@ -20,7 +20,7 @@ from analysis.points.labels import config_labels, config_text
 from analysis.points.metric_names import quality_metric
 from analysis.points.tracking_uri import check_answers, check_exists, sqlite_path, without_credentials
 from trainers.nearest import nearest
-from trainers.record import COLUMNS, OperatingPoint
+from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ADDED = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
-POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, *_ADDED)
+POINT_COLUMNS: tuple[str, ...] = (*COLUMNS, *ODD_COLUMNS, *_ADDED)
 _COUNTS = ("num_finished", "num_stopped", "num_failed", "num_running", "num_points")
 SWEEP_COLUMNS: tuple[str, ...] = (
     *("sweep_id", "experiment", "experiment_id", "status", "started"),
@@ -98,8 +98,9 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
 def as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame of ``POINT_COLUMNS`` with their types, also where there is no row."""
     dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
+    whole = [{**ODD_COLUMNS, **row} for row in rows]
     return pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}
+        {name: pd.Series([row[name] for row in whole], dtype=dtypes.get(name, "str")) for name in POINT_COLUMNS}
     )
 
 
@@ -175,6 +176,8 @@ def _row(run: Run) -> dict[str, Any]:
             "quality": metrics[metric],
             "quality_val": metrics[f"{metric}_val"],
             "maximise": tags["ratefront.maximise"] == "true",
+            "zero_weights": tags.get("ratefront.zero_weights", ""),
+            "is_constant": tags.get("ratefront.is_constant") == "true",
             "run_id": run.info.run_id,
             "experiment_id": run.info.experiment_id,
         }

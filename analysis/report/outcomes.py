@@ -37,7 +37,28 @@ def outcomes(material: Material) -> Html:
                 "A configuration of which a seed failed is not on the frontier: its luckier seeds do not speak for it."
             )
         )
+    parts += _odd(material)
     return section("outcomes", "What failed, and what was stopped", *parts)
+
+
+def _odd(material: Material) -> list[Html]:
+    """Files of trainings that finished and should be looked at twice."""
+    points = material.points
+    found: list[Html] = []
+    for rows, words in (
+        (points[points["is_constant"]], "computes the same whatever its inputs: recommended is none of them"),
+        (
+            points[points["zero_weights"] != ""],
+            "has a layer whose weights are all zero, which some networks can afford",
+        ),
+    ):
+        if len(rows):
+            row = rows.iloc[0]
+            zeros = f": {row['zero_weights']}" if row["zero_weights"] else ""
+            found.append(
+                note(f"Of {len(rows):,} of {len(points):,} files the network {words}. Such as {row['path']}{zeros}.")
+            )
+    return found
 
 
 _WORDS = {"finished": "finished", "failed": "failed", "stopped": "were stopped early", "unfinished": "did not end"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.configurations.recommended import baseline, recommended, sizes_within
+from analysis.configurations.recommended import baseline, recommended, sizes_within, to_recommend
 from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
 from analysis.report.material import Material
@@ -39,9 +39,8 @@ def loss_text(loss: float, quality_name: str) -> str:
 
 
 def chosen(configurations: pd.DataFrame) -> dict[str, pd.Series]:
-    """The recommended configurations by the reasons for them; empty where each configuration has a failed seed."""
-    compressed = configurations[configurations["method"] != REFERENCE_METHOD]
-    candidates = configurations if compressed.empty else compressed
+    """The recommended configurations by the reasons for them; empty where none is fit to be recommended."""
+    candidates = to_recommend(configurations)
     if not ((candidates["num_failed"] == 0) & np.isfinite(candidates["quality_val_mean"])).any():
         return {}
     found: dict[str, pd.Series] = {}
@@ -59,7 +58,9 @@ def recommendations(material: Material) -> Html:
     rows = chosen(material.configurations)
     if not rows:
         return section(
-            "recommended", "Recommended", paragraph("Nothing: of each compressed configuration a seed failed.")
+            "recommended",
+            "Recommended",
+            paragraph("Nothing: of each compressed configuration a seed failed, or destroyed the network."),
         )
     start = baseline(material.configurations)
     loss = loss_text(recommended_loss(material.configurations), material.quality_name)
@@ -105,6 +106,7 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
         "bytes": f"{row['file_size_bytes']:,}",
         "file": row["file_path"],
         "sha256": code(row["file_sha256"]),
+        **({"all zero": row["file_zero_weights"]} if row["file_zero_weights"] else {}),
     }
     quality = format_quality(row["file_quality"], name)
     said = f"{format_ratio(row['file_compression_ratio'])} smaller, {name.replace('_', ' ')} {quality} on test"

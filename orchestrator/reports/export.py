@@ -18,7 +18,7 @@ from orchestrator.reports.points import points_of_sweep, published_beside
 from orchestrator.storage.bucket import join
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
-from trainers.record import write_atomically
+from trainers.record import ODD_COLUMNS, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,8 +107,10 @@ def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
 def _rows(points: pd.DataFrame) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(EXPORTED_COLUMNS)
-    writer.writerows(points.sort_values(["trial_id", "point_id"])[list(EXPORTED_COLUMNS)].itertuples(index=False))
+    odd = [name for name, usual in ODD_COLUMNS.items() if (points[name] != usual).any()]
+    columns = [*EXPORTED_COLUMNS, *odd]
+    writer.writerow(columns)
+    writer.writerows(points.sort_values(["trial_id", "point_id"])[columns].itertuples(index=False))
     return table.getvalue()
 
 

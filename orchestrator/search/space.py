@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.search.domains import AbstractDomain, Choice, parse_setting
+from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, parse_setting
 from trainers import checks
-from trainers.config import Spec, modifiers_from_dict
+from trainers.config import Spec, in_order, modifiers_from_dict
 
 Configuration = dict[str, Any]
 """A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
@@ -186,20 +186,37 @@ def parse_count(name: str, value: Any) -> int | AbstractDomain:
 
 
 def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
-    """Read a setting; a mapping with a name, such as a teacher's architecture, is a value and no domain."""
+    """Read a setting; a mapping with a name, such as a teacher's architecture, is a value and no domain.
+
+    So is a mapping of mappings, such as settings by patterns of tensor names; there each setting may be a domain.
+    """
     if isinstance(value, Mapping) and "name" in value:
         return dict(value)
+    if isinstance(value, Mapping) and all(_are_settings(key, item) for key, item in value.items()):
+        return {
+            key: {
+                name: parse_setting(f"{where}: {key!r}: {name}", setting, lists_are_choices=lists_are_choices)
+                for name, setting in sorted(item.items(), key=lambda pair: str(pair[0]))
+            }
+            for key, item in value.items()
+        }
     return parse_setting(where, value, lists_are_choices=lists_are_choices)
 
 
+def _are_settings(key: Any, value: Any) -> bool:
+    return isinstance(key, str) and key not in DOMAINS and isinstance(value, Mapping)
+
+
 def setting_to_dict(setting: Any) -> Any:
-    """The inverse of ``parse_setting``."""
+    """A setting as a sweep file writes it, with all domains in it."""
+    if isinstance(setting, Mapping):
+        return {key: setting_to_dict(item) for key, item in setting.items()}
     return setting.to_dict() if isinstance(setting, AbstractDomain) else setting
 
 
 def identity(configuration: Configuration) -> str:
     """Text that is equal for equal configurations."""
-    return json.dumps(configuration, sort_keys=True)
+    return json.dumps(in_order(configuration), sort_keys=True)
 
 
 def without_numbers(modifiers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

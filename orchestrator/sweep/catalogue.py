@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 from collections.abc import Callable, Mapping
@@ -59,10 +60,15 @@ def _rows(entries: Mapping[str, Callable[..., Any]], describe: Callable[[Callabl
 
 def _arguments(entry: Callable[..., Any]) -> list[Row]:
     """The arguments that a sweep may give, in order; what an architecture gets from its task is left out."""
+    made = {  # a signature does not show them
+        field.name: field.default_factory()
+        for field in (dataclasses.fields(entry) if dataclasses.is_dataclass(entry) else ())
+        if field.default_factory is not dataclasses.MISSING
+    }
     return [
         {"name": name, "is_required": True}
         if parameter.default is parameter.empty
-        else {"name": name, "is_required": False, "default": json.loads(json.dumps(parameter.default))}
+        else {"name": name, "is_required": False, "default": json.loads(json.dumps(made.get(name, parameter.default)))}
         for name, parameter in inspect.signature(entry).parameters.items()
         if name not in FROM_TASK
     ]

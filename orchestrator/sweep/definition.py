@@ -33,7 +33,7 @@ from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
 from orchestrator.sweep.yaml_text import to_yaml
-from trainers.config import Spec
+from trainers.config import Spec, in_order
 from trainers.nearest import nearest
 from trainers.sources import values_identity
 
@@ -156,7 +156,7 @@ class Sweep(YamlSection):
         own = source_digests(spec.name for spec in (self.task, *self.architecture))
         if own:
             content["sources"] = own
-        content = _by_content(content)
+        content = in_order(_by_content(content))
         return f"{self.name}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
     @property

@@ -83,7 +83,7 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
             # a list, such as a method's grid of steps, would be read back as choices
             is_list = kind in LISTS_ARE_CHOICES and isinstance(default, list)
             arguments.setdefault(name, Choice([default]) if is_list else default)
-    floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float")}
+    floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float", "float | str")}
     arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
     if kind == "modifier":
         for name in getattr(function, "sources", ()):

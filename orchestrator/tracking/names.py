@@ -22,6 +22,7 @@ EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits
 _SCALARS = ("steps", "batch_size", "seed", "precision", "init_from")
 """Settings that are one parameter each, under their own name; all but the seed belong to the configuration."""
 _MAX_PARAM_LENGTH = 6000  # what MLflow takes
+_MAX_TAG_LENGTH = 5000
 _MAX_ARCHITECTURE_LENGTH = 100
 
 
@@ -98,6 +99,8 @@ def tags_of(point: OperatingPoint) -> dict[str, str]:
         "ratefront.maximise": "true" if point.maximise else "false",
         "ratefront.sha256": point.sha256,
         "ratefront.path": point.path,
+        **({"ratefront.zero_weights": point.zero_weights[:_MAX_TAG_LENGTH]} if point.zero_weights else {}),
+        **({"ratefront.is_constant": "true"} if point.is_constant else {}),
     }
 
 

@@ -44,5 +44,16 @@ def _line(event: TrialEnded) -> str:
     more = f" (and {len(event.points) - 1} more)" if len(event.points) > 1 else ""
     return (
         f"{trial_id}  {escape(point.architecture)}  {format_size(point.size_bytes)}  "
-        f"{point.quality_name}_val {point.quality_val:.4f}  {point.train_s:.1f} s{more}"
+        f"{point.quality_name}_val {point.quality_val:.4f}  {point.train_s:.1f} s{more}{_oddity(event)}"
     )
+
+
+def _oddity(event: TrialEnded) -> str:
+    """What to look at twice in the trial's files; empty for most."""
+    for point in event.points:
+        if point.is_constant:
+            return f"  [red]{escape(point.point_id)}: its outputs are the same whatever its inputs[/red]"
+    for point in event.points:
+        if point.zero_weights:
+            return f"  [yellow]{escape(point.point_id)}: a layer is all zero: {escape(point.zero_weights)}[/yellow]"
+    return ""

@@ -6,13 +6,23 @@ import json
 import math
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trainers import record
-from trainers.record import COLUMNS, OperatingPoint, from_row, read_json, to_row, write_atomically, write_json
+from trainers.record import (
+    COLUMNS,
+    ODD_COLUMNS,
+    OperatingPoint,
+    from_row,
+    read_json,
+    to_row,
+    write_atomically,
+    write_json,
+)
 
 POINT = OperatingPoint(
     sweep_id="s-1",
@@ -50,6 +60,16 @@ def test_the_columns_are_the_contract_of_the_three_packages() -> None:
         "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes", "quality", "quality_val", "quality_name",
         "maximise", "sha256", "path",
     )  # fmt: skip
+
+
+def test_a_row_says_what_is_odd_only_where_something_is() -> None:
+    """So files and logs of ordinary sweeps are those of earlier versions, which know no such columns."""
+    assert dict(ODD_COLUMNS) == {"zero_weights": "", "is_constant": False}
+    assert not set(to_row(POINT)) & set(ODD_COLUMNS)
+    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True)
+    row = to_row(odd)
+    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant")
+    assert from_row(json.loads(json.dumps(row))) == odd
 
 
 def test_missing_and_unknown_columns_are_named() -> None:

@@ -256,3 +256,12 @@ def test_a_file_that_would_hold_infinity_is_a_divergence(tmp_path: Path) -> None
     with pytest.raises(DivergedError, match=r"^after step 6, the last: .* finite; a lower learning rate may mend it$"):
         run(configuration("lcs", "normed", method=method), tmp_path)
     assert not (tmp_path / "subspace.rfz").exists()
+
+
+def test_a_file_with_a_layer_of_zeros_says_so_and_whether_the_network_was_destroyed(tmp_path: Path) -> None:
+    """At so coarse a step a layer rounds to zero, and so it ends; what reads its empty units is zero as well."""
+    coarse = {"name": "epr", "lam": 0.0, "initial_step": 0.1, "tensors": {"1.weight": {"step": 100.0}}}
+    (point,) = train(configuration("epr", method=coarse), lambda progress: None, tmp_path / "coarse")
+    assert (point.zero_weights, point.is_constant) == ("1.weight, 3.weight", True)
+    (point,) = train(configuration("epr"), lambda progress: None, tmp_path / "usual")
+    assert (point.zero_weights, point.is_constant) == ("", False)

@@ -6,10 +6,10 @@ network's parameters; q is a density over latents; lambda weighs the rate.
 
 from __future__ import annotations
 
-import fnmatch
 import math
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, cast
 
 import numpy as np
@@ -28,16 +28,16 @@ from trainers.methods.base import (
     RateKnob,
     do_nothing,
 )
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, starts, tensor_settings
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.folded_norms import folded_norms
-from trainers.methods.parts.latents import LatentGroup, Reparameterized
+from trainers.methods.parts.latents import Reparameterized
 from trainers.methods.parts.plain import adam_cosine
-from trainers.methods.parts.steps import level, times_power, wide
+from trainers.methods.parts.starts import Start, root_mean_square
+from trainers.methods.parts.steps import wide
 from trainers.networks.norms import norm_parameters
 
 _FIT_EVERY = 10
-_FROZEN_STEP = 1 / 16
 _LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
 """Tensors whose root mean square is between these are of ordinary size."""
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
@@ -81,8 +81,13 @@ class EntropyPenalized(AbstractMethod):
     groups: str | Mapping[str, str] = "kind"
     """``kind``, ``layer`` (a group for each tensor), or group names by patterns of tensor names, such as
     ``{"fc3.*": last}``: the first pattern that fits counts, and tensors that fit none are grouped by kind."""
-    initial_step: float = 2.0
-    """The first step of each group, in units of the root mean square of its initial parameters."""
+    initial_step: float | str = "auto"
+    """The first step of each group, in units of the root mean square of its initial parameters; ``auto``: the coarsest
+    at which the network keeps what it has (``parts/starts.py``), 2 for most classifiers."""
+    tensors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Settings by patterns of tensor names, such as ``{"grids.*": {"step": 0.05, "learning_rate": 0.01}}``: the first
+    step in units of the parameters, and the learning rate. The first pattern that fits counts; what it fits shares
+    steps with nothing else."""
     learning_rate: float = 2e-3
     """The learning rate of latents, in units of parameters."""
     step_learning_rate: float = 1e-3
@@ -107,8 +112,15 @@ class EntropyPenalized(AbstractMethod):
             checks.choice("groups", self.groups, ("kind", "layer"))
         elif not all(isinstance(name, str) for item in self.groups.items() for name in item):
             raise ValueError(f"groups is {self.groups!r}: wanted kind, layer, or names of groups by patterns")
-        for name in ("initial_step", "learning_rate", "norm_step"):
-            checks.number(name, getattr(self, name), low=0, above=True)
+        positive = partial(checks.number, low=0, above=True)
+        for name in ("learning_rate", "norm_step"):
+            positive(name, getattr(self, name))
+        if self.initial_step != "auto":
+            try:
+                positive("initial_step", self.initial_step)
+            except ValueError as error:
+                raise ValueError(f"{error}, or auto") from error
+        tensor_settings.check(self.tensors, step=positive, learning_rate=positive)
         for name in ("step_learning_rate", "density_learning_rate"):
             checks.number(name, getattr(self, name), low=0)
         checks.number("rate_warmup", self.rate_warmup, low=0, high=1)
@@ -118,16 +130,12 @@ class EntropyPenalized(AbstractMethod):
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         """Latents start at the given parameters divided by the step: the network is the given one, rounded."""
         grouped = self._group_parameters(model)
-        weights = [tensor for named in grouped.values() for tensor in named.values() if tensor.ndim > 1]
-        groups: list[LatentGroup] = []
-        for (_, kernel_shape, is_trained), named in grouped.items():
-            # most networks' biases start at zero: then the weights give the scale
-            spread = _root_mean_square(named.values()) or _root_mean_square(weights) or 1.0
-            # frozen tensors are kept; no training could make up for a coarse step
-            first_step = self.initial_step if is_trained else min(self.initial_step, _FROZEN_STEP)
-            density = _DENSITIES[self.density](max(1, math.prod(kernel_shape)))
-            group = LatentGroup(named, first_step * spread, density, kernel_shape)
-            groups.append(group.to(context.device))
+        if isinstance(self.initial_step, str):
+            found = starts.coarsest(grouped, model, context, lam=self.lam)
+        else:
+            found = starts.at(self.initial_step, grouped)
+        densities = (_DENSITIES[self.density](max(1, math.prod(start.kernel_shape))) for start in found)
+        groups = [start.group(density).to(context.device) for start, density in zip(found, densities, strict=True)]
         attached = Reparameterized(model, groups)
         _fit(attached)
         return attached
@@ -193,7 +201,7 @@ class EntropyPenalized(AbstractMethod):
         groups: list[dict[str, object]] = [
             {
                 "params": [group.phi],
-                "lr": math.ldexp(self.learning_rate / group.step().mean().item(), -group.exponent),
+                "lr": math.ldexp(self._learning_rate(group.names[0]) / group.step().mean().item(), -group.exponent),
             }
             for group in latent_groups
         ]
@@ -202,15 +210,18 @@ class EntropyPenalized(AbstractMethod):
         groups.append({"params": list(trained.network.parameters()), "lr": self.learning_rate})
         return (adam_cosine([group for group in groups if group["params"]], num_steps),)
 
-    def _group_parameters(self, model: nn.Module) -> dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]]:
-        """The tensors to compress by name, under their (group, kernel shape, whether they are trained), in order.
+    def _learning_rate(self, name: str) -> float:
+        return tensor_settings.first_fit(self.tensors, name, {}).get("learning_rate", self.learning_rate)
 
-        The kernel shape is () if decoding is scalar.
-        """
+    def _group_parameters(self, model: nn.Module) -> list[Start]:
+        """The tensors to compress, in groups that share a decoder and whether they are trained, in order."""
         groups: dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]] = {}
         seen: set[Tensor] = set()  # a tied parameter is compressed once, under its first name
         norms = norm_parameters(model)
-        self._check_patterns([name for name, _ in model.named_parameters() if name not in norms])
+        names = [name for name, one in model.named_parameters() if name not in norms and one.is_floating_point()]
+        if isinstance(self.groups, Mapping):
+            tensor_settings.check_fits("groups", self.groups, names)
+        tensor_settings.check_counts("tensors", self.tensors, names)
         for prefix, module in model.named_modules():
             for attribute, parameter in module.named_parameters(recurse=False):
                 name = f"{prefix}.{attribute}" if prefix else attribute
@@ -223,26 +234,29 @@ class EntropyPenalized(AbstractMethod):
                     groups.setdefault((group, kernel, parameter.requires_grad), {})[name] = parameter
         if self.decoder == "dft" and not any(kernel for _, kernel, _ in groups):
             raise ValueError("decoder is 'dft', but the network has no kernels to transform: use 'scalar'")
-        return groups
-
-    def _check_patterns(self, names: list[str]) -> None:
-        for pattern in self.groups if isinstance(self.groups, Mapping) else ():
-            if not fnmatch.filter(names, pattern):
-                raise ValueError(f"groups: {pattern!r} fits none of the network's tensors: {', '.join(names[:8])}, ...")
+        settings = {name: tensor_settings.first_fit(self.tensors, name, {}) for name in names}
+        return [
+            Start(tensors=named, kernel_shape=kernel, step=settings[next(iter(named))].get("step"))
+            for (_, kernel, _), named in groups.items()
+        ]
 
     def _group(self, name: str, parameter: Tensor, is_kernel: bool) -> str:
+        kind = "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
         if self.groups == "layer":
-            return f"layer {name}"
-        if isinstance(self.groups, Mapping):
-            for pattern, group in self.groups.items():
-                if fnmatch.fnmatchcase(name, pattern):
-                    return f"group {group}"
-        return "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
+            group = f"layer {name}"
+        elif isinstance(self.groups, Mapping):
+            group = tensor_settings.first_fit(
+                {pattern: f"group {group}" for pattern, group in self.groups.items()}, name, kind
+            )
+        else:
+            group = kind
+        pattern = tensor_settings.first_fit({pattern: pattern for pattern in self.tensors}, name, "")
+        return f"{group} {pattern}"
 
 
 def _far(parameter: Tensor) -> str:
     """What sets a tensor of no ordinary size apart from its group, whose step would be far too coarse or too fine."""
-    size = _root_mean_square([parameter])
+    size = root_mean_square([parameter])
     return "" if not size or _LEAST_SIZE <= size <= _MOST_SIZE else f" near 2^{8 * round(math.log2(size) / 8)}"
 
 
@@ -250,12 +264,3 @@ def _fit(model: nn.Module) -> None:
     for group in cast(Reparameterized, model).latent_groups():
         if isinstance(group.density, Geometric):
             group.density.fit(group.phi)
-
-
-def _root_mean_square(tensors: Collection[Tensor]) -> float:
-    num_values = sum(tensor.numel() for tensor in tensors)
-    if not num_values:
-        return 0.0
-    exponent = max((level(tensor) for tensor in tensors if tensor.any()), default=0)
-    near_one = [times_power(wide(tensor.detach()), -exponent) for tensor in tensors]
-    return math.ldexp(math.sqrt(sum(float(tensor.square().sum()) for tensor in near_one) / num_values), exponent)

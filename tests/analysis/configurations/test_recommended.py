@@ -65,6 +65,36 @@ def test_smallest_knee_and_best_are_compressed_networks() -> None:
     assert hashes(recommended(summarise(three()), max_loss=0.3))["smallest"] == "tiny"
 
 
+def destroyed(**others: object) -> pd.DataFrame:
+    """Two files that compute a constant, the larger of them where the frontier bends most, and three that learn."""
+    return frame(
+        *seeds("chance", [80, 80], [0.10, 0.10], **others),
+        *seeds("constant", [92, 92], [0.17, 0.17], **others),
+        *seeds("weak", [4000, 4000], [0.50, 0.50]),
+        *seeds("bend", [6000, 6000], [0.85, 0.85]),
+        *seeds("large", [10_000, 10_000], [0.90, 0.90]),
+    )
+
+
+def test_a_file_of_a_network_that_was_destroyed_is_not_recommended() -> None:
+    """Its quality is that of a constant, whichever the task: it may not even be the start of the line to the knee."""
+    front = summarise(destroyed())
+    assert hashes(recommended(front, max_loss=0.8)) == {"smallest": "chance", "knee": "constant", "best": "large"}
+    told = summarise(destroyed(is_constant=True))
+    assert told["num_constant"].tolist() == [2, 2, 0, 0, 0]
+    assert told["on_front"].all(), "it is what was measured, and stays on the frontier"
+    assert hashes(recommended(told, max_loss=0.8)) == {"smallest": "weak", "knee": "bend", "best": "large"}
+    with pytest.raises(ValueError, match="no measured configuration"):
+        recommended(told[:2], max_loss=0.8)
+
+
+def test_one_destroyed_seed_is_enough_and_a_layer_of_zeros_is_not() -> None:
+    points = three(zero_weights="3.weight")
+    assert hashes(recommended(summarise(points), max_loss=0.02))["knee"] == "bend"
+    points.loc[(points["config_hash"] == "bend") & (points["seed"] == 1), "is_constant"] = True
+    assert hashes(recommended(summarise(points), max_loss=0.02)) == {"smallest": "large", "best": "large"}
+
+
 def test_a_loss_that_nothing_keeps_to_has_no_smallest() -> None:
     assert hashes(recommended(summarise(three()), max_loss=0.001)) == {"knee": "bend", "best": "large"}
 

@@ -8,9 +8,10 @@ import pandas as pd
 
 from analysis.points.mlflow import POINT_COLUMNS
 from tests.points import point
-from trainers.record import to_row
+from trainers.record import ODD_COLUMNS, to_row
 
 DEFAULTS: dict[str, Any] = {
+    **ODD_COLUMNS,
     **{name: value for name, value in to_row(point()).items() if name != "trial_id"},  # each row has its own
     "point_id": "0",
     "path": "a.rfz",

@@ -53,6 +53,18 @@ def test_what_was_exported_is_read_as_the_same_frame(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_points(tmp_path / POINTS), read)
 
 
+def test_what_is_odd_about_a_file_is_read_where_the_export_has_it(tmp_path: Path) -> None:
+    folder = written(tmp_path, two())
+    assert not read_points(folder)["is_constant"].any(), "an older export, or one without such files"
+    rows = list(csv.reader((folder / POINTS).read_text().splitlines()))
+    odd = [["zero_weights", "is_constant"], ["1.weight, 3.weight", "True"], *[["", "False"]] * 3]
+    with (folder / POINTS).open("w", newline="") as text:
+        csv.writer(text).writerows([*row, *more] for row, more in zip(rows, odd, strict=True))
+    read = read_points(folder)
+    assert read["zero_weights"].tolist() == ["1.weight, 3.weight", "", "", ""]
+    assert read["is_constant"].tolist() == [True, False, False, False]
+
+
 def test_a_configuration_of_which_a_seed_failed_stays_off_the_frontier(tmp_path: Path) -> None:
     points = two()
     points.loc[points["config_hash"] == "b", "num_failed"] = 1

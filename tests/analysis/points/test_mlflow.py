@@ -46,7 +46,9 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_finished_points_become_rows_with_the_columns_of_a_record(tracking_uri: str) -> None:
     points = load_points(tracking_uri)
     added = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
-    assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, *added)
+    assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, "zero_weights", "is_constant", *added)
+    assert not points["is_constant"].any(), "older runs have no such tag"
+    assert (points["zero_weights"] == "").all()
     assert points["path"].tolist() == ["t0/0.rfz", "t1/0.rfz", "t2/0.rfz", "t2/1.rfz"]
     expected: dict[str, Any] = {"sweep_id": NEW, "trial_id": "t1", "seed": 2, "size_bytes": 1000, "quality": 0.95}
     expected |= {"quality_val": 0.96, "quality_name": "accuracy", "maximise": True, "architecture": "mlp(hidden=[64])"}
@@ -54,6 +56,21 @@ def test_finished_points_become_rows_with_the_columns_of_a_record(tracking_uri: 
     assert points["config"].tolist() == [f"lam={lam} steps=9" for lam in ("0.3", "0.3", "0.1234567", "0.1234567")]
     two_sweeps = [f"lam=0.3 sweep={OLD}", f"lam=0.3 sweep={NEW}"]
     assert points["label"].tolist() == [*two_sweeps, "lam=0.123 point=0", "lam=0.123 point=1"]
+
+
+def test_what_is_odd_about_a_file_is_read_from_its_tags(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    writer = Writer(client, client.create_experiment("digits", f"{tmp_path}/artifacts"), NEW)
+    for trial_id, odd in (("t1", {"zero_weights": "1.weight", "is_constant": "true"}), ("t2", {})):
+        run_id = writer.trial(trial_id, 1, config_hash=trial_id)
+        for name, text in odd.items():
+            client.set_tag(run_id, f"ratefront.{name}", text)
+    points = load_points(uri)
+    assert points["zero_weights"].tolist() == ["1.weight", ""]
+    assert points["is_constant"].tolist() == [True, False]
 
 
 def test_failed_trials_count_against_their_configuration_in_their_sweep(tracking_uri: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.report.material import TRIAL_COLUMNS
 from analysis.report.outcomes import costs, duration, grouped, outcomes
-from tests.analysis.report.samples import material, trial
+from tests.analysis.report.samples import material, measured, trial
 from tests.analysis.report.test_markup import read
 
 ROW = {"trial_id": "0000-epr-s0", "seed": 0, "architecture": "mlp", "method": "epr", "train_s": 2.0}
@@ -45,6 +45,18 @@ def test_every_outcome_is_counted_and_reasons_are_text() -> None:
     assert "out of memory: <b>" in read(page).text
     assert "b" not in read(page).tags
     assert "at 10% of its steps it was 4 of 4" in page
+
+
+def test_files_that_finished_and_are_odd_are_counted_and_one_is_named() -> None:
+    assert "all zero" not in outcomes(material(trials=FAILED))
+    points = measured()
+    points.loc[[1, 4], "is_constant"] = True
+    points.loc[[1, 2, 4], "zero_weights"] = "1.weight"
+    said = read(outcomes(material(points))).text
+    first, second = points["path"].iloc[[1]].item(), len(points)
+    assert f"Of 2 of {second} files the network computes the same whatever its inputs" in said
+    assert f"Of 3 of {second} files the network has a layer whose weights are all zero" in said
+    assert f"Such as {first}: 1.weight." in said
 
 
 def test_of_many_reasons_the_rest_is_counted() -> None:

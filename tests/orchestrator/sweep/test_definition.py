@@ -12,6 +12,7 @@ import yaml
 
 from orchestrator.planning.study import plan
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.yaml_text import parse_yaml
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
 
@@ -126,7 +127,10 @@ def test_reading_inverts_writing() -> None:
 
 
 def test_the_id_is_the_name_and_a_hash_that_stays() -> None:
-    assert Sweep.from_dict(document()).sweep_id == "small-e4f9ee77"
+    assert Sweep.from_dict(document()).sweep_id == "small-ffffcc01"
+    for initial_step in (2.0, 2):  # what was the default; a file that says so is the sweep that it was
+        method = [{"name": "epr", "lam": [0.1, 1.0], "initial_step": initial_step}, "uncompressed"]
+        assert Sweep.from_dict(document(method=method)).sweep_id == "small-e4f9ee77"
 
 
 @pytest.mark.parametrize(
@@ -211,3 +215,39 @@ def test_a_mapping_is_one_value_of_a_choice() -> None:
     groups = {"3.*": "last"}
     sweep = Sweep.from_dict(document(method={"name": "epr", "lam": 1.0, "groups": {"choice": [groups]}}))
     assert plan(sweep)[0].config.method.arguments["groups"] == groups
+
+
+def with_tensors(tensors: Any) -> Sweep:
+    return Sweep.from_dict(document(method={"name": "epr", "lam": 1.0, "tensors": tensors}))
+
+
+def test_settings_by_patterns_of_tensor_names_stand_in_a_sweep_as_they_are() -> None:
+    tensors = {"3.*": {"learning_rate": 0.01, "step": 0.05}, "*.bias": {"step": 0.1}}
+    sweep = Sweep.from_dict(parse_yaml(with_tensors(tensors).to_yaml(), source="x"))
+    assert [trial.config.method.arguments["tensors"] for trial in plan(sweep)] == [tensors] * 4
+    assert list(plan(sweep)[0].config.method.arguments["tensors"]) == list(tensors), "their order counts"
+
+
+def test_a_setting_of_a_pattern_may_be_a_domain_and_so_may_all_of_them() -> None:
+    varied = with_tensors({"3.*": {"step": [0.05, 0.1]}, "*.bias": {"step": {"loguniform": [0.01, 1.0]}}})
+    assert Sweep.from_dict(varied.to_dict()) == varied
+    grid = [config["method"]["tensors"] for config in varied.space.grid(2)][:4]
+    assert grid == [{"3.*": {"step": own}, "*.bias": {"step": rest}} for own in (0.05, 0.1) for rest in (0.01, 1.0)]
+    assert varied.space.locate(next(iter(varied.space.grid(2)))) is not None
+    alternatives = [{"3.*": {"step": 0.05}}, {"*.bias": {"step": 0.1}}]
+    chosen = with_tensors(alternatives)
+    assert [config["method"]["tensors"] for config in chosen.space.grid(2)][:2] == alternatives
+    assert error_of(document(method={"name": "epr", "lam": 1.0, "tensors": {"3.*": {"step": {"log": [1, 2]}}}})) == (
+        "method 'epr': tensors: '3.*': step is {'log': [1, 2]}: unknown domain 'log'; "
+        "valid: choice, integers, loguniform, uniform"
+    )
+
+
+def test_another_order_of_patterns_is_another_sweep_and_another_configuration() -> None:
+    one, other = {"3.*": {"step": 0.05}, "*": {"step": 0.1}}, {"*": {"step": 0.1}, "3.*": {"step": 0.05}}
+    assert with_tensors(one).sweep_id != with_tensors(other).sweep_id
+    assert with_tensors([one, other]).sweep_id != with_tensors([other, one]).sweep_id
+    hashes = {plan(with_tensors(tensors))[0].config.config_hash for tensors in (one, other)}
+    assert len(hashes) == 2
+    given = {"3.*": {"step": 0.05, "learning_rate": 1}}, {"3.*": {"learning_rate": 1, "step": 0.05}}
+    assert len({with_tensors(tensors).sweep_id for tensors in given}) == 1, "that of settings means nothing"

@@ -76,6 +76,11 @@ def test_a_point_is_told_in_units_and_as_the_ui_can_draw_it() -> None:
     assert (metrics["mse"], metrics["mse_val"], metrics["compression_ratio"]) == (0.25, 0.5, pytest.approx(19.24))
     assert tags_of(point(maximise=False))["ratefront.maximise"] == "false"
     assert tags_of(point())["ratefront.path"] == "trials/0000-epr-s0/point.rfz"
+    odd = tags_of(point(zero_weights="1.weight, 3.weight", is_constant=True))
+    assert {name: text for name, text in odd.items() if name not in tags_of(point())} == {
+        "ratefront.zero_weights": "1.weight, 3.weight",
+        "ratefront.is_constant": "true",
+    }
 
 
 def test_a_run_is_named_by_its_trial_its_point_and_its_architecture() -> None:

@@ -28,6 +28,18 @@ def test_a_line_for_each_trial_that_ended() -> None:
     ]
 
 
+def test_a_line_says_that_a_layer_is_all_zero_or_that_the_network_was_destroyed() -> None:
+    board = board_of_four()
+    console = Console(file=io.StringIO(), width=140, record=True)
+    event = end(board, 1, finished(1))
+    odd = point(point_id="step0.1", zero_weights="1.weight, 3.weight")
+    for points in ((point(), odd), (odd, point(zero_weights="1.weight", is_constant=True))):
+        PlainView(console).show(dataclasses.replace(event, points=points), board)
+    first, second = console.export_text().splitlines()
+    assert first.endswith("1.5 s (and 1 more)  step0.1: a layer is all zero: 1.weight, 3.weight")
+    assert second.endswith("1.5 s (and 1 more)  point: its outputs are the same whatever its inputs")
+
+
 def test_the_smallest_of_several_files_is_shown() -> None:
     board = board_of_four()
     console = Console(file=io.StringIO(), width=140, record=True)

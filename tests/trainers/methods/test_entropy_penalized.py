@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainers.networks import CLUSTERS
 from tests.trainers.trials import (
     ARCHITECTURES,
     FIRST,
@@ -24,12 +25,14 @@ from tests.trainers.trials import (
     context_of,
     run,
 )
+from tests.zoo import NETWORKS
 from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw
 from trainers.compressed import load_compressed
+from trainers.config import TrialConfig
 from trainers.methods.base import Moment
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.parts.density import Geometric
@@ -172,7 +175,9 @@ def test_a_network_of_doubles_computes_in_doubles() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).double()
     context: Any = type("Context", (), {"device": torch.device("cpu")})
     for decoder in ("scalar", "dft"):
-        model: Any = EntropyPenalized(lam=1.0, decoder=decoder).attach(copy.deepcopy(network), context)
+        model: Any = EntropyPenalized(lam=1.0, initial_step=2.0, decoder=decoder).attach(
+            copy.deepcopy(network), context
+        )
         outputs = model(torch.ones(1, 1, 4, 4, dtype=torch.float64))
         outputs.sum().backward()
         assert outputs.dtype == torch.float64
@@ -182,7 +187,7 @@ def test_a_network_of_doubles_computes_in_doubles() -> None:
 def test_convolutions_dense_layers_and_biases_each_share_a_decoder() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv1d(2, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
     context: Any = type("Context", (), {"device": torch.device("cpu")})
-    attached: Any = EntropyPenalized(lam=0.1).attach(model, context)
+    attached: Any = EntropyPenalized(lam=0.1, initial_step=2.0).attach(model, context)
     found = [set(group.rounded()) for group in attached.latent_groups()]
     weights, biases = {"0.weight", "1.weight"}, {"0.bias", "1.bias", "3.bias", "4.bias"}
     assert found == [weights, biases, {"3.weight", "4.weight"}]
@@ -266,7 +271,7 @@ def test_norm_layers_of_every_kind_are_not_quantised() -> None:
         nn.LayerNorm([2, 3]), nn.GroupNorm(1, 2), nn.RMSNorm([2, 3]), nn.InstanceNorm1d(2, affine=True)
     )
     context = context_of(model)
-    method = EntropyPenalized(lam=2)
+    method = EntropyPenalized(lam=2, initial_step=2.0)
     ((_, sections),) = method.points(method.attach(model, context), context)
     assert all(isinstance(s, Raw) and s.values.dtype == np.float32 for s in sections.tensors.values())
 
@@ -274,7 +279,7 @@ def test_norm_layers_of_every_kind_are_not_quantised() -> None:
 def test_a_tied_weight_has_one_latent_for_each_value() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
-    attached = EntropyPenalized(lam=0.1).attach(storable(model), context_of(model))
+    attached = EntropyPenalized(lam=0.1, initial_step=2.0).attach(storable(model), context_of(model))
     assert sum(group.phi.numel() for group in cast(Reparameterized, attached).latent_groups()) == 9 + 3 + 3
 
 
@@ -284,7 +289,7 @@ def test_an_all_zero_network_is_coded() -> None:
     nn.init.zeros_(model.bias)
     plain = nn.Linear(3, 2, device="meta")
     context = context_of(plain)
-    method = EntropyPenalized(lam=0.1)
+    method = EntropyPenalized(lam=0.1, initial_step=2.0)
     ((_, sections),) = method.points(method.attach(model, context), context)
     assert all(not tensor.any() for tensor in method.decode(sections, plain).values())
 
@@ -330,7 +335,7 @@ def grouped(groups: Any) -> list[set[str]]:
     """Names of the tensors of a convolution and two dense layers that share a table."""
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
     context = context_of(copy.deepcopy(model))
-    method = EntropyPenalized(lam=0.1, groups=groups)
+    method = EntropyPenalized(lam=0.1, initial_step=2.0, groups=groups)
     ((_, sections),) = method.points(method.attach(model, context), context)
     found: dict[int, set[str]] = {}
     for name, section in sections.tensors.items():
@@ -377,3 +382,68 @@ def test_the_rate_warms_up() -> None:
         moment = Moment(step=phase_step, phase_step=phase_step, num_phase_steps=100)
         loss = phase.loss(trial.model, trial.batch, trial.context, moment)
         torch.testing.assert_close(loss, task_loss + share * rate)
+
+
+def test_steps_and_learning_rates_are_set_by_patterns() -> None:
+    """They are in units of the parameters, and what a pattern fits shares steps with nothing else."""
+    tensors = {"0.weight": {"step": 0.05}, "*.weight": {"learning_rate": 0.01}, "2.*": {"step": 0.25}}
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 2))
+    method = EntropyPenalized(lam=0.1, initial_step=0.5, learning_rate=1e-3, tensors=tensors)
+    attached: Any = method.attach(model, context_of(model))
+    groups = {group.names: float(group.step()) for group in attached.latent_groups()}
+    assert list(groups) == [("0.weight",), ("0.bias", "4.bias"), ("2.weight", "4.weight"), ("2.bias",)]
+    assert groups["0.weight",] == pytest.approx(0.05, rel=1e-3)
+    assert groups["2.bias",] == 0.25
+    (optimiser,) = method._optimisers(attached, 5)
+    rates = {
+        names: float(group["lr"]) * step  # of latents, in units of parameters again
+        for group, (names, step) in zip(optimiser.optimiser.param_groups, groups.items(), strict=False)
+    }
+    assert rates == {names: pytest.approx(0.01 if names == ("2.weight", "4.weight") else 1e-3) for names in groups}
+
+
+@pytest.mark.parametrize("initial_step", ["auto", 2.0])
+def test_a_step_by_pattern_is_in_the_file(initial_step: Any, tmp_path: Path) -> None:
+    method = {"name": "epr", "lam": 0.1, "initial_step": initial_step, "tensors": {"1.*": {"step": 0.03125}}}
+    method |= {"step_learning_rate": 0.0}
+    trial = attach(configuration("epr", "mlp", method=method))
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    steps = {name: sections.vectors[0][section.table] for name, section in sections.tensors.items()}  # type: ignore[union-attr]
+    assert {name for name, step in steps.items() if step == 0.03125} == {"1.weight", "1.bias"}
+    files, _ = run(configuration("epr", "mlp", method=method), tmp_path)
+    assert len(files["point"])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"encoder.*": {"step": 0.1}}, "tensors: 'encoder.*' fits none of the network's tensors: 1.weight, 1.bias, "),
+        ({"*": {"step": 0.1}, "3.*": {"step": 1}}, "tensors: '3.*' never counts, because patterns before it fit all"),
+        ({"*": {"steps": 0.1}}, "tensors: '*' has no setting 'steps'; did you mean 'step'?"),
+        ({"*": {"step": -1}}, "tensors: '*': step is -1: wanted a number above 0"),
+    ],
+    ids=str,
+)
+def test_a_wrong_pattern_or_setting_is_refused_before_anything_trains(tensors: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        attach(configuration("epr", "mlp", method={"name": "epr", "lam": 0.1, "tensors": tensors}))
+
+
+@pytest.mark.parametrize("network", ["branched", "gained", "recurrent", "siren"])
+def test_no_weight_is_lost_at_the_start(network: str) -> None:
+    """At two root mean squares of its group, a tensor much smaller than the others is all zero, and often stays so."""
+    given = {"task": CLUSTERS, "architecture": {"name": NETWORKS[network]}, "steps": 5}
+    trial = attach(TrialConfig.from_dict({**given, "method": {"name": "epr", "lam": 0.1}}))
+    rounded = {name: tensor for group in trial.model.latent_groups() for name, tensor in group.rounded().items()}  # type: ignore[operator]
+    for name, tensor in rounded.items():
+        if trial.given[name].ndim != 1 or trial.given[name].unique().numel() == 1:
+            assert tensor.any() == trial.given[name].any(), name
+
+
+@pytest.mark.parametrize("given", [{}, {"initial_step": "fine"}, {"initial_step": 0}])
+def test_the_first_step_is_a_number_or_found(given: dict[str, Any]) -> None:
+    if not given:
+        assert EntropyPenalized(lam=0.1).initial_step == "auto"
+        return
+    with pytest.raises(ValueError, match=r"initial_step is .*: wanted a number above 0, or auto"):
+        EntropyPenalized(lam=0.1, **given)

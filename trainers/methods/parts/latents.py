@@ -103,6 +103,25 @@ class LatentGroup(nn.Module):
         rounded = self.phi.round()
         return {name: place.within(rounded) for name, place in self._places.items()}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tensors."""
+        return tuple(self._places)
+
+    @torch.no_grad()
+    def kept(self) -> dict[str, float]:
+        """The cosine between each tensor's latents and these rounded; 0 where all round to zero, 1 where all are zero.
+
+        With normal latents it is 0.86 at a step of two standard deviations, 0.51 at four.
+        """
+        rounded = self.phi.round()
+        cosines: dict[str, float] = {}
+        for name, place in self._places.items():
+            given, left = place.within(self.phi).double(), place.within(rounded).double()
+            product = float(given.norm() * left.norm())
+            cosines[name] = float((given * left).sum()) / product if product else float(not given.any())
+        return cosines
+
     def forward(self) -> tuple[dict[str, Tensor], Tensor]:
         """The tensors, and the rate of their latents in bits, scalar.
 

@@ -1,0 +1,66 @@
+"""A network that computes the same whatever its inputs is told from one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainers.evaluate import is_constant
+from trainers.tasks.base import Split
+
+INPUTS = torch.randn(2500, 6, generator=torch.Generator().manual_seed(0))
+SPLIT = Split(inputs=INPUTS, targets=torch.zeros(2500))
+
+
+def network(dead: int | None) -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+    if dead is not None:
+        nn.init.zeros_(model[dead].weight)  # type: ignore[arg-type]
+    return model
+
+
+class Computing(nn.Module):
+    def __init__(self, function: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> object:
+        return self.function(x)
+
+
+@pytest.mark.parametrize(("dead", "found"), [(None, False), (0, True), (3, True)])
+def test_a_network_whose_layer_is_all_zero_is_constant(dead: int | None, found: bool) -> None:
+    assert is_constant(network(dead), SPLIT) is found
+
+
+def test_a_residual_network_can_afford_a_layer_of_zeros() -> None:
+    branch = network(0)
+    assert not is_constant(Computing(lambda x: (x[:, :3] + branch(x)).relu()), SPLIT)
+
+
+def test_one_example_that_differs_is_enough_wherever_it_lies() -> None:
+    inputs = torch.zeros(2500, 6)
+    inputs[2400] = 1.0
+    assert not is_constant(network(None), Split(inputs=inputs, targets=SPLIT.targets))
+
+
+def test_the_last_bits_of_a_sum_are_no_difference() -> None:
+    noise = 1e-7 * torch.rand(2500, 1)
+    assert is_constant(Computing(lambda x: 5 + noise[: len(x)]), SPLIT)
+    assert not is_constant(Computing(lambda x: 5 + 100 * noise[: len(x)]), SPLIT)
+
+
+@pytest.mark.parametrize("varies", [True, False])
+def test_outputs_may_be_of_any_structure_and_type(varies: bool) -> None:
+    positive = Computing(lambda x: {"logits": torch.ones(len(x), 2), "found": (x[:, :1] > (0 if varies else 9),)})
+    assert is_constant(positive, SPLIT) is not varies
+
+
+def test_a_single_example_tells_nothing_and_the_mode_stays() -> None:
+    model = network(0).train()
+    assert not is_constant(model, Split(inputs=INPUTS[:1], targets=SPLIT.targets[:1]))
+    assert model.training
