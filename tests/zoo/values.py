@@ -20,10 +20,11 @@ class Cast(nn.Module):
 
 
 def _normed(dtype: torch.dtype, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
-    """A convolution and a norm of a dtype, for inputs and outputs of float32; the last layer is float32."""
+    """A convolution, a norm and a linear layer of a dtype, for inputs of float32; the last layer is float32."""
     channels, height, width = input_shape
-    body = nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()).to(dtype)
-    return nn.Sequential(Cast(dtype), *body, Cast(torch.float32), nn.Linear(4 * height * width, num_outputs))
+    body = nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    body.append(nn.Linear(4 * height * width, 6))
+    return nn.Sequential(Cast(dtype), *body.to(dtype), Cast(torch.float32), nn.Linear(6, num_outputs))
 
 
 def in_bfloat16(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:

@@ -33,10 +33,12 @@ def count_macs(
     Raises:
         ValueError: the network does not take such an example.
     """
-    try:
-        return _counted(model, torch.empty(1, *input_shape, device="meta", dtype=dtype))
-    except Exception as error:  # a user's own architecture may raise anything
-        reason = error
+    for num_examples in (1, 2):  # a norm that uses the batch's own statistics refuses a batch of one
+        try:
+            counted = _counted(model, torch.empty(num_examples, *input_shape, device="meta", dtype=dtype))
+            return counted // num_examples
+        except Exception as error:  # a user's own architecture may raise anything
+            reason = error
     if real is not None:
         try:
             return _counted(*real())

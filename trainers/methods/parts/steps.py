@@ -92,7 +92,11 @@ def wide(tensor: Tensor) -> Tensor:
 
 def times_power(tensor: Tensor, exponent: int) -> Tensor:
     """``tensor`` times 2 ** ``exponent``, a factor that may be beyond its dtype; gradients pass."""
-    return tensor * 2.0 ** (exponent // 2) * 2.0 ** (exponent - exponent // 2) if exponent else tensor
+    most = 1000 if tensor.dtype == torch.float64 else 120
+    while exponent:
+        part = max(-most, min(most, exponent))
+        tensor, exponent = tensor * 2.0**part, exponent - part
+    return tensor
 
 
 def level(tensor: Tensor) -> int:

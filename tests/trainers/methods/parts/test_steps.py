@@ -110,6 +110,15 @@ def test_squares_of_what_is_divided_by_its_level_are_floats(scale: float) -> Non
     assert level(torch.tensor([0.0, 1e-3, -20.0])) == level(torch.zeros(0)) == 0
 
 
+@pytest.mark.parametrize("exponent", [-2500, -300, -1, 0, 7, 250, 1500])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_any_power_multiplies(exponent: int, dtype: torch.dtype) -> None:
+    tensor = torch.tensor([0.0, 1.5, -3.0], dtype=dtype)
+    with np.errstate(over="ignore"):
+        wanted = torch.from_numpy(np.ldexp(tensor.double().numpy(), exponent)).to(dtype)
+    assert torch.equal(times_power(tensor, exponent), wanted)
+
+
 # more bits are never worse than fewer
 
 
