@@ -1,7 +1,7 @@
 """What epr makes of four networks at several first steps, against each network uncompressed.
 
-    RATEFRONT_DATA=data python benchmarks/first_step.py                 # a quarter of an hour
-    RATEFRONT_DATA=data python benchmarks/first_step.py --seeds 2 --networks gru siren
+    RATEFRONT_DATA=data python -m benchmarks.first_step                 # a quarter of an hour
+    RATEFRONT_DATA=data python -m benchmarks.first_step --seeds 2 --networks gru siren
 
 RATEFRONT_DATA is a folder with ``text/tinyshakespeare.txt`` and ``kodak/kodim03.png``.
 """
@@ -19,15 +19,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import print_machine, print_table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.report import print_machine, print_table
 from trainers.config import TrialConfig
 from trainers.record import OperatingPoint
 from trainers.tasks.base import Split, Task
 from trainers.train import train
 
+_HERE = "benchmarks.first_step"
 _WINDOW = 64
 _STARTS = ("auto", 2.0, 0.5, 0.05)
 _DATA = Path(os.environ.get("RATEFRONT_DATA", "data"))
@@ -127,24 +128,23 @@ def siren(*, num_outputs: int, widths: Sequence[int] = (2, 20, 20, 20, 20, 20)) 
 
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "mlp": {"task": "digits", "architecture": {"name": "mlp", "hidden": [64]}, "steps": 500, "lam": 0.6},
-    "gru": {"task": "first_step:characters", "architecture": "first_step:gru", "steps": 300, "lam": 0.01},
+    "mlp": {"task": "digits", "architecture": {"name": "mlp", "hidden": [64]}, "steps": 500, "batch_size": 64},
+    "gru": {"task": f"{_HERE}:characters", "architecture": f"{_HERE}:gru", "steps": 300, "batch_size": 32},
     "transformer": {
-        "task": "first_step:characters",
-        "architecture": "first_step:transformer",
+        "task": f"{_HERE}:characters",
+        "architecture": f"{_HERE}:transformer",
         "steps": 500,
-        "lam": 0.1,
+        "batch_size": 16,
     },
-    "siren": {"task": "first_step:image", "architecture": "first_step:siren", "steps": 1500, "lam": 0.0001},
+    "siren": {"task": f"{_HERE}:image", "architecture": f"{_HERE}:siren", "steps": 1500, "batch_size": 2048},
 }
-_BATCH_SIZES = {"mlp": 64, "gru": 32, "transformer": 16, "siren": 2048}
+_LAMBDAS = {"mlp": 0.6, "gru": 0.01, "transformer": 0.1, "siren": 0.0001}
 _SETTINGS: dict[str, dict[str, float]] = {"mlp": {"learning_rate": 5e-3}, "gru": {}, "transformer": {}, "siren": {}}
 
 
 def measured(network: str, method: dict[str, Any], seed: int) -> OperatingPoint:
     """One training."""
-    own = {key: value for key, value in NETWORKS[network].items() if key != "lam"}
-    config = TrialConfig.from_dict({**own, "batch_size": _BATCH_SIZES[network], "method": method, "seed": seed})
+    config = TrialConfig.from_dict({**NETWORKS[network], "method": method, "seed": seed})
     with tempfile.TemporaryDirectory() as folder:
         return train(config, lambda progress: None, Path(folder))[0]
 
@@ -163,7 +163,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print_machine(torch.device("cpu"))
     for network in given.networks:
-        lam = NETWORKS[network]["lam"]
+        lam = _LAMBDAS[network]
         methods: dict[str, dict[str, Any]] = {"uncompressed": {"name": "uncompressed"}}
         methods |= {
             f"initial_step {start}": {"name": "epr", "lam": lam, "initial_step": start, **_SETTINGS[network]}
