@@ -60,6 +60,11 @@ def test_outputs_may_be_of_any_structure_and_type(varies: bool) -> None:
     assert is_constant(positive, SPLIT) is not varies
 
 
+@pytest.mark.parametrize("outputs", [None, torch.zeros(3, 5), torch.tensor(2.0), (torch.zeros(3, 5), "text")])
+def test_outputs_that_are_not_one_for_each_example_tell_nothing(outputs: object) -> None:
+    assert not is_constant(Computing(lambda x: outputs), SPLIT)
+
+
 def test_a_single_example_tells_nothing_and_the_mode_stays() -> None:
     model = network(0).train()
     assert not is_constant(model, Split(inputs=INPUTS[:1], targets=SPLIT.targets[:1]))
