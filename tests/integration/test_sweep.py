@@ -128,7 +128,7 @@ def test_frontier_best_list_and_plan_answer(finished: Finished) -> None:
 def test_nothing_fits_in_a_tiny_budget(finished: Finished) -> None:
     chosen = call(finished.folder, "best", "tiny", "--max-size", "10B")
     assert chosen.returncode == 2
-    assert "nothing fits in 10 B: the smallest is" in chosen.stderr
+    assert "nothing fits in 10 B: the smallest file has" in chosen.stderr
 
 
 def test_inspect_decode_and_evaluate_agree_with_the_record(finished: Finished) -> None:

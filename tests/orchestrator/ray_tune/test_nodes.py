@@ -40,7 +40,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     ("resources", "message"),
     [
         ({"cpu": 5}, "resources.cpu is 5 and this machine has 4: give trials less"),
-        ({"gpu": 2}, "resources.gpu is 2 and this machine has 1: give trials less"),
         ({"memory": "9 GB"}, r"resources.memory is 9\.00 GB and this machine has 8\.00 GB: give trials less"),
         ({"where": [{"method": "ptq", "cpu": 8}]}, "resources.cpu is 8 and this machine has 4: give trials less"),
     ],

@@ -73,7 +73,7 @@ def test_a_starved_trial_is_tried_once_more_with_a_larger_share(gpu: float, more
     assert searcher.suggest("d") == Searcher.FINISHED
 
 
-@pytest.mark.parametrize("gpu", [0, 1, 2])
+@pytest.mark.parametrize("gpu", [0, 1])
 def test_where_there_is_no_more_a_starved_trial_failed(gpu: float, tmp_path: Path) -> None:
     searcher, journal = searcher_in(tmp_path, gpu)
     suggested(searcher, "a")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.storage.mirror import MirroredFolder
 from tests.orchestrator.storage.samples import CONFIG, REPORT, FailingStore
 from tests.points import point
-from trainers.record import write_atomically
+from trainers.record import to_row, write_atomically
 
 TRIAL = "0000-epr-s0"
 
@@ -221,7 +220,7 @@ def test_a_folder_has_the_form_that_every_version_reads(tmp_path: Path) -> None:
     journal.append_progress(TRIAL, {"step": 1, "train_loss": math.inf})
     ended = journal.record(TRIAL, Ended(outcome=Outcome.FINISHED, points=(point(),), ended_at_s=1.5))
     files = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-    row = json.dumps(dataclasses.asdict(ended.points[0]), indent=1).replace("\n", "\n  ")
+    row = json.dumps(to_row(ended.points[0]), indent=1).replace("\n", "\n  ")
     assert files == {
         "instance": f"{journal.instance}\n",
         "sweep.yaml": "name: small\n",

@@ -59,7 +59,7 @@ def test_what_a_network_computes_with_has_its_own_dtype(dtype: torch.dtype) -> N
     ranked = Ranked(layer(dtype))
     ranked.ranks = {"weight": 2}
     ranked.truncate()
-    latents = EntropyPenalized(lam=0.1).attach(layer(dtype), context_of(layer(dtype)))
+    latents = EntropyPenalized(lam=0.1, initial_step=2.0).attach(layer(dtype), context_of(layer(dtype)))
     for model in (quantised, ranked, latents, Hashed(layer(dtype), 0.5), Posterior(layer(dtype), ()).train()):
         outputs = model(inputs)
         assert outputs.dtype == dtype
