@@ -158,7 +158,7 @@ def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
         DivergedError: ``size`` is NaN or infinite.
     """
     if not math.isfinite(size):
-        raise DivergedError(f"cannot quantise {name!r}: its step is {size:g}")
+        raise DivergedError(f"cannot quantise {name!r}: its step is NaN or infinite")
     largest = float(tensor.abs().max()) if tensor.numel() else 0.0
     steps = steps_of(max(size, largest / _MOST_WHOLE))
     return whole(tensor, steps), steps
