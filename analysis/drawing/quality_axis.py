@@ -90,7 +90,8 @@ class QualityAxis:
         return {tick: label for tick, label in found.items() if self.bounds[0] <= tick <= self.bounds[1]}
 
     def _stretched_ticks(self) -> dict[float, str]:
-        ends = np.linspace(*self.place(self.limits), _MOST_TICKS + 1)
+        low, high = self.place(self.limits).tolist()
+        ends = np.linspace(low, high, _MOST_TICKS + 1)
         inner = 0.2 * (ends[1] - ends[0])  # two ticks are at least this far from each other
         windows = zip(self.quality(ends[:-1] + inner / 2), self.quality(ends[1:] - inner / 2), strict=True)
         return {tick: f"{tick:.10g}" for tick in (roundest(*window) for window in windows)}
