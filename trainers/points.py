@@ -87,7 +87,7 @@ def measured_points(
                 sha256=hashlib.sha256(data).hexdigest(),
                 path=str(path),
                 zero_weights=", ".join(_zero_weights(decoded)),
-                is_constant=is_constant(decoded, task.validation),
+                is_constant=is_constant(decoded, task.validation, task),
             )
     if not points:
         raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
