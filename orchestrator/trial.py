@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trainers.tasks.base import Task
 
 _TRACKING_INTERVAL_S = 5.0
+_STORING_INTERVAL_S = 1.0
 _LEAST_BETWEEN_STORES = 10
 """Between two stores lies at least this many times what the first one took: where the folder is far away, a training
 does not wait for its checkpoints."""
@@ -78,9 +79,12 @@ def execute(
     journal.begin(request.trial_id, request.config, _environment(request.resources))
     track(request.trial_id)
     last_tracked = time.monotonic()
+    latest: Progress | None = None
+    last_shown: float | None = None
 
     def on_progress(progress: Progress) -> None:
-        nonlocal last_tracked
+        nonlocal last_tracked, latest
+        latest = progress
         journal.append_progress(request.trial_id, asdict(progress))
         report(progress)
         limit_s = request.resources.time_s
@@ -90,8 +94,18 @@ def execute(
             track(request.trial_id)
             last_tracked = time.monotonic()
 
+    def on_storing(doing: str) -> None:
+        """Tell whoever watches, where it takes long; the journal has the training alone."""
+        nonlocal last_shown
+        now_s = time.monotonic()
+        if last_shown is None:
+            last_shown = now_s
+        elif latest is not None and now_s - last_shown >= _STORING_INTERVAL_S:
+            report(replace(latest, phase=doing, is_judged=False))
+            last_shown = now_s
+
     try:
-        points = _train(request, journal, on_progress, find_task)
+        points = _train(request, journal, on_progress, on_storing, find_task)
     except Exception as error:  # whatever a trial raises must not stop the sweep
         ended = journal.fail(request.trial_id, _reason(error), details=traceback.format_exc())
     else:
@@ -105,6 +119,7 @@ def _train(
     request: Request,
     journal: Journal,
     on_progress: Callable[[Progress], None],
+    on_storing: Callable[[str], None],
     find_task: Callable[[Spec], Task] | None,
 ) -> list[OperatingPoint]:
     import torch
@@ -137,6 +152,7 @@ def _train(
         trial_id=request.trial_id,
         device="cuda" if request.resources.gpu else "cpu",
         saved=saved,
+        storing=on_storing,
         task=find_task(config.task) if find_task is not None else None,
     )
     return [replace(point, path=journal.name_of(point.path)) for point in points]

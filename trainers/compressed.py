@@ -19,6 +19,7 @@ from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, bui
 from trainers.architectures.forms import Form, forms
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
+from trainers.coding.meter import Show, unseen
 from trainers.methods import METHODS
 from trainers.networks.parametrizations import computed
 from trainers.networks.tensors import with_aliases
@@ -35,6 +36,8 @@ class Opened:
     architecture: Architecture
     form: Form
     """The form in which it holds the network."""
+    show: Show = unseen
+    """Is told how far the decoding is."""
 
     @property
     def plain(self) -> nn.Module:
@@ -78,7 +81,7 @@ class Opened:
 
     @functools.cached_property
     def _contents(self) -> container.Contents:
-        return container.take_apart(self.data, self.form.layout)
+        return container.take_apart(self.data, self.form.layout, show=self.show)
 
 
 def open_compressed(
@@ -87,6 +90,7 @@ def open_compressed(
     architecture: Architecture | None = None,
     allow_import: bool = False,
     max_parameters: int = MAX_PARAMETERS,
+    show: Show = unseen,
 ) -> Opened:
     """Check a file and find its architecture, without decoding.
 
@@ -96,6 +100,7 @@ def open_compressed(
         allow_import: import the ``module:callable`` that the file names. Runs that module's code: only for
             files that you trust.
         max_parameters: refuse a larger network before memory is taken.
+        show: is called with the share of the values that are decoded, once they are wanted.
 
     Raises:
         RfzError: the file is damaged, foreign, newer, or does not fit the architecture.
@@ -105,7 +110,8 @@ def open_compressed(
     except OSError as error:
         raise RfzError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        return open_bytes(data, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
+        opened = open_bytes(data, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
+        return replace(opened, show=show)
     except ValueError as error:
         raise RfzError(f"{path}: {error}") from error
 

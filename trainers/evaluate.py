@@ -10,7 +10,6 @@ from torch.utils import _pytree as pytree
 
 from trainers.tasks.base import Split, Task
 
-_BATCH_SIZE = 1000
 _FEW = 16
 """The examples that tell almost every network."""
 _SAME = 1e-6
@@ -24,15 +23,17 @@ def evaluate(model: nn.Module, split: Split, task: Task) -> float:
     model.eval()
     total = 0.0
     with torch.inference_mode():
-        for start in range(0, len(split), _BATCH_SIZE):
-            chosen = slice(start, start + _BATCH_SIZE)  # copied: a network may write to its input, and others share it
+        for start in range(0, len(split), task.evaluation_batch_size):
+            chosen = slice(
+                start, start + task.evaluation_batch_size
+            )  # copied: a network may write to its input, and others share it
             inputs, targets = (part[chosen].to(device, copy=True) for part in (split.inputs, split.targets))
             total += float(task.score(model(inputs), targets).sum())
     model.train(was_training)
     return task.quality_of(total / len(split))
 
 
-def is_constant(model: nn.Module, split: Split) -> bool:
+def is_constant(model: nn.Module, split: Split, task: Task) -> bool:
     """Whether the outputs of ``model``, in evaluation mode, are the same for all examples of ``split``.
 
     Such a network was destroyed. One that is not is told by a few examples. With one example nothing is told.
@@ -43,7 +44,7 @@ def is_constant(model: nn.Module, split: Split) -> bool:
     try:
         with torch.inference_mode():
             first: list[Tensor] = []
-            ends = [0, *range(_FEW, len(split), _BATCH_SIZE), len(split)]
+            ends = [0, *range(_FEW, len(split), task.evaluation_batch_size), len(split)]
             for start, end in itertools.pairwise(ends):
                 outputs = model(split.inputs[start:end].to(device, copy=True))
                 tensors = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.ndim]

@@ -8,7 +8,7 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,18 @@ _NUM_GUARDED = 32
 
 
 def measured_points(
-    trial: Prepared, trained: Trained, config: TrialConfig, directory: Path, *, sweep_id: str, trial_id: str
+    trial: Prepared,
+    trained: Trained,
+    config: TrialConfig,
+    directory: Path,
+    *,
+    sweep_id: str,
+    trial_id: str,
+    storing: Callable[[str], None],
 ) -> list[OperatingPoint]:
     """Write every operating point to ``directory/<point id>.rfz``, and measure the network that the file decodes to.
 
-    Beside each file ``<point id>.sections.csv`` says where its bytes go.
+    Beside each file ``<point id>.sections.csv`` says where its bytes go. ``storing`` is told what is being done.
 
     Raises:
         DivergedError: the quality or what a file would hold became NaN or infinite.
@@ -61,7 +68,7 @@ def measured_points(
         for point_id, sections in trial.method.points(trained.model, context):
             _check_point_id(point_id, points)
             path = directory / f"{point_id}.rfz"
-            opened = _written(trial, sections, path)
+            opened = _written(trial, sections, path, storing)
             with undisturbed():
                 decoded = _guarded(trial, guard, sections, opened, path, config.seed)
             data = path.read_bytes()
@@ -87,19 +94,23 @@ def measured_points(
                 sha256=hashlib.sha256(data).hexdigest(),
                 path=str(path),
                 zero_weights=", ".join(_zero_weights(decoded)),
-                is_constant=is_constant(decoded, task.validation),
+                is_constant=is_constant(decoded, task.validation, task),
             )
     if not points:
         raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
     return list(points.values())
 
 
-def _written(trial: Prepared, sections: Sections, path: Path) -> Opened:
+def _written(trial: Prepared, sections: Sections, path: Path, storing: Callable[[str], None]) -> Opened:
     """Write the file, and open it again."""
+
+    def said(doing: str) -> Callable[[float], None]:
+        return lambda share: storing(f"{doing} {path.stem}, {share:.0%}")
+
     check_sections(trial.layout, sections)
     arranged = arrange(sections, trial.context.free_groups)  # frozen weights stay, read or not
-    write_atomically(path, container.write(trial.header, trial.layout, arranged))
-    opened = open_compressed(path, architecture=trial.architecture)
+    write_atomically(path, container.write(trial.header, trial.layout, arranged, show=said("writing")))
+    opened = open_compressed(path, architecture=trial.architecture, show=said("reading"))
     write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))
     return opened
 

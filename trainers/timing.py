@@ -14,7 +14,7 @@ from statistics import median
 import torch
 
 from trainers.config import TrialConfig
-from trainers.loop.progress import Progress, report_interval
+from trainers.loop.progress import Progress, report_steps
 from trainers.tasks.base import Split, Task
 from trainers.train import forget_checkpoint, train
 
@@ -43,8 +43,7 @@ class Timing:
 
     def trial_s(self, config: TrialConfig, task: Task) -> float:
         """The seconds of a whole trial with ``task``'s data and one operating point."""
-        num_reports = math.ceil(config.steps / report_interval(config, task))
-        num_examples = (num_reports + 1) * len(task.validation) + len(task.test)
+        num_examples = (len(report_steps(config, task)) + 1) * len(task.validation) + len(task.test)
         return self.train_s(config) + num_examples * self.example_s + self.fixed_s
 
 

@@ -30,6 +30,7 @@ def train(
     device: str | torch.device = "cpu",
     checkpoint_interval_s: float = 5.0,
     saved: Callable[[], None] = lambda: None,
+    storing: Callable[[str], None] = lambda doing: None,
     task: Task | None = None,
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
@@ -37,7 +38,8 @@ def train(
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
     Continues from ``directory/checkpoint.pt`` if there is one, and leaves it there: ``forget_checkpoint`` removes it
-    once the points are recorded. ``saved`` is called after each checkpoint. ``task`` is that of ``config``, if it is
+    once the points are recorded. ``saved`` is called after each checkpoint, ``storing`` with what is being done
+    once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it is
     loaded already. The same config and seed give the same bytes on the same machine, device, number of threads and
     versions.
 
@@ -62,7 +64,7 @@ def train(
         )
         file = CheckpointFile(_checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved)
         trained = run_phases(training, model, file)
-        return measured_points(trial, trained, config, directory, sweep_id=sweep_id, trial_id=trial_id)
+        return measured_points(trial, trained, config, directory, sweep_id=sweep_id, trial_id=trial_id, storing=storing)
 
 
 def forget_checkpoint(directory: Path) -> None:

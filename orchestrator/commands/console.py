@@ -9,9 +9,9 @@ from rich.console import Console
 _PIPE_WIDTH = 120
 
 
-def open_console() -> Console:
+def open_console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal, or wide enough for tables where output goes to a file or a pipe."""
-    console = Console(file=sys.stdout)  # stdout as it is now: while Ray runs it is silenced
+    console = Console(file=sys.stderr if stderr else sys.stdout)  # as they are now: while Ray runs they are silenced
     if not console.is_terminal:
         console.width = max(console.width, _PIPE_WIDTH)
     return console

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,8 +32,8 @@ def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = Fa
 
     from orchestrator.commands.console import open_console
 
-    opened = _open(file, architecture)
-    shares = opened.account()
+    with _opened(file, architecture) as opened:
+        shares = opened.account()
     if as_json:
         rows = [{"part": share.part, "name": share.name, "size_bytes": share.size_bytes} for share in shares]
         header = {
@@ -91,7 +93,8 @@ def decode(
     from trainers.tensor_files import PICKLES, pickle_bytes, safetensors_bytes
 
     target = out or file.with_suffix(".safetensors")
-    tensors = _open(file, architecture).state_dict()
+    with _opened(file, architecture) as opened:
+        tensors = opened.state_dict()
     write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
     once = {id(tensor): tensor for tensor in tensors.values()}
     typer.echo(f"{target}: {len(once)} tensors, {sum(tensor.numel() for tensor in once.values()):,} values")
@@ -121,10 +124,11 @@ def evaluate(
 
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
-    opened = _open(file, architecture)
     data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
+    with _opened(file, architecture) as opened:
+        network = opened.network()
     try:
-        quality = evaluate_network(opened.network(), getattr(data, split), data)
+        quality = evaluate_network(network, getattr(data, split), data)
     except Exception as error:  # torch raises many kinds where shapes do not fit
         raise ValueError(
             f"the network of {file} does not run on task {task!r} ({one_line(error)}): wanted the task that it was "
@@ -137,14 +141,24 @@ def evaluate(
     typer.echo(f"{file}: {len(opened.data):,} bytes, {data.quality_name} {quality:.4f} on {split}")
 
 
-def _open(file: Path, architecture: str | None) -> Opened:
+@contextlib.contextmanager
+def _opened(file: Path, architecture: str | None) -> Iterator[Opened]:
+    """A file to be decoded; on a terminal a bar shows how far that is."""
+    from rich.progress import Progress
+
+    from orchestrator.commands.console import open_console
     from trainers.compressed import RfzError, open_compressed
     from trainers.lookup import NotImportedError, import_callable
 
     allow_own_modules()
     own = import_callable("architecture", architecture) if architecture else None
+    console = open_console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    reading = bar.add_task(f"reading {file.name}", total=1.0)
     try:
-        return open_compressed(file, architecture=own)
+        opened = open_compressed(file, architecture=own, show=lambda share: bar.update(reading, completed=share))
+        with bar:
+            yield opened
     except RfzError as error:
         if isinstance(error.__cause__, NotImportedError):
             found = error.__cause__

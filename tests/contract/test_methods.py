@@ -96,8 +96,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Tr
         reports: list[Progress] = []
         write = container.write
 
-        def spy(header: container.Header, layout: container.Layout, sections: Sections) -> bytes:
-            written.append((header, layout, sections, write(header, layout, sections)))
+        def spy(header: container.Header, layout: container.Layout, sections: Sections, **shown: Any) -> bytes:
+            written.append((header, layout, sections, write(header, layout, sections, **shown)))
             return written[-1][-1]
 
         with pytest.MonkeyPatch.context() as patch:

@@ -14,6 +14,7 @@ from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Request, Setting, execute
+from trainers.loop.progress import Progress
 from trainers.train import train
 
 CONFIG: dict[str, Any] = {
@@ -65,6 +66,21 @@ def test_the_checkpoint_that_a_training_left_is_forgotten_after_the_record(
     monkeypatch.setattr("trainers.train.train", functools.partial(train, checkpoint_interval_s=0.0))
     run(request_in(tmp_path))
     assert [sorted(names) for names in left] == [["checkpoint.pt", "ended.json"], ["ended.json"]]
+
+
+def test_whoever_watches_sees_what_is_stored_where_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.trial._STORING_INTERVAL_S", 0.0)
+    reports: list[Progress] = []
+    execute(request_in(tmp_path), report=reports.append, track=lambda trial_id: None)
+    shown = [report for report in reports if report.phase != "train"]
+    assert shown, "but the first, which begins the interval"
+    assert shown[0].phase.startswith("writing point, ")
+    assert shown[-1].phase == "reading point, 100%"
+    assert {(report.step, report.is_judged) for report in shown} == {(17, False)}
+    recorded = Journal(LocalFolder(tmp_path)).progress("0000-epr-s0")
+    assert [row["phase"] for row in recorded] == ["train"] * (len(reports) - len(shown)), "the training alone"
 
 
 def test_a_finished_trial_is_never_run_again(tmp_path: Path) -> None:

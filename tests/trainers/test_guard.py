@@ -47,8 +47,8 @@ def test_a_norm_that_was_folded_though_it_may_not_be_is_noticed(
 def test_a_tensor_that_the_coder_got_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     take_apart = container.take_apart
 
-    def wrong(data: bytes, layout: container.Layout) -> container.Contents:
-        contents = take_apart(data, layout)
+    def wrong(data: bytes, layout: container.Layout, **shown: Any) -> container.Contents:
+        contents = take_apart(data, layout, **shown)
         contents.sections.tensors["1.weight"].values.flat[0] += 30000
         return contents
 

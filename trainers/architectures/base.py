@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 
 from trainers.coding.sections import Entry, Layout
 from trainers.lookup import check_arguments, one_line
@@ -20,6 +21,8 @@ from trainers.networks.parametrizations import duplicate
 Architecture = Callable[..., nn.Module]
 
 MAX_PARAMETERS = 1 << 28
+_DRAWS = (Tensor.normal_, Tensor.uniform_)
+"""In place."""
 _STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32", "float64")
 
 
@@ -63,7 +66,7 @@ def build_on_meta(
         ValueError: as ``build``; or a module has no shapes yet, or has state beside its tensors.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NothingDrawn():
             model = build(name, architecture, arguments)
     except ValueError as error:
         if "meta" not in str(error).lower():
@@ -80,6 +83,18 @@ def build_on_meta(
             f"architecture {name!r} with {dict(arguments)} has {num_values} values: wanted at most {max_parameters}"
         )
     return model
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Skips initial values on the meta device, which has none: torch takes most of a network's building for them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _DRAWS or getattr(func, "__module__", None) == nn.init.__name__:
+            filled = args[0] if args else kwargs.get("tensor")
+            if isinstance(filled, Tensor) and filled.is_meta:
+                return filled
+        return func(*args, **kwargs)
 
 
 @contextlib.contextmanager

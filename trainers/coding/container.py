@@ -40,6 +40,7 @@ from trainers.coding import planning, section_kinds
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder
 from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
+from trainers.coding.meter import Meter, Show, unseen
 from trainers.coding.sections import (
     Entry,
     Integers,
@@ -84,15 +85,16 @@ def fingerprint(layout: Layout) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:4]
 
 
-def write(header: Header, layout: Layout, sections: Sections) -> bytes:
-    """Return the bytes of the whole file.
+def write(header: Header, layout: Layout, sections: Sections, *, show: Show = unseen) -> bytes:
+    """Return the bytes of the whole file; ``show`` is told how far that is.
 
     Raises:
         ValueError: a section is missing, has a wrong shape or dtype, or holds NaN or infinity.
     """
     check_sections(layout, sections)
     entries, flat = flattened(layout, sections)
-    encodings = planning.plan(entries, flat)
+    meter = Meter(show, entries, passes=2)
+    encodings = planning.plan(entries, flat, done=meter.add)
     by_kind = section_kinds.codecs_for(encodings)
     out = write_header(header)
     out += fingerprint(layout)
@@ -112,6 +114,7 @@ def write(header: Header, layout: Layout, sections: Sections) -> bytes:
     encoder = Encoder()
     for encoding in encodings:
         by_kind[encoding.kind].write(encoding, flat, out, encoder)
+        meter.add([encoding.entry])
     out += encoder.finish()
     return seal(out)
 
@@ -178,8 +181,11 @@ class Contents:
         ]
 
 
-def take_apart(data: bytes, layout: Layout) -> Contents:
-    """Return a file's sections, and where its bytes go; raises what ``read`` raises."""
+def take_apart(data: bytes, layout: Layout, *, show: Show = unseen) -> Contents:
+    """Return the sections of a file, and where its bytes go; ``show`` is told how far that is.
+
+    Raises what ``read`` raises.
+    """
     reader = unseal(data)
     header = take_header(reader)
     if reader.take(4) != fingerprint(layout):
@@ -201,7 +207,11 @@ def take_apart(data: bytes, layout: Layout) -> Contents:
     finishes = [by_kind[encoding.kind].read(encoding, reader) for encoding in encodings]
     stream = reader.take(reader.remaining)
     decoder = Decoder(stream)
-    coded = [finish(decoder) for finish in finishes]
+    meter = Meter(show, [encoding.entry for encoding in encodings], passes=1)
+    coded = []
+    for encoding, finish in zip(encodings, finishes, strict=True):
+        coded.append(finish(decoder))
+        meter.add([encoding.entry])
     decoder.finish()
     stored: dict[str, Section] = {
         encoding.entry.name: part.section

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import numpy as np
@@ -21,10 +21,12 @@ _FEW_CALLS = 1 << 13  # they take less than a second
 _MANY_STEPS = 1 << 13  # they take about ten seconds
 
 
-def plan(layout: Layout, sections: Sections) -> list[Encoding]:
+def plan(
+    layout: Layout, sections: Sections, *, done: Callable[[Iterable[Entry]], None] = lambda entries: None
+) -> list[Encoding]:
     """Choose the kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
 
-    A tensor without a section is computed from factors.
+    A tensor without a section is computed from factors. ``done`` is called with entries that are planned.
 
     Raises:
         ValueError: the numbers of the tables have gaps, or a table has too many symbols.
@@ -59,6 +61,8 @@ def plan(layout: Layout, sections: Sections) -> list[Encoding]:
                 table=None if is_adaptive else static,
                 exponent=exponent,
             )
+        done(entries)
+    done(entry for entry in layout if entry.name not in encodings)
     return [encodings.get(entry.name) or _plan_raw(entry, sections.tensors.get(entry.name)) for entry in layout]
 
 

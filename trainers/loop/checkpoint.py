@@ -29,6 +29,10 @@ class Position:
     """Whether the phase was stopped early."""
     train_s: float = 0.0
     """The seconds of all decisions and steps."""
+    loss_sum: float = 0.0
+    """The sum of the losses since the last report."""
+    loss_steps: int = 0
+    """The steps since the last report."""
     decisions: list[Any] = field(default_factory=list)
     """What each phase decided, for all phases that have begun."""
 
@@ -66,7 +70,7 @@ class CheckpointFile:
             raise ValueError(f"{self._path} belongs to another configuration: remove it, or give another directory")
         return Checkpoint(
             config=config,
-            position=Position(**{one.name: state[one.name] for one in fields(Position)}),
+            position=Position(**{one.name: state[one.name] for one in fields(Position) if one.name in state}),
             model=state["model"],
             optimisers=state["optimisers"],
             schedules=state["schedules"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import time
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from trainers.divergence import REMEDY, DivergedError
 from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
-from trainers.loop.progress import Progress, report_interval, steps_per_epoch
+from trainers.loop.progress import Progress, judged_interval, report_steps, steps_per_epoch
 from trainers.loop.steps import Steps
 from trainers.loop.training import Training
 from trainers.methods.base import Moment, Phase
@@ -25,7 +26,8 @@ class PhaseRun:
         self._training, self._phase, self._model = training, phase, model
         self._first, self._end = first, end
         self._steps = Steps(training)
-        self._report_every = report_interval(training.config, training.task)
+        self._judged_every = judged_interval(training.config, training.task)
+        self._report_steps = report_steps(training.config, training.task)
         self._optimisers = phase.optimisers(model, end - first)
 
     def restore(self, saved: Checkpoint) -> None:
@@ -51,20 +53,23 @@ class PhaseRun:
             DivergedError: the loss or a parameter became NaN or infinite.
         """
         while position.step < self._end and not position.stopped:
-            next_report = (position.step // self._report_every + 1) * self._report_every
-            train_loss = self._train(position, until=min(next_report, self._end))
+            next_report = self._report_steps[bisect.bisect_right(self._report_steps, position.step)]
+            until = min(next_report, self._end)
+            self._train(position, file, until=until)
             self._check_parameters(position)  # the loss does not show the last update
-            self._report(position, train_loss)
-            position.stopped = self._phase.stop(self._model, self._training.context)
+            if position.step == until:
+                is_judged = until % self._judged_every == 0 or until == self._end
+                self._report(position, is_judged=is_judged)
+                position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
             if file.is_due:
                 file.save(self.checkpoint(position))
         self._check_parameters(position)  # a phase may have no step, and ``apply`` may fail
 
-    def _train(self, position: Position, *, until: int) -> float:
-        """Take the steps to before ``until``; returns their mean loss."""
-        first, started = position.step, time.perf_counter()
-        loss_sum = torch.zeros((), device=self._training.context.device)
-        while position.step < until:
+    def _train(self, position: Position, file: CheckpointFile, *, until: int) -> None:
+        """Take the steps to before ``until``, or fewer: a report may be hours away when a checkpoint is due."""
+        started = time.perf_counter()
+        loss_sum = torch.tensor(position.loss_sum, device=self._training.context.device)
+        while True:
             moment = Moment(
                 step=position.step, phase_step=position.step - self._first, num_phase_steps=self._end - self._first
             )
@@ -75,14 +80,16 @@ class PhaseRun:
                 raise
             position.step += 1
             position.num_steps += 1
-        train_loss = float(loss_sum) / (until - first)
+            position.loss_steps += 1
+            if position.step == until or file.is_due:
+                break
+        position.loss_sum = float(loss_sum)
         position.train_s += time.perf_counter() - started
-        if not math.isfinite(train_loss):
+        if not math.isfinite(position.loss_sum):
             raise DivergedError(
-                f"the training loss became {train_loss} between steps {first} and {until} "
-                f"of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
+                f"the training loss became {position.loss_sum} between steps {position.step - position.loss_steps} and "
+                f"{position.step} of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
             )
-        return train_loss
 
     def _check_parameters(self, position: Position, cause: Exception | None = None) -> None:
         """Raise if a parameter is not finite. On a GPU this waits once for its result, too slow for every step."""
@@ -94,8 +101,10 @@ class PhaseRun:
                 f"of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
             ) from cause
 
-    def _report(self, position: Position, train_loss: float) -> None:
+    def _report(self, position: Position, *, is_judged: bool) -> None:
         training = self._training
+        train_loss = position.loss_sum / position.loss_steps
+        position.loss_sum, position.loss_steps = 0.0, 0
         seed_everything(training.config.seed, "report", position.step)
         with torch.no_grad():
             rate_bits = float(training.method.rate_bits(self._model, training.context))
@@ -112,5 +121,6 @@ class PhaseRun:
                 quality_name=training.task.quality_name,
                 maximise=training.task.maximise,
                 train_s=position.train_s,
+                is_judged=is_judged,
             )
         )

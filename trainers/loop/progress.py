@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from trainers.config import TrialConfig
 from trainers.tasks.base import Task
 
-_MOST_REPORTS = 50
+_MOST_JUDGED = 50
+_LEAST_REPORTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class Progress:
     maximise: bool
     """The direction of ``quality_val``."""
     train_s: float
+    is_judged: bool = True
+    """Whether the phase and the scheduler are asked to stop here. The reports that only make a short training visible
+    are not: a verdict depends on whole epochs alone."""
 
 
 def steps_per_epoch(config: TrialConfig, task: Task) -> int:
@@ -35,7 +39,18 @@ def steps_per_epoch(config: TrialConfig, task: Task) -> int:
     return max(1, len(task.train) // config.batch_size)
 
 
-def report_interval(config: TrialConfig, task: Task) -> int:
-    """The steps between two reports: whole epochs, as few as keep the number of reports at fifty or below."""
+def judged_interval(config: TrialConfig, task: Task) -> int:
+    """The steps between two judged reports: whole epochs, as few as keep the number of these at fifty or below."""
     num_epochs = math.ceil(config.steps / steps_per_epoch(config, task))
-    return steps_per_epoch(config, task) * math.ceil(num_epochs / _MOST_REPORTS)
+    return steps_per_epoch(config, task) * math.ceil(num_epochs / _MOST_JUDGED)
+
+
+def report_steps(config: TrialConfig, task: Task) -> list[int]:
+    """The steps after which a training reports: the judged ones, and tenths of the training where these are too few.
+
+    At least ten, or all where there are fewer; the ends of phases come on top.
+    """
+    judged = {*range(0, config.steps, judged_interval(config, task)), config.steps} - {0}
+    if len(judged) < _LEAST_REPORTS:
+        judged |= {math.ceil(config.steps * tenth / _LEAST_REPORTS) for tenth in range(1, _LEAST_REPORTS)}
+    return sorted(judged)

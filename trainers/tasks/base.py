@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from trainers import checks
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
@@ -55,6 +57,11 @@ class Task:
     quality_of: Callable[[float], float] = identity
     augment: Callable[[Tensor], Tensor] | None = None
     """Applied to a training batch of inputs, on the device; draws from torch's global generator."""
+    evaluation_batch_size: int = 1000
+    """The most examples that are measured at once: fewer where an example, or what a network makes of it, is large."""
+
+    def __post_init__(self) -> None:
+        checks.integer("evaluation_batch_size", self.evaluation_batch_size, low=1)
 
     @property
     def num_bytes(self) -> int:

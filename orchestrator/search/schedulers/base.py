@@ -52,15 +52,25 @@ class Observation:
 
     @staticmethod
     def of(progress: Mapping[str, Any]) -> Observation | None:
-        """Read a ``Progress`` as a dict; None where the phase's rate means nothing, or nothing was measured."""
+        """Read a ``Progress`` as a dict; None where it is not judged, or its rate means nothing."""
         rate, quality = progress["rate_bits"], progress["quality_val"]
-        if not progress["rate_comparable"] or not math.isfinite(quality) or not 0 < rate < math.inf:
+        if (
+            not is_judged(progress)
+            or not progress["rate_comparable"]
+            or not math.isfinite(quality)
+            or not 0 < rate < math.inf
+        ):
             return None
         return Observation(
             phase=progress["phase"],
             fraction=progress["step"] / progress["total_steps"],
             estimate=RateDistortion(math.log10(rate), -quality if progress["maximise"] else quality),
         )
+
+
+def is_judged(progress: Mapping[str, Any]) -> bool:
+    """Whether a report may stop its trial; older journals do not say, and all of theirs may."""
+    return bool(progress.get("is_judged", True))
 
 
 class AbstractJudge(abc.ABC):

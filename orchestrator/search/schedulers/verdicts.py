@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.search.schedulers.base import AbstractScheduler, Contestant, Observation
+from orchestrator.search.schedulers.base import AbstractScheduler, Contestant, Observation, is_judged
 from trainers.config import TrialConfig
 from trainers.methods import METHODS
 
@@ -29,6 +29,8 @@ class Verdicts:
         """Why to stop the trial that reported ``progress``, in one line, or None."""
         if progress["step"] == progress["total_steps"]:
             return None  # there is nothing left to save
+        if not is_judged(progress):
+            return None
         if config.seed != self._first_seed:
             return "its first seed was stopped" if config.config_hash in self._stopped else None
         reason = self._judged(config, progress)

@@ -50,6 +50,8 @@ def test_the_first_seed_is_judged_and_the_others_follow(tmp_path: Path) -> None:
         assert decide(scheduler, trials[f"000{number}-epr-s0"], progress(rate, 0.9 + number / 100)) == "CONTINUE"
     assert decide(scheduler, trials["0003-epr-s1"], progress(9000, 0.1)) == "CONTINUE", "another seed is not judged"
     assert decide(scheduler, trials["0003-epr-s0"], progress(9000, 0.1)) == "STOP"
+    between = progress(9000, 0.1, step=15) | {"is_judged": False}
+    assert decide(scheduler, trials["0003-epr-s1"], between) == "CONTINUE", "short trainings report more often"
     assert decide(scheduler, trials["0003-epr-s1"], progress(9000, 0.1, step=20)) == "STOP"
     assert decide(scheduler, trials["0003-epr-s1"], progress(9000, 0.1, step=100)) == "CONTINUE", "nothing left to save"
     ended = [journal.ended(f"0003-epr-s{seed}") for seed in (0, 1)]

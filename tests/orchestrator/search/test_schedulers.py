@@ -134,7 +134,7 @@ def test_a_report_without_a_meaningful_rate_is_not_judged() -> None:
     }  # fmt: skip
     assert Observation.of(progress) == Observation(phase="search", fraction=0.1, estimate=RateDistortion(3.0, -0.9))
     assert Observation.of({**progress, "maximise": False}) == dataclasses.replace(observed(3.0, -0.9), phase="search")
-    for change in ({"rate_comparable": False}, {"quality_val": float("nan")}, {"rate_bits": 0.0}):
+    for change in ({"is_judged": False}, {"rate_comparable": False}, {"quality_val": float("nan")}, {"rate_bits": 0.0}):
         assert Observation.of({**progress, **change}) is None
 
 

@@ -102,11 +102,24 @@ def test_the_names_in_a_checkpoint_are_those_of_checkpoints_that_lie_on_disk(tmp
         "num_steps",
         "stopped",
         "train_s",
+        "loss_sum",
+        "loss_steps",
         "decisions",
         "model",
         "optimisers",
         "schedules",
     ]
+
+
+def test_a_checkpoint_of_before_losses_were_kept_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    CheckpointFile(path, interval_s=0).save(checkpoint())
+    state = torch.load(path, weights_only=True)
+    del state["loss_sum"], state["loss_steps"]
+    torch.save(state, path)
+    loaded = CheckpointFile(path, interval_s=0).load("{}")
+    assert loaded is not None
+    assert (loaded.position.loss_sum, loaded.position.loss_steps) == (0.0, 0)
 
 
 def test_a_checkpoint_holds_tensors_and_plain_data_only(tmp_path: Path) -> None:

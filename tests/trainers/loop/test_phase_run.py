@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tests.trainers.methods.two_phases import two_phases
+from tests.trainers.networks import clusters
 from tests.trainers.trials import attach, configuration
 from trainers.divergence import DivergedError
 from trainers.loop.checkpoint import CheckpointFile, Position
@@ -24,9 +25,9 @@ from trainers.train import train
 pytestmark = pytest.mark.usefixtures("two_phases_is_registered")
 
 
-def started(reports: list[Progress], **changes: Any) -> PhaseRun:
-    """The only phase of a training of six steps with a report after each; ``changes`` are fields of the phase."""
-    config = configuration("uncompressed")
+def started(reports: list[Progress], *, num_epochs: int = 6, **changes: Any) -> PhaseRun:
+    """The only phase of a training of six steps, reporting after each; ``changes`` are fields of the phase."""
+    config = configuration("uncompressed", batch_size=len(clusters().train) * num_epochs // 6)
     trial = attach(config)
     training = Training(
         config=config,
@@ -47,7 +48,8 @@ def never_saved(directory: Path) -> CheckpointFile:
 def test_steps_taken_are_counted_through_an_early_stop(tmp_path: Path) -> None:
     reports: list[Progress] = []
     points = train(two_phases(patience=1), reports.append, tmp_path)
-    assert [report.step for report in reports] == [9, 27, 36, 40], "the second phase keeps its place"
+    judged = [report.step for report in reports if report.is_judged]
+    assert judged == [9, 27, 36, 40], "the second phase keeps its place"
     assert {point.num_steps for point in points} == {9 + 20}
 
 
@@ -68,6 +70,15 @@ def test_a_phase_that_stops_early_says_so_and_takes_no_further_step(tmp_path: Pa
     assert (position.step, position.num_steps, position.stopped) == (2, 2, True)
     run.run(position, never_saved(tmp_path))
     assert position.num_steps == 2
+
+
+def test_a_phase_is_not_asked_to_stop_at_reports_between_epochs(tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    asked: list[int] = []
+    run = started(reports, num_epochs=3, stop=lambda *_: asked.append(reports[-1].step))
+    run.run(Position(), never_saved(tmp_path))
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
+    assert asked == [report.step for report in reports if report.is_judged] == [2, 4, 6]
 
 
 def test_what_a_step_raises_is_a_divergence_only_where_a_parameter_is_not_finite(tmp_path: Path) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.trainers.methods.two_phases import TwoPhases, two_phases
 from tests.trainers.trials import run, without_time
 from trainers.compressed import load_compressed
 from trainers.loop.checkpoint import CheckpointFile
 from trainers.loop.progress import Progress
-from trainers.methods.base import Context, Optimiser, Phase
+from trainers.loop.steps import Steps
+from trainers.methods.base import Context, Moment, Optimiser, Phase
 from trainers.train import train
 
 pytestmark = pytest.mark.usefixtures("two_phases_is_registered")
@@ -26,8 +27,10 @@ def steps_of(reports: list[Progress]) -> list[int]:
 
 
 def test_phases_follow_each_other_and_are_reported_at_their_ends(tmp_path: Path) -> None:
-    files, reports = run(two_phases(), tmp_path)
-    assert steps_of(reports) == [9, 18, 20, 27, 36, 40]
+    files, every = run(two_phases(), tmp_path)
+    assert steps_of(every) == [4, 8, 9, 12, 16, 18, 20, 24, 27, 28, 32, 36, 40]
+    reports = [report for report in every if report.is_judged]
+    assert steps_of(reports) == [9, 18, 20, 27, 36, 40], "whole epochs, and the ends of phases"
     assert [report.phase for report in reports] == ["dense"] * 3 + ["sparse"] * 3
     assert [report.rate_comparable for report in reports] == [True] * 3 + [False] * 3
     assert [report.epoch for report in reports] == pytest.approx([step / 9 for step in steps_of(reports)])
@@ -58,6 +61,32 @@ def test_a_resumed_training_ends_in_the_same_files_and_history(
     points = train(config, report, tmp_path / "parts", checkpoint_interval_s=0)
     assert {point.point_id: Path(point.path).read_bytes() for point in points} == wanted
     assert list(seen.values()) == history
+
+
+@pytest.mark.parametrize("step", [1, 6, 9, 23, 39])
+def test_a_training_that_dies_between_reports_goes_on_from_the_last_checkpoint(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report may be hours away: checkpoints do not wait for it."""
+    config, trained = two_phases(), []
+    wanted, history = run(config, tmp_path / "whole")
+    take = Steps.take
+
+    def counted(self: Steps, model: nn.Module, phase: Phase, optimisers: Any, moment: Moment) -> Tensor:
+        if moment.step == step and moment.step not in trained:
+            trained.append(step)
+            raise KeyboardInterrupt
+        trained.append(moment.step)
+        return take(self, model, phase, optimisers, moment)
+
+    monkeypatch.setattr(Steps, "take", counted)
+    reports: list[Progress] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(config, reports.append, tmp_path / "parts", checkpoint_interval_s=0)
+    files, later = run(config, tmp_path / "parts", checkpoint_interval_s=0)
+    assert files == wanted
+    assert [*map(without_time, reports), *later] == history, "with the mean loss of all steps since a report"
+    assert sorted(trained) == sorted([*range(40), step]), "no step is taken twice"
 
 
 def test_a_death_while_writing_the_files_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +134,7 @@ def test_a_decision_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     files, reports = run(config, tmp_path / "parts", checkpoint_interval_s=3600)
     assert decided == ["sparse"]
     assert files == wanted
-    assert reports == history[3:], "and what was trained before it"
+    assert reports == history[7:], "and what was trained before it"
 
 
 def test_optimisers_are_built_from_the_values_that_a_checkpoint_restores(

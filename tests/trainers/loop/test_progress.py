@@ -9,7 +9,7 @@ import torch
 
 from tests.trainers.networks import clusters
 from tests.trainers.trials import configuration
-from trainers.loop.progress import report_interval, steps_per_epoch
+from trainers.loop.progress import judged_interval, report_steps, steps_per_epoch
 from trainers.tasks.base import Split, Task
 
 
@@ -27,7 +27,22 @@ def test_an_epoch_leaves_out_the_last_partial_batch_but_has_one_at_least(num_tra
 @pytest.mark.parametrize(
     ("steps", "wanted"), [(1, 9), (9 * 50, 9), (9 * 50 + 1, 18), (9 * 100, 18), (9 * 100 + 1, 27), (9000, 180)]
 )
-def test_reports_are_whole_epochs_apart_and_fifty_at_most(steps: int, wanted: int) -> None:
+def test_judged_reports_are_whole_epochs_apart_and_fifty_at_most(steps: int, wanted: int) -> None:
     config, task = configuration("uncompressed", steps=steps, batch_size=10), task_of(95)
-    assert report_interval(config, task) == wanted
+    assert judged_interval(config, task) == wanted
     assert steps / wanted <= 50
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (1, [1]),
+        (4, [1, 2, 3, 4]),
+        (8, [1, 2, 3, 4, 5, 6, 7, 8]),  # shorter than an epoch of nine
+        (20, [2, 4, 6, 8, 9, 10, 12, 14, 16, 18, 20]),
+        (90, list(range(9, 91, 9))),
+        (91, [*range(9, 91, 9), 91]),
+    ],
+)
+def test_a_training_reports_at_least_ten_times(steps: int, wanted: list[int]) -> None:
+    assert report_steps(configuration("uncompressed", steps=steps, batch_size=10), task_of(95)) == wanted
