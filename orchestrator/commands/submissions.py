@@ -88,7 +88,7 @@ def submit(
         tracking_uri=submission.tracking_uri,
     )
     remember(job)
-    if watch or submitter.ends_with_submit:
+    if watch or submitter.is_shown_at_once:
         _follow(job, submitter)
     elif found is None:
         typer.echo(f"'ratefront attach {job.sweep_id}' shows it, 'ratefront cancel {job.sweep_id}' ends it")

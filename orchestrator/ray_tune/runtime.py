@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.ray_tune.access import joining
+
 _is_starting = False
 
 
@@ -47,6 +49,9 @@ def joined(address: str | None) -> Iterator[None]:
 
     Args:
         address: of a running cluster; None starts Ray here.
+
+    Raises:
+        SweepError: the cluster cannot be joined.
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # its CSV and TensorBoard files cost half the throughput
     # its snapshots take longer with each trial, and the journal makes them needless
@@ -56,7 +61,7 @@ def joined(address: str | None) -> Iterator[None]:
         warnings.simplefilter("ignore")
         import ray
 
-        with _processes_in_groups_of_their_own():
+        with _processes_in_groups_of_their_own(), joining(address) if address else contextlib.nullcontext():
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,

@@ -61,9 +61,15 @@ class Submission:
         content = [getpass.getuser(), self.storage, self.tracking_uri, self.sweep_file, sorted(self.env.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
-    def arguments(self, sweep_file: str, *, address: str = "auto") -> list[str]:
-        """The arguments of ``ratefront`` that run the sweep on the cluster; the same again goes on where it stopped."""
-        places = ["--address", address, "--storage", self.storage, "--tracking-uri", self.tracking_uri]
+    def arguments(self, sweep_file: str, *, address: str | None = "auto") -> list[str]:
+        """The arguments of ``ratefront`` that run the sweep; the same again goes on where it stopped.
+
+        Args:
+            sweep_file: its path where they run.
+            address: of the Ray cluster; None starts Ray there.
+        """
+        joined = [] if address is None else ["--address", address]
+        places = [*joined, "--storage", self.storage, "--tracking-uri", self.tracking_uri]
         return ["sweep", sweep_file, "--resume", "--json-lines", *places]
 
 
@@ -74,8 +80,8 @@ class SubmitError(ValueError):
 class AbstractSubmitter(YamlSection, abc.ABC):
     """One kind of target. Its fields are the target's settings; a handle names one submission to it."""
 
-    ends_with_submit: ClassVar[bool] = False
-    """Whether ``submit`` returns only when the sweep is over."""
+    is_shown_at_once: ClassVar[bool] = False
+    """Whether the command ``submit`` shows the sweep to its end without being asked to."""
 
     @abc.abstractmethod
     def render(self, submission: Submission) -> str:

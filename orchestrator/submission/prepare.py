@@ -46,7 +46,9 @@ def choose_submitter(to: str, settings: Iterable[str]) -> tuple[str, AbstractSub
         document = dict(document)
     target = str(document.pop("to"))
     if target not in SUBMITTERS:
-        raise SubmitError(f"unknown target {target!r}{nearest(target, SUBMITTERS)}")
+        raise SubmitError(
+            f"unknown target {target!r}: wanted {', '.join(SUBMITTERS)}, or a .yaml file with 'to' and settings"
+        )
     known = SUBMITTERS[target].model_fields
     for setting in settings:
         key, equals, text = setting.partition("=")

@@ -21,6 +21,8 @@ from pydantic import Field, field_validator
 
 from analysis.points.tracking_uri import without_credentials
 from analysis.units import format_size
+from orchestrator.errors import SweepError
+from orchestrator.ray_tune.access import check_token, token_wanted
 from orchestrator.submission.base import AbstractSubmitter, State, Submission, SubmitError, check_same
 from orchestrator.submission.wheels import Wheel, pack
 
@@ -123,9 +125,18 @@ class RayJobs(AbstractSubmitter):
         Raises:
             SubmitError: nothing answers, or the token is missing or wrong.
         """
-        _check_token()
-        from ray.exceptions import AuthenticationError
-        from ray.job_submission import JobSubmissionClient
+        try:
+            check_token()
+        except SweepError as error:
+            raise SubmitError(str(error)) from error
+        try:
+            import aiohttp  # noqa: F401  Ray's own client needs it, and has it with its extra 'default' alone
+            from ray.exceptions import AuthenticationError
+            from ray.job_submission import JobSubmissionClient
+        except ImportError as error:
+            raise SubmitError(
+                f"a client of Ray's jobs needs {error.name}, which is not installed: pip install 'ratefront[cluster]'"
+            ) from error
 
         # they would log all that they pack and upload
         for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging"):
@@ -138,11 +149,7 @@ class RayJobs(AbstractSubmitter):
                 "for instance through a tunnel"
             ) from error
         except AuthenticationError as error:
-            token = "it does not take this one" if _has_token() else "none was given"
-            raise SubmitError(
-                f"the Ray cluster at {self.address} wants a token and {token}: set RAY_AUTH_MODE=token, and "
-                "RAY_AUTH_TOKEN_PATH to a file that holds the cluster's"
-            ) from error
+            raise SubmitError(token_wanted(self.address)) from error
         except (RuntimeError, OSError) as error:
             raise SubmitError(f"{self.address}: {_one_line(error)}") from error
 
@@ -212,23 +219,6 @@ def _tail(client: JobSubmissionClient, handle: str) -> Iterator[str]:
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-
-
-def _has_token() -> bool:
-    return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
-
-
-def _check_token() -> None:
-    """Refuse a token that Ray would not use or not find.
-
-    Raises:
-        SubmitError: one line says which.
-    """
-    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    if _has_token() and os.environ.get("RAY_AUTH_MODE") != "token":
-        raise SubmitError("a token of Ray's is given and RAY_AUTH_MODE is not 'token': set it, or Ray will not use it")
-    if path and not os.environ.get("RAY_AUTH_TOKEN") and not os.access(path, os.R_OK):
-        raise SubmitError(f"RAY_AUTH_TOKEN_PATH is {path!r}, which cannot be read: wanted a file that holds the token")
 
 
 @contextlib.contextmanager

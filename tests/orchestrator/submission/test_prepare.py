@@ -32,7 +32,8 @@ def test_settings_come_from_the_command_line_over_a_file(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("to", "settings", "message"),
     [
-        ("slrum", [], "unknown target 'slrum'; did you mean 'slurm'"),
+        ("slrum", [], "unknown target 'slrum': wanted ray, kuberay, slurm, here, or a .yaml file"),
+        ("nowhere", [], "unknown target 'nowhere': wanted ray, kuberay, slurm, here, or a .yaml file"),
         ("slurm", ["node=4"], "slurm has no setting 'node'; did you mean 'nodes'"),
         ("slurm", ["nodes=many"], "slurm: nodes is 'many': wanted a valid integer"),
         ("slurm", ["nodes=0"], "slurm: nodes is 0: wanted greater than or equal to 1"),

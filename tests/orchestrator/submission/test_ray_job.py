@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -157,6 +158,15 @@ def test_a_cluster_that_is_not_reached_says_why(
         RayJobs(address="http://there:1").status("x")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["aiohttp", "ray.job_submission"])
+def test_a_client_without_the_clusters_packages_names_the_extra(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SubmitError, match=r"is not installed: pip install 'ratefront\[cluster\]'$"):
+        RayJobs().find(SUBMISSION)
 
 
 def test_the_address_of_the_environment_is_kept(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
