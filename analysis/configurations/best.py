@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.keys import KEY
-from analysis.units import format_quality, quality_scale
+from analysis.units import format_quality, quality_scale, quality_words
 
 
 def best(
@@ -53,10 +53,9 @@ def best(
         chosen = measured[measured["file_gain"] >= sign * min_quality].sort_values(
             ["file_size_bytes", "gain", *KEY], ascending=[True, False, True, True, True]
         )
-        complaint = (
-            f"nothing reaches {name} {format_quality(min_quality, name)} on validation: "
-            f"the best file has {format_quality(sign * most, name)}"
-        )
+        wanted = f"{format_quality(min_quality, name)} or {'more' if sign > 0 else 'less'}"
+        best_there_is = format_quality(sign * most, name)
+        complaint = f"no file has {quality_words(name)} {wanted} on validation: the best has {best_there_is}"
     if chosen.empty:
         raise ValueError(complaint)
     row: pd.Series = configurations.loc[chosen.index[0]]

@@ -1,6 +1,7 @@
 """Which configurations of a frontier to recommend, and how far to trust them.
 
-Validation chooses, test reports: nothing here that chooses reads ``quality``, only ``quality_val``.
+Validation chooses, test reports, with one exception: a file that another beats on test is not recommended
+(``unbeaten``). Nothing else here that chooses reads ``quality``, only ``quality_val``.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, p
     ``smallest`` is the smallest that loses no more than ``max_loss`` against ``baseline``, left out where nothing is
     that good; ``knee`` is where the frontier bends, left out where it does not; ``best`` has the best validation
     quality. A configuration that destroyed the network with one of its seeds is none of these: what its file computes
-    does not depend on the inputs, so where it is on the frontier, that frontier begins at the next one.
+    does not depend on the inputs, so where it is on the frontier, that frontier begins at the next one. Nor is one that
+    is not ``unbeaten``.
 
     Args:
         configurations: those of one task, from ``summarise``.
@@ -80,7 +82,7 @@ def recommended(configurations: pd.DataFrame, *, max_loss: float) -> dict[str, p
     Raises:
         ValueError: there is no configuration to choose from.
     """
-    candidates = to_recommend(configurations)
+    candidates = unbeaten(to_recommend(configurations))
     rows = candidates[candidates["on_front"]].sort_values("size_bytes_mean")
     rows = rows.drop_duplicates("size_bytes_mean")  # equal sizes on a front are copies: one is enough
     maximise = bool(configurations["maximise"].all())
@@ -98,6 +100,25 @@ def to_recommend(configurations: pd.DataFrame) -> pd.DataFrame:
     compressed = configurations[configurations["method"] != REFERENCE_METHOD]
     candidates = configurations if compressed.empty else compressed
     return candidates[candidates["num_constant"] == 0]
+
+
+def unbeaten(configurations: pd.DataFrame) -> pd.DataFrame:
+    """The configurations whose file no file of the frontier beats: none is as small and as good on test.
+
+    Readers see the files' sizes and test qualities beside each other, and would take the smaller and better one. Test
+    cannot bring a configuration in, only take one away, and only for a file that is no larger. Uncompressed networks
+    beat nothing, because compressed ones are asked for, and stay, because losses are counted from them.
+    """
+    sign = 1.0 if configurations["maximise"].all() else -1.0
+    front = to_recommend(configurations).query("on_front")
+    (size, gain), (others, gains) = (
+        (rows["file_size_bytes"].to_numpy(np.float64), sign * rows["file_quality"].to_numpy(np.float64))
+        for rows in (configurations, front)
+    )
+    no_worse = (others <= size[:, None]) & (gains >= gain[:, None])  # (num_configurations, num_on_front)
+    better = (others < size[:, None]) | (gains > gain[:, None])
+    is_beaten = np.asarray((no_worse & better).any(axis=1), np.bool_)
+    return configurations[(configurations["method"] == REFERENCE_METHOD) | ~is_beaten]
 
 
 def sizes_within(configurations: pd.DataFrame, max_losses: Sequence[float]) -> pd.DataFrame:

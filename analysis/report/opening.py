@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.configurations.best import best
-from analysis.configurations.recommended import baseline
+from analysis.configurations.recommended import baseline, unbeaten
 from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, bullets, code, element, escaped, facts_list, joined, paragraph, section
 from analysis.report.material import Material
@@ -47,8 +47,8 @@ def answer(material: Material) -> Html:
     compressed = front[front["method"] != REFERENCE_METHOD]
     if compressed.empty:
         return element("p", "Nothing compressed is on the frontier.", class_="answer")
-    packed = configurations[configurations["method"] != REFERENCE_METHOD]
-    found = [(budget, best(packed, max_size_bytes=budget)) for budget in budgets(compressed)]
+    packed = unbeaten(configurations[configurations["method"] != REFERENCE_METHOD])
+    found = [(budget, best(packed, max_size_bytes=budget)) for budget in budgets(packed[packed["on_front"]])]
     told = [
         f"in {format_size(budget, trim=True)} {'has ' if first else ''}{'test ' + words + ' ' if first else ''}"
         f"{format_quality(row['file_quality'], name)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,47 @@ from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size, quality_scale, quality_words
 
 _LOSSES = (0.005, 0.01, 0.02)
-"""Losses of accuracy; for other qualities, shares of the baseline's quality."""
+"""Losses of accuracy; of another quality that is never negative, shares of the baseline's."""
+_DECIBELS = (0.5, 1.0, 2.0)
+_SHARES_OF_RANGE = (0.01, 0.02, 0.05)
+"""Losses of a quality that has no zero to count from, in shares of the frontier's range."""
 
 
 def losses(configurations: pd.DataFrame) -> list[float]:
-    """Three losses of quality to ask about, in units of quality."""
+    """Three losses to ask about, in units of quality."""
+    return _derived(configurations)[0]
+
+
+def losses_words(configurations: pd.DataFrame) -> str:
+    """Why these losses: how they follow from what the quality is."""
+    return _derived(configurations)[1]
+
+
+def _derived(configurations: pd.DataFrame) -> tuple[list[float], str]:
     name = str(configurations["quality_name"].iloc[0])
-    unit = 1.0 if quality_scale(name)[0] == 100 else abs(float(baseline(configurations)["quality_val_mean"]))
-    return [loss * unit for loss in _LOSSES]
+    factor, unit = quality_scale(name)
+    if factor == 100:
+        return list(_LOSSES), "The losses are points of accuracy, as everybody counts them."
+    if unit.strip() == "dB":
+        more = _percentages(10 ** (loss / 10) - 1 for loss in _DECIBELS)
+        return list(_DECIBELS), f"The losses are in dB, which are ratios: they mean {more} more squared error."
+    quality = configurations["quality_val_mean"]
+    start = float(baseline(configurations)["quality_val_mean"])
+    if start > 0 and (quality.dropna() >= 0).all():
+        shares = _percentages(_LOSSES)
+        words = f"The losses are {shares} of the quality that they are counted from, since it is never negative here."
+        return [share * start for share in _LOSSES], words
+    front = quality[configurations["on_front"]]
+    spread = float(front.max() - front.min()) or abs(start) or 1.0
+    shares = _percentages(_SHARES_OF_RANGE)
+    words = f"The losses are {shares} of the frontier's range: {quality_words(name)} has no zero to count from."
+    return [share * spread for share in _SHARES_OF_RANGE], words
+
+
+def _percentages(shares: Iterable[float]) -> str:
+    """Three shares as ``0.5, 1 and 2 %``."""
+    *first, last = (f"{100 * share:.2g}" for share in shares)
+    return f"{', '.join(first)} and {last} %"
 
 
 def recommended_loss(configurations: pd.DataFrame) -> float:
@@ -33,9 +66,9 @@ def recommended_loss(configurations: pd.DataFrame) -> float:
 
 
 def loss_text(loss: float, quality_name: str) -> str:
-    """A loss of accuracy in points, ``1 point`` for 1 %; other losses as numbers such as ``0.35``."""
-    factor, _ = quality_scale(quality_name)
-    return f"{loss * factor:g} point{'s' * (loss * factor != 1)}" if factor == 100 else f"{loss:.3g}"
+    """A loss of accuracy in points, ``1 point`` for 1 %; other losses as ``0.5 dB`` or ``0.35``."""
+    factor, unit = quality_scale(quality_name)
+    return f"{loss * factor:g} point{'s' * (loss * factor != 1)}" if factor == 100 else f"{loss:.3g}{unit}"
 
 
 def chosen(configurations: pd.DataFrame) -> dict[str, pd.Series]:
@@ -68,7 +101,7 @@ def recommendations(material: Material) -> Html:
     why = {
         "smallest": f"the smallest within {loss} of the best {what}, on validation",
         "knee": "where the frontier bends: from here on, better costs many more bytes",
-        "best": "the best compressed network, whatever its size",
+        "best": "the best compressed network on validation, whatever its size",
     }
     cards = [
         _card(material, key.capitalize(), "; ".join(why[name] for name in key.split(", ")), row)
@@ -85,7 +118,9 @@ def recommendations(material: Material) -> Html:
         element("div", *cards, class_="cards"),
         note(
             "Each is chosen by the means over its seeds on validation data. The file is that of the seed with the "
-            "lower-median validation quality: not the luckiest. Paths are relative to the sweep's folder."
+            "lower-median validation quality: not the luckiest. A file that another of the frontier beats on test "
+            "without being larger is left out: there validation and test disagree. Paths are relative to the sweep's "
+            "folder."
         ),
         *commands,
         note(
@@ -177,6 +212,7 @@ def ratios(material: Material) -> Html:
         table(["loss on validation", "ratio", "size", "test", "network", "method"], rows, numbers=(1, 2, 3)),
         note(
             "A ratio is the plain tensors of that network over the length of this file, whatever its architecture: a "
-            "smaller network that is as good counts as compression."
+            f"smaller network that is as good counts as compression. Validation chooses; "
+            f"test is beside it. {losses_words(configurations)}"
         ),
     )

@@ -122,8 +122,14 @@ def export(
 def best(
     sweep: Annotated[str | None, typer.Argument(help="Id or name; default: all.", show_default=False)] = None,
     max_size: Annotated[str | None, typer.Option(help="Byte budget, such as 10kB.", show_default=False)] = None,
-    min_accuracy: Annotated[
-        float | None, typer.Option(help="Least validation quality, such as 0.98.", show_default=False)
+    quality: Annotated[
+        float | None,
+        typer.Option(
+            "--quality",
+            "--min-accuracy",
+            help="Validation quality to reach, such as 0.98: at least this, or at most where lower is better.",
+            show_default=False,
+        ),
     ] = None,
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
@@ -140,12 +146,12 @@ def best(
     from orchestrator.storage.bucket import join
     from orchestrator.storage.locations import open_journal
 
-    if (max_size is None) == (min_accuracy is None):
-        raise ValueError("give one of --max-size (such as 10kB) and --min-accuracy (such as 0.98)")
+    if (max_size is None) == (quality is None):
+        raise ValueError("give one of --max-size (such as 10kB) and --quality (such as 0.98)")
     uri = tracking_uri_or_default(tracking_uri)
     configurations = configurations_of(uri, [sweep] if sweep else [], task=task)
     budget = parse_size(max_size) if max_size is not None else None
-    chosen = choose(configurations, max_size_bytes=budget, min_quality=min_accuracy)
+    chosen = choose(configurations, max_size_bytes=budget, min_quality=quality)
     file = join(chosen["file_directory"], chosen["file_path"])
     try:
         journal = open_journal(chosen["file_directory"])
@@ -156,13 +162,13 @@ def best(
     if as_json:
         typer.echo(json.dumps({"file": file, **json.loads(chosen.to_json())}))
         return
-    quality, validation = (
+    test, validation = (
         format_quality(chosen[f"file_{key}"], chosen["quality_name"]) for key in ("quality", "quality_val")
     )
     typer.echo(file)
     typer.echo(
         f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes), {chosen['quality_name']} "
-        f"{quality} on test, {validation} on validation; "
+        f"{test} on test, {validation} on validation; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )
 

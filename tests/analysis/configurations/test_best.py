@@ -47,10 +47,13 @@ def test_smaller_is_better_where_the_task_minimises() -> None:
 def test_a_miss_says_what_there_is() -> None:
     with pytest.raises(ValueError, match=r"^nothing fits in 100 B: the smallest file has 800 B$"):
         best(CONFIGURATIONS, max_size_bytes=100)
-    with pytest.raises(
-        ValueError, match=r"^nothing reaches accuracy 99.90 % on validation: the best file has 98.00 %$"
-    ):
+    with pytest.raises(ValueError, match=r"^no file has accuracy 99.90 % or more on validation: the best has 98.00 %$"):
         best(CONFIGURATIONS, min_quality=0.999)
+    losses = summarise(frame(*seeds("a", [900], [2.01], quality_name="bits_per_character", maximise=False)))
+    with pytest.raises(
+        ValueError, match=r"^no file has bits per character 1.50 or less on validation: the best has 2.01$"
+    ):
+        best(losses, min_quality=1.5)
 
 
 def test_a_fraction_is_not_a_percentage() -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.configurations.recommended import baseline, knee, optimism, recommended, sizes_within
+from analysis.configurations.recommended import (
+    baseline,
+    knee,
+    optimism,
+    recommended,
+    sizes_within,
+    to_recommend,
+    unbeaten,
+)
 from analysis.configurations.summary import summarise
 from analysis.fronts.pareto import Front
 from tests.analysis.fronts.samples import front, fronts, minimised, scaled
@@ -16,13 +24,14 @@ from tests.analysis.points.rows import frame, seeds, sweep
 
 
 def three(**others: object) -> pd.DataFrame:
-    """Three compressed networks and the uncompressed one, which is best."""
-    return frame(
+    """Three compressed networks and the uncompressed one, which is best; as good on test as on validation."""
+    points = frame(
         *seeds("tiny", [100, 100], [0.70, 0.70], **others),
         *seeds("bend", [200, 200], [0.94, 0.94], **others),
         *seeds("large", [4000, 4000], [0.95, 0.95], **others),
         *seeds("plain", [20_000, 20_000], [0.96, 0.96], method="uncompressed", **others),
     )
+    return points.assign(quality=points["quality_val"])
 
 
 def hashes(chosen: dict[str, pd.Series]) -> dict[str, str]:
@@ -67,13 +76,14 @@ def test_smallest_knee_and_best_are_compressed_networks() -> None:
 
 def destroyed(**others: object) -> pd.DataFrame:
     """Two files that compute a constant, the larger of them where the frontier bends most, and three that learn."""
-    return frame(
+    points = frame(
         *seeds("chance", [80, 80], [0.10, 0.10], **others),
         *seeds("constant", [92, 92], [0.17, 0.17], **others),
         *seeds("weak", [4000, 4000], [0.50, 0.50]),
         *seeds("bend", [6000, 6000], [0.85, 0.85]),
         *seeds("large", [10_000, 10_000], [0.90, 0.90]),
     )
+    return points.assign(quality=points["quality_val"])
 
 
 def test_a_file_of_a_network_that_was_destroyed_is_not_recommended() -> None:
@@ -187,13 +197,68 @@ def test_the_luckiest_of_many_equals_is_found_to_be_luck() -> None:
     assert found.of_choosing > 0.02  # the best of 500 is three deviations up
 
 
+def beaten(size: float, quality: float, rows: pd.DataFrame, sign: float) -> bool:
+    """Whether a file of ``rows`` is as small and as good on test, and better in one."""
+    return any(
+        row["file_size_bytes"] <= size
+        and sign * row["file_quality"] >= sign * quality
+        and (row["file_size_bytes"] < size or row["file_quality"] != quality)
+        for row in rows.to_dict("records")
+    )
+
+
+def test_a_file_that_a_smaller_one_beats_on_test_is_not_recommended() -> None:
+    """As of the digits sweep: 2,228 B at 95.75 % beside 757 B at 97.00 %."""
+    points = frame(
+        *seeds("small", [321], [0.960], quality=0.95),
+        *seeds("good", [757], [0.966], quality=0.97),
+        *seeds("unlucky", [2228], [0.980], quality=0.9575),
+    )
+    configurations = summarise(points)
+    assert configurations["on_front"].all()
+    assert hashes(recommended(configurations, max_loss=0.005))["best"] == "good"
+    flipped = points.assign(
+        quality=1 - points["quality"], quality_val=1 - points["quality_val"], maximise=False, quality_name="error"
+    )
+    assert hashes(recommended(summarise(flipped), max_loss=0.005))["best"] == "good"
+
+
+def test_what_is_off_the_frontier_beats_nothing_and_the_uncompressed_network_stays() -> None:
+    points = frame(
+        *seeds("lucky", [700], [0.90], quality=0.99),
+        *seeds("good", [600], [0.96], quality=0.95),
+        *seeds("plain", [20_000], [0.97], method="uncompressed", quality=0.94),
+    )
+    assert unbeaten(summarise(points))["config_hash"].tolist() == ["good", "lucky", "plain"]
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False), st.booleans())
-def test_the_test_split_never_changes_a_choice(random: np.random.Generator, maximise: bool) -> None:
+def test_the_test_split_never_changes_which_sizes_keep_to_a_loss(random: np.random.Generator, maximise: bool) -> None:
     points = sweep().assign(maximise=maximise)
     shuffled = points["quality"].tolist()
     random.shuffle(shuffled)
-    before, after = summarise(points), summarise(points.assign(quality=shuffled))
-    assert hashes(recommended(before, max_loss=0.01)) == hashes(recommended(after, max_loss=0.01))
     losses = [0.0, 0.01, 0.05]
-    assert sizes_within(before, losses)["config_hash"].tolist() == sizes_within(after, losses)["config_hash"].tolist()
+    before, after = (sizes_within(summarise(rows), losses) for rows in (points, points.assign(quality=shuffled)))
+    assert before["config_hash"].tolist() == after["config_hash"].tolist()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_the_test_split_only_takes_recommendations_away(random: np.random.Generator, maximise: bool) -> None:
+    points = sweep().assign(maximise=maximise)
+    shuffled = points["quality"].tolist()
+    random.shuffle(shuffled)
+    configurations, sign = summarise(points.assign(quality=shuffled)), 1.0 if maximise else -1.0
+    candidates = to_recommend(configurations)
+    front = candidates[candidates["on_front"]]
+    kept = unbeaten(candidates)
+    chosen = list(recommended(configurations, max_loss=0.01).values())
+    assert chosen
+    for row in chosen:
+        assert row["config_hash"] in set(kept["config_hash"])
+        assert not beaten(row["file_size_bytes"], row["file_quality"], front, sign)
+    # among those that are left validation alone chooses
+    alike = configurations[~configurations.index.isin(candidates.index.difference(kept.index))]
+    without_test = alike.assign(file_quality=float("nan"))
+    assert hashes(recommended(without_test, max_loss=0.01)) == hashes(recommended(configurations, max_loss=0.01))

@@ -10,9 +10,9 @@ import pytest
 
 from analysis.configurations.recommended import sizes_within
 from analysis.configurations.summary import summarise
-from analysis.report.recommendations import chosen, loss_text, losses, ratios, recommendations
+from analysis.report.recommendations import chosen, loss_text, losses, losses_words, ratios, recommendations
 from analysis.units import format_quality, format_ratio, format_size
-from tests.analysis.points.rows import frame, seeds
+from tests.analysis.points.rows import frame
 from tests.analysis.report.samples import DOCUMENT, material, measured
 from tests.analysis.report.test_markup import read
 
@@ -82,10 +82,31 @@ def test_nothing_is_recommended_where_of_each_compressed_configuration_a_seed_fa
     assert "Nothing" in recommendations(material(points))
 
 
-def test_losses_of_a_quality_without_ends_are_shares_of_the_baselines() -> None:
-    points = frame(*seeds("a", [100, 100], [40.0, 40.0], quality_name="psnr_db"))
-    assert losses(summarise(points)) == [0.2, 0.4, 0.8]
-    assert loss_text(0.4, "psnr_db") == "0.4"
+@pytest.mark.parametrize(
+    ("name", "maximise", "values", "wanted", "why"),
+    [
+        ("accuracy", True, [0.9, 0.95], [0.005, 0.01, 0.02], "points of accuracy"),
+        ("psnr_db", True, [30.0, 40.0], [0.5, 1.0, 2.0], "they mean 12, 26 and 58 % more squared error"),
+        ("psnr_db", True, [-3.0, -1.0], [0.5, 1.0, 2.0], "in dB, which are ratios"),
+        ("bits_per_character", False, [4.0, 2.0], [0.01, 0.02, 0.04], "0.5, 1 and 2 % of the quality"),
+        ("log_likelihood", True, [-300.0, -100.0], [2.0, 4.0, 10.0], "1, 2 and 5 % of the frontier's range"),
+    ],
+)
+def test_losses_follow_from_what_the_quality_is(
+    name: str, maximise: bool, values: list[float], wanted: list[float], why: str
+) -> None:
+    small, large = (
+        {"quality_val": value, "quality": value, "quality_name": name, "maximise": maximise} for value in values
+    )
+    points = frame({"config_hash": "a", "size_bytes": 100, **small}, {"config_hash": "b", "size_bytes": 900, **large})
+    assert losses(summarise(points)) == pytest.approx(wanted)
+    assert why in losses_words(summarise(points))
+    assert why.replace("'", "&#x27;") in ratios(material(points))
+
+
+def test_a_loss_has_the_unit_of_its_quality() -> None:
+    assert loss_text(0.5, "psnr_db") == "0.5 dB"
+    assert loss_text(0.35, "bits_per_character") == "0.35"
     assert loss_text(0.01, "accuracy") == "1 point"
     assert loss_text(0.005, "accuracy") == "0.5 points"
 

@@ -51,6 +51,16 @@ def test_best_names_the_whole_path_of_the_file(folder: Path) -> None:
     assert chosen["file_path"] == "t0/0.rfz"
 
 
+def test_a_quality_to_reach_may_be_one_where_lower_is_better(folder: Path) -> None:
+    wanted = ["--quality", "0.9", "--json"]
+    assert call(folder, "best", *wanted).stdout == call(folder, "best", "--min-accuracy", *wanted[1:]).stdout
+    help_text = call(folder, "best", "--help").stdout
+    assert "--quality" in help_text
+    assert "at most where lower is better" in " ".join(help_text.replace("│", " ").split())
+    said = call(folder, "best")
+    assert said.stderr == "ratefront: give one of --max-size (such as 10kB) and --quality (such as 0.98)\n"
+
+
 def test_best_says_where_the_copy_of_a_moved_file_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "sweep").rename(folder / "elsewhere")
     said = call(folder, "best", "--max-size", "2kB")
