@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.commands.options import TrackingUri, tracking_uri_or_default
+from orchestrator.commands.options import TrackingUri, refuse_folder, tracking_uri_or_default
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ def ui(
     from analysis.points.tracking_uri import without_credentials
     from orchestrator.tracking.ui import server
 
+    refuse_folder(sweep, "ui")
     uri = tracking_uri_or_default(tracking_uri)
     sweeps = list_sweeps(uri)
     ids = list(sweeps["sweep_id"])
