@@ -7,6 +7,8 @@ import re
 from decimal import Decimal
 
 _FACTORS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_DECIBELS = re.compile(r"(^|[^a-z])(p?snr$|db\)?$)", re.IGNORECASE)
+_TRAILING_DECIBELS = re.compile(r"[\s_(\[]+db[)\]]?$", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmg]?b|)")
 
 
@@ -39,9 +41,43 @@ def format_ratio(ratio: float) -> str:
     return f"{ratio:.0f}x" if ratio >= 99.95 else f"{ratio:.1f}x"
 
 
+def format_duration(seconds: float) -> str:
+    """A duration as ``0.04 s``, ``3.2 s``, ``12 s``, ``3.5 min`` or ``2.1 h``: never rounded to nothing."""
+    if 0 < seconds < 0.095:
+        return f"{seconds:.1g} s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 def quality_scale(quality_name: str) -> tuple[float, str]:
-    """The factor from a quality to what is shown, and the unit of that: accuracies are fractions, shown in percent."""
-    return (100.0, " %") if quality_name.endswith("accuracy") else (1.0, "")
+    """The factor from a quality to what is shown, and the unit of that.
+
+    Accuracies are fractions, shown in percent. A name that ends in dB, such as ``psnr_db`` or ``PSNR (dB)``, and PSNR
+    and SNR by themselves, are in dB. Other qualities have no unit.
+    """
+    if quality_name.endswith("accuracy"):
+        return 100.0, " %"
+    return (1.0, " dB") if _DECIBELS.search(quality_name) else (1.0, "")
+
+
+def quality_words(quality_name: str, *, with_unit: bool = False) -> str:
+    """The name of a quality as people write it: ``psnr_db`` as ``psnr``, or ``psnr (dB)`` with its unit."""
+    unit = quality_scale(quality_name)[1].strip()
+    words = " ".join(_TRAILING_DECIBELS.sub("", quality_name).replace("_", " ").split()) or quality_name
+    return f"{words} ({unit})" if with_unit and unit else words
+
+
+def quality_bounds(quality_name: str) -> tuple[float, float]:
+    """The least and the greatest value of a quality as it is shown: 0 and 100 for accuracies."""
+    return (0.0, 100.0) if quality_scale(quality_name)[0] == 100 else (-math.inf, math.inf)
+
+
+def better_words(*, maximise: bool) -> str:
+    """Which way a quality is better: nothing where more is, as readers take it, else ``, lower is better``."""
+    return "" if maximise else ", lower is better"
 
 
 def format_quality(quality: float, quality_name: str, *, spread: float = math.nan, with_unit: bool = True) -> str:

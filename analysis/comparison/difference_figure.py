@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from analysis.comparison.compare import Comparison, Side
 from analysis.comparison.plot_data import ComparisonPlotData, comparison_plot_data
 from analysis.drawing.axes import draw_frame, draw_size_axis
+from analysis.drawing.heading import Heading
+from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import INK
 from analysis.fronts.attainment import difference
 from analysis.units import quality_scale
@@ -47,17 +49,26 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
     font = 6.5 if width_in < 4.5 else 8.0
     num_columns = 1 if len(sides) <= _MOST_IN_A_COLUMN else 3 if width_in >= 4.5 else 2
     num_rows = -(-len(sides) // num_columns)
+    headings = [
+        Heading.of(
+            side.name if num_columns > 1 else f"{side.name} against {comparison.anchor.name}",
+            "",
+            font=font,
+            width_in=width_in / num_columns,
+        )
+        for side in sides
+    ]
     height_in = (0.5 if num_columns == 1 else 0.9) * width_in / num_columns * num_rows + 0.6
+    height_in += sum(heading.height_in for heading in headings) / num_columns
     figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=150)
     grid = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
-    for place, (axes, side) in enumerate(zip(panels, sides, strict=False)):
+    for place, (axes, side, heading) in enumerate(zip(panels, sides, headings, strict=False)):
         boxes = _draw(axes, comparison, side, plot)
         draw_size_axis(axes, plot.size_limits, most_ticks=(7 if width_in >= 4.5 else 5) // num_columns + 1)
-        axes.set_ylim(*plot.quality_limits)
+        draw_quality_axis(axes, plot.axis)
         draw_frame(axes, font)
-        title = side.name if num_columns > 1 else f"{side.name} against {comparison.anchor.name}"
-        axes.set_title(title, loc="left", fontsize=font + 1, weight="bold", color=INK, parse_math=False)
+        heading.draw(axes)
         is_lowest = place + num_columns >= len(sides)
         axes.tick_params(labelbottom=is_lowest, labelleft=place % num_columns == 0)
         if is_lowest:
@@ -85,7 +96,7 @@ def _draw(axes: Axes, comparison: Comparison, side: Side, plot: ComparisonPlotDa
     factor = quality_scale(comparison.quality_name)[0]
     found = difference(comparison.anchor.seeds, side.seeds, comparison.scale.reference)
     left, right = np.clip(found.size_bytes, *plot.size_limits).T
-    low, high = np.clip(factor * found.quality, *plot.quality_limits).T
+    low, high = np.clip(factor * found.quality, *plot.axis.limits).T
     corners: NDArray[np.float64] = np.stack(
         [np.stack([x, y], axis=1) for x, y in ((left, low), (right, low), (right, high), (left, high))], axis=1
     )  # (num_rectangles, 4, 2)

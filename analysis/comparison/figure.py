@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.comparison.compare import Comparison
 from analysis.comparison.plot_data import BAND, ComparisonPlotData, Line, comparison_plot_data
 from analysis.drawing.axes import draw_frame, draw_size_axis
+from analysis.drawing.heading import Heading
 from analysis.drawing.legend import LegendColumn, draw_legend, marker
-from analysis.drawing.style import GREY, INK
+from analysis.drawing.quality_axis import draw_quality_axis
+from analysis.drawing.style import INK
 from analysis.units import quality_scale
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
 
     Args:
         comparison: what to draw.
-        title: drawn as it is, never as mathematics, and cut where it would leave the figure.
+        title: drawn as it is, never as mathematics, in as many lines as it needs.
         width_in: 3.5 fits one column of a two-column paper, 7 both.
     """
     from matplotlib.figure import Figure
@@ -38,11 +40,13 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
     plot = comparison_plot_data(comparison)
     font = 6.5 if width_in < 4.5 else 8.0
     columns = _legend(plot, font / 8, int(72 * width_in / (_CHARACTER_EM * (font - 0.5))))
-    num_rows = max(map(len, columns))
-    figure = Figure(figsize=(width_in, 0.56 * width_in + 0.4 + num_rows * font / 45), layout="constrained", dpi=150)
+    num_rows = max(sum(1 + text.count("\n") for text, _ in column) for column in columns)
+    heading = Heading.of(title, plot.note, font=font, width_in=width_in)
+    height_in = 0.56 * width_in + 0.4 + num_rows * font / 45 + heading.height_in
+    figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=150)
     axes = figure.add_subplot()
     draw_size_axis(axes, plot.size_limits, most_ticks=7 if width_in >= 4.5 else 5)
-    axes.set_ylim(*plot.quality_limits)
+    draw_quality_axis(axes, plot.axis)
     axes.set_xlabel("File size", fontsize=font, color=INK)
     axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)
@@ -50,10 +54,7 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
     for line in plot.lines:
         _draw(axes, line, plot, factor, font / 8)
     draw_legend(figure, columns, font)
-    title = textwrap.shorten(title, round(11 * width_in * 8 / font), placeholder=" …")
-    axes.set_title(title, loc="left", pad=2 * font, fontsize=font + 1, weight="bold", color=INK, parse_math=False)
-    grey: dict[str, Any] = {"fontsize": font - 0.5, "color": GREY, "parse_math": False}
-    axes.annotate(plot.note, (0, 1), (0, 0.6 * font), "axes fraction", "offset points", **grey)
+    heading.draw(axes)
     return figure
 
 
@@ -61,7 +62,7 @@ def _draw(axes: Axes, line: Line, plot: ComparisonPlotData, factor: float, scale
     right = plot.size_limits[1]
     if line.band is not None:
         # NaN: not every seed attains anything here, so the worst is the bad end of the axis
-        bad = plot.quality_limits[0 if line.front.maximise else 1]
+        bad = plot.axis.limits[0 if line.front.maximise else 1]
         edges = (np.nan_to_num(factor * line.band.worst, nan=bad), factor * line.band.best)
         worst, best = (np.append(edge, edge[-1]) for edge in edges)
         sizes = np.append(line.band.size_bytes, right)
@@ -84,7 +85,7 @@ def _legend(plot: ComparisonPlotData, scale: float, num_characters: int) -> list
     """Columns of names, as many as there is room for."""
     entries = [
         (
-            textwrap.shorten(line.side.name + " (anchor)" * (index == 0), num_characters - _MARKER, placeholder=" …"),
+            "\n".join(textwrap.wrap(line.side.name + " (anchor)" * (index == 0), num_characters - _MARKER)),
             {
                 "color": line.colour,
                 "linestyle": line.dashes,
@@ -94,6 +95,6 @@ def _legend(plot: ComparisonPlotData, scale: float, num_characters: int) -> list
         )
         for index, line in enumerate(plot.lines)
     ]
-    longest = max(len(text) for text, _ in entries)
+    longest = max(len(row) for text, _ in entries for row in text.splitlines())
     num_rows = math.ceil(len(entries) / max(1, num_characters // (longest + _MARKER)))
     return [entries[start : start + num_rows] for start in range(0, len(entries), num_rows)]

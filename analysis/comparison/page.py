@@ -10,6 +10,7 @@ import numpy as np
 from analysis.comparison.compare import Comparison
 from analysis.comparison.plot_data import BAND, Line, comparison_plot_data
 from analysis.drawing.interactive import hover, layout, page, run_url
+from analysis.drawing.quality_axis import QualityAxis
 from analysis.units import quality_scale
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -34,22 +35,22 @@ def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = 
     for index, line in enumerate(plot.lines):
         name = escape(line.side.name, quote=False)
         shared = {"legendgroup": name, "name": name + " (anchor)" * (index == 0)}
-        for trace in _band(line, factor, right, bad=plot.quality_limits[0 if line.front.maximise else 1]):
+        for trace in _band(line, factor, right, plot.axis):
             figure.add_scatter(**trace, **shared, showlegend=False)
         figure.add_scatter(
             x=np.append(line.front.size_bytes, right),
-            y=factor * np.append(line.front.quality, line.front.quality[-1]),
+            y=plot.axis.place(factor * np.append(line.front.quality, line.front.quality[-1])),
             mode="lines",
             line={"color": line.colour, "width": 2, "shape": "hv", "dash": _DASHES[index % len(_DASHES)]},
             hoverinfo="skip",
             **shared,
         )
-        figure.add_scatter(**_files(line, factor, ui_url), **shared, showlegend=False)
-    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.quality_limits, plot.quality_label))
+        figure.add_scatter(**_files(line, factor, plot.axis, ui_url), **shared, showlegend=False)
+    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label))
     return page(figure, title)
 
 
-def _band(line: Line, factor: float, right: float, *, bad: float) -> list[dict[str, Any]]:
+def _band(line: Line, factor: float, right: float, axis: QualityAxis) -> list[dict[str, Any]]:
     """The band's two edges with the area between them filled; nothing where there is no band."""
     if line.band is None:
         return []
@@ -57,17 +58,18 @@ def _band(line: Line, factor: float, right: float, *, bad: float) -> list[dict[s
     style = {"x": sizes, "mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip"}
     red, green, blue = (int(line.colour[start : start + 2], 16) for start in (1, 3, 5))
     worst, best = (np.append(edge, edge[-1]) * factor for edge in (line.band.worst, line.band.best))
+    bad = axis.limits[0 if line.front.maximise else 1]
     return [
-        {**style, "y": np.nan_to_num(worst, nan=bad)},
-        {**style, "y": best, "fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{BAND})"},
+        {**style, "y": axis.place(np.nan_to_num(worst, nan=bad))},
+        {**style, "y": axis.place(best), "fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{BAND})"},
     ]
 
 
-def _files(line: Line, factor: float, ui_url: str | None) -> dict[str, Any]:
+def _files(line: Line, factor: float, axis: QualityAxis, ui_url: str | None) -> dict[str, Any]:
     rows = line.files.to_dict("records")
     return {
         "x": line.files["file_size_bytes"],
-        "y": factor * line.files["file_quality"],
+        "y": axis.place(factor * line.files["file_quality"]),
         "mode": "markers",
         "marker": {"symbol": line.symbol, "color": line.colour, "size": 9, "line": {"color": "white", "width": 1}},
         "hoverinfo": "text",

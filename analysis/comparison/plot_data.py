@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.compare import Comparison, Side
-from analysis.drawing.axes import quality_limits
+from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import COLOURS, MARKERS
 from analysis.fronts.attainment import Band, band, median
 from analysis.fronts.pareto import Front
-from analysis.units import quality_scale
+from analysis.units import better_words, quality_bounds, quality_scale, quality_words
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
 """Line styles, so that lines are told apart in grey print too."""
 BAND = 0.18
 """The opacity of a band: two bands over each other stay readable."""
-_MOST_LOSS = 10
-"""Points that lose more than this many times the median loss do not stretch the quality axis."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,14 +48,15 @@ class ComparisonPlotData:
 
     lines: tuple[Line, ...]
     size_limits: tuple[float, float]
-    quality_limits: tuple[float, float]
+    axis: QualityAxis
+    """The axis of quality: every point of every line, every marker and the best of every band is on it."""
     quality_label: str
     note: str
 
 
 def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
-    """Lines, bands and axes that show them; a front that collapses leaves the quality axis."""
-    factor, unit = quality_scale(comparison.quality_name)
+    """Lines, bands and axes that show them, every point of every front among them."""
+    factor, _ = quality_scale(comparison.quality_name)
     lines = [_line(side, index) for index, side in enumerate(comparison.sides)]
     sizes = np.concatenate(
         [sizes for line in lines for sizes in (line.front.size_bytes, line.files["file_size_bytes"])]
@@ -66,18 +65,18 @@ def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
         [quality for line in lines for quality in (line.front.quality, line.files["file_quality"])]
     )
     maximise = comparison.anchor.front.maximise
-    losses = np.abs((quality.max() if maximise else quality.min()) - quality)
-    near = losses <= _MOST_LOSS * float(np.median(losses))  # a front that falls far would flatten the others
-    (low, high), _ = quality_limits(quality[near], np.ones(near.sum(), np.bool_), maximise=maximise)
+    axis = quality_axis(
+        quality, np.ones(len(quality), np.bool_), maximise=maximise, bounds=quality_bounds(comparison.quality_name)
+    )
     best = factor * np.array([line.best for line in lines])  # one seed's best may lie beyond every line
-    margin = 0.06 * (high - low)
-    low, high = (low, max(high, best.max() + margin)) if maximise else (min(low, best.min() - margin), high)
+    axis = axis.widened(float(best.min()), float(best.max()), with_margin=True)
+    words = quality_words(comparison.quality_name, with_unit=True)
     return ComparisonPlotData(
         lines=tuple(lines),
         size_limits=(float(sizes.min()) / 1.25, float(sizes.max()) * 1.25),
-        quality_limits=(low, high),
-        quality_label=f"Test {comparison.quality_name.replace('_', ' ')}{f' ({unit.strip()})' if unit else ''}",
-        note=_note(lines) + _below(lines, factor, (low, high)),
+        axis=axis,
+        quality_label=f"Test {words}{better_words(maximise=maximise)}",
+        note=_note(lines, axis),
     )
 
 
@@ -93,16 +92,16 @@ def _line(side: Side, index: int) -> Line:
     )
 
 
-def _note(lines: list[Line]) -> str:
+def _note(lines: list[Line], axis: QualityAxis) -> str:
+    stretched = "; axis stretched towards the best" * axis.is_stretched
     banded = [line for line in lines if line.band is not None]
     if not banded:
-        return "one seed" if all(line.side.repeats.num_seeds.max() == 1 for line in lines) else "means over seeds"
+        several = any(line.side.repeats.num_seeds.max() > 1 for line in lines)
+        return f"line: {'means over seeds' if several else 'one seed'}; markers: files of each frontier{stretched}"
     counts = " or ".join(map(str, sorted({len(line.side.seeds) for line in banded})))
     without = [line.side.name for line in lines if line.band is None]
     others = f"; too few seeds of {' and '.join(without)}" if without else ""
-    return f"line: median of {counts} seeds, band: best to worst{others}"
-
-
-def _below(lines: list[Line], factor: float, limits: tuple[float, float]) -> str:
-    outside = sum(int((~(factor * line.files["file_quality"]).between(*limits)).sum()) for line in lines)
-    return f"; {outside} file{'s' * (outside > 1)} beyond the axis" if outside else ""
+    return (
+        f"line: median of {counts} seeds, band: best to worst; markers: files of the frontier of means"
+        f"{others}{stretched}"
+    )

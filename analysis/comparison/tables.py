@@ -14,7 +14,13 @@ from analysis.comparison.compare import BOOTSTRAP_SEED, Comparison, Side
 from analysis.comparison.verdict import verdicts
 from analysis.fronts.attainment import difference
 from analysis.fronts.bd_rate import Delta, Interval
-from analysis.units import format_quality, format_size, quality_scale
+from analysis.units import better_words, format_quality, format_size, quality_scale, quality_words
+
+POINTS = (
+    "a point is a mean over seeds, or the mean of neighbours that test puts in the wrong order (sizes: geometric): no "
+    "file need have its size"
+)
+"""What the sizes of these tables are."""
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
@@ -75,10 +81,10 @@ def _fronts(comparison: Comparison) -> Table:
             f"{side.lacks.epsilon:.4f}",
             f"{side.lacks.igd_plus:.4f}",
         )
-    box_text = comparison.scale.describe(name)
+    box_text, corner = comparison.scale.describe(name), comparison.scale.reference
+    way = better_words(maximise=corner.maximise)
     table.caption = Text(
-        f"steps and median seconds of the trainings on the front; means over seeds, test {name.replace('_', ' ')}, "
-        "where neighbours that test puts in the wrong order are one; a "
+        f"steps and median seconds of the trainings on the front; test {quality_words(name)}{way}; {POINTS}; a "
         f"share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
         "front lacks of all together (epsilon, IGD+; less is better)",
         style="dim",
@@ -88,8 +94,9 @@ def _fronts(comparison: Comparison) -> Table:
 
 def _deltas(comparison: Comparison) -> Table:
     factor, unit = quality_scale(comparison.quality_name)
-    points = f", in {'percentage points' if unit.strip() == '%' else 'its own units'}"
-    quality = comparison.quality_name.replace("_", " ")
+    shown_in = {"%": "percentage points", "": "its own units"}.get(unit.strip(), unit.strip())
+    points = f", in {shown_in}{better_words(maximise=comparison.anchor.front.maximise)}"
+    quality = quality_words(comparison.quality_name)
     table = _table(
         f"against {comparison.anchor.name}",
         *("BD-rate", "interval", "Akima", "overlap"),
@@ -114,7 +121,8 @@ def _deltas(comparison: Comparison) -> Table:
 
 def _sizes(comparison: Comparison) -> Table:
     """Bytes at equal qualities, one row for each side, so that many sides fit."""
-    quality, name = comparison.quality_name.replace("_", " "), comparison.quality_name
+    name = comparison.quality_name
+    quality = quality_words(name)
     levels = [format_quality(level.quality, name) for level in comparison.levels]
     table = _table(f"test {quality}", *(heading for level in levels for heading in (level, "ratio")))
     for index, side in enumerate(comparison.sides):
@@ -122,7 +130,10 @@ def _sizes(comparison: Comparison) -> Table:
         cells = ((format_size(size), f"{size / first:.2f}" if index else "") for size, first in sizes)
         table.add_row(Text(side.name), *(text for pair in cells for text in pair))
     anchor = comparison.anchor.name
-    table.caption = Text(f"smallest as good, on the fronts of means over seeds; ratio to {anchor}", style="dim")
+    table.caption = Text(
+        f"bytes of the smallest point that is at least as good, never between two points; {POINTS}; ratio to {anchor}",
+        style="dim",
+    )
     return table
 
 

@@ -6,7 +6,7 @@ import math
 
 from analysis.comparison.compare import Against, Comparison, Side
 from analysis.fronts.bd_rate import Delta, Interval
-from analysis.units import format_quality
+from analysis.units import format_quality, quality_words
 
 _SHORT_OVERLAP = 0.5
 _DISAGREEMENT = 0.05
@@ -42,7 +42,7 @@ def needs(percent: float) -> str:
 
 
 def _verdict(anchor: Side, side: Side, against: Against, quality_name: str) -> str:
-    quality = quality_name.replace("_", " ")
+    quality = quality_words(quality_name)
     rate, interval = against.rate, against.rate_interval
     if rate is None:
         known = _known(anchor, side, quality_name)

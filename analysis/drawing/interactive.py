@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from analysis.drawing.axes import size_ticks
-from analysis.drawing.style import GREY, INK
+from analysis.drawing.quality_axis import QualityAxis
+from analysis.drawing.style import GREY, INK, STRIP
 from analysis.units import format_quality, format_ratio, format_size
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+_TITLE_CHARACTERS, _NOTE_CHARACTERS = 72, 120
+"""A line of the title and one of the note at the width of a small window."""
 
 
 _CONFIG = {"displaylogo": False, "responsive": True}
@@ -94,23 +100,40 @@ def run_url(row: dict[Any, Any], ui_url: str | None) -> str:
     return f"{ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
 
 
+def broken(text: str, num_characters: int) -> list[str]:
+    """``text`` in lines of at most ``num_characters``, each escaped."""
+    return [escape(line, quote=False) for line in textwrap.wrap(text, num_characters, break_on_hyphens=False)]
+
+
+def _strip(axis: QualityAxis) -> dict[str, Any]:
+    """The ground of the strip beyond the axis."""
+    ends = axis.place([axis.in_strip(0.0), axis.in_strip(1.0)]).tolist()
+    style = {"fillcolor": STRIP, "line": {"width": 0}, "layer": "below"}
+    return {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": ends[0], "y1": ends[1], **style}
+
+
 def layout(
     title: str,
     note: str,
     size_limits: tuple[float, float],
-    quality_limits: tuple[float, float],
+    axis: QualityAxis,
     quality_label: str,
 ) -> dict[str, Any]:
-    """Plotly's layout of every figure on screen: titles, axes, legend."""
+    """Plotly's layout of every figure on screen: titles, axes, legend.
+
+    Plotly knows no stretched axis: whoever draws gives it ``axis.place`` of each quality.
+    """
     ticks = size_ticks(*size_limits)
-    axis = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
-    subtitle = {"text": escape(note, quote=False), "font": {"size": 13, "color": GREY}}
+    common = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
+    titles, notes = broken(title, _TITLE_CHARACTERS), broken(note, _NOTE_CHARACTERS)
+    subtitle = {"text": "<br>".join(notes), "font": {"size": 13, "color": GREY}}
+    where = {"x": 0.02, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 26}}
     return {
-        "title": {"text": escape(title, quote=False), "subtitle": subtitle, "x": 0.02, "font": {"size": 18}},
+        "title": {"text": "<br>".join(titles), "subtitle": subtitle, "font": {"size": 18}, **where},
         "font": {"family": "system-ui, sans-serif", "size": 14, "color": INK},
         "plot_bgcolor": "white",
         "xaxis": {
-            **axis,
+            **common,
             "type": "log",
             "range": [math.log10(limit) for limit in size_limits],
             "tickvals": ticks,
@@ -118,11 +141,14 @@ def layout(
             "title": "File size",
         },
         "yaxis": {
-            **axis,
-            "range": quality_limits,
+            **common,
+            "range": axis.place(axis.drawn).tolist(),
+            "tickvals": axis.place(list(axis.ticks)).tolist(),
+            "ticktext": list(axis.ticks.values()),
             "title": escape(quality_label, quote=False),
         },
         "legend": {"groupclick": "togglegroup", "tracegroupgap": 2},
         "hoverlabel": {"bgcolor": "white", "align": "left"},
-        "margin": {"t": 90, "b": 60},
+        "shapes": [_strip(axis)] if axis.has_strip else [],
+        "margin": {"t": 36 + 24 * len(titles) + 18 * len(notes), "b": 60},
     }

@@ -32,6 +32,14 @@ def hollow(symbol: str, colour: str, scale: float) -> dict[str, Any]:
     return marker(symbol, scale) | edge
 
 
+def arrow(scale: float, *, up: bool) -> dict[str, Any]:
+    """The style of a file beyond the axis: an arrow, which marks no method and no measured place."""
+    sign = 1.0 if up else -1.0
+    corners = [(-0.12, -0.5), (-0.12, 0.05), (-0.4, 0.05), (0, 0.5), (0.4, 0.05), (0.12, 0.05), (0.12, -0.5)]
+    outline = [(x, sign * y) for x, y in [*corners, corners[0]]]
+    return {"marker": outline, "markersize": 6.5 * scale, "markeredgewidth": 0}
+
+
 def draw_legend(figure: Figure, columns: list[LegendColumn], font: float) -> None:
     """Draw the columns side by side below the axes; ``font`` is the figure's font size in points."""
     from matplotlib.lines import Line2D

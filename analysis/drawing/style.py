@@ -10,6 +10,14 @@ INK = "#333333"
 GREY = "#666666"
 
 
+STRIP = "#f1f1f1"
+"""The ground of the strip for points beyond an axis, where places mean no quality."""
+
+
+DOTS = (0, (1, 1.6))
+"""How the part of a frontier is drawn that a smaller file beats on test."""
+
+
 PALE = 0.35
 """The opacity of dominated points."""
 

@@ -105,9 +105,15 @@ FILE = Column(
 FILE_SEED = Column(heading="seed", values=("file_seed",), format=_plain("file_seed"))
 FILE_RUN = Column(heading="run", values=("file_run_id",), format=_plain("file_run_id"), is_number=False)
 
-ON_TERMINAL = (SIZE, RATIO, VALIDATION, TEST, ARCHITECTURE, METHOD, SETTINGS.called("config"), SEEDS)
+_FILE_AND_MEANS = (
+    *(SIZE.called("file size"), RATIO),
+    *(VALIDATION.called("mean val{in_unit}"), TEST.called("mean test{in_unit}")),
+)
+"""Sizes of one file beside means over seeds, under headings that say which is which."""
+
+ON_TERMINAL = (*_FILE_AND_MEANS, ARCHITECTURE, METHOD, SETTINGS.called("config"), SEEDS)
 """``ratefront frontier`` prints these."""
-IN_NOTE = (SIZE, RATIO, VALIDATION, TEST, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
+IN_NOTE = (*_FILE_AND_MEANS, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
 """The note on a sweep's run in MLflow has these."""
 IN_REPORT = (
     *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}"), SEEDS),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from analysis.drawing.axes import draw_frame, draw_size_axis
-from analysis.drawing.legend import draw_legend, hollow, marker
-from analysis.drawing.style import GREY, INK, PALE
+from analysis.drawing.beyond import ARROW_AT, MARKER_AT, TEXT_AT, edge_texts
+from analysis.drawing.heading import Heading
+from analysis.drawing.legend import arrow, draw_legend, hollow, marker
+from analysis.drawing.quality_axis import draw_quality_axis
+from analysis.drawing.style import DOTS, GREY, INK, PALE
 from analysis.frontier.legend import legend_columns
 from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.keys import REFERENCE_METHOD
@@ -30,12 +32,13 @@ def frontier_figure(
     """Test quality over file size, with the frontier as a step line.
 
     A configuration is drawn where its representative file is. Validation decides which configurations are on the
-    front, so the line, drawn at test quality, may fall where the two splits disagree.
+    front, so the line, drawn at test quality, may fall where the two splits disagree: there it is dotted. A file
+    beyond the quality axis has an arrow in a strip of its own, with its method's marker and its value.
 
     Args:
         configurations: from ``summarise``.
         points: what ``summarise`` was given; bars show the range over their seeds.
-        title: drawn as it is, never as mathematics, and cut where it would leave the figure.
+        title: drawn as it is, never as mathematics, in as many lines as it needs.
         width_in: 3.5 fits one column of a two-column paper, 7 both.
         published: from ``read_published``; rows that belong beside the others are drawn hollow and named as printed.
     """
@@ -44,24 +47,22 @@ def frontier_figure(
     plot = frontier_plot_data(configurations, points, published)
     font = 6.5 if width_in < 4.5 else 8.0
     columns = legend_columns(plot, font, width_in)
-    counted = columns if plot.papers else columns[:2]
-    num_rows = max(sum(1 + text.count("\n") for text, _ in column) for column in counted)
-    figure = Figure(figsize=(width_in, 0.56 * width_in + 0.4 + num_rows * font / 45), layout="constrained", dpi=150)
+    num_rows = max(sum(1 + text.count("\n") for text, _ in column) for column in columns)
+    heading = Heading.of(title, plot.note, font=font, width_in=width_in)
+    height_in = 0.56 * width_in + 0.4 + num_rows * font / 45 + heading.height_in
+    figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=150)
     axes = figure.add_subplot()
     _draw_axes(axes, plot, font)
     _draw_points(axes, plot, scale=font / 8)
+    _draw_values_beyond(axes, plot, font, width_in)
     draw_legend(figure, columns, font)
-    below = 2 * font if plot.note else font
-    title = textwrap.shorten(title, round(11 * width_in * 8 / font), placeholder=" …")
-    axes.set_title(title, loc="left", pad=below, fontsize=font + 1, weight="bold", color=INK, parse_math=False)
-    grey: dict[str, Any] = {"fontsize": font - 0.5, "color": GREY, "parse_math": False}
-    axes.annotate(plot.note, (0, 1), (0, 0.6 * font), "axes fraction", "offset points", **grey)
+    heading.draw(axes)
     return figure
 
 
 def _draw_axes(axes: Axes, plot: FrontierPlotData, font: float) -> None:
     draw_size_axis(axes, plot.size_limits, most_ticks=7)
-    axes.set_ylim(*plot.quality_limits)
+    draw_quality_axis(axes, plot.axis)
     axes.set_xlabel("File size", fontsize=font, color=INK)
     axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)
@@ -71,14 +72,22 @@ def _draw_points(axes: Axes, plot: FrontierPlotData, *, scale: float) -> None:
     rows, front = plot.rows, plot.front
     for row in rows[rows["method"] == REFERENCE_METHOD].to_dict("records"):
         axes.axhline(row["y"], color=row["colour"], linewidth=0.9 * scale, dashes=(4, 3), alpha=0.7, zorder=1)
-    axes.plot(front["x"], front["y"], drawstyle="steps-post", color=INK, linewidth=1.1 * scale, zorder=2, gid="front")
+    line: dict[str, Any] = {"color": INK, "linewidth": 1.1 * scale, "zorder": 2}
+    falls = bool(plot.falls.any())
+    axes.plot(front["x"], front["y"], drawstyle="steps-post", linestyle=DOTS if falls else "-", gid="front", **line)
+    if falls:
+        axes.plot(*plot.risen, gid="risen", **line)
     for (colour, symbol, on_front, outside), alike in rows.groupby(["colour", "marker", "on_front", "outside"]):
         # points on the front are drawn over dominated ones
         style: dict[str, Any] = {"color": colour, "alpha": 1.0 if on_front else PALE, "zorder": 4 if on_front else 3}
         if outside:
-            arrow, size = "v" if plot.maximise else "^", 5 * scale
-            edge = [plot.edge] * len(alike)
-            axes.plot(alike["x"], edge, arrow, markersize=size, gid="outside", **style)
+            style |= {"linestyle": "none"}
+            marks = (
+                ("outside", ARROW_AT, arrow(scale, up=not plot.maximise)),
+                ("owner", MARKER_AT, marker(str(symbol), scale)),
+            )
+            for gid, depth, kind in marks:
+                axes.plot(alike["x"], [plot.axis.in_strip(depth)] * len(alike), gid=gid, **style, **kind)
             continue
         axes.errorbar(
             alike["x"],
@@ -93,3 +102,13 @@ def _draw_points(axes: Axes, plot: FrontierPlotData, *, scale: float) -> None:
     for row in plot.published.to_dict("records"):
         style = hollow(row["marker"], row["colour"], scale)
         axes.plot([row["x"]], [row["y"]], linestyle="none", zorder=5, gid="published", **style)
+
+
+def _draw_values_beyond(axes: Axes, plot: FrontierPlotData, font: float, width_in: float) -> None:
+    """Draw what the arrows in the strip stand for."""
+    outside = plot.rows[plot.rows["outside"]]
+    num_characters = int(72 * 0.85 * width_in / (0.6 * (font - 1.5)))
+    grey: dict[str, Any] = {"fontsize": font - 1.5, "color": GREY, "parse_math": False, "ha": "center", "va": "center"}
+    given = outside["x"].tolist(), outside["file_quality"].tolist(), str(plot.rows["quality_name"].iloc[0])
+    for size, text in edge_texts(*given, plot.size_limits, num_characters=num_characters):
+        axes.text(size, plot.axis.in_strip(TEXT_AT), text, gid="value", **grey)

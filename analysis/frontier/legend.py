@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from analysis.drawing.legend import LegendColumn, hollow, marker
-from analysis.drawing.style import GREY, INK, PALE, PRINTED
+from analysis.drawing.legend import LegendColumn, arrow, hollow, marker
+from analysis.drawing.style import DOTS, GREY, INK, PALE, PRINTED
 from analysis.frontier.plot_data import FrontierPlotData
 from analysis.keys import REFERENCE_METHOD
 
@@ -14,6 +14,8 @@ _CHARACTER_EM = 0.6
 """A generous estimate of a character's mean width, in font sizes."""
 _MARKER_CHARACTERS = 8
 """The width of a column's marker and gaps, in characters."""
+_MOST_ROWS = 8
+"""A longer column of methods is split, where there is room."""
 _LEAST_CHARACTERS, _MOST_CHARACTERS = 16, 32
 
 
@@ -28,30 +30,27 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
         width_in: the figure's width.
     """
     scale, longest_name = font / 8, 22 if font < 8 else 30
+    names: LegendColumn = [
+        (_wrap_name(name, longest_name), {"color": colour, **marker("circle", scale)})
+        for name, colour in plot.colours.items()
+    ]
+    methods: LegendColumn = [
+        (_wrap_name(name, longest_name), _line(name, scale) | marker(symbol, scale))
+        for name, symbol in plot.markers.items()
+    ]
+    shown = _shown(plot, scale)
+    room = 72 * width_in / ((font - 0.5) * _CHARACTER_EM) - _width([("Architecture", {}), *names]) - _width(shown)
+    num = min(-(-len(methods) // _MOST_ROWS), max(1, int(room // _width(methods))))
+    length = -(-len(methods) // num)
+    parts = [methods[start : start + length] for start in range(0, len(methods), length)]
     columns: list[LegendColumn] = [
-        [
-            ("Architecture", {}),
-            *(
-                (_shorten(name, longest_name), {"color": colour, **marker("circle", scale)})
-                for name, colour in plot.colours.items()
-            ),
-        ],
-        [
-            ("Method", {}),
-            *(
-                (_shorten(name, longest_name), _line(name, scale) | marker(symbol, scale))
-                for name, symbol in plot.markers.items()
-            ),
-        ],
-        [
-            ("Shown", {}),
-            ("frontier", {"color": INK, "linestyle": "-", "linewidth": 1.1 * scale}),
-            ("dominated", {"alpha": PALE, **marker("circle", scale)}),
-        ],
+        [("Architecture", {}), *names],
+        *([("Method" * (index == 0), {}), *part] for index, part in enumerate(parts)),
+        shown,
     ]
     if not plot.papers:
         return columns
-    widths = [max(len(text) for text, _ in column) for column in columns]
+    widths = [_width(column) - _MARKER_CHARACTERS for column in columns]
     free = 72 * width_in / ((font - 0.5) * _CHARACTER_EM) - sum(widths) - len(widths) * _MARKER_CHARACTERS
     wanted = min(_MOST_CHARACTERS, max(len(text) for text in (PRINTED, *plot.papers)))
     if free - _MARKER_CHARACTERS >= wanted:
@@ -60,6 +59,21 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
     below = last if widths[last] + free >= wanted else widths.index(max(widths))
     columns[below] += _papers(plot, max(_LEAST_CHARACTERS, int(widths[below] + free)), scale)
     return columns
+
+
+def _shown(plot: FrontierPlotData, scale: float) -> LegendColumn:
+    """What else is drawn, and only that."""
+    line: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 1.1 * scale}
+    found: LegendColumn = [("Shown", {})]
+    if len(plot.front):
+        found.append(("frontier", line))
+    if plot.falls.any():
+        found.append(("frontier, worse on test\nthan a smaller file", line | {"linestyle": DOTS}))
+    if (~plot.rows["on_front"]).any():
+        found.append(("dominated", {"alpha": PALE, **marker("circle", scale)}))
+    if plot.rows["outside"].any():
+        found.append(("beyond the axis", arrow(scale, up=not plot.maximise)))
+    return found
 
 
 def _line(method: str, scale: float) -> dict[str, Any]:
@@ -79,8 +93,13 @@ def _wrap(text: str, num_characters: int) -> str:
     return "\n".join(textwrap.wrap(text, num_characters, max_lines=3, placeholder=" …"))
 
 
-def _shorten(name: str, longest: int) -> str:
-    """``name`` without the module of a user's own ``module:callable``; its middle is cut where it is still too long."""
+def _width(column: LegendColumn) -> int:
+    """The width of a column in characters, its markers among them."""
+    return max(len(line) for text, _ in column for line in text.split("\n")) + _MARKER_CHARACTERS
+
+
+def _wrap_name(name: str, longest: int) -> str:
+    """``name`` without the module of a user's own ``module:callable``, in as many lines as it needs."""
     called, parenthesis, arguments = name.partition("(")
     name = called.rpartition(":")[2] + parenthesis + arguments
-    return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"
+    return "\n".join(textwrap.wrap(name, longest, break_on_hyphens=False)) or name

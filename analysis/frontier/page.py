@@ -7,7 +7,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from analysis.drawing.beyond import ARROW, ARROW_AT, MARKER_AT, TEXT_AT, edge_texts
 from analysis.drawing.interactive import hover, layout, page, part, run_url
 from analysis.drawing.style import GREY, INK, PALE, PRINTED
 from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
@@ -17,6 +19,10 @@ from analysis.units import format_quality, format_size
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+_CHARACTERS = 90
+"""How many characters of the values beyond the axis have room beside each other in a small window."""
 
 
 def frontier_html(
@@ -57,7 +63,7 @@ def frontier_part(
     Args, Raises: as ``frontier_html``.
     """
     figure = _figure(configurations, points, "", ui_url, published)
-    figure.update_layout(margin={"t": 50})
+    figure.update_layout(margin={"t": figure.layout.margin.t - 10})
     return part(figure, element_id="frontier-plot", height_px=height_px)
 
 
@@ -69,9 +75,10 @@ def _figure(
     plot = frontier_plot_data(configurations, points, published)
     figure = go.Figure()
     for row in plot.rows[plot.rows["method"] == REFERENCE_METHOD].to_dict("records"):
-        figure.add_hline(row["y"], line={"color": row["colour"], "width": 1.2, "dash": "dash"}, opacity=0.6)
-    front, line = plot.front, {"color": INK, "width": 1.6, "shape": "hv"}
-    figure.add_scatter(x=front["x"], y=front["y"], mode="lines", line=line, name="frontier", hoverinfo="skip")
+        dashed = {"color": row["colour"], "width": 1.2, "dash": "dash"}
+        figure.add_hline(float(plot.axis.place(row["y"])), line=dashed, opacity=0.6)
+    for trace in _front(plot):
+        figure.add_scatter(**trace, mode="lines", hoverinfo="skip")
     titled: set[str] = set()
     for (architecture, variant), rows in plot.rows.groupby(["architecture", "variant"]):
         legend = _legend(plot, str(architecture), str(variant), with_title=str(architecture) not in titled)
@@ -80,13 +87,50 @@ def _figure(
         for (on_front, outside), alike in rows.groupby(["on_front", "outside"]):
             style = _points(plot, alike, legend["marker"], on_front=bool(on_front), outside=bool(outside))
             run_urls = [run_url(row, ui_url) for row in alike.to_dict("records")]
-            figure.add_scatter(**style, legendgroup=legend["legendgroup"], showlegend=False, customdata=run_urls)
+            group = {"legendgroup": legend["legendgroup"], "showlegend": False}
+            figure.add_scatter(**style, **group, customdata=run_urls)
+            if outside:
+                arrows = {"text": [ARROW[plot.maximise]] * len(alike), "y": _in_strip(plot, ARROW_AT, len(alike))}
+                font = {"size": 17, "color": plot.colours[str(architecture)]}
+                looks = {"mode": "text", "textfont": font, "opacity": style["opacity"], "hoverinfo": "skip"}
+                figure.add_scatter(x=alike["x"], **arrows, **looks, **group)
     for paper in plot.papers:
         legend = _paper_legend(plot, paper, with_title=paper == next(iter(plot.papers)))
         figure.add_scatter(x=[None], y=[None], **legend)
         figure.add_scatter(**_paper_points(plot, paper), legendgroup=legend["legendgroup"], showlegend=False)
-    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.quality_limits, plot.quality_label))
+    if plot.rows["outside"].any():
+        figure.add_scatter(**_values_beyond(plot))
+    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label))
     return figure
+
+
+def _front(plot: FrontierPlotData) -> list[dict[str, Any]]:
+    """The line of the frontier; where a smaller file is better on test it is dotted."""
+    if plot.front.empty:
+        return []
+    line = {"color": INK, "width": 1.6, "shape": "hv"}
+    whole = {"x": plot.front["x"], "y": plot.axis.place(plot.front["y"]), "name": "frontier"}
+    if not plot.falls.any():
+        return [whole | {"line": line}]
+    x, y = plot.risen
+    return [
+        {"x": x, "y": plot.axis.place(y), "line": line | {"shape": "linear"}, "name": "frontier"},
+        whole | {"line": line | {"dash": "dot"}, "name": "frontier, worse on test<br>than a smaller file"},
+    ]
+
+
+def _in_strip(plot: FrontierPlotData, depth: float, num: int) -> list[float]:
+    return [float(plot.axis.place(plot.axis.in_strip(depth)))] * num
+
+
+def _values_beyond(plot: FrontierPlotData) -> dict[str, Any]:
+    """What the arrows in the strip stand for, as texts."""
+    rows = plot.rows[plot.rows["outside"]]
+    given = rows["x"].tolist(), rows["file_quality"].tolist(), str(rows["quality_name"].iloc[0])
+    texts = edge_texts(*given, plot.size_limits, num_characters=_CHARACTERS)
+    style: dict[str, Any] = {"mode": "text", "hoverinfo": "skip", "showlegend": False}
+    style |= {"textfont": {"size": 12, "color": GREY}, "y": _in_strip(plot, TEXT_AT, len(texts))}
+    return style | {"x": [size for size, _ in texts], "text": [escape(text, quote=False) for _, text in texts]}
 
 
 def _legend(plot: FrontierPlotData, architecture: str, variant: str, *, with_title: bool) -> dict[str, Any]:
@@ -112,13 +156,13 @@ def _points(
     style: dict[str, Any] = {"mode": "markers", "hoverinfo": "text", "opacity": 1.0 if on_front else PALE}
     style |= {"x": rows["x"], "hovertext": [hover(row) for row in rows.to_dict("records")]}
     if outside:
-        arrow = "triangle-down" if plot.maximise else "triangle-up"
-        return style | {"y": [plot.edge] * len(rows), "marker": marker | {"symbol": arrow}}
+        return style | {"y": _in_strip(plot, MARKER_AT, len(rows)), "marker": marker}
+    heights, lows, highs = (plot.axis.place(rows[name]) for name in ("y", "y_low", "y_high"))
     return style | {
-        "y": rows["y"],
+        "y": heights,
         "marker": marker,
         "error_x": _bars(rows["x_high"] - rows["x"], rows["x"] - rows["x_low"]),
-        "error_y": _bars(rows["y_high"] - rows["y"], rows["y"] - rows["y_low"]),
+        "error_y": _bars(highs - heights, heights - lows),
     }
 
 
@@ -136,7 +180,7 @@ def _paper_points(plot: FrontierPlotData, paper: str) -> dict[str, Any]:
     rows = plot.published[plot.published["label"] == paper]
     return {
         "x": rows["x"],
-        "y": rows["y"],
+        "y": plot.axis.place(rows["y"]),
         "mode": "markers",
         "hoverinfo": "text",
         "hovertext": [_hover_of_printed(row) for row in rows.to_dict("records")],
@@ -148,7 +192,7 @@ def _hollow(symbol: str, colour: str | pd.Series) -> dict[str, Any]:
     return {"symbol": f"{symbol}-open", "color": colour, "size": 11, "line": {"width": 2}}
 
 
-def _bars(plus: pd.Series, minus: pd.Series) -> dict[str, Any]:
+def _bars(plus: ArrayLike, minus: ArrayLike) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": plus, "arrayminus": minus, "thickness": 1.2, "width": 0}
 
 

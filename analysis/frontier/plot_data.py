@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from analysis.drawing.axes import quality_limits
+from analysis.drawing.beyond import ARROW
+from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import MARKERS, OTHER_MARKER, REFERENCE_MARKER, architecture_colours, assign
 from analysis.frontier.published_points import published_points, widened_axes
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.points.labels import method_variants
-from analysis.units import format_quality, quality_scale
+from analysis.units import better_words, quality_bounds, quality_scale, quality_words
 
 _SMALL_RANGE = 0.005
+_MOST_NAMED = 4
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +37,37 @@ class FrontierPlotData:
     markers: dict[str, str]
     """The marker of each method variant."""
     size_limits: tuple[float, float]
-    quality_limits: tuple[float, float]
+    axis: QualityAxis
+    """The axis of quality: every configuration on the front is in place, and what is ``outside`` in the strip."""
     quality_label: str
     maximise: bool
     note: str
-
-    @property
-    def edge(self) -> float:
-        """The height at which points outside are drawn: just inside the bad end of the quality axis."""
-        low, high = self.quality_limits
-        return low + 0.02 * (high - low) if self.maximise else high - 0.02 * (high - low)
 
     @property
     def front(self) -> pd.DataFrame:
         """The frontier's rows from left to right; the last is repeated at the right edge of the figure."""
         front = self.rows[self.rows["on_front"]].sort_values(["x", *KEY])
         return pd.concat([front, front.tail(1).assign(x=self.size_limits[1])])
+
+    @property
+    def falls(self) -> NDArray[np.bool_]:
+        """Which rows of ``front`` a smaller file on it beats on test: there the line runs below what was reached."""
+        gain = (1.0 if self.maximise else -1.0) * self.front["y"].to_numpy(np.float64)
+        reached = np.maximum.accumulate(gain)
+        found: NDArray[np.bool_] = gain < reached - _ROUNDING * np.abs(reached)
+        return found
+
+    @property
+    def risen(self) -> tuple[list[float], list[float]]:
+        """The parts of the frontier's line that no smaller file beats, corner by corner, with NaN between parts."""
+        x, y, falls = self.front["x"].tolist(), self.front["y"].tolist(), self.falls.tolist()
+        corners: list[tuple[float, float]] = []
+        for index in range(len(x) - 1):
+            if falls[index]:
+                corners.append((np.nan, np.nan))
+                continue
+            corners += [(x[index], y[index]), (x[index + 1], y[index])]
+        return [place for place, _ in corners], [height for _, height in corners]
 
     @property
     def papers(self) -> dict[str, str]:
@@ -77,7 +96,7 @@ def frontier_plot_data(
             else "no points to draw: no run has finished yet"
         )
     name, maximise = str(configurations["quality_name"].iloc[0]), bool(configurations["maximise"].iloc[0])
-    factor, unit = quality_scale(name)
+    factor, _ = quality_scale(name)
     groups = points.groupby(KEY)
     ranges = pd.concat(
         [
@@ -102,50 +121,64 @@ def frontier_plot_data(
         variant=variants,
         marker=variants.map(markers),
     )
-    limits, worst = quality_limits(rows["y"], rows["on_front"], maximise=maximise)
-    rows["outside"] = rows["y"] < worst if maximise else rows["y"] > worst
-    limits = _with_bars(limits, rows[~rows["outside"]])
+    axis = quality_axis(rows["y"], rows["on_front"], maximise=maximise, bounds=quality_bounds(name))
+    axis = _with_bars(axis, rows[axis.inside(rows["y"])])
     size_limits = (rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25)
     free_markers = [marker for marker in MARKERS if marker not in markers.values()]
     printed = published_points(published, configurations, factor, colours, free_markers, OTHER_MARKER)
     num_hidden = 0
     if len(printed):
-        shown, size_limits, limits = widened_axes(size_limits, limits, printed["x"], printed["y"])
-        rows["outside"] &= ~rows["y"].between(*limits)
+        shown, size_limits, places = widened_axes(
+            size_limits, _both(axis.place(axis.limits)), printed["x"], axis.place(printed["y"])
+        )
+        axis = axis.widened(*axis.quality(places).tolist())
         printed, num_hidden = printed[shown], int((~shown).sum())
-    return FrontierPlotData(
+    rows["outside"] = ~axis.inside(rows["y"])
+    (low, high), ends = axis.limits, ["y_low", "y_high"]
+    rows[ends] = rows[ends].clip(low, high)  # a bar does not reach into the strip
+    plot = FrontierPlotData(
         rows=rows,
         published=printed,
         colours=colours,
         markers=markers,
         size_limits=size_limits,
-        quality_limits=limits,
-        quality_label=f"Test {name.replace('_', ' ')}{f' ({unit.strip()})' if unit else ''}",
+        axis=replace(axis, has_strip=bool(rows["outside"].any())),
+        quality_label=f"Test {quality_words(name, with_unit=True)}{better_words(maximise=maximise)}",
         maximise=maximise,
-        note=_note(rows, name, num_hidden, maximise=maximise),
+        note="",
     )
+    return replace(plot, note=_note(plot, num_hidden))
 
 
-def _with_bars(limits: tuple[float, float], inside: pd.DataFrame) -> tuple[float, float]:
-    """``limits`` widened for the bars of points in place, but not so far that points become hard to tell apart."""
-    low, high = limits
+def _both(ends: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = ends.tolist()
+    return low, high
+
+
+def _with_bars(axis: QualityAxis, inside: pd.DataFrame) -> QualityAxis:
+    """``axis`` widened for the bars of points in place, but not so far that points become hard to tell apart."""
+    low, high = axis.limits
     most = max(high - low, _SMALL_RANGE * max(abs(low), abs(high)))
-    margin = 0.06 * (inside["y_high"].max() - inside["y_low"].min())
-    return (
-        min(low, max(inside["y_low"].min() - margin, low - most)),
-        max(high, min(inside["y_high"].max() + margin, high + most)),
-    )
+    lowest, highest = max(inside["y_low"].min(), low - most), min(inside["y_high"].max(), high + most)
+    return axis.widened(lowest, highest, with_margin=True)
 
 
-def _note(rows: pd.DataFrame, name: str, num_hidden: int, *, maximise: bool) -> str:
+def _note(plot: FrontierPlotData, num_hidden: int) -> str:
+    rows, num_falls = plot.rows, int(plot.falls[:-1].sum())
     low, high = rows["num_seeds"].min(), rows["num_seeds"].max()
-    seeds = f"{low}" if low == high else f"{low} to {high}"
-    words = [f"bars: range over {seeds} seeds"] if high > 1 else []
-    outside = rows.loc[rows["outside"], "file_quality"]
-    if not outside.empty:
-        arrow, farthest = ("▼", outside.min()) if maximise else ("▲", outside.max())
-        where = "at" if len(outside) == 1 else "down to" if maximise else "up to"
-        words.append(f"{arrow} {len(outside)} off the axis, {where} {format_quality(farthest, name)}")
+    words = [f"bars: range over {low if low == high else f'{low} to {high}'} seeds"] if high > 1 else []
+    if num_falls:
+        words.append(
+            f"frontier: chosen on validation, drawn on test, where {num_falls} of its {len(plot.falls) - 1} files "
+            f"{'are' if num_falls > 1 else 'is'} worse than a smaller one (dotted)"
+        )
+    if plot.axis.is_stretched:
+        words.append("axis stretched towards the best")
+    counts = rows.loc[rows["outside"], "method"].value_counts()
+    if len(counts):
+        named = [f"{count} {method}" for method, count in counts.items()]
+        owners = named if len(named) <= _MOST_NAMED else [f"{counts.sum()} files of {len(named)} methods"]
+        words.append(f"{ARROW[plot.maximise]} beyond the axis, with their values: {', '.join(owners)}")
     if num_hidden:
         words.append(f"{num_hidden} printed point{'s' if num_hidden > 1 else ''} beyond the axes")
-    return "    ".join(words)
+    return "; ".join(words)

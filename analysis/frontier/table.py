@@ -9,6 +9,7 @@ from rich.text import Text
 
 from analysis.frontier.columns import ON_TERMINAL, Row
 from analysis.keys import KEY
+from analysis.units import better_words, quality_words
 
 
 def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +60,12 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     more = f"; {num_hidden} more off the frontier" if num_hidden else ""
     if (rows["num_failed"] > 0).any():
         more += "; where a seed failed, a configuration is off the frontier"
-    table.caption = Text(f"● frontier, decided on validation; {name}: mean ± sd over seeds{more}", style="dim")
+    maximise = bool(rows["maximise"].all())
+    table.caption = Text(
+        "● frontier, decided on validation; size and ratio: one file, that of the seed of lower-median validation, "
+        f"which ships; {quality_words(name)}{better_words(maximise=maximise)}: mean ± sd over seeds{more}",
+        style="dim",
+    )
     table.caption_justify = "left"
     return table
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SCHEDULE = ("steps", "batch_size")
+_BETWEEN = re.compile(r" (?=[^\s=\[{(]+=)")
+"""The space before a setting's name; those within a value, such as a list, are part of it."""
 _SETTINGS = ("method.", "modifiers.")
 
 
@@ -41,7 +44,7 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
         methods: (num_rows,).
         configs: (num_rows,), as ``config_text`` writes them.
     """
-    settings = [dict(word.split("=", 1) for word in config.split() if "=" in word) for config in configs]
+    settings = [dict(word.split("=", 1) for word in _BETWEEN.split(config) if "=" in word) for config in configs]
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
     num_given: Counter[tuple[str, str]] = Counter()
     for method, own in zip(methods, settings, strict=True):

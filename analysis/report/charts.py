@@ -9,7 +9,7 @@ from analysis.drawing.axes import draw_frame
 from analysis.drawing.picture import picture
 from analysis.drawing.style import INK
 from analysis.report.markup import Html, element, escaped
-from analysis.units import quality_scale
+from analysis.units import quality_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,5 +80,4 @@ def shortened(text: str, longest: int) -> str:
 
 def validation_label(quality_name: str) -> str:
     """The label of an axis of validation quality, in two lines because panels are low."""
-    unit = quality_scale(quality_name)[1].strip()
-    return f"validation\n{quality_name.replace('_', ' ')}{f' ({unit})' if unit else ''}"
+    return f"validation\n{quality_words(quality_name, with_unit=True)}"

@@ -16,7 +16,7 @@ from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, bullets, code, element, escaped, facts_list, joined, paragraph, section
 from analysis.report.material import Material
 from analysis.report.recommendations import chosen, loss_text, recommended_loss
-from analysis.units import format_quality, format_ratio, format_size
+from analysis.units import format_quality, format_ratio, format_size, quality_words
 
 _MOST_BUDGETS, _MOST_NETWORKS = 3, 8
 _DIGEST = re.compile("#sha256=[0-9a-f]{64}")
@@ -43,7 +43,7 @@ def answer(material: Material) -> Html:
     configurations, name = material.configurations, material.quality_name
     if not configurations["on_front"].any():
         return element("p", "There is no frontier: of each configuration a seed failed.", class_="answer")
-    words, front = name.replace("_", " "), material.front
+    words, front = quality_words(name), material.front
     compressed = front[front["method"] != REFERENCE_METHOD]
     if compressed.empty:
         return element("p", "Nothing compressed is on the frontier.", class_="answer")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.report.markup import Html, element, note, paragraph, section, table
 from analysis.report.material import Material
+from analysis.units import format_duration
 
 _MOST_REASONS = 12
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
@@ -87,7 +88,10 @@ def costs(material: Material) -> Html:
     groups = trials[trials["train_s"] > 0].groupby(["architecture", "method"])["train_s"].agg(["size", "sum", "median"])
     groups = groups.sort_values("sum", ascending=False, kind="stable")
     rows = [
-        [*names, f"{row['size']:,.0f}", duration(row["sum"]), _share(row["sum"], total_s), duration(row["median"])]
+        [
+            *(*names, f"{row['size']:,.0f}", format_duration(row["sum"])),
+            *(_share(row["sum"], total_s), format_duration(row["median"])),
+        ]
         for names, row in zip(groups.index, groups.to_dict("records"), strict=True)
     ]
     lost = {
@@ -95,7 +99,7 @@ def costs(material: Material) -> Html:
         for outcome, words in (("failed", "that failed"), ("stopped", "that were stopped early"))
     }
     spent = [
-        f"{duration(seconds)} ({_share(seconds, total_s)}) for trainings {words}"
+        f"{format_duration(seconds)} ({_share(seconds, total_s)}) for trainings {words}"
         for words, seconds in lost.items()
         if seconds
     ]
@@ -103,19 +107,10 @@ def costs(material: Material) -> Html:
     return section(
         "costs",
         "What it took",
-        paragraph(f"{duration(total_s)} of training, all trainings together{more}."),
+        paragraph(f"{format_duration(total_s)} of training, all trainings together{more}."),
         table(["network", "method", "trainings", "together", "share", "median"], rows, numbers=range(2, 6)),
         note("Seconds of training alone: loading data, writing, evaluating and waiting for a place are not in them."),
     )
-
-
-def duration(seconds: float) -> str:
-    """A duration as ``0.4 s``, ``12 s``, ``3.5 min`` or ``2.1 h``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def _share(part: float, whole: float) -> str:

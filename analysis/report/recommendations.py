@@ -14,7 +14,7 @@ from analysis.configurations.recommended import baseline, recommended, sizes_wit
 from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
 from analysis.report.material import Material
-from analysis.units import format_quality, format_ratio, format_size, quality_scale
+from analysis.units import format_quality, format_ratio, format_size, quality_scale, quality_words
 
 _LOSSES = (0.005, 0.01, 0.02)
 """Losses of accuracy; for other qualities, shares of the baseline's quality."""
@@ -109,7 +109,7 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
         **({"all zero": row["file_zero_weights"]} if row["file_zero_weights"] else {}),
     }
     quality = format_quality(row["file_quality"], name)
-    said = f"{format_ratio(row['file_compression_ratio'])} smaller, {name.replace('_', ' ')} {quality} on test"
+    said = f"{format_ratio(row['file_compression_ratio'])} smaller, {quality_words(name)} {quality} on test"
     large = element("p", format_size(row["file_size_bytes"]), element("small", said), class_="large")
     heading = (element("h3", title), element("p", why, class_="why"))
     return element(

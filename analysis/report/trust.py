@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from analysis.configurations.recommended import optimism
 from analysis.drawing.axes import draw_size_axis
+from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import COLOURS, GREY, PALE
 from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.fronts.attainment import band
@@ -17,7 +19,7 @@ from analysis.fronts.repeats import seed_fronts
 from analysis.report.charts import WIDTH_IN, chart, dots_of, legend, new_figure, style
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
-from analysis.units import quality_scale
+from analysis.units import quality_scale, quality_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +59,7 @@ def _about_seeds(configurations: pd.DataFrame, quality_name: str) -> str:
     quality = _signed(float(several["quality_std"].median()), quality_name, sign="")
     size = float((several["size_bytes_std"] / several["size_bytes_mean"]).median())
     return (
-        f"From seed to seed the test {quality_name.replace('_', ' ')} of a configuration varies by {quality}, and "
+        f"From seed to seed the test {quality_words(quality_name)} of a configuration varies by {quality}, and "
         f"its size by {size:.1%}: standard deviations, the median over {len(several)} configurations."
     )
 
@@ -90,8 +92,8 @@ def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, plot: Fronti
     axes.fill_between(sizes, worst, best, label="best to worst seed", **kind)
     axes.step(sizes, median, where="post", color=COLOURS[0], linewidth=1.4, label="median seed")
     draw_size_axis(axes, plot.size_limits, most_ticks=5)
-    axes.set_ylim(*plot.quality_limits)
-    style(axes, x_label="file size", y_label=plot.quality_label.lower())
+    draw_quality_axis(axes, replace(plot.axis, has_strip=False))
+    style(axes, x_label="file size", y_label=plot.quality_label[0].lower() + plot.quality_label[1:])
     legend(axes, loc="lower right" if material.maximise else "upper right")
 
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from analysis.comparison.compare import Comparison
 
 
-_MOST_NAMED = 3
-
-
 class By(StrEnum):
     """What splits the points of sweeps into sides."""
 
@@ -75,10 +72,10 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
     from analysis.comparison.difference_figure import compared_with_seeds, difference_figure
     from analysis.comparison.figure import comparison_figure
     from analysis.comparison.page import comparison_html
+    from analysis.drawing.heading import names_text
 
     first, *others = (side.name for side in comparison.sides)
-    named = ", ".join(others) if len(others) <= _MOST_NAMED else f"{len(others)} others"
-    title = f"{comparison.task}: {named} against {first}"
+    title = f"{comparison.task}: {names_text(others, kind='others')} against {first}"
     pages = {"compare": comparison_html(comparison, title=title, ui_url=ui_url)}
     figures = {"compare": comparison_figure(comparison, title=title)}
     if compared_with_seeds(comparison):

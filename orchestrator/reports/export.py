@@ -140,7 +140,7 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict
     ]
     for environment, num_trials in environments.items():
         lines.append(f"- {num_trials} trials: " + ", ".join(f"{key} {value}" for key, value in environment))
-    return "\n".join([*lines, f"- training: {_hours(points)}", ""])
+    return "\n".join([*lines, f"- training: {_training(points)}", ""])
 
 
 def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
@@ -155,8 +155,9 @@ def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _hours(points: pd.DataFrame) -> str:
+def _training(points: pd.DataFrame) -> str:
+    from analysis.units import format_duration
+
     seconds = points.drop_duplicates("trial_id")["train_s"]
-    return (
-        f"{seconds.sum() / 3600:.1f} hours of all trials together, median {seconds.median() / 60:.1f} minutes a trial"
-    )
+    together, median = format_duration(seconds.sum()), format_duration(seconds.median())
+    return f"{together} of all trials together, median {median} a trial"

@@ -56,6 +56,7 @@ def write_frontier(
         select: chooses the points that take part; default: all.
     """
     from analysis.configurations.summary import summarise
+    from analysis.drawing.heading import names_text
     from analysis.frontier.figure import frontier_figure
     from analysis.frontier.page import frontier_html
     from analysis.frontier.table import frontier_csv
@@ -66,7 +67,7 @@ def write_frontier(
         return None
     points = points if select is None else select(points)
     configurations = summarise(points)
-    title = f"{points['task'].iloc[0]}: {', '.join(sorted(points['sweep_id'].unique()))}"
+    title = f"{points['task'].iloc[0]}: {names_text(sorted(points['sweep_id'].unique()), kind='sweeps')}"
     rows = published_beside(points, published, is_whole=is_whole)
     figure = frontier_figure(configurations, points, title=title, published=rows)
     page = frontier_html(configurations, points, title=title, ui_url=ui_url, published=rows)

@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from analysis.units import format_quality, format_ratio, format_size, parse_size
+from analysis.units import (
+    better_words,
+    format_duration,
+    format_quality,
+    format_ratio,
+    format_size,
+    parse_size,
+    quality_scale,
+    quality_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,5 +67,34 @@ def test_ratios_have_a_decimal_where_it_matters() -> None:
 def test_accuracies_are_percent_and_other_qualities_plain() -> None:
     assert format_quality(0.9723, "accuracy") == "97.23 %"
     assert format_quality(0.9723, "accuracy", spread=0.004) == "97.23 ± 0.40 %"
-    assert format_quality(31.4, "psnr_db", spread=math.nan) == "31.40"
+    assert format_quality(2.4, "perplexity", spread=math.nan) == "2.40"
     assert format_quality(math.nan, "accuracy") == "-"
+
+
+@pytest.mark.parametrize("name", ["psnr_db", "PSNR (dB)", "si_sdr dB", "psnr", "SNR", "val_snr", "dB"])
+def test_a_quality_in_decibels_is_shown_in_db(name: str) -> None:
+    assert quality_scale(name) == (1.0, " dB")
+    assert format_quality(31.4, name, spread=0.5) == "31.40 ± 0.50 dB"
+
+
+@pytest.mark.parametrize("name", ["bits_per_character", "feedback", "mAP@0.5", "db_size"])
+def test_other_qualities_have_no_unit(name: str) -> None:
+    assert quality_scale(name) == (1.0, "")
+
+
+def test_names_are_words_and_say_their_unit_once() -> None:
+    assert quality_words("bits_per_character") == quality_words("bits_per_character", with_unit=True)
+    assert quality_words("PSNR (dB)") == "PSNR"
+    assert [quality_words(name, with_unit=True) for name in ("psnr_db", "PSNR (dB)", "val_accuracy", "dB")] == [
+        *("psnr (dB)", "PSNR (dB)", "val accuracy (%)", "dB (dB)"),
+    ]
+    assert better_words(maximise=True) == ""
+    assert better_words(maximise=False) == ", lower is better"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0.0 s"), (0.04, "0.04 s"), (9.94, "9.9 s"), (99, "99 s"), (150, "2.5 min"), (7200, "2.0 h")],
+)
+def test_durations_read_well_and_are_never_rounded_to_nothing(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.frontier.columns import IN_NOTE
-from analysis.units import format_quality, format_size
+from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
 
@@ -77,7 +77,7 @@ def _headline(front: pd.DataFrame, configurations: pd.DataFrame) -> str:
     of_all = (
         f"{len(front)} of {len(configurations)} configurations {'is' if len(front) == 1 else 'are'} on the frontier"
     )
-    return f"**{of_all}: {name.replace('_', ' ')} {' to '.join(ends)}.** Chosen on validation, measured on test."
+    return f"**{of_all}: {quality_words(name)} {' to '.join(ends)}.** Chosen on validation, measured on test."
 
 
 def _links(sweep_id: str, num_points: int, ending: Ending) -> str:

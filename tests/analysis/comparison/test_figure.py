@@ -48,8 +48,10 @@ def test_bands_go_from_the_best_seed_to_the_worst() -> None:
     for size, quality in between:
         low, high = 100 * worst.quality_at([size - 1e-6]), 100 * best.quality_at([size])
         assert (np.isnan(low) | (low - 1e-9 <= quality)) & (quality <= high + 1e-9)
-    note = axes_of(found).texts[0].get_text()
-    assert note == "line: median of 3 seeds, band: best to worst; too few seeds of b"
+    note = " ".join(axes_of(found).texts[0].get_text().split())
+    assert note == (
+        "line: median of 3 seeds, band: best to worst; markers: files of the frontier of means; too few seeds of b"
+    )
 
 
 def test_every_file_on_a_front_is_a_marker_within_the_axes() -> None:

@@ -30,6 +30,23 @@ def test_tables_fit_100_columns_and_hold_the_numbers() -> None:
     assert "0.77" in text
 
 
+def test_every_table_with_sizes_of_points_says_that_they_need_be_no_files() -> None:
+    """Neighbours that test puts in the wrong order are one point, at a size that no file has."""
+    found = compared(a=side("a", num_points=20), b=side("b", num_points=20, factor=0.5))
+    for table in (comparison_tables(found)[0], comparison_tables(found)[2]):
+        assert "no file need have its size" in str(table.caption)
+    assert "never between two points" in str(comparison_tables(found)[2].caption)
+
+
+def test_the_tables_say_the_unit_and_where_lower_is_better() -> None:
+    sides = {name: side(name, quality_name="bits_per_character", maximise=False) for name in "ab"}
+    assert "test bits per character, lower is better" in " ".join(printed(compared(**sides)).split())
+    sides = {name: side(name, quality_name="psnr_db") for name in "ab"}
+    text = " ".join(printed(compared(**sides)).split())
+    assert "bytes, in dB;" in text
+    assert "0.96 dB" in text
+
+
 def test_a_name_is_no_markup() -> None:
     assert "mlp(hidden=[16])" in printed(compare({"mlp(hidden=[16])": side("a"), "[b]": side("b")}, num_resamples=5))
 

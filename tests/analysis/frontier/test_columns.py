@@ -16,8 +16,8 @@ PLACES = {
     "logged": LOGGED,
 }
 HEADINGS = {
-    "terminal": ["size", "ratio", "% val", "% test", "architecture", "method", "config", "seeds"],
-    "note": ["size", "ratio", "% val", "% test", "architecture", "method", "settings", "seeds"],
+    "terminal": ["file size", "ratio", "mean val (%)", "mean test (%)", "architecture", "method", "config", "seeds"],
+    "note": ["file size", "ratio", "mean val (%)", "mean test (%)", "architecture", "method", "settings", "seeds"],
     "report": [
         *("bytes", "ratio", "test (%)", "mean test (%)", "mean val (%)", "seeds"),
         *("network", "method", "settings", "file"),
@@ -55,12 +55,19 @@ def test_each_place_has_its_cells(place: str) -> None:
 
 
 def test_a_quality_without_a_unit_is_shown_without_one() -> None:
-    titles = [column.title("psnr_db") for column in IN_REPORT]
+    titles = [column.title("perplexity") for column in IN_REPORT]
     assert titles[2:5] == ["test", "mean test", "mean val"]
-    assert [column.title("psnr_db").strip() for column in ON_TERMINAL[2:4]] == ["val", "test"]
+    assert [column.title("perplexity") for column in ON_TERMINAL[2:4]] == ["mean val", "mean test"]
+    plain = row(quality_name="perplexity", file_quality=31.5)
+    assert IN_REPORT[2].format(plain) == "31.50"
+    assert IN_README[2].format(plain) == "31.50"
+
+
+def test_decibels_are_in_the_heading_or_in_every_cell() -> None:
+    assert [column.title("psnr_db") for column in IN_REPORT][2:5] == ["test (dB)", "mean test (dB)", "mean val (dB)"]
     decibels = row(quality_name="psnr_db", file_quality=31.5)
     assert IN_REPORT[2].format(decibels) == "31.50"
-    assert IN_README[2].format(decibels) == "31.50"
+    assert IN_README[2].format(decibels) == "31.50 dB"
 
 
 def test_the_logged_table_has_numbers_and_no_text() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 
 from analysis.configurations.summary import summarise
 from analysis.frontier.figure import frontier_figure
@@ -32,6 +35,114 @@ def test_the_front_is_a_step_line_through_its_files_at_test_quality() -> None:
     assert line.get_drawstyle() == "steps-post"
     np.testing.assert_array_equal(line.get_xdata()[:-1], front["file_size_bytes"])
     np.testing.assert_allclose(line.get_ydata()[:-1], 100 * front["file_quality"])
+
+
+def collapsed() -> pd.DataFrame:
+    """Two methods: a front that falls on test and reaches down to a collapse, and off it one more collapse."""
+    rows = [
+        *(("epr", 100, 0.14, 0.15), ("epr", 250, 0.90, 0.90), ("epr", 400, 0.95, 0.95), ("epr", 900, 0.94, 0.96)),
+        *(("ptq", 1500, 0.05, 0.06), ("ptq", 2400, 0.96, 0.97)),
+    ]
+    return frame(
+        *(
+            {"config_hash": str(i), "method": method, "size_bytes": size, "quality": test, "quality_val": val}
+            for i, (method, size, test, val) in enumerate(rows)
+        )
+    )
+
+
+def drawn(axes: Axes, gid: str) -> list[Any]:
+    return [artist for artist in axes.get_children() if artist.get_gid() == gid]
+
+
+def test_every_point_of_the_front_is_on_the_axis() -> None:
+    points = collapsed()
+    configurations = summarise(points)
+    (axes,) = frontier_figure(configurations, points, title="digits").axes
+    front = 100 * configurations.loc[configurations["on_front"], "file_quality"]
+    assert len(front) == 5
+    assert axes.get_ylim()[0] < front.min() < front.max() < axes.get_ylim()[1]
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+def test_what_lies_beyond_the_axis_has_an_arrow_its_owners_marker_and_its_value(maximise: bool) -> None:
+    points = collapsed().query("config_hash != '0'")
+    if not maximise:
+        losses = {"quality": 1 - points["quality"], "quality_val": 1 - points["quality_val"]}
+        points = points.assign(**losses, maximise=False, quality_name="error")
+    figure = frontier_figure(summarise(points), points, title="digits")
+    (axes,) = figure.axes
+    (mark,), (owner,), (value,), (strip,) = (drawn(axes, gid) for gid in ("outside", "owner", "value", "strip"))
+    shapes = {container[0].get_marker() for container in axes.containers}
+    assert owner.get_marker() in shapes, "it is that of its method"
+    assert not isinstance(mark.get_marker(), str), "it is the mark of no method"
+    assert value.get_text() == ("5.00 %" if maximise else "0.95")
+    low, high = sorted(strip.get_extents().transformed(axes.transData.inverted()).get_points()[:, 1])
+    assert low < mark.get_ydata()[0] < high
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "beyond the axis" in entries
+    said = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
+    assert f"{'↓' if maximise else '↑'} beyond the axis, with their values: 1 ptq" in said
+
+
+def test_where_a_smaller_file_is_better_on_test_the_line_is_dotted_and_the_caption_says_so() -> None:
+    points = collapsed()
+    figure = frontier_figure(summarise(points), points, title="digits")
+    (axes,) = figure.axes
+    (whole,), (risen,) = drawn(axes, "front"), drawn(axes, "risen")
+    assert whole.is_dashed()
+    assert not risen.is_dashed()
+    heights = risen.get_ydata()
+    assert 94.0 not in heights
+    assert (np.diff(heights[np.isfinite(heights)]) >= 0).all()
+    said = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
+    assert "chosen on validation, drawn on test, where 1 of its 5 files is worse than a smaller one (dotted)" in said
+    assert "frontier, worse on test\nthan a smaller file" in [text.get_text() for text in figure.legends[0].get_texts()]
+    rising = points.query("config_hash != '3'")
+    (axes,) = frontier_figure(summarise(rising), rising, title="digits").axes
+    assert not drawn(axes, "front")[0].is_dashed()
+    assert drawn(axes, "risen") == []
+
+
+def test_a_legend_names_only_what_is_drawn() -> None:
+    points = frame({}, {"config_hash": "b", "size_bytes": 2000, "quality": 0.99, "quality_val": 0.99})
+    figure = frontier_figure(summarise(points), points, title="digits")
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "frontier" in entries
+    assert "dominated" not in entries
+    failed = points.assign(num_failed=1)
+    figure = frontier_figure(summarise(failed), failed, title="digits")
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "frontier" not in entries
+    assert "dominated" in entries
+
+
+def test_titles_and_names_in_the_legend_are_whole() -> None:
+    method = {"method": "lcs", "config": "compression=unstructured levels=[0.005, 0.01, 0.025] steps=1"}
+    other = {"method": "lcs", "config": "compression=structured levels=default steps=1", "config_hash": "b"}
+    points = frame(method, other)
+    title = "digits: " + ", ".join(f"a_sweep_with_a_long_name-{index:08x}" for index in range(3))
+    figure = frontier_figure(summarise(points), points, title=title)
+    (axes,) = figure.axes
+    assert " ".join(axes.get_title(loc="left").split()) == title
+    entries = [" ".join(text.get_text().split()) for text in figure.legends[0].get_texts()]
+    assert "lcs compression=unstructured levels=[0.005, 0.01, 0.025]" in entries
+    assert "…" not in "".join(entries)
+
+
+@pytest.mark.parametrize(
+    ("name", "maximise", "label"),
+    [
+        ("accuracy", True, "Test accuracy (%)"),
+        ("psnr_db", True, "Test psnr (dB)"),
+        ("PSNR (dB)", True, "Test PSNR (dB)"),
+        ("bits_per_character", False, "Test bits per character, lower is better"),
+    ],
+)
+def test_the_axis_says_the_unit_and_where_lower_is_better(name: str, maximise: bool, label: str) -> None:
+    points = frame({"quality_name": name, "maximise": maximise})
+    (axes,) = frontier_figure(summarise(points), points, title="digits").axes
+    assert axes.get_ylabel() == label
 
 
 def test_figures_are_written_without_touching_pyplot() -> None:

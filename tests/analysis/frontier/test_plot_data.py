@@ -24,7 +24,7 @@ def test_the_bars_of_nearly_equal_points_fit() -> None:
             for seed in range(3)
         ),
     )
-    low, high = frontier_plot_data(summarise(points), points).quality_limits
+    low, high = frontier_plot_data(summarise(points), points).axis.limits
     assert low < 99.09
     assert high > 99.15
     assert high - low < 0.3

@@ -121,15 +121,15 @@ def test_a_measured_point_off_the_axis_is_in_place_where_printed_rows_widen_it(p
     qualities = (0.98, 0.95, 0.94, 0.80)
     points = frame(
         *(
-            {"config_hash": str(index), "size_bytes": 4000 - 900 * index, "quality": value, "quality_val": value}
-            for index, value in enumerate(qualities)
+            {"config_hash": str(index), "size_bytes": size, "quality": value, "quality_val": value}
+            for index, (size, value) in enumerate(zip((4000, 3100, 2200, 2500), qualities, strict=True))
         )
     )
     alone = frontier_plot_data(summarise(points), points)
     beside = frontier_plot_data(summarise(points), points, published.head(1).assign(quality=0.797))
     assert alone.rows["outside"].sum() == 1
     assert not beside.rows["outside"].any()
-    assert "off the axis" not in beside.note
+    assert "beyond the axis" not in beside.note
 
 
 @pytest.mark.parametrize("width_in", [3.5, 5.5, 7.0])

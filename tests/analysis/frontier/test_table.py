@@ -34,7 +34,7 @@ def test_each_configuration_is_one_line_at_100_columns() -> None:
     text = lines(frontier_table(configurations, num_others=3))
     assert sum(line.startswith("● ") for line in text) == num_front + 1  # and the caption, which explains the mark
     assert sum("mlp(hidden=" in line for line in text) == num_front + 3
-    assert f"{len(configurations) - num_front - 3} more off the frontier" in text[-1]
+    assert f"{len(configurations) - num_front - 3} more off the frontier" in " ".join(" ".join(text).split())
     assert max(map(len, text)) <= 100
 
 
@@ -42,6 +42,17 @@ def test_numbers_are_those_of_the_file_and_the_means_over_seeds() -> None:
     text = lines(frontier_table(summarise(frame(*seeds("a", [1000, 1100, 1234], [0.96, 0.98, 0.97], quality=0.95)))))
     assert text[2].split()[:9] == ["●", "1.23", "kB", "15.6x", "97.00", "±", "1.00", "95.00", "±"]
     assert text[2].split()[-4:] == ["mlp(hidden=[64])", "epr", "lam=0.3", "3"]
+
+
+def test_the_table_says_which_numbers_are_those_of_a_file_and_which_are_means() -> None:
+    points = frame(*seeds("a", [1000, 1100], [2.1, 2.2], quality_name="bits_per_character", maximise=False))
+    text = lines(frontier_table(summarise(points)))
+    assert "file size" in text[0]
+    assert "mean val" in text[0]
+    assert "mean test" in text[0]
+    said = " ".join(" ".join(text).split())
+    assert "size and ratio: one file, that of the seed of lower-median validation, which ships" in said
+    assert "bits per character, lower is better: mean ± sd over seeds" in said
 
 
 def test_of_a_configuration_with_a_failed_seed_both_numbers_are_shown() -> None:

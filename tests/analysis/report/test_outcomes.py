@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from analysis.report.material import TRIAL_COLUMNS
-from analysis.report.outcomes import costs, duration, grouped, outcomes
+from analysis.report.outcomes import costs, grouped, outcomes
 from tests.analysis.report.samples import material, measured, trial
 from tests.analysis.report.test_markup import read
 
@@ -70,10 +69,3 @@ def test_costs_add_up() -> None:
     assert "1.0 s (9%) for trainings that were stopped early" in text
     nothing = trials({"train_s": 0.0})
     assert "0.0 s of training" in costs(material(trials=nothing))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (99, "99 s"), (150, "2.5 min"), (7200, "2.0 h")]
-)
-def test_durations_read_well(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
