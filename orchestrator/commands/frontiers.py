@@ -22,7 +22,6 @@ from orchestrator.commands.options import (
     UiUrl,
     check_writable,
     published_files,
-    refuse_folder,
     tracking_uri_or_default,
 )
 
@@ -118,7 +117,6 @@ def export(
     from analysis.units import parse_size
     from orchestrator.reports.export import export as write
 
-    refuse_folder(sweep, "export")
     check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)

@@ -90,22 +90,6 @@ def check_storage(storage: str) -> None:
         check_writable(Path(storage), option="--storage")
 
 
-def refuse_folder(sweep: str | None, command: str) -> None:
-    """Refuse a folder where a sweep of MLflow's is wanted.
-
-    Raises:
-        ValueError: ``sweep`` is a path.
-    """
-    from analysis.points.exported import is_path
-    from orchestrator.tracking.store import address_in
-
-    if sweep is None or not is_path(sweep):
-        return
-    address = address_in(Path(sweep))
-    mend = f"--tracking-uri {address}" if address else "--tracking-uri, where its MLflow is not the default"
-    raise ValueError(f"{sweep} is a path: {command} wants the id or name of a sweep, and {mend}")
-
-
 def published_files(own: Path | None, hidden: bool) -> list[Path]:
     """The files of published results to draw: the one that ships, and the user's ``own``.
 

@@ -14,7 +14,6 @@ from orchestrator.commands.options import (
     UiUrl,
     check_writable,
     published_files,
-    refuse_folder,
     tracking_uri_or_default,
 )
 
@@ -34,7 +33,6 @@ def report(
     from orchestrator.reports.page import report_of
     from trainers.record import write_atomically
 
-    refuse_folder(sweep, "report")
     check_writable(out, option="--out", is_file=True)
     files = published_files(published, no_published)
     page = report_of(tracking_uri_or_default(tracking_uri), sweep, ui_url=ui_url, published=files)

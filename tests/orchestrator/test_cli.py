@@ -45,8 +45,6 @@ def test_it_starts_without_heavy_packages(option: str) -> None:
         ("sweep digits --storage /proc/x", "--storage /proc/x cannot be written"),
         ("part digits --number 0 --of 1 --storage /proc/x", "--storage /proc/x cannot be written"),
         ("ui /tmp", "/tmp is a path: ui wants the id or name of a sweep"),
-        ("report /tmp", "/tmp is a path: report wants the id or name of a sweep"),
-        ("export /tmp --out somewhere", "/tmp is a path: export wants the id or name of a sweep"),
     ],
 )
 def test_a_place_that_is_none_is_one_line_whatever_the_command(

@@ -13,7 +13,6 @@ from orchestrator.commands.options import (
     check_storage,
     check_writable,
     published_files,
-    refuse_folder,
 )
 
 
@@ -52,17 +51,3 @@ def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path: Path) -> None:
     check_storage(str(tmp_path / "sweeps"))
     check_storage("s3://bucket/sweeps")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_where_a_sweep_of_mlflow_is_wanted_is_refused_with_its_database(tmp_path: Path) -> None:
-    with pytest.raises(ValueError) as caught:
-        refuse_folder(str(tmp_path), "ui")
-    assert str(caught.value) == (
-        f"{tmp_path} is a path: ui wants the id or name of a sweep, and --tracking-uri, where its MLflow is not the "
-        "default"
-    )
-    (tmp_path / "mlflow.db").touch()
-    with pytest.raises(ValueError, match=f"a sweep, and --tracking-uri sqlite:///{tmp_path}/mlflow.db"):
-        refuse_folder(str(tmp_path), "ui")
-    refuse_folder("digits-1a2b3c4d", "ui")
-    refuse_folder(None, "ui")
