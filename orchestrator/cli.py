@@ -20,6 +20,7 @@ from orchestrator.commands import (
     sweeps,
     ui,
 )
+from orchestrator.commands.closed_pipe import ended_by_a_closed_pipe, nobody_reads
 from orchestrator.commands.plain_characters import use_plain_characters
 
 main = typer.Typer(
@@ -79,15 +80,22 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the exit codes of ratefront.
 
     0: done. 1: a trial failed, or nothing was produced. 2: the call was wrong, which one line explains. 130: Ctrl-C.
+    141: nobody reads the output any more.
     """
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
+        with ended_by_a_closed_pipe():
+            call(*arguments, **options)
+
+    def call(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except (ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError) and nobody_reads():
+                raise
             # an OSError, such as of a full disk, names its file
             typer.echo(f"ratefront: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None

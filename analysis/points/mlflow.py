@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.points.database_lock import opening
 from analysis.points.labels import config_labels, config_text
 from analysis.points.metric_names import quality_metric
-from analysis.points.tracking_uri import check_answers, check_exists, sqlite_path, without_credentials
+from analysis.points.tracking_uri import check_answers, check_exists, check_scheme, sqlite_path, without_credentials
 from trainers.nearest import nearest
 from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint
 
@@ -240,6 +240,7 @@ class _Store:
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
+        check_scheme(tracking_uri)
         check_answers(tracking_uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         with self._one_line_errors(), opening(tracking_uri):

@@ -6,10 +6,15 @@ import os
 import re
 import urllib.error
 import urllib.request
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _CREDENTIALS = re.compile(r"://[^/]*@")
+_SCHEMES = {
+    *("", "file", "http", "https", "sqlite", "postgresql", "mysql", "mssql"),
+    *("databricks", "databricks-uc", "uc"),
+}
 _PROBE_S = 5.0
 """How long a server may take to answer. MLflow's own client would retry for minutes."""
 
@@ -68,6 +73,20 @@ def check_exists(uri: str) -> None:
         raise ValueError(f"no tracking database at {uri}: run a sweep first or pass --tracking-uri")
     if not os.access(path, os.R_OK):
         raise ValueError(f"cannot read {uri}: {path} belongs to somebody else")
+
+
+def check_scheme(uri: str) -> None:
+    """Refuse an address that no store of MLflow's has, neither its own nor an installed plugin's.
+
+    Raises:
+        ValueError: it begins with something else.
+    """
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme not in _SCHEMES and not any(one.name == scheme for one in entry_points(group="mlflow.tracking_store")):
+        raise ValueError(
+            f"no MLflow is at {without_credentials(uri)}, since {scheme!r} is no kind of its addresses: wanted a "
+            "server's, such as http://host:5000, or a database's, such as sqlite:///mlflow.db"
+        )
 
 
 def check_answers(uri: str) -> None:

@@ -15,6 +15,7 @@ from orchestrator.commands.options import (
     TaskOption,
     TrackingUri,
     UiUrl,
+    check_writable,
     tracking_uri_or_default,
 )
 from orchestrator.reports.comparison import By
@@ -56,6 +57,8 @@ def compare(
     from orchestrator.commands.console import open_console
     from orchestrator.reports.comparison import sides_of, write_comparison
 
+    if not as_json:
+        check_writable(out, option="--out")
     uri = tracking_uri_or_default(tracking_uri)
     sides = sides_of(uri, sweeps, task=task, by=by, anchor=anchor)
     found = measure(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import Json, allow_own_modules
+from orchestrator.commands.options import Json, allow_own_modules, check_writable
 
 if TYPE_CHECKING:
     from trainers.compressed import Opened
@@ -93,6 +93,7 @@ def decode(
     from trainers.tensor_files import PICKLES, pickle_bytes, safetensors_bytes
 
     target = out or file.with_suffix(".safetensors")
+    check_writable(target, option="--out", is_file=True)
     with _opened(file, architecture) as opened:
         tensors = opened.state_dict()
     write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))

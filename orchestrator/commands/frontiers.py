@@ -20,6 +20,7 @@ from orchestrator.commands.options import (
     TaskOption,
     TrackingUri,
     UiUrl,
+    check_writable,
     published_files,
     tracking_uri_or_default,
 )
@@ -65,6 +66,8 @@ def frontier(
     from orchestrator.reports.frontier import print_frontier, write_frontier
     from orchestrator.reports.points import configurations_of, published_beside
 
+    if not as_json:
+        check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     select = partial(within_cost, max_steps=max_steps, max_train_s=max_train_s)
     draw = partial(write_frontier, uri, sweeps or [], out, task=task, ui_url=ui_url, published=files, select=select)
@@ -114,6 +117,7 @@ def export(
     from analysis.units import parse_size
     from orchestrator.reports.export import export as write
 
+    check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
     typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")

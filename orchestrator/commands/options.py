@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +52,42 @@ def tracking_uri_or_default(tracking_uri: str | None) -> str:
     from orchestrator.tracking.store import default_tracking_uri
 
     return tracking_uri or default_tracking_uri()
+
+
+def check_writable(place: Path, *, option: str, is_file: bool = False) -> None:
+    """Refuse a place that cannot be written to, before anything is computed. Nothing is left there.
+
+    Args:
+        place: a folder, or a file in one; it may be missing, and its folders as well.
+        option: the name of the option that gave it.
+        is_file: whether ``place`` is a file.
+
+    Raises:
+        ValueError: it cannot be written to.
+    """
+    folder = place.absolute().parent if is_file else place.absolute()
+    wanted = "a file in a folder" if is_file else "a folder"
+    try:
+        if is_file and place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise ValueError(
+            f"{option} {place} cannot be written ({error.strerror}): wanted {wanted} that can be written to"
+        ) from error
+
+
+def check_storage(storage: str) -> None:
+    """Refuse a folder of sweeps that cannot be written to. A bucket is not asked.
+
+    Raises:
+        ValueError: it cannot be written to.
+    """
+    from orchestrator.storage.bucket import is_remote
+
+    if not is_remote(storage):
+        check_writable(Path(storage), option="--storage")
 
 
 def published_files(own: Path | None, hidden: bool) -> list[Path]:

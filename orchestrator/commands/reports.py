@@ -12,6 +12,7 @@ from orchestrator.commands.options import (
     PublishedFile,
     TrackingUri,
     UiUrl,
+    check_writable,
     published_files,
     tracking_uri_or_default,
 )
@@ -32,6 +33,7 @@ def report(
     from orchestrator.reports.page import report_of
     from trainers.record import write_atomically
 
+    check_writable(out, option="--out", is_file=True)
     files = published_files(published, no_published)
     page = report_of(tracking_uri_or_default(tracking_uri), sweep, ui_url=ui_url, published=files)
     if page is None:

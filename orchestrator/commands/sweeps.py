@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import Storage, TrackingUri, UiUrl, allow_own_modules, tracking_uri_or_default
+from orchestrator.commands.options import (
+    Storage,
+    TrackingUri,
+    UiUrl,
+    allow_own_modules,
+    check_storage,
+    tracking_uri_or_default,
+)
 from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
@@ -54,6 +61,7 @@ def sweep(
         raise SweepError("--resume goes on with a sweep and --new starts another: give one of them")
     if webhook is not None:
         check_webhook(webhook)
+    check_storage(storage)
     folder = allow_own_modules()
     chosen = source.read()
     console = open_console()
@@ -98,6 +106,7 @@ def part(
     from orchestrator.storage.journal import Outcome
     from orchestrator.views.plain import PlainView
 
+    check_storage(storage)
     folder = allow_own_modules()
     chosen = source.read()
     view = PlainView(open_console())

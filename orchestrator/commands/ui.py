@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,6 +36,7 @@ def ui(
     from analysis.points.tracking_uri import without_credentials
     from orchestrator.tracking.ui import server
 
+    _refuse_folder(sweep)
     uri = tracking_uri_or_default(tracking_uri)
     sweeps = list_sweeps(uri)
     ids = list(sweeps["sweep_id"])
@@ -50,6 +52,22 @@ def ui(
             _show(server.address(port), shown, chosen, no_open)
             typer.echo("Ctrl-C ends the server", err=True)
             process.wait()
+
+
+def _refuse_folder(sweep: str | None) -> None:
+    """Refuse a folder where a sweep of MLflow's is wanted.
+
+    Raises:
+        ValueError: ``sweep`` is a path.
+    """
+    from analysis.points.exported import is_path
+    from orchestrator.tracking.store import address_in
+
+    if sweep is None or not is_path(sweep):
+        return
+    address = address_in(Path(sweep))
+    mend = f"--tracking-uri {address}" if address else "--tracking-uri, where its MLflow is not the default"
+    raise ValueError(f"{sweep} is a path: ui wants the id or name of a sweep, and {mend}")
 
 
 def _show(base: str, sweeps: pd.DataFrame, chosen: str | None, no_open: bool) -> None:

@@ -21,6 +21,9 @@ FROM_TASK = frozenset({"input_shape", "num_outputs"})
 """The arguments that an architecture gets from its task, unless a sweep says otherwise."""
 
 
+_SINGLE = (bool, int, float, str)
+
+
 def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
     """The registry of tasks, architectures, methods or modifiers.
 
@@ -77,6 +80,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
         arguments[knob.field] = knob_domain(knob)
     from_task = FROM_TASK & set(parameters) if kind == "architecture" else set()
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
+    if kind not in LISTS_ARE_CHOICES:
+        _refuse_lists_for_single_values(f"{kind} {spec.name!r}", arguments, parameters)
     for name, parameter in parameters.items():
         if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
             default = _plain(parameter.default)
@@ -89,6 +94,31 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
         for name in getattr(function, "sources", ()):
             arguments[name] = _pinned(name, arguments[name])
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
+
+
+def _refuse_lists_for_single_values(
+    where: str, arguments: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]
+) -> None:
+    """Refuse a list where one number or word is wanted: under a method it would be choices, and here it is a value.
+
+    Raises:
+        ValueError: an argument is a list, and its annotation or default says that it is no sequence.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, list) and name in parameters and _is_single(parameters[name]):
+            raise ValueError(
+                f"{where}: {name} is {value}, and wanted is one value: a list is handed over whole here, and is not "
+                f"choices as under a method; {name}: {{choice: {value}}} tries each"
+            )
+
+
+def _is_single(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is a number, a word or a truth value, as far as its function says."""
+    if parameter.annotation is parameter.empty:
+        return isinstance(parameter.default, _SINGLE)
+    annotation = parameter.annotation
+    named = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return {word.strip() for word in named.split("|")} <= {"None", *(one.__name__ for one in _SINGLE)}
 
 
 def knob_domain(knob: RateKnob) -> AbstractDomain:

@@ -95,6 +95,12 @@ def default_tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(Path.cwd() / "mlflow.db")
 
 
+def address_in(folder: Path) -> str | None:
+    """The address of the database that a sweep run in ``folder`` makes there; None where there is none."""
+    database = folder.absolute() / "mlflow.db"
+    return sqlite_uri(database) if database.is_file() else None
+
+
 def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> Experiment:
     """Create the experiment, or find the one that another process has created meanwhile."""
     from mlflow.exceptions import MlflowException

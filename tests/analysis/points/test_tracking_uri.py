@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from analysis.points.tracking_uri import sqlite_path, sqlite_uri, without_credentials
+from analysis.points.tracking_uri import check_scheme, sqlite_path, sqlite_uri, without_credentials
 
 
 def opened(uri: str) -> Path:
@@ -68,3 +68,14 @@ def test_credentials_are_not_shown() -> None:
     assert without_credentials("http://me:se#c@ret@host:5000/x") == "http://host:5000/x"
     for uri in ("http://host/@x", "sqlite:////home/a@b/mlflow.db", "./mlruns"):
         assert without_credentials(uri) == uri
+
+
+def test_an_address_of_no_kind_of_mlflow_is_refused_without_its_password() -> None:
+    with pytest.raises(ValueError) as caught:
+        check_scheme("foo://me:secret@bar")
+    assert str(caught.value) == (
+        "no MLflow is at foo://bar, since 'foo' is no kind of its addresses: wanted a server's, such as "
+        "http://host:5000, or a database's, such as sqlite:///mlflow.db"
+    )
+    for uri in ("http://host", "sqlite:///a.db", "postgresql+psycopg2://host/mlflow", "mlruns", "databricks"):
+        check_scheme(uri)

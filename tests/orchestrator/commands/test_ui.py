@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from orchestrator.cli import main
+from orchestrator.commands.ui import _refuse_folder
 from orchestrator.tracking.ui import server
 from tests.analysis.points.store import Writer
 
@@ -83,3 +84,17 @@ def test_no_browser_is_started_where_there_is_no_screen_or_none_is_wanted(
 def test_a_sweep_that_is_not_there_is_one_line(store: tuple[str, str, str], tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["ui", "digit", "--tracking-uri", store[0]])
     assert (said.exit_code, said.stderr) == (2, "ratefront: no sweep 'digit'; did you mean 'digits'?\n")
+
+
+def test_a_folder_where_a_sweep_of_mlflow_is_wanted_is_refused_with_its_database(tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as caught:
+        _refuse_folder(str(tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path} is a path: ui wants the id or name of a sweep, and --tracking-uri, where its MLflow is not the "
+        "default"
+    )
+    (tmp_path / "mlflow.db").touch()
+    with pytest.raises(ValueError, match=f"a sweep, and --tracking-uri sqlite:///{tmp_path}/mlflow.db"):
+        _refuse_folder(str(tmp_path))
+    _refuse_folder("digits-1a2b3c4d")
+    _refuse_folder(None)

@@ -82,3 +82,31 @@ def test_an_argument_without_a_default_must_be_given(monkeypatch: pytest.MonkeyP
     registry = resolve.registry
     monkeypatch.setattr(resolve, "registry", lambda kind: tasks if kind == "task" else registry(kind))
     assert error_of(document()) == "task 'digits' needs 'root'"
+
+
+@pytest.mark.parametrize("declared", ["width=3", "width: int", "width: int | None = None", "width: 'float' = 1.0"])
+def test_a_list_where_an_architecture_takes_one_value_says_how_choices_are_written(
+    declared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"one_value_{abs(hash(declared))}"
+    (tmp_path / f"{module}.py").write_text(f"def net(*, input_shape, num_outputs, {declared}): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = f"{module}:net"
+    said = error_of(document(architecture={"name": own, "width": [16, 32]}))
+    assert said == (
+        f"architecture {own!r}: width is [16, 32], and wanted is one value: a list is handed over whole here, and is "
+        "not choices as under a method; width: {choice: [16, 32]} tries each"
+    )
+    tried = Sweep.from_dict(document(architecture={"name": own, "width": {"choice": [16, 32]}}))
+    assert tried.architecture[0].arguments["width"] == Choice([16, 32])
+
+
+@pytest.mark.parametrize("declared", ["width=(3,)", "width", "width: list[int] | int = 3", "width: object = 3"])
+def test_a_list_is_the_value_where_an_architecture_may_take_it(
+    declared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"several_values_{abs(hash(declared))}"
+    (tmp_path / f"{module}.py").write_text(f"def net(*, input_shape, num_outputs, {declared}): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    sweep = Sweep.from_dict(document(architecture={"name": f"{module}:net", "width": [16, 32]}))
+    assert sweep.architecture[0].arguments["width"] == [16, 32]
