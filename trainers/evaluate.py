@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from trainers.networks.modes import evaluating
 from trainers.tasks.base import Split, Task
 
 _FEW = 16
-"""The examples that tell almost every network."""
+"""The examples that almost always show it."""
 _SAME = 1e-6
 """Outputs that are no further apart, in units of the largest, are the same: sums may be taken in another order."""
 
@@ -19,42 +20,34 @@ _SAME = 1e-6
 def evaluate(model: nn.Module, split: Split, task: Task) -> float:
     """Measure the task's quality of ``model``, in evaluation mode, on all of ``split``, which may be on any device."""
     device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
-    was_training = model.training
-    model.eval()
     total = 0.0
-    with torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         for start in range(0, len(split), task.evaluation_batch_size):
-            chosen = slice(
-                start, start + task.evaluation_batch_size
-            )  # copied: a network may write to its input, and others share it
+            chosen = slice(start, start + task.evaluation_batch_size)
+            # copied: a network may write to its input, and others share it
             inputs, targets = (part[chosen].to(device, copy=True) for part in (split.inputs, split.targets))
             total += float(task.score(model(inputs), targets).sum())
-    model.train(was_training)
     return task.quality_of(total / len(split))
 
 
 def is_constant(model: nn.Module, split: Split, task: Task) -> bool:
     """Whether the outputs of ``model``, in evaluation mode, are the same for all examples of ``split``.
 
-    Such a network was destroyed. One that is not is told by a few examples. With one example nothing is told.
+    Such a network was destroyed. A few examples usually show that outputs vary; a split of one example shows nothing,
+    and counts as not constant.
     """
     device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            first: list[Tensor] = []
-            ends = [0, *range(_FEW, len(split), task.evaluation_batch_size), len(split)]
-            for start, end in itertools.pairwise(ends):
-                outputs = model(split.inputs[start:end].to(device, copy=True))
-                tensors = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.ndim]
-                if not tensors or any(len(tensor) != end - start for tensor in tensors):
-                    return False  # not an output for each example: nothing is told
-                first = first or [tensor[:1].clone() for tensor in tensors]
-                if any(_differs(tensor, one) for tensor, one in zip(tensors, first, strict=True)):
-                    return False
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.inference_mode():
+        first: list[Tensor] = []
+        ends = [0, *range(_FEW, len(split), task.evaluation_batch_size), len(split)]
+        for start, end in itertools.pairwise(ends):
+            outputs = model(split.inputs[start:end].to(device, copy=True))
+            tensors = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.ndim]
+            if not tensors or any(len(tensor) != end - start for tensor in tensors):
+                return False  # not an output for each example: nothing shows
+            first = first or [tensor[:1].clone() for tensor in tensors]
+            if any(_differs(tensor, one) for tensor, one in zip(tensors, first, strict=True)):
+                return False
     return len(split) > 1
 
 

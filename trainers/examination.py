@@ -1,16 +1,16 @@
-"""What is found out about a network before it is trained, and what is refused: it could not be told from its file."""
+"""What is found out about a network before it is trained; one that a file could not reproduce is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainers.architectures.base import Architecture, build
+from trainers.architectures.base import Architecture, build, layout_of
 from trainers.architectures.graph import unit_groups
 from trainers.architectures.macs import count_macs
 from trainers.coding.sections import Layout
@@ -22,7 +22,6 @@ from trainers.seeding import seed_everything, undisturbed
 
 _NUM_EXAMPLES = 4
 _NOISE = 0.02
-_BUFFER = "buffer "
 _MOST_KNOWN = 100
 _known: dict[str, Examined] = {}
 
@@ -69,48 +68,76 @@ def examine(
             macs = count_macs(
                 plain, *example, real=lambda: (storable(build(name, architecture, arguments)), inputs[:1].cpu())
             )
-            kept_norms = _tried(name, architecture, arguments, inputs[:_NUM_EXAMPLES].cpu())
+            few = inputs[:_NUM_EXAMPLES].cpu()
+            first, second = _two_builds(name, architecture, arguments)
+            _refuse_if_they_differ(name, first, second, few)
+            kept_norms = frozenset(batch_norms(first)) - foldable(first, few)
         _known[key] = Examined(macs=macs, groups=unit_groups(plain, *example), kept_norms=kept_norms)
     return _known[key]
 
 
-def _tried(name: str, architecture: Architecture, arguments: Mapping[str, Any], inputs: Tensor) -> frozenset[str]:
-    """Build the network twice, refuse it if the builds differ by more than their values; return the norms to keep."""
+def _two_builds(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
+    """Two builds with the values of the first, changed a little; refused if they are not of one structure."""
     builds: list[nn.Module] = []
     for index in range(2):
         seed_everything(0, "examination", index)
         builds.append(storable(build(name, architecture, arguments)))
     first, second = builds
+    found = [{entry.name: entry for entry in layout_of(each)} for each in builds]
+    for tensor in [*found[0], *found[1]]:
+        one, other = (entries.get(tensor) for entries in found)
+        if one is None or other is None:
+            _refuse(name, f"tensor {tensor} is in one build and not in the next")
+        elif one != other:
+            _refuse(
+                name, f"tensor {tensor} is {one.dtype} {one.shape} in one build and {other.dtype} {other.shape} next"
+            )
     with torch.no_grad():
         for parameter in first.parameters():  # a layer that starts at zero would hide what comes before it
             if parameter.is_floating_point():
                 parameter.add_(_NOISE * torch.randn(parameter.shape).to(parameter))
     second.load_state_dict(first.state_dict())
-    unstored = [where for where, one, other in _unstored(first, second) if not _equal(one, other)]
+    return first, second
+
+
+def _refuse_if_they_differ(name: str, first: nn.Module, second: nn.Module, inputs: Tensor) -> None:
+    """Refuse two builds that differ by more than their values, which are equal."""
+    unstored = [kept for kept in _unstored(first, second) if not _equal(kept.first, kept.second)]
     found = difference(first, second, inputs, seed=lambda: seed_everything(0, "examination"))
-    if found is not None or any(where.startswith(_BUFFER) for where in unstored):
-        seen = (
-            f"{unstored[0]} differs from one build to the next"
-            if unstored
-            else f"two builds with equal values: {found}"
-        )
-        raise ValueError(
-            f"a file could not hold architecture {name!r}: {seen}; wanted all that is drawn when the network is built "
-            "in parameters, or in buffers with persistent=True"
-        )
-    return frozenset(batch_norms(first)) - foldable(first, inputs)
+    if found is not None or any(kept.is_buffer for kept in unstored):
+        where = f"{unstored[0].called} differs from one build to the next" if unstored else ""
+        _refuse(name, where or f"two builds with equal values: {found}")
 
 
-def _unstored(first: nn.Module, second: nn.Module) -> Iterator[tuple[str, Any, Any]]:
-    """The tensors and arrays of both networks that are in no ``state_dict``, with what a message calls them."""
+def _refuse(name: str, seen: str) -> NoReturn:
+    raise ValueError(
+        f"a file could not hold architecture {name!r}: {seen}; wanted all that is drawn when the network is built "
+        "in parameters, or in buffers with persistent=True"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unstored:
+    """A tensor or an array that is in no ``state_dict``, in two builds; None where a build has none."""
+
+    called: str
+    is_buffer: bool
+    first: Any
+    second: Any
+
+
+def _unstored(first: nn.Module, second: nn.Module) -> Iterator[_Unstored]:
     others = dict(second.named_modules())
     for prefix, module in first.named_modules():
-        dot, other = f"{prefix}." if prefix else "", others[prefix]
+        dot, other = f"{prefix}." if prefix else "", others.get(prefix)
         for name in sorted(module._non_persistent_buffers_set):
-            yield f"{_BUFFER}{dot}{name}, which is not persistent,", module._buffers[name], other._buffers[name]
+            called = f"buffer {dot}{name}, which is not persistent,"
+            value = other._buffers.get(name) if other is not None else None
+            yield _Unstored(called=called, is_buffer=True, first=module._buffers[name], second=value)
         for name, value in vars(module).items():
             if isinstance(value, Tensor | np.ndarray):
-                yield f"attribute {dot}{name}", value, getattr(other, name)
+                called = f"attribute {dot}{name}"
+                yield _Unstored(called=called, is_buffer=False, first=value, second=getattr(other, name, None))
 
 
 def _equal(one: Any, other: Any) -> bool:

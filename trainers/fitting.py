@@ -107,15 +107,20 @@ def converted(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
         raise MisfitError(f"{name} holds NaN or infinity: wanted finite values")
     is_lost = ~made.isfinite() if dtype.is_floating_point else made.to(tensor.dtype) != tensor
     if is_lost.any():
-        value = wide[is_lost].flatten()[0].item()
-        limit = (
-            torch.finfo(dtype).max if dtype.is_floating_point else 1 if dtype == torch.bool else torch.iinfo(dtype).max
-        )
+        value, (least, most) = wide[is_lost].flatten()[0].item(), _limits(dtype)
         raise MisfitError(
-            f"{name} holds {value:.6g} as {tensor.dtype}, and the network's {dtype} ends at {limit:.6g}: "
-            "wanted smaller values, or a network with a wider type"
+            f"{name} holds {value:.6g} as {tensor.dtype}, and the network's {dtype} holds {least:.6g} to {most:.6g}: "
+            "wanted values in between, or a network with a wider type"
         )
     return made
+
+
+def _limits(dtype: torch.dtype) -> tuple[float, float]:
+    """The least and the largest number of a dtype."""
+    if dtype == torch.bool:
+        return 0, 1
+    info = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
+    return info.min, info.max
 
 
 def is_narrow(dtype: torch.dtype) -> bool:
@@ -129,8 +134,10 @@ def without_counters(names: Iterable[str]) -> list[str]:
 
 
 def _unwrapped(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, is_partial: bool) -> Mapping[str, Tensor]:
-    """Remove what wrappers put into names, unless the network's own names have it."""
+    """Remove what wrappers put into names, unless the network's own names have it, or the file has all of those."""
     needed = set(without_counters(wanted))
+    if needed <= set(given):
+        return given
     for prefix in _PREFIXES:
         inner = {name.removeprefix(prefix): tensor for name, tensor in given.items() if name.startswith(prefix)}
         is_whole = bool(inner) and (len(inner) == len(given) or needed <= set(inner))

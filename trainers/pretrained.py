@@ -91,7 +91,7 @@ def initial_values(
 
     They are complete, except that an older file may lack counters of batches, and where ``source`` is not strict: then
     a line of the log says how many tensors were found. A file is a ``.rfz``, which is decoded, or holds a
-    ``state_dict`` (``tensor_files.read_entries``), whose names need not be quite those of the network
+    ``state_dict`` (``tensor_files.read_tensors``), whose names need not be quite those of the network
     (``fitting.fitted``). ``fusion(A, B, ...)`` fuses files or named networks of the same layers at any widths
     (``trainers/fusion.py``).
 

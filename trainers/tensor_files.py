@@ -49,6 +49,8 @@ def read_tensors(path: Path, content: bytes, *, key: str = "", field: str) -> tu
             found, wanted = chosen, ""
             continue
         keys = [name for name in NESTED_IN if isinstance(found, Mapping) and isinstance(found.get(name), Mapping)]
+        if len(keys) > 1 and not wanted:
+            raise ValueError(f"{field}: {path} has entries {' and '.join(keys)}: say which one as key")
         found = found[keys[0]] if keys else found
     if wanted:
         raise ValueError(

@@ -64,6 +64,35 @@ def test_a_random_attribute_is_named() -> None:
         examined(Projecting, "attribute")
 
 
+class Widened(nn.Module):
+    """A network of a width that is drawn when it is built."""
+
+    def __init__(self, more: int, *, named: str = "hidden") -> None:
+        super().__init__()
+        self.add_module(named, nn.Linear(6, 8 + more))
+        self.last = nn.Linear(8 + more, 2)
+        self.named = named
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.last(getattr(self, self.named)(x).relu())
+        return y
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda: Widened(random.randrange(10**6) % 97), r"tensor hidden.weight is float32 \(\d+, 6\) in one build and"),
+        (
+            lambda: Widened(0, named=f"hidden{random.randrange(10**6)}"),
+            r"tensor hidden\d+.weight is in one build and not",
+        ),
+    ],
+)
+def test_a_network_of_random_structure_is_refused_in_one_line(function: Callable[[], nn.Module], said: str) -> None:
+    with pytest.raises(ValueError, match=rf"^a file could not hold architecture 'widened': {said}.*; wanted all"):
+        examined(function, "widened")
+
+
 @pytest.mark.parametrize(
     "drawn",
     [

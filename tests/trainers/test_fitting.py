@@ -51,6 +51,15 @@ def test_what_compiling_a_part_really_writes_fits() -> None:
     assert torch.equal(found.values["layers.state.weight"], other.layers["state"].weight)  # type: ignore[index, union-attr]
 
 
+def test_names_that_are_the_networks_own_come_before_wrapped_copies() -> None:
+    """So that the copies are seen, and refused where nothing may be left over."""
+    network = nn.Sequential(nn.Linear(2, 2))
+    own = network.state_dict()
+    found = fit({**own, **{f"model.{name}": tensor + 1 for name, tensor in own.items()}}, network)
+    assert found.unknown == ["model.0.weight", "model.0.bias"]
+    assert torch.equal(found.values["0.weight"], own["0.weight"])
+
+
 def test_a_network_with_such_names_of_its_own_keeps_them() -> None:
     network = nn.ModuleDict({"_orig_mod": nn.Linear(2, 2)})
     assert_fits(fit(network.state_dict(), network), network.state_dict())
@@ -158,16 +167,20 @@ def test_a_scale_of_eight_bits_is_its_power_of_two() -> None:
         (
             torch.tensor([1.0, 1e300], dtype=torch.float64),
             torch.float32,
-            r"^w holds 1e\+300 as torch.float64, and the network's torch.float32 ends at 3.40282e\+38: wanted smaller ",
+            r"^w holds 1e\+300 as torch.float64, and the network's torch.float32 holds -3.40282e\+38 to 3.40282e\+38: ",
         ),
         (
             torch.tensor([-1e6]),
             torch.float16,
-            r"^w holds -1e\+06 as torch.float32, and the network's torch.float16 ends at 65504: .*, or a network with",
+            r"^w holds -1e\+06 as torch.float32, and the network's torch.float16 holds -65504 to 65504: .*, or a netw",
         ),
         (torch.tensor([1e39], dtype=torch.float64), torch.bfloat16, r"^w holds 1e\+39 as torch.float64, and the netw"),
-        (torch.tensor([300]), torch.uint8, "^w holds 300 as torch.int64, and the network's torch.uint8 ends at 255: "),
-        (torch.tensor([0, 2]), torch.bool, "^w holds 2 as torch.int64, and the network's torch.bool ends at 1: "),
+        (
+            torch.tensor([300]),
+            torch.uint8,
+            "^w holds 300 as torch.int64, and the network's torch.uint8 holds 0 to 255: ",
+        ),
+        (torch.tensor([0, 2]), torch.bool, "^w holds 2 as torch.int64, and the network's torch.bool holds 0 to 1: "),
         (torch.tensor([1.0, math.inf]), torch.float16, "^w holds NaN or infinity: wanted finite values"),
         (torch.tensor([math.nan]).to(torch.float8_e5m2), torch.float32, "^w holds NaN or infinity: wanted finite"),
         (torch.zeros(2, dtype=torch.complex64), torch.float32, "^w is torch.complex64, torch.strided: wanted dense"),

@@ -298,11 +298,11 @@ def test_single_precision_values_load_into_a_network_of_half_precision(tmp_path:
 def test_values_beyond_the_networks_dtype_are_refused_with_the_file_and_the_tensor(tmp_path: Path) -> None:
     path = saved(one_changed(lambda tensor: torch.full_like(tensor, 1e300, dtype=torch.float64)), tmp_path / "net.pth")
     assert message_of(lambda: initial_values(str(path), network())) == (
-        f"init_from: {path}: 0.weight holds 1e+300 as torch.float64, and the network's torch.float32 ends at "
-        "3.40282e+38: wanted smaller values, or a network with a wider type"
+        f"init_from: {path}: 0.weight holds 1e+300 as torch.float64, and the network's torch.float32 holds "
+        "-3.40282e+38 to 3.40282e+38: wanted values in between, or a network with a wider type"
     )
     half = saved(one_changed(lambda tensor: torch.full_like(tensor, 1e6)), tmp_path / "half.pth")
-    assert "0.weight holds 1e+06 as torch.float32, and the network's torch.float16 ends at 65504" in message_of(
+    assert "0.weight holds 1e+06 as torch.float32, and the network's torch.float16 holds -65504 to 65504" in message_of(
         lambda: initial_values(str(half), network().half())
     )
 

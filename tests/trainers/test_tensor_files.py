@@ -52,6 +52,14 @@ def test_a_key_chooses_the_network_among_others(case: str) -> None:
     assert others == []
 
 
+def test_two_entries_that_may_be_the_network_want_a_key() -> None:
+    content = {"model": {"w": WEIGHT}, "state_dict": {"w": WEIGHT + 1}}
+    with pytest.raises(ValueError, match=r"^init_from: net.pt has entries state_dict and model: say which one as key$"):
+        read(content)
+    tensors, _ = read(content, "model")
+    assert torch.equal(tensors["w"], WEIGHT)
+
+
 def test_a_key_chooses_among_the_names_of_safetensors() -> None:
     content = safetensors.torch.save({"student.w": WEIGHT, "teacher.w": WEIGHT + 1})
     tensors, _ = read_tensors(Path("net.safetensors"), content, key="student", field="init_from")

@@ -89,3 +89,50 @@ class FunctionalNorm(nn.Module):
 
 def functional_norm(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
     return FunctionalNorm(torch.Size(input_shape).numel(), num_outputs)
+
+
+class KeywordNorm(nn.BatchNorm1d):
+    """A norm whose input has another name, and which is told more than its input."""
+
+    def forward(self, x: Tensor, extra: float = 0.0) -> Tensor:  # type: ignore[override]
+        return super().forward(x) * (1 + extra)
+
+
+class Routed(nn.Module):
+    """Uses a norm that scales by its weight plus one for examples with a large first input, which are rare."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(num_inputs, 8)
+        self.common, self.rare, self.told = nn.BatchNorm1d(8), OffsetNorm(8), KeywordNorm(8)
+        self.last = nn.Linear(8, num_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        is_rare, features = x[:, 0] > 2.0, self.first(x)
+        chosen = self.rare(features) if is_rare.any() else features
+        mixed = torch.where(is_rare[:, None], chosen, self.common(features))
+        output: Tensor = self.last(self.told(x=mixed, extra=1.0).relu())
+        return output
+
+
+def routed(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    return Routed(torch.Size(input_shape).numel(), num_outputs)
+
+
+def empty_batch_norm(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    """Its norm is given no examples at all in evaluation."""
+    return Emptied(torch.Size(input_shape).numel(), num_outputs)
+
+
+class Emptied(nn.Module):
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Linear(num_inputs, 8), OffsetNorm(8)
+        self.last = nn.Linear(8, num_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x.flatten(1))
+        normed = self.norm(x if self.training else x[:0])
+        output: Tensor = self.last(x.relu() + normed.sum())
+        return output

@@ -28,7 +28,7 @@ class Form:
 
 
 def forms(build: Callable[[], nn.Module]) -> Iterator[Form]:
-    """Yield the form of files that are written now, and then that of older ones, if it is another.
+    """Yield the form of files that are written now, and then that of older ones; for most networks they are the same.
 
     Older files have a section for every name of a tied tensor, and for what parametrizations compute weights from.
 

@@ -12,6 +12,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
+from trainers.networks.modes import evaluating
 
 
 def unit_groups(
@@ -29,15 +30,12 @@ def unit_groups(
         input_shape: the shape of one example.
         dtype: the dtype of an example.
     """
-    was_training = plain.training
     try:
-        traced = fx.symbolic_trace(plain.eval())
-        with torch.no_grad():
+        with evaluating(plain), torch.no_grad():
+            traced = fx.symbolic_trace(plain)
             _Shapes(traced).run(torch.empty(2, *input_shape, device="meta", dtype=dtype))
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()
-    finally:
-        plain.train(was_training)
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(plain.parameters())) or any(node.op == "get_attr" for node in traced.graph.nodes):
         return ()

@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainers.lookup import one_line
+from trainers.networks.modes import evaluating
 
 Real = Callable[[], tuple[nn.Module, Tensor]]
 """Builds a network with its memory on the CPU, and gives an example for it, (1, ...)."""
@@ -50,20 +51,17 @@ def count_macs(
 
 
 def _counted(model: nn.Module, inputs: Tensor) -> int:
-    was_training = model.training
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    model.eval()
     try:
         for parameter in trained:  # else the counter asks for the gradient of what a module returns
             parameter.requires_grad_(False)
-        with torch.no_grad(), _without_fused_kernels():
+        with evaluating(model), torch.no_grad(), _without_fused_kernels():
             counter = FlopCounterMode(display=False, custom_mapping=_UNKNOWN_TO_TORCH)
             with counter:
                 model(inputs)
     finally:
         for parameter in trained:
             parameter.requires_grad_(True)
-        model.train(was_training)
     return int(counter.get_total_flops()) // 2
 
 

@@ -72,5 +72,5 @@ class Steps:
         if task.augment is not None:
             inputs = task.augment(inputs)
         if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)  # as the kernels: see train.py
+            inputs = inputs.contiguous(memory_format=torch.channels_last)  # as the kernels: see preparation.py
         return inputs, targets

@@ -119,7 +119,7 @@ class Phase:
     after_step: Callable[[nn.Module, Context, Moment], None] = do_nothing
     """Runs after each optimiser step, without gradients: projections, masks, averages. Its state lies in buffers."""
     stop: Callable[[nn.Module, Context], bool] = never
-    """Asked at each report; true ends the phase early."""
+    """Asked at each judged report (``Progress.is_judged``); true ends the phase early."""
     rate_comparable: bool = True
     """Whether ``rate_bits`` means something in this phase, so that a scheduler may stop a trial on it."""
 

@@ -220,7 +220,7 @@ class EntropyPenalized(AbstractMethod):
         norms = norm_parameters(model)
         names = [name for name, one in model.named_parameters() if name not in norms and one.is_floating_point()]
         if isinstance(self.groups, Mapping):
-            tensor_settings.check_fits("groups", self.groups, names)
+            tensor_settings.check_counts("groups", self.groups, names)
         tensor_settings.check_counts("tensors", self.tensors, names)
         for prefix, module in model.named_modules():
             for attribute, parameter in module.named_parameters(recurse=False):

@@ -15,6 +15,7 @@ from trainers import checks
 from trainers.config import Spec
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Modification
+from trainers.networks.modes import evaluating
 from trainers.tasks.base import Task
 
 _READERS = (nn.Linear, nn.Conv2d)
@@ -111,12 +112,10 @@ class Disout(AbstractModifier):
             for name, module in plain.named_modules()
             if isinstance(module, _READERS)
         ]
-        was_training = plain.training
         try:
-            with torch.no_grad():
-                plain.eval()(torch.empty(1, *task.input_shape, device="meta", dtype=task.train.inputs.dtype))
+            with evaluating(plain), torch.no_grad():
+                plain(torch.empty(1, *task.input_shape, device="meta", dtype=task.train.inputs.dtype))
         finally:
-            plain.train(was_training)
             for handle in handles:
                 handle.remove()
         if len(called) < 2:

@@ -12,10 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from trainers.networks.modes import evaluating
+
 TOLERANCE = 1e-4
-"""How far two outputs may be apart, in units of the largest output's magnitude."""
+"""How far two outputs may be apart, in units of the largest magnitude in their tensor."""
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """The same for networks with a parameter of less precision: some units in its last place."""
+
+_LEAST_SCALE = 1e-6
+"""Magnitudes of a tensor below this share of the largest of all are rounding: a sum that should be zero, say."""
 
 Outputs = list[Tensor]
 
@@ -25,11 +30,15 @@ class Difference:
     """How the outputs of two networks differ."""
 
     largest: float
-    """The largest difference of two outputs; infinite where one is no number or is missing."""
+    """The largest difference in the tensor that differs most; infinite where one is no number or is missing."""
     scale: float
-    """The largest magnitude of an output of the first network."""
+    """The largest magnitude in that tensor, of the first network."""
     module: str = ""
     """The first module whose outputs differ, and its type; empty if no module's do."""
+
+    def share(self) -> float:
+        """``largest`` in units of ``scale``."""
+        return self.largest / self.scale if self.scale else math.inf if self.largest else 0.0
 
     def __str__(self) -> str:
         where = f", first in {self.module}" if self.module else ""
@@ -58,14 +67,14 @@ def difference(
     """
     tolerance = max([TOLERANCE, *(TOLERANCES.get(parameter.dtype, 0) for parameter in first.parameters())])
     found = _apart(*(_outputs(network, inputs, seed) for network in (first, second)))
-    if found.largest <= tolerance * found.scale:
+    if found.share() <= tolerance:
         return None
     try:
         doubled = inputs.double() if inputs.is_floating_point() else inputs
         exact = _apart(*(_outputs(copy.deepcopy(network).double(), doubled, seed) for network in (first, second)))
     except Exception:  # a network may insist on its own dtype; then the first verdict stands
         exact = found
-    if exact.largest <= tolerance * exact.scale:
+    if exact.share() <= tolerance:
         return None
     module = _first_module(first, located() if located else second, inputs, seed, tolerance)
     return Difference(largest=found.largest, scale=found.scale, module=module)
@@ -73,14 +82,9 @@ def difference(
 
 @torch.no_grad()
 def _outputs(network: nn.Module, inputs: Tensor, seed: Callable[[], None]) -> Outputs:
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    seed()
-    try:
+    with evaluating(network):
+        seed()
         return _tensors(network(inputs.clone()))  # it may write to its inputs
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _tensors(outputs: Any) -> Outputs:
@@ -90,25 +94,27 @@ def _tensors(outputs: Any) -> Outputs:
 def _apart(first: Outputs, second: Outputs) -> Difference:
     if [one.shape for one in first] != [other.shape for other in second]:
         return Difference(largest=math.inf, scale=0.0)
-    largest = scale = 0.0
+    found: list[Difference] = []
     for one, other in zip(first, second, strict=True):
         if one.numel():
             one, other = one.double(), other.double().to(one.device)
             apart = torch.where(one == other, 0.0, (one - other).abs()).nan_to_num(nan=math.inf, posinf=math.inf)
             apart = apart.where(~(one.isnan() & other.isnan()), 0.0)
-            largest = max(largest, float(apart.max()))
-            scale = max(scale, float(one.nan_to_num(0.0, 0.0, 0.0).abs().max()))
-    return Difference(largest=largest, scale=scale)
+            scale = float(one.nan_to_num(0.0, 0.0, 0.0).abs().max())
+            found.append(Difference(largest=float(apart.max()), scale=scale))
+    least = _LEAST_SCALE * max((each.scale for each in found), default=0.0)
+    scaled = [Difference(largest=each.largest, scale=max(each.scale, least)) for each in found]
+    return max(scaled, key=Difference.share, default=Difference(largest=0.0, scale=0.0))
 
 
 def _first_module(
     first: nn.Module, second: nn.Module, inputs: Tensor, seed: Callable[[], None], tolerance: float
 ) -> str:
-    """The name and type of the first call of a module with other outputs; of a module and its parts, a part."""
+    """The name and type of the first call of a module with other outputs; the innermost one."""
     calls = [_calls(network, inputs, seed) for network in (first, second)]
     for (name, one), (_, other) in zip(*calls, strict=False):
         found = _apart(one, other)
-        if name and found.largest > tolerance * found.scale:
+        if name and found.share() > tolerance:
             return f"module {name!r} ({type(first.get_submodule(name)).__name__})"
     return ""
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from trainers.networks.modes import evaluating
+
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 """Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
 
@@ -44,8 +46,8 @@ def batch_norms(network: nn.Module) -> dict[str, BatchNorm]:
 def foldable(network: nn.Module, inputs: Tensor) -> frozenset[str]:
     """The prefixes of the batch norms that compute x * scale + shift, and whose tensors nothing else reads.
 
-    A subclass with a ``forward`` of its own is tried: with statistics at random, folded and not. What a network does
-    with a norm's tensors outside the norm shows when it computes outputs.
+    A subclass with a ``forward`` of its own is tried where the network calls it: with statistics at random, folded and
+    not. What a network does with a norm's tensors outside the norm shows when it computes outputs.
 
     Args:
         network: a real network, which stays as it is.
@@ -54,12 +56,13 @@ def foldable(network: nn.Module, inputs: Tensor) -> frozenset[str]:
     norms = batch_norms(network)
     if not norms:
         return frozenset()
-    with _evaluating(network), _seen_inputs(norms) as seen, _Readers(norms) as readers:
+    with torch.no_grad(), evaluating(network), _seen_calls(norms) as seen, _Readers(norms) as readers:
         network(inputs.clone())
     return frozenset(
         prefix
         for prefix, norm in norms.items()
-        if prefix not in readers.found and all(_is_affine(norm, args) for args in seen.get(prefix, ()))
+        if prefix not in readers.found
+        and (_computes_as_its_class(norm) or (seen[prefix] and all(_is_affine(norm, call) for call in seen[prefix])))
     )
 
 
@@ -106,16 +109,24 @@ class _Readers(TorchFunctionMode):
         self._inside.pop()
 
 
+def _computes_as_its_class(norm: BatchNorm) -> bool:
+    return type(norm).forward is BatchNorm.forward
+
+
+_Call = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments."""
+
+
 @contextlib.contextmanager
-def _seen_inputs(norms: dict[str, BatchNorm]) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
-    """Collects the arguments of each call of a norm that computes in a way of its own."""
-    seen: dict[str, list[tuple[Any, ...]]] = {}
+def _seen_calls(norms: dict[str, BatchNorm]) -> Iterator[dict[str, list[_Call]]]:
+    """Collects the calls of each norm that computes in a way of its own."""
+    seen: dict[str, list[_Call]] = {prefix: [] for prefix in norms}
     handles = [
         norm.register_forward_pre_hook(
-            lambda _, args, prefix=prefix: seen.setdefault(prefix, []).append(copy.deepcopy(args))
+            lambda _, args, kwargs, prefix=prefix: seen[prefix].append(copy.deepcopy((args, kwargs))), with_kwargs=True
         )
         for prefix, norm in norms.items()
-        if type(norm).forward is not BatchNorm.forward
+        if not _computes_as_its_class(norm)
     ]
     try:
         yield seen
@@ -125,7 +136,7 @@ def _seen_inputs(norms: dict[str, BatchNorm]) -> Iterator[dict[str, list[tuple[A
 
 
 @torch.no_grad()
-def _is_affine(norm: BatchNorm, args: tuple[Any, ...]) -> bool:
+def _is_affine(norm: BatchNorm, call: _Call) -> bool:
     """Whether the norm computes the same with its statistics folded into scale and shift, for any statistics."""
     own, folded = copy.deepcopy(norm), copy.deepcopy(norm)
     generator = torch.Generator().manual_seed(0)
@@ -134,7 +145,13 @@ def _is_affine(norm: BatchNorm, args: tuple[Any, ...]) -> bool:
         tensor.copy_(torch.rand(tensor.shape, generator=generator).to(tensor) + 0.5)
     for key, values in fold(own, {key: getattr(own, key) for key in (*_STATISTICS, "weight", "bias")}).items():
         getattr(folded, key).copy_(values)
-    one, other = (cast(Tensor, module.eval()(*copy.deepcopy(args))) for module in (own, folded))
+    outputs = []
+    for module in (own, folded):
+        args, kwargs = copy.deepcopy(call)
+        outputs.append(module.eval()(*args, **kwargs))
+    one, other = outputs
+    if not isinstance(one, Tensor) or not one.numel():  # nothing shows
+        return False
     return bool((one - other).abs().max() <= _TOLERANCE * one.abs().max())
 
 
@@ -195,14 +212,3 @@ def fold(norm: BatchNorm, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         "bias": bias - mean * scale,
     }
     return {key: values.to(tensors[key].dtype) for key, values in made.items()}
-
-
-@contextlib.contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    was_training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        network.train(was_training)

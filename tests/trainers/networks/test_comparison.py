@@ -105,3 +105,25 @@ def test_random_draws_are_alike_under_equal_seeds() -> None:
     noisy = Noisy()
     assert difference(noisy, copy.deepcopy(noisy), INPUTS, seed=lambda: torch.manual_seed(0)) is None
     assert difference(noisy, copy.deepcopy(noisy), INPUTS, seed=lambda: None) is not None
+
+
+class TwoOutputs(nn.Module):
+    """Answers a class, and beside it large features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.linear(x), 1e5 * x
+
+
+def test_each_output_has_a_scale_of_its_own() -> None:
+    first = TwoOutputs()
+    second = copy.deepcopy(first)
+    with torch.no_grad():
+        second.linear.bias += 0.01
+    found = compared(first, second)
+    assert found is not None
+    assert found.module == "module 'linear' (Linear)"
+    assert found.scale < 10

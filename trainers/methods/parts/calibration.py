@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from trainers.methods.base import Context
+from trainers.networks.modes import evaluating
 
 SOURCES = ("real", "gaussian", "batch_norm")
 NUM_EXAMPLES = 128
@@ -74,19 +75,17 @@ def synthesised(model: nn.Module, noise: Tensor) -> Tensor:
     found = noise.clone().requires_grad_()
     adam = torch.optim.Adam([found], lr=_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=_NUM_STEPS)
-    was_training = model.training
-    model.eval()
     try:
-        for _ in range(_NUM_STEPS):
-            divergences.clear()
-            with torch.enable_grad():
-                model(found.clone())  # the network may write to it
-                loss = sum(divergences, start=found.new_zeros(()))
-            (found.grad,) = torch.autograd.grad(loss, [found])
-            adam.step()
-            schedule.step()
+        with evaluating(model):
+            for _ in range(_NUM_STEPS):
+                divergences.clear()
+                with torch.enable_grad():
+                    model(found.clone())  # the network may write to it
+                    loss = sum(divergences, start=found.new_zeros(()))
+                (found.grad,) = torch.autograd.grad(loss, [found])
+                adam.step()
+                schedule.step()
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
     return found.detach()
@@ -142,16 +141,12 @@ def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, Outpu
 
     They come one at a time: the inputs of all layers together may not fit in memory.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        for prefix, layer in model.named_modules():
-            if isinstance(layer, _LINEAR) and "weight" in layer._parameters:
+    for prefix, layer in model.named_modules():
+        if isinstance(layer, _LINEAR) and "weight" in layer._parameters:
+            with evaluating(model):
                 seen = _inputs_of(layer, model, inputs)
-                if seen:
-                    yield f"{prefix}.weight" if prefix else "weight", OutputError(layer, seen)
-    finally:
-        model.train(was_training)
+            if seen:
+                yield f"{prefix}.weight" if prefix else "weight", OutputError(layer, seen)
 
 
 def _inputs_of(layer: nn.Module, model: nn.Module, inputs: Tensor) -> list[tuple[Tensor, ...]]:

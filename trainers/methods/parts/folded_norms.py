@@ -21,7 +21,7 @@ _ORDINARY_LEAST, _ORDINARY_MOST = 2.0**-16, 2.0**10
 """Medians between these are those of an ordinary layer."""
 _MOST_STEPS = 2.0**30
 _MOST_SHIFTED = 0.5
-"""A mean times a scale's step beyond this: rounding would shift a channel whose deviation is about 1."""
+"""Rounding may shift a channel by no more than this share of the deviation of the layer's outputs."""
 _MOST_CANCELLED = 2.0**20
 """A mean times a scale beyond this cancels in the shift, of which float32 keeps too little."""
 
@@ -38,7 +38,7 @@ def folded_norms(
     whose median is no ordinary number, as behind inputs of enormous numbers, is measured in a power of two near it.
 
     A norm is not folded if rounding would spoil it: its values lie too far apart for one step, or its means are so far
-    from zero, in deviations, that the rounding of a scale shifts a channel.
+    from zero, or its outputs deviate so little, that the rounding of a scale or of a shift moves a channel far.
 
     Args:
         context: of the trial.
@@ -53,7 +53,7 @@ def folded_norms(
     steps: dict[str, Steps] = {}
     for kind in _KINDS:
         steps |= _steps(norms, state, folded, kind, fraction)
-    spoilt = [prefix for prefix in norms if _is_spoilt(prefix, state, folded, steps)]
+    spoilt = [prefix for prefix, norm in norms.items() if _is_spoilt(prefix, norm, state, folded, steps)]
     for prefix in spoilt:
         folded = {name: values for name, values in folded.items() if name.rpartition(".")[0] != prefix[:-1]}
     return folded, {name: one for name, one in steps.items() if name in folded}
@@ -93,7 +93,7 @@ def _level(values: Tensor) -> int:
 
 
 def _is_spoilt(
-    prefix: str, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], steps: Mapping[str, Steps]
+    prefix: str, norm: BatchNorm, state: Mapping[str, Tensor], folded: Mapping[str, Tensor], steps: Mapping[str, Steps]
 ) -> bool:
     scale = folded[f"{prefix}weight"].double()
     mean = state[f"{prefix}running_mean"].double().abs()
@@ -102,4 +102,12 @@ def _is_spoilt(
     sizes = {kind: float(steps[f"{prefix}{kind}"].sizes[0]) for kind in _KINDS}
     num_steps = max(float(folded[f"{prefix}{kind}"].abs().max()) / sizes[kind] for kind in _KINDS)
     shifted, cancelled = float(mean.max()) * sizes["weight"], float((mean * scale).abs().max())
-    return num_steps > _MOST_STEPS or shifted > _MOST_SHIFTED or cancelled > _MOST_CANCELLED
+    if num_steps > _MOST_STEPS or shifted > _MOST_SHIFTED or cancelled > _MOST_CANCELLED:
+        return True
+    variance = state[f"{prefix}running_var"].double()
+    is_alive = (variance > DEAD * norm.eps) & (scale != 0)
+    if not is_alive.any():
+        return False
+    deviation = float((scale * variance.sqrt())[is_alive].square().mean().sqrt())
+    moved = float(mean[is_alive].max()) * sizes["weight"] + sizes["bias"]
+    return moved > _MOST_SHIFTED * deviation

@@ -7,8 +7,7 @@ the task asks for it. Where that much is lost that the training does not bring i
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.examples import drawn
 from trainers.methods.parts.latents import LatentGroup
 from trainers.methods.parts.steps import level, times_power, wide
+from trainers.networks.modes import evaluating
 from trainers.networks.substitution import Substitution
 from trainers.seeding import seed_everything, undisturbed
 
@@ -177,24 +177,13 @@ class _Judge:
 
     @torch.no_grad()
     def _outputs(self, tensors: Mapping[str, Tensor]) -> Any:
-        with undisturbed(), _evaluating(self._model):
+        with undisturbed(), evaluating(self._model):
             seed_everything(0, "start")
             return self._substitution.compute(self._model, tensors, self._inputs.clone())  # it may write to its inputs
 
     @torch.no_grad()
     def _loss(self, outputs: Any) -> float:
         return float(self._context.loss(outputs, self._targets))
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _constant(outputs: Tensor) -> Tensor:

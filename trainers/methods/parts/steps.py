@@ -17,7 +17,7 @@ _LEAST, _MOST = 2.0**-22, 65504.0
 NORMAL = 2.0**-14
 """The smallest float16 that has all its bits."""
 _TOP = 15
-"""Else the largest of a tensor's numbers is below 2 ** ``_TOP``."""
+"""Otherwise the exponent is such that the largest of a tensor's numbers is below 2 ** ``_TOP``."""
 _SMALLEST = 2.0**-24
 """The smallest float16: the number of a step that is even smaller beside the largest, and of zero."""
 _NUM_BITS = 11

@@ -14,15 +14,15 @@ from trainers.methods.parts.grid import grid_points
 
 
 def trained(
-    scale: float = 1.0, shift: float = 0.0, dtype: torch.dtype = torch.float32
+    scale: float = 1.0, shift: float = 0.0, dtype: torch.dtype = torch.float32, gain: float = 1.0
 ) -> tuple[nn.Module, torch.Tensor]:
     """A network behind inputs of any size, whose norms have seen these, and the inputs."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)).to(dtype)
     inputs = scale * (torch.randn(256, 6) + shift).to(dtype)
     for norm in (model[0], model[2]):
-        nn.init.normal_(norm.weight, 1.0, 0.2)
-        nn.init.normal_(norm.bias)
+        nn.init.normal_(norm.weight, gain, 0.2 * gain)
+        nn.init.normal_(norm.bias, 0.0, gain)
         norm.momentum = 1.0
     model(inputs)
     return model.eval(), inputs
@@ -45,6 +45,13 @@ def test_inputs_of_any_size_leave_the_network_as_it_was(scale: float) -> None:
 @pytest.mark.parametrize("shift", [3.0, 30.0, 1000.0])
 def test_inputs_far_from_zero_leave_the_network_as_it_was(shift: float) -> None:
     assert error(*trained(shift=shift)) < 0.15
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.1, 0.02])
+@pytest.mark.parametrize("shift", [3.0, 30.0, 100.0, 500.0])
+def test_norms_of_small_gain_leave_the_network_as_it_was(gain: float, shift: float) -> None:
+    """What rounding may shift is measured in what the norm's outputs deviate, which its gain says."""
+    assert error(*trained(shift=shift, gain=gain)) < 0.15
 
 
 @pytest.mark.parametrize("scale", [1e-40, 1e60])
