@@ -6,15 +6,16 @@ import itertools
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
+from trainers.networks.comparison import tensors_in
 from trainers.networks.modes import evaluating
 from trainers.tasks.base import Split, Task
 
 _FEW = 16
 """The examples that almost always show it."""
 _SAME = 1e-6
-"""Outputs that are no further apart, in units of the largest, are the same: sums may be taken in another order."""
+"""Outputs that are no further apart, in units of themselves or of the median, are the same: sums may be taken in
+another order."""
 
 
 def evaluate(model: nn.Module, split: Split, task: Task) -> float:
@@ -42,7 +43,7 @@ def is_constant(model: nn.Module, split: Split, task: Task) -> bool:
         ends = [0, *range(_FEW, len(split), task.evaluation_batch_size), len(split)]
         for start, end in itertools.pairwise(ends):
             outputs = model(split.inputs[start:end].to(device, copy=True))
-            tensors = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.ndim]
+            tensors = [tensor for tensor in tensors_in(outputs) if tensor.ndim]
             if not tensors or any(len(tensor) != end - start for tensor in tensors):
                 return False  # not an output for each example: nothing shows
             first = first or [tensor[:1].clone() for tensor in tensors]
@@ -56,4 +57,6 @@ def _differs(outputs: Tensor, one: Tensor) -> bool:
         return True
     if not outputs.is_floating_point() or not outputs.numel():
         return bool((outputs != one).any())
-    return bool(((outputs - one).abs() > _SAME * outputs.abs().amax()).any())
+    magnitude = outputs.abs()
+    scale = torch.maximum(magnitude, one.abs()).clamp_min(magnitude.float().median().to(magnitude))
+    return bool(((outputs - one).abs() > _SAME * scale).any())

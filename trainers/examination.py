@@ -83,6 +83,12 @@ def _two_builds(name: str, architecture: Architecture, arguments: Mapping[str, A
         seed_everything(0, "examination", index)
         builds.append(storable(build(name, architecture, arguments)))
     first, second = builds
+    shared = {id(parameter) for parameter in first.parameters()} & {id(parameter) for parameter in second.parameters()}
+    if shared:
+        called = next(called for called, parameter in first.named_parameters() if id(parameter) in shared)
+        raise ValueError(
+            f"architecture {name!r} returns the same parameter {called} each time it is called: wanted a new network"
+        )
     found = [{entry.name: entry for entry in layout_of(each)} for each in builds]
     for tensor in [*found[0], *found[1]]:
         one, other = (entries.get(tensor) for entries in found)

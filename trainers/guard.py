@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from trainers.methods.base import Context
 from trainers.networks.comparison import difference
 from trainers.networks.norms import BatchNorm, batch_norms, is_folded, unfold
+from trainers.networks.parametrizations import duplicate
 from trainers.networks.tensors import places
 
 
@@ -60,10 +60,12 @@ class Guard:
     @torch.no_grad()
     def _meant(self, stored: Mapping[str, Tensor]) -> nn.Module:
         """The trained network with the stored values."""
-        meant = copy.deepcopy(self.network)
+        meant = duplicate(self.network)
         norms = batch_norms(meant)
         folded = {prefix for prefix in self.context.folded_norms if is_folded(prefix, stored)}
         for place, first in places(self.context.plain).items():
+            if first not in stored:  # a buffer that is not persistent, the same in every build
+                continue
             prefix, _, attribute = place.rpartition(".")
             module, values = meant.get_submodule(prefix), stored[first].to(self.context.device, copy=True)
             if attribute in module._parameters and values.is_floating_point():

@@ -55,3 +55,22 @@ def frozen_backbone(*, input_shape: Sequence[int], num_outputs: int) -> nn.Modul
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(num_inputs, 8), nn.BatchNorm1d(8), nn.ReLU())
     head = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, num_outputs))
     return nn.Sequential(backbone.requires_grad_(False), head)
+
+
+class LowRankUpdate(nn.Module):
+    """Adds a product of two small matrices to a weight, as LoRA does."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(2, columns) / columns**0.5)
+        self.up = nn.Parameter(torch.zeros(rows, 2))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + self.up @ self.down
+
+
+def frozen_base_with_update(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    num_inputs = torch.Size(input_shape).numel()
+    body = nn.Linear(num_inputs, 8).requires_grad_(False)
+    parametrize.register_parametrization(body, "weight", LowRankUpdate(8, num_inputs))
+    return nn.Sequential(nn.Flatten(), body, nn.ReLU(), nn.Linear(8, num_outputs))

@@ -136,3 +136,47 @@ class Emptied(nn.Module):
         normed = self.norm(x if self.training else x[:0])
         output: Tensor = self.last(x.relu() + normed.sum())
         return output
+
+
+class PerDomain(nn.Module):
+    """Two norms with statistics of their own and one scale and shift, as for two domains."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(num_inputs, 8), nn.Linear(8, num_outputs)
+        self.norms = nn.ModuleList([nn.BatchNorm1d(8), nn.BatchNorm1d(8)])
+        self.norms[1].weight, self.norms[1].bias = self.norms[0].weight, self.norms[0].bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x.flatten(1))
+        output: Tensor = self.last((self.norms[0](x) + self.norms[1](3 * x + 1)).relu())
+        return output
+
+
+def per_domain(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    return PerDomain(torch.Size(input_shape).numel(), num_outputs)
+
+
+def norm_without_bias(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    norm = nn.BatchNorm1d(8)
+    norm.bias = None  # type: ignore[assignment]
+    return _between(norm, input_shape, num_outputs)
+
+
+class FrozenNorm(nn.BatchNorm1d):
+    """A norm that keeps the statistics it came with while the network trains."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features)
+        with torch.no_grad():
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            self.running_mean += 0.5
+            self.running_var *= 0.1
+
+    def train(self, mode: bool = True) -> FrozenNorm:
+        return super().train(False)
+
+
+def frozen_norm(*, input_shape: Sequence[int], num_outputs: int) -> nn.Module:
+    return _between(FrozenNorm(8), input_shape, num_outputs)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.networks.modes import evaluating
+from trainers.networks.parametrizations import duplicate
 
 
 def unit_groups(
@@ -32,7 +33,7 @@ def unit_groups(
     """
     try:
         with evaluating(plain), torch.no_grad():
-            traced = fx.symbolic_trace(plain)
+            traced = fx.symbolic_trace(duplicate(plain))  # a buffer that it writes would keep what tracing makes
             _Shapes(traced).run(torch.empty(2, *input_shape, device="meta", dtype=dtype))
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()

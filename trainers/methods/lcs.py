@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -21,6 +20,7 @@ from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.steps import steps_of, wide
 from trainers.methods.parts.subspaces import check_statistics, decode_subspace, statistics, subspace_sections
+from trainers.networks.parametrizations import duplicate
 from trainers.networks.substitution import Substitution
 from trainers.networks.tensors import frozen
 
@@ -251,7 +251,7 @@ class Subspace(nn.Module):
     @torch.no_grad()
     def baked(self, level: float, context: Context) -> dict[str, Tensor]:
         """The ``state_dict`` of the network at a level, compressed, with batch-norm statistics of its own."""
-        network = copy.deepcopy(self.network)
+        network = duplicate(self.network)
         values = compress(self._kind, self.line(level), self._weights, level, self._groups)
         network.load_state_dict(replaced(self.network, values))
         recalibrate(network, context)

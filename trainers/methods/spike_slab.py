@@ -7,7 +7,6 @@ the prior standard deviation.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.steps import level, times_power, wide
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
 from trainers.networks.norms import norm_parameters
+from trainers.networks.parametrizations import duplicate
 from trainers.networks.substitution import Substitution
 
 _FIRST_GAMMA = 0.99
@@ -87,7 +87,7 @@ class Posterior(nn.Module):
 
     def measured(self, cut: float, context: Context) -> dict[str, Tensor]:
         """``mean``, with batch-norm statistics of its own instead of those of drawn networks."""
-        network = copy.deepcopy(self.network)
+        network = duplicate(self.network)
         network.load_state_dict(self.mean(cut))
         recalibrate(network, context)
         return dict(network.state_dict())

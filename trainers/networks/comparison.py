@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from trainers.networks.modes import evaluating
+from trainers.networks.parametrizations import duplicate
 
 TOLERANCE = 1e-4
-"""How far two outputs may be apart, in units of the largest magnitude in their tensor."""
+"""How far two outputs may be apart, in units of the largest magnitude among those that differ."""
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """The same for networks with a parameter of less precision: some units in its last place."""
 
-_LEAST_SCALE = 1e-6
-"""Magnitudes of a tensor below this share of the largest of all are rounding: a sum that should be zero, say."""
+_AGREE = 1e-6
+"""Values that differ by no more than this share of themselves agree: float32 tells no more."""
 
 Outputs = list[Tensor]
 
@@ -32,7 +31,7 @@ class Difference:
     largest: float
     """The largest difference in the tensor that differs most; infinite where one is no number or is missing."""
     scale: float
-    """The largest magnitude in that tensor, of the first network."""
+    """The largest magnitude, in the first network's tensor, of a value that differs."""
     module: str = ""
     """The first module whose outputs differ, and its type; empty if no module's do."""
 
@@ -71,7 +70,7 @@ def difference(
         return None
     try:
         doubled = inputs.double() if inputs.is_floating_point() else inputs
-        exact = _apart(*(_outputs(copy.deepcopy(network).double(), doubled, seed) for network in (first, second)))
+        exact = _apart(*(_outputs(duplicate(network).double(), doubled, seed) for network in (first, second)))
     except Exception:  # a network may insist on its own dtype; then the first verdict stands
         exact = found
     if exact.share() <= tolerance:
@@ -87,24 +86,52 @@ def _outputs(network: nn.Module, inputs: Tensor, seed: Callable[[], None]) -> Ou
         return _tensors(network(inputs.clone()))  # it may write to its inputs
 
 
+def tensors_in(outputs: Any) -> Outputs:
+    """All tensors of what a network returns: in containers, and in the attributes of objects such as dataclasses."""
+    found: Outputs = []
+    seen: set[int] = set()
+
+    def walk(part: Any) -> None:
+        if isinstance(part, Tensor):
+            found.append(part)
+        elif isinstance(part, Mapping):
+            for value in part.values():
+                walk(value)
+        elif isinstance(part, list | tuple | set):
+            for value in part:
+                walk(value)
+        elif hasattr(part, "__dict__") and not isinstance(part, type | nn.Module) and id(part) not in seen:
+            seen.add(id(part))
+            walk(vars(part))
+
+    walk(outputs)
+    return found
+
+
 def _tensors(outputs: Any) -> Outputs:
-    return [leaf.detach().clone() for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor)]
+    return [tensor.detach().clone() for tensor in tensors_in(outputs)]
 
 
 def _apart(first: Outputs, second: Outputs) -> Difference:
     if [one.shape for one in first] != [other.shape for other in second]:
         return Difference(largest=math.inf, scale=0.0)
-    found: list[Difference] = []
-    for one, other in zip(first, second, strict=True):
-        if one.numel():
-            one, other = one.double(), other.double().to(one.device)
-            apart = torch.where(one == other, 0.0, (one - other).abs()).nan_to_num(nan=math.inf, posinf=math.inf)
-            apart = apart.where(~(one.isnan() & other.isnan()), 0.0)
-            scale = float(one.nan_to_num(0.0, 0.0, 0.0).abs().max())
-            found.append(Difference(largest=float(apart.max()), scale=scale))
-    least = _LEAST_SCALE * max((each.scale for each in found), default=0.0)
-    scaled = [Difference(largest=each.largest, scale=max(each.scale, least)) for each in found]
-    return max(scaled, key=Difference.share, default=Difference(largest=0.0, scale=0.0))
+    return max(map(_tensors_apart, first, second), key=Difference.share, default=Difference(largest=0.0, scale=0.0))
+
+
+def _tensors_apart(first: Tensor, second: Tensor) -> Difference:
+    """How far two tensors are apart.
+
+    The scale is the largest magnitude among values that differ. Those that agree, a constant of -1e9 for what is
+    masked, say, tell nothing of the size of the others.
+    """
+    one, other = first.double(), second.double().to(first.device)
+    apart = torch.where(one == other, 0.0, (one - other).abs()).nan_to_num(nan=math.inf, posinf=math.inf)
+    apart = apart.where(~(one.isnan() & other.isnan()), 0.0)
+    magnitude = one.nan_to_num(0.0, 0.0, 0.0).abs()
+    differ = apart > _AGREE * magnitude
+    if not differ.any():
+        return Difference(largest=0.0, scale=0.0)
+    return Difference(largest=float(apart[differ].max()), scale=float(magnitude[differ].max()))
 
 
 def _first_module(

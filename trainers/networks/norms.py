@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import copy
 import math
@@ -35,12 +36,22 @@ def norm_parameters(network: nn.Module) -> set[str]:
 
 
 def batch_norms(network: nn.Module) -> dict[str, BatchNorm]:
-    """The batch norms with a scale, a shift and running statistics, by the prefix of their tensors' names."""
+    """The batch norms with a scale, a shift and running statistics of their own, by the prefix of their tensors' names.
+
+    One that shares a tensor with another module is left out: what folding changes would change there, too.
+    """
+    uses = collections.Counter(id(tensor) for module in network.modules() for tensor in _held(module))
     return {
         f"{prefix}." if prefix else "": module
         for prefix, module in network.named_modules()
-        if isinstance(module, BatchNorm) and module.affine and module.track_running_stats
+        if isinstance(module, BatchNorm)
+        and all(getattr(module, key) is not None for key in _FOLDED)
+        and all(uses[id(tensor)] == 1 for tensor in _held(module))
     }
+
+
+def _held(module: nn.Module) -> list[Tensor]:
+    return [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
 
 
 def foldable(network: nn.Module, inputs: Tensor) -> frozenset[str]:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
+from torch.utils import _pytree as pytree
 
 _MOST_ITERATIONS = 1000
+_REGISTERED = ("_parameters", "_buffers", "_modules")
 _CONVERGED = 1e-6
 _TOLERANCE = 1e-3
 
@@ -27,8 +29,11 @@ def computed(network: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(module):
             was_training = module.training
             module.eval()  # as in evaluation: spectral norms iterate in training
-            for name in list(module.parametrizations):  # type: ignore[arg-type]
+            for name, parametrization in list(module.parametrizations.items()):  # type: ignore[operator, union-attr]
+                is_trained = any(parameter.requires_grad for parameter in parametrization.parameters())
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+                if name in module._parameters:  # the weight of a frozen base that others change, as in LoRA, is trained
+                    module._parameters[name].requires_grad_(is_trained)  # type: ignore[union-attr]
             module.train(was_training)
         for hook in list(module._forward_pre_hooks.values()):
             if isinstance(hook, WeightNorm):
@@ -65,7 +70,7 @@ def duplicate(network: nn.Module, replaced: Mapping[int, Any] | None = None) -> 
     kept = {
         id(value): value.detach()
         for module in network.modules()
-        for value in vars(module).values()
+        for value in pytree.tree_leaves([held for name, held in vars(module).items() if name not in _REGISTERED])
         if isinstance(value, Tensor) and not value.is_leaf
     }
     return copy.deepcopy(network, {**kept, **(replaced or {})})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -29,13 +30,15 @@ def remembering(model: nn.Module) -> dict[str, _BatchNorm]:
 def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXAMPLES) -> None:
     """Set running statistics to their means over evenly spaced training batches, of at most ``num_examples`` examples.
 
-    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout. A network without batch
-    norms is left alone. At least one batch is used, whatever its size.
+    Nothing is drawn at random, and only batch norms are in training mode: there is no dropout. Norms that stay in
+    evaluation mode while the network trains keep their statistics. A network without others is left alone. At least one
+    batch is used, whatever its size.
     """
-    norms = remembering(model).values()
-    if not norms:
-        return
     modes = {module: module.training for module in model.modules()}
+    norms = [norm for norm in remembering(model.train()).values() if norm.training]
+    if not norms:
+        _restore(modes)
+        return
     momenta = [norm.momentum for norm in norms]
     model.eval()
     for norm in norms:
@@ -53,5 +56,9 @@ def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXA
         running_var[running_var < _CONSTANT * norm.eps] = 1
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+    _restore(modes)
+
+
+def _restore(modes: Mapping[nn.Module, bool]) -> None:
     for module, mode in modes.items():
         module.training = mode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from trainers.methods.parts.grid import BIAS_STEP, in_steps
 from trainers.methods.parts.recalibration import recalibrate, remembering
 from trainers.methods.parts.steps import wide
 from trainers.networks.norms import batch_norms, fold_norms, is_folded
+from trainers.networks.parametrizations import duplicate
 from trainers.networks.tensors import frozen
 
 _HALF = 2e-3
@@ -51,7 +51,7 @@ def check_statistics(model: nn.Module, context: Context) -> None:
     """
     if not remembering(model):
         return
-    tried = copy.deepcopy(model)
+    tried = duplicate(model)
     recalibrate(tried, context, num_examples=1)
     found = statistics(tried, tried.state_dict())
     for (prefix, norm), mean, deviation in zip(remembering(tried).items(), found[::2], found[1::2], strict=True):
