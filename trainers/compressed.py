@@ -7,7 +7,6 @@ network = load_compressed("x.rfz")
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,19 +59,11 @@ class Opened:
 
     def network(self) -> nn.Module:
         """The network with the decoded parameters, on the CPU, in evaluation mode. It has no parametrizations."""
-        return self.loaded(self.state_dict())
-
-    def loaded(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """A new network with other values, on the CPU, in evaluation mode.
-
-        Args:
-            state: by the names that the file has sections for, or by all names.
-        """
         with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
             model = build(self.header.architecture, self.architecture, self.header.arguments)
         if self.form.is_computed:
             model = computed(model)
-        model.load_state_dict(with_aliases(state, self.form.first_names))
+        model.load_state_dict(self.state_dict())
         return model.eval()
 
     def account(self) -> list[container.PartSize]:

@@ -35,6 +35,8 @@ class Examined:
     groups: tuple[UnitGroup, ...]
     kept_norms: frozenset[str]
     """The batch norms that are not to be folded, by prefix."""
+    written: frozenset[str]
+    """The parameters that the network itself writes to while it trains."""
 
 
 def examine(
@@ -72,7 +74,9 @@ def examine(
             first, second = _two_builds(name, architecture, arguments)
             _refuse_if_they_differ(name, first, second, few)
             kept_norms = frozenset(batch_norms(first)) - foldable(first, few)
-        _known[key] = Examined(macs=macs, groups=unit_groups(plain, *example), kept_norms=kept_norms)
+            written = _written(second, few)
+        groups = unit_groups(plain, *example)
+        _known[key] = Examined(macs=macs, groups=groups, kept_norms=kept_norms, written=written)
     return _known[key]
 
 
@@ -120,6 +124,17 @@ def _refuse(name: str, seen: str) -> NoReturn:
         f"a file could not hold architecture {name!r}: {seen}; wanted all that is drawn when the network is built "
         "in parameters, or in buffers with persistent=True"
     )
+
+
+def _written(network: nn.Module, inputs: Tensor) -> frozenset[str]:
+    """The parameters that a pass in training mode writes to, such as those of a moving average."""
+    before = {name: parameter._version for name, parameter in network.named_parameters()}
+    try:
+        with torch.no_grad():
+            network.train()(inputs.clone())
+    except Exception:  # a network that cannot be trained is refused when it is tried
+        return frozenset()
+    return frozenset(name for name, parameter in network.named_parameters() if parameter._version != before[name])
 
 
 @dataclass(frozen=True, kw_only=True)

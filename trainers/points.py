@@ -8,12 +8,12 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from trainers.architectures.base import build
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import Sections, check_sections
@@ -54,14 +54,7 @@ def measured_points(
         ValueError: the method's points are wrong; one line says how.
     """
     context, task = trial.context, trial.task
-    if trained.model is trial.model:
-        storable(trial.model)  # a method that keeps parametrizations while it trains has the plain network
-    guard = Guard(
-        network=trial.model,
-        context=context,
-        inputs=task.validation.inputs[:_NUM_GUARDED].to(context.device),
-        seed=lambda: seed_everything(config.seed, "guard"),
-    )
+    guard = guard_of(trial, trained, config)
     points: dict[str, OperatingPoint] = {}
     seed_everything(config.seed, "points")
     with _divergence_explained(config):
@@ -101,6 +94,26 @@ def measured_points(
     return list(points.values())
 
 
+def guard_of(trial: Prepared, trained: Trained, config: TrialConfig) -> Guard:
+    """The guard of a trained network, whose parametrizations are taken off."""
+    if trained.model is trial.model:
+        storable(trial.model)  # a method that keeps parametrizations while it trains has the plain network
+    return Guard(
+        network=trial.model,
+        context=trial.context,
+        inputs=trial.task.validation.inputs[:_NUM_GUARDED].to(trial.context.device),
+        seed=lambda: seed_everything(config.seed, "guard"),
+    )
+
+
+def rebuilt(trial: Prepared, state: Mapping[str, Tensor], seed: int) -> nn.Module:
+    """Another build of the trial's network, under other random numbers than the first, with the values of ``state``."""
+    seed_everything(seed, "decoding")
+    network = storable(build(trial.header.architecture, trial.architecture, trial.header.arguments))
+    network.load_state_dict(state)
+    return network.eval().to(trial.context.device)
+
+
 def _written(trial: Prepared, sections: Sections, path: Path, storing: Callable[[str], None]) -> Opened:
     """Write the file, and open it again."""
 
@@ -118,14 +131,10 @@ def _written(trial: Prepared, sections: Sections, path: Path, storing: Callable[
 def _guarded(trial: Prepared, guard: Guard, sections: Sections, opened: Opened, path: Path, seed: int) -> nn.Module:
     """The decoded network, built under other random numbers than the trained one; a wrong file is removed."""
     stored = trial.method.decode(sections, trial.context.plain)
-
-    def rebuilt(state: Any) -> nn.Module:
-        seed_everything(seed, "decoding")
-        return opened.loaded(state).to(trial.context.device)
-
-    decoded = rebuilt(opened.state_dict())
+    seed_everything(seed, "decoding")
+    decoded = opened.network().to(trial.context.device)
     try:
-        guard.check(path.stem, stored, decoded, lambda: rebuilt(stored))
+        guard.check(path.stem, stored, decoded, lambda: rebuilt(trial, stored, seed))
     except BaseException:
         path.unlink()
         path.with_suffix(".sections.csv").unlink()

@@ -73,8 +73,9 @@ def describe(spec: Spec, task: Task) -> Described:
     as_built = build_on_meta(spec.name, architecture, arguments)
     plain = storable(build_on_meta(spec.name, architecture, arguments))
     layout = layout_of(plain)
-    if not any(True for _ in plain.parameters()):
-        raise ValueError(f"architecture {spec.name!r} has no parameters: nothing to train")
+    if not any(parameter.requires_grad for parameter in plain.parameters()):
+        kind = "has no parameters" if not list(plain.parameters()) else "freezes all of its parameters"
+        raise ValueError(f"architecture {spec.name!r} {kind}: nothing to train")
     return Described(
         architecture=architecture,
         arguments=arguments,
@@ -116,6 +117,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         maximise=task.maximise,
         groups=described.examined.groups,
         kept_norms=described.examined.kept_norms,
+        written=described.examined.written,
     )
     seed_everything(config.seed, "initialisation")
     model = build(name, architecture, arguments).to(device)
@@ -128,7 +130,7 @@ def prepare(config: TrialConfig, device: torch.device, task: Task | None = None)
         model.load_state_dict(values, strict=False)  # of what parametrizations computed
     for module in model.modules():
         # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and module.weight.ndim == 4:  # not of a subclass with several kernels
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Prepared(
         task=task,

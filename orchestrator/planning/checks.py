@@ -12,7 +12,7 @@ from orchestrator.storage.journal import Journal
 from orchestrator.sweep.trials import Trial
 
 if TYPE_CHECKING:
-    from trainers.config import Spec, TrialConfig
+    from trainers.config import Spec
     from trainers.tasks.base import Task
 
 
@@ -58,6 +58,7 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
     from trainers.instantiate import make_task
     from trainers.modifiers import make_modifiers
     from trainers.preparation import describe
+    from trainers.rehearsal import rehearse
 
     tasks: dict[str, Task] = {}
     specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
@@ -77,25 +78,8 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             # nor do a method's numbers decide whether it takes a network
             by_method = {identity(without_numbers({c.method.name: c.method.arguments})): c for c in of_this}
             for config in by_method.values():
-                _check_method(config, task)
+                rehearse(config, task)
     return tasks
-
-
-def _check_method(config: TrialConfig, task: Task) -> None:
-    """Refuse a network that the method cannot compress."""
-    import torch
-
-    from trainers.preparation import prepare
-    from trainers.seeding import undisturbed
-
-    with undisturbed():
-        trial = prepare(config, torch.device("cpu"), task)
-        try:
-            trial.method.attach(trial.model, trial.context)
-        except ValueError as error:
-            raise ValueError(
-                f"method {config.method.name!r} on architecture {str(config.architecture)!r}: {error}"
-            ) from error
 
 
 @contextlib.contextmanager

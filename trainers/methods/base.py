@@ -45,6 +45,9 @@ class Context:
     kept_norms: frozenset[str] = frozenset()
     """The batch norms that are stored as they are, by the prefix of their tensors' names (``norms.foldable``)."""
 
+    written: frozenset[str] = frozenset()
+    """The parameters that the network itself writes to while it trains."""
+
     @property
     def folded_norms(self) -> dict[str, BatchNorm]:
         """The batch norms that are stored as one scale and one shift for each channel, by prefix."""
@@ -54,6 +57,18 @@ class Context:
     def free_groups(self) -> tuple[UnitGroup, ...]:
         """The groups of which no parameter is frozen: their units may be removed."""
         return untouched(self.groups, frozen(self.plain))
+
+    def refuse_written(self) -> None:
+        """Refuse a network that writes to its parameters: a method that computes with others in their place loses that.
+
+        Raises:
+            ValueError: one line names a parameter.
+        """
+        if self.written:
+            raise ValueError(
+                f"the network writes to its parameter {min(self.written)!r} while it trains, and this method computes "
+                "with rounded values in its place: keep it in a buffer (register_buffer), or use uncompressed or ptq"
+            )
 
     @property
     def num_parameters(self) -> int:

@@ -129,6 +129,7 @@ class EntropyPenalized(AbstractMethod):
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         """Latents start at the given parameters divided by the step: the network is the given one, rounded."""
+        context.refuse_written()
         grouped = self._group_parameters(model)
         if isinstance(self.initial_step, str):
             found = starts.coarsest(grouped, model, context, lam=self.lam)

@@ -76,6 +76,7 @@ class QuantisationAwareTraining(AbstractMethod):
             checks.unused(self, "step_learning_rate", where=f"scale is {self.scale!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        context.refuse_written()
         quantiser = QUANTISERS[self.bits]
         if not isinstance(self.scale, str):
             quantiser = quantiser._replace(spread_step=self.scale)

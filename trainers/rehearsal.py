@@ -1,0 +1,88 @@
+"""A trial tried beforehand on a handful of examples, so that what its method cannot do is refused before it trains."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from pathlib import Path
+
+import torch
+
+from trainers.arrange import arrange
+from trainers.coding.sections import check_sections
+from trainers.config import TrialConfig
+from trainers.determinism import denormals_flushed, deterministic
+from trainers.divergence import DivergedError
+from trainers.guard import StoredWronglyError
+from trainers.lookup import one_line
+from trainers.loop.checkpoint import CheckpointFile
+from trainers.loop.phases import run_phases
+from trainers.loop.training import Training
+from trainers.points import guard_of, rebuilt
+from trainers.preparation import prepare
+from trainers.seeding import seed_everything, undisturbed
+from trainers.tasks.base import Split, Task
+
+_NUM_STEPS = 6
+_BATCH_SIZE = 8
+_NUM_EXAMPLES = 32
+"""Of validation."""
+
+
+@denormals_flushed()
+def rehearse(config: TrialConfig, task: Task) -> None:
+    """Train a few steps, decode what the method would store, and guard it; nothing is coded or kept.
+
+    A training that diverges here may not in earnest, with its own batches.
+
+    Args:
+        config: the trial; its steps and batch size do not matter.
+        task: the task of ``config``.
+
+    Raises:
+        ValueError: the method cannot train or store the network; one line says why.
+    """
+    little = dataclasses.replace(task, validation=_head(task.validation), test=_head(task.test))
+    short = dataclasses.replace(config, steps=_NUM_STEPS, batch_size=min(config.batch_size, _BATCH_SIZE))
+    try:
+        with undisturbed(), deterministic(torch.device("cpu")), tempfile.TemporaryDirectory() as folder:
+            _rehearse(short, little, Path(folder))
+    except DivergedError:
+        return
+    except (ValueError, StoredWronglyError) as error:
+        raise ValueError(f"{_called(config)}: {error}") from error
+    except Exception as error:  # a network or a library may raise anything
+        raise ValueError(
+            f"{_called(config)}: fails within {_NUM_STEPS} steps: {type(error).__name__}: {one_line(error)}"
+        ) from error
+
+
+def _called(config: TrialConfig) -> str:
+    return f"method {config.method.name!r} on architecture {str(config.architecture)!r}"
+
+
+def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
+    trial = prepare(config, torch.device("cpu"), task)
+    modifications = [one.attach(trial.model, trial.context, task, config.architecture) for one in trial.modifiers]
+    training = Training(
+        config=config,
+        task=trial.task,
+        method=trial.method,
+        context=trial.context,
+        modifications=modifications,
+        report=lambda progress: None,
+    )
+    model = trial.method.attach(trial.model, trial.context)
+    trained = run_phases(training, model, CheckpointFile(folder / "checkpoint.pt", interval_s=math.inf))
+    guard = guard_of(trial, trained, config)
+    seed_everything(config.seed, "points")
+    point_id, sections = next(iter(trial.method.points(trained.model, trial.context)))
+    check_sections(trial.layout, sections)
+    stored = trial.method.decode(sections, trial.context.plain)
+    arranged = trial.method.decode(arrange(sections, trial.context.free_groups), trial.context.plain)
+    guard.check(point_id, stored, rebuilt(trial, arranged, config.seed), lambda: rebuilt(trial, stored, config.seed))
+
+
+def _head(split: Split) -> Split:
+    return Split(inputs=split.inputs[:_NUM_EXAMPLES], targets=split.targets[:_NUM_EXAMPLES])
