@@ -27,7 +27,7 @@ from trainers.tasks.base import Split, Task
 _NUM_STEPS = 6
 _BATCH_SIZE = 8
 _NUM_EXAMPLES = 32
-"""Of validation."""
+"""Validation examples that are looked at."""
 
 
 @denormals_flushed()
