@@ -72,7 +72,7 @@ def namespace() -> Iterator[Namespace]:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
         for process in made.started:
-            process.wait(timeout=30)
+            process.wait(timeout=600)
         subprocess.run(["ip", "netns", "delete", name], check=True)
 
 

@@ -21,14 +21,14 @@ def prepared_by_all(rounds: list[tuple[str, str]]) -> list[str]:
         process.start()
     found = [errors.get(timeout=600) for _ in processes]
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=600)
     return [error for some in found for error in some]
 
 
 def _prepare(rounds: list[tuple[str, str]], barrier: Barrier, errors: Any) -> None:
     found: list[str] = []
     for uri, name in rounds:
-        barrier.wait(timeout=300)
+        barrier.wait(timeout=600)
         try:
             store = Store(tracking_uri=uri)
             store.check()

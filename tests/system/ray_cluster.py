@@ -57,15 +57,15 @@ class Cluster:
         self._num_nodes = 0
         self.added: list[Node] = []
         self._start("--head", "--port=6379", "--dashboard-port=8265", "--num-cpus=0")
-        wait_for(lambda: self._ray("health-check", "--address", ADDRESS), 60)
+        wait_for(lambda: self._ray("health-check", "--address", ADDRESS))
         connect = "import socket; socket.create_connection(('127.0.0.1', 8265)).close()"
-        wait_for(lambda: network.run(sys.executable, "-c", connect).returncode == 0, 60)
+        wait_for(lambda: network.run(sys.executable, "-c", connect).returncode == 0)
 
     def add(self, *, num_cpus: int = 1, num_gpus: int = 0) -> Node:
         """Add a node and wait until it has joined. Ray believes what a node says it has."""
         before = self._num_alive()
         node = self._start(f"--address={ADDRESS}", f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}")
-        wait_for(lambda: self._num_alive() > before, 60)
+        wait_for(lambda: self._num_alive() > before)
         self.added.append(node)
         return node
 

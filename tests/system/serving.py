@@ -35,7 +35,7 @@ def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         start_new_session=True,
     )
     try:
-        wait_for(lambda: answers(port), 120)
+        wait_for(lambda: answers(port))
         yield process
     finally:
         kill(process)
@@ -44,7 +44,7 @@ def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 def kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=600)
 
 
 def answers(port: int) -> bool:
@@ -55,7 +55,8 @@ def answers(port: int) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], object], seconds: float) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 600) -> None:
+    """Wait until ``condition``; the limit is for hangs, on a busy machine."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it took too long"

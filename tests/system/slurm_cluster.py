@@ -61,8 +61,8 @@ def slurm_cluster(folder: Path) -> Iterator[tuple[Namespace, dict[str, str]]]:
             log=folder / "log",
             env=environment,
         )
-        wait_for((folder / "munge.socket").exists, 30)
+        wait_for((folder / "munge.socket").exists)
         network.start("slurmctld", "-D", log=folder / "slurmctld.log", env=environment)
         network.start("slurmd", "-D", "-N", host, log=folder / "slurmd.log", env=environment)
-        wait_for(lambda: "idle" in network.run("sinfo", env=environment).stdout, 60)
+        wait_for(lambda: "idle" in network.run("sinfo", env=environment).stdout)
         yield network, environment

@@ -52,10 +52,10 @@ def test_a_sweep_that_was_cut_off_goes_on_in_a_bucket_to_the_same_files(store: d
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    wait_for(lambda: _has_file(journal, "checkpoint.pt") or process.poll() is not None, 120)
+    wait_for(lambda: _has_file(journal, "checkpoint.pt") or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert not _has_file(journal, "ended.json")
     resumed = call(tmp_path, "sweep", "kept.yaml", *places, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -88,7 +88,7 @@ def test_a_server_keeps_artifacts_in_the_bucket(store: dict[str, str], tmp_path:
             command, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        wait_for(lambda: answers(port) or server.poll() is not None, 120)
+        wait_for(lambda: answers(port) or server.poll() is not None)
         uri = f"http://127.0.0.1:{port}"
         anonymous = {key: "" for key in store if "KEY" in key}  # only the server has keys of the bucket
         ran = call(tmp_path, "sweep", "kept.yaml", "--tracking-uri", uri, **anonymous)

@@ -59,7 +59,7 @@ class Database:
         return self._run(SCRIPTS / name, *arguments, environment=self.environment)
 
     def _run(self, *command: str | Path, environment: dict[str, str]) -> str:
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
@@ -93,7 +93,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         (Path(folder) / "password").write_text(found.administrator)
         user = "postgres" if os.geteuid() == 0 else None
         if user:
-            subprocess.run(["chown", "-R", user, folder], timeout=60, check=True)
+            subprocess.run(["chown", "-R", user, folder], timeout=600, check=True)
         data = f"{folder}/data"
         initdb = [
             found.bin / "initdb",
@@ -104,7 +104,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
             "--auth=scram-sha-256",
             f"--pwfile={folder}/password",
         ]
-        subprocess.run(initdb, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120, check=True)
+        subprocess.run(initdb, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=600, check=True)
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": found.port,
@@ -118,13 +118,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
             )
         try:
             ready = [found.bin / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={found.port}"]
-            wait_for(lambda: subprocess.run(ready, timeout=10, check=False).returncode == 0, 60)
+            wait_for(lambda: subprocess.run(ready, timeout=10, check=False).returncode == 0)
             found.run(SCRIPTS / "create-databases.sh")
             yield found
         finally:
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=30)
+                process.wait(timeout=600)
             kill(process)
 
 
@@ -137,11 +137,11 @@ def served(database: Database, port: int) -> Iterator[str]:
             [SCRIPTS / "serve.sh"], env=environment, cwd="/", stdout=log, stderr=log, start_new_session=True
         )
     try:
-        wait_for(lambda: answers(port) or process.poll() is not None, 120)
+        wait_for(lambda: answers(port) or process.poll() is not None)
         assert process.poll() is None, (database.files / "server.log").read_text()
         yield f"http://127.0.0.1:{port}"
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=600)
     finally:
         kill(process)
 
@@ -162,7 +162,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=600)
 
     def _look(self) -> None:
         while not self._stop.wait(0.05):
@@ -175,7 +175,7 @@ class Watch:
 
 def status(url: str, data: bytes | None = None, **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=600) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -193,7 +193,7 @@ def add_user(database: Database, uri: str, name: str, monkeypatch: pytest.Monkey
     for answer in ("added", "is there already"):
         command = [sys.executable, str(SCRIPTS / "add_user.py"), str(credentials)]
         environment = {**database.environment, "MLFLOW_TRACKING_URI": uri}
-        said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
         assert answer in said.stdout, said.stderr
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
@@ -257,7 +257,7 @@ def test_a_served_store_is_closed_loses_nothing_and_comes_back_from_a_backup(
             with ProcessPoolExecutor(NUM_WRITERS, mp_context=spawn) as pool:
                 numbers = [range(one * NUM_RUNS, (one + 1) * NUM_RUNS) for one in range(NUM_WRITERS)]
                 for writer in [pool.submit(write, uri, experiment_id, some) for some in numbers]:
-                    writer.result(timeout=240)
+                    writer.result(timeout=600)
             check_everything(uri, experiment_id, artifacts)
 
             add_user(database, uri, "reader", monkeypatch)

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.console import NUM_FAILED, NUM_TRIALS, PROGRAM, Finished, clean_environment
 from tests.system.serving import free_port
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 NUM_POINTS, NUM_SEEDS = NUM_TRIALS - NUM_FAILED, 2
@@ -51,7 +51,7 @@ def links(finished: Finished) -> Iterator[dict[str, str]]:
         yield dict(process.stdout.readline().split() for _ in range(4))
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
 
 
 @pytest.fixture(scope="module")

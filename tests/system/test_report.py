@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.console import Finished, call
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 POINT = ".scatterlayer path.point"

@@ -37,7 +37,7 @@ def test_ui_serves_the_store_and_prints_a_link_to_the_sweep(finished: Finished) 
         assert again.stdout.count(f"http://127.0.0.1:{port}/#/experiments/") == 4
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)), "the server outlives the command"
 
