@@ -125,6 +125,7 @@ def evaluate(
 
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
+    allow_own_modules()
     data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
     with _opened(file, architecture) as opened:
         network = opened.network()
