@@ -33,7 +33,7 @@ def test_events_a_spent_budget_and_a_message_at_the_end(folder: Path, service: t
     assert limited.returncode == 0, limited.stderr
     events = [json.loads(line) for line in limited.stdout.splitlines()]
     counted = Counter(event["event"] for event in events)
-    assert counted.pop("report") == 2 * 6  # 100 steps are six epochs
+    assert counted.pop("report") == 2 * 15  # 100 steps are tenths, and six epochs
     assert counted == {"sweep_started": 1, "trial_started": 2, "trial_ended": 2, "sweep_ended": 1}
     last = events[-1]
     assert (last["num_finished"], last["num_trials"], last["interrupted"]) == (2, 3, False)

@@ -34,6 +34,7 @@ REPORT = {
     "quality_name": "accuracy",
     "maximise": True,
     "train_s": 2.0,
+    "is_judged": True,
 }
 
 

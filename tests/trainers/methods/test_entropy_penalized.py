@@ -145,7 +145,7 @@ def test_attaching_inverts_up_to_rounding() -> None:
 def test_a_recurrent_network_computes_with_its_latents() -> None:
     """Recurrent layers keep lists of their weights, which must follow."""
     network = nn.LSTM(3, 4)
-    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    context = context_of(network)
     given = copy.deepcopy(network)
     model = EntropyPenalized(lam=0.1, initial_step=1e-3).attach(network, context)
     inputs = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
@@ -157,7 +157,7 @@ def test_a_recurrent_network_computes_with_its_latents() -> None:
 def test_frozen_parameters_are_compressed_and_stay() -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     network[0].weight.requires_grad_(False)
-    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    context = context_of(network)
     method = EntropyPenalized(lam=1.0, initial_step=0.1)
     model: Any = method.attach(network, context)
     before = {name: tensor.clone() for name, tensor in model.decoded()[0].items()}
@@ -173,7 +173,7 @@ def test_frozen_parameters_are_compressed_and_stay() -> None:
 
 def test_a_network_of_doubles_computes_in_doubles() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).double()
-    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    context = context_of(network)
     for decoder in ("scalar", "dft"):
         model: Any = EntropyPenalized(lam=1.0, initial_step=2.0, decoder=decoder).attach(
             copy.deepcopy(network), context
@@ -186,7 +186,7 @@ def test_a_network_of_doubles_computes_in_doubles() -> None:
 
 def test_convolutions_dense_layers_and_biases_each_share_a_decoder() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv1d(2, 2, 3), nn.Flatten(), nn.Linear(4, 5), nn.Linear(5, 2))
-    context: Any = type("Context", (), {"device": torch.device("cpu")})
+    context = context_of(model)
     attached: Any = EntropyPenalized(lam=0.1, initial_step=2.0).attach(model, context)
     found = [set(group.rounded()) for group in attached.latent_groups()]
     weights, biases = {"0.weight", "1.weight"}, {"0.bias", "1.bias", "3.bias", "4.bias"}

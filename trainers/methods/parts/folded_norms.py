@@ -21,7 +21,9 @@ _ORDINARY_LEAST, _ORDINARY_MOST = 2.0**-16, 2.0**10
 """Medians between these are those of an ordinary layer."""
 _MOST_STEPS = 2.0**30
 _MOST_SHIFTED = 0.5
-"""Rounding may shift a channel by no more than this share of the deviation of the layer's outputs."""
+"""A mean times a scale's step beyond this: rounding would shift a channel whose deviation is about 1."""
+_MOST_MOVED = 0.25
+"""Rounding may move a channel by no more than this share of the deviation of the layer's outputs."""
 _MOST_CANCELLED = 2.0**20
 """A mean times a scale beyond this cancels in the shift, of which float32 keeps too little."""
 
@@ -109,5 +111,11 @@ def _is_spoilt(
     if not is_alive.any():
         return False
     deviation = float((scale * variance.sqrt())[is_alive].square().mean().sqrt())
-    moved = float(mean[is_alive].max()) * sizes["weight"] + sizes["bias"]
-    return moved > _MOST_SHIFTED * deviation
+    off = {kind: _rounding(folded[f"{prefix}{kind}"].double(), sizes[kind]) for kind in _KINDS}
+    moved = float((mean * off["weight"] + off["bias"])[is_alive].max())
+    return moved > _MOST_MOVED * deviation
+
+
+def _rounding(values: Tensor, step: float) -> Tensor:
+    """How far values are from the nearest multiples of a step."""
+    return (values - (values / step).round() * step).abs()
