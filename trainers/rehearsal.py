@@ -17,12 +17,11 @@ from trainers.divergence import DivergedError
 from trainers.guard import StoredWronglyError
 from trainers.lookup import one_line
 from trainers.loop.checkpoint import CheckpointFile
-from trainers.loop.phases import run_phases
-from trainers.loop.training import Training
 from trainers.points import guard_of, rebuilt
 from trainers.preparation import prepare
 from trainers.seeding import seed_everything, undisturbed
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import Task
+from trainers.train import train_network
 
 _NUM_STEPS = 6
 _BATCH_SIZE = 8
@@ -43,7 +42,9 @@ def rehearse(config: TrialConfig, task: Task) -> None:
     Raises:
         ValueError: the method cannot train or store the network; one line says why.
     """
-    little = dataclasses.replace(task, validation=_head(task.validation), test=_head(task.test))
+    little = dataclasses.replace(
+        task, validation=task.validation.head(_NUM_EXAMPLES), test=task.test.head(_NUM_EXAMPLES)
+    )
     short = dataclasses.replace(config, steps=_NUM_STEPS, batch_size=min(config.batch_size, _BATCH_SIZE))
     try:
         with undisturbed(), deterministic(torch.device("cpu")), tempfile.TemporaryDirectory() as folder:
@@ -64,17 +65,8 @@ def _called(config: TrialConfig) -> str:
 
 def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
     trial = prepare(config, torch.device("cpu"), task)
-    modifications = [one.attach(trial.model, trial.context, task, config.architecture) for one in trial.modifiers]
-    training = Training(
-        config=config,
-        task=trial.task,
-        method=trial.method,
-        context=trial.context,
-        modifications=modifications,
-        report=lambda progress: None,
-    )
-    model = trial.method.attach(trial.model, trial.context)
-    trained = run_phases(training, model, CheckpointFile(folder / "checkpoint.pt", interval_s=math.inf))
+    file = CheckpointFile(folder / "checkpoint.pt", interval_s=math.inf)
+    trained = train_network(trial, config, lambda progress: None, file)
     guard = guard_of(trial, trained, config)
     seed_everything(config.seed, "points")
     point_id, sections = next(iter(trial.method.points(trained.model, trial.context)))
@@ -82,7 +74,3 @@ def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
     stored = trial.method.decode(sections, trial.context.plain)
     arranged = trial.method.decode(arrange(sections, trial.context.free_groups), trial.context.plain)
     guard.check(point_id, stored, rebuilt(trial, arranged, config.seed), lambda: rebuilt(trial, stored, config.seed))
-
-
-def _head(split: Split) -> Split:
-    return Split(inputs=split.inputs[:_NUM_EXAMPLES], targets=split.targets[:_NUM_EXAMPLES])

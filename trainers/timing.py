@@ -15,7 +15,7 @@ import torch
 
 from trainers.config import TrialConfig
 from trainers.loop.progress import Progress, report_steps
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import Task
 from trainers.train import forget_checkpoint, train
 
 _NUM_REPORTS = 4
@@ -85,9 +85,9 @@ def _measure(
     """
     little = dataclasses.replace(
         task,
-        train=_head(task.train, num_steps * config.batch_size),
-        validation=_head(task.validation, _MOST_EXAMPLES),
-        test=_head(task.test, _MOST_EXAMPLES),
+        train=task.train.head(num_steps * config.batch_size),
+        validation=task.validation.head(_MOST_EXAMPLES),
+        test=task.test.head(_MOST_EXAMPLES),
     )
     num_steps = max(1, len(little.train) // config.batch_size)
     short = dataclasses.replace(config, steps=_NUM_REPORTS * num_steps)
@@ -112,7 +112,3 @@ def _measure(
     writing_s = max(ended_s - reports[-1][2] - (len(little.validation) + len(little.test)) * example_s, 0.0)
     timing = Timing(step_s=median(steps_s[1:]), example_s=example_s, fixed_s=building_s + writing_s)
     return timing, reports[-1][1]
-
-
-def _head(split: Split, num_examples: int) -> Split:
-    return Split(inputs=split.inputs[:num_examples], targets=split.targets[:num_examples])

@@ -10,11 +10,11 @@ import torch
 from trainers.config import TrialConfig
 from trainers.determinism import denormals_flushed, deterministic
 from trainers.loop.checkpoint import CheckpointFile
-from trainers.loop.phases import run_phases
+from trainers.loop.phases import Trained, run_phases
 from trainers.loop.progress import Progress
 from trainers.loop.training import Training
 from trainers.points import measured_points
-from trainers.preparation import prepare
+from trainers.preparation import Prepared, prepare
 from trainers.record import OperatingPoint
 from trainers.tasks.base import Task
 
@@ -50,21 +50,28 @@ def train(
     """
     device = torch.device(device)
     trial = prepare(config, device, task)
-    task, context = trial.task, trial.context
     with deterministic(device):
-        modifications = [one.attach(trial.model, context, task, config.architecture) for one in trial.modifiers]
-        model = trial.method.attach(trial.model, context)
-        training = Training(
-            config=config,
-            task=task,
-            method=trial.method,
-            context=context,
-            modifications=modifications,
-            report=report,
-        )
         file = CheckpointFile(_checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved)
-        trained = run_phases(training, model, file)
+        trained = train_network(trial, config, report, file)
         return measured_points(trial, trained, config, directory, sweep_id=sweep_id, trial_id=trial_id, storing=storing)
+
+
+def train_network(
+    trial: Prepared, config: TrialConfig, report: Callable[[Progress], None], file: CheckpointFile
+) -> Trained:
+    """Attach the modifiers and the method to the trial's network, and train it; raises what ``train`` raises."""
+    task, context = trial.task, trial.context
+    modifications = [one.attach(trial.model, context, task, config.architecture) for one in trial.modifiers]
+    model = trial.method.attach(trial.model, context)
+    training = Training(
+        config=config,
+        task=task,
+        method=trial.method,
+        context=context,
+        modifications=modifications,
+        report=report,
+    )
+    return run_phases(training, model, file)
 
 
 def forget_checkpoint(directory: Path) -> None:

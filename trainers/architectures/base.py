@@ -86,7 +86,7 @@ def build_on_meta(
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Skips initial values on the meta device, which has none: torch takes most of a network's building for them."""
+    """Skips initial values on the meta device, which has none: to draw them takes most of the time of a building."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

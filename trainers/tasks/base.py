@@ -27,6 +27,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def head(self, num_examples: int) -> Split:
+        """Return the first examples."""
+        return Split(inputs=self.inputs[:num_examples], targets=self.targets[:num_examples])
+
     def to(self, device: torch.device) -> Split:
         return Split(inputs=self.inputs.to(device), targets=self.targets.to(device))
 

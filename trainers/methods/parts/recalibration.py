@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from trainers.methods.base import Context
+from trainers.networks.modes import keeping_modes
 
 _NUM_EXAMPLES = 4096
 _CONSTANT = 1e-3
@@ -34,11 +35,13 @@ def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXA
     evaluation mode while the network trains keep their statistics. A network without others is left alone. At least one
     batch is used, whatever its size.
     """
-    modes = {module: module.training for module in model.modules()}
-    norms = [norm for norm in remembering(model.train()).values() if norm.training]
-    if not norms:
-        _restore(modes)
-        return
+    with keeping_modes(model):
+        norms = [norm for norm in remembering(model.train()).values() if norm.training]
+        if norms:
+            _measure(model, norms, context, num_examples)
+
+
+def _measure(model: nn.Module, norms: Sequence[_BatchNorm], context: Context, num_examples: int) -> None:
     momenta = [norm.momentum for norm in norms]
     model.eval()
     for norm in norms:
@@ -56,9 +59,3 @@ def recalibrate(model: nn.Module, context: Context, num_examples: int = _NUM_EXA
         running_var[running_var < _CONSTANT * norm.eps] = 1
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    _restore(modes)
-
-
-def _restore(modes: Mapping[nn.Module, bool]) -> None:
-    for module, mode in modes.items():
-        module.training = mode
