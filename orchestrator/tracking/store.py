@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 _NETWORK_DISKS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "9p", "fuse.sshfs"}
+_LONGEST_WAIT_S = 120.0
+_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +137,22 @@ def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[A
 def _use_wal(database: Path) -> None:
     """Switch a SQLite file to write-ahead logging: readers read while the tracker writes. It needs a local disk."""
     database.parent.mkdir(parents=True, exist_ok=True)
-    if not _on_network_disk(database.parent):
-        connection = sqlite3.connect(database)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
+    if _on_network_disk(database.parent):
+        return
+    give_up_s = time.monotonic() + _LONGEST_WAIT_S
+    with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:  # its own waiting does not cover this
+                if "locked" not in str(error):
+                    raise
+                if time.monotonic() > give_up_s:
+                    raise ConnectionError(
+                        f"another process has kept {database} locked for {_LONGEST_WAIT_S:.0f} s: end it, or wait"
+                    ) from None
+                time.sleep(_PAUSE_S)
 
 
 def _on_network_disk(folder: Path) -> bool:

@@ -37,15 +37,21 @@ from pathlib import Path
 from torch import nn
 
 class Paced(nn.Sequential):
+    steps = 0
+
     def forward(self, x):
-        if Path("PACE").exists():
-            time.sleep(0.02)
+        if self.training:
+            Paced.steps += 1
+            while Path("PACE").exists():
+                time.sleep(0.02)
+                if Paced.steps < 3_000:
+                    break
         return super().forward(x)
 
 def net(*, input_shape, num_outputs, width):
     return Paced(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, num_outputs))
 """
-"""A network whose training takes two minutes of waiting, not of computing, on a cluster: time to lose its node in."""
+"""A network whose training waits on a cluster, step by step and then in the middle: time to lose its node in."""
 
 Digests = dict[str, list[str]]
 """The digests of a trial's files, keyed by trial id."""
@@ -145,6 +151,7 @@ def test_trials_of_lost_nodes_go_on_elsewhere_from_their_checkpoints(site: Site,
     print(f"trials went on {killed_s:.1f} s after a node was killed, {hung_s:.1f} s after one hung")
 
     second.kill()
+    site.set_pace(slow=False)
 
     followed = site.call("attach", sweep_id)
     assert followed.returncode == 0, followed.stdout + followed.stderr
@@ -175,10 +182,9 @@ def test_a_bucket_is_as_good_as_a_shared_folder(site: Site, quiet: Digests) -> N
         return dict(json.loads(site.python(_IN_BUCKET, f"s3://{bucket.NAME}/sweeps/{sweep_id}")))
 
     wait_for(lambda: len(in_bucket()["checkpoints"]) == 2)
-    training = [node for node in site.cluster.added if node.is_training]
-    assert training  # where the machine is fast, the other trial may have ended
     site.cluster.add()
-    training[0].kill()
+    next(node for node in site.cluster.added if node.is_training).kill()
+    site.set_pace(slow=False)
     followed = site.call("attach", sweep_id)
     assert followed.returncode == 0, followed.stdout + followed.stderr
     assert f"sweep {sweep_id}: 2 of 2 trials finished" in followed.stdout
@@ -255,7 +261,7 @@ def _until_it_goes_on(journal: Journal, lose: Callable[[], None]) -> float:
     grown_s = dict.fromkeys(before, time.monotonic())
     seen = dict(before)
     lose()
-    deadline = time.monotonic() + 60  # by default, a node that hangs is noticed after 67 s
+    deadline = time.monotonic() + 600  # the limit is for hangs, on a busy machine
     while time.monotonic() < deadline:
         time.sleep(0.05)
         now = _reported(journal)
@@ -267,7 +273,7 @@ def _until_it_goes_on(journal: Journal, lose: Callable[[], None]) -> float:
                 assert steps[len(seen[trial_id])] > 2 * steps[0]
                 return gap_s
             grown_s[trial_id], seen[trial_id] = time.monotonic(), steps
-    raise AssertionError(f"no trial stopped and went on within a minute: {_reported(journal)}")
+    raise AssertionError(f"no trial stopped and went on: {_reported(journal)}")
 
 
 def _reported(journal: Journal) -> dict[str, list[int]]:

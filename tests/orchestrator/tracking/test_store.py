@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,6 +41,32 @@ def test_a_new_store_reads_while_it_writes_and_keeps_its_files_beside_it(local: 
     experiment = client_of(local).get_experiment_by_name("small")
     assert experiment is not None
     assert experiment.artifact_location == (folder_of(local) / "mlartifacts" / "small").as_uri()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[Store, sqlite3.Connection]]:
+    """A store in a file that somebody writes to and lets nobody else use."""
+    holder = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None, check_same_thread=False)
+    holder.execute("CREATE TABLE held (value)")
+    holder.execute("BEGIN EXCLUSIVE")
+    yield Store(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"), holder
+    holder.close()
+
+
+def test_a_database_that_another_process_holds_is_waited_for(held: tuple[Store, sqlite3.Connection]) -> None:
+    store, holder = held
+    release = threading.Timer(0.3, holder.execute, ["COMMIT"])
+    release.start()
+    assert store.prepare("small") == {}
+    release.join()
+
+
+def test_a_database_that_is_held_for_ever_is_given_up(
+    held: tuple[Store, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_LONGEST_WAIT_S", 0.2)
+    with pytest.raises(ConnectionError, match=r"another process has kept .*mlflow\.db locked for 0 s: end it, or wait"):
+        held[0].prepare("small")
 
 
 def test_preparing_again_tells_the_instance_of_each_sweep(local: Store) -> None:
