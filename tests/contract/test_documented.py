@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.contract import taken
 from trainers.methods import METHODS
 from trainers.modifiers import MODIFIERS
 
@@ -32,3 +33,8 @@ def test_the_cost_of_a_method_is_the_one_that_was_measured(name: str) -> None:
 def test_recipes_that_compare_all_methods_have_every_method(recipe: str) -> None:
     document = yaml.safe_load((ROOT / f"orchestrator/sweep/recipes/{recipe}.yaml").read_text())
     assert sorted({method["name"] for method in document["method"]}) == sorted(METHODS)
+
+
+def test_the_table_of_what_networks_may_hold_is_the_one_that_the_tests_hold() -> None:
+    assert taken.with_table(page := taken.PAGE.read_text()) == page
+    assert "<!-- tests/contract/taken.py -->" in page

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.contract.taken import KINDS, REFUSED
 from tests.trainers.networks import CLUSTERS
-from tests.trainers.trials import STRUCTURED, architecture_of
+from tests.trainers.trials import architecture_of
 from tests.zoo import NETWORKS
 from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
@@ -45,13 +46,6 @@ FINEST: dict[str, dict[str, Any]] = {
 """The setting of each method at which its files are nearest to what was trained."""
 
 
-REFUSED = {
-    ("huge_inputs", "lcs"): "batch norm '3' sees numbers up to .* scale and shift the inputs",
-    ("inputs_far_from_zero", "lcs"): "batch norm '2' sees numbers .* deviations from 0: .* scale and shift the inputs",
-}
-"""What a method cannot store, and says so before anything is trained."""
-
-
 def configuration_of(network: str, method: str, settings: dict[str, Any]) -> TrialConfig:
     return TrialConfig.from_dict(
         {
@@ -64,9 +58,9 @@ def configuration_of(network: str, method: str, settings: dict[str, Any]) -> Tri
     )
 
 
-def test_there_is_a_finest_setting_for_each_method() -> None:
+def test_there_is_a_finest_setting_for_each_method_and_a_kind_for_each_network() -> None:
     assert set(FINEST) == set(METHODS)
-    assert len(NETWORKS) >= 25
+    assert set().union(*KINDS.values()) == set(NETWORKS)
 
 
 @pytest.mark.parametrize("method", FINEST)
@@ -74,10 +68,6 @@ def test_there_is_a_finest_setting_for_each_method() -> None:
 def test_what_is_stored_is_what_was_trained(network: str, method: str, tmp_path: Path) -> None:
     config = configuration_of(network, method, FINEST[method])
     trial = prepare(config, torch.device("cpu"))
-    if method in STRUCTURED and not trial.context.free_groups:
-        with pytest.raises(ValueError, match="no hidden units to remove"):
-            trial.method.attach(trial.model, trial.context)
-        return
     if message := REFUSED.get((network, method)):
         with pytest.raises(ValueError, match=message):
             trial.method.attach(trial.model, trial.context)

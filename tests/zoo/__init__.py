@@ -10,11 +10,13 @@ import importlib
 import inspect
 import pkgutil
 
-NETWORKS: dict[str, str] = {
-    name: f"{module.__name__}:{name}"
+_FUNCTIONS = [
+    (name, f"{module.__name__}:{name}")
     for found in sorted(pkgutil.iter_modules(__path__), key=lambda one: one.name)
     for module in [importlib.import_module(f"{__name__}.{found.name}")]
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__ and not name.startswith("_")
-}
+]
+NETWORKS: dict[str, str] = dict(_FUNCTIONS)
 """The import path of every network, by its name."""
+assert len(NETWORKS) == len(_FUNCTIONS), "two networks have one name"

@@ -32,7 +32,7 @@ def trained(made: Callable[..., nn.Module]) -> nn.Module:
         (zoo.functional_norm, set()),
         (zoo.norm_without_affine, set()),
         (zoo.norm_without_statistics, set()),
-        (zoo.routed, {"common.", "told."}),
+        (zoo.seldom_normed, {"common.", "told."}),
         (zoo.empty_batch_norm, set()),
     ],
 )
