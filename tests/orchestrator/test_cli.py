@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import main
+from orchestrator.cli import program
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
@@ -51,7 +51,7 @@ def test_a_place_that_is_none_is_one_line_whatever_the_command(
     call: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, call.split())
+    done = CliRunner().invoke(program, call.split())
     assert done.exit_code == 2
     assert done.stderr.startswith(f"ratefront: {said}")
     assert done.stderr.count("\n") == 1
