@@ -36,7 +36,7 @@ class Here(AbstractSubmitter):
     A handle is the path of the file that keeps what the sweep prints.
     """
 
-    is_shown_at_once: ClassVar[bool] = True
+    is_here: ClassVar[bool] = True
     address: str = ""
     """Address of a running Ray cluster; empty: Ray is started here."""
 

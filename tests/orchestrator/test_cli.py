@@ -44,6 +44,10 @@ def test_it_starts_without_heavy_packages(option: str) -> None:
         ("decode a.rfz --out /proc/x/a.pt", "--out /proc/x/a.pt cannot be written"),
         ("sweep digits --storage /proc/x", "--storage /proc/x cannot be written"),
         ("part digits --number 0 --of 1 --storage /proc/x", "--storage /proc/x cannot be written"),
+        (
+            "submit digits --to here --storage /proc/x --tracking-uri http://none",
+            "--storage /proc/x cannot be written",
+        ),
         ("ui /tmp", "/tmp is a path: ui wants the id or name of a sweep"),
     ],
 )
