@@ -125,7 +125,9 @@ def _process(log: Path) -> _Process:
     try:
         return _Process(**read_json(_record(log)))
     except (OSError, ValueError, TypeError) as error:
-        raise SubmitError(f"{_record(log)} is no record of a process: end what writes to {log}, and remove that") from error
+        raise SubmitError(
+            f"{_record(log)} is no record of a process: end what writes to {log}, and remove that"
+        ) from error
 
 
 def _running_process(log: Path) -> _Process | None:

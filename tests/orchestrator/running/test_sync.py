@@ -38,9 +38,7 @@ def test_what_came_later_is_logged_the_next_time(place: Place, trained: Journal)
     assert Counter(run.info.status for run in runs_of(place)) == {"FINISHED": 3}
 
 
-def test_who_lost_the_sweep_meanwhile_says_so(
-    place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_lost_the_sweep_meanwhile_says_so(place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = Lease()
 
     @contextlib.contextmanager
