@@ -29,7 +29,7 @@ def train(
     trial_id: str = "",
     device: str | torch.device = "cpu",
     checkpoint_interval_s: float = 5.0,
-    saved: Callable[[], None] = lambda: None,
+    saved: Callable[[float], None] = lambda train_s: None,
     storing: Callable[[str], None] = lambda doing: None,
     task: Task | None = None,
 ) -> list[OperatingPoint]:
@@ -38,9 +38,9 @@ def train(
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
     Continues from ``directory/checkpoint.pt`` if there is one, and leaves it there: ``forget_checkpoint`` removes it
-    once the points are recorded. ``saved`` is called after each checkpoint, ``storing`` with what is being done
-    once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it is
-    loaded already. The same config and seed give the same bytes on the same machine, device, number of threads and
+    once the points are recorded. ``saved`` is called after each checkpoint with the seconds trained, ``storing`` with
+    what is being done once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it
+    is loaded already. The same config and seed give the same bytes on the same machine, device, number of threads and
     versions.
 
     Raises:

@@ -52,8 +52,8 @@ class Checkpoint:
 class CheckpointFile:
     """The file that holds a training's last checkpoint."""
 
-    def __init__(self, path: Path, *, interval_s: float, saved: Callable[[], None] = lambda: None) -> None:
-        """A new checkpoint is due after ``interval_s``; ``saved`` is called after each."""
+    def __init__(self, path: Path, *, interval_s: float, saved: Callable[[float], None] = lambda train_s: None) -> None:
+        """A new checkpoint is due after ``interval_s``; ``saved`` is called after each, with the seconds trained."""
         self._path, self._interval_s, self._saved = path, interval_s, saved
         self._last_save_s = time.monotonic()
 
@@ -94,5 +94,5 @@ class CheckpointFile:
             buffer,
         )
         write_atomically(self._path, buffer.getvalue())
-        self._saved()
+        self._saved(checkpoint.position.train_s)
         self._last_save_s = time.monotonic()
