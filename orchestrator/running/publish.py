@@ -56,6 +56,7 @@ def conclude(session: Session, store: Store, *, is_cut_off: bool) -> SweepResult
         spent=spent,
         unpublished=unpublished,
         unreported=unreported,
+        damage=session.new_damage(),
         pages=pages,
         ui_command="" if pages else command,
     )

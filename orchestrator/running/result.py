@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -30,6 +30,8 @@ class SweepResult:
     """Why MLflow does not hold everything, where that is so."""
     unreported: str = ""
     """Why it holds no report, where that is so and it holds the rest."""
+    damage: Sequence[str] = ()
+    """What was found damaged meanwhile, in a line for each file."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Pages of MLflow's UI, by what they show; none where its address is not known."""
     ui_command: str = ""
