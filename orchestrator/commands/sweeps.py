@@ -159,6 +159,8 @@ def sync(
             raise typer.Exit(1)
         if result.unreported:
             console.print(unreported(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
-        console.print(f"{result.sweep_id}: {result.num_finished} finished trials are in MLflow", highlight=False)
+        num_logged = result.num_finished - result.num_unlogged
+        is_whole = is_whole and not result.num_unlogged
+        console.print(f"{result.sweep_id}: {num_logged} finished trials are in MLflow", highlight=False)
     if not is_whole:
         raise typer.Exit(1)

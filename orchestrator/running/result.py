@@ -30,6 +30,8 @@ class SweepResult:
     """Why MLflow does not hold everything, where that is so."""
     unreported: str = ""
     """Why it holds no report, where that is so and it holds the rest."""
+    num_unlogged: int = 0
+    """Finished trials that MLflow does not hold, as their files are missing or changed; ``damage`` says which."""
     damage: Sequence[str] = ()
     """What was found damaged meanwhile, in a line for each file."""
     pages: Mapping[str, str] = field(default_factory=dict)
@@ -75,4 +77,5 @@ def exit_code_of(result: Mapping[str, Any]) -> int:
     """
     if result["interrupted"]:
         return 130
-    return 1 if result["unpublished"] or result["num_failed"] or not result["num_finished"] else 0
+    is_whole = not (result["unpublished"] or result["num_failed"] or result.get("num_unlogged"))
+    return 0 if is_whole and result["num_finished"] else 1
