@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.errors import SweepError
 from orchestrator.planning.checks import check_identity
 from orchestrator.planning.session import Session
+from orchestrator.running.interrupts import check_held, sigterm_as_ctrl_c
 from orchestrator.running.place import Place
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
@@ -13,6 +14,7 @@ from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import load_sweep
+from orchestrator.tracking.store import Store
 
 
 def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
@@ -29,15 +31,23 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
     if not journal.file("sweep.yaml").is_file():
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     store.check()
-    with journal.hold():
-        sweep = _sweep_of(journal)
-        tracked = store.prepare(sweep.name)
-        session = Session.open(sweep, sweep_id, journal, mend=True)
-        unplanned = sorted(set(journal.trial_ids()).difference(trial.trial_id for trial in session.study.trials))
-        if unplanned:
-            raise _damaged(journal, f"trial {unplanned[0]} is not one of those that it plans")
-        check_identity(sweep_id, session.study.trials, journal, tracked)
-        return conclude(session, store, is_cut_off=False)
+    with sigterm_as_ctrl_c(), journal.hold() as lease:
+        try:
+            return _synced(sweep_id, journal, store)
+        except KeyboardInterrupt:
+            check_held(lease, sweep_id)
+            raise
+
+
+def _synced(sweep_id: str, journal: Journal, store: Store) -> SweepResult:
+    sweep = _sweep_of(journal)
+    tracked = store.prepare(sweep.name)
+    session = Session.open(sweep, sweep_id, journal, mend=True)
+    unplanned = sorted(set(journal.trial_ids()).difference(trial.trial_id for trial in session.study.trials))
+    if unplanned:
+        raise _damaged(journal, f"trial {unplanned[0]} is not one of those that it plans")
+    check_identity(sweep_id, session.study.trials, journal, tracked)
+    return conclude(session, store, is_cut_off=False)
 
 
 def _sweep_of(journal: Journal) -> Sweep:

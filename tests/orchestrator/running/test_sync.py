@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from orchestrator.errors import SweepError
+from orchestrator.running import sync
 from orchestrator.running.place import Place
 from orchestrator.running.sync import sync_sweep
 from orchestrator.storage.journal import Journal
+from orchestrator.storage.lease import Lease
 from orchestrator.sweep.yaml_text import to_yaml
 from tests.orchestrator.trained import PLAIN, SWEEP, runs_of
 
@@ -61,6 +65,23 @@ def test_half_a_sweep_file_that_reads_as_another_sweep_is_damaged(place: Place, 
     document["method"] = document["method"][:1]
     trained.file("sweep.yaml").write_text(to_yaml(document))
     with pytest.raises(SweepError, match=f"damaged .trial {PLAIN} is not one of those that it plans"):
+        sync_sweep(SWEEP.sweep_id, place)
+
+
+def test_who_lost_the_sweep_meanwhile_says_so(place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Lease()
+
+    @contextlib.contextmanager
+    def hold(journal: Journal) -> Iterator[Lease]:
+        yield lease
+
+    def lose(*_: object, **__: object) -> None:
+        lease.lost = True
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "hold", hold)
+    monkeypatch.setattr(sync, "conclude", lose)
+    with pytest.raises(SweepError, match=f"another process took sweep {SWEEP.sweep_id} while this one stood still"):
         sync_sweep(SWEEP.sweep_id, place)
 
 
