@@ -159,6 +159,7 @@ def _train(
         device="cuda" if request.resources.gpu else "cpu",
         saved=saved,
         storing=on_storing,
+        damaged=lambda line: journal.note_damage(request.trial_id, line),
         task=find_task(config.task) if find_task is not None else None,
     )
     return [replace(point, path=journal.name_of(point.path)) for point in points]

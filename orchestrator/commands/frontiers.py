@@ -145,10 +145,10 @@ def best(
     """
     from analysis.configurations.best import best as choose
     from analysis.units import format_quality, format_size, parse_size
-    from orchestrator.reports.export import read_measured
     from orchestrator.reports.points import configurations_of
     from orchestrator.storage.bucket import join
     from orchestrator.storage.locations import open_journal
+    from orchestrator.storage.measured import read_measured
 
     if (max_size is None) == (quality is None):
         raise ValueError("give one of --max-size (such as 10kB) and --quality (such as 0.98)")

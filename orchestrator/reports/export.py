@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -15,9 +14,9 @@ from analysis.points.exported import EXPORTED_COLUMNS, POINTS
 from analysis.points.published import SHIPPED
 from orchestrator.reports.files import write_figures
 from orchestrator.reports.points import points_of_sweep, published_beside
-from orchestrator.storage.bucket import join
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
+from orchestrator.storage.measured import read_measured
 from trainers.record import ODD_COLUMNS, write_atomically
 
 if TYPE_CHECKING:
@@ -86,22 +85,6 @@ def export(
     text = _readme(sweep_id, points, front, kept, journal)
     write_atomically(folder / README, text.encode())
     return len(files)
-
-
-def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
-    """The content of a measured file, whose path ``name`` is relative to the sweep's folder.
-
-    Raises:
-        ValueError: the file is missing, or has changed since it was measured.
-    """
-    path, shown = journal.file(name), join(journal.location, name)
-    if not path.is_file():
-        raise ValueError(f"{shown} is not there: it has moved, or lies on another machine")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{shown} has changed: its sha256 is {found}, measured was {sha256}")
-    return content
 
 
 def _rows(points: pd.DataFrame) -> str:

@@ -66,7 +66,18 @@ def test_the_checkpoint_that_a_training_left_is_forgotten_after_the_record(
     monkeypatch.setattr(Journal, "forget_checkpoint", noted)
     monkeypatch.setattr("trainers.train.train", functools.partial(train, checkpoint_interval_s=0.0))
     run(request_in(tmp_path))
-    assert [sorted(names) for names in left] == [["checkpoint.pt", "ended.json"], ["ended.json"]]
+    assert [sorted(names) for names in left] == [["checkpoint-2.pt", "checkpoint.pt", "ended.json"], ["ended.json"]]
+
+
+def test_a_checkpoint_that_was_set_aside_is_said_of_the_trial(tmp_path: Path) -> None:
+    folder = tmp_path / "trials" / "0000-epr-s0"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"PK, but no more")
+    ended, _ = run(request_in(tmp_path))
+    assert ended.outcome is Outcome.FINISHED
+    (line,) = Journal(LocalFolder(tmp_path)).damage()
+    assert line.startswith(f"{folder}/checkpoint.pt is damaged (")
+    assert (folder / "checkpoint.pt.damaged").exists()
 
 
 def test_whoever_watches_sees_what_is_stored_where_that_takes_long(
