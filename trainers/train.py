@@ -29,7 +29,7 @@ def train(
     trial_id: str = "",
     device: str | torch.device = "cpu",
     checkpoint_interval_s: float = 5.0,
-    saved: Callable[[], None] = lambda: None,
+    saved: Callable[[float], None] = lambda train_s: None,
     storing: Callable[[str], None] = lambda doing: None,
     damaged: Callable[[str], None] = lambda line: None,
     task: Task | None = None,
@@ -39,10 +39,10 @@ def train(
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
     Continues from ``directory/checkpoint.pt`` or ``checkpoint-2.pt``, the later one that is whole, and leaves them
-    there: ``forget_checkpoint`` removes them once the points are recorded. ``saved`` is called after each checkpoint,
-    ``damaged`` with a line for each that is set aside, ``storing`` with what is being done once the training is over,
-    such as ``writing point, 40%``. ``task`` is that of ``config``, if it is loaded already. The same config and seed
-    give the same bytes on the same machine, device, number of threads and versions.
+    there: ``forget_checkpoint`` removes them once the points are recorded. ``saved`` is called after each checkpoint
+    with the seconds trained, ``damaged`` with a line for each that is set aside, ``storing`` with what is being done
+    once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it is loaded already.
+    The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
         DivergedError: the loss, a parameter, the quality or what a file would hold became NaN or infinite.

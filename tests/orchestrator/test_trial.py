@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_a_trial_that_trains_too_long_failed(tmp_path: Path) -> None:
     assert re.fullmatch(r"TimeoutError: it trained for \d+\.\d s, more than resources\.time_s = 1e-06", ended.reason)
     later, _ = run(request_in(tmp_path / "again", resources=TrialResources(time_s=3600.0)))
     assert later.outcome is Outcome.FINISHED
+
+
+def test_the_limit_of_a_trial_is_looked_at_with_every_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first report of a long training may come hours after its limit."""
+
+    def slow(*arguments: object, saved: Callable[[float], None], **options: object) -> None:
+        saved(2.0)
+        saved(4.0)
+        raise AssertionError("it was not stopped")
+
+    monkeypatch.setattr("trainers.train.train", slow)
+    ended, _ = run(request_in(tmp_path, resources=TrialResources(time_s=3.0)))
+    assert ended.reason == "TimeoutError: it trained for 4.0 s, more than resources.time_s = 3"
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class CheckpointFile:
         path: Path,
         *,
         interval_s: float,
-        saved: Callable[[], None] = lambda: None,
+        saved: Callable[[float], None] = lambda train_s: None,
         damaged: Callable[[str], None] = lambda line: None,
     ) -> None:
         """A new checkpoint is due after ``interval_s``.
@@ -78,7 +78,7 @@ class CheckpointFile:
         Args:
             path: the first file; ``paths_of`` names the other.
             interval_s: seconds between two checkpoints.
-            saved: is called after each.
+            saved: is called after each, with the seconds trained.
             damaged: is told of each file that is set aside, in one line.
         """
         self._older, self._newer = paths_of(path)
@@ -135,7 +135,7 @@ class CheckpointFile:
         content = buffer.getvalue()
         write_atomically(self._older, _FIRST_LINE + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         self._older, self._newer = self._newer, self._older
-        self._saved()
+        self._saved(checkpoint.position.train_s)
         self._last_save_s = time.monotonic()
 
 

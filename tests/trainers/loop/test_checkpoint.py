@@ -59,7 +59,7 @@ def test_a_checkpoint_is_written_no_more_often_than_asked(tmp_path: Path) -> Non
             lambda progress: None,
             tmp_path / name,
             checkpoint_interval_s=interval_s,
-            saved=lambda: saves.append(name),
+            saved=lambda train_s: saves.append(name),
         )
 
     run("rarely", 3600)
