@@ -119,8 +119,12 @@ def export(
 
     check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
-    num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
-    typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")
+    written = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
+    typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {written.num_kept} files in frontier/")
+    for line in written.damage:
+        typer.echo(f"ratefront: {line}; it is left out", err=True)
+    if written.damage:
+        raise typer.Exit(1)
 
 
 def best(

@@ -76,6 +76,7 @@ class Store:
         for setting, value in {"MAX_RETRIES": "9", "BACKOFF_FACTOR": "0", "BACKOFF_JITTER": "2.0"}.items():
             os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{setting}", value)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # making a database is no news
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # nor is a request that is sent again
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _use_wal(database)
