@@ -23,7 +23,7 @@ from orchestrator.commands import (
 from orchestrator.commands.closed_pipe import ended_by_a_closed_pipe, nobody_reads
 from orchestrator.commands.plain_characters import use_plain_characters
 
-main = typer.Typer(
+program = typer.Typer(
     name="ratefront",
     help="The best accuracy you can ship in N bytes: sweeps of compressed trainings, and their measured frontier.",
     no_args_is_help=True,
@@ -42,7 +42,7 @@ def _print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
-@main.callback()
+@program.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
@@ -80,15 +80,11 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the exit codes of ratefront.
 
     0: done. 1: a trial failed, or nothing was produced. 2: the call was wrong, which one line explains. 130: Ctrl-C.
-    141: nobody reads the output any more.
+    141: nobody reads the output any more (``main``).
     """
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
-        with ended_by_a_closed_pipe():
-            call(*arguments, **options)
-
-    def call(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt:
@@ -104,4 +100,10 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for name, command in _COMMANDS.items():
-    main.command(name=name)(_with_exit_codes(command))
+    program.command(name=name)(_with_exit_codes(command))
+
+
+def main(prog_name: str | None = None) -> None:
+    """Run the command line: the script ``ratefront``."""
+    with ended_by_a_closed_pipe():
+        program(prog_name=prog_name)

@@ -1,4 +1,4 @@
-"""A reader that closes the pipe, such as ``head``, ends a command quietly."""
+"""What happens where the output cannot be written: a closed pipe, as of ``head``, ends the program quietly."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import select
 import signal
 import sys
 from collections.abc import Iterator
-
-import typer
 
 _EXIT_CODE = 128 + signal.SIGPIPE
 """What a shell shows of a program that a closed pipe ended."""
@@ -27,20 +25,31 @@ def nobody_reads() -> bool:
 
 @contextlib.contextmanager
 def ended_by_a_closed_pipe() -> Iterator[None]:
-    """Write all output in the block; where nobody reads it, exit without a word, with the code of SIGPIPE."""
+    """Write all output of the program in the block; where nobody reads it, exit without a word, with SIGPIPE's code.
+
+    An output that cannot be written for another reason, such as a full disk, is one line and exit code 2.
+    """
     try:
         try:
             yield
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except (BrokenPipeError, SystemExit) as error:
-        was_closed = isinstance(error, SystemExit) and isinstance(
-            error.__context__, BrokenPipeError
-        )  # rich saw it first
-        if not (was_closed or nobody_reads()):
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):  # rich or click saw it first
             raise
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is left is written when the interpreter ends
-        os.close(nowhere)
-        raise typer.Exit(_EXIT_CODE) from None
+        _write_no_more()
+        raise SystemExit(_EXIT_CODE) from None
+    except OSError as error:
+        is_unread = isinstance(error, BrokenPipeError) and nobody_reads()
+        _write_no_more()
+        if not is_unread:
+            print(f"ratefront: {error}", file=sys.stderr)
+        raise SystemExit(_EXIT_CODE if is_unread else 2) from None
+
+
+def _write_no_more() -> None:
+    """Let nothing come of what is left to write, which the interpreter does when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

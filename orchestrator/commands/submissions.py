@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import Json, allow_own_modules
+from orchestrator.commands.options import Json, allow_own_modules, check_storage
 from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def submit(
 
     folder = allow_own_modules()
     target, submitter = choose_submitter(to, settings or [])
+    if submitter.is_here and storage is not None:
+        check_storage(storage)
     sweep = source.read()
     submission = prepare_submission(
         sweep, storage=storage, tracking_uri=tracking_uri, env=env or [], folder=folder, include=include or []
@@ -88,7 +90,7 @@ def submit(
         tracking_uri=submission.tracking_uri,
     )
     remember(job)
-    if watch or submitter.is_shown_at_once:
+    if watch or submitter.is_here:
         _follow(job, submitter)
     elif found is None:
         typer.echo(f"'ratefront attach {job.sweep_id}' shows it, 'ratefront cancel {job.sweep_id}' ends it")

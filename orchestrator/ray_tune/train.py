@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +118,19 @@ def _fit(trainable: Any, session: Session, callback: tune.Callback) -> None:
         ),
     )
     try:
-        tuner.fit()
+        with _ctrl_c_as_before():
+            tuner.fit()
     except tune.TuneError as error:  # it wraps whatever a callback raised
         why = " ".join(str(error.__cause__ or error).split())
         raise SweepError(f"Ray Tune gave up: {why}; what has finished is kept, and --resume goes on") from error
+
+
+@contextlib.contextmanager
+def _ctrl_c_as_before() -> Iterator[None]:
+    """Afterwards Ctrl-C does what it did before: Ray Tune would leave a handler that does nothing the first time."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)

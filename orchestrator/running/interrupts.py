@@ -12,8 +12,9 @@
 - The same command with ``--resume`` goes on. Trials that are over stay as they are; trials that were cut off go on from
   their checkpoints. ``planning/retries.py`` says what is tried again.
 - A kill (SIGKILL, or a crash of the machine) skips all this. The journal keeps everything, and ``--resume`` goes on.
-- A process that stood still so long that another took its sweep (``storage/lease.py``) is interrupted as by Ctrl-C, and
-  publishes nothing.
+- A process that stood still so long that another took its sweep (``storage/lease.py``) is interrupted as by Ctrl-C,
+  even where it ignores SIGINT, and publishes nothing.
+- SIGINT may be ignored from the start, as in the background job of a script. SIGTERM then does what is said above.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from orchestrator.errors import SweepError
+from orchestrator.storage.lease import Lease
 
 
 @contextlib.contextmanager
@@ -43,3 +47,13 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def check_held(lease: Lease, sweep_id: str) -> None:
+    """Refuse to go on with a sweep that another process took.
+
+    Raises:
+        SweepError: it took this one.
+    """
+    if lease.lost:
+        raise SweepError(f"another process took sweep {sweep_id} while this one stood still: that one goes on")

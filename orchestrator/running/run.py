@@ -11,7 +11,7 @@ from orchestrator.planning.study import Study
 from orchestrator.ray_tune.nodes import check_nodes
 from orchestrator.ray_tune.runtime import joined
 from orchestrator.ray_tune.train import run_trials
-from orchestrator.running.interrupts import sigterm_as_ctrl_c
+from orchestrator.running.interrupts import check_held, sigterm_as_ctrl_c
 from orchestrator.running.place import Place
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
@@ -90,8 +90,7 @@ def _run(
             else:
                 _begin(session, store)
         finally:
-            if lease.lost:
-                raise SweepError(f"another process took sweep {sweep_id} while this one stood still: that one goes on")
+            check_held(lease, sweep_id)
             if journal.instance is not None:  # it has begun
                 with sigterm_as_ctrl_c():
                     result = conclude(session, store, is_cut_off=is_cut_off)

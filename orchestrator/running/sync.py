@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.errors import SweepError
 from orchestrator.planning.checks import check_identity
 from orchestrator.planning.session import Session
+from orchestrator.running.interrupts import check_held, sigterm_as_ctrl_c
 from orchestrator.running.place import Place
 from orchestrator.running.publish import conclude
 from orchestrator.running.result import SweepResult
@@ -22,9 +23,13 @@ def sync_sweep(sweep_id: str, place: Place) -> SweepResult:
     if not journal.file("sweep.yaml").is_file():
         raise SweepError(f"{journal.location} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
     store.check()
-    with journal.hold():
-        sweep = load_sweep(journal.file("sweep.yaml"))
-        tracked = store.prepare(sweep.name)
-        session = Session.open(sweep, sweep_id, journal)
-        check_identity(sweep_id, session.study.trials, journal, tracked)
-        return conclude(session, store, is_cut_off=False)
+    with sigterm_as_ctrl_c(), journal.hold() as lease:
+        try:
+            sweep = load_sweep(journal.file("sweep.yaml"))
+            tracked = store.prepare(sweep.name)
+            session = Session.open(sweep, sweep_id, journal)
+            check_identity(sweep_id, session.study.trials, journal, tracked)
+            return conclude(session, store, is_cut_off=False)
+        except KeyboardInterrupt:
+            check_held(lease, sweep_id)
+            raise

@@ -39,7 +39,8 @@ class Lease:
 def leased(bucket: Bucket) -> Iterator[Lease]:
     """Hold the sweep in ``bucket``. A kill releases it after 45 s, on the same machine at once.
 
-    A process that loses the sweep is interrupted as by Ctrl-C.
+    A process that loses the sweep is interrupted as by Ctrl-C. Where it ignores that, as the background job of a script
+    does from its start, SIGTERM interrupts it: whoever holds a sweep has ``running.interrupts.sigterm_as_ctrl_c``.
 
     Raises:
         SweepError: another process holds it.
@@ -87,9 +88,15 @@ def _renew(bucket: Bucket, mine: dict[str, object], lease: Lease, over: threadin
             holder = _holder(bucket)
             if holder is not None and holder["holder"] != mine["holder"]:
                 lease.lost = True
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                _interrupt()
                 return
             _claim(bucket, mine, number)
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread, whatever it waits for."""
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
 
 
 def _is_dead(holder: dict[str, object], mine: dict[str, object]) -> bool:

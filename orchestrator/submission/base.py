@@ -80,8 +80,8 @@ class SubmitError(ValueError):
 class AbstractSubmitter(YamlSection, abc.ABC):
     """One kind of target. Its fields are the target's settings; a handle names one submission to it."""
 
-    is_shown_at_once: ClassVar[bool] = False
-    """Whether the command ``submit`` shows the sweep to its end without being asked to."""
+    is_here: ClassVar[bool] = False
+    """Whether it is this machine: its folders are checked beforehand, and ``submit`` shows the sweep to its end."""
 
     @abc.abstractmethod
     def render(self, submission: Submission) -> str:

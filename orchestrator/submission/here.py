@@ -24,6 +24,10 @@ from orchestrator.views.log import last_result, read_events
 from trainers.record import read_json, write_atomically, write_json
 
 _POLL_S = 0.5
+_ASKED_FOR_S = 2.0
+"""Whoever asks whether a process runs holds its lock for a moment: a lock that is held for longer is the process's."""
+_RECORDED_WITHIN_S = 10.0
+"""A process that runs and has no record after so long was started by somebody who was killed in that moment."""
 
 
 class Here(AbstractSubmitter):
@@ -32,7 +36,7 @@ class Here(AbstractSubmitter):
     A handle is the path of the file that keeps what the sweep prints.
     """
 
-    is_shown_at_once: ClassVar[bool] = True
+    is_here: ClassVar[bool] = True
     address: str = ""
     """Address of a running Ray cluster; empty: Ray is started here."""
 
@@ -42,9 +46,10 @@ class Here(AbstractSubmitter):
 
     def find(self, submission: Submission) -> str | None:
         log = _log(submission)
-        if not _is_running(log):
+        process = _running_process(log)
+        if process is None:
             return None
-        check_same(submission, _process(log).fingerprint)
+        check_same(submission, process.fingerprint)
         return str(log)
 
     def submit(self, submission: Submission) -> str:
@@ -53,10 +58,11 @@ class Here(AbstractSubmitter):
         sweep_file = log.with_suffix(".yaml")
         arguments = submission.arguments(str(sweep_file), address=self.address or None)
         with log.open("ab") as stream:
-            if not _locks(stream, fcntl.LOCK_EX):
+            if not _is_free(stream):
                 raise SubmitError(
                     f"sweep {submission.sweep_id} was started here by somebody else just now: attach to it"
                 )
+            _record(log).unlink(missing_ok=True)  # of the process before
             write_atomically(sweep_file, submission.sweep_file.encode())
             stream.truncate(0)
             pid = _start(_command(arguments), {**os.environ, **submission.env}, stream)
@@ -92,7 +98,9 @@ class Here(AbstractSubmitter):
 
     def cancel(self, handle: str) -> None:
         log = Path(handle)
-        process = _process(log)
+        process = _running_process(log)
+        if process is None:  # it ended just now
+            return
         write_json(_record(log), asdict(process) | {"is_cancelled": True})
         with contextlib.suppress(ProcessLookupError):  # it ended just now
             os.kill(process.pid, signal.SIGTERM)
@@ -117,7 +125,23 @@ def _process(log: Path) -> _Process:
     try:
         return _Process(**read_json(_record(log)))
     except (OSError, ValueError, TypeError) as error:
-        raise SubmitError(f"{_record(log)} is no record of a process: remove {log}") from error
+        raise SubmitError(
+            f"{_record(log)} is no record of a process: end what writes to {log}, and remove that"
+        ) from error
+
+
+def _running_process(log: Path) -> _Process | None:
+    """The process that prints to ``log`` now; None where it has ended. It may have been started a moment ago.
+
+    Raises:
+        SubmitError: it has no record, or one that cannot be read.
+    """
+    end_s = time.monotonic() + _RECORDED_WITHIN_S
+    while _is_running(log):
+        if _record(log).exists() or time.monotonic() > end_s:
+            return _process(log)
+        time.sleep(_POLL_S / 10)
+    return None
 
 
 def _record(log: Path) -> Path:
@@ -149,6 +173,16 @@ def _is_running(log: Path) -> bool:
             return not _locks(stream, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+
+
+def _is_free(stream: BinaryIO) -> bool:
+    """Lock the file for a process that is about to start; whether none runs."""
+    end_s = time.monotonic() + _ASKED_FOR_S
+    while not _locks(stream, fcntl.LOCK_EX):
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(_POLL_S / 50)
+    return True
 
 
 def _locks(stream: BinaryIO, kind: int) -> bool:

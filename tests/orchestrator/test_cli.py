@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import main
+from orchestrator.cli import program
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
@@ -44,6 +44,10 @@ def test_it_starts_without_heavy_packages(option: str) -> None:
         ("decode a.rfz --out /proc/x/a.pt", "--out /proc/x/a.pt cannot be written"),
         ("sweep digits --storage /proc/x", "--storage /proc/x cannot be written"),
         ("part digits --number 0 --of 1 --storage /proc/x", "--storage /proc/x cannot be written"),
+        (
+            "submit digits --to here --storage /proc/x --tracking-uri http://none",
+            "--storage /proc/x cannot be written",
+        ),
         ("ui /tmp", "/tmp is a path: ui wants the id or name of a sweep"),
     ],
 )
@@ -51,7 +55,7 @@ def test_a_place_that_is_none_is_one_line_whatever_the_command(
     call: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, call.split())
+    done = CliRunner().invoke(program, call.split())
     assert done.exit_code == 2
     assert done.stderr.startswith(f"ratefront: {said}")
     assert done.stderr.count("\n") == 1

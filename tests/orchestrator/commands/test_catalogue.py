@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import main
+from orchestrator.cli import program
 from orchestrator.sweep.catalogue import catalogue
 
 NAMES = [(kind, row["name"]) for kind, rows in catalogue().items() for row in rows]
@@ -17,7 +17,7 @@ NAMES = [(kind, row["name"]) for kind, rows in catalogue().items() for row in ro
 def test_every_registered_name_begins_a_line_of_its_table(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.commands.console._PIPE_WIDTH", width)
     monkeypatch.setenv("COLUMNS", str(width))
-    said = CliRunner().invoke(main, ["catalogue"])
+    said = CliRunner().invoke(program, ["catalogue"])
     assert said.exit_code == 0, said.output
     lines = said.output.splitlines()
     assert max(map(len, lines)) <= width
@@ -30,17 +30,17 @@ def test_every_registered_name_begins_a_line_of_its_table(width: int, monkeypatc
 
 
 def test_json_has_everything() -> None:
-    said = CliRunner().invoke(main, ["catalogue", "--json"])
+    said = CliRunner().invoke(program, ["catalogue", "--json"])
     assert said.exit_code == 0
     assert json.loads(said.output) == catalogue()
 
 
 @pytest.mark.parametrize("arguments", [["epr"], ["--method", "epr"]])
 def test_an_unknown_argument_is_refused(arguments: list[str]) -> None:
-    assert CliRunner().invoke(main, ["catalogue", *arguments]).exit_code == 2
+    assert CliRunner().invoke(program, ["catalogue", *arguments]).exit_code == 2
 
 
 def test_the_helps_of_list_and_catalogue_name_each_other() -> None:
     for command, other in (("list", "catalogue"), ("catalogue", "list")):
-        said = CliRunner().invoke(main, [command, "--help"])
+        said = CliRunner().invoke(program, [command, "--help"])
         assert f"ratefront {other} lists" in " ".join(said.output.split())

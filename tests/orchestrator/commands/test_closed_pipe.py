@@ -5,28 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 _PLAY = """
 import sys
 import typer
-from orchestrator.cli import _with_exit_codes
+from orchestrator import cli
 def command():
     {command}
-app = typer.Typer()
-app.command()(_with_exit_codes(command))
-app(prog_name="ratefront")
+cli.program.command(name="play")(cli._with_exit_codes(command))
+cli.main(prog_name="ratefront")
 """
 
 
-def run(command: str, *, is_read: bool) -> tuple[int, str]:
+def run(command: str, *arguments: str, is_read: bool) -> tuple[int, str]:
     """The exit code and the standard error of a command, whose output goes to a pipe."""
     reader, writer = os.pipe()
     if not is_read:
         os.close(reader)
-    code = _PLAY.format(command=command)
-    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    program = [sys.executable, "-c", _PLAY.format(command=command), *(arguments or ["play"])]
+    done = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     if is_read:
         os.close(reader)
@@ -52,3 +52,25 @@ def test_a_broken_connection_elsewhere_is_one() -> None:
         "ratefront: [Errno 32] Broken pipe: 'server'\n",
     )
     assert run("raise typer.Exit(1)", is_read=True) == (1, "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["sweep", "--help"]])
+def test_help_that_nobody_reads_is_no_error(arguments: list[str]) -> None:
+    """It is printed before any command runs."""
+    assert run("pass", *arguments, is_read=False) == (141, "")
+
+
+def test_a_mistake_stays_one_where_nobody_reads() -> None:
+    code, said = run("pass", "play", "--no-such-option", is_read=False)
+    assert code == 2
+    assert "No such option" in said
+    assert run("raise ValueError('got 3')", is_read=False) == (2, "ratefront: got 3\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["play"]])
+def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
+    code = _PLAY.format(command="sys.stdout.write('a row')")
+    with Path("/dev/full").open("w") as full:
+        program = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "ratefront: [Errno 28] No space left on device\n")

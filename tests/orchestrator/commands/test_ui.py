@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
-from orchestrator.cli import main
+from orchestrator.cli import program
 from orchestrator.commands.ui import _refuse_folder
 from orchestrator.tracking.ui import server
 from tests.analysis.points.store import Writer
@@ -36,7 +36,7 @@ def test_a_port_that_something_else_has_is_one_clear_line(
     monkeypatch.setattr(server, "_ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = CliRunner().invoke(main, ["ui", "--tracking-uri", store[0], "--port", str(port), "--no-open"])
+        said = CliRunner().invoke(program, ["ui", "--tracking-uri", store[0], "--port", str(port), "--no-open"])
     assert said.exit_code == 2
     assert said.stderr == (
         f"ratefront: port {port} is taken by something else than MLflow's server of this store: "
@@ -52,7 +52,7 @@ def test_the_newest_sweep_is_opened_unless_one_is_named(
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(server, "is_serving", lambda port, run_id: True)
-    said = CliRunner().invoke(main, ["ui", "--tracking-uri", uri, "--port", "5001"])
+    said = CliRunner().invoke(program, ["ui", "--tracking-uri", uri, "--port", "5001"])
     assert said.exit_code == 0
     first, second, *_ = said.stdout.splitlines()
     assert first.startswith("digits-0123abcd  http://127.0.0.1:5001/#/experiments/1/runs?workflowType=")
@@ -60,7 +60,7 @@ def test_the_newest_sweep_is_opened_unless_one_is_named(
     assert "searchFilter=tags.%60ratefront.sweep_id%60%20%3D%20%27digits-4567abcd%27" in opened[0]  # it has no views
     assert f"/runs/{newer}?" in said.stdout
 
-    named = CliRunner().invoke(main, ["ui", "digits-0123abcd", "--tracking-uri", uri, "--port", "5001"])
+    named = CliRunner().invoke(program, ["ui", "digits-0123abcd", "--tracking-uri", uri, "--port", "5001"])
     assert opened[1].endswith("&compareRunsMode=CHART&viewStateShareKey=digits-0123abcd-points")
     assert f"/runs/{older}?" in named.stdout
     assert "digits-4567abcd" not in named.stdout
@@ -75,14 +75,14 @@ def test_no_browser_is_started_where_there_is_no_screen_or_none_is_wanted(
     monkeypatch.setattr(server, "is_serving", lambda port, run_id: True)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
-    CliRunner().invoke(main, ["ui", "--tracking-uri", store[0]])
+    CliRunner().invoke(program, ["ui", "--tracking-uri", store[0]])
     monkeypatch.setenv("DISPLAY", ":0")
-    CliRunner().invoke(main, ["ui", "--tracking-uri", store[0], "--no-open"])
+    CliRunner().invoke(program, ["ui", "--tracking-uri", store[0], "--no-open"])
     assert opened == []
 
 
 def test_a_sweep_that_is_not_there_is_one_line(store: tuple[str, str, str], tmp_path: Path) -> None:
-    said = CliRunner().invoke(main, ["ui", "digit", "--tracking-uri", store[0]])
+    said = CliRunner().invoke(program, ["ui", "digit", "--tracking-uri", store[0]])
     assert (said.exit_code, said.stderr) == (2, "ratefront: no sweep 'digit'; did you mean 'digits'?\n")
 
 

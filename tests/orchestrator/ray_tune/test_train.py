@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.tune.tune import _setup_signal_catching
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.session import Session
@@ -145,6 +147,18 @@ def test_a_trial_gets_its_resources_and_workers_that_die_are_replaced(journal: J
     assert (bundle["CPU"], bundle["GPU"]) == (2, 0.5)
     assert tune.settings["failure_config"].max_failures == 2
     assert tune.settings["storage_path"] == journal.location
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+def test_ray_tune_leaves_ctrl_c_as_it_was(journal: Journal, tune: Tune, handler: Any) -> None:
+    """It sets a handler of its own, which does nothing the first time once the trials are over."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        tune.do = lambda settings: _setup_signal_catching()
+        run(journal)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_ray_tune_wraps_is_said_in_one_line_and_the_tracker_ends(

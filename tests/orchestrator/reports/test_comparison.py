@@ -10,7 +10,7 @@ from click.testing import Result
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
-from orchestrator.cli import main
+from orchestrator.cli import program
 from tests.analysis.points.store import Writer
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -37,7 +37,7 @@ def log(
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["compare", *arguments, "--tracking-uri", f"sqlite:///{folder}/mlflow.db"])
+    return CliRunner().invoke(program, ["compare", *arguments, "--tracking-uri", f"sqlite:///{folder}/mlflow.db"])
 
 
 def test_two_sweeps_are_compared_by_name_and_drawn(store: MlflowClient, tmp_path: Path) -> None:

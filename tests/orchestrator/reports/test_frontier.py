@@ -13,7 +13,7 @@ from click.testing import Result
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
-from orchestrator.cli import main
+from orchestrator.cli import program
 from orchestrator.reports.frontier import write_frontier
 from tests.analysis.points.store import Writer
 from tests.analysis.points.test_published import written
@@ -39,7 +39,7 @@ def address(folder: Path) -> str:
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, [*arguments, "--tracking-uri", address(folder)])
+    return CliRunner().invoke(program, [*arguments, "--tracking-uri", address(folder)])
 
 
 def test_best_names_the_whole_path_of_the_file(folder: Path) -> None:

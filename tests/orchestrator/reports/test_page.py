@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 import orchestrator.reports.page
-from orchestrator.cli import main
+from orchestrator.cli import program
 from orchestrator.reports.page import log_report
 from orchestrator.storage.folder import LocalFolder, MemoryFolder
 from orchestrator.storage.journal import Journal
@@ -62,7 +62,7 @@ def address(folder: Path) -> str:
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["report", *arguments, "--tracking-uri", address(folder)])
+    return CliRunner().invoke(program, ["report", *arguments, "--tracking-uri", address(folder)])
 
 
 def test_the_page_has_what_the_folder_and_mlflow_have(folder: Path) -> None:

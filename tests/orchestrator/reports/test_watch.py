@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from analysis.points.mlflow import list_sweeps
-from orchestrator.cli import main
+from orchestrator.cli import program
 from orchestrator.reports.frontier import WrittenFrontier, write_frontier
 from orchestrator.reports.watch import watch
 from tests.analysis.points.store import Writer
@@ -142,10 +142,10 @@ def test_the_command_ends_with_the_sweep(sweep: Writer, tmp_path: Path) -> None:
     sweep.trial("t0", 1)
     sweep.client.set_terminated(sweep.parent, "FINISHED")
     common = ["frontier", "digits", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db", "--out", str(tmp_path / "out")]
-    said = CliRunner().invoke(main, [*common, "--watch", "--interval", "0.1"])
+    said = CliRunner().invoke(program, [*common, "--watch", "--interval", "0.1"])
     assert said.exit_code == 0, said.stderr
     assert "1 on the frontier, 1.00 kB to 1.00 kB, the best with test accuracy 95.00 %; ended" in said.stdout
     for wrong in (["--interval", "5"], ["--watch", "--interval", "0"], ["--watch", "--json"]):
-        refused = CliRunner().invoke(main, [*common, *wrong])
+        refused = CliRunner().invoke(program, [*common, *wrong])
         assert refused.exit_code == 2
         assert refused.stderr.count("\n") == 1

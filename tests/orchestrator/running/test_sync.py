@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from orchestrator.errors import SweepError
+from orchestrator.running import sync
 from orchestrator.running.place import Place
 from orchestrator.running.sync import sync_sweep
 from orchestrator.storage.journal import Journal
+from orchestrator.storage.lease import Lease
 from tests.orchestrator.trained import PLAIN, SWEEP, runs_of
 
 pytestmark = pytest.mark.usefixtures("without_report")
@@ -32,6 +36,23 @@ def test_what_came_later_is_logged_the_next_time(place: Place, trained: Journal)
     trained.record(PLAIN, record)
     assert sync_sweep(SWEEP.sweep_id, place).num_finished == 2
     assert Counter(run.info.status for run in runs_of(place)) == {"FINISHED": 3}
+
+
+def test_who_lost_the_sweep_meanwhile_says_so(place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Lease()
+
+    @contextlib.contextmanager
+    def hold(journal: Journal) -> Iterator[Lease]:
+        yield lease
+
+    def lose(*_: object, **__: object) -> None:
+        lease.lost = True
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "hold", hold)
+    monkeypatch.setattr(sync, "conclude", lose)
+    with pytest.raises(SweepError, match=f"another process took sweep {SWEEP.sweep_id} while this one stood still"):
+        sync_sweep(SWEEP.sweep_id, place)
 
 
 def test_a_folder_that_holds_no_sweep_is_no_sweep(place: Place) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from orchestrator.submission.base import State, SubmitError
 from orchestrator.submission.here import Here
 from orchestrator.views.events import SweepEnded
 from tests.orchestrator.submission.samples import SUBMISSION, changed
+from trainers.record import write_json
 
 _STOP = "open('go', 'w').close(); import time; time.sleep(600)"
 _RESULT = {"interrupted": False, "unpublished": "", "num_failed": 0, "num_finished": 2}
@@ -72,6 +75,40 @@ def test_a_job_that_is_killed_is_known_and_can_be_submitted_again(plays: Plays) 
     assert Here().submit(SUBMISSION) == handle
     assert next(iter(Here().logs(handle, follow=True))) == "the last of it"
     wait_until(lambda: Here().status(handle) is State.FINISHED)
+
+
+def test_whoever_asks_at_that_moment_keeps_no_sweep_from_starting(plays: Plays) -> None:
+    """``ratefront jobs`` holds the lock for a moment."""
+    plays("pass")
+    log = here._log(SUBMISSION)
+    log.parent.mkdir(parents=True)
+    log.touch()
+    with log.open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.3, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        assert Here().submit(SUBMISSION) == str(log)
+
+
+def test_a_sweep_that_is_starting_is_known_by_its_own_record(
+    plays: Plays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two submit a sweep at once; it was submitted before, with other settings."""
+    plays("pass")
+    handle = Here().submit(changed(storage="/elsewhere"))
+    wait_until(lambda: Here().status(handle) is State.FAILED)
+    found: list[str | None] = []
+    asking = threading.Thread(target=lambda: found.append(Here().find(SUBMISSION)))
+
+    def ask(log: Path, record: dict[str, object]) -> None:
+        asking.start()  # the process runs, and has no record yet
+        time.sleep(0.3)
+        write_json(log, record)
+
+    plays(_STOP)
+    monkeypatch.setattr(here, "write_json", ask)
+    Here().submit(SUBMISSION)
+    asking.join()
+    assert found == [handle]
 
 
 def test_a_job_that_is_cancelled_is_told_so_and_says_so(plays: Plays) -> None:
