@@ -133,11 +133,12 @@ def _shares(journal: Journal, file: str) -> pd.DataFrame:
     import pandas as pd
 
     from analysis.report.material import SHARE_COLUMNS
+    from trainers.record import text_of
 
     path = journal.file(str(Path(file).with_suffix(".sections.csv")))
     with path.open(encoding="utf-8", newline="") as text:
         table = pd.DataFrame(csv.DictReader(text), columns=list(SHARE_COLUMNS))
-    return table.astype({"size_bytes": "float64"})
+    return table.assign(name=table["name"].map(text_of)).astype({"size_bytes": "float64"})
 
 
 def _about(method: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import yaml
 
@@ -48,10 +49,10 @@ def check_size(text: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(one.anchor == event.anchor for one in open_):
                 raise _refusal(event, f"alias *{event.anchor} stands inside what it names")
-            open_[-1].num_values += sizes.get(event.anchor, 1)
+            open_[-1].num_values += sizes.get(str(event.anchor), 1)
         if sum(one.num_values for one in open_) > MOST_VALUES:
             raise _refusal(event, f"more than {MOST_VALUES} keys and values: wanted fewer, such as a range")
 
 
 def _refusal(event: yaml.Event, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=cast(yaml.Mark, event.start_mark))

@@ -52,12 +52,12 @@ def metered() -> Iterator[None]:
             handle.remove()
 
 
-class _Tensors(TorchDispatchMode):
+class _Tensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the values of the tensors that are made, and asks before memory is taken for them."""
 
     def __init__(self, allow: Callable[[int], None]) -> None:
         """``allow`` is told how many values there are with the next ones; what it raises ends the building."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._allow = allow
         self._num_values = 0
 
