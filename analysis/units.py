@@ -81,9 +81,13 @@ def better_words(*, maximise: bool) -> str:
 
 
 def format_quality(quality: float, quality_name: str, *, spread: float = math.nan, with_unit: bool = True) -> str:
-    """A quality as ``97.23 %``, with a spread over seeds as ``97.23 ± 0.41 %``; ``-`` for NaN."""
+    """A quality as ``97.23 %``, with a spread over seeds as ``97.23 ± 0.41 %``; ``-`` for NaN.
+
+    A quality without a unit that is below one has three digits, such as ``0.000310``: errors may be small throughout.
+    """
     factor, unit = quality_scale(quality_name)
     if not math.isfinite(quality):
         return "-"
-    deviation = f" ± {spread * factor:.2f}" if math.isfinite(spread) else ""
-    return f"{quality * factor:.2f}{deviation}{unit if with_unit else ''}"
+    num_digits = 2 if unit or not 0 < abs(quality) < 1 else 2 - math.floor(math.log10(abs(quality)))
+    deviation = f" ± {spread * factor:.{num_digits}f}" if math.isfinite(spread) else ""
+    return f"{quality * factor:.{num_digits}f}{deviation}{unit if with_unit else ''}"

@@ -87,9 +87,7 @@ def execute(
         latest = progress
         journal.append_progress(request.trial_id, asdict(progress))
         report(progress)
-        limit_s = request.resources.time_s
-        if limit_s is not None and progress.train_s > limit_s:
-            raise TimeoutError(f"it trained for {progress.train_s:.1f} s, more than resources.time_s = {limit_s:g}")
+        _check_time(request, progress.train_s)
         if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
             track(request.trial_id)
             last_tracked = time.monotonic()
@@ -115,6 +113,13 @@ def execute(
     return ended
 
 
+def _check_time(request: Request, train_s: float) -> None:
+    """Raise TimeoutError where the trial has trained for longer than it may."""
+    limit_s = request.resources.time_s
+    if limit_s is not None and train_s > limit_s:
+        raise TimeoutError(f"it trained for {train_s:.1f} s, more than resources.time_s = {limit_s:g}")
+
+
 def _train(
     request: Request,
     journal: Journal,
@@ -135,8 +140,9 @@ def _train(
     torch.set_num_threads(request.resources.cpu)
     store_at_s = time.monotonic()
 
-    def saved() -> None:
+    def saved(train_s: float) -> None:
         nonlocal store_at_s
+        _check_time(request, train_s)  # the next report may be hours away
         began_s = time.monotonic()
         if began_s >= store_at_s:
             journal.store(request.trial_id)
@@ -153,6 +159,7 @@ def _train(
         device="cuda" if request.resources.gpu else "cpu",
         saved=saved,
         storing=on_storing,
+        damaged=lambda line: journal.note_damage(request.trial_id, line),
         task=find_task(config.task) if find_task is not None else None,
     )
     return [replace(point, path=journal.name_of(point.path)) for point in points]

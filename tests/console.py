@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.forked import run_forked
+
 PROGRAM = str(Path(sys.executable).parent / "ratefront")
 
 SWEEP = {
@@ -43,7 +45,14 @@ class Finished:
 
 
 def call(folder: Path, *arguments: str, timeout_s: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``ratefront`` in ``folder``, as a person without a terminal would."""
+    """Run ``ratefront`` in ``folder``, as a person without a terminal would.
+
+    Args:
+        timeout_s: the limit is for hangs.
+        environment: more variables. Libraries may read them when they are loaded, so that such a command loads its own.
+    """
+    if not environment:
+        return run_forked(PROGRAM, *arguments, folder=folder, environment=clean_environment(), timeout_s=timeout_s)
     return subprocess.run(
         [PROGRAM, *arguments],
         cwd=folder,

@@ -9,7 +9,7 @@ import torch
 
 from trainers.config import TrialConfig
 from trainers.determinism import denormals_flushed, deterministic
-from trainers.loop.checkpoint import CheckpointFile
+from trainers.loop.checkpoint import CheckpointFile, paths_of
 from trainers.loop.phases import Trained, run_phases
 from trainers.loop.progress import Progress
 from trainers.loop.training import Training
@@ -29,19 +29,20 @@ def train(
     trial_id: str = "",
     device: str | torch.device = "cpu",
     checkpoint_interval_s: float = 5.0,
-    saved: Callable[[], None] = lambda: None,
+    saved: Callable[[float], None] = lambda train_s: None,
     storing: Callable[[str], None] = lambda doing: None,
+    damaged: Callable[[str], None] = lambda line: None,
     task: Task | None = None,
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
 
     Beside each file ``<point id>.sections.csv`` says where its bytes go.
 
-    Continues from ``directory/checkpoint.pt`` if there is one, and leaves it there: ``forget_checkpoint`` removes it
-    once the points are recorded. ``saved`` is called after each checkpoint, ``storing`` with what is being done
-    once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it is
-    loaded already. The same config and seed give the same bytes on the same machine, device, number of threads and
-    versions.
+    Continues from ``directory/checkpoint.pt`` or ``checkpoint-2.pt``, the later one that is whole, and leaves them
+    there: ``forget_checkpoint`` removes them once the points are recorded. ``saved`` is called after each checkpoint
+    with the seconds trained, ``damaged`` with a line for each that is set aside, ``storing`` with what is being done
+    once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it is loaded already.
+    The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
         DivergedError: the loss, a parameter, the quality or what a file would hold became NaN or infinite.
@@ -51,7 +52,9 @@ def train(
     device = torch.device(device)
     trial = prepare(config, device, task)
     with deterministic(device):
-        file = CheckpointFile(_checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved)
+        file = CheckpointFile(
+            _checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved, damaged=damaged
+        )
         trained = train_network(trial, config, report, file)
         return measured_points(trial, trained, config, directory, sweep_id=sweep_id, trial_id=trial_id, storing=storing)
 
@@ -76,7 +79,8 @@ def train_network(
 
 def forget_checkpoint(directory: Path) -> None:
     """Remove what ``train`` would resume from."""
-    _checkpoint_path(directory).unlink(missing_ok=True)
+    for path in paths_of(_checkpoint_path(directory)):
+        path.unlink(missing_ok=True)
 
 
 def _checkpoint_path(directory: Path) -> Path:

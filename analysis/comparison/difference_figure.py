@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.comparison.compare import Comparison, Side
 from analysis.comparison.plot_data import ComparisonPlotData, comparison_plot_data
 from analysis.drawing.axes import draw_frame, draw_size_axis
-from analysis.drawing.heading import Heading
+from analysis.drawing.heading import Heading, lines, upright
 from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import INK
 from analysis.fronts.attainment import difference
@@ -75,14 +75,17 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
             axes.set_xlabel("File size", fontsize=font, color=INK)
     for axes in panels[len(sides) :]:
         axes.set_axis_off()
+    label = upright(plot.quality_label, (0.4 if num_columns == 1 else 0.7) * width_in / num_columns, font=font)
     for axes in grid[:, 0]:
-        axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
+        axes.set_ylabel(label, fontsize=font, color=INK, parse_math=False)
     bar = figure.colorbar(
         boxes, ax=panels, ticks=[-1, -0.5, 0, 0.5, 1], location="bottom", aspect=50, pad=0.02, fraction=0.05
     )
     bar.ax.set_xticklabels(["only anchor", "-50 %", "equal", "+50 %", "only other"], fontsize=font - 0.5, color=INK)
     bar.set_label(
-        f"share of seeds that attain this, less {comparison.anchor.name}'s",
+        "\n".join(
+            lines(f"share of seeds that attain this, less {comparison.anchor.name}'s", 65 * width_in, size=font - 0.5)
+        ),
         fontsize=font - 0.5,
         color=INK,
         parse_math=False,

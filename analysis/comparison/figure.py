@@ -11,7 +11,7 @@ import numpy as np
 from analysis.comparison.compare import Comparison
 from analysis.comparison.plot_data import BAND, ComparisonPlotData, Line, comparison_plot_data
 from analysis.drawing.axes import draw_frame, draw_size_axis
-from analysis.drawing.heading import Heading
+from analysis.drawing.heading import UPRIGHT, Heading, upright
 from analysis.drawing.legend import LegendColumn, draw_legend, marker
 from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import INK
@@ -48,7 +48,8 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
     draw_size_axis(axes, plot.size_limits, most_ticks=7 if width_in >= 4.5 else 5)
     draw_quality_axis(axes, plot.axis)
     axes.set_xlabel("File size", fontsize=font, color=INK)
-    axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
+    label = upright(plot.quality_label, UPRIGHT * width_in, font=font)
+    axes.set_ylabel(label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)
     factor = quality_scale(comparison.quality_name)[0]
     for line in plot.lines:

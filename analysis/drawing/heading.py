@@ -1,4 +1,4 @@
-"""The title of a figure and the note below it, in as many lines as they need: nothing is cut."""
+"""The title of a figure, the note below it and the label of its axis, in as many lines as they need: nothing is cut."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _BESIDE = 8
 _LINE = 1.3
 """The height of a line, in font sizes."""
 _MOST_NAMED = 3
+UPRIGHT = 0.48
+"""The height of a figure's axes, in widths of the figure: no label beside them is longer."""
 
 
 def names_text(names: list[str], *, kind: str) -> str:
@@ -82,3 +84,8 @@ def lines(text: str, room: float, *, size: float, is_bold: bool = False) -> list
             word = word[length:]
         found.append(word)
     return found
+
+
+def upright(text: str, height_in: float, *, font: float) -> str:
+    """The label of an upright axis in as many lines as it needs along ``height_in``."""
+    return "\n".join(lines(text, 72 * height_in, size=font))

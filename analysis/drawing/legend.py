@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from analysis.drawing.style import GREY, INK
@@ -14,10 +17,20 @@ LegendColumn = list[tuple[str, dict[str, Any]]]
 """One column of a legend: a heading, then entries, each a text and its style. A heading has no style."""
 
 
-_SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "pentagon": "p", "cross": "P", "x": "X"}
+_HOURGLASS = ((-1, 1), (1, 1), (-1, -1), (1, -1), (-1, 1))
+_SYMBOLS: dict[str, Any] = {
+    "circle": "o",
+    "square": "s",
+    "diamond": "D",
+    "triangle-up": "^",
+    "pentagon": "p",
+    "cross": "P",
+    "x": "X",
+}
 
 
-_SYMBOLS |= {"hexagon": "h", "triangle-left": "<", "star": "*"}
+_SYMBOLS |= {"hexagon": "h", "triangle-left": "<", "star": "*", "triangle-down": "v", "triangle-right": ">"}
+_SYMBOLS |= {"diamond-tall": "d", "hourglass": _HOURGLASS}
 
 
 def marker(symbol: str, scale: float) -> dict[str, Any]:
@@ -38,6 +51,23 @@ def arrow(scale: float, *, up: bool) -> dict[str, Any]:
     corners = [(-0.12, -0.5), (-0.12, 0.05), (-0.4, 0.05), (0, 0.5), (0.4, 0.05), (0.12, 0.05), (0.12, -0.5)]
     outline = [(x, sign * y) for x, y in [*corners, corners[0]]]
     return {"marker": outline, "markersize": 6.5 * scale, "markeredgewidth": 0}
+
+
+def whole_name(name: str, longest: int) -> str:
+    """``name`` in as many lines as it needs, each of at most ``longest`` characters."""
+    return "\n".join(textwrap.wrap(name, longest, break_on_hyphens=False)) or name
+
+
+def network_names(names: Iterable[str], longest: int) -> dict[str, str]:
+    """The text of each architecture: without the module of a user's own ``module:callable``, unless two were alike."""
+    short = {name: _without_module(name) for name in names}
+    counts = Counter(short.values())
+    return {name: whole_name(text if counts[text] == 1 else name, longest) for name, text in short.items()}
+
+
+def _without_module(name: str) -> str:
+    called, parenthesis, arguments = name.partition("(")
+    return called.rpartition(":")[2] + parenthesis + arguments
 
 
 def draw_legend(figure: Figure, columns: list[LegendColumn], font: float) -> None:

@@ -33,7 +33,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 OTHER_COLOUR = "#777777"
 
 
-MARKERS = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "x", "hexagon")
+MARKERS = (
+    *("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "x", "hexagon"),
+    *("triangle-down", "triangle-right", "diamond-tall", "hourglass"),
+)
 
 
 OTHER_MARKER = "triangle-left"

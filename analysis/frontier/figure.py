@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.drawing.axes import draw_frame, draw_size_axis
 from analysis.drawing.beyond import ARROW_AT, MARKER_AT, TEXT_AT, edge_texts
-from analysis.drawing.heading import Heading
+from analysis.drawing.heading import UPRIGHT, Heading, upright
 from analysis.drawing.legend import arrow, draw_legend, hollow, marker
 from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import DOTS, GREY, INK, PALE
@@ -52,7 +52,7 @@ def frontier_figure(
     height_in = 0.56 * width_in + 0.4 + num_rows * font / 45 + heading.height_in
     figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=150)
     axes = figure.add_subplot()
-    _draw_axes(axes, plot, font)
+    _draw_axes(axes, plot, font, width_in)
     _draw_points(axes, plot, scale=font / 8)
     _draw_values_beyond(axes, plot, font, width_in)
     draw_legend(figure, columns, font)
@@ -60,11 +60,12 @@ def frontier_figure(
     return figure
 
 
-def _draw_axes(axes: Axes, plot: FrontierPlotData, font: float) -> None:
+def _draw_axes(axes: Axes, plot: FrontierPlotData, font: float, width_in: float) -> None:
     draw_size_axis(axes, plot.size_limits, most_ticks=7)
     draw_quality_axis(axes, plot.axis)
     axes.set_xlabel("File size", fontsize=font, color=INK)
-    axes.set_ylabel(plot.quality_label, fontsize=font, color=INK, parse_math=False)
+    label = upright(plot.quality_label, UPRIGHT * width_in, font=font)
+    axes.set_ylabel(label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from analysis.drawing.legend import LegendColumn, arrow, hollow, marker
+from analysis.drawing.legend import LegendColumn, arrow, hollow, marker, network_names, whole_name
 from analysis.drawing.style import DOTS, GREY, INK, PALE, PRINTED
 from analysis.frontier.plot_data import FrontierPlotData
 from analysis.keys import REFERENCE_METHOD
@@ -30,16 +30,13 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
         width_in: the figure's width.
     """
     scale, longest_name = font / 8, 22 if font < 8 else 30
-    names: LegendColumn = [
-        (_wrap_name(name, longest_name), {"color": colour, **marker("circle", scale)})
-        for name, colour in plot.colours.items()
-    ]
-    methods: LegendColumn = [
-        (_wrap_name(name, longest_name), _line(name, scale) | marker(symbol, scale))
-        for name, symbol in plot.markers.items()
-    ]
     shown = _shown(plot, scale)
-    room = 72 * width_in / ((font - 0.5) * _CHARACTER_EM) - _width([("Architecture", {}), *names]) - _width(shown)
+    whole = 72 * width_in / ((font - 0.5) * _CHARACTER_EM)
+    names, methods = _named(plot, scale, longest_name)
+    while _width(names) + _width(methods) + _width(shown) > whole and longest_name > _LEAST_CHARACTERS:
+        longest_name -= 1
+        names, methods = _named(plot, scale, longest_name)
+    room = whole - _width([("Architecture", {}), *names]) - _width(shown)
     num = min(-(-len(methods) // _MOST_ROWS), max(1, int(room // _width(methods))))
     length = -(-len(methods) // num)
     parts = [methods[start : start + length] for start in range(0, len(methods), length)]
@@ -59,6 +56,18 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
     below = last if widths[last] + free >= wanted else widths.index(max(widths))
     columns[below] += _papers(plot, max(_LEAST_CHARACTERS, int(widths[below] + free)), scale)
     return columns
+
+
+def _named(plot: FrontierPlotData, scale: float, longest: int) -> tuple[LegendColumn, LegendColumn]:
+    """The colour of each architecture and the marker of each method, with names in lines of ``longest`` characters."""
+    names: LegendColumn = [
+        (text, {"color": plot.colours[name], **marker("circle", scale)})
+        for name, text in network_names(plot.colours, longest).items()
+    ]
+    methods: LegendColumn = [
+        (whole_name(name, longest), _line(name, scale) | marker(symbol, scale)) for name, symbol in plot.markers.items()
+    ]
+    return names, methods
 
 
 def _shown(plot: FrontierPlotData, scale: float) -> LegendColumn:
@@ -96,10 +105,3 @@ def _wrap(text: str, num_characters: int) -> str:
 def _width(column: LegendColumn) -> int:
     """The width of a column in characters, its markers among them."""
     return max(len(line) for text, _ in column for line in text.split("\n")) + _MARKER_CHARACTERS
-
-
-def _wrap_name(name: str, longest: int) -> str:
-    """``name`` without the module of a user's own ``module:callable``, in as many lines as it needs."""
-    called, parenthesis, arguments = name.partition("(")
-    name = called.rpartition(":")[2] + parenthesis + arguments
-    return "\n".join(textwrap.wrap(name, longest, break_on_hyphens=False)) or name

@@ -108,9 +108,8 @@ def frontier_plot_data(
     variants = pd.Series(
         method_variants(list(configurations["method"]), list(configurations["config"])), configurations.index
     )
-    others = sorted(set(variants[configurations["method"] != REFERENCE_METHOD]))
     colours = architecture_colours(configurations)
-    markers = assign(others, MARKERS, OTHER_MARKER)
+    markers = _markers(variants[configurations["method"] != REFERENCE_METHOD], configurations["on_front"])
     if REFERENCE_METHOD in set(configurations["method"]):
         variants = variants.mask(configurations["method"] == REFERENCE_METHOD, REFERENCE_METHOD)
         markers[REFERENCE_METHOD] = REFERENCE_MARKER
@@ -150,6 +149,16 @@ def frontier_plot_data(
     return replace(plot, note=_note(plot, num_hidden))
 
 
+def _markers(variants: pd.Series, on_front: pd.Series) -> dict[str, str]:
+    """The marker of each variant. Where there are too few, those off the front share one."""
+    names = sorted(set(variants))
+    if len(names) <= len(MARKERS):
+        return assign(names, MARKERS, OTHER_MARKER)
+    first = set(variants[on_front[variants.index]])
+    found = assign(sorted(names, key=lambda name: (name not in first, name)), MARKERS, OTHER_MARKER)
+    return {name: found[name] for name in names}
+
+
 def _both(ends: NDArray[np.float64]) -> tuple[float, float]:
     low, high = ends.tolist()
     return low, high
@@ -172,6 +181,9 @@ def _note(plot: FrontierPlotData, num_hidden: int) -> str:
             f"frontier: chosen on validation, drawn on test, where {num_falls} of its {len(plot.falls) - 1} files "
             f"{'are' if num_falls > 1 else 'is'} worse than a smaller one (dotted)"
         )
+    num_alike = list(plot.markers.values()).count(OTHER_MARKER)
+    if num_alike > 1:
+        words.append(f"{num_alike} methods share a marker: there are too few")
     if plot.axis.is_stretched:
         words.append("axis stretched towards the best")
     counts = rows.loc[rows["outside"], "method"].value_counts()

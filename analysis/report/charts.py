@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from analysis.drawing.axes import draw_frame
 from analysis.drawing.picture import picture
 from analysis.drawing.style import INK
 from analysis.report.markup import Html, element, escaped
-from analysis.units import quality_words
+from analysis.units import better_words, quality_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ WIDTH_IN = 9.8
 """The width of a chart that is as wide as the page."""
 FONT = 8.5
 _MOST_SHAPES, _DPI = 1000, 150
+_LOW_CHARACTERS = 20
+"""How many characters fit along the axis of a low panel."""
 
 # All text is matplotlib's own: users' texts are drawn as paths, and comments are taken out.
 _DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
@@ -73,11 +76,9 @@ def legend(owner: Axes | Figure, *handles_and_labels: Any, **where: Any) -> None
         text.set_parse_math(False)
 
 
-def shortened(text: str, longest: int) -> str:
-    """``text`` without its middle where it is too long."""
-    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-(longest // 2 - 1) :]}"
-
-
-def validation_label(quality_name: str) -> str:
-    """The label of an axis of validation quality, in two lines because panels are low."""
-    return f"validation\n{quality_words(quality_name, with_unit=True)}"
+def validation_label(quality_name: str, *, maximise: bool) -> str:
+    """The label of an axis of validation quality, in short lines because panels are low."""
+    words = textwrap.wrap(
+        quality_words(quality_name, with_unit=True) + better_words(maximise=maximise), _LOW_CHARACTERS
+    )
+    return "\n".join(["validation", *words])

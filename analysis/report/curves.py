@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.drawing.axes import size_ticks
+from analysis.drawing.legend import network_names, whole_name
 from analysis.drawing.style import GREY, INK, architecture_colours
 from analysis.keys import KEY
-from analysis.report.charts import FONT, chart, new_figure, shortened, style, validation_label
+from analysis.report.charts import FONT, chart, new_figure, style, validation_label
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
 from analysis.units import format_size, quality_scale
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 5
 _MOST_CHARACTERS = 22
-_HEIGHT_IN = 5.4
+_HEIGHT_IN, _TITLE_LINES = 5.4, 3
+_LINE_IN = 1.3 * FONT / 72
 _SETTLED = 0.5
 """After this share of a training the quality axis shows everything; earlier, a curve may lie outside."""
 
@@ -47,6 +49,7 @@ def curves(material: Material) -> Html:
     colours = architecture_colours(material.configurations)
     figure = new_figure(_HEIGHT_IN)
     panels = figure.subplots(3, len(rows), squeeze=False, sharex="col", sharey="row")
+    names, num_lines = network_names(rows["architecture"], _MOST_CHARACTERS), _TITLE_LINES
     for column, row in enumerate(rows.to_dict("records")):
         own = trials[(trials["config_hash"] == row["config_hash"]) & (trials["sweep_id"] == row["sweep_id"])]
         for trial_id in own["trial_id"].unique():
@@ -57,13 +60,20 @@ def curves(material: Material) -> Html:
             panels[1][column].plot(reports["step"], reports["train_loss"], **line)
             panels[2][column].plot(estimated["step"], estimated["rate_bits"] / 8, **line)
         panels[2][column].axhline(row["file_size_bytes"], color=GREY, linewidth=0.9, dashes=(4, 3))
-        label = row["label"] if len(row["label"]) <= _MOST_CHARACTERS else row["file_trial_id"]  # the table has it too
-        words = (f"{format_size(row['file_size_bytes'])}, {row['method']}", row["architecture"], label)
-        style(panels[0][column], title="\n".join(shortened(text, _MOST_CHARACTERS) for text in words))
+        method = f"{format_size(row['file_size_bytes'])}, {row['method']}"
+        words = (
+            whole_name(method, _MOST_CHARACTERS),
+            names[row["architecture"]],
+            whole_name(row["label"], _MOST_CHARACTERS),
+        )
+        title = "\n".join(words)
+        num_lines = max(num_lines, 1 + title.count("\n"))
+        style(panels[0][column], title=title)
         style(panels[1][column])
         style(panels[2][column], x_label="step")
+    figure.set_figheight(_HEIGHT_IN + (num_lines - _TITLE_LINES) * _LINE_IN)
     _set_ends(panels, drawn, factor, rows["file_size_bytes"], maximise=material.maximise)
-    labels = (validation_label(name), "training\nloss", "estimated\nsize")
+    labels = (validation_label(name, maximise=material.maximise), "training\nloss", "estimated\nsize")
     for axes, label in zip(panels[:, 0], labels, strict=True):
         axes.set_ylabel(label, fontsize=FONT, color=INK, parse_math=False)
     num_front = len(material.front)

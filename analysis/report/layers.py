@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from analysis.drawing.legend import whole_name
 from analysis.drawing.style import COLOURS, GREY, OTHER_COLOUR
-from analysis.report.charts import FONT, chart, legend, new_figure, shortened, style
+from analysis.report.charts import FONT, chart, legend, new_figure, style
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
 from analysis.report.recommendations import chosen
@@ -17,6 +18,7 @@ _MOST_LAYERS, _MOST_KINDS = 12, 5
 _OVERHEAD = "overhead"
 _REST = "other"
 _ROW_IN = 0.22
+_MOST_CHARACTERS = 26
 
 
 def layers(material: Material) -> Html:
@@ -26,7 +28,9 @@ def layers(material: Material) -> Html:
     tables, kinds = _merged({name: by_layer(material.shares[row["file_path"]]) for name, row in rows.items()})
     colours = dict(zip(kinds[:-1], COLOURS, strict=False)) | {_OVERHEAD: OTHER_COLOUR}
     longest = max(map(len, tables.values()))
-    figure = new_figure(1.0 + _ROW_IN * longest)
+    names = {layer: whole_name(layer, _MOST_CHARACTERS) for table in tables.values() for layer in table.index}
+    num_lines = max(1 + name.count("\n") for name in names.values())
+    figure = new_figure(1.0 + _ROW_IN * longest * (1 + num_lines) / 2)
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
     for axes, (name, table) in zip(panels, tables.items(), strict=True):
         left = pd.Series(0.0, index=table.index)
@@ -37,7 +41,7 @@ def layers(material: Material) -> Html:
         for place, size in enumerate(left):
             share = f" {format_size(size) if size >= 1 else '<1 B'}, {size / total:.0%}"
             axes.text(size, place, share, va="center", fontsize=FONT - 1.5, color=GREY)
-        axes.set_yticks(range(len(table)), labels=[shortened(layer, 26) for layer in table.index], parse_math=False)
+        axes.set_yticks(range(len(table)), labels=[names[layer] for layer in table.index], parse_math=False)
         axes.set(xlim=(0, 1.55 * left.max()), ylim=(longest - 0.4, -0.6), xticks=[])
         style(axes, title=f"{name.capitalize()}, {format_size(rows[name]['file_size_bytes'])}")
         axes.grid(visible=False)

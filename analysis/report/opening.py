@@ -66,8 +66,9 @@ def answer(material: Material) -> Html:
         row, loss = smallest[0], loss_text(recommended_loss(configurations), name)
         ratio = format_ratio(start["uncompressed_bytes"] / row["file_size_bytes"])
         sentences.append(
-            f"The smallest within {loss} of it on validation takes {format_size(row['file_size_bytes'])}, {ratio} "
-            f"smaller, and has {format_quality(row['file_quality'], name)}."
+            f"The smallest recommended within {loss} of it on validation takes "
+            f"{format_size(row['file_size_bytes'])}, {ratio} smaller, and has "
+            f"{format_quality(row['file_quality'], name)}."
         )
     return element("p", " ".join(sentences), class_="answer")
 
@@ -121,7 +122,8 @@ def promise() -> Html:
                 "decoder needs inside: no estimate. 1 kB is 1000 bytes.",
                 "Its quality is measured on the network that was decoded from that file.",
                 "Validation data chooses (what is on the frontier, what is recommended, when training stops); test "
-                "data only reports.",
+                "data reports. Test chooses in one place: it takes a file off what is recommended, here and at the "
+                "top, where another of the frontier is no larger and better on test.",
                 "Seeds are repeats: a configuration is on the frontier by its means over seeds, and is drawn where "
                 "one of its files is, that of the lower-median seed. A configuration of which a seed failed is not "
                 "on it.",

@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 
 from analysis.configurations.importance import MIN_CONFIGURATIONS, importances, top_share
+from analysis.drawing.legend import whole_name
 from analysis.drawing.style import COLOURS
 from analysis.keys import KEY
 from analysis.points.labels import is_number, setting_name, settings_of
-from analysis.report.charts import chart, legend, new_figure, shortened, style
+from analysis.report.charts import chart, legend, new_figure, style
 from analysis.report.markup import Html, element, note, paragraph, section
 from analysis.report.material import Material
-from analysis.report.slices import slices
+from analysis.report.slices import ARCHITECTURE, slices
 
 _COLOURS = COLOURS[3:]
 """The colours of targets; the first colours are those of networks."""
 _MOST_SLICES, _LEAST_DRAWN = 6, 4
 _SCHEDULE = ("steps", "batch_size")
-ARCHITECTURE = "architecture"
 TARGETS = ("size", "quality", "frontier")
 
 
@@ -134,7 +134,7 @@ def _bars(name: str, found: Mapping[str, Mapping[str, float]], order: Sequence[s
         places = np.arange(len(order)) + 0.26 * (index - 1)
         label = {"frontier": "both"}.get(target, target)
         axes.barh(places, [100 * values.get(key, 0) for key in order], 0.24, color=_COLOURS[index], label=label)
-    axes.set_yticks(range(len(order)), labels=[shortened(key, 26) for key in order], parse_math=False)
+    axes.set_yticks(range(len(order)), labels=[whole_name(key, 26) for key in order], parse_math=False)
     axes.set(ylim=(len(order) - 0.5, -0.5), xlim=(0, 100))
     style(axes, x_label="importance (%)")
     axes.grid(axis="y", visible=False)

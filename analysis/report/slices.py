@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from analysis.configurations.importance import is_logarithmic
 from analysis.drawing.axes import size_ticks
-from analysis.drawing.style import COLOURS, PALE, architecture_colours
-from analysis.report.charts import WIDTH_IN, chart, dots_of, legend, new_figure, shortened, style, validation_label
+from analysis.drawing.legend import network_names, whole_name
+from analysis.drawing.style import COLOURS, OTHER_COLOUR, PALE, architecture_colours
+from analysis.report.charts import FONT, WIDTH_IN, chart, dots_of, legend, new_figure, style, validation_label
 from analysis.report.markup import Html
 from analysis.report.material import Material
 from analysis.units import format_size, quality_scale
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ARCHITECTURE = "architecture"
+"""The column of networks in a table of settings."""
 _PANEL_IN, _PANEL_CHARACTERS = 2.2, 26
+_LEGEND_CHARACTERS, _MARKER_CHARACTERS = 30, 6
+_CHARACTER_IN, _LINE_IN = 0.6 * (FONT - 0.5) / 72, 1.3 * (FONT - 0.5) / 72
+"""Generous estimates of a character's mean width, and of a line's height."""
 _IN_TWO = re.compile(r"(?=\()")
 """Splits a network's name from its arguments, which go below it."""
 
@@ -38,42 +44,71 @@ def slices(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFram
     by_network = architecture_colours(material.configurations)
     colours = rows["architecture"].map(by_network)
     num = table.shape[1]
-    figure = new_figure(3.6, min(WIDTH_IN, 1.2 + _PANEL_IN * num))
+    width_in = min(WIDTH_IN, 1.2 + _PANEL_IN * num)
+    figure = new_figure(3.6, width_in)
     panels = figure.subplots(2, num, squeeze=False, sharex="col", sharey="row")
     quality = factor * rows["quality_val_mean"]
+    more_in = 0.0
     for column, key in enumerate(map(str, table)):
         upper, lower = panels[:, column]
-        places = _place(lower, table[key])
+        is_told = key == ARCHITECTURE and len(by_network) <= len(COLOURS)
+        places, height_in = _place(lower, table[key], is_told=is_told)
+        more_in = max(more_in, height_in)
         for is_front in (False, True):
             some = rows["on_front"] == is_front
             dots = {**dots_of(len(rows)), "c": colours[some], "edgecolors": "white", "alpha": 1 if is_front else PALE}
             upper.scatter(places[some], rows["size_bytes_mean"][some], **dots)
             lower.scatter(places[some], quality[some], **dots)
         style(upper, y_label="" if column else "file size")
-        style(lower, x_label=shortened(key, 22), y_label="" if column else validation_label(material.quality_name))
+        style(
+            lower,
+            x_label=whole_name(key, 22),
+            y_label="" if column else validation_label(material.quality_name, maximise=material.maximise),
+        )
     _draw_sizes(panels[0][0], rows["size_bytes_mean"])
-    _draw_legend(figure, rows, by_network)
+    more_in += _draw_legend(figure, rows, by_network, width_in)
+    figure.set_figheight(3.6 + more_in)
     return chart(figure, name, "File size and validation quality over each setting")
 
 
-def _draw_legend(figure: Figure, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """Draw a legend of networks where there are several."""
+def _draw_legend(figure: Figure, rows: pd.DataFrame, colours: Mapping[str, str], width_in: float) -> float:
+    """Draw a legend of networks where there are several; returns the height that it needs in addition, in inches."""
     from matplotlib.lines import Line2D
 
-    own = [name for name in colours if name in set(rows["architecture"])][: len(COLOURS)]
-    if len(own) > 1:
-        dots = [Line2D([], [], color=colours[name], marker="o", linestyle="none") for name in own]
-        names = [shortened(name, 30) for name in own]
-        legend(figure, dots, names, loc="outside lower left", ncols=min(len(own), 3))
+    own = [name for name in colours if name in set(rows["architecture"])]
+    if len(own) < 2:
+        return 0.0
+    texts = network_names(own, _LEGEND_CHARACTERS)
+    named = {text: colours[name] for name, text in texts.items() if colours[name] != OTHER_COLOUR}
+    num_others = len(own) - len(named)
+    if num_others:
+        named[f"{num_others} other{'s' if num_others > 1 else ''}"] = OTHER_COLOUR
+    dots = [Line2D([], [], color=colour, marker="o", linestyle="none") for colour in named.values()]
+    longest = max(len(line) for name in named for line in name.splitlines())
+    num = max(1, min(len(named), 3, int(width_in / (_CHARACTER_IN * (longest + _MARKER_CHARACTERS)))))
+    legend(figure, dots, list(named), loc="outside lower left", ncols=num)
+    num_lines = sum(1 + name.count("\n") for name in named) / num
+    return _LINE_IN * max(num_lines - 1, 0.0)
 
 
-def _place(axes: Axes, values: pd.Series) -> pd.Series:
-    """Set few ticks on a setting's axis; returns where its values lie there."""
+def _place(axes: Axes, values: pd.Series, *, is_told: bool) -> tuple[pd.Series, float]:
+    """Set few ticks on a setting's axis.
+
+    Args:
+        axes: the lower panel's.
+        values: of the setting.
+        is_told: whether colours tell them apart, so that names may be left out where there is no room.
+
+    Returns:
+        Where the values lie, and the height that their names need in addition, in inches.
+    """
     if not pd.api.types.is_numeric_dtype(values):
         names = sorted(values.unique())
-        axes.set_xticks(range(len(names)), labels=_texts(names), parse_math=False)
+        axes.set_xticks(range(len(names)), parse_math=False, **(labels := _labels(names, is_told=is_told)))
         axes.set_xlim(-0.5, len(names) - 0.5)
-        return values.map({name: index for index, name in enumerate(names)})
+        upright = labels["rotation"] == "vertical"
+        longest = max(len(line) for text in labels["labels"] for line in text.split("\n"))
+        return values.map({name: index for index, name in enumerate(names)}), upright * _CHARACTER_IN * longest
     low, high = float(values.min()), float(values.max())
     if is_logarithmic(values):
         axes.set_xscale("log")
@@ -87,16 +122,20 @@ def _place(axes: Axes, values: pd.Series) -> pd.Series:
         ticks = different if len(different) <= 4 else [tick for tick in _even_ticks(low, high) if low <= tick <= high]
     axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.set_xlim(low, high)
-    return values
+    return values, 0.0
 
 
-def _texts(names: Sequence[str]) -> list[str]:
-    """Names cut to fit below a panel; empty where they cannot, since the legend's colours tell networks apart."""
-    longest = _PANEL_CHARACTERS // len(names)
-    lines = [[part for part in _IN_TWO.split(name, maxsplit=1) if part] for name in names]
-    if len(names) > 2 and max(len(line) for pair in lines for line in pair) > longest:
-        return [""] * len(names)
-    return ["\n".join(shortened(line, longest) for line in pair) for pair in lines]
+def _labels(names: Sequence[str], *, is_told: bool) -> dict[str, Any]:
+    """Whole names below a panel, side by side or, where they are too long for that, upright.
+
+    Names that are told apart by colours are left out instead.
+    """
+    beside = [_IN_TWO.sub("\n", name, count=1).lstrip("\n") for name in names]
+    if max(len(line) for text in beside for line in text.split("\n")) <= _PANEL_CHARACTERS // len(names):
+        return {"labels": beside, "rotation": "horizontal"}
+    if is_told:
+        return {"labels": [""] * len(names), "rotation": "horizontal"}
+    return {"labels": [whole_name(name, _LEGEND_CHARACTERS) for name in names], "rotation": "vertical"}
 
 
 def _even_ticks(low: float, high: float) -> list[float]:

@@ -10,13 +10,14 @@ import pandas as pd
 
 from analysis.configurations.recommended import optimism
 from analysis.drawing.axes import draw_size_axis
+from analysis.drawing.heading import upright
 from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import COLOURS, GREY, PALE
 from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.fronts.attainment import band
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import seed_fronts
-from analysis.report.charts import WIDTH_IN, chart, dots_of, legend, new_figure, style
+from analysis.report.charts import FONT, WIDTH_IN, chart, dots_of, legend, new_figure, style
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
 from analysis.units import quality_scale, quality_words
@@ -47,7 +48,7 @@ def trust(material: Material) -> Html:
         "How far to trust this",
         paragraph(_about_seeds(material.configurations, material.quality_name)),
         paragraph(_about_choosing(material)),
-        chart(figure, "spread", "Fronts of the seeds, and validation less test quality over file size"),
+        chart(figure, "spread", "Fronts of the seeds, and the gap between validation and test over file size"),
         note(words),
     )
 
@@ -72,15 +73,20 @@ def _about_choosing(material: Material) -> str:
         _signed(value, material.quality_name) for value in (found.chosen, found.all, found.of_choosing)
     )
     return (
-        f"Validation less test, where more is flattery: {chosen} on the frontier, {everything} over all "
+        f"{_gap_words(material).capitalize()}, where more is flattery: {chosen} on the frontier, {everything} over all "
         f"configurations. The second is how much easier the validation data is; the difference, {price}, is what "
         "having chosen by it adds. Reported everywhere is test."
     )
 
 
 def _signed(value: float, quality_name: str, *, sign: str = "+") -> str:
-    factor, _ = quality_scale(quality_name)
-    return f"{value * factor:{sign}.2f} points" if factor == 100 else f"{value:{sign}.3g}"
+    factor, unit = quality_scale(quality_name)
+    return f"{value * factor:{sign}.2f} points" if factor == 100 else f"{value:{sign}.3g}{unit}"
+
+
+def _gap_words(material: Material) -> str:
+    """The difference of the two splits that is more where validation flatters more."""
+    return "validation less test" if material.maximise else "test less validation"
 
 
 def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, plot: FrontierPlotData) -> None:
@@ -93,7 +99,11 @@ def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, plot: Fronti
     axes.step(sizes, median, where="post", color=COLOURS[0], linewidth=1.4, label="median seed")
     draw_size_axis(axes, plot.size_limits, most_ticks=5)
     draw_quality_axis(axes, replace(plot.axis, has_strip=False))
-    style(axes, x_label="file size", y_label=plot.quality_label[0].lower() + plot.quality_label[1:])
+    style(
+        axes,
+        x_label="file size",
+        y_label=upright(plot.quality_label[0].lower() + plot.quality_label[1:], 2.2, font=FONT),
+    )
     legend(axes, loc="lower right" if material.maximise else "upper right")
 
 
@@ -115,4 +125,5 @@ def _draw_gaps(axes: Axes, material: Material, plot: FrontierPlotData) -> None:
             axes.axhline(factor * value, color=COLOURS[1], linewidth=1, dashes=dashes, label=label)
         legend(axes, loc="best")
     draw_size_axis(axes, plot.size_limits, most_ticks=5)
-    style(axes, x_label="file size", y_label=f"validation less test{' (points)' if factor == 100 else ''}")
+    unit = "points" if factor == 100 else quality_scale(material.quality_name)[1].strip()
+    style(axes, x_label="file size", y_label=f"{_gap_words(material)}{f' ({unit})' if unit else ''}")

@@ -119,8 +119,12 @@ def export(
 
     check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
-    num_kept = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
-    typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {num_kept} files in frontier/")
+    written = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
+    typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {written.num_kept} files in frontier/")
+    for line in written.damage:
+        typer.echo(f"ratefront: {line}; it is left out", err=True)
+    if written.damage:
+        raise typer.Exit(1)
 
 
 def best(
@@ -145,10 +149,10 @@ def best(
     """
     from analysis.configurations.best import best as choose
     from analysis.units import format_quality, format_size, parse_size
-    from orchestrator.reports.export import read_measured
     from orchestrator.reports.points import configurations_of
     from orchestrator.storage.bucket import join
     from orchestrator.storage.locations import open_journal
+    from orchestrator.storage.measured import read_measured
 
     if (max_size is None) == (quality is None):
         raise ValueError("give one of --max-size (such as 10kB) and --quality (such as 0.98)")

@@ -25,7 +25,7 @@ def print_outcome(result: Mapping[str, Any], console: Console) -> None:
     if result["frontier"]:
         rows = pd.DataFrame(result["frontier"]).fillna(math.nan)  # JSON has no NaN
         print_frontier(rows, join(result["directory"], "frontier"), console)
-    lines = ["", *where_to_look(result), result["summary"]]
+    lines = ["", *where_to_look(result), *result.get("damage", ()), result["summary"]]
     if result["unpublished"]:
         lines.append(unpublished(result))
     if result.get("unreported"):

@@ -110,7 +110,7 @@ def part(
     folder = allow_own_modules()
     chosen = source.read()
     view = PlainView(open_console())
-    board = run_part(chosen, number, of, storage=storage, import_path=folder, view=view)
+    board = run_part(chosen, number, of, storage=storage, import_path=folder, view=view, say=typer.echo)
     summary = f"part {number} of {of} of sweep {board.sweep_id}: {board.num(Outcome.FINISHED)} of {board.num_trials}"
     typer.echo(f"{summary} trials finished; 'ratefront sync {board.sweep_id}' logs them")
     raise typer.Exit(1 if board.failed else 0)
@@ -142,12 +142,25 @@ def sync(
     found = sweeps or place.sweep_ids()
     if not found:
         raise SweepError(f"{storage} holds no sweep: give --storage")
-    console = open_console()
+    console, is_whole = open_console(), True
     for sweep_id in found:
-        result = sync_sweep(sweep_id, place)
+        try:
+            result = sync_sweep(sweep_id, place)
+        except SweepError as error:
+            if len(found) == 1:
+                raise
+            typer.echo(f"ratefront: {error}", err=True)  # it costs the other sweeps nothing
+            is_whole = False
+            continue
+        for line in result.damage:
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
         if result.unpublished:
             console.print(unpublished(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
             raise typer.Exit(1)
         if result.unreported:
             console.print(unreported(result.to_dict()), highlight=False, soft_wrap=True, markup=False)
-        console.print(f"{result.sweep_id}: {result.num_finished} finished trials are in MLflow", highlight=False)
+        num_logged = result.num_finished - result.num_unlogged
+        is_whole = is_whole and not result.num_unlogged
+        console.print(f"{result.sweep_id}: {num_logged} finished trials are in MLflow", highlight=False)
+    if not is_whole:
+        raise typer.Exit(1)

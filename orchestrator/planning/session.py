@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
+from orchestrator.storage import mending
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
@@ -20,18 +22,37 @@ class Session:
     journal: Journal
     study: Study
     ledger: Ledger
+    known_damage: tuple[str, ...]
+    """What earlier processes found damaged, as ``Journal.damage`` says it."""
 
     @staticmethod
-    def open(sweep: Sweep, sweep_id: str, journal: Journal) -> Session:
-        """Restore the study and the ledger from what earlier processes left. Nothing is written.
+    def open(sweep: Sweep, sweep_id: str, journal: Journal, *, mend: bool = False) -> Session:
+        """Restore the study and the ledger from what earlier processes left. Nothing is written, unless to ``mend``.
+
+        Args:
+            sweep: what is run.
+            sweep_id: its id.
+            journal: its journal.
+            mend: whether trials whose files are damaged lose these, to be trained again; else they are an error.
 
         Raises:
+            DamagedError: a file cannot be read.
             SweepError: a trial cannot be made, or the record on disk is not one that this sweep wrote.
         """
+        known_damage = tuple(journal.damage())
+        if mend:
+            mending.mend(journal)
         study, ledger = Study(sweep, journal), Ledger(sweep.budget)
         for trial in study.trials:
             ledger.read(trial.trial_id, journal)
-        return Session(sweep=sweep, sweep_id=sweep_id, journal=journal, study=study, ledger=ledger)
+        return Session(
+            sweep=sweep,
+            sweep_id=sweep_id,
+            journal=journal,
+            study=study,
+            ledger=ledger,
+            known_damage=known_damage,
+        )
 
     def ended(self) -> dict[str, Ended]:
         """The record of each trial that has ended, by trial id."""
@@ -54,6 +75,10 @@ class Session:
     def has_more(self) -> bool:
         """Whether a trial is left to run, and the budget lets it."""
         return self.num_over() < self.study.most_trials and not self.ledger.spent()
+
+    def new_damage(self) -> list[str]:
+        """What was found damaged since this process holds the sweep, in a line for each file."""
+        return list((Counter(self.journal.damage()) - Counter(self.known_damage)).elements())
 
     def left(self) -> list[Trial]:
         """Known trials that are not over."""

@@ -72,6 +72,25 @@ def token_wanted(address: str) -> str:
     )
 
 
+def _found_by_auto() -> str:
+    """The address that Ray takes for ``auto``: it is that of the last ``ray start`` here, which may have ended since.
+
+    Raises:
+        SweepError: no cluster runs here, nor did one.
+    """
+    from ray._private.services import canonicalize_bootstrap_address  # ray.init asks it too
+
+    given = os.environ.get("RAY_ADDRESS")
+    if given and given != "auto":
+        return given
+    try:
+        return canonicalize_bootstrap_address("auto") or "auto"
+    except ConnectionError as error:
+        raise SweepError(
+            "no Ray cluster runs on this machine: wanted the address that 'ray start --head' printed, such as host:6379"
+        ) from error
+
+
 @contextlib.contextmanager
 def joining(address: str) -> Iterator[None]:
     """Have one line for what keeps this process from joining the cluster at ``address`` in the block.
@@ -85,7 +104,7 @@ def joining(address: str) -> Iterator[None]:
     from ray.exceptions import AuthenticationError, RayError
 
     check_token()
-    address = os.environ.get("RAY_ADDRESS") or address if address == "auto" else address
+    address = _found_by_auto() if address == "auto" else address
     check_answers(address)
     refusals: list[bytes] = []
     try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,27 @@ from analysis.points.exported import EXPORTED_COLUMNS, POINTS
 from analysis.points.published import SHIPPED
 from orchestrator.reports.files import write_figures
 from orchestrator.reports.points import points_of_sweep, published_beside
-from orchestrator.storage.bucket import join
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
+from orchestrator.storage.measured import read_measured
 from trainers.record import ODD_COLUMNS, cell_of, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
 README, SWEEP, FILES = "README.md", "sweep.yaml", "frontier"
+_GONE = "missing or changed since it was measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written of a sweep."""
+
+    num_kept: int
+    """Files of the frontier."""
+    damage: tuple[str, ...]
+    """What was wrong with files that are left out, in a line for each."""
 
 
 def export(
@@ -33,7 +45,7 @@ def export(
     *,
     max_file_size_bytes: float,
     published: Sequence[Path] = (SHIPPED,),
-) -> int:
+) -> Exported:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
     The files kept are those that represent the configurations on the frontier. ``points.csv`` has every point, with
@@ -48,10 +60,10 @@ def export(
         published: files of results printed in papers; the figure alone shows those that belong there.
 
     Returns:
-        How many files were kept.
+        What was written. A file that is missing or has changed is left out, and costs the others nothing.
 
     Raises:
-        ValueError: the sweep has no finished point, a file is missing or has changed, or ``published`` is wrong.
+        ValueError: the sweep has no finished point, its folder is not there, or ``published`` is wrong.
     """
     from analysis.configurations.summary import summarise
     from analysis.frontier.figure import frontier_figure
@@ -72,36 +84,34 @@ def export(
     if not sweep_file.is_file():
         raise ValueError(f"{journal.location} is not there: the sweep's folder has moved, or is on another machine")
     digests = dict(zip(points["path"], points["sha256"], strict=True))
-    files = {name: read_measured(journal, path, digests[path]) for path, name in kept.items()}
+    files, damage = _read(journal, kept, digests)
     for old in (folder / FILES).glob("*.rfz"):
         old.unlink()
     for name, content in files.items():
         write_atomically(folder / name, content)
-    write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(kept))).encode())
+    moved = {path: name for path, name in kept.items() if name in files}
+    write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(moved))).encode())
     write_atomically(folder / SWEEP, sweep_file.read_bytes())
     sweep_id = str(points["sweep_id"].iloc[0])
     title = f"{points['task'].iloc[0]}: {sweep_id}"
     write_figures(folder, {"frontier": frontier_figure(configurations, points, title=title, published=beside)})
     journal.fetch_all()
-    text = _readme(sweep_id, points, front, kept, journal)
+    links = {path: f"[{Path(name).stem}]({name})" if path in moved else _GONE for path, name in kept.items()}
+    text = _readme(sweep_id, points, front, links, journal)
     write_atomically(folder / README, text.encode())
-    return len(files)
+    return Exported(num_kept=len(files), damage=tuple(damage))
 
 
-def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
-    """The content of a measured file, whose path ``name`` is relative to the sweep's folder.
-
-    Raises:
-        ValueError: the file is missing, or has changed since it was measured.
-    """
-    path, shown = journal.file(name), join(journal.location, name)
-    if not path.is_file():
-        raise ValueError(f"{shown} is not there: it has moved, or lies on another machine")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{shown} has changed: its sha256 is {found}, measured was {sha256}")
-    return content
+def _read(journal: Journal, kept: dict[str, str], digests: dict[str, str]) -> tuple[dict[str, bytes], list[str]]:
+    """The content of the files that are as they were measured, by their new name; a line for each that is not."""
+    files: dict[str, bytes] = {}
+    damage: list[str] = []
+    for path, name in kept.items():
+        try:
+            files[name] = read_measured(journal, path, digests[path])
+        except DamagedError as error:
+            damage.append(str(error))
+    return files, damage
 
 
 def _rows(points: pd.DataFrame) -> str:
@@ -115,7 +125,7 @@ def _rows(points: pd.DataFrame) -> str:
     return table.getvalue()
 
 
-def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict[str, str], journal: Journal) -> str:
+def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, links: dict[str, str], journal: Journal) -> str:
     """A page with the frontier as a table, the command that runs the sweep, and what the trials ran on."""
     architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
     seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
@@ -127,7 +137,7 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict
         "",
         "![The frontier](frontier.svg)",
         "",
-        *_table(front, kept),
+        *_table(front, links),
         "",
         "A row is one configuration, chosen on validation. Size and test quality are those of its file: that of the",
         "lower-median validation seed. Means and standard deviations are over seeds.",
@@ -144,14 +154,13 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, kept: dict
     return "\n".join([*lines, f"- training: {_training(points)}", ""])
 
 
-def _table(front: pd.DataFrame, kept: dict[str, str]) -> list[str]:
+def _table(front: pd.DataFrame, links: dict[str, str]) -> list[str]:
     """The frontier's table, as lines of Markdown."""
     name = str(front["quality_name"].iloc[0])
     headings = [*(column.title(name) for column in IN_README), "file"]
     lines = [headings, ["---"] * len(headings)]
     for row in front.to_dict("records"):
-        file = kept.get(row["file_path"])
-        link = f"[{Path(file).stem}]({file})" if file else "too large to keep"
+        link = links.get(row["file_path"], "too large to keep")
         lines.append([*(column.format(row) for column in IN_README), link])
     return [f"| {' | '.join(line)} |" for line in lines]
 

@@ -76,6 +76,7 @@ def written_from(
     document = load_document(journal.file(SWEEP))
     drawn = points.merge(shown(configurations)[KEY], on=KEY)["trial_id"].unique()
     reports = [{"trial_id": trial_id, **row} for trial_id in drawn for row in journal.progress(trial_id)]
+    found = {row["file_path"]: _shares(journal, row["file_path"]) for row in chosen(configurations).values()}
     material = Material(
         document=document,
         sweep_file=journal.file(SWEEP).read_text(encoding="utf-8"),
@@ -84,7 +85,7 @@ def written_from(
         published=published_beside(points, published),
         trials=pd.DataFrame([_trial(journal, one) for one in journal.trial_ids()], columns=list(TRIAL_COLUMNS)),
         curves=pd.DataFrame(reports, columns=list(CURVE_COLUMNS)),
-        shares={row["file_path"]: _shares(journal, row["file_path"]) for row in chosen(configurations).values()},
+        shares={file: shares for file, shares in found.items() if shares is not None},
         methods={method["name"]: _about(method["name"]) for method in document["method"]},
         commit=environment.commit() or "",
         ui_url=ui_url,
@@ -128,17 +129,21 @@ def _trial(journal: Journal, trial_id: str) -> dict[str, Any]:
     }
 
 
-def _shares(journal: Journal, file: str) -> pd.DataFrame:
-    """Where a file's bytes go, read from the table written beside it."""
+def _shares(journal: Journal, file: str) -> pd.DataFrame | None:
+    """Where a file's bytes go, read from the table written beside it; None where that is missing or damaged."""
     import pandas as pd
 
     from analysis.report.material import SHARE_COLUMNS
     from trainers.record import text_of
 
     path = journal.file(str(Path(file).with_suffix(".sections.csv")))
-    with path.open(encoding="utf-8", newline="") as text:
-        table = pd.DataFrame(csv.DictReader(text), columns=list(SHARE_COLUMNS))
-    return table.assign(name=table["name"].map(text_of)).astype({"size_bytes": "float64"})
+    try:
+        with path.open(encoding="utf-8", newline="") as text:
+            table = pd.DataFrame(csv.DictReader(text), columns=list(SHARE_COLUMNS))
+        names = table["name"].map(text_of, na_action="ignore")
+        return table.assign(name=names).astype({"size_bytes": "float64"})
+    except (OSError, ValueError, csv.Error):
+        return None
 
 
 def _about(method: str) -> str:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,12 @@ from orchestrator.planning.retries import forget_failures
 from orchestrator.planning.study import Study
 from orchestrator.search.space import identity
 from orchestrator.storage.bucket import is_remote
+from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import location_of, open_journal
 from orchestrator.storage.locks import sharing
+from orchestrator.storage.mending import mend
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.trials import Trial
 from orchestrator.trial import Request, Setting, execute
 from orchestrator.views.board import Board, Totals
 from orchestrator.views.broadcast import Broadcast, beginning_of
@@ -30,7 +34,16 @@ if TYPE_CHECKING:
     from trainers.tasks.base import Task
 
 
-def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: Path, view: AbstractView) -> Board:
+def run_part(
+    sweep: Sweep,
+    number: int,
+    of: int,
+    *,
+    storage: str,
+    import_path: Path,
+    view: AbstractView,
+    say: Callable[[str], None],
+) -> Board:
     """Run every ``of``-th trial of a sweep, from the ``number``-th on, as far as it is not over.
 
     Args:
@@ -40,6 +53,7 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
         storage: folder of all sweeps.
         import_path: folder of the user's own modules.
         view: where progress is shown.
+        say: is told at the end what was found damaged, in a line for each file.
 
     Returns:
         The board of this part, as it stands at the end.
@@ -61,6 +75,8 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
     journal = open_journal(location)
     with sharing(Path(location)):
         trials = Study(sweep, journal).trials[number::of]
+        known_damage = Counter(_damage(journal, trials))
+        mend(journal, {trial.trial_id for trial in trials})
         check_identity(sweep.sweep_id, trials, journal, {})
         tasks = check_here(trials) if trials else {}
         journal.begin_sweep(sweep.to_yaml())
@@ -81,7 +97,13 @@ def run_part(sweep: Sweep, number: int, of: int, *, storage: str, import_path: P
                     setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
                 )
                 _run(request, tasks, broadcast)
+        for line in (Counter(_damage(journal, trials)) - known_damage).elements():
+            say(line)
     return board
+
+
+def _damage(journal: Journal, trials: Sequence[Trial]) -> list[str]:
+    return [line for trial in trials for line in journal.damage(trial.trial_id)]
 
 
 def _run(request: Request, tasks: Mapping[str, Task], broadcast: Broadcast) -> None:

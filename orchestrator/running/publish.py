@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 
 from orchestrator import environment
 from orchestrator.planning.session import Session
@@ -12,12 +13,15 @@ from orchestrator.reports.page import log_report
 from orchestrator.running.result import SweepResult
 from orchestrator.storage.journal import Outcome
 from orchestrator.tracking.publishing import Presentation
-from orchestrator.tracking.store import Store
+from orchestrator.tracking.store import Store, is_stores
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.ui.links import pages as pages_of
 from orchestrator.tracking.ui.links import ui_command
 from orchestrator.tracking.ui.note import Ending
 from orchestrator.tracking.ui.presentation import presentation_of
+from trainers.lookup import one_line
+
+_MOST_ATTEMPTS = 3
 
 
 def conclude(session: Session, store: Store, *, is_cut_off: bool) -> SweepResult:
@@ -31,20 +35,13 @@ def conclude(session: Session, store: Store, *, is_cut_off: bool) -> SweepResult
         store: where to publish, after ``prepare``.
         is_cut_off: whether trials were cut off, as by Ctrl-C; else what is left was left by the budget.
     """
-    frontier, unpublished, unreported, pages, command = None, "", "", {}, ""
     session.journal.fetch_all()
     states = session.count()
     spent = session.ledger.spent() if states[None] and not is_cut_off else ""
-    try:
-        store.check()
-        frontier, run_id, unreported = _publish(session, store, interrupted=states[None] > 0 and not spent)
-        if frontier is not None:
-            pages = _pages(session, store, frontier, run_id)
-            command = ui_command(store.tracking_uri, session.sweep_id)
-    except Exception:
-        unpublished = store.why_unreachable()
-        if not unpublished:
-            raise
+    published, unpublished = _patiently(session, store, interrupted=states[None] > 0 and not spent)
+    frontier = published.frontier
+    pages = _pages(session, store, frontier, published.run_id) if frontier is not None else {}
+    command = ui_command(store.tracking_uri, session.sweep_id) if frontier is not None else ""
     return SweepResult(
         sweep_id=session.sweep_id,
         num_trials=session.study.most_trials,
@@ -55,14 +52,51 @@ def conclude(session: Session, store: Store, *, is_cut_off: bool) -> SweepResult
         directory=session.journal.location,
         spent=spent,
         unpublished=unpublished,
-        unreported=unreported,
+        unreported=published.unreported,
+        damage=[*session.new_damage(), *published.damage],
+        num_unlogged=published.num_unlogged,
         pages=pages,
         ui_command="" if pages else command,
     )
 
 
-def _publish(session: Session, store: Store, *, interrupted: bool) -> tuple[WrittenFrontier | None, str, str]:
-    """Returns the frontier, the id of the sweep's own run, and why there is no report, where that is so."""
+@dataclass(frozen=True, kw_only=True)
+class _Published:
+    """What MLflow was told."""
+
+    frontier: WrittenFrontier | None = None
+    run_id: str = ""
+    """The id of the sweep's own run."""
+    unreported: str = ""
+    """Why there is no report, where that is so."""
+    num_unlogged: int = 0
+    """Finished trials that it could not be told of, as their files are missing or changed."""
+    damage: tuple[str, ...] = ()
+    """What was wrong with files, in a line for each."""
+
+
+def _patiently(session: Session, store: Store, *, interrupted: bool) -> tuple[_Published, str]:
+    """Publish, and where requests were lost publish what is left, as long as the store answers.
+
+    Returns:
+        What was published; why not, where that is so.
+    """
+    why = ""
+    for _ in range(_MOST_ATTEMPTS):
+        try:
+            store.check()
+            return _publish(session, store, interrupted=interrupted), ""
+        except Exception as error:
+            why = store.why_unreachable()
+            if why:
+                break
+            if not is_stores(error):
+                raise
+            why = one_line(error)
+    return _Published(), why
+
+
+def _publish(session: Session, store: Store, *, interrupted: bool) -> _Published:
     unreported, journal = "", session.journal
     tracker = Tracker(journal, tracking_uri=store.tracking_uri, sweep_id=session.sweep_id, name=session.sweep.name)
     try:
@@ -76,7 +110,13 @@ def _publish(session: Session, store: Store, *, interrupted: bool) -> tuple[Writ
             tracker.present(_presentation(session, written, tracker.run_id))
             journal.store_frontier()
             unreported = log_report(tracker, journal, written.points, ui_url=store.ui)
-        return written, tracker.run_id, unreported
+        return _Published(
+            frontier=written,
+            run_id=tracker.run_id,
+            unreported=unreported,
+            num_unlogged=len(tracker.unlogged),
+            damage=(*tracker.unlogged.values(), *tracker.left_out),
+        )
     finally:
         tracker.close(interrupted=interrupted)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -30,6 +30,10 @@ class SweepResult:
     """Why MLflow does not hold everything, where that is so."""
     unreported: str = ""
     """Why it holds no report, where that is so and it holds the rest."""
+    num_unlogged: int = 0
+    """Finished trials that MLflow does not hold, as their files are missing or changed; ``damage`` says which."""
+    damage: Sequence[str] = ()
+    """What was found damaged meanwhile, in a line for each file."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Pages of MLflow's UI, by what they show; none where its address is not known."""
     ui_command: str = ""
@@ -73,4 +77,5 @@ def exit_code_of(result: Mapping[str, Any]) -> int:
     """
     if result["interrupted"]:
         return 130
-    return 1 if result["unpublished"] or result["num_failed"] or not result["num_finished"] else 0
+    is_whole = not (result["unpublished"] or result["num_failed"] or result.get("num_unlogged"))
+    return 0 if is_whole and result["num_finished"] else 1

@@ -65,7 +65,7 @@ def _run(
     sweep_id = place.next_free(sweep.sweep_id, tracked) if new else sweep.sweep_id
     journal = place.journal(sweep_id)
     with journal.hold() as lease:
-        session = Session.open(sweep, sweep_id, journal)
+        session = Session.open(sweep, sweep_id, journal, mend=resume)
         has_more = session.has_more()
         at_hand = check_here(session.study.sample) if has_more and place.address is None else {}
         check_identity(sweep_id, session.study.trials, journal, tracked)

@@ -6,9 +6,10 @@
 <storage>/<sweep id>/frontier/             figures and table of the frontier
 <storage>/<sweep id>/trials/<trial id>/    trial.json      what the trial is, and what it runs on
                                            progress.jsonl  one line for each report
-                                           checkpoint.pt   while it runs
+                                           checkpoint.pt, checkpoint-2.pt  while it runs
                                            <point id>.rfz and <point id>.sections.csv
                                            ended.json      the record: written last, atomically, it ends the trial
+                                           damage.txt      a line for each file that was set aside as *.damaged
 
 One process at a time writes what belongs to a trial: the worker that runs it, and before and after that the process
 that holds the sweep. Only the holder writes what belongs to the sweep as a whole; parts that share a sweep all write
@@ -22,6 +23,7 @@ import enum
 import errno
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,14 +33,17 @@ from typing import Any, final
 
 from orchestrator.errors import SweepError
 from orchestrator.storage.bucket import join
+from orchestrator.storage.damage import DamagedError, intact_lines
 from orchestrator.storage.folder import AbstractFolder, NotSharedError
 from orchestrator.storage.lease import Lease
+from trainers.lookup import one_line
 from trainers.record import OperatingPoint, from_row, to_row
 
 _SWEEP, _INSTANCE, _STUDY = "sweep.yaml", "instance", "study.jsonl"
 _FRONTIER = "frontier"
-_TRIAL, _PROGRESS, _RECORD = "trial.json", "progress.jsonl", "ended.json"
-_CHECKPOINT = "checkpoint.pt"  # trainers.train writes and reads it
+TRIAL, PROGRESS, RECORD = "trial.json", "progress.jsonl", "ended.json"
+_DAMAGE = "damage.txt"
+_CHECKPOINTS = ("checkpoint.pt", "checkpoint-2.pt")  # trainers.train writes and reads them
 
 
 class Outcome(enum.Enum):
@@ -106,9 +111,21 @@ class Journal:
 
     @property
     def instance(self) -> str | None:
-        """A unique name that tells this run of a sweep from one of the same content elsewhere; None before it began."""
+        """A unique name that tells this run of a sweep from one of the same content elsewhere; None before it began.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
         path = self.file(_INSTANCE)
-        return path.read_text().strip() if path.exists() else None
+        if not path.exists():
+            return None
+        instance = path.read_text(errors="replace").strip()
+        if not re.fullmatch("[0-9a-f]{32}", instance):
+            raise DamagedError(
+                f"{join(self.location, _INSTANCE)} is damaged: wanted the 32 characters that the tag "
+                "ratefront.instance of the sweep's run in MLflow has; write them there, or --new starts another sweep"
+            )
+        return instance
 
     def begin_sweep(self, text: str) -> None:
         """Write the sweep file and, once, the instance."""
@@ -121,42 +138,67 @@ class Journal:
         self._folder.append(_STUDY, f"{json.dumps(line)}\n".encode(), durable=True)
 
     def study(self) -> list[dict[str, Any]]:
-        """What the searcher was asked and told. A kill may have left half a line at the end, which is cut off."""
+        """What the searcher was asked and told. A kill may have left half a line at the end, which is cut off.
+
+        Raises:
+            DamagedError: another line cannot be read.
+        """
         content = self._folder.read(_STUDY) or b""
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
             self._folder.write(_STUDY, whole)
-        return [json.loads(line) for line in whole.splitlines()]
+        rows: list[dict[str, Any]] = []
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError) as error:
+                where = f"{join(self.location, _STUDY)}, line {number},"
+                raise DamagedError(f"{where} is damaged ({error}): --new starts another sweep") from error
+        return rows
 
     # a trial, from its beginning to its end
 
     def trial_ids(self) -> list[str]:
         """The ids of all trials that ever started, in order."""
-        return sorted(name.split("/")[1] for name in self._folder.names(f"trials/*/{_TRIAL}"))
+        return sorted(name.split("/")[1] for name in self._folder.names(f"trials/*/{TRIAL}"))
+
+    def traces(self) -> list[str]:
+        """The ids of all trials that left a file, damaged or not, in order."""
+        names = [name for kind in (TRIAL, PROGRESS, RECORD) for name in self._folder.names(f"trials/*/{kind}")]
+        return sorted({name.split("/")[1] for name in names})
 
     def begin(self, trial_id: str, config: dict[str, Any], environment: dict[str, str]) -> None:
         """Write what the trial is and what it runs on."""
-        self._write_json(f"trials/{trial_id}/{_TRIAL}", {"config": config, "environment": environment})
-        progress = self._folder.read(f"trials/{trial_id}/{_PROGRESS}")
+        self._write_json(f"trials/{trial_id}/{TRIAL}", {"config": config, "environment": environment})
+        progress = self._folder.read(f"trials/{trial_id}/{PROGRESS}")
         if progress is not None and not progress.endswith(b"\n"):  # a kill left half a line
             self._append_progress(trial_id, b"\n")
 
     def config(self, trial_id: str) -> dict[str, Any] | None:
-        """The trial's configuration; None where it never began."""
-        content = self._folder.read(f"trials/{trial_id}/{_TRIAL}")
-        return None if content is None else dict(json.loads(content)["config"])
+        """The trial's configuration; None where it never began.
+
+        Raises:
+            DamagedError: the file that says it cannot be read.
+        """
+        content = self._folder.read(f"trials/{trial_id}/{TRIAL}")
+        if content is None:
+            return None
+        with self._reading(trial_id, TRIAL):
+            return dict(json.loads(content)["config"])
 
     def environment(self, trial_id: str) -> dict[str, str]:
         """What a trial that began runs on.
 
         Raises:
             FileNotFoundError: it never began.
+            DamagedError: the file that says it cannot be read.
         """
-        name = f"trials/{trial_id}/{_TRIAL}"
+        name = f"trials/{trial_id}/{TRIAL}"
         content = self._folder.read(name)
         if content is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), join(self.location, name))
-        return dict(json.loads(content)["environment"])
+        with self._reading(trial_id, TRIAL):
+            return dict(json.loads(content)["environment"])
 
     def append_progress(self, trial_id: str, report: Mapping[str, Any]) -> None:
         """Add one report as a line."""
@@ -165,17 +207,22 @@ class Journal:
     def progress(self, trial_id: str) -> list[dict[str, Any]]:
         """The reports in the order of their steps.
 
-        A step that was run again after a kill is there once, with its last report; a half-written line is left out.
+        A step that was run again after a kill is there once, with its last report; a line that cannot be read, as
+        after a kill, is left out.
         """
-        content = self._folder.read(f"trials/{trial_id}/{_PROGRESS}") or b""
-        by_step: dict[int, dict[str, Any]] = {}
-        for line in content.decode().splitlines():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            by_step[row["step"]] = row
+        content = self._folder.read(f"trials/{trial_id}/{PROGRESS}") or b""
+        by_step = {row["step"]: row for row in intact_lines(content)[0].values()}
         return [by_step[step] for step in sorted(by_step)]
+
+    def mend_progress(self, trial_id: str) -> None:
+        """Leave out the reports that cannot be read, and keep the file with them set aside."""
+        name = f"trials/{trial_id}/{PROGRESS}"
+        intact, num_damaged = intact_lines(self._folder.read(name) or b"")
+        if num_damaged:
+            self.set_aside(trial_id, PROGRESS)
+            self._folder.write(name, b"".join(line + b"\n" for line in intact))
+            shown = join(self.location, name)
+            self.note_damage(trial_id, f"{shown} is damaged: {num_damaged} of its lines are left out of all curves")
 
     def finish(self, trial_id: str, points: Sequence[OperatingPoint]) -> Ended:
         """Record that the trial is over: every point is on disk and was measured."""
@@ -204,23 +251,28 @@ class Journal:
             "points": [to_row(point) for point in ended.points],
             "ended_at_s": ended.ended_at_s,
         }
-        self._folder.share(f"trials/{trial_id}", without=(_RECORD, _CHECKPOINT))
-        self._write_json(f"trials/{trial_id}/{_RECORD}", row)
+        self._folder.share(f"trials/{trial_id}", without=(RECORD, *_CHECKPOINTS))
+        self._write_json(f"trials/{trial_id}/{RECORD}", row)
         return ended
 
     def ended(self, trial_id: str) -> Ended | None:
-        """The trial's record; None while it has not ended."""
-        content = self._folder.read(f"trials/{trial_id}/{_RECORD}")
+        """The trial's record; None while it has not ended.
+
+        Raises:
+            DamagedError: the record cannot be read.
+        """
+        content = self._folder.read(f"trials/{trial_id}/{RECORD}")
         if content is None:
             return None
-        row = json.loads(content)
-        return Ended(
-            outcome=Outcome(row["outcome"]),
-            reason=row["reason"],
-            details=row["details"],
-            points=tuple(from_row(point) for point in row["points"]),
-            ended_at_s=row["ended_at_s"],
-        )
+        with self._reading(trial_id, RECORD):
+            row = json.loads(content)
+            return Ended(
+                outcome=Outcome(row["outcome"]),
+                reason=row["reason"],
+                details=row["details"],
+                points=tuple(from_row(point) for point in row["points"]),
+                ended_at_s=row["ended_at_s"],
+            )
 
     def is_over(self, trial_id: str) -> bool:
         """Whether there is nothing left to do for a trial: it finished or was stopped."""
@@ -231,11 +283,32 @@ class Journal:
         """Remove the record of a trial that failed, before it is tried again."""
         ended = self.ended(trial_id)
         if ended is not None and not ended.is_over:
-            self._folder.delete(f"trials/{trial_id}/{_RECORD}")
+            self._folder.delete(f"trials/{trial_id}/{RECORD}")
 
     def forget_checkpoint(self, trial_id: str) -> None:
-        """Remove the checkpoint of a trial that is over."""
-        self._folder.delete(f"trials/{trial_id}/{_CHECKPOINT}")
+        """Remove the checkpoints of a trial that is over."""
+        for name in _CHECKPOINTS:
+            self._folder.delete(f"trials/{trial_id}/{name}")
+
+    # what was found damaged
+
+    def note_damage(self, trial_id: str, line: str) -> None:
+        """Keep a line that says which file of the trial was damaged, and what came of it."""
+        with contextlib.suppress(NotSharedError):  # it comes with the record
+            self._folder.append(f"trials/{trial_id}/{_DAMAGE}", f"{line}\n".encode())
+
+    def set_aside(self, trial_id: str, *kinds: str) -> None:
+        """Give files of a trial, such as ``ended.json``, the name ``*.damaged``, so that nobody reads them."""
+        for name in (f"trials/{trial_id}/{kind}" for kind in kinds):
+            content = self._folder.read(name)
+            if content is not None:
+                self._folder.write(f"{name}.damaged", content)
+                self._folder.delete(name)
+
+    def damage(self, trial_id: str = "*") -> list[str]:
+        """What was ever found damaged in the sweep or in one of its trials, in a line for each file."""
+        found = (self._folder.read(name) for name in self._folder.names(f"trials/{trial_id}/{_DAMAGE}"))
+        return [line for content in found if content for line in content.decode(errors="replace").splitlines()]
 
     # files, which trainings and figures write themselves, and what other processes wrote
 
@@ -252,9 +325,9 @@ class Journal:
         return self._folder.path() / "trials" / trial_id
 
     def store(self, trial_id: str) -> None:
-        """Let others see what a running trial left in its directory, its checkpoint too."""
+        """Let others see what a running trial left in its directory, its checkpoints too."""
         with contextlib.suppress(OSError):  # the next time brings all of it
-            self._folder.share(f"trials/{trial_id}", without=(_RECORD,))
+            self._folder.share(f"trials/{trial_id}", without=(RECORD,))
 
     def frontier_directory(self) -> Path:
         """Where figures and table of the frontier are written; ``store_frontier`` lets others see them."""
@@ -266,12 +339,13 @@ class Journal:
 
     def fetch_all(self) -> None:
         """Learn what others wrote of the sweep and of its trials."""
-        records = (f"trials/*/{kind}" for kind in (_TRIAL, _PROGRESS, _RECORD))
+        records = (f"trials/*/{kind}" for kind in (TRIAL, PROGRESS, RECORD, _DAMAGE))
         self._folder.refresh("", _INSTANCE, _SWEEP, _STUDY, *records)
 
     def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
-        """Learn what others wrote of one trial; with ``to_resume`` its checkpoint, too."""
-        self._folder.refresh(f"trials/{trial_id}", _TRIAL, _PROGRESS, _RECORD, *([_CHECKPOINT] if to_resume else []))
+        """Learn what others wrote of one trial; with ``to_resume`` its checkpoints, too."""
+        checkpoints = _CHECKPOINTS if to_resume else ()
+        self._folder.refresh(f"trials/{trial_id}", TRIAL, PROGRESS, RECORD, _DAMAGE, *checkpoints)
 
     def check_writable(self) -> None:
         """Raise ``OSError`` where this process may only read."""
@@ -283,9 +357,21 @@ class Journal:
         """Remove what only this process needed."""
         self._folder.close()
 
+    @contextlib.contextmanager
+    def _reading(self, trial_id: str, name: str) -> Iterator[None]:
+        """Name the file and the trial where the block finds something else than was written."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            shown = join(self.location, f"trials/{trial_id}/{name}")
+            raise DamagedError(
+                f"{shown} is damaged ({type(error).__name__}: {one_line(error)}): 'ratefront sweep' with --resume sets "
+                f"it aside and trains trial {trial_id} again"
+            ) from error
+
     def _append_progress(self, trial_id: str, line: bytes) -> None:
         with contextlib.suppress(NotSharedError):  # a curve is not worth a training
-            self._folder.append(f"trials/{trial_id}/{_PROGRESS}", line)
+            self._folder.append(f"trials/{trial_id}/{PROGRESS}", line)
 
     def _write_json(self, name: str, value: Any) -> None:
         """``value`` as readable JSON; NaN is refused because JSON has none."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.runs import SweepRuns
+from orchestrator.tracking.runs import SweepRuns, without_tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,7 +47,7 @@ def publish_frontier(
     for tag, chosen in (("ratefront.pareto", set(pareto)), ("ratefront.representative", set(representative))):
         tagged = {run.info.run_id for run in runs.search(f"tags.`{tag}` = 'true'")}
         for run_id in tagged - chosen:
-            client.delete_tag(run_id, tag)
+            without_tag(client, run_id, tag)
         for run_id in chosen - tagged:
             client.set_tag(run_id, tag, "true")
 

@@ -7,8 +7,10 @@ a run is the sweep's, a trial's or a point's; ``ratefront.trial_id`` and ``ratef
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.tracking.store import all_runs
@@ -26,13 +28,24 @@ class KnownRun:
     """Where its files go."""
     was_closed: bool = False
     """Whether it was closed when it was found: it is opened again before anything else is written to it."""
+    status: str = "RUNNING"
+    """What MLflow calls its state."""
     has_params: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """The last value of each metric that MLflow has."""
     has_failure: bool = False
     """Whether it has the tag ``ratefront.failure``."""
     record: str = ""
     """Fingerprint of the trial's record that MLflow has in full; empty where it has none."""
     last_step: int | None = None
     """Step of the last report that MLflow has, -1 before the first; None where MLflow must be asked."""
+
+    def holds(self, metrics: Mapping[str, float]) -> bool:
+        """Whether MLflow has the parameters, and each of the metrics with its value."""
+        known = self.metrics
+        return self.has_params and all(
+            name in known and math.isclose(known[name], value, rel_tol=1e-9) for name, value in metrics.items()
+        )
 
 
 class SweepRuns:
@@ -53,31 +66,39 @@ class SweepRuns:
         self.parent_id = ""
         """Run id of the sweep's own run; empty before there is one."""
 
-    def find(self) -> None:
-        """Learn which runs MLflow has. A run that was made twice is deleted: the answer to a request was lost."""
-        self._known, parent_id = {}, ""
+    def find(self) -> list[Any]:
+        """Learn which runs MLflow has, and return them; of each there is one afterwards.
+
+        Where the reply to a request was lost, the client sent it again, and MLflow made a second run. The run that is
+        used and filled is kept.
+        """
+        found: dict[tuple[str, str, str], list[Any]] = {}
+        num_below: Counter[str] = Counter()
         for run in self.search():
-            tags, run_id = run.data.tags, run.info.run_id
-            kind, trial_id = tags["ratefront.kind"], tags.get("ratefront.trial_id", "")
+            tags = run.data.tags
+            kind = tags["ratefront.kind"]
+            key = (kind, tags.get("ratefront.trial_id", ""), tags["ratefront.point_id"] if kind == "point" else "")
+            found.setdefault(key, []).append(run)
+            num_below[tags.get("mlflow.parentRunId", "")] += 1
+        kept = {
+            key: max(twins, key=lambda run: _use(run, num_below[run.info.run_id], self.parent_id))
+            for key, twins in found.items()
+        }
+        for key, twins in found.items():
+            for run in twins:
+                if run is not kept[key]:
+                    self._client.delete_run(run.info.run_id)
+        self._known = {}
+        for (kind, trial_id, point_id), run in kept.items():
             if kind == "sweep":
-                if parent_id:
-                    self._client.delete_run(run_id)
-                parent_id = parent_id or run_id
-                continue
-            key = (trial_id, tags["ratefront.point_id"] if kind == "point" else "")
-            if key in self._known:
-                self._client.delete_run(run_id)
-                continue
-            is_closed = run.info.status != "RUNNING"  # an open run is not finished, whatever its record says
-            self._known[key] = KnownRun(
-                run_id=run_id,
-                artifact_uri=run.info.artifact_uri,
-                was_closed=is_closed,
-                has_params=bool(run.data.params),
-                has_failure="ratefront.failure" in tags,
-                record=tags.get("ratefront.record", "") if is_closed else "",
-            )
-        self.parent_id = parent_id or self.parent_id
+                self.parent_id = run.info.run_id
+            else:
+                self._known[trial_id, point_id] = _known_of(run)
+        for (kind, trial_id, _), run in kept.items():
+            above = {"trial": ("sweep", "", ""), "point": ("trial", trial_id, "")}.get(kind)
+            if above in kept and run.data.tags.get("mlflow.parentRunId") != kept[above].info.run_id:
+                self._client.set_tag(run.info.run_id, "mlflow.parentRunId", kept[above].info.run_id)
+        return list(kept.values())
 
     def search(self, condition: str = "") -> list[Any]:
         """The sweep's runs that meet a condition, oldest first."""
@@ -111,3 +132,37 @@ class SweepRuns:
     def _create(self, name: str, kind: str, tags: Mapping[str, str]) -> Any:
         tags = {"ratefront.kind": kind, **self._identity, **tags}
         return self._client.create_run(self.experiment_id, tags=tags, run_name=name)
+
+
+def without_tag(client: MlflowClient, run_id: str, tag: str) -> None:
+    """Delete the tag of a run, where it has one: a request whose reply was lost is sent again."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        client.delete_tag(run_id, tag)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+
+
+def _use(run: Any, num_below: int, parent_id: str) -> tuple[int | bool, ...]:
+    """How much a run is used, to be compared with its twins: most of all one that others lie below or that is known,
+    then one that ended with its content, then the fuller, then the older."""
+    is_whole = run.info.status != "RUNNING" and bool(run.data.metrics)
+    num_entries = len(run.data.metrics) + len(run.data.params) + len(run.data.tags)
+    return (num_below, run.info.run_id == parent_id, is_whole, num_entries, -run.info.start_time)
+
+
+def _known_of(run: Any) -> KnownRun:
+    is_closed = run.info.status != "RUNNING"  # an open run is not finished, whatever its record says
+    return KnownRun(
+        run_id=run.info.run_id,
+        artifact_uri=run.info.artifact_uri,
+        was_closed=is_closed,
+        status=run.info.status,
+        has_params=bool(run.data.params),
+        metrics=run.data.metrics,
+        has_failure="ratefront.failure" in run.data.tags,
+        record=run.data.tags.get("ratefront.record", "") if is_closed else "",
+    )

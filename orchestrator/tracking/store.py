@@ -71,9 +71,12 @@ class Store:
         """
         from mlflow import MlflowClient
 
-        # else the client tries for minutes; nothing is lost meanwhile
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        # else the client tries for minutes; nothing is lost meanwhile. Many tries soon after one another outlast lost
+        # replies, and all together take some ten seconds
+        for setting, value in {"MAX_RETRIES": "9", "BACKOFF_FACTOR": "0", "BACKOFF_JITTER": "2.0"}.items():
+            os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{setting}", value)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # making a database is no news
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # nor is a request that is sent again
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _use_wal(database)
@@ -92,6 +95,13 @@ class Store:
             for run in parents
             if "ratefront.sweep_id" in run.data.tags
         }
+
+
+def is_stores(error: BaseException) -> bool:
+    """Whether the store or the way to it raised an error, as where requests are lost."""
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(error, MlflowException | ConnectionError)
 
 
 def default_tracking_uri() -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,10 +17,12 @@ from typing import Any
 
 from analysis.points.metric_names import quality_metric
 from orchestrator import environment
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Ended, Journal, Outcome
+from orchestrator.storage.measured import measured, sections
 from orchestrator.tracking.names import EPOCH_METRICS, metrics_of, params_of, run_name, tags_of
 from orchestrator.tracking.publishing import Presentation, present, publish_frontier, publish_report
-from orchestrator.tracking.runs import KnownRun, SweepRuns
+from orchestrator.tracking.runs import KnownRun, SweepRuns, without_tag
 from trainers.config import TrialConfig
 from trainers.record import OperatingPoint
 
@@ -56,9 +57,14 @@ class Tracker:
             self._client, str(experiment.experiment_id), sweep_id=sweep_id, instance=journal.instance or ""
         )
         self._is_uncertain = False  # whether a call failed whose request may have been carried out
+        self.unlogged: dict[str, str] = {}
+        """Why ``sync_all`` could not log a trial whose files are missing or changed, by trial id."""
+        self.left_out: list[str] = []
+        """What is missing of trials that were logged, in a line for each file."""
         self._runs.find()
         if not self._runs.parent_id:
-            self._runs.make_parent(sweep_id, {**_environment(), "ratefront.directory": journal.location})
+            self._runs.make_parent(sweep_id, _environment())
+        self._client.set_tag(self.run_id, "ratefront.directory", journal.location)  # the storage may have moved
         self._client.update_run(self.run_id, status="RUNNING")
         self._client.log_artifact(self.run_id, str(journal.file("sweep.yaml")))
 
@@ -71,22 +77,36 @@ class Tracker:
         """Bring one trial's runs up to what the journal has.
 
         Raises:
+            DamagedError: a file is missing, or is not the one that was measured; nothing is logged.
             Exception: MLflow's, where it does not answer; the next call finds out how far this one came.
         """
         self._find_again()
+        self._journal.fetch(trial_id)
+        ended = self._journal.ended(trial_id)
+        if ended is not None:
+            if self._is_logged(trial_id, ended):
+                return
+            for point in ended.points:
+                measured(self._journal, point)
         self._is_uncertain = True
-        self._sync(trial_id)
+        self._sync(trial_id, ended)
         self._is_uncertain = False
 
     def sync_all(self) -> None:
-        """Bring every trial up to date, whatever messages were lost."""
+        """Bring every trial up to date, whatever messages were lost; ``unlogged`` says for which that failed."""
         self._find_again()
         self._journal.fetch_all()
         for trial_id in self.behind():
-            self.sync(trial_id)
+            try:
+                self.sync(trial_id)
+            except DamagedError as error:  # it costs this trial, and no other
+                self.unlogged[trial_id] = (
+                    f"{error}; trial {trial_id} is not in MLflow: remove its ended.json, and 'ratefront sweep' with "
+                    "--resume trains it again"
+                )
 
     def behind(self) -> list[str]:
-        """Trials whose record MLflow does not have, or that have no record yet."""
+        """Trials of which MLflow does not hold what their record says, or that have no record yet."""
         return [
             trial_id
             for trial_id in self._journal.trial_ids()
@@ -106,12 +126,12 @@ class Tracker:
         present(self._client, self._runs, presentation)
 
     def close(self, *, interrupted: bool) -> None:
-        """Leave no run open."""
-        for run in self._runs.search("attributes.status = 'RUNNING'"):
-            if run.info.run_id == self.run_id:
+        """Leave no run open, and none that was made twice."""
+        for run in self._runs.find():
+            if run.info.run_id == self.run_id or run.info.status != "RUNNING":
                 continue
             if "ratefront.record" in run.data.tags:  # it was made with it and never filled: it is still to be
-                self._client.delete_tag(run.info.run_id, "ratefront.record")
+                without_tag(self._client, run.info.run_id, "ratefront.record")
             self._client.set_terminated(run.info.run_id, "KILLED")
         self._client.set_terminated(self.run_id, "KILLED" if interrupted else "FINISHED")
 
@@ -119,11 +139,7 @@ class Tracker:
         if self._is_uncertain:
             self._runs.find()
 
-    def _sync(self, trial_id: str) -> None:
-        self._journal.fetch(trial_id)
-        ended = self._journal.ended(trial_id)
-        if ended is not None and self._is_logged(trial_id, ended):
-            return
+    def _sync(self, trial_id: str, ended: Ended | None) -> None:
         tags = _record_tags(ended) if ended is not None else {}
         run = self._runs.get(trial_id)
         if run is None:
@@ -131,9 +147,9 @@ class Tracker:
             tags = {}  # each tag of a run that exists costs a query
         if run.was_closed:  # the trial is tried again, or goes on
             self._client.update_run(run.run_id, status="RUNNING")
-            run.was_closed = False
+            run.was_closed, run.status = False, "RUNNING"
         if run.has_failure:
-            self._client.delete_tag(run.run_id, "ratefront.failure")
+            without_tag(self._client, run.run_id, "ratefront.failure")
             run.has_failure = False
         content = _Content(params={} if run.has_params else params_of(self._config(trial_id)), tags=tags)
         last_step = self._last_step(run)
@@ -141,16 +157,25 @@ class Tracker:
         if ended is not None:
             self._add_ended(trial_id, run, ended, content)
         self._write(run, content)
-        run.has_params = True
         run.last_step = max(last_step, *(step for _, step in content.metrics), -1)
         run.record = ""
         if ended is not None:
-            self._client.set_terminated(run.run_id, _STATUS[ended.outcome])
+            self._end(run, _STATUS[ended.outcome])
             run.record = _fingerprint(ended)
 
     def _is_logged(self, trial_id: str, ended: Ended) -> bool:
+        """Whether MLflow holds what the record says; its tag alone does not show it."""
         run = self._runs.get(trial_id)
-        return run is not None and run.record == _fingerprint(ended)
+        if run is None or run.record != _fingerprint(ended) or run.status != _STATUS[ended.outcome]:
+            return False
+        if len(ended.points) == 1:
+            return run.holds(metrics_of(ended.points[0]))
+        own = [(point, self._runs.get(trial_id, point.point_id)) for point in ended.points]
+        return all(one is not None and one.status == "FINISHED" and one.holds(metrics_of(point)) for point, one in own)
+
+    def _end(self, run: KnownRun, status: str) -> None:
+        self._client.set_terminated(run.run_id, status)
+        run.status = status
 
     def _make_trial_run(self, trial_id: str, tags: dict[str, str]) -> KnownRun:
         config = self._config(trial_id)
@@ -199,18 +224,19 @@ class Tracker:
         else:
             for point in ended.points:
                 own = self._runs.get(trial_id, point.point_id) or self._make_point_run(trial_id, point)
-                own_content = _Content(params=params_of(self._config(trial_id)))
+                own_content = _Content(params=params_of(self._config(trial_id)), tags=tags_of(point))
                 self._add_point(point, own, own_content)
                 self._write(own, own_content)
-                self._client.set_terminated(own.run_id, "FINISHED")
+                self._end(own, "FINISHED")
 
     def _add_point(self, point: OperatingPoint, run: KnownRun, content: _Content) -> None:
         content.metrics |= {(name, 0): value for name, value in metrics_of(point).items()}
-        path = self._journal.file(point.path)
-        sections = self._journal.file(str(Path(point.path).with_suffix(".sections.csv")))
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(path, folder)
-            shutil.copy(sections, Path(folder) / "sections.csv")
+            (Path(folder) / Path(point.path).name).write_bytes(measured(self._journal, point))
+            try:
+                (Path(folder) / "sections.csv").write_bytes(sections(self._journal, point))
+            except DamagedError as error:
+                self.left_out.append(f"{error}; MLflow has trial {point.trial_id} without it")
             self._log_files(run, folder)
 
     def _log_files(self, run: KnownRun, folder: str) -> None:
@@ -234,6 +260,8 @@ class Tracker:
                 params=[Param(key, text) for key, text in content.params.items()] if number == 1 else [],
                 tags=[RunTag(key, text) for key, text in content.tags.items()] if number == len(batches) else [],
             )
+        run.has_params = run.has_params or bool(content.params)
+        run.metrics = {**run.metrics, **{name: value for (name, _), value in content.metrics.items()}}
 
 
 @dataclass(kw_only=True)

@@ -71,6 +71,15 @@ def test_accuracies_are_percent_and_other_qualities_plain() -> None:
     assert format_quality(math.nan, "accuracy") == "-"
 
 
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [(0.00031, "0.000310"), (0.0865, "0.0865"), (0.9512, "0.951"), (1.4, "1.40"), (0.0, "0.00"), (-0.02, "-0.0200")],
+)
+def test_small_errors_are_told_apart(quality: float, said: str) -> None:
+    assert format_quality(quality, "mse") == said
+    assert format_quality(0.00031, "mse", spread=0.00002) == "0.000310 ± 0.000020"
+
+
 @pytest.mark.parametrize("name", ["psnr_db", "PSNR (dB)", "si_sdr dB", "psnr", "SNR", "val_snr", "dB"])
 def test_a_quality_in_decibels_is_shown_in_db(name: str) -> None:
     assert quality_scale(name) == (1.0, " dB")

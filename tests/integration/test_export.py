@@ -81,17 +81,22 @@ def test_the_figure_has_what_papers_print_and_no_other_file_anything_of_it(finis
             assert "Somebody" not in (tmp_path / "results" / name).read_text()
 
 
-def test_a_changed_file_is_not_exported(finished: Finished, tmp_path: Path) -> None:
+def test_a_changed_file_is_left_out_and_costs_the_others_nothing(finished: Finished, tmp_path: Path) -> None:
     rows = list(csv.DictReader((finished.sweep_directory / "frontier" / "frontier.csv").read_text().splitlines()))
-    file = finished.sweep_directory / rows[0]["file_path"]
-    kept = tmp_path / "kept.rfz"
-    shutil.copy(file, kept)
-    file.write_bytes(kept.read_bytes() + b"0")
+    file = finished.sweep_directory / next(row for row in rows if row["on_front"] == "True")["file_path"]
+    whole = tmp_path / "whole.rfz"
+    shutil.copy(file, whole)
+    file.write_bytes(whole.read_bytes() + b"0")
     try:
         said = call(finished.folder, "export", "tiny", "--out", str(tmp_path / "results"))
     finally:
-        shutil.copy(kept, file)
-    assert said.returncode == 2
+        shutil.copy(whole, file)
+    assert said.returncode == 1
     assert said.stderr.count("\n") == 1
     assert f"{file} has changed: its sha256 is" in said.stderr
-    assert not (tmp_path / "results").exists()
+    text = (tmp_path / "results" / "README.md").read_text()
+    assert text.count("missing or changed since it was measured") == 1
+    kept = list((tmp_path / "results" / "frontier").iterdir())
+    assert len(kept) == sum(row["on_front"] == "True" for row in rows) - 1
+    for path in kept:
+        assert f"](frontier/{path.name})" in text

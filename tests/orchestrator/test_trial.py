@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,18 @@ def test_the_checkpoint_that_a_training_left_is_forgotten_after_the_record(
     monkeypatch.setattr(Journal, "forget_checkpoint", noted)
     monkeypatch.setattr("trainers.train.train", functools.partial(train, checkpoint_interval_s=0.0))
     run(request_in(tmp_path))
-    assert [sorted(names) for names in left] == [["checkpoint.pt", "ended.json"], ["ended.json"]]
+    assert [sorted(names) for names in left] == [["checkpoint-2.pt", "checkpoint.pt", "ended.json"], ["ended.json"]]
+
+
+def test_a_checkpoint_that_was_set_aside_is_said_of_the_trial(tmp_path: Path) -> None:
+    folder = tmp_path / "trials" / "0000-epr-s0"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"PK, but no more")
+    ended, _ = run(request_in(tmp_path))
+    assert ended.outcome is Outcome.FINISHED
+    (line,) = Journal(LocalFolder(tmp_path)).damage()
+    assert line.startswith(f"{folder}/checkpoint.pt is damaged (")
+    assert (folder / "checkpoint.pt.damaged").exists()
 
 
 def test_whoever_watches_sees_what_is_stored_where_that_takes_long(
@@ -105,6 +117,21 @@ def test_a_trial_that_trains_too_long_failed(tmp_path: Path) -> None:
     assert re.fullmatch(r"TimeoutError: it trained for \d+\.\d s, more than resources\.time_s = 1e-06", ended.reason)
     later, _ = run(request_in(tmp_path / "again", resources=TrialResources(time_s=3600.0)))
     assert later.outcome is Outcome.FINISHED
+
+
+def test_the_limit_of_a_trial_is_looked_at_with_every_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first report of a long training may come hours after its limit."""
+
+    def slow(*arguments: object, saved: Callable[[float], None], **options: object) -> None:
+        saved(2.0)
+        saved(4.0)
+        raise AssertionError("it was not stopped")
+
+    monkeypatch.setattr("trainers.train.train", slow)
+    ended, _ = run(request_in(tmp_path, resources=TrialResources(time_s=3.0)))
+    assert ended.reason == "TimeoutError: it trained for 4.0 s, more than resources.time_s = 3"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Workers, the tracking server and the driver are killed at random: in the end everything is there, once, the same."""
+"""Workers, the tracking server, the driver and replies are lost at random: in the end all is there, once, the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -18,6 +19,7 @@ from mlflow import MlflowClient
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal, Outcome
 from tests.console import PROGRAM, call, clean_environment
+from tests.system.lossy import lossy
 from tests.system.serving import free_port, kill, server
 from trainers.compressed import load_compressed
 
@@ -128,7 +130,19 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     assert quiet.returncode == 0, quiet.stderr
 
     folder, port, monkey = folders["chaotic"], free_port(), Monkey()
-    uri = ("--tracking-uri", f"http://127.0.0.1:{port}")
+    with lossy(port) as proxy:
+        runs = _chaos(folder, port, monkey, ("--tracking-uri", f"http://127.0.0.1:{proxy.port}"))
+    assert monkey.num_killed >= 3
+    assert proxy.num_lost >= NUM_TRIALS
+    kinds = Counter((run.data.tags["ratefront.kind"], run.info.status) for run in runs)
+    assert kinds == {("trial", "FINISHED"): NUM_TRIALS, ("sweep", "FINISHED"): 1}
+    assert len({run.data.tags.get("ratefront.trial_id") for run in runs}) == NUM_TRIALS + 1
+    assert all("size_bytes" in run.data.metrics for run in runs if run.data.tags["ratefront.kind"] == "trial")
+    assert results(folder) == results(folders["quiet"])
+
+
+def _chaos(folder: Path, port: int, monkey: Monkey, uri: tuple[str, str]) -> list[Any]:
+    """Run the sweep to its end, whatever is killed; returns all runs that MLflow has."""
     with server(folder, port) as serving, driver(folder, *uri) as first:
         monkey.rage(first, lambda: num_ended(folder) >= 6)
         kill(serving)
@@ -149,12 +163,6 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
         if third.returncode:  # a trial whose worker was killed three times has failed, and is tried again
             said = call(folder, "sweep", "chaos.yaml", *uri, "--resume").stdout
         assert f"{NUM_TRIALS} of {NUM_TRIALS} trials finished" in said
-        client = MlflowClient(uri[1])
+        client = MlflowClient(f"http://127.0.0.1:{port}")
         (experiment,) = (one for one in client.search_experiments() if one.name == "chaos")
-        runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    assert monkey.num_killed >= 3
-    kinds = Counter((run.data.tags["ratefront.kind"], run.info.status) for run in runs)
-    assert kinds == {("trial", "FINISHED"): NUM_TRIALS, ("sweep", "FINISHED"): 1}
-    assert len({run.data.tags.get("ratefront.trial_id") for run in runs}) == NUM_TRIALS + 1
-    assert all("size_bytes" in run.data.metrics for run in runs if run.data.tags["ratefront.kind"] == "trial")
-    assert results(folder) == results(folders["quiet"])
+        return list(client.search_runs([experiment.experiment_id], max_results=1000))

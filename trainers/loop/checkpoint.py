@@ -1,7 +1,11 @@
-"""The checkpoint of a training: written atomically, of tensors and plain data only, so that reading it runs no code."""
+"""The checkpoints of a training: two files in turn, each written atomically with a checksum.
+
+They hold tensors and plain data only, so that reading one runs no code.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from collections.abc import Callable
@@ -12,7 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainers.lookup import one_line
 from trainers.record import write_atomically
+
+_FIRST_LINE = b"ratefront checkpoint sha256 "
+"""How a file begins: this, the digest of all that follows the line, and a line break."""
+_ZIP = b"PK"
+"""How a file of before checksums begins: as ``torch.save`` wrote it."""
 
 
 @dataclass(kw_only=True)
@@ -50,38 +60,67 @@ class Checkpoint:
 
 
 class CheckpointFile:
-    """The file that holds a training's last checkpoint."""
+    """The two files that hold a training's last checkpoint and the one before: where one is damaged, the other is not.
 
-    def __init__(self, path: Path, *, interval_s: float, saved: Callable[[], None] = lambda: None) -> None:
-        """A new checkpoint is due after ``interval_s``; ``saved`` is called after each."""
-        self._path, self._interval_s, self._saved = path, interval_s, saved
+    A checkpoint replaces the older of the two.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        interval_s: float,
+        saved: Callable[[float], None] = lambda train_s: None,
+        damaged: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """A new checkpoint is due after ``interval_s``.
+
+        Args:
+            path: the first file; ``paths_of`` names the other.
+            interval_s: seconds between two checkpoints.
+            saved: is called after each, with the seconds trained.
+            damaged: is told of each file that is set aside, in one line.
+        """
+        self._older, self._newer = paths_of(path)
+        self._interval_s, self._saved, self._damaged = interval_s, saved, damaged
         self._last_save_s = time.monotonic()
 
     def load(self, config: str) -> Checkpoint | None:
-        """The checkpoint, on the CPU; None if there is none.
+        """The last checkpoint that is whole, on the CPU; None if there is none.
+
+        A damaged file is set aside, under its name with ``.damaged``.
 
         Raises:
-            ValueError: it belongs to another configuration than ``config``.
+            ValueError: a checkpoint belongs to another configuration than ``config``.
         """
-        if not self._path.exists():
+        found: dict[Path, Checkpoint] = {}
+        for path in (self._older, self._newer):
+            try:
+                found[path] = _read(path.read_bytes())
+            except FileNotFoundError:
+                continue
+            except _DamagedError as error:
+                path.replace(path.with_name(f"{path.name}.damaged"))
+                self._damaged(
+                    f"{path} is damaged ({error}): it is set aside as {path.name}.damaged, and the training goes on "
+                    "from the checkpoint before, or begins anew"
+                )
+                continue
+            if found[path].config != config:
+                raise ValueError(f"{path} belongs to another configuration: remove it, or give another directory")
+        if not found:
             return None
-        state = torch.load(self._path, map_location="cpu", weights_only=True)
-        if state["config"] != config:
-            raise ValueError(f"{self._path} belongs to another configuration: remove it, or give another directory")
-        return Checkpoint(
-            config=config,
-            position=Position(**{one.name: state[one.name] for one in fields(Position) if one.name in state}),
-            model=state["model"],
-            optimisers=state["optimisers"],
-            schedules=state["schedules"],
-        )
+        last = max(found, key=lambda path: (found[path].position.phase, found[path].position.step))
+        if last == self._older:
+            self._older, self._newer = self._newer, self._older
+        return found[last]
 
     @property
     def is_due(self) -> bool:
         return time.monotonic() - self._last_save_s >= self._interval_s
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write ``checkpoint``; a kill leaves the old one or the new one."""
+        """Write ``checkpoint`` in place of the older one; a kill leaves the two that were there, or the new one."""
         buffer = io.BytesIO()
         torch.save(
             {
@@ -93,6 +132,44 @@ class CheckpointFile:
             },
             buffer,
         )
-        write_atomically(self._path, buffer.getvalue())
-        self._saved()
+        content = buffer.getvalue()
+        write_atomically(self._older, _FIRST_LINE + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        self._older, self._newer = self._newer, self._older
+        self._saved(checkpoint.position.train_s)
         self._last_save_s = time.monotonic()
+
+
+def paths_of(path: Path) -> tuple[Path, Path]:
+    """The files of the checkpoints whose first file is ``path``."""
+    return path, path.with_stem(f"{path.stem}-2")
+
+
+class _DamagedError(Exception):
+    """A file is no checkpoint, or no longer what was written."""
+
+
+def _read(content: bytes) -> Checkpoint:
+    """The checkpoint that a file of this content holds.
+
+    Raises:
+        _DamagedError: says what is wrong with it.
+    """
+    if content.startswith(_FIRST_LINE):
+        first_line, _, content = content.partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != first_line.removeprefix(_FIRST_LINE):
+            raise _DamagedError("its content does not have its checksum")
+    elif not content.startswith(_ZIP):
+        raise _DamagedError("it does not begin as a checkpoint")
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return Checkpoint(
+            config=state["config"],
+            position=Position(**{one.name: state[one.name] for one in fields(Position) if one.name in state}),
+            model=state["model"],
+            optimisers=state["optimisers"],
+            schedules=state["schedules"],
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # torch raises many kinds
+        raise _DamagedError(f"{type(error).__name__}: {one_line(error)}") from error

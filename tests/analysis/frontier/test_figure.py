@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from matplotlib.axes import Axes
 
 from analysis.configurations.summary import summarise
+from analysis.drawing.style import OTHER_MARKER
 from analysis.frontier.figure import frontier_figure
+from analysis.frontier.plot_data import frontier_plot_data
 from tests.analysis.points.rows import frame, sweep
 
 
@@ -76,7 +79,7 @@ def test_what_lies_beyond_the_axis_has_an_arrow_its_owners_marker_and_its_value(
     shapes = {container[0].get_marker() for container in axes.containers}
     assert owner.get_marker() in shapes, "it is that of its method"
     assert not isinstance(mark.get_marker(), str), "it is the mark of no method"
-    assert value.get_text() == ("5.00 %" if maximise else "0.95")
+    assert value.get_text() == ("5.00 %" if maximise else "0.950")
     low, high = sorted(strip.get_extents().transformed(axes.transData.inverted()).get_points()[:, 1])
     assert low < mark.get_ydata()[0] < high
     entries = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -165,3 +168,43 @@ def test_one_point_without_quality_is_left_out_and_one_alone_is_drawn() -> None:
     points = frame({}, {"config_hash": "b", "quality": float("nan")})
     (axes,) = frontier_figure(summarise(points), points, title="digits").axes
     assert len(axes.containers) == 1
+
+
+def of_methods(names: Sequence[str], **others: Any) -> pd.DataFrame:
+    """A front to which every method but the last gives a file."""
+    return frame(
+        *(
+            {
+                "config_hash": name,
+                "method": name,
+                "size_bytes": 100 * (index + 1),
+                "quality_val": 0.5 + index / 100 if index < len(names) - 1 else 0.4,
+                **others,
+            }
+            for index, name in enumerate(names)
+        )
+    )
+
+
+@pytest.mark.parametrize("width_in", [3.5, 5.5])
+def test_long_names_of_everything_stay_on_the_paper(width_in: float) -> None:
+    points = of_methods(["a_method_" + "of_sixty_characters_" * 2, "ptq"], quality_name="quality_" * 8)
+    points["architecture"] = [f"mine:{'recurrent_' * 5}(width=64, depth=3)", "mlp(hidden=[300,100])"]
+    figure = frontier_figure(summarise(points), points, title="digits", width_in=width_in)
+    figure.savefig(io.BytesIO())
+    (axes,), (legend,) = figure.axes, figure.legends
+    for artist in (axes.yaxis.label, *legend.get_texts()):
+        box = artist.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+
+
+@pytest.mark.parametrize(("num", "num_alike"), [(12, 0), (15, 3)])
+def test_methods_share_a_marker_only_where_there_are_too_few_and_that_is_said(num: int, num_alike: int) -> None:
+    points = of_methods([f"method{index:02}" for index in range(num)][::-1])  # the last is the first by its name
+    plot = frontier_plot_data(summarise(points), points)
+    shared = [name for name, symbol in plot.markers.items() if symbol == OTHER_MARKER]
+    assert len(shared) == num_alike
+    assert len(set(plot.markers.values())) == num - max(num_alike - 1, 0)
+    assert ("methods share a marker" in plot.note) is bool(num_alike)
+    assert ("method00" in shared) is bool(num_alike)  # it is off the front

@@ -45,7 +45,7 @@ class Notes(NoView):
 
 def part(folder: Path, number: int, of: int, *, sweep: Sweep = PARTED) -> tuple[Board, Notes]:
     view = Notes()
-    return run_part(sweep, number, of, storage=str(folder), import_path=folder, view=view), view
+    return run_part(sweep, number, of, storage=str(folder), import_path=folder, view=view, say=print), view
 
 
 def journal_in(folder: Path) -> Journal:
@@ -78,11 +78,26 @@ def test_the_same_part_again_tries_only_what_failed(tmp_path: Path) -> None:
                 records.append(journal.ended(event.trial_id))
 
     shown = Look()
-    board = run_part(PARTED, 0, 2, storage=str(tmp_path), import_path=tmp_path, view=shown)
+    board = run_part(PARTED, 0, 2, storage=str(tmp_path), import_path=tmp_path, view=shown, say=print)
     assert shown.started() == [TRIALS[2]]
     assert records == [None], "the failure is forgotten"
     assert board.num(Outcome.FINISHED) == 2
     assert journal.is_over(TRIALS[2])
+
+
+@pytest.mark.parametrize("content", [b"", bytes(40), b'{"outcome": "fini'])
+def test_a_trial_whose_record_is_damaged_is_trained_again_to_the_same_file(content: bytes, tmp_path: Path) -> None:
+    part(tmp_path, 0, 3)
+    journal = journal_in(tmp_path)
+    said: list[str] = []
+    first = journal.ended(TRIALS[0])
+    assert first is not None
+    (journal.trial_directory(TRIALS[0]) / "ended.json").write_bytes(content)
+    run_part(PARTED, 0, 3, storage=str(tmp_path), import_path=tmp_path, view=NoView(), say=said.append)
+    again = journal.ended(TRIALS[0])
+    assert again is not None
+    assert [point.sha256 for point in again.points] == [point.sha256 for point in first.points]
+    assert [f"trials/{TRIALS[0]}/ended.json is damaged" in line for line in said] == [True]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +121,7 @@ def test_a_plan_that_is_not_fixed_has_no_parts(changes: dict[str, Any], tmp_path
 
 def test_parts_share_a_folder_and_no_bucket(tmp_path: Path) -> None:
     with pytest.raises(SweepError, match="wanted a folder that all parts share, since parts hold it by locks"):
-        run_part(PARTED, 0, 2, storage="s3://bucket/sweeps", import_path=tmp_path, view=NoView())
+        run_part(PARTED, 0, 2, storage="s3://bucket/sweeps", import_path=tmp_path, view=NoView(), say=print)
 
 
 def test_a_sweep_that_a_process_runs_as_a_whole_has_no_parts_meanwhile(tmp_path: Path) -> None:

@@ -98,6 +98,46 @@ def test_a_server_that_went_away_is_said_and_stops_nothing(
 
 
 @quick
+def test_a_file_that_is_gone_costs_its_trial_and_is_said(place: Place, trained: Journal) -> None:
+    (trained.trial_directory(EPR) / "point.rfz").unlink()
+    result = conclude(session_of(place, trained), place.store, is_cut_off=False)
+    assert (result.num_finished, result.num_unlogged, result.exit_code) == (2, 1, 1)
+    assert [f"trial {EPR} is not in MLflow" in line for line in result.damage] == [True]
+    assert result.frontier is not None
+    assert list(result.frontier.points["trial_id"]) == [PLAIN]
+
+
+@quick
+def test_requests_that_are_lost_are_sent_again_and_no_traceback_is_left(
+    place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    session = session_of(place, trained)
+    for num_lost in (2, 100):
+        left = [num_lost]
+        log_batch = MlflowClient.log_batch
+
+        def losing(*given: Any, **named: Any) -> None:
+            log_batch(*given, **named)  # noqa: B023  # it was carried out
+            left[0] -= 1  # noqa: B023
+            if left[0] >= 0:  # noqa: B023
+                raise MlflowException("API request failed with exception: RemoteDisconnected")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, "log_batch", losing)
+            (trained.trial_directory(EPR) / "ended.json").touch()
+            trained.record(EPR, dataclasses.replace(trained.ended(EPR), ended_at_s=float(num_lost)))  # type: ignore[type-var]
+            result = conclude(session, place.store, is_cut_off=False)
+        wanted = "" if num_lost == 2 else "API request failed with exception: RemoteDisconnected"
+        assert result.unpublished == wanted
+    assert conclude(session, place.store, is_cut_off=False).unpublished == ""
+    assert {run.info.status for run in runs_of(place)} == {"FINISHED"}
+    assert len(runs_of(place)) == 3
+
+
+@quick
 def test_an_error_of_our_own_is_raised_and_no_run_stays_open(
     place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.storage.mirror import MirroredFolder
 from tests.orchestrator.storage.samples import CONFIG, REPORT, FailingStore
 from tests.points import point
+from trainers.loop.checkpoint import paths_of
 from trainers.record import to_row, write_atomically
 
 TRIAL = "0000-epr-s0"
@@ -74,17 +75,18 @@ def test_a_trial_goes_on_elsewhere_from_what_was_stored(open_journal: OpenJourna
     first, second = open_journal(), open_journal()
     first.begin(TRIAL, CONFIG, {})
     first.append_progress(TRIAL, REPORT)
-    checkpoint = first.trial_directory(TRIAL) / "checkpoint.pt"
-    write_atomically(checkpoint, b"state")
+    for path in paths_of(first.trial_directory(TRIAL) / "checkpoint.pt"):
+        write_atomically(path, path.name.encode())
     first.store(TRIAL)
     second.fetch(TRIAL)
     assert not second.file(f"trials/{TRIAL}/nothing").exists()
     second.fetch(TRIAL, to_resume=True)
-    assert second.file(f"trials/{TRIAL}/checkpoint.pt").read_bytes() == b"state"
+    for name in ("checkpoint.pt", "checkpoint-2.pt"):
+        assert second.file(f"trials/{TRIAL}/{name}").read_bytes() == name.encode()
     assert len(second.progress(TRIAL)) == 1
     second.forget_checkpoint(TRIAL)
     first.fetch(TRIAL, to_resume=True)
-    assert not checkpoint.exists()
+    assert not list(first.trial_directory(TRIAL).glob("checkpoint*"))
 
 
 def test_a_failure_that_is_forgotten_is_forgotten_by_all(open_journal: OpenJournal) -> None:

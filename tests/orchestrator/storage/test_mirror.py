@@ -134,7 +134,7 @@ def test_a_trial_costs_few_requests(location: str, requests: Counter[str]) -> No
     (worker.trial_directory(TRIAL) / "point.rfz").write_bytes(b"a file")
     worker.finish(TRIAL, [point()])
     worker.forget_checkpoint(TRIAL)
-    assert requests == {"files": 1, "write": 1 + 2 * 2 + 2, "delete": 1}
+    assert requests == {"files": 1, "write": 1 + 2 * 2 + 2, "delete": 2}
     requests.clear()
     for _ in range(3):
         driver.fetch(TRIAL)

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.running.place import Place
-from orchestrator.tracking.runs import SweepRuns
+from orchestrator.tracking.runs import SweepRuns, without_tag
 
 
 @pytest.fixture
@@ -48,6 +48,66 @@ def test_runs_lie_below_one_another_and_are_found_again(open_runs: Callable[...,
         assert (found.run_id, found.artifact_uri) == (known.run_id, known.artifact_uri)
     assert again.get("t1") is None
     assert again.get("t0", "q") is None
+
+
+def test_of_two_twins_the_one_that_is_finished_and_filled_stays(
+    open_runs: Callable[..., SweepRuns], place: Place
+) -> None:
+    """The reply to the first request was lost; the run of the second is the one that was filled."""
+    runs, client = open_runs(), MlflowClient(place.tracking_uri)
+    runs.make_parent("s-1", {})
+    for trial_id in ("first", "second"):
+        twins = [runs.make_trial(trial_id, trial_id, {"ratefront.record": "0123"}) for _ in range(2)]
+        filled = twins[0 if trial_id == "first" else 1]
+        client.log_metric(filled.run_id, "size_bytes", 7.0)
+        for twin in twins:
+            client.set_terminated(twin.run_id, "FINISHED" if twin is filled else "KILLED")
+        found = open_runs().get(trial_id)
+        assert found is not None
+        assert (found.run_id, found.metrics, found.status) == (filled.run_id, {"size_bytes": 7.0}, "FINISHED")
+    assert len(runs.search()) == 3
+
+
+def test_of_two_twins_the_one_that_others_lie_below_stays(open_runs: Callable[..., SweepRuns], place: Place) -> None:
+    runs, client = open_runs(), MlflowClient(place.tracking_uri)
+    for _ in range(2):
+        runs.make_parent("s-1", {})
+    parent_id = runs.parent_id
+    for _ in range(2):
+        trial = runs.make_trial("t0", "first", {})
+    point = runs.make_point("t0", "p", "point of it", {"ratefront.point_id": "p"})
+    again = open_runs()
+    assert again.parent_id == parent_id
+    found = again.get("t0")
+    assert found is not None
+    assert found.run_id == trial.run_id
+    assert client.get_run(point.run_id).data.tags["mlflow.parentRunId"] == trial.run_id
+    assert len(again.search()) == 3
+
+
+def test_a_run_below_a_twin_that_goes_is_moved_below_the_other(
+    open_runs: Callable[..., SweepRuns], place: Place
+) -> None:
+    runs, client = open_runs(), MlflowClient(place.tracking_uri)
+    runs.make_parent("s-1", {})
+    first = runs.parent_id
+    runs.make_trial("t0", "first", {})
+    runs.make_parent("s-1", {})
+    for trial_id in ("t1", "t2"):
+        runs.make_trial(trial_id, trial_id, {})
+    again = open_runs()
+    assert again.parent_id == runs.parent_id != first
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in again.search("tags.`ratefront.kind` = 'trial'")}
+    assert parents == {runs.parent_id}
+    assert client.get_run(first).info.lifecycle_stage == "deleted"
+
+
+def test_a_tag_that_is_not_there_is_deleted_without_an_error(open_runs: Callable[..., SweepRuns], place: Place) -> None:
+    runs, client = open_runs(), MlflowClient(place.tracking_uri)
+    runs.make_parent("s-1", {"own": "tag"})
+    for _ in range(2):
+        without_tag(client, runs.parent_id, "own")
+    assert "own" not in client.get_run(runs.parent_id).data.tags
 
 
 @pytest.mark.parametrize(("sweep_id", "instance"), [("s-1", "b"), ("s-2", "a")])

@@ -10,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.running.place import Place
+from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.tracking.tracker import Tracker
 from tests.orchestrator.trained import EPR, PLAIN, SWEEP, runs_of
@@ -197,6 +198,62 @@ def test_many_metrics_go_in_several_requests_and_tags_come_last(
     assert [num_metrics for num_metrics, _, _ in sent] == [800, 800, 582 * 4 + 11 - 1600]
     assert [num_params > 0 for _, num_params, _ in sent] == [True, False, False]
     assert [has_record for _, _, has_record in sent] == [False, False, True]
+
+
+def test_a_run_that_lacks_what_its_tag_promises_is_filled_again(place: Place, trained: Journal) -> None:
+    """As an empty twin is left that was closed, while the run that was filled was deleted."""
+    tracker = tracker_of(place, trained)
+    tracker.sync_all()
+    client, whole = MlflowClient(place.tracking_uri), run_of(place, EPR)
+    client.delete_run(whole.info.run_id)
+    empty = client.create_run(whole.info.experiment_id, tags=whole.data.tags)
+    client.set_terminated(empty.info.run_id, "FINISHED")
+    later = tracker_of(place, trained)
+    assert later.behind() == [EPR]
+    later.sync_all()
+    again = run_of(place, EPR)
+    assert (again.data.metrics, again.data.params) == (whole.data.metrics, whole.data.params)
+    assert again.info.status == "FINISHED"
+    assert later.behind() == []
+
+
+def test_a_file_that_is_missing_or_changed_costs_its_trial_alone(place: Place, trained: Journal) -> None:
+    file = trained.trial_directory(EPR) / "point.rfz"
+    whole = file.read_bytes()
+    for content, why in ((None, "is not there"), (whole[:-1] + bytes([whole[-1] ^ 1]), "has changed: its sha256 is")):
+        file.unlink() if content is None else file.write_bytes(content)
+        tracker = tracker_of(place, trained)
+        tracker.sync_all()
+        assert list(tracker.unlogged) == [EPR]
+        assert f"{file} {why}" in tracker.unlogged[EPR]
+        assert f"; trial {EPR} is not in MLflow: remove its ended.json" in tracker.unlogged[EPR]
+        assert run_of(place, PLAIN).info.status == "FINISHED"
+        assert len(runs_of(place)) == 2, "there is no run of it"
+    file.write_bytes(whole)
+    tracker.sync_all()
+    assert run_of(place, EPR).info.status == "FINISHED"
+
+
+def test_a_table_of_bytes_that_is_missing_or_damaged_is_left_out(place: Place, trained: Journal) -> None:
+    (trained.trial_directory(EPR) / "point.sections.csv").unlink()
+    (trained.trial_directory(PLAIN) / "point.sections.csv").write_bytes(bytes(30))
+    tracker = tracker_of(place, trained)
+    tracker.sync_all()
+    missing, damaged = tracker.left_out
+    assert missing.endswith(f"it has moved, or lies on another machine; MLflow has trial {EPR} without it")
+    assert "point.sections.csv is damaged: its rows do not add up to the" in damaged
+    assert damaged.endswith(f"; MLflow has trial {PLAIN} without it")
+    client = MlflowClient(place.tracking_uri)
+    assert [item.path for item in client.list_artifacts(run_of(place, EPR).info.run_id)] == ["point.rfz"]
+    assert tracker.behind() == []
+
+
+def test_the_sweeps_own_run_says_where_a_moved_sweep_is_now(place: Place, trained: Journal, tmp_path: Path) -> None:
+    tracker_of(place, trained).close(interrupted=False)
+    moved = Path(trained.location).rename(tmp_path / "moved")
+    tracker = tracker_of(place, Journal(LocalFolder(moved)))
+    tags = MlflowClient(place.tracking_uri).get_run(tracker.run_id).data.tags
+    assert tags["ratefront.directory"] == str(moved)
 
 
 def test_closing_leaves_no_run_open_and_what_was_not_filled_is_still_to_be(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +59,7 @@ def test_a_checkpoint_is_written_no_more_often_than_asked(tmp_path: Path) -> Non
             lambda progress: None,
             tmp_path / name,
             checkpoint_interval_s=interval_s,
-            saved=lambda: saves.append(name),
+            saved=lambda train_s: saves.append(name),
         )
 
     run("rarely", 3600)
@@ -95,7 +98,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_the_names_in_a_checkpoint_are_those_of_checkpoints_that_lie_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     CheckpointFile(path, interval_s=0).save(checkpoint())
-    assert list(torch.load(path, weights_only=True)) == [
+    assert list(state_of(path)) == [
         "config",
         "phase",
         "step",
@@ -111,10 +114,10 @@ def test_the_names_in_a_checkpoint_are_those_of_checkpoints_that_lie_on_disk(tmp
     ]
 
 
-def test_a_checkpoint_of_before_losses_were_kept_is_read(tmp_path: Path) -> None:
+def test_a_checkpoint_of_before_losses_were_kept_and_of_before_checksums_is_read(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     CheckpointFile(path, interval_s=0).save(checkpoint())
-    state = torch.load(path, weights_only=True)
+    state = state_of(path)
     del state["loss_sum"], state["loss_steps"]
     torch.save(state, path)
     loaded = CheckpointFile(path, interval_s=0).load("{}")
@@ -129,6 +132,83 @@ def test_a_checkpoint_holds_tensors_and_plain_data_only(tmp_path: Path) -> None:
 
     file = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0)
     file.save(checkpoint([Trap()]))
-    with pytest.raises(Exception, match="Weights only load failed"):
-        file.load("{}")
+    said: list[str] = []
+    assert CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0, damaged=said.append).load("{}") is None
+    assert "Weights only load failed" in said[0]
     assert not (tmp_path / "ran").exists()
+
+
+def state_of(path: Path) -> Any:
+    """What a checkpoint's file holds, after the line with its checksum."""
+    return torch.load(io.BytesIO(path.read_bytes().partition(b"\n")[2]), weights_only=True)
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(
+        {
+            "half": content[:middle],
+            "empty": b"",
+            "zeroed": bytes(len(content)),
+            "another first byte": b"x" + content[1:],
+            "one bit": content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :],
+        }[how]
+    )
+
+
+HOW = ["half", "empty", "zeroed", "another first byte", "one bit"]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_damaged_checkpoint_is_set_aside_with_one_line_and_the_one_before_is_read(how: str, tmp_path: Path) -> None:
+    file = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0)
+    for step in (40, 41, 42):
+        file.save(dataclasses.replace(checkpoint(), position=Position(phase=1, step=step)))
+    damage(tmp_path / "checkpoint.pt", how)  # the third replaced the first
+    said: list[str] = []
+    later = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0, damaged=said.append)
+    loaded = later.load("{}")
+    assert loaded is not None
+    assert loaded.position.step == 41
+    (line,) = said
+    assert line.startswith(f"{tmp_path}/checkpoint.pt is damaged (")
+    assert "\n" not in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-2.pt", "checkpoint.pt.damaged"]
+    later.save(dataclasses.replace(checkpoint(), position=Position(phase=1, step=50)))
+    assert state_of(tmp_path / "checkpoint-2.pt")["step"] == 41, "the whole one stays"
+    damage(tmp_path / "checkpoint.pt", how)
+    damage(tmp_path / "checkpoint-2.pt", how)
+    assert later.load("{}") is None
+    assert len(said) == 3
+
+
+def test_of_forty_flipped_bits_none_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    CheckpointFile(path, interval_s=0).save(checkpoint())
+    content, dice = path.read_bytes(), random.Random(0)
+    for position in dice.sample(range(len(content)), 40):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << dice.randrange(8)
+        path.write_bytes(flipped)
+        assert CheckpointFile(path, interval_s=0).load("{}") is None, position
+
+
+@pytest.mark.parametrize("damaged", [["checkpoint.pt"], ["checkpoint-2.pt"], ["checkpoint.pt", "checkpoint-2.pt"]])
+def test_a_training_whose_checkpoints_are_damaged_ends_in_the_same_files(damaged: list[str], tmp_path: Path) -> None:
+    whole = train(two_phases(), lambda progress: None, tmp_path / "whole")
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 27:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(two_phases(), interrupt, tmp_path / "parts", checkpoint_interval_s=0)
+    for name in damaged:
+        damage(tmp_path / "parts" / name, "one bit")
+    said: list[str] = []
+    steps: list[int] = []
+    points = train(two_phases(), lambda progress: steps.append(progress.step), tmp_path / "parts", damaged=said.append)
+    assert [point.sha256 for point in points] == [point.sha256 for point in whole]
+    assert len(said) == len(damaged)
+    assert (steps[0] > 20) is (len(damaged) < 2), "it goes on from the other checkpoint, where there is one"
