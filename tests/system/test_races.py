@@ -26,18 +26,8 @@ def test_sweeps_of_one_name_that_start_together_all_go_on(tmp_path: Path) -> Non
 
 
 def test_two_drivers_that_start_half_a_second_apart_in_a_fresh_folder_both_finish(tmp_path: Path) -> None:
-    command = [
-        PROGRAM,
-        "sweep",
-        "--task",
-        "digits",
-        "--architecture",
-        "mlp",
-        "--method",
-        "uncompressed",
-        "--set",
-        "steps=20",
-    ]
+    settings = ["--task", "digits", "--architecture", "mlp", "--method", "uncompressed", "--set", "steps=20"]
+    command = [PROGRAM, "sweep", *settings, "--no-baselines"]
     drivers = []
     for name in ("first", "second"):
         drivers.append(
