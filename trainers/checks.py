@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from trainers.echo import echo
+
 
 def number(name: str, value: Any, /, *, low: float, high: float = math.inf, above: bool = False) -> None:
     """Demand a finite int or float in ``low``..``high`` (strictly above ``low`` if ``above``), not a bool."""
@@ -15,22 +17,22 @@ def number(name: str, value: Any, /, *, low: float, high: float = math.inf, abov
         f" and at most {high:g}" if math.isfinite(high) else ""
     )
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is {value!r}: wanted {wanted}")
+        raise ValueError(f"{name} is {echo(value)}: wanted {wanted}")
     if not abs(value) <= sys.float_info.max or value < low or value > high or (above and value == low):
-        raise ValueError(f"{name} is {value!r}: wanted {wanted}")
+        raise ValueError(f"{name} is {echo(value)}: wanted {wanted}")
 
 
 def integer(name: str, value: Any, /, *, low: int, high: int | None = None) -> None:
     """Demand an int in ``low``..``high``, not a bool."""
     wanted = f"a whole number of at least {low}" + (f" and at most {high}" if high is not None else "")
     if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
-        raise ValueError(f"{name} is {value!r}: wanted {wanted}")
+        raise ValueError(f"{name} is {echo(value)}: wanted {wanted}")
 
 
 def integers(name: str, value: Any, /, *, low: int, high: int, max_length: int) -> None:
     """Demand a sequence of at most ``max_length`` ints in ``low``..``high``."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > max_length:
-        raise ValueError(f"{name} is {value!r}: wanted a list of at most {max_length} whole numbers")
+        raise ValueError(f"{name} is {echo(value)}: wanted a list of at most {max_length} whole numbers")
     for index, item in enumerate(value):
         integer(f"{name}[{index}]", item, low=low, high=high)
 
@@ -38,7 +40,7 @@ def integers(name: str, value: Any, /, *, low: int, high: int, max_length: int) 
 def choice(name: str, value: Any, /, valid: Sequence[str]) -> None:
     """Demand one of ``valid``."""
     if value not in valid:
-        raise ValueError(f"{name} is {value!r}: wanted {' or '.join(valid)}")
+        raise ValueError(f"{name} is {echo(value)}: wanted {' or '.join(valid)}")
 
 
 def unused(settings: Any, /, *names: str, where: str) -> None:

@@ -7,23 +7,32 @@ network = load_compressed("x.rfz")
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from trainers import checks
 from trainers.architectures import lookup_architecture
 from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta
 from trainers.architectures.forms import Form, forms
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
+from trainers.coding.deadline import deadline_in, unlimited
 from trainers.coding.meter import Show, unseen
+from trainers.echo import echo, shortened
 from trainers.methods import METHODS
 from trainers.networks.parametrizations import computed
 from trainers.networks.tensors import with_aliases
 
 __all__ = ["Opened", "RfzError", "load_compressed", "open_compressed"]
+
+
+_MOST_CHARACTERS = 2000
+"""The longest message. It names at most ``MOST_CHARACTERS`` of each thing that the file says (``echo.py``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,8 @@ class Opened:
     """The form in which it holds the network."""
     show: Show = unseen
     """Is told how far the decoding is."""
+    check: Callable[[], None] = unlimited
+    """Is called between the pieces of the decoding; what it raises ends that."""
 
     @property
     def plain(self) -> nn.Module:
@@ -50,7 +61,7 @@ class Opened:
             known = ", ".join(f"{name} {known.version}" for name, known in METHODS.items())
             older = method is not None and self.header.method_version < method.version
             raise RfzError(
-                f"the file was written by method {self.header.method!r} {self.header.method_version}, "
+                f"the file was written by method {echo(self.header.method)} {self.header.method_version}, "
                 f"this ratefront decodes {known}{'' if older else ': use a newer ratefront'}"
             )
         sections, names = self._contents.sections, self.plain.state_dict()
@@ -59,11 +70,16 @@ class Opened:
 
     def network(self) -> nn.Module:
         """The network with the decoded parameters, on the CPU, in evaluation mode. It has no parametrizations."""
+        return self.filled(self.state_dict())
+
+    def filled(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """``network``, with the values of ``state``."""
+        self.check()
         with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
             model = build(self.header.architecture, self.architecture, self.header.arguments)
         if self.form.is_computed:
             model = computed(model)
-        model.load_state_dict(self.state_dict())
+        model.load_state_dict(state)
         return model.eval()
 
     def account(self) -> list[container.PartSize]:
@@ -72,7 +88,7 @@ class Opened:
 
     @functools.cached_property
     def _contents(self) -> container.Contents:
-        return container.take_apart(self.data, self.form.layout, show=self.show)
+        return container.take_apart(self.data, self.form.layout, show=self.show, check=self.check)
 
 
 def open_compressed(
@@ -103,8 +119,8 @@ def open_compressed(
     try:
         opened = open_bytes(data, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
         return replace(opened, show=show)
-    except ValueError as error:
-        raise RfzError(f"{path}: {error}") from error
+    except (ValueError, MemoryError) as error:
+        raise _refusal(path, error) from error
 
 
 def open_bytes(
@@ -136,11 +152,35 @@ def load_compressed(
     architecture: Architecture | None = None,
     allow_import: bool = False,
     max_parameters: int = MAX_PARAMETERS,
+    max_seconds: float = math.inf,
     device: str | torch.device = "cpu",
 ) -> nn.Module:
-    """The network that a ``.rfz`` file holds, ready to run. Arguments and errors as ``open_compressed``."""
+    """The network that a ``.rfz`` file holds, ready to run. Arguments and errors as ``open_compressed``.
+
+    Args:
+        path: as there, like the next three.
+        architecture: as there.
+        allow_import: as there.
+        max_parameters: as there; what a file can cost is bounded by this (docs/rfz.md).
+        max_seconds: refuse the file once it has taken longer. The time is looked at between pieces of the work, of
+            which none takes long unless the network is large.
+        device: where the network is to be.
+    """
+    if max_seconds != math.inf:
+        checks.number("max_seconds", max_seconds, low=0, above=True)
+    check = deadline_in(max_seconds).check
     opened = open_compressed(path, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
+    opened = replace(opened, check=check)
     try:
-        return opened.network().to(device)
-    except ValueError as error:
-        raise RfzError(f"{path}: {error}") from error
+        check()
+        state = opened.state_dict()
+        opened = replace(opened)  # without the sections, which take as much memory as the network
+        return opened.filled(state).to(device)
+    except (ValueError, MemoryError) as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: str | Path, error: BaseException) -> RfzError:
+    """One line; whatever a file says, it holds no control character."""
+    said = f"it needs more memory than there is ({error})" if isinstance(error, MemoryError) else str(error)
+    return RfzError(f"{path}: {shortened(said, _MOST_CHARACTERS)}")

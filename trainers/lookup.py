@@ -7,10 +7,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from trainers.echo import echo, shortened
 from trainers.nearest import nearest
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+_MOST_OF_A_LINE = 1000
+"""The most characters that are repeated of somebody else's error."""
 
 TIMM = "timm:"
 """The prefix of timm's architectures: a family of registered names, never a user's own code."""
@@ -21,20 +25,20 @@ class NotImportedError(ValueError):
 
     def __init__(self, kind: str, name: str) -> None:
         self.name = name
-        self.said = f"{kind} {name!r} is somebody's own code, which is not imported because a file names it"
+        self.said = f"{kind} {echo(name)} is somebody's own code, which is not imported because a file names it"
         super().__init__(f"{self.said}: pass the callable itself, or allow the import explicitly if you trust it")
 
 
 def one_line(error: BaseException) -> str:
     """Return the first line of an error's message; torch adds its whole C++ stack."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return shortened(lines[0], _MOST_OF_A_LINE) if lines else type(error).__name__
 
 
 def find(kind: str, name: str, registry: Mapping[str, T]) -> T:
     """Return the registered object, or raise a ``ValueError`` that names the nearest one."""
     if name not in registry:
-        raise ValueError(f"unknown {kind} {name!r}{nearest(name, registry)}")
+        raise ValueError(f"unknown {kind} {echo(name)}{nearest(name, registry)}")
     return registry[name]
 
 
@@ -78,7 +82,7 @@ def check_arguments(kind: str, name: str, function: Callable[..., Any], argument
         return
     for argument in arguments:
         if argument not in parameters:
-            raise ValueError(f"{kind} {name!r} has no argument {argument!r}{nearest(argument, parameters)}")
+            raise ValueError(f"{kind} {name!r} has no argument {echo(argument)}{nearest(argument, parameters)}")
 
 
 def resolve(kind: str, name: str, registry: Mapping[str, Callable[..., R]], *, allow_import: bool) -> Callable[..., R]:

@@ -26,7 +26,7 @@ from trainers.loop.phases import Trained
 from trainers.methods.parts.backend import weight_names
 from trainers.networks.storable import storable
 from trainers.preparation import Prepared
-from trainers.record import OperatingPoint, write_atomically
+from trainers.record import OperatingPoint, cell_of, write_atomically
 from trainers.seeding import seed_everything, undisturbed
 
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -155,7 +155,7 @@ def _table(sizes: Iterable[container.PartSize]) -> bytes:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["part", "name", "size_bytes"])
-    writer.writerows([size.part, size.name, f"{size.size_bytes:.3f}"] for size in sizes)
+    writer.writerows([size.part, cell_of(size.name), f"{size.size_bytes:.3f}"] for size in sizes)
     return table.getvalue().encode()
 
 

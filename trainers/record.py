@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -83,6 +84,20 @@ def from_row(row: dict[str, Any]) -> OperatingPoint:
     if missing or unknown:
         raise ValueError(f"not an operating point: missing columns {missing}, unknown columns {unknown}")
     return OperatingPoint(**row)
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""The beginning of a text that a spreadsheet would compute, perhaps after quotes of ours."""
+
+
+def cell_of(value: Any) -> Any:
+    """``value`` for a CSV file: a text that a spreadsheet would take for a formula gets a quote before it."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def text_of(cell: str) -> str:
+    """The inverse of ``cell_of``."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_atomically(path: Path, data: bytes) -> None:

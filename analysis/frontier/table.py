@@ -10,6 +10,7 @@ from rich.text import Text
 from analysis.frontier.columns import ON_TERMINAL, Row
 from analysis.keys import KEY
 from analysis.units import better_words, quality_words
+from trainers.record import cell_of
 
 
 def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
@@ -26,7 +27,7 @@ def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
 
 def frontier_csv(configurations: pd.DataFrame) -> str:
     """All columns but the folder on this machine, as CSV. ``file_path`` is relative to the sweep's folder."""
-    return ordered(configurations).drop(columns="file_directory").to_csv(index=False)
+    return ordered(configurations).drop(columns="file_directory").map(cell_of).to_csv(index=False)
 
 
 def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.points.labels import config_labels, config_text
+from analysis.units import quality_scale
 from trainers.nearest import nearest
-from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint
+from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +26,15 @@ seeds alone would make the front."""
 
 _TYPES = {field.name: str(field.type) for field in fields(OperatingPoint)} | {"num_failed": "int", "params": "dict"}
 _WANTED = {
-    "int": "a whole number that is not negative",
-    "float": "a number",
+    "int": "a whole number that is not negative, below 2^53",
+    "float": "a finite number",
+    "str": "text without control characters",
     "bool": "True or False",
     "dict": "settings by name, as JSON",
 }
+_MOST = (1 << 53) - 1
+"""The largest whole number: tables hold it exactly."""
+_MOST_DIGITS = 40
 _KEY = ("sweep_id", "config_hash", "point_id", "seed")
 
 
@@ -133,19 +139,26 @@ def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
     if len(cells) != len(columns):
         raise ValueError(f"{line}: got {len(cells)} values for {len(columns)} columns")
     row = {name: _value(line, name, cell) for name, cell in zip(columns, cells, strict=True)}
-    if row["size_bytes"] == 0:
-        raise ValueError(f"{line}: size_bytes is 0: wanted the length of a file")
+    for name, wanted in (("size_bytes", "the length of a file"), ("num_parameters", "those of a network")):
+        if row[name] == 0:
+            raise ValueError(f"{line}: {name} is 0: wanted {wanted}")
+    if row["train_s"] < 0:
+        raise ValueError(f"{line}: train_s is {row['train_s']}: wanted seconds")
+    of = row["quality_name"]
+    for name in ("quality", "quality_val"):
+        if quality_scale(of)[0] == 100 and not 0 <= row[name] <= 1:
+            raise ValueError(f"{line}: {name} is {row[name]}: {of} is a fraction in 0..1, such as 0.981")
     return row
 
 
 def _value(line: str, name: str, text: str) -> Any:
     kind = _TYPES[name]
-    if kind == "str":
-        return text
+    if kind == "str" and text.isprintable():
+        return text_of(text)
     try:
-        if kind == "float":
+        if kind == "float" and len(text) <= _MOST_DIGITS and math.isfinite(float(text)):
             return float(text)
-        if kind == "int" and text.isdecimal():
+        if kind == "int" and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) <= _MOST:
             return int(text)
         if kind == "bool" and text in ("True", "False"):
             return text == "True"

@@ -106,9 +106,12 @@ def jobs(as_json: Json = False) -> None:
     from rich.table import Table
 
     from orchestrator.commands.console import open_console
-    from orchestrator.submission.jobs import all_jobs
+    from orchestrator.submission.jobs import all_jobs, damaged_records
     from orchestrator.submission.prepare import submitter_of
+    from trainers.echo import shortened
 
+    for path in damaged_records():
+        print(f"ratefront: {path} is no record of a submission: remove it", file=sys.stderr)
     rows = []
     for job in all_jobs():
         try:
@@ -132,7 +135,9 @@ def jobs(as_json: Json = False) -> None:
     console.print(table, markup=False)
     for row in rows:
         if row["trouble"]:
-            console.print(f"{row['sweep_id']}: {row['trouble']}", highlight=False, markup=False, soft_wrap=True)
+            console.print(
+                f"{row['sweep_id']}: {shortened(row['trouble'], 1000)}", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 def logs(

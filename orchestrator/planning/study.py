@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.errors import SweepError
 from orchestrator.search.goals import Told, told_from_dict, told_to_dict
-from orchestrator.search.searchers.base import Asked
+from orchestrator.search.searchers.base import MOST_TRIALS, Asked
 from orchestrator.search.space import Configuration, Space
 from orchestrator.storage.bucket import join
 from orchestrator.storage.folder import MemoryFolder
@@ -60,10 +60,9 @@ class Study:
         """Trials that were stopped before they began, as ``next`` found."""
         self._pending: collections.deque[Trial] = collections.deque()
         if not self._searcher.is_adaptive:
-            while (asked := self._search.ask()) is not None:
-                self._configurations.append(asked.configuration)
-            self._exhausted = True
+            self._ask_for_all()
         else:
+            _check_number(sweep, sweep.search["num_trials"])
             self._replay()
         self._pending.extend(self.trials)
         check_trials(self.sample)
@@ -129,6 +128,15 @@ class Study:
             if self._exhausted:
                 return None
             self._ask()
+
+    def _ask_for_all(self) -> None:
+        try:
+            while (asked := self._search.ask()) is not None:
+                self._configurations.append(asked.configuration)
+                _check_number(self.sweep, len(self._configurations))
+        except ValueError as error:
+            raise SweepError(str(error)) from error
+        self._exhausted = True
 
     def tell(self, trial_id: str) -> None:
         """A trial has ended. Once all seeds of its configuration have, the searcher is told, once."""
@@ -200,6 +208,14 @@ class Study:
             else:
                 path = join(self._journal.location, "study.jsonl")
                 raise SweepError(f"{path} is damaged at {line}: --new starts another sweep")
+
+
+def _check_number(sweep: Sweep, num_configurations: int) -> None:
+    if num_configurations * sweep.seeds > MOST_TRIALS:
+        raise SweepError(
+            f"the sweep has {num_configurations} configurations or more with {sweep.seeds} seeds each: wanted "
+            f"{MOST_TRIALS} trials at most"
+        )
 
 
 def plan(sweep: Sweep) -> list[Trial]:

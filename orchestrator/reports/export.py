@@ -19,7 +19,7 @@ from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.measured import read_measured
-from trainers.record import ODD_COLUMNS, write_atomically
+from trainers.record import ODD_COLUMNS, cell_of, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,8 @@ def _rows(points: pd.DataFrame) -> str:
     odd = [name for name, usual in ODD_COLUMNS.items() if (points[name] != usual).any()]
     columns = [*EXPORTED_COLUMNS, *odd]
     writer.writerow(columns)
-    writer.writerows(points.sort_values(["trial_id", "point_id"])[columns].itertuples(index=False))
+    for row in points.sort_values(["trial_id", "point_id"])[columns].itertuples(index=False):
+        writer.writerow(map(cell_of, row))
     return table.getvalue()
 
 

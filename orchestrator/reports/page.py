@@ -134,12 +134,14 @@ def _shares(journal: Journal, file: str) -> pd.DataFrame | None:
     import pandas as pd
 
     from analysis.report.material import SHARE_COLUMNS
+    from trainers.record import text_of
 
     path = journal.file(str(Path(file).with_suffix(".sections.csv")))
     try:
         with path.open(encoding="utf-8", newline="") as text:
             table = pd.DataFrame(csv.DictReader(text), columns=list(SHARE_COLUMNS))
-        return table.astype({"size_bytes": "float64"})
+        names = table["name"].map(text_of, na_action="ignore")
+        return table.assign(name=names).astype({"size_bytes": "float64"})
     except (OSError, ValueError, csv.Error):
         return None
 

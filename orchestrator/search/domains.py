@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainers.echo import echo
 from trainers.nearest import nearest
 
 
@@ -156,16 +157,16 @@ def parse_setting(where: str, value: Any, *, lists_are_choices: bool) -> Any:
     elif not isinstance(value, Mapping):
         return value
     elif len(value) != 1:
-        raise ValueError(f"{where} is {value!r}: wanted a value or one domain, such as {{loguniform: [0.1, 3.0]}}")
+        raise ValueError(f"{where} is {echo(value)}: wanted a value or one domain, such as {{loguniform: [0.1, 3.0]}}")
     else:
         [(key, content)] = value.items()
         if key not in DOMAINS:
-            raise ValueError(f"{where} is {value!r}: unknown domain {key!r}{nearest(str(key), DOMAINS)}")
+            raise ValueError(f"{where} is {echo(value)}: unknown domain {echo(key)}{nearest(str(key), DOMAINS)}")
         make = DOMAINS[key]
     try:
         return make(content)
     except ValueError as error:
-        raise ValueError(f"{where} is {value!r}: {error}") from error
+        raise ValueError(f"{where} is {echo(value)}: {error}") from error
 
 
 def _fractions(num_values: int) -> list[float]:

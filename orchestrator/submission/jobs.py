@@ -12,6 +12,8 @@ from typing import Any
 from orchestrator.submission.base import SubmitError
 from trainers.record import read_json, write_json
 
+_YEAR_9999_S = 253370764800
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -70,9 +72,23 @@ def find_job(name: str | None) -> Job:
     return exact[-1]
 
 
+def damaged_records() -> list[Path]:
+    """The files among these that are no records of submissions; they hide none of the others."""
+    return sorted(path for path in jobs_folder().glob("*.json") if _job(path) is None)
+
+
 def _read() -> Iterator[Job]:
-    for path in jobs_folder().glob("*.json"):
-        try:
-            yield Job(**read_json(path))
-        except (ValueError, TypeError) as error:
-            raise SubmitError(f"{path} is no record of a submission: remove it") from error
+    return (job for path in jobs_folder().glob("*.json") if (job := _job(path)) is not None)
+
+
+def _job(path: Path) -> Job | None:
+    """The record in a file; None where there is none."""
+    try:
+        job = Job(**read_json(path))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    texts = (job.sweep_id, job.target, job.handle, job.storage, job.tracking_uri)
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        return None
+    is_time = isinstance(job.submitted_at_s, int | float) and 0 <= job.submitted_at_s < _YEAR_9999_S
+    return job if is_time and isinstance(job.settings, dict) else None

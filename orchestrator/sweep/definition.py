@@ -34,10 +34,13 @@ from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
 from orchestrator.sweep.yaml_text import to_yaml
 from trainers.config import Spec, in_order
+from trainers.echo import echo
 from trainers.nearest import nearest
 from trainers.sources import values_identity
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MOST_NAME_CHARACTERS = 100
+"""The longest name: folders, tags and Kubernetes' objects are called by it, with more behind it."""
 MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
 """The fields that are mappings, each with an example for errors."""
 
@@ -58,7 +61,7 @@ class Sweep(YamlSection):
     modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(parse_modifier_sets)] = ((),)
     """Alternative sets; the modifiers of one set act together on a training, whatever its method."""
     seed: int = Field(default=0, ge=0)
-    seeds: int = Field(default=1, ge=1)
+    seeds: int = Field(default=1, ge=1, le=1000)
     search: Annotated[dict[str, Any], PlainValidator(parse_search)] = Field(default=None, validate_default=True)
     scheduler: Annotated[dict[str, Any], PlainValidator(parse_scheduler)] = Field(default="none", validate_default=True)
     objectives: Annotated[tuple[str, ...], PlainValidator(parse_objectives)] = Goals().objectives
@@ -69,8 +72,12 @@ class Sweep(YamlSection):
     @field_validator("name")
     @classmethod
     def _safe_in_paths_and_tags(cls, value: str) -> str:
+        if len(value) > MOST_NAME_CHARACTERS:
+            raise ValueError(f"name has {len(value)} characters: wanted {MOST_NAME_CHARACTERS} at most")
         if not _NAME.fullmatch(value):
-            raise ValueError(f"name is {value!r}: wanted letters, digits, '.', '_', '-', the first a letter or digit")
+            raise ValueError(
+                f"name is {echo(value)}: wanted letters, digits, '.', '_', '-', the first a letter or digit"
+            )
         return value
 
     @model_validator(mode="after")
@@ -106,7 +113,9 @@ class Sweep(YamlSection):
         """
         origin = f"{source}: " if source else ""
         if not isinstance(document, Mapping):
-            raise SweepError(f"{origin}a sweep is {document!r}: wanted a mapping with task, architecture and method")
+            raise SweepError(
+                f"{origin}a sweep is {echo(document)}: wanted a mapping with task, architecture and method"
+            )
         try:
             return Sweep.model_validate({str(key): value for key, value in document.items()})
         except ValidationError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.errors import SweepError
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.yaml_text import parse_yaml
+from trainers.echo import echo
 
 
 def load_sweep(path: str | Path) -> Sweep:
@@ -31,5 +32,5 @@ def load_document(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise SweepError(str(error)) from error
     if not isinstance(document, Mapping):
-        raise SweepError(f"{path}: a sweep is {document!r}: wanted a mapping with task, architecture and method")
+        raise SweepError(f"{path}: a sweep is {echo(document)}: wanted a mapping with task, architecture and method")
     return {"name": Path(path).stem, **document}

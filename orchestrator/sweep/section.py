@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
+from trainers.echo import echo
+
 
 class YamlSection(BaseModel):
     """A section of a sweep file, or the settings of a place that sweeps are submitted to."""
@@ -19,7 +21,7 @@ def mistake_line(
     mistake: ErrorDetails,
     texts: Mapping[str, Callable[[str, Any], str]],
     *,
-    show: Callable[[Any], str] = repr,
+    show: Callable[[Any], str] = echo,
 ) -> str:
     """What was given and what was wanted, in one line.
 

@@ -8,6 +8,10 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
+from orchestrator.sweep.yaml_limits import MOST_DIGITS, check_size
+from trainers.echo import echo, shortened
+
+_MOST_OF_A_PROBLEM = 400
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _REPLACED = (_INT, _FLOAT, "tag:yaml.org,2002:timestamp")
 _WHOLE = re.compile(r"[-+]?\d[\d_]*$|0x[\da-fA-F]+$")
@@ -26,12 +30,16 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise ConstructorError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+                raise ConstructorError(problem=f"{echo(key.value)} is given twice", problem_mark=key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
     def construct_whole(self, node: yaml.ScalarNode) -> int:
         text = str(self.construct_scalar(node)).replace("_", "")
+        if len(text) > MOST_DIGITS:
+            raise ConstructorError(
+                problem=f"a number has {len(text)} digits: wanted {MOST_DIGITS} at most", problem_mark=node.start_mark
+            )
         return int(text, 16 if "x" in text else 10)
 
 
@@ -53,15 +61,17 @@ def parse_yaml(text: str, *, source: str) -> Any:
     """The plain data of a text: numbers, text, lists, mappings.
 
     Raises:
-        ValueError: the text is no YAML; the message is ``source:line: what is wrong``.
+        ValueError: the text is no YAML, or larger than a sweep file may be (``yaml_limits.py``); the message is
+            ``source:line: what is wrong``.
     """
     try:
+        check_size(text)
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ValueError(f"{source}:{line}: {error.problem}") from error
+        raise ValueError(f"{source}:{line}: {shortened(str(error.problem), _MOST_OF_A_PROBLEM)}") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"{source}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{source}: {shortened(str(error).splitlines()[0], _MOST_OF_A_PROBLEM)}") from error
 
 
 def to_yaml(data: Any) -> str:

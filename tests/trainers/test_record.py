@@ -17,8 +17,10 @@ from trainers.record import (
     COLUMNS,
     ODD_COLUMNS,
     OperatingPoint,
+    cell_of,
     from_row,
     read_json,
+    text_of,
     to_row,
     write_atomically,
     write_json,
@@ -158,3 +160,15 @@ def test_the_record_needs_no_torch() -> None:
     code = "import sys, trainers.record, trainers.seeding, trainers.config; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, env=dict(os.environ), check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+a", "-a", "@a", "\ta", "'=a", "''-a"])
+def test_a_text_that_a_spreadsheet_would_compute_is_quoted(text: str) -> None:
+    assert cell_of(text) == f"'{text}"
+    assert text_of(cell_of(text)) == text
+
+
+@pytest.mark.parametrize("value", ["", "mlp(hidden=[64])", "'a", "a=1", -3.5, None, True])
+def test_other_cells_are_written_as_they_are(value: object) -> None:
+    assert cell_of(value) is value
+    assert not isinstance(value, str) or text_of(value) == value

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from trainers.coding.sections import Entry, Layout
+from trainers.echo import echo
 from trainers.lookup import check_arguments, one_line
 from trainers.networks.parametrizations import duplicate
 
@@ -49,7 +50,9 @@ def build(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -
     try:
         model = architecture(**arguments)
     except Exception as error:  # a user's own architecture may raise anything
-        raise ValueError(f"architecture {name!r} cannot be built with {dict(arguments)}: {one_line(error)}") from error
+        raise ValueError(
+            f"architecture {name!r} cannot be built with {echo(dict(arguments))}: {one_line(error)}"
+        ) from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"architecture {name!r} returned {type(model).__name__}: wanted a torch.nn.Module")
     return model
@@ -80,7 +83,8 @@ def build_on_meta(
     num_values = sum(tensor.numel() for tensor in model.state_dict().values())
     if num_values > max_parameters:
         raise ValueError(
-            f"architecture {name!r} with {dict(arguments)} has {num_values} values: wanted at most {max_parameters}"
+            f"architecture {name!r} with {echo(dict(arguments))} has {num_values} values: wanted at most "
+            f"{max_parameters}"
         )
     return model
 

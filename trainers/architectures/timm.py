@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from trainers import checks
 from trainers.architectures.base import Architecture
+from trainers.architectures.metered import metered
+from trainers.echo import echo
 from trainers.lookup import TIMM, one_line
 
 _NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?")  # timm reads "hf-hub:..." and paths as places to load from
+_MOST = 1 << 16
+"""The largest number among a network's arguments: depths, widths, sides of images."""
 _READING = ("checkpoint_path", "cache_dir", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay")
 
 
 def timm_architecture(name: str) -> Architecture:
     """Return the function of keyword arguments behind ``timm:NAME``, such as ``timm:mobilenetv3_small_100``.
 
-    Its arguments are those of timm's model. It takes its number of channels and outputs from the task and starts from
-    random values: trained ones come from ``init_from``. timm decides what a name means; a file refuses a network whose
-    tensors have other names or shapes than those it was written for.
+    Its arguments are those of timm's model. They may come from a file, so numbers among them have a limit, and so has
+    what the network is built of (``metered.py``). It takes its number of channels and outputs from the task and starts
+    from random values: trained ones come from ``init_from``. timm decides what a name means; a file refuses a network
+    whose tensors have other names or shapes than those it was written for.
 
     References:
         Wightman 2019, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models.
@@ -32,7 +37,9 @@ def timm_architecture(name: str) -> Architecture:
     """
     model = name.removeprefix(TIMM)
     if not _NAME.fullmatch(model):
-        raise ValueError(f"architecture {name!r}: wanted timm:NAME of letters, digits and '_', such as timm:resnet18")
+        raise ValueError(
+            f"architecture {echo(name)}: wanted timm:NAME of letters, digits and '_', such as timm:resnet18"
+        )
     try:
         timm = importlib.import_module("timm")
     except Exception as error:  # it may be installed and not fit this torch
@@ -51,9 +58,23 @@ def timm_architecture(name: str) -> Architecture:
         for key in arguments:
             if key in _READING:  # a file's header must not make timm read other files
                 raise ValueError(f"{key} reads values from elsewhere: trained ones come from init_from")
-        network: nn.Module = timm.create_model(
-            model, pretrained=False, num_classes=num_outputs, in_chans=input_shape[0], **arguments
-        )
+            _check_numbers(key, arguments[key])
+        with metered():
+            network: nn.Module = timm.create_model(
+                model, pretrained=False, num_classes=num_outputs, in_chans=input_shape[0], **arguments
+            )
         return network
 
     return create
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """Refuse a number that is too large, wherever it is in ``value``."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            _check_numbers(name, item)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_numbers(f"{name}.{key}", item)
+    elif isinstance(value, int | float) and not -_MOST <= value <= _MOST:
+        raise ValueError(f"{name} is {echo(value)}: wanted numbers of at most {_MOST}")

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from trainers.coding.mixing import LOGIT, MOST_BITS, ONE, Counter, Ints, Mixer, evidence, logit, probability
 from trainers.coding.structure import MAX_WIDTH
 
-__all__ = ["MAX_COARSENESS", "Ints", "Port", "code", "num_steps"]
+__all__ = ["MAX_COARSENESS", "MOST_STEPS", "Ints", "Port", "code", "num_steps"]
 
 Port = Callable[[Ints, Ints], Ints]
 """A function that encodes or decodes bits, so that both run the same model.
@@ -31,6 +31,8 @@ Port = Callable[[Ints, Ints], Ints]
 
 _MANY_BATCHES, _FEW_BATCHES, _LARGE = 1024, 512, 1 << 20
 """A large matrix is coded in fewer steps: that is faster and costs little, because its statistics are soon learned."""
+MOST_STEPS = 1 << 13
+"""The most steps of all matrices of a file together, above the greatest coarseness: they take about ten seconds."""
 MAX_COARSENESS = 9
 """The coarseness with the fewest steps."""
 _NUM_UNARY = 15

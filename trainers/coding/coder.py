@@ -7,13 +7,14 @@ probabilities by one multiplication and one truncation each: plain IEEE arithmet
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 
 from trainers.coding.bytestream import RfzError
+from trainers.coding.deadline import unlimited
 
 _PRECISION_BITS = 24
 _SLACK_BITS = 64
@@ -64,10 +65,12 @@ class Encoder:
 class Decoder:
     """Reads back what ``Encoder`` wrote, in the same order with the same frequencies."""
 
-    def __init__(self, stream: bytes) -> None:
+    def __init__(self, stream: bytes, check: Callable[[], None] = unlimited) -> None:
+        """``check`` is called before each piece is read; what it raises ends the reading."""
         if len(stream) % 4:
             raise RfzError(f"the coded stream is malformed: {len(stream)} bytes are no whole number of 32-bit words")
         self._empty, self._used = not stream, False
+        self._check = check
         self._most_bits = 8 * len(stream) + _SLACK_BITS
         self.information_bits = 0.0
         """-log2 p of all bits that ``decode_bits`` has read."""
@@ -79,6 +82,7 @@ class Decoder:
         Raises:
             RfzError: the stream is not one that these frequencies can have written.
         """
+        self._check()
         if len(counts) <= 1 or num_symbols == 0:
             return np.zeros(num_symbols, np.int32)
         if self._empty:
@@ -94,6 +98,7 @@ class Decoder:
         Raises:
             RfzError: the stream is not one that these probabilities can have written.
         """
+        self._check()
         if not len(ones):
             return np.zeros(0, np.int64)
         if self._empty:

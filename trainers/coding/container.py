@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -39,6 +40,7 @@ import numpy as np
 from trainers.coding import planning, section_kinds
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder
+from trainers.coding.deadline import unlimited
 from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
 from trainers.coding.meter import Meter, Show, unseen
 from trainers.coding.sections import (
@@ -52,6 +54,7 @@ from trainers.coding.sections import (
     factor_entry,
     flattened,
 )
+from trainers.echo import echo
 
 __all__ = [
     "Contents",
@@ -181,16 +184,16 @@ class Contents:
         ]
 
 
-def take_apart(data: bytes, layout: Layout, *, show: Show = unseen) -> Contents:
+def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Callable[[], None] = unlimited) -> Contents:
     """Return the sections of a file, and where its bytes go; ``show`` is told how far that is.
 
-    Raises what ``read`` raises.
+    Raises what ``read`` raises, and what ``check`` raises, which is called before each piece of the stream.
     """
     reader = unseal(data)
     header = take_header(reader)
     if reader.take(4) != fingerprint(layout):
         raise RfzError(
-            f"the file was written for another version of architecture {header.architecture!r}: "
+            f"the file was written for another version of architecture {echo(header.architecture)}: "
             "names, shapes or dtypes of its tensors differ from what this program builds"
         )
     vectors = tuple(
@@ -206,7 +209,7 @@ def take_apart(data: bytes, layout: Layout, *, show: Show = unseen) -> Contents:
         raise RfzError(f"the file is malformed: {error}") from error
     finishes = [by_kind[encoding.kind].read(encoding, reader) for encoding in encodings]
     stream = reader.take(reader.remaining)
-    decoder = Decoder(stream)
+    decoder = Decoder(stream, check)
     meter = Meter(show, [encoding.entry for encoding in encodings], passes=1)
     coded = []
     for encoding, finish in zip(encodings, finishes, strict=True):

@@ -18,7 +18,6 @@ Ints32 = npt.NDArray[np.int32]
 _SMALL = 1 << 18  # values; up to here every way is tried
 _DENSE = 0.9  # if less than this share of the values is left without trailing zeros, adaptive coding is worth a try
 _FEW_CALLS = 1 << 13  # they take less than a second
-_MANY_STEPS = 1 << 13  # they take about ten seconds
 
 
 def plan(
@@ -105,7 +104,7 @@ def _is_fast(matrices: Sequence[Ints32]) -> bool:
 def _coarseness(matrices: Sequence[Ints32]) -> int:
     """The least coarseness at which a whole file takes seconds."""
     for coarseness in range(adaptive.MAX_COARSENESS):
-        if sum(adaptive.num_steps(matrix.shape, coarseness) for matrix in matrices) <= _MANY_STEPS:
+        if sum(adaptive.num_steps(matrix.shape, coarseness) for matrix in matrices) <= adaptive.MOST_STEPS:
             return coarseness
     return adaptive.MAX_COARSENESS
 

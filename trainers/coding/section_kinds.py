@@ -130,7 +130,8 @@ class Constant(AbstractCodec):
     def read(self, encoding: Encoding, reader: Reader) -> Finish:
         _check_argument(encoding, at_most=3)
         value = _take(reader, encoding.entry, encoding.argument % 2, half=encoding.argument >= 2)
-        values = np.full(encoding.entry.shape, value[0] if len(value) else 0, value.dtype)
+        one = value[0] if len(value) else np.zeros((), value.dtype)
+        values = np.broadcast_to(one, encoding.entry.shape)  # takes the memory of one value
         return lambda decoder: Coded(section=Raw(values=values), stored_bytes=value.nbytes)
 
 
@@ -179,16 +180,20 @@ class StaticTables(AbstractCodec):
 
     def _decode(self, encoding: Encoding, table_bytes: dict[str, int], decoder: Decoder) -> Coded:
         table = self._tables[encoding.argument]
-        indices = decoder.decode(table.counts, encoding.entry.num_values)
-        found = np.bincount(indices, minlength=len(table.counts))
+        values = np.empty(encoding.entry.num_values, np.int32)
+        found = np.zeros(len(table.counts), np.int64)
+        for start in range(0, len(values), _CHUNK):
+            piece = values[start : start + _CHUNK]
+            indices = decoder.decode(table.counts, len(piece))
+            found += np.bincount(indices, minlength=len(table.counts))
+            piece[:] = table.values(indices)
         # The counts are exact and sum to the number of symbols decoded with them, so in a wrong stream, even under a
         # recomputed checksum, some symbol occurs too often.
         self._left[encoding.argument] = self._left[encoding.argument] - found
         if (self._left[encoding.argument] < 0).any():
             raise RfzError("the coded stream is damaged: its symbols do not match their frequency table")
-        values = table.values(indices).reshape(encoding.entry.shape)
         return Coded(
-            section=Integers(values=values, table=encoding.argument),
+            section=Integers(values=values.reshape(encoding.entry.shape), table=encoding.argument),
             coded_bits=float(found @ information_bits(table.counts)),
             table_bytes=table_bytes,
         )
@@ -201,6 +206,10 @@ class Adaptive(AbstractCodec):
     Trailing rows and columns of zeros are left out. Before the stream: the number of rows left; if there are any, the
     number of columns left, then the width of their grid + 65 * coarseness.
     """
+
+    def __init__(self) -> None:
+        self._num_steps = 0
+        """The steps of the matrices read so far, without those that could take no fewer."""
 
     def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
         live = live_block(as_matrix(cast(Integers, sections.tensors[encoding.entry.name]).values))
@@ -226,9 +235,18 @@ class Adaptive(AbstractCodec):
             )
         if coarseness > adaptive.MAX_COARSENESS:
             raise RfzError(f"the file is malformed: coarseness {coarseness}, at most {adaptive.MAX_COARSENESS} may be")
-        if live_rows and not adaptive.num_steps((live_rows, live_columns), coarseness):
+        if width > live_columns:
+            raise RfzError(f"the file is malformed: a grid of width {width} where {live_columns} columns are stored")
+        num_steps = adaptive.num_steps((live_rows, live_columns), coarseness) if live_rows else 0
+        if live_rows and not num_steps:
             raise RfzError(
                 f"the file is malformed: {live_rows} rows of tensor {encoding.entry.name!r} are too many at once"
+            )
+        self._num_steps += num_steps if coarseness < adaptive.MAX_COARSENESS else 0
+        if self._num_steps > adaptive.MOST_STEPS:  # the writer makes its steps coarser until there are fewer
+            raise RfzError(
+                f"the file is malformed: its matrices take {self._num_steps} steps or more: at most "
+                f"{adaptive.MOST_STEPS} may be"
             )
         stored_bytes = reader.position - start
 

@@ -18,6 +18,7 @@ from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Phase,
 from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.products import check_products
 from trainers.methods.parts.pruning import VALUE_BITS
 from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_at_common_share
 from trainers.methods.parts.recalibration import recalibrate
@@ -200,18 +201,25 @@ class LowRank(AbstractMethod):
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         shapes = matrices(plain)
         names = [name for name in shapes if name not in sections.tensors]
-        factors = backend.dequantise_factors(sections)
-        if len(factors) != len(names):
-            raise RfzError(f"the file is malformed: {len(factors)} factors: wanted one for each of {names}")
-        products: dict[str, Tensor] = {}
-        for name, factor in zip(names, factors, strict=True):
-            rows, rank = factor.shape
+        if len(sections.factors) != len(names):
+            raise RfzError(f"the file is malformed: {len(sections.factors)} factors: wanted one for each of {names}")
+        for name, stored in zip(names, sections.factors, strict=True):
+            rows, rank = stored.values.shape
             if rows != sum(shapes[name]) or not is_factored(shapes[name], rank):
                 raise RfzError(
                     f"the file is malformed: a factor of {rows} rows and {rank} columns for {name!r}, a matrix of "
                     f"{shapes[name]}: wanted {sum(shapes[name])} rows, and fewer values"
                 )
-            products[name] = product(factor, plain.get_parameter(name).shape)
+        check_products(
+            sum(
+                math.prod(shapes[name]) * stored.values.shape[1]
+                for name, stored in zip(names, sections.factors, strict=True)
+            )
+        )
+        products = {
+            name: product(factor, plain.get_parameter(name).shape)
+            for name, factor in zip(names, backend.dequantise_factors(sections), strict=True)
+        }
         return backend.dequantise(sections, plain, made=products)
 
     def _budget(self, shapes: Shapes) -> int:

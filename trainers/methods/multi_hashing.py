@@ -19,6 +19,7 @@ from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, Rat
 from trainers.methods.parts import backend
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import adam_cosine, plain_phase
+from trainers.methods.parts.products import check_products
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import level, steps_of, times_power, wide
 from trainers.networks.norms import norm_parameters
@@ -162,12 +163,14 @@ class MultiHashing(AbstractMethod):
                 f"{[len(vector) for vector in sections.vectors]}: wanted one, steps and {len(weights)} scales"
             )
         (stored,) = sections.factors
+        shapes = [weight.shape for weight in weights.values()]
+        rows, columns = stored.values.shape
+        if rows != 2 * side(shapes):
+            raise RfzError(f"the file is malformed: a pool of {rows} rows: wanted {2 * side(shapes)}")
+        check_products(side(shapes) ** 2 * columns)
         (pool,) = backend.dequantise_factors(
             dataclasses.replace(sections, factors=(dataclasses.replace(stored, exponent=0),))
         )
-        shapes = [weight.shape for weight in weights.values()]
-        if len(pool) != 2 * side(shapes):
-            raise RfzError(f"the file is malformed: a pool of {len(pool)} rows: wanted {2 * side(shapes)}")
         scales = torch.from_numpy(sections.vectors[1].astype(np.float32)).to(_dtype_of_scales(weights.values()))
         tensors = handed_out(pool, scales, shapes)
         if stored.exponent:

@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 from orchestrator.search.goals import Goals, Told
 from orchestrator.search.space import Configuration, Space
 
+MOST_TRIALS = 20_000
+"""The most trials of a sweep: more would take a driver minutes to plan, and nobody to run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from orchestrator.search.goals import Goals
-from orchestrator.search.searchers.base import AbstractSearch, AbstractSearcher, FixedSearch
+from orchestrator.search.searchers.base import MOST_TRIALS, AbstractSearch, AbstractSearcher, FixedSearch
 from orchestrator.search.space import Configuration, Space, identity
 from trainers import checks
+
+_MOST_COMBINATIONS = 5 * MOST_TRIALS
+"""Some may be the same configuration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +24,19 @@ class Grid(AbstractSearcher):
     num_values: int = 6
 
     def __post_init__(self) -> None:
-        checks.integer("num_values", self.num_values, low=1)
+        checks.integer("num_values", self.num_values, low=1, high=MOST_TRIALS)
 
     def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
         return FixedSearch(self._configurations(space))
 
     def _configurations(self, space: Space) -> Iterator[Configuration]:
         seen: set[str] = set()
-        for configuration in space.grid(self.num_values):
+        for index, configuration in enumerate(space.grid(self.num_values)):
+            if index == _MOST_COMBINATIONS:
+                raise ValueError(
+                    f"the grid has more than {_MOST_COMBINATIONS} combinations: wanted fewer values, or search "
+                    "'random', 'sobol' or 'tpe' with num_trials"
+                )
             if identity(configuration) not in seen:
                 seen.add(identity(configuration))
                 yield configuration

@@ -12,7 +12,7 @@ import numpy as np
 
 from orchestrator.search.domains import AbstractDomain, Choice, IntegerRange, RealRange
 from orchestrator.search.goals import Goals, Told
-from orchestrator.search.searchers.base import AbstractSearch, AbstractSearcher, Asked
+from orchestrator.search.searchers.base import MOST_TRIALS, AbstractSearch, AbstractSearcher, Asked
 from orchestrator.search.searchers.random import draw_unseen
 from orchestrator.search.space import Configuration, Space, identity
 from trainers import checks
@@ -183,8 +183,8 @@ class AbstractOptunaSearcher(AbstractSearcher):
     """Earlier sweeps, by name or id; the search learns from those of their results that lie in its space."""
 
     def __post_init__(self) -> None:
-        checks.integer("num_trials", self.num_trials, low=1)
-        checks.integer("num_random", self.num_random, low=1)
+        checks.integer("num_trials", self.num_trials, low=1, high=MOST_TRIALS)
+        checks.integer("num_random", self.num_random, low=1, high=MOST_TRIALS)
         if isinstance(self.warm_start, str) or not all(isinstance(item, str) for item in self.warm_start):
             raise ValueError(f"warm_start is {self.warm_start!r}: wanted a list of sweeps")
 

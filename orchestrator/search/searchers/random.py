@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from orchestrator.search.goals import Goals
-from orchestrator.search.searchers.base import AbstractSearch, AbstractSearcher, FixedSearch
+from orchestrator.search.searchers.base import MOST_TRIALS, AbstractSearch, AbstractSearcher, FixedSearch
 from orchestrator.search.space import Configuration, Space, identity
 from trainers import checks
 from trainers.seeding import derive
@@ -29,7 +29,7 @@ class Random(AbstractSearcher):
     num_trials: int
 
     def __post_init__(self) -> None:
-        checks.integer("num_trials", self.num_trials, low=1)
+        checks.integer("num_trials", self.num_trials, low=1, high=MOST_TRIALS)
 
     def start(self, space: Space, goals: Goals, seed: int) -> AbstractSearch:
         return FixedSearch(self._configurations(space, seed))

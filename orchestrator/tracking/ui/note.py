@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from analysis.frontier.columns import IN_NOTE
 from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
+from trainers.echo import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,8 @@ MAX_NOTE_LENGTH = 8000
 _PICTURE = "frontier/frontier.svg"  # the UI shows pictures at their own size, and the SVG is half as wide as the PNG
 _GAP = "&emsp;"  # the UI leaves no gap between columns
 
+_PLAIN = re.compile(r"[\d\s.,\[\]eE+-]*|[A-Za-z0-9]+")
+"""A setting that is no markup: numbers, lists of them, a word."""
 _MAX_RECOMMENDED, _MAX_REASONS, _MAX_WORD = 8, 3, 160
 
 
@@ -151,7 +155,7 @@ def _space(value: Any, *, with_fixed: bool = False) -> str:
 
 def _domain(value: Any) -> str:
     if not isinstance(value, Mapping):
-        return str(value)
+        return str(value) if _PLAIN.fullmatch(str(value)) else _code(value)
     ((kind, items),) = value.items()
     if kind == "choice":
         return _code(", ".join(map(str, items)))
@@ -181,4 +185,4 @@ def _legend(num_points: int) -> str:
 def _code(text: Any) -> str:
     """Text as code: a user's own names make no markup in it."""
     plain = " ".join(str(text).replace("`", "'").replace("|", "/").split())
-    return f"`{plain[:_MAX_WORD]}`" if plain else ""
+    return f"`{shortened(plain, _MAX_WORD)}`" if plain else ""

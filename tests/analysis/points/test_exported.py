@@ -80,7 +80,19 @@ def test_a_configuration_of_which_a_seed_failed_stays_off_the_frontier(tmp_path:
         ({"size_bytes": 800.5}, "line 2: size_bytes is '800.5': wanted a whole number that is not negative"),
         ({"size_bytes": 0}, "line 2: size_bytes is 0: wanted the length of a file"),
         ({"seed": -1}, "line 2: seed is '-1': wanted a whole number"),
-        ({"quality": "good"}, "line 2: quality is 'good': wanted a number"),
+        ({"quality": "good"}, "line 2: quality is 'good': wanted a finite number"),
+        ({"quality": "nan"}, "line 2: quality is 'nan': wanted a finite number"),
+        ({"quality_val": "-inf"}, "line 2: quality_val is '-inf': wanted a finite number"),
+        ({"quality": "1e999"}, "line 2: quality is '1e999': wanted a finite number"),
+        ({"quality": 7.5}, "line 2: quality is 7.5: accuracy is a fraction in 0..1, such as 0.981"),
+        ({"quality_val": -0.1}, "line 2: quality_val is -0.1: accuracy is a fraction in 0..1"),
+        ({"train_s": "nan"}, "line 2: train_s is 'nan': wanted a finite number"),
+        ({"train_s": -1}, "line 2: train_s is -1.0: wanted seconds"),
+        ({"size_bytes": "9" * 400}, f"line 2: size_bytes is '{'9' * 39}…': wanted a whole number"),
+        ({"size_bytes": 1 << 53}, "line 2: size_bytes is '9007199254740992': wanted a whole number"),
+        ({"quality": "0." + "9" * 400}, f"line 2: quality is '0.{'9' * 37}…': wanted a finite number"),
+        ({"num_parameters": 0}, "line 2: num_parameters is 0: wanted those of a network"),
+        ({"method": "a\x1b[31m"}, "line 2: method is 'a\\x1b[31m': wanted text without control characters"),
         ({"maximise": "yes"}, "line 2: maximise is 'yes': wanted True or False"),
         ({"params": "{"}, "line 2: params is '{': wanted settings by name, as JSON"),
         ({"params": "[1]"}, "line 2: params is '[1]': wanted settings"),
@@ -92,6 +104,19 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, changes: dict[str,
     with pytest.raises(ValueError, match=re.escape(said)) as caught:
         read_points(written(tmp_path, two(), **changes))
     assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_value_further_down_is_named_with_its_own_line(tmp_path: Path) -> None:
+    points = two()
+    points.loc[2, "quality"] = 7.5
+    with pytest.raises(ValueError, match=r"line 4: quality is 7\.5"):
+        read_points(written(tmp_path, points))
+
+
+def test_texts_that_a_spreadsheet_would_compute_come_back(tmp_path: Path) -> None:
+    changes = {"method": "'=1+1", "point_id": "'@a", "task": "'plain"}
+    row = read_points(written(tmp_path, two(), **changes)).iloc[0]
+    assert [row[name] for name in changes] == ["=1+1", "@a", "'plain"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import Study, plan
 from orchestrator.search.goals import Told
+from orchestrator.search.searchers import grid
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
@@ -251,3 +252,25 @@ def test_a_fixed_plan_needs_no_record(tmp_path: Path) -> None:
 def test_a_method_that_cannot_be_made_is_found_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(SweepError, match="lam"):
         Study(sweep(method={"name": "epr", "lam": {"uniform": [-1.0, 1.0]}}), Journal(LocalFolder(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": 1000, "steps": list(range(1, 30))},
+         "the sweep has 21 configurations or more with 1000 seeds each: wanted 20000 trials at most"),
+        ({"seeds": 1000, "search": {"name": "tpe", "num_trials": 21}, "steps": {"integers": [1, 10**6]}},
+         "the sweep has 21 configurations or more with 1000 seeds each: wanted 20000 trials at most"),
+    ],
+)  # fmt: skip
+def test_a_sweep_of_too_many_trials_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SweepError) as caught:
+        plan(Sweep.from_dict({"task": "digits", "architecture": "mlp", "method": "uncompressed", **changes}))
+    assert str(caught.value) == message
+
+
+def test_a_grid_of_too_many_combinations_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "_MOST_COMBINATIONS", 8)
+    document = {"task": "digits", "architecture": "mlp", "method": "uncompressed", "steps": [7] * 9}
+    with pytest.raises(SweepError, match="the grid has more than 8 combinations: wanted fewer values, or search"):
+        plan(Sweep.from_dict(document))

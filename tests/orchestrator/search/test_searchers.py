@@ -205,8 +205,8 @@ def test_random_configurations_are_those_of_every_machine() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("grid", {"num_values": 0}, "num_values is 0: wanted a whole number of at least 1"),
-        ("random", {"num_trials": 2.5}, "num_trials is 2.5: wanted a whole number of at least 1"),
+        ("grid", {"num_values": 0}, "num_values is 0: wanted a whole number of at least 1 and at most 20000"),
+        ("random", {"num_trials": 2.5}, "num_trials is 2.5: wanted a whole number of at least 1 and at most 20000"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(name: str, settings: dict[str, object], message: str) -> None:

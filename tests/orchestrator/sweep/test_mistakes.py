@@ -74,7 +74,7 @@ NEEDED = "a sweep needs task, architecture and method"
         ),
         (
             {"search": {"name": "random", "num_trials": 0}},
-            "search 'random': num_trials is 0: wanted a whole number of at least 1",
+            "search 'random': num_trials is 0: wanted a whole number of at least 1 and at most 20000",
         ),
         ({"stpes": 5}, "unknown field 'stpes'; did you mean 'steps'?"),
         (

@@ -121,9 +121,16 @@ def dequantise(
                 f"the file is malformed: table {section.table} has no step among {len(scalar) + len(further)}"
             )
     for name, tensor in decoded.items():
-        if not tensor.isfinite().all():
+        if not _is_finite(tensor):
             raise RfzError(f"the file is malformed: {name!r} holds a value beyond {tensor.dtype}")
     return decoded
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all values are; NaN spreads to both extremes, and no copy of the tensor is made."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    return bool(torch.stack(tensor.aminmax()).isfinite().all())
 
 
 def _stored(section: Raw, like: Tensor) -> Tensor:
@@ -136,7 +143,9 @@ def _stored(section: Raw, like: Tensor) -> Tensor:
 def _times(section: Integers, steps: npt.NDArray[np.float32] | np.float32) -> npt.NDArray[np.floating]:
     """The integers times ``steps``, which broadcast: float32, or float64 where there is an exponent."""
     if not section.exponent:
-        return np.array(section.values.astype(np.float32) * steps)
+        values = section.values.astype(np.float32)
+        values *= steps
+        return values
     with np.errstate(over="ignore"):
         return np.array(np.ldexp(section.values * steps.astype(np.float64), section.exponent))
 

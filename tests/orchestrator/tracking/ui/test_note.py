@@ -8,7 +8,7 @@ import pytest
 
 from analysis.configurations.summary import summarise
 from orchestrator.sweep.definition import Sweep
-from orchestrator.tracking.ui.note import MAX_NOTE_LENGTH, Ending, note
+from orchestrator.tracking.ui.note import MAX_NOTE_LENGTH, Ending, _domain, note
 from tests.orchestrator.tracking.ui.samples import points
 
 DOCUMENT = Sweep.from_dict(
@@ -111,3 +111,15 @@ def test_it_is_cut_to_what_mlflow_takes() -> None:
     text = note(long, summarise(rows), len(rows), ending())
     assert len(text) <= MAX_NOTE_LENGTH
     assert "[charts](#" in text
+
+
+@pytest.mark.parametrize(
+    "value", ["<img src=x onerror=alert(1)>", "[a](javascript:b)", "**a**", ["<b>"], "\x1b[31m", "a`b", "a|b"]
+)
+def test_settings_make_no_markup_in_the_note(value: object) -> None:
+    shown = _domain(value)
+    assert shown.startswith("`")
+    assert shown.endswith("`")
+    assert shown[1:-1].isprintable()
+    assert "`" not in shown[1:-1]
+    assert [_domain(plain) for plain in (3, 0.5, [64, 32], True, "adam")] == ["3", "0.5", "[64, 32]", "True", "adam"]
