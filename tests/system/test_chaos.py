@@ -23,9 +23,9 @@ from tests.system.lossy import lossy
 from tests.system.serving import free_port, kill, server
 from trainers.compressed import load_compressed
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(2400)]
 
-NUM_TRIALS = 40
+NUM_TRIALS = 24
 SWEEP = f"""
 name: chaos
 task: digits
@@ -48,10 +48,10 @@ class Monkey:
 
     def rage(self, driver: subprocess.Popen[str], until: Callable[[], bool]) -> None:
         """Kill workers while the driver runs, until ``until`` is true."""
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1200
         before = self.num_killed
         while driver.poll() is None and not until():
-            assert time.monotonic() < deadline, "the sweep took too long"
+            assert time.monotonic() < deadline, "the sweep hangs"
             for pid in workers_below(driver.pid):
                 if self.num_killed == before or self._dice.random() < PROBABILITY:
                     with contextlib.suppress(ProcessLookupError):
@@ -144,16 +144,16 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
 def _chaos(folder: Path, port: int, monkey: Monkey, uri: tuple[str, str]) -> list[Any]:
     """Run the sweep to its end, whatever is killed; returns all runs that MLflow has."""
     with server(folder, port) as serving, driver(folder, *uri) as first:
-        monkey.rage(first, lambda: num_ended(folder) >= 6)
+        monkey.rage(first, lambda: num_ended(folder) >= 4)
         kill(serving)
-        monkey.rage(first, lambda: num_ended(folder) >= 14)
+        monkey.rage(first, lambda: num_ended(folder) >= 8)
         assert first.poll() is None, first.communicate()
         os.kill(first.pid, signal.SIGKILL)
         first.wait(timeout=600)
     assert num_ended(folder) < NUM_TRIALS
     with server(folder, port):
         with driver(folder, *uri, "--resume") as second:
-            monkey.rage(second, lambda: num_ended(folder) >= 24)
+            monkey.rage(second, lambda: num_ended(folder) >= 14)
             assert second.poll() is None, second.communicate()
             os.kill(second.pid, signal.SIGKILL)
         assert num_ended(folder) < NUM_TRIALS
