@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.ray_tune import runtime
 from orchestrator.ray_tune.runtime import joined
 
 
@@ -16,6 +18,7 @@ from orchestrator.ray_tune.runtime import joined
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     """What is asked of Ray."""
     asked: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(runtime, "joining", lambda address: contextlib.nullcontext())  # it has tests of its own
     monkeypatch.setattr("ray.init", lambda **settings: asked.append(("init", settings)))
     monkeypatch.setattr("ray.shutdown", lambda: asked.append(("shutdown", {})))
     for name in ("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "TUNE_GLOBAL_CHECKPOINT_S", "RAY_AIR_NEW_OUTPUT"):
