@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ LegendColumn = list[tuple[str, dict[str, Any]]]
 """One column of a legend: a heading, then entries, each a text and its style. A heading has no style."""
 
 
+_BETWEEN_PARTS = re.compile(r"(?<=[\s=,(/_])|(?<=\.)(?=[A-Za-z])")
+"""Where a name may be broken: after a word, an argument or a module."""
 _HOURGLASS = ((-1, 1), (1, 1), (-1, -1), (1, -1), (-1, 1))
 _SYMBOLS: dict[str, Any] = {
     "circle": "o",
@@ -54,8 +56,15 @@ def arrow(scale: float, *, up: bool) -> dict[str, Any]:
 
 
 def whole_name(name: str, longest: int) -> str:
-    """``name`` in as many lines as it needs, each of at most ``longest`` characters."""
-    return "\n".join(textwrap.wrap(name, longest, break_on_hyphens=False)) or name
+    """``name`` in as many lines as it needs, each of at most ``longest`` characters; words are broken last of all."""
+    lines = [""]
+    for part in _BETWEEN_PARTS.split(name):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > longest:
+            lines.append("")
+        lines[-1] += part
+        while len(lines[-1].rstrip()) > longest:
+            lines[-1:] = [lines[-1][:longest], lines[-1][longest:]]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def network_names(names: Iterable[str], longest: int) -> dict[str, str]:

@@ -32,12 +32,17 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
     scale, longest_name = font / 8, 22 if font < 8 else 30
     shown = _shown(plot, scale)
     whole = 72 * width_in / ((font - 0.5) * _CHARACTER_EM)
-    names, methods = _named(plot, scale, longest_name)
-    while _width(names) + _width(methods) + _width(shown) > whole and longest_name > _LEAST_CHARACTERS:
-        longest_name -= 1
-        names, methods = _named(plot, scale, longest_name)
-    room = whole - _width([("Architecture", {}), *names]) - _width(shown)
-    num = min(-(-len(methods) // _MOST_ROWS), max(1, int(room // _width(methods))))
+    wanted = -(-len(plot.markers) // _MOST_ROWS)
+    num, names, methods = 0, [], []
+    for longest in range(longest_name, _LEAST_CHARACTERS - 1, -1):  # shorter lines where more columns fit by it
+        tried = _named(plot, scale, longest)
+        room = whole - _width([("Architecture", {}), *tried[0]]) - _width(shown)
+        fitting = min(wanted, int(room // _width(tried[1])))
+        if fitting > num or not methods:
+            num, (names, methods) = max(fitting, 0), tried
+        if num == wanted:
+            break
+    num = max(num, 1)
     length = -(-len(methods) // num)
     parts = [methods[start : start + length] for start in range(0, len(methods), length)]
     columns: list[LegendColumn] = [

@@ -23,3 +23,9 @@ def test_a_long_name_is_whole() -> None:
     name = "recurrent_" * 7
     assert whole_name(name, 20).replace("\n", "") == name
     assert max(map(len, whole_name(name, 20).split("\n"))) <= 20
+
+
+def test_a_long_name_is_broken_where_a_word_or_an_argument_ends() -> None:
+    assert whole_name("mlp(hidden=[300,100])", 20) == "mlp(hidden=[300,\n100])"
+    assert whole_name("lcs compression=unstructured levels=0.1", 20) == "lcs compression=\nunstructured levels=\n0.1"
+    assert whole_name("encoder.layers.0.attention", 16) == "encoder.\nlayers.0.\nattention"
