@@ -33,7 +33,9 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
     shown = _shown(plot, scale)
     whole = 72 * width_in / ((font - 0.5) * _CHARACTER_EM)
     wanted = -(-len(plot.markers) // _MOST_ROWS)
-    num, names, methods = 0, [], []
+    names: LegendColumn = []
+    methods: LegendColumn = []
+    num = 0
     for longest in range(longest_name, _LEAST_CHARACTERS - 1, -1):  # shorter lines where more columns fit by it
         tried = _named(plot, scale, longest)
         room = whole - _width([("Architecture", {}), *tried[0]]) - _width(shown)
