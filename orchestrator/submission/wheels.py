@@ -14,7 +14,6 @@ from importlib import metadata
 from pathlib import Path
 
 _OURS = ("analysis", "orchestrator", "trainers")
-_SUFFIXES = {".csv", ".html", ".py", ".sh", ".yaml"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ def ratefront_wheel() -> Wheel:
     files: dict[str, bytes] = {}
     for package in _OURS:
         folder = Path(str(importlib.import_module(package).__file__)).parent
-        files |= {f"{package}/{path}": content for path, content in _read(folder, _SUFFIXES).items()}
+        files |= {f"{package}/{path}": content for path, content in _read(folder).items()}
     return pack("ratefront", metadata.version("ratefront"), files)
 
 
@@ -80,7 +79,7 @@ def own_modules(folder: Path, more: Iterable[str] = ()) -> dict[str, bytes]:
         if name in _OURS:
             raise ValueError(f"{name!r} has the name of a package of ratefront, which it would hide: give it another")
         if package.is_dir():
-            found |= {f"{name}/{path}": content for path, content in _read(package, None).items()}
+            found |= {f"{name}/{path}": content for path, content in _read(package).items()}
         elif module.is_file():
             found[module.name] = module.read_bytes()
         else:
@@ -99,13 +98,13 @@ def _imported_from(folder: Path) -> Iterator[str]:
             yield name
 
 
-def _read(folder: Path, suffixes: set[str] | None) -> dict[str, bytes]:
+def _read(folder: Path) -> dict[str, bytes]:
     """The content of each file below ``folder`` by its path, without hidden files and Python's cache."""
     found = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         is_hidden = any(part == "__pycache__" or part.startswith(".") for part in relative.parts)
-        if path.is_file() and not is_hidden and (suffixes is None or path.suffix in suffixes):
+        if path.is_file() and not is_hidden:
             found[relative.as_posix()] = path.read_bytes()
     return found
 
