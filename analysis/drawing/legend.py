@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 LegendColumn = list[tuple[str, dict[str, Any]]]
 """One column of a legend: a heading, then entries, each a text and its style. A heading has no style."""
 
-
 _BETWEEN_PARTS = re.compile(r"(?<=[\s=,(/_])|(?<=\.)(?=[A-Za-z])")
 """Where a name may be broken: after a word, an argument or a module."""
 _HOURGLASS = ((-1, 1), (1, 1), (-1, -1), (1, -1), (-1, 1))
@@ -28,11 +27,14 @@ _SYMBOLS: dict[str, Any] = {
     "pentagon": "p",
     "cross": "P",
     "x": "X",
+    "hexagon": "h",
+    "triangle-left": "<",
+    "star": "*",
+    "triangle-down": "v",
+    "triangle-right": ">",
+    "diamond-tall": "d",
+    "hourglass": _HOURGLASS,
 }
-
-
-_SYMBOLS |= {"hexagon": "h", "triangle-left": "<", "star": "*", "triangle-down": "v", "triangle-right": ">"}
-_SYMBOLS |= {"diamond-tall": "d", "hourglass": _HOURGLASS}
 
 
 def marker(symbol: str, scale: float) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
     for longest in range(longest_name, _LEAST_CHARACTERS - 1, -1):  # shorter lines where more columns fit by it
         tried = _named(plot, scale, longest)
         room = whole - _width([("Architecture", {}), *tried[0]]) - _width(shown)
-        fitting = min(wanted, int(room // _width(tried[1])))
+        fitting = max(0, min(wanted, int(room // _width(tried[1]))))
         if fitting > num or not methods:
-            num, (names, methods) = max(fitting, 0), tried
+            num, (names, methods) = fitting, tried
         if num == wanted:
             break
     num = max(num, 1)
@@ -55,7 +55,7 @@ def legend_columns(plot: FrontierPlotData, font: float, width_in: float) -> list
     if not plot.papers:
         return columns
     widths = [_width(column) - _MARKER_CHARACTERS for column in columns]
-    free = 72 * width_in / ((font - 0.5) * _CHARACTER_EM) - sum(widths) - len(widths) * _MARKER_CHARACTERS
+    free = whole - sum(widths) - len(widths) * _MARKER_CHARACTERS
     wanted = min(_MOST_CHARACTERS, max(len(text) for text in (PRINTED, *plot.papers)))
     if free - _MARKER_CHARACTERS >= wanted:
         return [*columns, _papers(plot, _MOST_CHARACTERS, scale)]

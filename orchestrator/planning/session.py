@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.storage import mending
+from orchestrator.storage.damage import new_lines
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
@@ -78,7 +78,7 @@ class Session:
 
     def new_damage(self) -> list[str]:
         """What was found damaged since this process holds the sweep, in a line for each file."""
-        return list((Counter(self.journal.damage()) - Counter(self.known_damage)).elements())
+        return new_lines(self.journal.damage(), self.known_damage)
 
     def left(self) -> list[Trial]:
         """Known trials that are not over."""

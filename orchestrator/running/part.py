@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from orchestrator.planning.retries import forget_failures
 from orchestrator.planning.study import Study
 from orchestrator.search.space import identity
 from orchestrator.storage.bucket import is_remote
+from orchestrator.storage.damage import new_lines
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import location_of, open_journal
 from orchestrator.storage.locks import sharing
@@ -75,7 +75,7 @@ def run_part(
     journal = open_journal(location)
     with sharing(Path(location)):
         trials = Study(sweep, journal).trials[number::of]
-        known_damage = Counter(_damage(journal, trials))
+        known_damage = _damage(journal, trials)
         mend(journal, {trial.trial_id for trial in trials})
         check_identity(sweep.sweep_id, trials, journal, {})
         tasks = check_here(trials) if trials else {}
@@ -97,7 +97,7 @@ def run_part(
                     setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
                 )
                 _run(request, tasks, broadcast)
-        for line in (Counter(_damage(journal, trials)) - known_damage).elements():
+        for line in new_lines(_damage(journal, trials), known_damage):
             say(line)
     return board
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.errors import SweepError
@@ -31,3 +33,8 @@ def intact_lines(content: bytes) -> tuple[dict[bytes, dict[str, Any]], int]:
         else:
             intact[line] = row
     return intact, num_damaged
+
+
+def new_lines(now: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The lines of ``now`` that are not among the ``known`` ones; a file may be damaged in the same way again."""
+    return list((Counter(now) - Counter(known)).elements())

@@ -203,6 +203,7 @@ class LowRank(AbstractMethod):
         names = [name for name in shapes if name not in sections.tensors]
         if len(sections.factors) != len(names):
             raise RfzError(f"the file is malformed: {len(sections.factors)} factors: wanted one for each of {names}")
+        num_multiplications = 0
         for name, stored in zip(names, sections.factors, strict=True):
             rows, rank = stored.values.shape
             if rows != sum(shapes[name]) or not is_factored(shapes[name], rank):
@@ -210,12 +211,8 @@ class LowRank(AbstractMethod):
                     f"the file is malformed: a factor of {rows} rows and {rank} columns for {name!r}, a matrix of "
                     f"{shapes[name]}: wanted {sum(shapes[name])} rows, and fewer values"
                 )
-        check_products(
-            sum(
-                math.prod(shapes[name]) * stored.values.shape[1]
-                for name, stored in zip(names, sections.factors, strict=True)
-            )
-        )
+            num_multiplications += math.prod(shapes[name]) * rank
+        check_products(num_multiplications)
         products = {
             name: product(factor, plain.get_parameter(name).shape)
             for name, factor in zip(names, backend.dequantise_factors(sections), strict=True)
