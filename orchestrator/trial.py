@@ -15,6 +15,7 @@ from orchestrator.storage.journal import DIVERGED, FULL, OUT_OF_MEMORY, Ended, J
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
+from trainers.echo import printable
 from trainers.full_disk import why_full
 from trainers.record import OperatingPoint
 
@@ -212,8 +213,8 @@ def _environment(resources: TrialResources) -> dict[str, str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Why the trial failed, in one line."""
-    text = " ".join(str(error).split())
+    """Why the trial failed, in one line without control characters."""
+    text = printable(" ".join(str(error).split()))
     # torch's own error is one of a GPU; on a CPU it raises a bare RuntimeError
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError) or "can't allocate memory" in text:
         return OUT_OF_MEMORY + text

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from trainers.echo import printable
 from trainers.full_disk import why_full
 
 _EXIT_CODE = 128 + signal.SIGPIPE
@@ -51,9 +52,10 @@ def ended_by_a_closed_pipe() -> Iterator[None]:
 
 
 def what_is_wrong(error: Exception) -> str:
-    """The one line that a command shows of an error; one of a disk names its file."""
+    """The one line that a command shows of an error, without control characters; one of a disk names its file."""
     why = why_full(error)
-    return f"the disk is full ({why}): free some space" if why else " ".join(str(error).split())
+    said = f"the disk is full ({why}): free some space" if why else str(error)
+    return printable(" ".join(said.split()))
 
 
 def _write_no_more() -> None:

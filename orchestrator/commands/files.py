@@ -150,13 +150,14 @@ def _opened(file: Path, architecture: str | None) -> Iterator[Opened]:
 
     from orchestrator.commands.console import open_console
     from trainers.compressed import RfzError, open_compressed
+    from trainers.echo import printable
     from trainers.lookup import NotImportedError, import_callable
 
     allow_own_modules()
     own = import_callable("architecture", architecture) if architecture else None
     console = open_console(stderr=True)
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-    reading = bar.add_task(f"reading {file.name}", total=1.0)
+    reading = bar.add_task(f"reading {printable(file.name)}", total=1.0)
     try:
         opened = open_compressed(file, architecture=own, show=lambda share: bar.update(reading, completed=share))
         with bar:

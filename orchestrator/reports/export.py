@@ -19,6 +19,7 @@ from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.measured import read_measured
+from orchestrator.tracking.ui.markdown import code, words
 from trainers.record import ODD_COLUMNS, cell_of, write_atomically
 
 if TYPE_CHECKING:
@@ -127,13 +128,13 @@ def _rows(points: pd.DataFrame) -> str:
 
 def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, links: dict[str, str], journal: Journal) -> str:
     """A page with the frontier as a table, the command that runs the sweep, and what the trials ran on."""
-    architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
+    architectures, task = " and ".join(map(words, points["architecture"].unique())), code(points["task"].iloc[0])
     seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
     environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
     lines = [
         f"# {sweep_id}",
         "",
-        f"{architectures} on `{task}`: {len(points)} points, {seeds}. The frontier:",
+        f"{architectures} on {task}: {len(points)} points, {seeds}. The frontier:",
         "",
         "![The frontier](frontier.svg)",
         "",
@@ -150,18 +151,18 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, links: dic
         "",
     ]
     for environment, num_trials in environments.items():
-        lines.append(f"- {num_trials} trials: " + ", ".join(f"{key} {value}" for key, value in environment))
+        lines.append(f"- {num_trials} trials: " + ", ".join(words(f"{key} {value}") for key, value in environment))
     return "\n".join([*lines, f"- training: {_training(points)}", ""])
 
 
 def _table(front: pd.DataFrame, links: dict[str, str]) -> list[str]:
     """The frontier's table, as lines of Markdown."""
     name = str(front["quality_name"].iloc[0])
-    headings = [*(column.title(name) for column in IN_README), "file"]
+    headings = [*(words(column.title(name)) for column in IN_README), "file"]
     lines = [headings, ["---"] * len(headings)]
     for row in front.to_dict("records"):
         link = links.get(row["file_path"], "too large to keep")
-        lines.append([*(column.format(row) for column in IN_README), link])
+        lines.append([*(words(column.format(row)) for column in IN_README), link])
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

@@ -202,3 +202,12 @@ def test_a_trial_whose_record_finds_no_space_ends_without_one(has_begun: bool, t
     quiet, _ = run(request_in(tmp_path / "quiet"))
     assert [point.sha256 for point in again.points] == [point.sha256 for point in quiet.points]
     assert len(journal.progress("0000-epr-s0")) == len(Journal(LocalFolder(tmp_path / "quiet")).progress("0000-epr-s0"))
+
+
+def test_a_reason_has_no_control_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("tensor a\x1b]0;owned\x07.weight\nis wrong")
+
+    monkeypatch.setattr("trainers.train.train", fail)
+    ended, _ = run(request_in(tmp_path))
+    assert ended.reason == "tensor a\\x1b]0;owned\\x07.weight is wrong"

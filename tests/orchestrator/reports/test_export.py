@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from types import SimpleNamespace
+from typing import Any
 
 from analysis.configurations.summary import summarise
 from analysis.frontier.table import frontier_csv
 from analysis.points.exported import EXPORTED_COLUMNS
-from orchestrator.reports.export import _rows
+from orchestrator.reports.export import _readme, _rows
 from tests.analysis.points.rows import frame
 from trainers.coding.container import PartSize
 from trainers.points import _table
@@ -29,3 +32,13 @@ def test_texts_that_a_spreadsheet_would_compute_are_quoted_wherever_csv_is_writt
     assert next(csv.DictReader(io.StringIO(frontier_csv(summarise(points)))))["method"] == "'=cmd()"
     size = PartSize(part="tensor", name="@a.weight", size_bytes=1.0)
     assert b"tensor,'@a.weight,1.000" in _table([size])
+
+
+def test_the_readme_of_an_export_has_no_markup_of_others() -> None:
+    bad = "<img src=x onerror=alert(1)>"
+    points = frame({"config_hash": "a", "method": bad, "architecture": bad, "task": bad, "quality_name": bad})
+    configurations = summarise(points)
+    journal: Any = SimpleNamespace(environment=lambda trial_id: {"device": bad})
+    text = _readme("s-1", points, configurations, {}, journal)
+    assert text.count(bad) >= 4
+    assert [line for line in text.splitlines() if bad in re.sub("`[^`]*`", "", line)] == []
