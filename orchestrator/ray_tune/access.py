@@ -132,7 +132,7 @@ def starting() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError) as error:
-        folder = get_default_ray_temp_dir()
+        folder = str(get_default_ray_temp_dir())  # type: ignore[no-untyped-call]
         place = next(path for path in (Path(folder), *Path(folder).parents) if path.exists())
         free_mb = shutil.disk_usage(place).free / 1e6
         raise SweepError(
