@@ -26,12 +26,18 @@ def information_bits(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64
     num_symbols = len(counts)
     if num_symbols <= 1:  # a certain symbol is not coded
         return np.zeros(num_symbols)
+    bits: npt.NDArray[np.float64] = _PRECISION_BITS - np.log2(np.diff(cumulative_probabilities(counts)))
+    return bits
+
+
+def cumulative_probabilities(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np.int64]:
+    """The probabilities of all symbols before each (k + 1,), in 2^-24, that the coder makes of ``counts`` (k,)."""
+    num_symbols = len(counts)
     cumulative = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
     scale = (2.0**_PRECISION_BITS - num_symbols) / cumulative[-1]
-    left = np.floor(cumulative * scale) + np.arange(num_symbols + 1)
-    left[-1] = 2.0**_PRECISION_BITS
-    bits: npt.NDArray[np.float64] = _PRECISION_BITS - np.log2(np.diff(left))
-    return bits
+    left = (np.floor(cumulative * scale) + np.arange(num_symbols + 1)).astype(np.int64)
+    left[-1] = 1 << _PRECISION_BITS
+    return left
 
 
 def information_of_bits(bits: npt.NDArray[np.int64], ones: npt.NDArray[np.int64], /) -> float:

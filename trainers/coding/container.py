@@ -41,7 +41,16 @@ from trainers.coding import planning, section_kinds
 from trainers.coding.bytestream import Reader, RfzError, put_varint
 from trainers.coding.coder import Decoder, Encoder
 from trainers.coding.deadline import unlimited
-from trainers.coding.header import CHECKSUM_BYTES, Header, seal, take_header, unseal, write_header
+from trainers.coding.header import (
+    CHECKSUM_BYTES,
+    FORMAT_VERSION,
+    Header,
+    seal,
+    take_header,
+    unseal,
+    version_of,
+    write_header,
+)
 from trainers.coding.meter import Meter, Show, unseen
 from trainers.coding.sections import (
     Entry,
@@ -54,6 +63,7 @@ from trainers.coding.sections import (
     factor_entry,
     flattened,
 )
+from trainers.coding.stream import StreamReader
 from trainers.echo import echo
 
 __all__ = [
@@ -98,7 +108,7 @@ def write(header: Header, layout: Layout, sections: Sections, *, show: Show = un
     entries, flat = flattened(layout, sections)
     meter = Meter(show, entries, passes=2)
     encodings = planning.plan(entries, flat, done=meter.add)
-    by_kind = section_kinds.codecs_for(encodings)
+    by_kind = section_kinds.codecs_for(encodings, FORMAT_VERSION)
     out = write_header(header)
     out += fingerprint(layout)
     put_varint(out, len(sections.vectors))
@@ -199,17 +209,18 @@ def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Calla
     vectors = tuple(
         np.frombuffer(reader.take(2 * reader.varint()), "<f2") for _ in _bounded(reader, reader.varint(), "vectors")
     )
-    encodings = [_take_code(reader, entry) for entry in layout]
+    version = version_of(data)
+    encodings = [_take_code(reader, entry, version) for entry in layout]
     if any(encoding.kind == section_kinds.MADE for encoding in encodings):
-        encodings += _take_factors(reader, layout)
+        encodings += _take_factors(reader, layout, version)
     header_bytes = reader.position - sum(vector.nbytes for vector in vectors)
     try:
-        by_kind = section_kinds.codecs_for(encodings)
+        by_kind = section_kinds.codecs_for(encodings, version)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
     finishes = [by_kind[encoding.kind].read(encoding, reader) for encoding in encodings]
     stream = reader.take(reader.remaining)
-    decoder = Decoder(stream, check)
+    decoder = Decoder(stream, check) if version == 1 else StreamReader(stream, check)
     meter = Meter(show, [encoding.entry for encoding in encodings], passes=1)
     coded = []
     for encoding, finish in zip(encodings, finishes, strict=True):
@@ -237,20 +248,20 @@ def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Calla
 
 
 def _put_code(out: bytearray, encoding: section_kinds.Encoding) -> None:
-    put_varint(out, encoding.kind + section_kinds.NUM_KINDS * encoding.argument)
+    put_varint(out, encoding.kind + section_kinds.NUM_KINDS[FORMAT_VERSION] * encoding.argument)
 
 
-def _take_code(reader: Reader, entry: Entry) -> section_kinds.Encoding:
-    argument, kind = divmod(reader.varint(), section_kinds.NUM_KINDS)
+def _take_code(reader: Reader, entry: Entry, version: int) -> section_kinds.Encoding:
+    argument, kind = divmod(reader.varint(), section_kinds.NUM_KINDS[version])
     return section_kinds.Encoding(entry=entry, kind=kind, argument=argument)
 
 
-def _take_factors(reader: Reader, layout: Layout) -> list[section_kinds.Encoding]:
+def _take_factors(reader: Reader, layout: Layout, version: int) -> list[section_kinds.Encoding]:
     """Read the entries of the factors; they are checked before memory is taken for them."""
     encodings: list[section_kinds.Encoding] = []
     for index in _bounded(reader, reader.varint(), "factors"):
         shape = (reader.varint(), reader.varint())
-        encodings.append(_take_code(reader, factor_entry(index, shape)))
+        encodings.append(_take_code(reader, factor_entry(index, shape), version))
         if encodings[-1].unscaled.kind not in (section_kinds.INTEGERS, section_kinds.ADAPTIVE):
             raise RfzError(f"the file is malformed: factor {index} is of kind {encodings[-1].kind}: wanted integers")
     if not encodings:

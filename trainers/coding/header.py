@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainers.coding import plaindata
-from trainers.coding.bytestream import Reader, RfzError, put_bytes
+from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
 
 MAGIC = b"RFZ"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The version that is written. Version 1 is read."""
+_READ = (1, 2)
 CHECKSUM_BYTES = 4
+_NO_FLAGS = 0
+"""Flags say what is added to a file; a reader refuses those that it does not know. So far there are none."""
 _MAX_TEXT_BYTES = 4096
 
 
@@ -38,6 +42,7 @@ def write_header(header: Header) -> bytearray:
         raise ValueError(f"the arguments of architecture {header.architecture!r} are no plain data: {error}") from error
     out = bytearray(MAGIC)
     out.append(FORMAT_VERSION)
+    put_varint(out, _NO_FLAGS)
     _put(out, header.method.encode())
     out.append(header.method_version)
     _put(out, header.architecture.encode())
@@ -50,8 +55,13 @@ def seal(out: bytearray) -> bytes:
     return bytes(out) + zlib.crc32(out).to_bytes(CHECKSUM_BYTES, "little")
 
 
+def version_of(data: bytes) -> int:
+    """The version of the format of a file that ``unseal`` has taken."""
+    return data[len(MAGIC)]
+
+
 def unseal(data: bytes) -> Reader:
-    """Check that ``data`` is a whole, undamaged file of a known version; return a reader of what follows the version.
+    """Check that ``data`` is a whole, undamaged file of a known version; return a reader of its header.
 
     Raises:
         RfzError: it is not; the message says which.
@@ -63,14 +73,16 @@ def unseal(data: bytes) -> Reader:
     if len(data) <= len(MAGIC) + 1 + CHECKSUM_BYTES:
         raise RfzError(f"the file is truncated: it has {len(data)} bytes")
     version = data[len(MAGIC)]
-    if version != FORMAT_VERSION:
+    if version not in _READ:
         mend = ": use a newer ratefront" if version > FORMAT_VERSION else ""
-        raise RfzError(f"the file has format version {version}, this ratefront reads {FORMAT_VERSION}{mend}")
+        raise RfzError(f"the file has format version {version}, this ratefront reads 1 and 2{mend}")
     body, checksum = data[:-CHECKSUM_BYTES], int.from_bytes(data[-CHECKSUM_BYTES:], "little")
     if zlib.crc32(body) != checksum:
         raise RfzError("the file is damaged or truncated: its checksum does not match")
     reader = Reader(body)
     reader.take(len(MAGIC) + 1)
+    if version > 1 and reader.varint() != _NO_FLAGS:
+        raise RfzError("the file was written by a newer ratefront: it has flags that this one does not know")
     return reader
 
 

@@ -8,16 +8,19 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from trainers.coding import adaptive, section_kinds, structure, tables
+from trainers.coding import section_kinds, tables
 from trainers.coding.coder import information_bits
-from trainers.coding.section_kinds import Encoding, Recording
+from trainers.coding.contexts import ContextCoder
+from trainers.coding.forms import as_matrix, live_block
+from trainers.coding.model import Notes
+from trainers.coding.section_kinds import Encoding
 from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
 
 Ints32 = npt.NDArray[np.int32]
 
-_SMALL = 1 << 18  # values; up to here every way is tried
-_DENSE = 0.9  # if less than this share of the values is left without trailing zeros, adaptive coding is worth a try
-_FEW_CALLS = 1 << 13  # they take less than a second
+_SMALL = 1 << 18
+"""Up to so many values both codes are tried; of a larger table a sample is."""
+_SAMPLE = 1 << 16
 
 
 def plan(
@@ -30,39 +33,61 @@ def plan(
     Raises:
         ValueError: the numbers of the tables have gaps, or a table has too many symbols.
     """
-    groups: dict[int, list[Entry]] = {}
+    integers = {
+        entry: cast(Integers, sections.tensors[entry.name])
+        for entry in layout
+        if isinstance(sections.tensors.get(entry.name), Integers)
+    }
+    numbers = sorted({section.table for section in integers.values()})
+    if numbers != list(range(len(numbers))):
+        raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
+    groups = {
+        number: [section.values for section in integers.values() if section.table == number] for number in numbers
+    }
+    static = {number: tables.count(values) for number, values in groups.items()}
+    notes = _adaptive(integers, groups, {number: _static_bits(table) for number, table in static.items()})
+    encodings: list[Encoding] = []
     for entry in layout:
         section = sections.tensors.get(entry.name)
         if isinstance(section, Integers):
-            groups.setdefault(section.table, []).append(entry)
-    if sorted(groups) != list(range(len(groups))):
-        raise ValueError(f"tables are numbered {sorted(groups)}: wanted 0 to {len(groups) - 1} without a gap")
-    values = {
-        table: [cast(Integers, sections.tensors[entry.name]).values for entry in entries]
-        for table, entries in groups.items()
-    }
-    matrices = {table: _promising(tensors) for table, tensors in values.items()}
-    coarseness = _coarseness([matrix for some in matrices.values() for matrix in some if matrix.size])
-    encodings: dict[str, Encoding] = {}
-    for table, entries in groups.items():
-        static = tables.count(values[table])
-        recordings = [_record(matrix, coarseness) if matrix.size else None for matrix in matrices[table]]
-        adaptive_bits = sum(8.0 if recording is None else 40 + recording.information_bits() for recording in recordings)
-        is_adaptive = bool(recordings) and adaptive_bits < _static_bits(static)
-        for index, entry in enumerate(entries):
-            exponent = cast(Integers, sections.tensors[entry.name]).exponent
-            kind = section_kinds.ADAPTIVE if is_adaptive else section_kinds.INTEGERS
-            encodings[entry.name] = Encoding(
-                entry=entry,
-                kind=section_kinds.SCALED if exponent else kind,
-                argument=2 * table + is_adaptive if exponent else table,
-                recording=recordings[index] if is_adaptive else None,
-                table=None if is_adaptive else static,
-                exponent=exponent,
-            )
-        done(entries)
-    done(entry for entry in layout if entry.name not in encodings)
-    return [encodings.get(entry.name) or _plan_raw(entry, sections.tensors.get(entry.name)) for entry in layout]
+            encodings.append(_integers(entry, section, notes.get(entry.name), static[section.table]))
+        else:
+            encodings.append(_plan_raw(entry, section))
+        done([entry])
+    return encodings
+
+
+def _adaptive(
+    integers: dict[Entry, Integers], groups: dict[int, list[Ints32]], static_bits: dict[int, float]
+) -> dict[str, Notes]:
+    """The notes of all tensors whose tables cost more than learning: their groups are found by leaving others out."""
+    chosen = {number for number, values in groups.items() if _promises(values)}
+    while True:
+        coder = ContextCoder()
+        notes = {
+            entry.name: coder.note(section.values) for entry, section in integers.items() if section.table in chosen
+        }
+        bits = dict.fromkeys(chosen, 0.0)
+        for entry, section in integers.items():
+            if section.table in chosen:
+                bits[section.table] += notes[entry.name].information_bits()
+        dear = {number for number in chosen if bits[number] >= static_bits[number]}
+        if not dear:
+            return notes
+        chosen -= dear
+
+
+def _integers(entry: Entry, section: Integers, notes: Notes | None, table: tables.Table) -> Encoding:
+    is_adaptive = notes is not None
+    kind = section_kinds.ADAPTIVE if is_adaptive else section_kinds.INTEGERS
+    return Encoding(
+        entry=entry,
+        kind=section_kinds.SCALED if section.exponent else kind,
+        argument=2 * section.table + is_adaptive if section.exponent else section.table,
+        notes=notes,
+        table=None if is_adaptive else table,
+        exponent=section.exponent,
+    )
 
 
 def _plan_raw(entry: Entry, section: Section | None) -> Encoding:
@@ -81,49 +106,15 @@ def _static_bits(table: tables.Table) -> float:
     return 8 * len(stored) + float(table.counts @ information_bits(table.counts))
 
 
-def _promising(values: Sequence[Ints32]) -> list[Ints32]:
-    """A table's tensors as matrices for adaptive coding; empty if that is slow or promises no gain."""
-    matrices = [section_kinds.live_block(section_kinds.as_matrix(tensor)) for tensor in values]
-    filled = [matrix for matrix in matrices if matrix.size]
-    num_live, num_values = sum(matrix.size for matrix in filled), sum(tensor.size for tensor in values)
-    promises = num_live <= _SMALL or num_live < _DENSE * num_values or structure.is_structured(filled)
-    return matrices if promises and _is_fast(filled) else []
-
-
-def _is_fast(matrices: Sequence[Ints32]) -> bool:
-    """Whether adaptive coding makes few calls of the coder; each step makes some for every magnitude.
-
-    Vectors of large numbers need more calls than they have values, and offer little to learn.
-    """
-    num_steps = [adaptive.num_steps(matrix.shape, 0) for matrix in matrices]
-    largest = [min(int(np.abs(matrix).max()), 64) for matrix in matrices]
-    num_calls = sum(steps * (3 + magnitude) for steps, magnitude in zip(num_steps, largest, strict=True))
-    return all(num_steps) and num_calls <= max(_FEW_CALLS, 4 * sum(matrix.size for matrix in matrices))
-
-
-def _coarseness(matrices: Sequence[Ints32]) -> int:
-    """The least coarseness at which a whole file takes seconds."""
-    for coarseness in range(adaptive.MAX_COARSENESS):
-        if sum(adaptive.num_steps(matrix.shape, coarseness) for matrix in matrices) <= adaptive.MOST_STEPS:
-            return coarseness
-    return adaptive.MAX_COARSENESS
-
-
-def _record(matrix: Ints32, coarseness: int) -> Recording:
-    width = structure.grid_width(matrix)
-    widths = {0, width} if matrix.size <= _SMALL and coarseness == 0 else {width}
-    recordings = [_record_with(matrix, one, coarseness) for one in sorted(widths)]
-    return min(recordings, key=Recording.information_bits)
-
-
-def _record_with(matrix: Ints32, width: int, coarseness: int) -> Recording:
-    all_bits: list[npt.NDArray[np.uint8]] = []
-    all_ones: list[npt.NDArray[np.uint16]] = []
-
-    def port(ones: adaptive.Ints, bits: adaptive.Ints) -> adaptive.Ints:
-        all_bits.append(bits.astype(np.uint8))
-        all_ones.append(ones.astype(np.uint16))
-        return bits
-
-    adaptive.code(matrix, width, coarseness, port)
-    return Recording(width=width, coarseness=coarseness, bits=np.concatenate(all_bits), ones=np.concatenate(all_ones))
+def _promises(values: Sequence[Ints32]) -> bool:
+    """Whether learning may pay: of a large table, whether it does on some rows from the middle of its largest tensor."""
+    if sum(tensor.size for tensor in values) <= _SMALL:
+        return True
+    matrix = live_block(as_matrix(max(values, key=lambda tensor: tensor.size)))
+    if not matrix.size:
+        return True
+    num_rows = max(1, _SAMPLE // matrix.shape[1])
+    first = max(0, (matrix.shape[0] - num_rows) // 2)
+    sample = matrix[first : first + num_rows, :_SAMPLE]
+    counts = np.unique(sample, return_counts=True)[1]
+    return ContextCoder().note(sample).information_bits() < float(counts @ information_bits(counts))

@@ -8,8 +8,7 @@ A tensor may have bytes before the stream, in the order of the architecture, and
 from __future__ import annotations
 
 import abc
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -18,34 +17,18 @@ import numpy.typing as npt
 
 from trainers.coding import adaptive, structure, tables
 from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, zigzag
-from trainers.coding.coder import Decoder, Encoder, information_bits, information_of_bits
+from trainers.coding.coder import Decoder, Encoder, information_bits
+from trainers.coding.contexts import ContextCoder
+from trainers.coding.forms import matrix_shape
+from trainers.coding.model import Notes
 from trainers.coding.sections import MOST_EXPONENT, Entry, Integers, Raw, Section, Sections
+from trainers.coding.stream import StreamReader
 
-NUM_KINDS = 8
+NUM_KINDS = {1: 8, 2: 16}
+"""The numbers of kinds that there may be, by the version of the format."""
 _CHUNK = 1 << 20
 _NUM_WIDTHS = structure.MAX_WIDTH + 1
 RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE, SCALED = range(7)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """The bits of one adaptive matrix, each with its probability, in the order of the stream."""
-
-    width: int
-    """The width of the grid on which the columns lie; it is stored with them, as is ``coarseness``."""
-    coarseness: int
-    bits: npt.NDArray[np.uint8]
-    ones: npt.NDArray[np.uint16]
-
-    def chunks(self) -> Iterator[tuple[adaptive.Ints, adaptive.Ints]]:
-        """Yield (bits, ones), a bounded number at once."""
-        for start in range(0, len(self.bits), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            yield self.bits[chunk].astype(np.int64), self.ones[chunk].astype(np.int64)
-
-    def information_bits(self) -> float:
-        """-log2 p, summed over all bits."""
-        return sum(information_of_bits(bits, ones) for bits, ones in self.chunks())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +38,8 @@ class Encoding:
     entry: Entry
     kind: int
     argument: int
-    recording: Recording | None = field(default=None, repr=False)
-    """The coded bits of an adaptive tensor that is not all zero; set when writing."""
+    notes: Notes | None = field(default=None, repr=False)
+    """The bits of an adaptive tensor; set when writing."""
     table: tables.Table | None = field(default=None, repr=False)
     """The frequency table of integers that are not adaptive; set when writing."""
     exponent: int = 0
@@ -85,7 +68,8 @@ class Coded:
     """Tables stored with this tensor, by name; later tensors may share them."""
 
 
-Finish = Callable[[Decoder], Coded]
+AnyDecoder = Decoder | StreamReader
+Finish = Callable[[AnyDecoder], Coded]
 
 
 class AbstractCodec(abc.ABC):
@@ -178,7 +162,7 @@ class StaticTables(AbstractCodec):
             table_bytes[f"table {encoding.argument}"] = reader.position - start
         return lambda decoder: self._decode(encoding, table_bytes, decoder)
 
-    def _decode(self, encoding: Encoding, table_bytes: dict[str, int], decoder: Decoder) -> Coded:
+    def _decode(self, encoding: Encoding, table_bytes: dict[str, int], decoder: AnyDecoder) -> Coded:
         table = self._tables[encoding.argument]
         values = np.empty(encoding.entry.num_values, np.int32)
         found = np.zeros(len(table.counts), np.int64)
@@ -199,8 +183,37 @@ class StaticTables(AbstractCodec):
         )
 
 
+class Contexts(AbstractCodec):
+    """Kind ``ADAPTIVE``: integers coded by a model that learns from all tensors of the kind, without a stored table.
+
+    Argument: as for ``INTEGERS``. Everything is in the stream: see contexts.py.
+    """
+
+    def __init__(self) -> None:
+        self._coder = ContextCoder()
+
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        notes = encoding.notes
+        assert notes is not None, "the plan notes what it chooses"
+        for start in range(0, len(notes.bits), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            encoder.encode_bits(notes.bits[chunk].astype(np.int64), notes.ones[chunk].astype(np.int64))
+
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        def finish(decoder: AnyDecoder) -> Coded:
+            assert isinstance(decoder, StreamReader), "files of version 2 have one"
+            before = decoder.information_bits
+            values = self._coder.read(encoding.entry.shape, decoder)
+            return Coded(
+                section=Integers(values=values, table=encoding.argument),
+                coded_bits=decoder.information_bits - before,
+            )
+
+        return finish
+
+
 class Adaptive(AbstractCodec):
-    """Kind ``ADAPTIVE``: integers coded as a matrix by ``adaptive.code``, without a stored table.
+    """Kind ``ADAPTIVE`` of version 1: integers coded as a matrix by ``adaptive.code``. It is only read.
 
     Argument: as for ``INTEGERS``. Rows are the first axis, columns the others; a tensor of one axis is one row.
     Trailing rows and columns of zeros are left out. Before the stream: the number of rows left; if there are any, the
@@ -212,15 +225,7 @@ class Adaptive(AbstractCodec):
         """The steps of the matrices read so far, without those that could take no fewer."""
 
     def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        live = live_block(as_matrix(cast(Integers, sections.tensors[encoding.entry.name]).values))
-        put_varint(out, live.shape[0])
-        if not live.size:
-            return
-        put_varint(out, live.shape[1])
-        assert encoding.recording is not None, "the plan records what it chooses"
-        put_varint(out, encoding.recording.width + _NUM_WIDTHS * encoding.recording.coarseness)
-        for bits, ones in encoding.recording.chunks():
-            encoder.encode_bits(bits, ones)
+        raise NotImplementedError("files are written in version 2")
 
     def read(self, encoding: Encoding, reader: Reader) -> Finish:
         start = reader.position
@@ -250,7 +255,8 @@ class Adaptive(AbstractCodec):
             )
         stored_bytes = reader.position - start
 
-        def finish(decoder: Decoder) -> Coded:
+        def finish(decoder: AnyDecoder) -> Coded:
+            assert isinstance(decoder, Decoder), "files of version 1 have one"
             before = decoder.information_bits
             values = np.zeros((num_rows, num_columns), np.int32)
             if live_rows:
@@ -288,7 +294,7 @@ class Scaled(AbstractCodec):
         num_bytes, unscaled = reader.position - start, encoding.unscaled
         finish = self._inner[unscaled.kind].read(unscaled, reader)
 
-        def finish_scaled(decoder: Decoder) -> Coded:
+        def finish_scaled(decoder: AnyDecoder) -> Coded:
             coded = finish(decoder)
             section = replace(cast(Integers, coded.section), exponent=exponent)
             return replace(coded, section=section, stored_bytes=coded.stored_bytes + num_bytes)
@@ -296,23 +302,8 @@ class Scaled(AbstractCodec):
         return finish_scaled
 
 
-def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(rows, columns) of a tensor: outputs by inputs; one row if it has one axis or none."""
-    return (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-
-
-def as_matrix(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    return values.reshape(matrix_shape(values.shape))
-
-
-def live_block(matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """``matrix`` without its trailing rows and columns of zeros."""
-    rows, columns = np.flatnonzero(matrix.any(axis=1)), np.flatnonzero(matrix.any(axis=0))
-    return matrix[: rows[-1] + 1, : columns[-1] + 1] if len(rows) else matrix[:0, :0]
-
-
-def codecs_for(encodings: Sequence[Encoding]) -> dict[int, AbstractCodec]:
-    """Return a codec for each kind, for one file.
+def codecs_for(encodings: Sequence[Encoding], version: int) -> dict[int, AbstractCodec]:
+    """Return a codec for each kind, for one file of a version of the format.
 
     Raises:
         ValueError: a kind is unknown.
@@ -320,7 +311,7 @@ def codecs_for(encodings: Sequence[Encoding]) -> dict[int, AbstractCodec]:
     plain = Plain()
     of_integers = [one for one in (encoding.unscaled for encoding in encodings) if one.kind in (INTEGERS, ADAPTIVE)]
     integers = StaticTables([encoding for encoding in of_integers if encoding.kind == INTEGERS])
-    adaptive_integers = Adaptive()
+    adaptive_integers = Adaptive() if version == 1 else Contexts()
     codecs: dict[int, AbstractCodec] = {
         RAW: plain,
         HALF: plain,

@@ -1,0 +1,88 @@
+"""Imports the compiled inner loops: from a copy of their sources in the user's cache, beside which numba keeps its own.
+
+numba looks at the time of one source file when it decides whether what it compiled is still right, so an edit of
+another file would leave wrong bytes. Here the folder's name is a digest of all sources: an edit is another folder. It
+is shared by all installations of one version, also those that Ray unpacks for a job. Where no copy can be written, the
+sources are compiled where they are, in memory, once a process.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import pooch
+
+from trainers.coding import compiled as originals
+
+ENVIRONMENT = "RATEFRONT_CACHE"
+"""The variable that says where compiled code is kept, where that is not the user's cache folder."""
+
+_SOURCES = Path(originals.__file__).parent
+
+
+@functools.cache
+def compiled_module(name: str) -> ModuleType:
+    """One of the modules of ``trainers.coding.compiled``: its copy in the cache, or itself where there is none."""
+    return importlib.import_module(f"{_package()}.{name}")
+
+
+@functools.cache
+def _package() -> str:
+    """The name of the package that is compiled."""
+    names = sorted(path.name for path in _SOURCES.glob("*.py"))
+    digest = hashlib.sha256(b"\0".join((_SOURCES / name).read_bytes() for name in names)).hexdigest()[:16]
+    folder = cache_folder() / f"coder-{digest}"
+    try:
+        _copy(names, folder)
+        with tempfile.TemporaryFile(dir=folder):  # numba refuses to load where it cannot write
+            pass
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            "%s cannot be written (%s): the coder is compiled again in each process; set %s to a folder that can be",
+            folder,
+            error.strerror,
+            ENVIRONMENT,
+        )
+        return originals.__name__
+    package = f"ratefront_coder_{digest}"
+    spec = importlib.util.spec_from_file_location(
+        package, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None and spec.loader is not None, "a folder of sources is a package"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[package] = module
+    spec.loader.exec_module(module)
+    return package
+
+
+def cache_folder() -> Path:
+    """The folder in which compiled code is kept."""
+    said = os.environ.get(ENVIRONMENT)
+    return Path(said) if said else Path(pooch.os_cache("ratefront"))
+
+
+def _copy(names: list[str], folder: Path) -> None:
+    """Make ``folder`` with a copy of the sources, at once, so that no other process sees a part of it."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        for name in names:
+            shutil.copyfile(_SOURCES / name, made / name)
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

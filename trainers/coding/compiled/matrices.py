@@ -1,0 +1,148 @@
+"""Codes a matrix of integers row by row, each value as a flag, a sign and a magnitude."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .arithmetic import Array, Tables, bound, learn, learned, share_of
+from .flags import Counts, Scratch, Shares, code_flag
+from .jit import compiled
+from .learning import FLAG_CONTEXTS, GRID, KERNELS, NUM_FAMILIES, Learned, Settings, Shape
+from .magnitudes import code_magnitude, code_sign
+from .neighbours import Rows, around
+from .range_reader import IS_BROKEN, Port
+
+EVEN_SIGN = (1 << 31) | 2
+"""The state of a sign of which nothing is known: as after two signs."""
+
+
+class Room(NamedTuple):
+    """Arrays for one matrix, all zero at first but ``column_signs``. ``x`` stands for columns and twice the margin."""
+
+    row: Array
+    """(x,) int32, as are ``above`` and ``above_2``."""
+    above: Array
+    above_2: Array
+    counts: Counts
+    column_signs: Array
+    """(x,) uint32: states, at first ``EVEN_SIGN``."""
+    row_shares: Array
+    """(columns,) int64."""
+    scratch: Scratch
+
+
+@compiled
+def code_matrix(
+    values: Array, shape: Shape, settings: Settings, tables: Tables, learned_: Learned, room: Room, port: Port
+) -> None:
+    """Write ``values`` (rows, columns) int32 to ``port``, or read them from it; none is left once it is broken.
+
+    Args:
+        values: the matrix; filled in when reading.
+        shape: how its columns lie.
+        settings, tables: constants.
+        learned_: what was learned from the matrices before; goes on learning.
+        room: arrays to work in.
+        port: where bits go to or come from.
+    """
+    num_rows, num_columns = values.shape
+    size, kind = shape.kernel_size, shape.kind
+    margin = margin_of(shape)
+    rows, counts, scratch = Rows(room.row, room.above, room.above_2), room.counts, room.scratch
+    column_signs, row_shares = room.column_signs, room.row_shares
+    for column in range(num_columns):
+        row_shares[column] = share_of(16 * column + settings.row_prior)
+    whole = (np.int64(0), np.int64(0))
+    last, before = np.int64(-1), np.int64(-1)
+    for row_index in range(num_rows):
+        density = np.int64(learned_.flag_states[NUM_FAMILIES * FLAG_CONTEXTS + kind]) >> 10
+        row_density = _row_density(last, before, num_columns, density, settings.above_prior)
+        beside, wide, column_, channel_ = _row_shares(row_index, shape, settings)
+        row, near_density, row_sign = (np.int64(0), np.int64(0)), (row_density << 10) | 2, np.int64(EVEN_SIGN)
+        for column in range(num_columns):
+            x, channel = column + margin, column // size
+            place = column - channel * size
+            near = around(rows, x, place, shape)
+            if kind == GRID:
+                place = column % shape.width
+            elif kind != KERNELS:
+                place = 8 * column // num_columns
+            value = np.int64(values[row_index, column])
+            flag = code_flag(
+                np.int64(value != 0),
+                near,
+                place,
+                (row[0], row_density, near_density),
+                x,
+                channel,
+                counts,
+                Shares(row_shares[column], beside, column_, wide, channel_),
+                shape,
+                settings,
+                tables,
+                learned_,
+                scratch,
+                port,
+            )
+            near_density = learned(near_density, flag, settings.near_limit, tables.steps)
+            if flag == 0:
+                continue
+            column_sign = np.int64(column_signs[x])
+            negative = code_sign(
+                np.int64(value < 0), near, row_sign, column_sign, shape, settings, tables, learned_, scratch, port
+            )
+            row_sign = learned(row_sign, negative, settings.sign_limit, tables.steps)
+            learn(column_signs, x, negative, settings.sign_limit, tables.steps)
+            magnitude = code_magnitude(
+                abs(value), near, row, whole, x, channel, counts, shape, settings, tables, learned_, scratch, port
+            )
+            if magnitude >= (1 << 31) + negative:
+                port.position[IS_BROKEN] = np.uint64(1)
+                return
+            values[row_index, column] = rows.row[x] = -magnitude if negative else magnitude
+            row = (row[0] + 1, row[1] + magnitude)
+            whole = (whole[0] + 1, whole[1] + magnitude)
+            counts.nonzeros[x] += 1
+            counts.magnitudes[x] += magnitude
+            counts.channel_nonzeros[channel] += 1
+            counts.channel_magnitudes[channel] += magnitude
+        if port.position[IS_BROKEN]:
+            return
+        last, before = row[0], last
+        rows = Rows(rows.above_2, rows.row, rows.above)
+        rows.row[:] = 0
+
+
+@compiled
+def margin_of(shape: Shape) -> int:
+    """Columns of zeros on either side of a matrix, so that all neighbours are there."""
+    return 2 * max(shape.width, shape.kernel_size) + 2
+
+
+@compiled
+def _row_density(last: int, before: int, num_columns: int, density: int, strength: int) -> int:
+    """What to expect of a row's density, in 2^-22: from the non-zeros of the two rows before; -1 where there is none."""
+    if last < 0:
+        return density
+    seen, num_rows = 2 * last, 2
+    if before >= 0:
+        seen, num_rows = seen + before, 3
+    return bound(((seen << 22) + strength * density) // (num_rows * num_columns + strength))
+
+
+@compiled
+def _row_shares(num_rows: int, shape: Shape, settings: Settings) -> tuple[int, int, int, int]:
+    """Shares of the values that lie beside a column, in it and around it, in it alone, and in its channel."""
+    beside, wide = 6 * num_rows, 10 * num_rows
+    if shape.width:
+        beside, wide = beside + 8 * num_rows, wide + 8 * num_rows
+    if shape.kind == KERNELS:
+        beside += 2 * num_rows
+    return (
+        share_of(beside + settings.beside_prior),
+        share_of(16 * wide + settings.wide_prior),
+        share_of(16 * num_rows + settings.column_prior),
+        share_of(shape.kernel_size * num_rows + settings.channel_prior),
+    )

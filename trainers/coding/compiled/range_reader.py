@@ -1,0 +1,101 @@
+"""Reads the range-coder streams that constriction writes, and is the port through which bits are coded.
+
+References:
+    Bamler 2022, "Understanding entropy coding with asymmetric numeral systems (ANS): a statistician's perspective",
+    arXiv:2201.01741, and constriction 0.5, ``RangeDecoder`` with 32-bit words and a 64-bit state.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .arithmetic import Array
+from .jit import compiled
+
+LOWER, RANGE, POINT, TAKEN, IS_BROKEN = range(5)
+"""What stands where in a position: the coder's three numbers, how many words were taken, whether an error was met."""
+_WHOLE = 1 << 24
+"""Stands for probability 1."""
+
+
+class Port(NamedTuple):
+    """Where bits come from or go to."""
+
+    bits: Array
+    """Room for bits (n,) uint8, where they are noted; empty when reading."""
+    probabilities: Array
+    """Room for their probabilities of a one (n,) uint16: (2 x + 1) / 2^17."""
+    words: Array
+    """The stream (w,) uint32, when reading."""
+    position: Array
+    """(5,) uint64: see ``LOWER`` and those after it. When noting, ``TAKEN`` counts bits."""
+
+
+@compiled
+def code_bit(bit: int, ones: int, port: Port) -> int:
+    """Note ``bit`` and its probability of a one; or read a bit, and return it."""
+    if len(port.bits):
+        taken = port.position[TAKEN]
+        port.bits[taken], port.probabilities[taken] = bit, ones
+        port.position[TAKEN] = taken + np.uint64(1)
+        return bit
+    return read_bit(ones, port.words, port.position)
+
+
+@compiled
+def read_bit(ones: int, words: Array, position: Array) -> int:
+    """The next bit, whose probability of a one is (2 ``ones`` + 1) / 2^17."""
+    scale = position[RANGE] >> np.uint64(24)
+    zero = np.uint64(((((1 << 17) - (2 * ones + 1)) * (_WHOLE - 2)) >> 17) + 1)
+    below = scale * zero
+    offset = position[POINT] - position[LOWER]
+    bit = np.int64(offset >= below)
+    if bit:
+        position[LOWER] += below
+        if offset >= scale << np.uint64(24):
+            position[IS_BROKEN] = np.uint64(1)
+        below = scale * (np.uint64(_WHOLE) - zero)
+    position[RANGE] = below
+    if below < np.uint64(1 << 32):
+        _take_word(words, position)
+    return bit
+
+
+@compiled
+def read_symbols(cumulative: Array, symbols: Array, words: Array, position: Array) -> None:
+    """Fill ``symbols`` (n,); their ``cumulative`` probabilities (k + 1,) uint32 begin at 0 and end at 2^24."""
+    last = len(cumulative) - 2
+    for number in range(len(symbols)):
+        scale = position[RANGE] >> np.uint64(24)
+        quantile = np.int64((position[POINT] - position[LOWER]) // scale)
+        if quantile >= _WHOLE:
+            position[IS_BROKEN] = np.uint64(1)
+            return
+        low, high = 0, last
+        while low < high:
+            middle = (low + high + 1) >> 1
+            if cumulative[middle] <= quantile:
+                low = middle
+            else:
+                high = middle - 1
+        symbols[number] = low
+        left = np.uint64(cumulative[low])
+        position[LOWER] += scale * left
+        position[RANGE] = scale * (np.uint64(cumulative[low + 1]) - left)
+        if position[RANGE] < np.uint64(1 << 32):
+            _take_word(words, position)
+
+
+@compiled
+def _take_word(words: Array, position: Array) -> None:
+    """Go on by one word; one zero may follow the stream's last word, and no more."""
+    position[LOWER] <<= np.uint64(32)
+    position[RANGE] <<= np.uint64(32)
+    position[POINT] <<= np.uint64(32)
+    if position[TAKEN] < np.uint64(len(words)):
+        position[POINT] |= np.uint64(words[position[TAKEN]])
+    position[TAKEN] += np.uint64(1)
+    if position[TAKEN] > np.uint64(len(words) + 1):
+        position[IS_BROKEN] = np.uint64(1)

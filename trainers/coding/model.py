@@ -1,0 +1,217 @@
+"""The model of the coder: what it has learned of a file so far, and the ways to note or to read a matrix.
+
+The loops are in ``compiled/``; here are the constants of the format, the tables, and the arrays that the loops use.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.coding import mixing
+from trainers.coding.compilation import compiled_module
+from trainers.coding.compiled.learning import (
+    FLAG_CONTEXTS,
+    GRID,
+    KERNELS,
+    LEVEL_CONTEXTS,
+    MAX_LENGTH,
+    NUM_CLASSES,
+    NUM_FAMILIES,
+    NUM_FLAG_SETS,
+    NUM_LEVEL_FAMILIES,
+    NUM_LEVEL_SETS,
+    NUM_UNARY,
+    PLAIN,
+    SIGN_CONTEXTS,
+    VECTOR,
+    Shape,
+)
+
+__all__ = ["GRID", "KERNELS", "PLAIN", "VECTOR", "Model", "Notes", "Shape", "num_bits"]
+
+Ints = npt.NDArray[np.int32]
+
+_NUM_KINDS = 4
+_SETTINGS = {
+    "flag_rate": 29,
+    "sign_rate": 750,
+    "level_rate": 416,
+    "calm": 11,
+    "density_limit": 1020,
+    "flag_limit": 204,
+    "sign_limit": 174,
+    "level_limit": 1011,
+    "near_limit": 12,
+    "flag_prior": 1,
+    "level_prior": 1,
+    "row_prior": 42,
+    "column_prior": 4580,
+    "wide_prior": 469,
+    "beside_prior": 10,
+    "above_prior": 11,
+    "channel_prior": 1,
+}
+_FLAG_BOOST, _SIGN_BOOST, _LEVEL_BOOST = 323, 4000, 247
+_DENSITIES = (668055, 530073, 794218, 2938517)
+"""The density, in 2^-22, that each kind of matrix begins with."""
+_FLAG_WEIGHTS = (
+    -0.158,
+    0.186,
+    0.132,
+    0.025,
+    0.011,
+    0.181,
+    0.024,
+    -0.278,
+    0.185,
+    0.142,
+    0.148,
+    -0.012,
+    -0.37,
+    0.024,
+    0.212,
+)
+_SIGN_WEIGHTS = (0.672, 0.559, 0.271, 0.05, -0.295, -0.247, -0.187)
+_LEVEL_WEIGHTS = (-0.242, 0.226, 0.04, 0.123, 0.16, 0.154, 0.049, 0.218, -0.009)
+_SIGN_STATE = (1 << 31) | 4
+_LENGTH_STATE = (1 << 31) | 2
+_FORM_STATE = (1 << 31) | 2
+_NUM_FORM_STATES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notes:
+    """Bits, each with its probability of a one, in the order of the stream."""
+
+    bits: npt.NDArray[np.uint8]
+    ones: npt.NDArray[np.uint16]
+    """The probabilities are (2 x + 1) / 2^17."""
+
+    def information_bits(self) -> float:
+        """-log2 p, summed over all bits."""
+        return float(_information()[self.bits, self.ones].sum())
+
+
+class Model:
+    """Learns from matrix to matrix. A copy of it can try a way to code the next one."""
+
+    def __init__(self) -> None:
+        """Know what every file begins with."""
+        learning = compiled_module("learning")
+        flag_states = np.zeros(NUM_FAMILIES * FLAG_CONTEXTS + _NUM_KINDS, np.uint32)
+        flag_states[-_NUM_KINDS:] = [(density << 10) | 2 for density in _DENSITIES]
+        num_level_sets = NUM_LEVEL_FAMILIES * NUM_LEVEL_SETS
+        self._learned = learning.Learned(
+            flag_states=flag_states,
+            flag_weights=_weights(_FLAG_WEIGHTS, _NUM_KINDS * NUM_FLAG_SETS),
+            flag_boosts=np.full(_NUM_KINDS * NUM_FLAG_SETS, _FLAG_BOOST << 16, np.int64),
+            sign_states=np.full(NUM_FAMILIES * SIGN_CONTEXTS, _SIGN_STATE, np.uint32),
+            sign_weights=_weights(_SIGN_WEIGHTS, _NUM_KINDS),
+            sign_boosts=np.full(_NUM_KINDS, _SIGN_BOOST << 16, np.int64),
+            level_states=np.zeros(NUM_LEVEL_FAMILIES * NUM_CLASSES * LEVEL_CONTEXTS, np.uint32),
+            level_weights=_weights(_LEVEL_WEIGHTS, num_level_sets),
+            level_boosts=np.full(num_level_sets, _LEVEL_BOOST << 16, np.int64),
+            length_states=np.full(MAX_LENGTH, _LENGTH_STATE, np.uint32),
+        )
+        self._form_states = np.full(_NUM_FORM_STATES, _FORM_STATE, np.uint32)
+
+    def copy(self) -> Model:
+        """A model that knows the same and learns on its own."""
+        other = Model.__new__(Model)
+        other._learned = type(self._learned)(*(array.copy() for array in self._learned))
+        other._form_states = self._form_states.copy()
+        return other
+
+    def note(self, values: Ints, shape: Shape) -> Notes:
+        """Learn a matrix (rows, columns), and return its bits."""
+        num = num_bits(values)
+        bits, ones = np.empty(num, np.uint8), np.empty(num, np.uint16)
+        self._code(np.ascontiguousarray(values), shape, bits, ones, np.zeros(0, np.uint32), np.zeros(5, np.uint64))
+        return Notes(bits=bits, ones=ones)
+
+    def form_odds(self, state: int) -> int:
+        """The probability of a one, as in ``Notes``, of a bit of a matrix's form; even for ``state`` -1."""
+        return int(self._form_states[state]) >> 16 if state >= 0 else mixing.ONE // 2
+
+    def learn_form(self, state: int, bit: int) -> None:
+        """Learn such a bit."""
+        if state >= 0:
+            learned = compiled_module("arithmetic").learned
+            limit = _SETTINGS["flag_limit"]
+            self._form_states[state] = learned(int(self._form_states[state]), bit, limit, _tables().steps)
+
+    def read(self, num_rows: int, num_columns: int, shape: Shape, words: npt.NDArray[np.uint32], position: Any) -> Ints:
+        """Read a matrix, and learn it. Where the stream is broken, ``position`` says so afterwards."""
+        values = np.zeros((num_rows, num_columns), np.int32)
+        self._code(values, shape, np.zeros(0, np.uint8), np.zeros(0, np.uint16), words, position)
+        return values
+
+    def _code(self, values: Ints, shape: Shape, bits: Any, ones: Any, words: Any, position: Any) -> None:
+        matrices = compiled_module("matrices")
+        port = compiled_module("range_reader").Port(bits, ones, words, position)
+        own_shape = compiled_module("learning").Shape(*shape)
+        matrices.code_matrix(values, own_shape, _settings(), _tables(), self._learned, _room(values, shape), port)
+
+
+def num_bits(values: Ints) -> int:
+    """How many bits ``note`` makes of a matrix."""
+    magnitudes = np.abs(values[values != 0].astype(np.int64))
+    beyond = magnitudes[magnitudes > NUM_UNARY] - NUM_UNARY
+    lengths = np.frexp(beyond.astype(np.float64))[1].astype(np.int64)  # of the binary form
+    unary = np.minimum(magnitudes, NUM_UNARY).sum()
+    return int(values.size + len(magnitudes) + unary + (2 * lengths - 1).sum() - (lengths > MAX_LENGTH).sum())
+
+
+def _weights(values: tuple[float, ...], num_sets: int) -> npt.NDArray[np.int32]:
+    return np.array([[round(mixing.ONE * value) for value in values]] * num_sets, np.int32)
+
+
+@functools.cache
+def _settings() -> Any:
+    return compiled_module("learning").Settings(**_SETTINGS)
+
+
+@functools.cache
+def _tables() -> Any:
+    """Tables, made by integer arithmetic alone: the same on every machine."""
+    near_zero, between = 64 * np.arange(2048) + 32, 2048 * np.arange(2048) + 1024
+    ones = np.concatenate((near_zero, between))
+    limit = compiled_module("arithmetic").LIMIT
+    return compiled_module("arithmetic").Tables(
+        stretches=mixing.logit(np.stack((ones, (1 << 22) - ones))).astype(np.int16),
+        squashes=mixing.probability(np.arange(-limit, limit + 1)).astype(np.uint16),
+        steps=(1 << 17) // (2 * np.arange(1024) + 3),
+    )
+
+
+def _room(values: Ints, shape: Shape) -> Any:
+    flags, matrices = compiled_module("flags"), compiled_module("matrices")
+    num_columns = values.shape[1]
+    num_padded = num_columns + 2 * (2 * max(shape.width, shape.kernel_size) + 2)
+    num_channels = num_columns // shape.kernel_size + 1
+    return matrices.Room(
+        row=np.zeros(num_padded, np.int32),
+        above=np.zeros(num_padded, np.int32),
+        above_2=np.zeros(num_padded, np.int32),
+        counts=flags.Counts(
+            nonzeros=np.zeros(num_padded, np.int32),
+            magnitudes=np.zeros(num_padded, np.int64),
+            channel_nonzeros=np.zeros(num_channels, np.int64),
+            channel_magnitudes=np.zeros(num_channels, np.int64),
+        ),
+        column_signs=np.full(num_padded, matrices.EVEN_SIGN, np.uint32),
+        row_shares=np.zeros(num_columns, np.int64),
+        scratch=flags.Scratch(inputs=np.zeros(16, np.int32), chosen=np.zeros(16, np.int64)),
+    )
+
+
+@functools.cache
+def _information() -> npt.NDArray[np.float64]:
+    """-log2 p (2, 2^16) of a bit, by the bit and its probability."""
+    odd = 2 * np.arange(mixing.ONE) + 1
+    return 17 - np.log2(np.stack((2 * mixing.ONE - odd, odd)))

@@ -1,0 +1,86 @@
+"""Reads a range-coder stream with compiled code: symbols under frequency tables, and matrices under the model.
+
+A stream is what ``coder.Encoder`` wrote. Of a whole stream the reader takes every word, and at most one more, which is
+zero; anything else is damage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.coding.bytestream import RfzError
+from trainers.coding.coder import cumulative_probabilities
+from trainers.coding.compilation import compiled_module
+from trainers.coding.compiled.range_reader import IS_BROKEN, POINT, RANGE, TAKEN
+from trainers.coding.deadline import unlimited
+from trainers.coding.model import Ints, Model, Shape
+
+_CERTAIN = np.uint64(2**64 - 1)
+
+
+class StreamReader:
+    """Reads what ``Encoder`` wrote, in the same order with the same frequencies and model."""
+
+    def __init__(self, stream: bytes, check: Callable[[], None] = unlimited) -> None:
+        """``check`` is called before each piece is read; what it raises ends the reading."""
+        if len(stream) % 4:
+            raise RfzError(f"the coded stream is malformed: {len(stream)} bytes are no whole number of 32-bit words")
+        self._words = np.frombuffer(stream, "<u4").astype(np.uint32)
+        self._check, self._used = check, False
+        first = np.zeros(2, np.uint64)
+        first[: len(self._words)] = self._words[:2]
+        self._position = np.zeros(5, np.uint64)
+        self._position[[RANGE, POINT, TAKEN]] = _CERTAIN, (first[0] << np.uint64(32)) | first[1], 2
+
+    @property
+    def information_bits(self) -> float:
+        """-log2 p of all that was read so far."""
+        return 32 * int(self._position[TAKEN]) - math.log2(int(self._position[RANGE]))
+
+    def decode(self, counts: npt.NDArray[np.int64], num_symbols: int, /) -> npt.NDArray[np.int32]:
+        """The next ``num_symbols`` indices into ``counts`` (k,).
+
+        Raises:
+            RfzError: the stream is not one that these frequencies can have written.
+        """
+        self._check()
+        indices = np.zeros(num_symbols, np.int32)
+        if len(counts) > 1 and num_symbols:
+            self._used = True
+            cumulative = cumulative_probabilities(counts).astype(np.uint32)
+            compiled_module("range_reader").read_symbols(cumulative, indices, self._words, self._position)
+            self._check_whole()
+        return indices
+
+    def read_bit(self, ones: int) -> int:
+        """The next bit, whose probability of a one is (2 ``ones`` + 1) / 2^17; raises what ``decode`` raises."""
+        self._used = True
+        bit = int(compiled_module("range_reader").read_bit(ones, self._words, self._position))
+        self._check_whole()
+        return bit
+
+    def read_matrix(self, model: Model, num_rows: int, num_columns: int, shape: Shape) -> Ints:
+        """The next matrix (rows, columns); raises what ``decode`` raises."""
+        self._check()
+        self._used = True
+        values = model.read(num_rows, num_columns, shape, self._words, self._position)
+        self._check_whole()
+        return values
+
+    def finish(self) -> None:
+        """Check that nothing is left over.
+
+        Raises:
+            RfzError: the stream is longer than its symbols.
+        """
+        num_words = len(self._words)
+        if int(self._position[TAKEN]) < num_words or (num_words and not self._used):
+            raise RfzError("the coded stream is damaged: data is left over after the last symbol")
+
+    def _check_whole(self) -> None:
+        if self._position[IS_BROKEN] or not len(self._words):
+            raise RfzError("the coded stream is damaged: it does not hold what should be there")
