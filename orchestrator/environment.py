@@ -8,7 +8,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("ratefront", "torch", "numpy", "constriction", "ray", "mlflow", "optuna", "pandas")
+_PACKAGES = ("ratefront", "torch", "numpy", "constriction", "numba", "ray", "mlflow", "optuna", "pandas")
 
 
 @functools.cache

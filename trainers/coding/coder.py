@@ -35,7 +35,7 @@ def cumulative_probabilities(counts: npt.NDArray[np.int64], /) -> npt.NDArray[np
     num_symbols = len(counts)
     cumulative = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
     scale = (2.0**_PRECISION_BITS - num_symbols) / cumulative[-1]
-    left = (np.floor(cumulative * scale) + np.arange(num_symbols + 1)).astype(np.int64)
+    left: npt.NDArray[np.int64] = (np.floor(cumulative * scale) + np.arange(num_symbols + 1)).astype(np.int64)
     left[-1] = 1 << _PRECISION_BITS
     return left
 

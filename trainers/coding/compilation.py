@@ -58,7 +58,8 @@ def _package() -> str:
     spec = importlib.util.spec_from_file_location(
         package, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
-    assert spec is not None and spec.loader is not None, "a folder of sources is a package"
+    assert spec is not None, "a folder of sources is a package"
+    assert spec.loader is not None, "and so has a loader"
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
     spec.loader.exec_module(module)

@@ -107,7 +107,7 @@ def _static_bits(table: tables.Table) -> float:
 
 
 def _promises(values: Sequence[Ints32]) -> bool:
-    """Whether learning may pay: of a large table, whether it does on some rows from the middle of its largest tensor."""
+    """Whether learning may pay: for a large table, on some rows from the middle of its largest tensor."""
     if sum(tensor.size for tensor in values) <= _SMALL:
         return True
     matrix = live_block(as_matrix(max(values, key=lambda tensor: tensor.size)))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from .jit import compiled
+from .jit import compiled, int64
 
 Array = Any
 """A numpy array: numba finds out its dtype."""
@@ -44,16 +42,16 @@ def bound(probability: int) -> int:
 def stretch(probability: int, stretches: Array) -> int:
     """The logit of a probability in 2^-22: the table is finer near zero and one."""
     if probability < 1 << 17:
-        return np.int64(stretches[probability >> 6])
+        return int64(stretches[probability >> 6])
     if probability < (1 << 22) - (1 << 17):
-        return np.int64(stretches[2048 + (probability >> 11)])
-    return -np.int64(stretches[((1 << 22) - 1 - probability) >> 6])
+        return int64(stretches[2048 + (probability >> 11)])
+    return -int64(stretches[((1 << 22) - 1 - probability) >> 6])
 
 
 @compiled
 def share_of(total: int) -> int:
     """What ``ratio`` takes for a division by ``total``: about 2^32 / total, and in the lower six bits a shift."""
-    shift = np.int64(0)
+    shift = int64(0)
     while total >> shift >= 1 << 16:
         shift += 1
     return (((1 << 32) // (total >> shift)) << 6) | shift
@@ -76,7 +74,7 @@ def learned(state: int, bit: int, limit: int, steps: Array) -> int:
 @compiled
 def learn(states: Array, index: int, bit: int, limit: int, steps: Array) -> None:
     """Let one of ``states`` learn a bit."""
-    states[index] = learned(np.int64(states[index]), bit, limit, steps)
+    states[index] = learned(int64(states[index]), bit, limit, steps)
 
 
 @compiled
@@ -89,9 +87,9 @@ def meet(states: Array, index: int, probability: int, seen: int) -> None:
 @compiled
 def mixed(weights: Array, inputs: Array, number: int) -> int:
     """The logit that ``weights`` make of the first ``number`` of ``inputs``."""
-    total = np.int64(0)
+    total = int64(0)
     for index in range(number):
-        total += np.int64(weights[index]) * np.int64(inputs[index])
+        total += int64(weights[index]) * int64(inputs[index])
     return clip(total >> 16)
 
 
@@ -105,5 +103,5 @@ def correct(
     """
     step = error * (rate + (boosts[chosen] >> 16))
     for index in range(number):
-        weights[chosen, index] += (np.int64(inputs[index]) * step + (1 << 23)) >> 24
+        weights[chosen, index] += (int64(inputs[index]) * step + (1 << 23)) >> 24
     boosts[chosen] -= boosts[chosen] >> calm

@@ -1,13 +1,11 @@
-"""The first bit of a value: whether it is not zero. Its prediction is mixed from densities and from what lies around."""
+"""The first bit of a value: whether it is not zero. It is predicted from densities and from what lies around."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from .arithmetic import LIMIT, Array, Tables, bound, clip, correct, learn, meet, mixed, ratio, stretch
-from .jit import compiled
+from .jit import compiled, int64
 from .learning import FLAG_CONTEXTS, KERNELS, NUM_FAMILIES, NUM_FLAG_INPUTS, NUM_FLAG_SETS, Learned, Settings, Shape
 from .neighbours import Around, level, num_near, sums
 from .range_reader import Port, code_bit
@@ -47,7 +45,7 @@ def beside(nonzeros: Array, x: int, shape: Shape) -> int:
     if width:
         found += 2 * (nonzeros[x - width] + nonzeros[x + width]) + nonzeros[x - width - 1] + nonzeros[x - width + 1]
         found += nonzeros[x + width - 1] + nonzeros[x + width + 1]
-    return np.int64(found)
+    return int64(found)
 
 
 @compiled
@@ -89,12 +87,12 @@ def code_flag(
     states, weights, kind = learned_.flag_states, learned_.flag_weights, shape.kind
     base, density_state = min(kind, NUM_FAMILIES - 1) * FLAG_CONTEXTS, NUM_FAMILIES * FLAG_CONTEXTS + kind
     row_nonzeros, row_density, near_density = row
-    density = np.int64(states[density_state]) >> 10
-    own, around_it = np.int64(counts.nonzeros[x]), beside(counts.nonzeros, x, shape)
+    density = int64(states[density_state]) >> 10
+    own, around_it = int64(counts.nonzeros[x]), beside(counts.nonzeros, x, shape)
     row_logit = stretch(ratio((row_nonzeros << 20) + settings.row_prior * (row_density >> 6), shares.row), stretches)
     wide = 4 * own + around_it
     wide_logit = stretch(ratio((wide << 20) + settings.wide_prior * (density >> 6), shares.wide), stretches)
-    channel_logit = np.int64(0)
+    channel_logit = int64(0)
     if kind == KERNELS:
         size = shape.kernel_size
         around_it += counts.nonzeros[x - size] + counts.nonzeros[x + size]
@@ -118,10 +116,10 @@ def code_flag(
     chosen[4] = base + 272 + pattern
     chosen[5] = base + 336 + (place & 63)
     chosen[6] = base + 400 + 8 * dense + 2 * min(num, 3) + ((near.left != 0) | (near.up != 0))
-    prior = bound(np.int64(squashes[both_logit + LIMIT]) << 6)
+    prior = bound(int64(squashes[both_logit + LIMIT]) << 6)
     for index in range(7):
         meet(states, chosen[index], prior, settings.flag_prior)
-        inputs[index] = stretch(np.int64(states[chosen[index]]) >> 10, stretches)
+        inputs[index] = stretch(int64(states[chosen[index]]) >> 10, stretches)
     inputs[7], inputs[8], inputs[9] = row_logit, column_logit, wide_logit
     inputs[10] = stretch(near_density >> 10, stretches)
     inputs[11], inputs[12], inputs[13], inputs[14] = both_logit, 256, 256 * min(num, 3), channel_logit
@@ -129,12 +127,12 @@ def code_flag(
     second = NUM_FLAG_SETS * kind + 3 + min(dense >> 1, 5)
     first_logit = mixed(weights[first], inputs, NUM_FLAG_INPUTS)
     second_logit = mixed(weights[second], inputs, NUM_FLAG_INPUTS)
-    flag = code_bit(flag, np.int64(squashes[((first_logit + second_logit) >> 1) + LIMIT]), port)
+    flag = code_bit(flag, int64(squashes[((first_logit + second_logit) >> 1) + LIMIT]), port)
 
     rate, calm, boosts = settings.flag_rate, settings.calm, learned_.flag_boosts
-    error = (flag << 16) - np.int64(squashes[first_logit + LIMIT])
+    error = (flag << 16) - int64(squashes[first_logit + LIMIT])
     correct(weights, boosts, first, inputs, NUM_FLAG_INPUTS, error, rate, calm)
-    error = (flag << 16) - np.int64(squashes[second_logit + LIMIT])
+    error = (flag << 16) - int64(squashes[second_logit + LIMIT])
     correct(weights, boosts, second, inputs, NUM_FLAG_INPUTS, error, rate, calm)
     learn(states, density_state, flag, settings.density_limit, tables.steps)
     for index in range(1, 7):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .arithmetic import LIMIT, Array, Tables, correct, learn, meet, mixed, stretch
 from .flags import Counts, Scratch
-from .jit import compiled
+from .jit import compiled, int64
 from .learning import (
     KERNELS,
     LEVEL_CONTEXTS,
@@ -50,11 +48,11 @@ def code_sign(
     chosen[3] = base + 27 + 3 * sign(near.over_left) + sign(near.left_2) + 4
     chosen[4] = base + 36
     for index in range(5):
-        inputs[index] = stretch(np.int64(states[chosen[index]]) >> 10, tables.stretches)
+        inputs[index] = stretch(int64(states[chosen[index]]) >> 10, tables.stretches)
     inputs[5] = stretch(row_sign >> 10, tables.stretches)
     inputs[6] = stretch(column_sign >> 10, tables.stretches)
     weights = learned_.sign_weights
-    ones = np.int64(tables.squashes[mixed(weights[kind], inputs, NUM_SIGN_INPUTS) + LIMIT])
+    ones = int64(tables.squashes[mixed(weights[kind], inputs, NUM_SIGN_INPUTS) + LIMIT])
     negative = code_bit(negative, ones, port)
     error = (negative << 16) - ones
     rate = settings.sign_rate
@@ -93,7 +91,7 @@ def code_magnitude(
     states, weights, boosts = learned_.level_states, learned_.level_weights, learned_.level_boosts
     family = 0 if shape.kind == KERNELS else 1
     in_row, others = sums(near)
-    own = np.int64(counts.nonzeros[x])
+    own = int64(counts.nonzeros[x])
     row_mean, column_mean = _mean(row[1], row[0]), _mean(counts.magnitudes[x], own)
     if shape.kind == KERNELS:
         wide_mean = _mean(counts.channel_magnitudes[channel], counts.channel_nonzeros[channel])
@@ -110,28 +108,28 @@ def code_magnitude(
     chosen[6] = 53 + _mean_level(row_mean * column_mean * (whole[0] + 1) // (8 * whole[1] + 12))
     chosen[7] = 65 + _mean_level(wide_mean)
     chosen[8] = 77 + min(num_near(near), 5)
-    magnitude = np.int64(1)
+    magnitude = int64(1)
     while magnitude <= NUM_UNARY:
         of_class = _class(magnitude)
         base = LEVEL_CONTEXTS * (NUM_CLASSES * family + of_class)
-        prior = np.int64(_THIRD)
+        prior = int64(_THIRD)
         if of_class > 0:
-            prior = np.int64(states[base - LEVEL_CONTEXTS]) >> 10
+            prior = int64(states[base - LEVEL_CONTEXTS]) >> 10
         for index in range(NUM_LEVEL_INPUTS):
             meet(states, base + chosen[index], prior, settings.level_prior)
             if index == 0:
-                prior = np.int64(states[base]) >> 10
-            inputs[index] = stretch(np.int64(states[base + chosen[index]]) >> 10, tables.stretches)
+                prior = int64(states[base]) >> 10
+            inputs[index] = stretch(int64(states[base + chosen[index]]) >> 10, tables.stretches)
         first = NUM_LEVEL_SETS * family + min(magnitude, 3) - 1
         second = NUM_LEVEL_SETS * family + 3 + row_level
         first_logit = mixed(weights[first], inputs, NUM_LEVEL_INPUTS)
         second_logit = mixed(weights[second], inputs, NUM_LEVEL_INPUTS)
-        ones = np.int64(tables.squashes[((first_logit + second_logit) >> 1) + LIMIT])
-        more = code_bit(np.int64(wanted > magnitude), ones, port)
+        ones = int64(tables.squashes[((first_logit + second_logit) >> 1) + LIMIT])
+        more = code_bit(int64(wanted > magnitude), ones, port)
         rate, calm = settings.level_rate, settings.calm
-        error = (more << 16) - np.int64(tables.squashes[first_logit + LIMIT])
+        error = (more << 16) - int64(tables.squashes[first_logit + LIMIT])
         correct(weights, boosts, first, inputs, NUM_LEVEL_INPUTS, error, rate, calm)
-        error = (more << 16) - np.int64(tables.squashes[second_logit + LIMIT])
+        error = (more << 16) - int64(tables.squashes[second_logit + LIMIT])
         correct(weights, boosts, second, inputs, NUM_LEVEL_INPUTS, error, rate, calm)
         for index in range(NUM_LEVEL_INPUTS):
             learn(states, base + chosen[index], more, settings.level_limit, tables.steps)
@@ -145,16 +143,16 @@ def code_magnitude(
 @compiled
 def _code_remainder(wanted: int, states: Array, limit: int, steps: Array, port: Port) -> int:
     """Code a number of at least one: the length of its binary form in unary, adaptively, then its lower bits."""
-    length = np.int64(0)
+    length = int64(0)
     while length < MAX_LENGTH:
-        more = code_bit(np.int64((wanted >> length) > 1), np.int64(states[length]) >> 16, port)
+        more = code_bit(int64((wanted >> length) > 1), int64(states[length]) >> 16, port)
         learn(states, length, more, limit, steps)
         if more == 0:
             break
         length += 1
-    found = np.int64(1)
+    found = int64(1)
     for place in range(length - 1, -1, -1):
-        found = 2 * found + code_bit((wanted >> place) & 1, np.int64(1 << 15), port)
+        found = 2 * found + code_bit((wanted >> place) & 1, int64(1 << 15), port)
     return found
 
 
@@ -164,14 +162,14 @@ def _class(magnitude: int) -> int:
     if magnitude < 5:
         return magnitude - 1
     if magnitude < 7:
-        return np.int64(4)
-    return np.int64(5) if magnitude < 10 else np.int64(6)
+        return int64(4)
+    return int64(5) if magnitude < 10 else int64(6)
 
 
 @compiled
 def _mean(total: int, number: int) -> int:
     """A mean magnitude in eighths, drawn a little towards 3/2, below 128."""
-    return min((8 * np.int64(total) + 12) // (np.int64(number) + 1), 1023)
+    return min((8 * int64(total) + 12) // (int64(number) + 1), 1023)
 
 
 @compiled

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from .arithmetic import Array, Tables, bound, learn, learned, share_of
 from .flags import Counts, Scratch, Shares, code_flag
-from .jit import compiled
+from .jit import compiled, int64, uint64
 from .learning import FLAG_CONTEXTS, GRID, KERNELS, NUM_FAMILIES, Learned, Settings, Shape
 from .magnitudes import code_magnitude, code_sign
 from .neighbours import Rows, around
@@ -54,13 +52,13 @@ def code_matrix(
     column_signs, row_shares = room.column_signs, room.row_shares
     for column in range(num_columns):
         row_shares[column] = share_of(16 * column + settings.row_prior)
-    whole = (np.int64(0), np.int64(0))
-    last, before = np.int64(-1), np.int64(-1)
+    whole = (int64(0), int64(0))
+    last, before = int64(-1), int64(-1)
     for row_index in range(num_rows):
-        density = np.int64(learned_.flag_states[NUM_FAMILIES * FLAG_CONTEXTS + kind]) >> 10
+        density = int64(learned_.flag_states[NUM_FAMILIES * FLAG_CONTEXTS + kind]) >> 10
         row_density = _row_density(last, before, num_columns, density, settings.above_prior)
         beside, wide, column_, channel_ = _row_shares(row_index, shape, settings)
-        row, near_density, row_sign = (np.int64(0), np.int64(0)), (row_density << 10) | 2, np.int64(EVEN_SIGN)
+        row, near_density, row_sign = (int64(0), int64(0)), (row_density << 10) | 2, int64(EVEN_SIGN)
         for column in range(num_columns):
             x, channel = column + margin, column // size
             place = column - channel * size
@@ -69,9 +67,9 @@ def code_matrix(
                 place = column % shape.width
             elif kind != KERNELS:
                 place = 8 * column // num_columns
-            value = np.int64(values[row_index, column])
+            value = int64(values[row_index, column])
             flag = code_flag(
-                np.int64(value != 0),
+                int64(value != 0),
                 near,
                 place,
                 (row[0], row_density, near_density),
@@ -89,9 +87,9 @@ def code_matrix(
             near_density = learned(near_density, flag, settings.near_limit, tables.steps)
             if flag == 0:
                 continue
-            column_sign = np.int64(column_signs[x])
+            column_sign = int64(column_signs[x])
             negative = code_sign(
-                np.int64(value < 0), near, row_sign, column_sign, shape, settings, tables, learned_, scratch, port
+                int64(value < 0), near, row_sign, column_sign, shape, settings, tables, learned_, scratch, port
             )
             row_sign = learned(row_sign, negative, settings.sign_limit, tables.steps)
             learn(column_signs, x, negative, settings.sign_limit, tables.steps)
@@ -99,7 +97,7 @@ def code_matrix(
                 abs(value), near, row, whole, x, channel, counts, shape, settings, tables, learned_, scratch, port
             )
             if magnitude >= (1 << 31) + negative:
-                port.position[IS_BROKEN] = np.uint64(1)
+                port.position[IS_BROKEN] = uint64(1)
                 return
             values[row_index, column] = rows.row[x] = -magnitude if negative else magnitude
             row = (row[0] + 1, row[1] + magnitude)
@@ -123,7 +121,7 @@ def margin_of(shape: Shape) -> int:
 
 @compiled
 def _row_density(last: int, before: int, num_columns: int, density: int, strength: int) -> int:
-    """What to expect of a row's density, in 2^-22: from the non-zeros of the two rows before; -1 where there is none."""
+    """The density to expect of a row, in 2^-22, from the non-zeros of the two rows before; -1 where there is none."""
     if last < 0:
         return density
     seen, num_rows = 2 * last, 2

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from .arithmetic import Array
-from .jit import compiled
+from .jit import compiled, int64
 from .learning import KERNELS, Shape
 
 _LEVELS = 11
@@ -45,30 +43,30 @@ class Around(NamedTuple):
 def around(rows: Rows, x: int, place: int, shape: Shape) -> Around:
     """The values around ``x``, a column with the margin before it, at a ``place`` of its kernel."""
     row, above, above_2, width = rows.row, rows.above, rows.above_2, shape.width
-    left, left_2 = np.int64(row[x - 1]), np.int64(row[x - 2])
-    up, up_left, up_right, up_2 = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    earlier, earlier_2 = np.int64(0), np.int64(0)
+    left, left_2 = int64(row[x - 1]), int64(row[x - 2])
+    up, up_left, up_right, up_2 = int64(0), int64(0), int64(0), int64(0)
+    earlier, earlier_2 = int64(0), int64(0)
     if width:
-        up, up_2 = np.int64(row[x - width]), np.int64(row[x - 2 * width])
-        up_left, up_right = np.int64(row[x - width - 1]), np.int64(row[x - width + 1])
+        up, up_2 = int64(row[x - width]), int64(row[x - 2 * width])
+        up_left, up_right = int64(row[x - width - 1]), int64(row[x - width + 1])
     if shape.kind == KERNELS:
         size = shape.kernel_size
-        earlier, earlier_2 = np.int64(row[x - size]), np.int64(row[x - 2 * size])
+        earlier, earlier_2 = int64(row[x - size]), int64(row[x - 2 * size])
         if width:  # what lies beyond an edge of the kernel is no neighbour
             line, on_line = place // width, place % width
             if on_line == 0:
-                left, up_left = np.int64(0), np.int64(0)
+                left, up_left = int64(0), int64(0)
             if on_line < 2:
-                left_2 = np.int64(0)
+                left_2 = int64(0)
             if on_line == width - 1:
-                up_right = np.int64(0)
+                up_right = int64(0)
             if line == 0:
-                up, up_left, up_right = np.int64(0), np.int64(0), np.int64(0)
+                up, up_left, up_right = int64(0), int64(0), int64(0)
             if line < 2:
-                up_2 = np.int64(0)
-    over, over_left, over_right = np.int64(above[x]), np.int64(above[x - 1]), np.int64(above[x + 1])
+                up_2 = int64(0)
+    over, over_left, over_right = int64(above[x]), int64(above[x - 1]), int64(above[x + 1])
     return Around(
-        left, left_2, up, up_left, up_right, up_2, earlier, earlier_2, over, over_left, over_right, np.int64(above_2[x])
+        left, left_2, up, up_left, up_right, up_2, earlier, earlier_2, over, over_left, over_right, int64(above_2[x])
     )
 
 
@@ -85,7 +83,7 @@ def sums(near: Around) -> tuple[int, int]:
 def num_near(near: Around) -> int:
     """How many of the six nearest values are not zero."""
     num = (near.left != 0) + (near.up != 0) + (near.up_left != 0) + (near.up_right != 0)
-    return np.int64(num + (near.earlier != 0) + (near.over != 0))
+    return int64(num + (near.earlier != 0) + (near.over != 0))
 
 
 @compiled
@@ -94,15 +92,15 @@ def level(magnitude: int) -> int:
     if magnitude < 5:
         return magnitude
     if magnitude < 10:
-        return np.int64(5) if magnitude < 7 else np.int64(6)
+        return int64(5) if magnitude < 7 else int64(6)
     if magnitude < 20:
-        return np.int64(7) if magnitude < 14 else np.int64(8)
+        return int64(7) if magnitude < 14 else int64(8)
     if magnitude < 40:
-        return np.int64(9) if magnitude < 28 else np.int64(10)
-    return np.int64(_LEVELS)
+        return int64(9) if magnitude < 28 else int64(10)
+    return int64(_LEVELS)
 
 
 @compiled
 def sign(value: int) -> int:
     """-1, 0 or 1."""
-    return np.int64(value > 0) - np.int64(value < 0)
+    return int64(value > 0) - int64(value < 0)

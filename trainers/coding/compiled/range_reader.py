@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from .arithmetic import Array
-from .jit import compiled
+from .jit import compiled, int64, uint64
 
 LOWER, RANGE, POINT, TAKEN, IS_BROKEN = range(5)
 """What stands where in a position: the coder's three numbers, how many words were taken, whether an error was met."""
@@ -39,7 +37,7 @@ def code_bit(bit: int, ones: int, port: Port) -> int:
     if len(port.bits):
         taken = port.position[TAKEN]
         port.bits[taken], port.probabilities[taken] = bit, ones
-        port.position[TAKEN] = taken + np.uint64(1)
+        port.position[TAKEN] = taken + uint64(1)
         return bit
     return read_bit(ones, port.words, port.position)
 
@@ -47,18 +45,18 @@ def code_bit(bit: int, ones: int, port: Port) -> int:
 @compiled
 def read_bit(ones: int, words: Array, position: Array) -> int:
     """The next bit, whose probability of a one is (2 ``ones`` + 1) / 2^17."""
-    scale = position[RANGE] >> np.uint64(24)
-    zero = np.uint64(((((1 << 17) - (2 * ones + 1)) * (_WHOLE - 2)) >> 17) + 1)
+    scale = position[RANGE] >> uint64(24)
+    zero = uint64(((((1 << 17) - (2 * ones + 1)) * (_WHOLE - 2)) >> 17) + 1)
     below = scale * zero
     offset = position[POINT] - position[LOWER]
-    bit = np.int64(offset >= below)
+    bit = int64(offset >= below)
     if bit:
         position[LOWER] += below
-        if offset >= scale << np.uint64(24):
-            position[IS_BROKEN] = np.uint64(1)
-        below = scale * (np.uint64(_WHOLE) - zero)
+        if offset >= scale << uint64(24):
+            position[IS_BROKEN] = uint64(1)
+        below = scale * (uint64(_WHOLE) - zero)
     position[RANGE] = below
-    if below < np.uint64(1 << 32):
+    if below < uint64(1 << 32):
         _take_word(words, position)
     return bit
 
@@ -68,10 +66,10 @@ def read_symbols(cumulative: Array, symbols: Array, words: Array, position: Arra
     """Fill ``symbols`` (n,); their ``cumulative`` probabilities (k + 1,) uint32 begin at 0 and end at 2^24."""
     last = len(cumulative) - 2
     for number in range(len(symbols)):
-        scale = position[RANGE] >> np.uint64(24)
-        quantile = np.int64((position[POINT] - position[LOWER]) // scale)
+        scale = position[RANGE] >> uint64(24)
+        quantile = int64((position[POINT] - position[LOWER]) // scale)
         if quantile >= _WHOLE:
-            position[IS_BROKEN] = np.uint64(1)
+            position[IS_BROKEN] = uint64(1)
             return
         low, high = 0, last
         while low < high:
@@ -81,21 +79,21 @@ def read_symbols(cumulative: Array, symbols: Array, words: Array, position: Arra
             else:
                 high = middle - 1
         symbols[number] = low
-        left = np.uint64(cumulative[low])
+        left = uint64(cumulative[low])
         position[LOWER] += scale * left
-        position[RANGE] = scale * (np.uint64(cumulative[low + 1]) - left)
-        if position[RANGE] < np.uint64(1 << 32):
+        position[RANGE] = scale * (uint64(cumulative[low + 1]) - left)
+        if position[RANGE] < uint64(1 << 32):
             _take_word(words, position)
 
 
 @compiled
 def _take_word(words: Array, position: Array) -> None:
     """Go on by one word; one zero may follow the stream's last word, and no more."""
-    position[LOWER] <<= np.uint64(32)
-    position[RANGE] <<= np.uint64(32)
-    position[POINT] <<= np.uint64(32)
-    if position[TAKEN] < np.uint64(len(words)):
-        position[POINT] |= np.uint64(words[position[TAKEN]])
-    position[TAKEN] += np.uint64(1)
-    if position[TAKEN] > np.uint64(len(words) + 1):
-        position[IS_BROKEN] = np.uint64(1)
+    position[LOWER] <<= uint64(32)
+    position[RANGE] <<= uint64(32)
+    position[POINT] <<= uint64(32)
+    if position[TAKEN] < uint64(len(words)):
+        position[POINT] |= uint64(words[position[TAKEN]])
+    position[TAKEN] += uint64(1)
+    if position[TAKEN] > uint64(len(words) + 1):
+        position[IS_BROKEN] = uint64(1)
