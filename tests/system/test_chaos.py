@@ -26,7 +26,7 @@ from trainers.compressed import load_compressed
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(2400)]
 
-NUM_TRIALS = 24
+NUM_TRIALS = 16
 SWEEP = f"""
 name: chaos
 task: digits
@@ -36,29 +36,30 @@ steps: 500
 seeds: 2
 search: {{name: sobol, num_trials: {NUM_TRIALS // 2}}}
 """
-PROBABILITY = 0.03
-"""The probability that a worker is killed, in each second."""
+PER_KILL = 25
+"""How many reports trainings write between two kills: a kill every so many seconds would stop a slow machine."""
 
 
 class Monkey:
-    """Kills a driver's workers: one as soon as there is one, then by chance."""
+    """Kills a driver's workers: one as soon as there is one, then one each time that trainings have got on."""
 
-    def __init__(self) -> None:
-        self._dice = random.Random(0)
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._dice = folder, random.Random(0)
         self.num_killed = 0
 
     def rage(self, driver: subprocess.Popen[str], until: Callable[[], bool]) -> None:
         """Kill workers while the driver runs, until ``until`` is true."""
         deadline = time.monotonic() + 1200
-        before = self.num_killed
+        kill_at = 0
         while driver.poll() is None and not until():
             assert time.monotonic() < deadline, "the sweep hangs"
-            for pid in workers_below(driver.pid):
-                if self.num_killed == before or self._dice.random() < PROBABILITY:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                        self.num_killed += 1
-            time.sleep(1)
+            workers, reports = workers_below(driver.pid), num_reports(self._folder)
+            if workers and reports >= kill_at:
+                kill_at = reports + PER_KILL
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._dice.choice(workers), signal.SIGKILL)
+                    self.num_killed += 1
+            time.sleep(0.5)
 
 
 def workers_below(pid: int) -> list[int]:
@@ -94,6 +95,10 @@ def driver(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=600)
 
 
+def num_reports(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("sweeps/*/trials/*/progress.jsonl"))
+
+
 def num_ended(folder: Path) -> int:
     return len(list(folder.glob("sweeps/*/trials/*/ended.json")))
 
@@ -117,10 +122,10 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     quiet = call(folders["quiet"], "sweep", "chaos.yaml")
     assert quiet.returncode == 0, quiet.stderr
 
-    folder, port, monkey = folders["chaotic"], free_port(), Monkey()
+    folder, port, monkey = folders["chaotic"], free_port(), Monkey(folders["chaotic"])
     with lossy(port) as proxy:
         runs = _chaos(folder, port, monkey, ("--tracking-uri", f"http://127.0.0.1:{proxy.port}"))
-    assert monkey.num_killed >= 3
+    assert monkey.num_killed >= 7
     assert proxy.num_lost >= NUM_TRIALS
     kinds = Counter((run.data.tags["ratefront.kind"], run.info.status) for run in runs)
     assert kinds == {("trial", "FINISHED"): NUM_TRIALS, ("sweep", "FINISHED"): 1}
@@ -132,16 +137,16 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
 def _chaos(folder: Path, port: int, monkey: Monkey, uri: tuple[str, str]) -> list[Any]:
     """Run the sweep to its end, whatever is killed; returns all runs that MLflow has."""
     with server(folder, port) as serving, driver(folder, *uri) as first:
-        monkey.rage(first, lambda: num_ended(folder) >= 4)
+        monkey.rage(first, lambda: num_ended(folder) >= 3)
         kill(serving)
-        monkey.rage(first, lambda: num_ended(folder) >= 8)
+        monkey.rage(first, lambda: num_ended(folder) >= 6)
         assert first.poll() is None, first.communicate()
         os.kill(first.pid, signal.SIGKILL)
         first.wait(timeout=600)
     assert num_ended(folder) < NUM_TRIALS
     with server(folder, port):
         with driver(folder, *uri, "--resume") as second:
-            monkey.rage(second, lambda: num_ended(folder) >= 14)
+            monkey.rage(second, lambda: num_ended(folder) >= 10)
             assert second.poll() is None, second.communicate()
             os.kill(second.pid, signal.SIGKILL)
         assert num_ended(folder) < NUM_TRIALS
