@@ -1,4 +1,4 @@
-"""After a driver's kill -9 nothing that it started is left: not Ray's servers and agents, nor workers or the tracker."""
+"""After a driver's kill -9 nothing that it started is left: no server or agent of Ray's, no worker, no tracker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tracker beside the trials: it keeps up with them, and is over before another begins. It runs here, without Ray."""
+"""The tracker beside the trials: it keeps up with them, and is over before another begins; here without Ray."""
 
 from __future__ import annotations
 
