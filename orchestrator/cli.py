@@ -20,7 +20,7 @@ from orchestrator.commands import (
     sweeps,
     ui,
 )
-from orchestrator.commands.closed_pipe import ended_by_a_closed_pipe, nobody_reads
+from orchestrator.commands.closed_pipe import ended_by_a_closed_pipe, nobody_reads, what_is_wrong
 from orchestrator.commands.plain_characters import use_plain_characters
 
 program = typer.Typer(
@@ -92,8 +92,7 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
         except (ValueError, OSError) as error:
             if isinstance(error, BrokenPipeError) and nobody_reads():
                 raise
-            # an OSError, such as of a full disk, names its file
-            typer.echo(f"ratefront: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"ratefront: {what_is_wrong(error)}", err=True)
             raise typer.Exit(2) from None
 
     return run

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import processor, versions
-from orchestrator.storage.journal import DIVERGED, OUT_OF_MEMORY, Ended, Journal
+from orchestrator.storage.journal import DIVERGED, FULL, OUT_OF_MEMORY, Ended, Journal, Outcome
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
+from trainers.echo import printable
+from trainers.full_disk import why_full
 from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def execute(
 ) -> Ended:
     """Run one trial to its record. What goes wrong in the training is the trial's outcome, never an exception.
 
+    On a full disk there may be no space for the record: then only what is returned says that the trial failed.
+
     Args:
         request: the trial.
         report: is called with each report of the training.
@@ -76,6 +80,24 @@ def execute(
     ended = journal.ended(request.trial_id)
     if ended is not None and ended.is_over:
         return ended
+    try:
+        ended = _run(request, journal, report, track, find_task)
+    except OSError as error:
+        if not why_full(error):
+            raise
+        ended = _fail_for_space(request, journal, error)
+    track(request.trial_id)
+    return ended
+
+
+def _run(
+    request: Request,
+    journal: Journal,
+    report: Callable[[Progress], None],
+    track: Callable[[str], None],
+    find_task: Callable[[Spec], Task] | None,
+) -> Ended:
+    """Begin the trial, train, and record how that ended."""
     journal.begin(request.trial_id, request.config, _environment(request.resources))
     track(request.trial_id)
     last_tracked = time.monotonic()
@@ -105,12 +127,23 @@ def execute(
     try:
         points = _train(request, journal, on_progress, on_storing, find_task)
     except Exception as error:  # whatever a trial raises must not stop the sweep
-        ended = journal.fail(request.trial_id, _reason(error), details=traceback.format_exc())
-    else:
-        ended = journal.finish(request.trial_id, points)
-        journal.forget_checkpoint(request.trial_id)  # it was needed until then
-    track(request.trial_id)
+        details = "" if why_full(error) else traceback.format_exc()  # the shorter, the sooner it has space
+        return journal.fail(request.trial_id, _reason(error), details=details)
+    ended = journal.finish(request.trial_id, points)
+    journal.forget_checkpoint(request.trial_id)  # it was needed until then
     return ended
+
+
+def _fail_for_space(request: Request, journal: Journal, error: OSError) -> Ended:
+    """Record that there was no space for a file of the trial, where there is space for that."""
+    reason = _reason(error)
+    if journal.config(request.trial_id) is not None:  # else it has not begun
+        try:
+            return journal.fail(request.trial_id, reason)
+        except OSError as again:
+            if not why_full(again):
+                raise
+    return Ended(outcome=Outcome.FAILED, reason=reason)
 
 
 def _check_time(request: Request, train_s: float) -> None:
@@ -180,11 +213,13 @@ def _environment(resources: TrialResources) -> dict[str, str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Why the trial failed, in one line."""
-    text = " ".join(str(error).split())
+    """Why the trial failed, in one line without control characters."""
+    text = printable(" ".join(str(error).split()))
     # torch's own error is one of a GPU; on a CPU it raises a bare RuntimeError
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError) or "can't allocate memory" in text:
         return OUT_OF_MEMORY + text
     if isinstance(error, DivergedError):
         return DIVERGED + text
+    if why := why_full(error):
+        return FULL + why
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

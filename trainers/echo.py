@@ -13,5 +13,9 @@ def echo(value: object) -> str:
 
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
     """``text`` on one line, ``most`` characters at most; what cannot be printed is written as Python escapes it."""
-    seen = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in seen)
+    return printable(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def printable(text: str) -> str:
+    """``text`` with what cannot be printed written as Python escapes it, such as ``\\x1b``."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -14,6 +14,7 @@ from trainers.architectures.base import Architecture, build, layout_of
 from trainers.architectures.graph import unit_groups
 from trainers.architectures.macs import count_macs
 from trainers.coding.sections import Layout
+from trainers.echo import printable
 from trainers.hidden_units import UnitGroup
 from trainers.networks.comparison import difference
 from trainers.networks.norms import batch_norms, foldable
@@ -121,8 +122,8 @@ def _refuse_if_they_differ(name: str, first: nn.Module, second: nn.Module, input
 
 def _refuse(name: str, seen: str) -> NoReturn:
     raise ValueError(
-        f"a file could not hold architecture {name!r}: {seen}; wanted all that is drawn when the network is built "
-        "in parameters, or in buffers with persistent=True"
+        f"a file could not hold architecture {name!r}: {printable(seen)}; wanted all that is drawn when the network is "
+        "built in parameters, or in buffers with persistent=True"
     )
 
 

@@ -40,8 +40,9 @@ def train(
 
     Continues from ``directory/checkpoint.pt`` or ``checkpoint-2.pt``, the later one that is whole, and leaves them
     there: ``forget_checkpoint`` removes them once the points are recorded. ``saved`` is called after each checkpoint
-    with the seconds trained, ``damaged`` with a line for each that is set aside, ``storing`` with what is being done
-    once the training is over, such as ``writing point, 40%``. ``task`` is that of ``config``, if it is loaded already.
+    with the seconds trained, ``damaged`` with a line for each that is set aside and one where there is no space for
+    them, ``storing`` with what is being done once the training is over, such as ``writing point, 40%``. ``task`` is
+    that of ``config``, if it is loaded already.
     The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:

@@ -9,6 +9,9 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from trainers.echo import printable
+from trainers.full_disk import why_full
+
 _EXIT_CODE = 128 + signal.SIGPIPE
 """What a shell shows of a program that a closed pipe ended."""
 
@@ -44,8 +47,15 @@ def ended_by_a_closed_pipe() -> Iterator[None]:
         is_unread = isinstance(error, BrokenPipeError) and nobody_reads()
         _write_no_more()
         if not is_unread:
-            print(f"ratefront: {error}", file=sys.stderr)
+            print(f"ratefront: {what_is_wrong(error)}", file=sys.stderr)
         raise SystemExit(_EXIT_CODE if is_unread else 2) from None
+
+
+def what_is_wrong(error: Exception) -> str:
+    """The one line that a command shows of an error, without control characters; one of a disk names its file."""
+    why = why_full(error)
+    said = f"the disk is full ({why}): free some space" if why else str(error)
+    return printable(" ".join(said.split()))
 
 
 def _write_no_more() -> None:

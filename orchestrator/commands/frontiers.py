@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.commands.closed_pipe import what_is_wrong
 from orchestrator.commands.options import (
     Json,
     MaxSteps,
@@ -24,6 +25,7 @@ from orchestrator.commands.options import (
     published_files,
     tracking_uri_or_default,
 )
+from trainers.echo import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +124,7 @@ def export(
     written = write(uri, sweep, out, max_file_size_bytes=parse_size(max_file_size), published=files)
     typer.echo(f"{out}: README.md, points.csv, sweep.yaml, frontier.svg, .png, {written.num_kept} files in frontier/")
     for line in written.damage:
-        typer.echo(f"ratefront: {line}; it is left out", err=True)
+        typer.echo(f"ratefront: {printable(line)}; it is left out", err=True)
     if written.damage:
         raise typer.Exit(1)
 
@@ -165,7 +167,7 @@ def best(
         journal = open_journal(chosen["file_directory"])
         read_measured(journal, chosen["file_path"], chosen["file_sha256"])
     except (ValueError, OSError) as error:
-        typer.echo(f"ratefront: {error}; its copy in MLflow: {_download(chosen, uri)}", err=True)
+        typer.echo(f"ratefront: {what_is_wrong(error)}; its copy in MLflow: {_download(chosen, uri)}", err=True)
         raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps({"file": file, **json.loads(chosen.to_json())}))
@@ -173,12 +175,13 @@ def best(
     test, validation = (
         format_quality(chosen[f"file_{key}"], chosen["quality_name"]) for key in ("quality", "quality_val")
     )
-    typer.echo(file)
-    typer.echo(
+    typer.echo(printable(file))
+    said = (
         f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes), {chosen['quality_name']} "
         f"{test} on test, {validation} on validation; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )
+    typer.echo(printable(said))
 
 
 def _download(chosen: pd.Series, tracking_uri: str) -> str:

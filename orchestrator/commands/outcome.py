@@ -32,6 +32,10 @@ def print_outcome(result: Mapping[str, Any], console: Console) -> None:
         lines.append(unreported(result))
     if result["spent"]:
         lines.append(f"{result['spent']}: a larger budget and --resume go on")
+    if result.get("full"):
+        lines.append(
+            f"the disk is full ({result['full']}): free some space, and the same command with --resume goes on"
+        )
     if result["interrupted"]:
         lines.append("stopped; the same command with --resume goes on")
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -49,8 +49,9 @@ def replay(
     from orchestrator.replay.simulation import whole_hypervolume
     from orchestrator.search.searchers import SEARCHERS
     from orchestrator.sweep.yaml_text import parse_yaml
+    from trainers.echo import printable
 
-    known = RecordedSweep.load(recorded)
+    known = RecordedSweep.load(recorded, damaged=lambda line: typer.echo(f"ratefront: {printable(line)}", err=True))
     whole = whole_hypervolume(known)
     pairs = itertools.product(searchers or [name for name in SEARCHERS if name != "gp"], schedulers or ["none"])
     sweeps = {  # all, before the first takes its time: one may be wrong

@@ -31,11 +31,16 @@ def report(
     Example: `ratefront report digits --out report.html`
     """
     from orchestrator.reports.page import report_of
+    from trainers.echo import printable
     from trainers.record import write_atomically
 
     check_writable(out, option="--out", is_file=True)
     files = published_files(published, no_published)
-    page = report_of(tracking_uri_or_default(tracking_uri), sweep, ui_url=ui_url, published=files)
+
+    def damaged(line: str) -> None:
+        typer.echo(f"ratefront: {printable(line)}", err=True)
+
+    page = report_of(tracking_uri_or_default(tracking_uri), sweep, ui_url=ui_url, published=files, damaged=damaged)
     if page is None:
         typer.echo(f"ratefront: sweep {sweep!r} has no finished point yet: nothing to report", err=True)
         raise typer.Exit(1)

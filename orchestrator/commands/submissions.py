@@ -144,16 +144,18 @@ def logs(
     sweep: SubmittedSweep = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is over.")] = False,
 ) -> None:
-    """Print what a submitted sweep has said, line by line as it was written.
+    """Print what a submitted sweep has said, line by line as it was written; of control characters only colours.
 
     Example: `ratefront logs digits-1a2b3c4d --follow`
     """
     from orchestrator.submission.jobs import find_job
     from orchestrator.submission.prepare import submitter_of
+    from orchestrator.views.printable import lines_of
 
     job = find_job(sweep)
     for line in submitter_of(job).logs(job.handle, follow=follow):
-        typer.echo(line)
+        for shown in lines_of(line):
+            typer.echo(shown)
 
 
 def attach(sweep: SubmittedSweep = None) -> None:
@@ -188,18 +190,22 @@ def cancel(sweep: SubmittedSweep = None) -> None:
 
 def _follow(job: Job, submitter: AbstractSubmitter) -> None:
     """Show a submitted sweep to its end, and exit as ``sweep`` would have."""
+    from rich.text import Text
+
     from orchestrator.commands.console import open_console
     from orchestrator.commands.outcome import print_outcome
     from orchestrator.running.result import exit_code_of
     from orchestrator.views.live import LiveView
     from orchestrator.views.log import show_log
     from orchestrator.views.plain import PlainView
+    from orchestrator.views.printable import lines_of
 
     console = open_console()
     view = LiveView(console) if console.is_terminal else PlainView(console)
 
     def say(line: str) -> None:
-        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+        for shown in lines_of(line):
+            console.print(Text.from_ansi(shown, style="dim"), soft_wrap=True)
 
     try:
         result = show_log(submitter.logs(job.handle, follow=True), view, otherwise=say)

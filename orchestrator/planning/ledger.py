@@ -1,4 +1,4 @@
-"""Counts what a sweep spends of its budget: once a limit is reached, no further trial starts."""
+"""Counts what a sweep spends of its budget: once a limit is reached or the disk is full, no further trial starts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Ledger:
         self._gpu_s = 0.0
         self.train_s = 0.0
         """Seconds of training so far."""
+        self.full = ""
+        """What a full disk refused: once that is known, no further trial starts."""
         self._began_s = time.monotonic()
 
     def read(self, trial_id: str, journal: Journal) -> None:

@@ -10,16 +10,19 @@ import collections
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from orchestrator.errors import SweepError
 from orchestrator.search.goals import Told, told_from_dict, told_to_dict
 from orchestrator.search.searchers.base import MOST_TRIALS, Asked
 from orchestrator.search.space import Configuration, Space
 from orchestrator.storage.bucket import join
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial, check_trials, trials_of
+from trainers.echo import echo
 from trainers.record import OperatingPoint
 
 Foreign = tuple[Configuration, Told]
@@ -194,24 +197,37 @@ class Study:
         return is_of_use
 
     def _replay(self) -> None:
-        for line in self._journal.study():
-            told = told_from_dict(line.get("told"))
-            if "foreign" in line:
-                for configuration, outcome in line["foreign"]:
-                    heard = told_from_dict(outcome)
-                    assert heard is not None, "failures are not heard of"
-                    self._hear(configuration, heard)
-            elif line.get("ask") == len(self._configurations):
-                self._search.restore(Asked(configuration=line["configuration"], memo=line["memo"]))
-                self._configurations.append(line["configuration"])
-            elif line.get("tell") in range(len(self._configurations)) and line["tell"] not in self._told:
-                self._search.tell(line["tell"], told)
-                self._told[line["tell"]] = told
-            elif "exhausted" in line:
-                self._exhausted = True
-            else:
-                path = join(self._journal.location, "study.jsonl")
-                raise SweepError(f"{path} is damaged at {line}: --new starts another sweep")
+        for number, line in enumerate(self._journal.study(), start=1):
+            try:
+                is_known = self._replay_line(line)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise self._damaged(number, line) from error
+            if not is_known:
+                raise self._damaged(number, line)
+
+    def _replay_line(self, line: dict[str, Any]) -> bool:
+        """Do what the line says was done; returns whether it says something that may come next."""
+        told = told_from_dict(line.get("told"))
+        if "foreign" in line:
+            for configuration, outcome in line["foreign"]:
+                heard = told_from_dict(outcome)
+                if heard is None:  # failures are not heard of
+                    return False
+                self._hear(configuration, heard)
+        elif line.get("ask") == len(self._configurations):
+            self._search.restore(Asked(configuration=dict(line["configuration"]), memo=line["memo"]))
+            self._configurations.append(line["configuration"])
+        elif line.get("tell") in range(len(self._configurations)) and line["tell"] not in self._told:
+            self._search.tell(line["tell"], told)
+            self._told[line["tell"]] = told
+        else:
+            self._exhausted = "exhausted" in line
+            return self._exhausted
+        return True
+
+    def _damaged(self, number: int, line: dict[str, Any]) -> DamagedError:
+        path = join(self._journal.location, "study.jsonl")
+        return DamagedError(f"{path}, line {number}, is damaged at {echo(line)}: --new starts another sweep")
 
 
 def _check_number(sweep: Sweep, num_configurations: int) -> None:

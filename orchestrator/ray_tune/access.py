@@ -1,15 +1,17 @@
-"""What a running Ray cluster wants of whoever joins it: that it answers, and the token that its head was given."""
+"""What keeps this process from Ray, in one line: a cluster does not answer or wants a token, or Ray does not start."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.errors import SweepError
+from trainers.lookup import one_line
 
 _ANSWER_S = 10.0
 _LAST_LINES_S = 1.0
@@ -116,6 +118,27 @@ def joining(address: str) -> Iterator[None]:
         if refusals:
             raise SweepError(token_wanted(address)) from error
         raise SweepError(f"cannot join the Ray cluster at {address}: {' '.join(str(error).split())}") from error
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """Have one line for what keeps Ray from starting here in the block, as a full disk does.
+
+    Raises:
+        SweepError: it did not start; one line says why, and where it keeps its files.
+    """
+    from ray._common.utils import get_default_ray_temp_dir  # ray.init asks it too
+
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        folder = str(get_default_ray_temp_dir())  # type: ignore[no-untyped-call]
+        place = next(path for path in (Path(folder), *Path(folder).parents) if path.exists())
+        free_mb = shutil.disk_usage(place).free / 1e6
+        raise SweepError(
+            f"Ray did not start ({one_line(error)}): it keeps its files in {folder}, whose disk has {free_mb:.0f} MB "
+            "left; RAY_TMPDIR names another folder"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.ray_tune import watcher
-from orchestrator.ray_tune.access import joining
+from orchestrator.ray_tune.access import joining, starting
 
 _LAST_WORD_S = 5.0
 _is_starting = False
@@ -82,7 +82,7 @@ def joined(address: str | None) -> Iterator[None]:
         address: of a running cluster; None starts Ray here.
 
     Raises:
-        SweepError: the cluster cannot be joined.
+        SweepError: the cluster cannot be joined, or Ray does not start.
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # its CSV and TensorBoard files cost half the throughput
     # its snapshots take longer with each trial, and the journal makes them needless
@@ -93,7 +93,7 @@ def joined(address: str | None) -> Iterator[None]:
         import ray
 
         stack.enter_context(contextlib.nullcontext() if address else _watched())
-        with _processes_in_groups_of_their_own(), joining(address) if address else contextlib.nullcontext():
+        with _processes_in_groups_of_their_own(), joining(address) if address else starting():
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -9,9 +11,13 @@ from ray.tune.search import Searcher
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.retries import can_have_more, with_more_memory
 from orchestrator.planning.study import Study
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import FULL, Journal
 from orchestrator.sweep.resources import Resources, TrialResources
 from orchestrator.sweep.trials import Trial
+from trainers.full_disk import why_full
+
+_DIED = "the worker process died, or its node does not see the sweep's folder"
+_UNRECORDED = "its worker had no space for the trial's record"
 
 
 class StudySearcher(Searcher):
@@ -31,7 +37,11 @@ class StudySearcher(Searcher):
         return self
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
-        following = self._to_retry.pop(0) if self._to_retry else self._first_attempt()
+        following: tuple[Trial, TrialResources] | None = None
+        with self._noting_a_full_disk():
+            following = self._to_retry.pop(0) if self._to_retry else self._first_attempt()
+        if self._ledger.full:
+            return Searcher.FINISHED
         if following is None:
             may_retry = any(can_have_more(had, self._planned(trial)) for trial, had in self._running.values())
             return None if may_retry else Searcher.FINISHED
@@ -44,17 +54,24 @@ class StudySearcher(Searcher):
         self._ledger.note(trial.trial_id, result["train_s"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        self._journal.fetch(self._running[trial_id][0].trial_id)
         trial, resources = self._running.pop(trial_id)
         if result is not None and "train_s" in result:  # the last report of a stopped trial comes only here
             self._ledger.note(trial.trial_id, result["train_s"])
-        if error and self._journal.ended(trial.trial_id) is None:
-            # a trial records what it raises: only a worker that died or cannot record is an error to Ray
+        with self._noting_a_full_disk():
+            self._end(trial, resources, _DIED if error else _UNRECORDED)
+
+    def _end(self, trial: Trial, resources: TrialResources, why: str) -> None:
+        """Learn how a trial ended, and tell the study; ``why`` says why a trial without a record failed."""
+        self._journal.fetch(trial.trial_id)
+        ended = self._journal.ended(trial.trial_id)
+        if ended is None:
+            # a trial records what it raises: only a worker that died or cannot record leaves no record
             if self._journal.config(trial.trial_id) is None:
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
-            reason = "the worker process died, or its node does not see the sweep's folder"
-            self._journal.fail(trial.trial_id, reason)
-        more = with_more_memory(self._journal.ended(trial.trial_id), resources, self._planned(trial))
+            ended = self._journal.fail(trial.trial_id, why)
+        if ended.reason.startswith(FULL):
+            self._ledger.full = ended.reason.removeprefix(FULL)
+        more = with_more_memory(ended, resources, self._planned(trial))
         if more is not None:
             self._journal.forget_failure(trial.trial_id)
             self._to_retry.append((trial, more))
@@ -66,6 +83,16 @@ class StudySearcher(Searcher):
     def _first_attempt(self) -> tuple[Trial, TrialResources] | None:
         trial = None if self._ledger.spent() else self._study.next()
         return None if trial is None else (trial, self._planned(trial))
+
+    @contextlib.contextmanager
+    def _noting_a_full_disk(self) -> Iterator[None]:
+        """Note in the ledger that the disk has no space for what the block writes."""
+        try:
+            yield
+        except OSError as error:
+            self._ledger.full = why_full(error)
+            if not self._ledger.full:
+                raise
 
     def _planned(self, trial: Trial) -> TrialResources:
         """What the sweep gives a trial."""

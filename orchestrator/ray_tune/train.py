@@ -22,6 +22,7 @@ from orchestrator.trial import Setting
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, Totals
 from orchestrator.views.broadcast import Broadcast, beginning_of
+from trainers.full_disk import why_full
 
 if TYPE_CHECKING:
     from ray import tune
@@ -94,6 +95,7 @@ def _fit(trainable: Any, session: Session, callback: tune.Callback) -> None:
 
     from orchestrator.ray_tune.scheduler import EarlyStoppingScheduler
     from orchestrator.ray_tune.searcher import StudySearcher
+    from orchestrator.ray_tune.stopper import FullDiskStopper
 
     sweep, study, journal = session.sweep, session.study, session.journal
     # a fixed plan queues 200 trials, so that an autoscaler sees demand; any other is asked for one trial at a time
@@ -111,6 +113,7 @@ def _fit(trainable: Any, session: Session, callback: tune.Callback) -> None:
             name="ray",
             storage_path=journal.location,
             callbacks=[callback],
+            stop=FullDiskStopper(session.ledger),
             # a trial records what it raises: only a worker that died is a failure to Ray
             failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
             verbose=0,
@@ -120,8 +123,11 @@ def _fit(trainable: Any, session: Session, callback: tune.Callback) -> None:
     try:
         with _ctrl_c_as_before():
             tuner.fit()
-    except tune.TuneError as error:  # it wraps whatever a callback raised
-        why = " ".join(str(error.__cause__ or error).split())
+    except (tune.TuneError, OSError) as error:  # the former wraps whatever a callback raised
+        session.ledger.full = why_full(error)
+        if session.ledger.full:
+            return
+        why = " ".join(str(error.__cause__ or error.__context__ or error).split())
         raise SweepError(f"Ray Tune gave up: {why}; what has finished is kept, and --resume goes on") from error
 
 

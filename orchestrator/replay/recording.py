@@ -14,6 +14,7 @@ from analysis.fronts.pareto import nondominated
 from orchestrator.errors import SweepError
 from orchestrator.search.domains import AbstractDomain
 from orchestrator.search.space import Configuration, Space, identity
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
@@ -83,8 +84,12 @@ class RecordedSweep:
     """The trainings by the ``identity`` of their configuration, and their seed."""
 
     @staticmethod
-    def load(folder: Path) -> RecordedSweep:
+    def load(folder: Path, *, damaged: Callable[[str], None] = lambda line: None) -> RecordedSweep:
         """Read the folder of a sweep.
+
+        Args:
+            folder: of the sweep.
+            damaged: is told of each trial that cannot be read, in one line; the others are replayed.
 
         Raises:
             SweepError: ``folder`` is not that of a sweep, or no configuration has run to its end.
@@ -95,7 +100,11 @@ class RecordedSweep:
         configurations: dict[str, Configuration] = {}
         trials: dict[tuple[str, int], RecordedTrial] = {}
         for trial_id in journal.trial_ids():
-            ended, config = journal.ended(trial_id), journal.config(trial_id)
+            try:
+                ended, config = journal.ended(trial_id), journal.config(trial_id)
+            except DamagedError as error:
+                damaged(str(error))
+                continue
             if ended is None or config is None or ended.outcome is Outcome.STOPPED:
                 continue
             configuration = {key: item for key, item in config.items() if key != "seed"}

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from analysis.frontier.columns import IN_README
 from analysis.points.exported import EXPORTED_COLUMNS, POINTS
 from analysis.points.published import SHIPPED
+from orchestrator.errors import SweepError
 from orchestrator.reports.files import write_figures
 from orchestrator.reports.points import points_of_sweep, published_beside
 from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.measured import read_measured
+from orchestrator.sweep.file import load_sweep
+from orchestrator.tracking.ui.markdown import code, words
 from trainers.record import ODD_COLUMNS, cell_of, write_atomically
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ def export(
         published: files of results printed in papers; the figure alone shows those that belong there.
 
     Returns:
-        What was written. A file that is missing or has changed is left out, and costs the others nothing.
+        What was written. A file that is missing, has changed or is damaged is left out, and costs the others nothing.
 
     Raises:
         ValueError: the sweep has no finished point, its folder is not there, or ``published`` is wrong.
@@ -91,13 +94,13 @@ def export(
         write_atomically(folder / name, content)
     moved = {path: name for path, name in kept.items() if name in files}
     write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(moved))).encode())
-    write_atomically(folder / SWEEP, sweep_file.read_bytes())
+    damage += _copy_sweep(sweep_file, folder / SWEEP)
     sweep_id = str(points["sweep_id"].iloc[0])
     title = f"{points['task'].iloc[0]}: {sweep_id}"
     write_figures(folder, {"frontier": frontier_figure(configurations, points, title=title, published=beside)})
     journal.fetch_all()
     links = {path: f"[{Path(name).stem}]({name})" if path in moved else _GONE for path, name in kept.items()}
-    text = _readme(sweep_id, points, front, links, journal)
+    text = _readme(sweep_id, points, front, links, _environments(journal, points, damage))
     write_atomically(folder / README, text.encode())
     return Exported(num_kept=len(files), damage=tuple(damage))
 
@@ -114,6 +117,28 @@ def _read(journal: Journal, kept: dict[str, str], digests: dict[str, str]) -> tu
     return files, damage
 
 
+def _copy_sweep(sweep_file: Path, target: Path) -> list[str]:
+    """Copy the sweep file, unless it is damaged; then a line says so, and no older one stays there."""
+    try:
+        load_sweep(sweep_file)
+    except SweepError as error:
+        target.unlink(missing_ok=True)
+        return [f"{sweep_file} is damaged ({error})"]
+    write_atomically(target, sweep_file.read_bytes())
+    return []
+
+
+def _environments(journal: Journal, points: pd.DataFrame, damage: list[str]) -> Counter[tuple[tuple[str, str], ...]]:
+    """What the trials ran on, counted; a line is added to ``damage`` for each of which nothing says that."""
+    counted: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for trial_id in points["trial_id"].unique():
+        try:
+            counted[tuple(journal.environment(trial_id).items())] += 1
+        except (DamagedError, FileNotFoundError) as error:
+            damage.append(str(error))
+    return counted
+
+
 def _rows(points: pd.DataFrame) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -125,15 +150,20 @@ def _rows(points: pd.DataFrame) -> str:
     return table.getvalue()
 
 
-def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, links: dict[str, str], journal: Journal) -> str:
+def _readme(
+    sweep_id: str,
+    points: pd.DataFrame,
+    front: pd.DataFrame,
+    links: dict[str, str],
+    environments: Counter[tuple[tuple[str, str], ...]],
+) -> str:
     """A page with the frontier as a table, the command that runs the sweep, and what the trials ran on."""
-    architectures, task = " and ".join(points["architecture"].unique()), points["task"].iloc[0]
+    architectures, task = " and ".join(map(words, points["architecture"].unique())), code(points["task"].iloc[0])
     seeds = f"{points['seed'].nunique()} seed{'s' * (points['seed'].nunique() > 1)}"
-    environments = Counter(tuple(journal.environment(trial_id).items()) for trial_id in points["trial_id"].unique())
     lines = [
         f"# {sweep_id}",
         "",
-        f"{architectures} on `{task}`: {len(points)} points, {seeds}. The frontier:",
+        f"{architectures} on {task}: {len(points)} points, {seeds}. The frontier:",
         "",
         "![The frontier](frontier.svg)",
         "",
@@ -150,18 +180,18 @@ def _readme(sweep_id: str, points: pd.DataFrame, front: pd.DataFrame, links: dic
         "",
     ]
     for environment, num_trials in environments.items():
-        lines.append(f"- {num_trials} trials: " + ", ".join(f"{key} {value}" for key, value in environment))
+        lines.append(f"- {num_trials} trials: " + ", ".join(words(f"{key} {value}") for key, value in environment))
     return "\n".join([*lines, f"- training: {_training(points)}", ""])
 
 
 def _table(front: pd.DataFrame, links: dict[str, str]) -> list[str]:
     """The frontier's table, as lines of Markdown."""
     name = str(front["quality_name"].iloc[0])
-    headings = [*(column.title(name) for column in IN_README), "file"]
+    headings = [*(words(column.title(name)) for column in IN_README), "file"]
     lines = [headings, ["---"] * len(headings)]
     for row in front.to_dict("records"):
         link = links.get(row["file_path"], "too large to keep")
-        lines.append([*(column.format(row) for column in IN_README), link])
+        lines.append([*(words(column.format(row)) for column in IN_README), link])
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

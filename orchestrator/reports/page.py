@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.points.published import SHIPPED
 from orchestrator import environment
 from orchestrator.reports.points import points_of_sweep, published_beside
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.damage import DamagedError
+from orchestrator.storage.journal import RECORD, Ended, Journal, Outcome
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.file import load_document
 from orchestrator.sweep.resolve import module_description, registry
@@ -27,7 +28,12 @@ SWEEP = "sweep.yaml"
 
 
 def report_of(
-    tracking_uri: str, sweep: str, *, ui_url: str | None = None, published: Sequence[Path] = (SHIPPED,)
+    tracking_uri: str,
+    sweep: str,
+    *,
+    ui_url: str | None = None,
+    published: Sequence[Path] = (SHIPPED,),
+    damaged: Callable[[str], None] = lambda line: None,
 ) -> str | None:
     """The report of a sweep as HTML; None where it has no finished point.
 
@@ -36,6 +42,7 @@ def report_of(
         sweep: id, or name for the newest of that name; its folder must be reachable from here.
         ui_url: address of MLflow's UI, where clicks lead.
         published: files of results printed in papers.
+        damaged: is told of each file of a trial that cannot be read, in one line; it costs the page what it says.
 
     Raises:
         ValueError: there is no such sweep, its folder cannot be reached from here, or ``published`` is wrong.
@@ -49,18 +56,23 @@ def report_of(
             f"{journal.location} is not there: the sweep's folder has moved, or is on another machine; MLflow has the "
             f"report of the sweep's end, {REPORT} among the artifacts of its run {points['sweep_id'].iloc[0]}"
         )
-    return written_from(journal, points, ui_url=ui_url, published=published)
+    return written_from(journal, points, ui_url=ui_url, published=published, damaged=damaged)
 
 
 def written_from(
-    journal: Journal, points: pd.DataFrame, *, ui_url: str | None = None, published: Sequence[Path] = (SHIPPED,)
+    journal: Journal,
+    points: pd.DataFrame,
+    *,
+    ui_url: str | None = None,
+    published: Sequence[Path] = (SHIPPED,),
+    damaged: Callable[[str], None] = lambda line: None,
 ) -> str:
     """The report of a sweep whose points are loaded already.
 
     Args:
         journal: the sweep's journal.
         points: the sweep's points, at least one, as ``analysis.points.mlflow.load_points`` gives them.
-        ui_url, published: as for ``report_of``.
+        ui_url, published, damaged: as for ``report_of``.
     """
     import pandas as pd
 
@@ -83,7 +95,7 @@ def written_from(
         points=points,
         configurations=configurations,
         published=published_beside(points, published),
-        trials=pd.DataFrame([_trial(journal, one) for one in journal.trial_ids()], columns=list(TRIAL_COLUMNS)),
+        trials=pd.DataFrame(_trials(journal, damaged), columns=list(TRIAL_COLUMNS)),
         curves=pd.DataFrame(reports, columns=list(CURVE_COLUMNS)),
         shares={file: shares for file, shares in found.items() if shares is not None},
         methods={method["name"]: _about(method["name"]) for method in document["method"]},
@@ -110,10 +122,30 @@ def log_report(tracker: Tracker, journal: Journal, points: pd.DataFrame, *, ui_u
     return ""
 
 
-def _trial(journal: Journal, trial_id: str) -> dict[str, Any]:
-    """The trial's row in the report; without points, its training time is that of its last report."""
-    ended, config = journal.ended(trial_id), journal.config(trial_id)
+def _trials(journal: Journal, damaged: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The rows of the trials: one whose record is damaged has failed, one that cannot be told any more has none."""
+    rows = []
+    for trial_id in journal.trial_ids():
+        try:
+            rows.append(_trial(journal, trial_id, damaged))
+        except DamagedError as error:
+            damaged(str(error))
+    return rows
+
+
+def _trial(journal: Journal, trial_id: str, damaged: Callable[[str], None]) -> dict[str, Any]:
+    """The trial's row in the report; without points, its training time is that of its last report.
+
+    Raises:
+        DamagedError: the file that says what the trial is cannot be read.
+    """
+    config = journal.config(trial_id)
     assert config is not None, "it began"
+    try:
+        ended = journal.ended(trial_id)
+    except DamagedError as error:
+        damaged(str(error))
+        ended = Ended(outcome=Outcome.FAILED, reason=f"its {RECORD} is damaged", ended_at_s=math.nan)
     points = ended.points if ended is not None else ()
     seconds = [point.train_s for point in points] or [row["train_s"] for row in journal.progress(trial_id)]
     return {

@@ -17,7 +17,7 @@ from orchestrator.planning.study import Study
 from orchestrator.search.space import identity
 from orchestrator.storage.bucket import is_remote
 from orchestrator.storage.damage import new_lines
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import FULL, Ended, Journal
 from orchestrator.storage.locations import location_of, open_journal
 from orchestrator.storage.locks import sharing
 from orchestrator.storage.mending import mend
@@ -59,7 +59,7 @@ def run_part(
         The board of this part, as it stands at the end.
 
     Raises:
-        SweepError: the sweep's plan is not fixed, or one process runs it as a whole.
+        SweepError: the sweep's plan is not fixed, one process runs it as a whole, or the disk is full.
         ValueError: data is missing or a network cannot be built.
     """
     if not 0 <= number < of:
@@ -96,7 +96,9 @@ def run_part(
                 request = Request(
                     setting=setting, trial_id=trial.trial_id, config=trial.config.to_dict(), resources=resources
                 )
-                _run(request, tasks, broadcast)
+                ended_now = _run(request, tasks, broadcast)
+                if ended_now.reason.startswith(FULL):  # so would all others fail
+                    raise SweepError(f"{ended_now.reason}; free some space, and the same command goes on")
         for line in new_lines(_damage(journal, trials), known_damage):
             say(line)
     return board
@@ -106,7 +108,7 @@ def _damage(journal: Journal, trials: Sequence[Trial]) -> list[str]:
     return [line for trial in trials for line in journal.damage(trial.trial_id)]
 
 
-def _run(request: Request, tasks: Mapping[str, Task], broadcast: Broadcast) -> None:
+def _run(request: Request, tasks: Mapping[str, Task], broadcast: Broadcast) -> Ended:
     trial_id = request.trial_id
 
     def find_task(spec: Spec) -> Task:
@@ -118,3 +120,4 @@ def _run(request: Request, tasks: Mapping[str, Task], broadcast: Broadcast) -> N
     broadcast.start(trial_id, request.config)
     ended = execute(request, report=report, track=lambda trial_id: None, find_task=find_task)
     broadcast.end(trial_id, ended)
+    return ended

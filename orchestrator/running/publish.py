@@ -20,6 +20,7 @@ from orchestrator.tracking.ui.links import pages as pages_of
 from orchestrator.tracking.ui.links import ui_command
 from orchestrator.tracking.ui.note import Ending
 from orchestrator.tracking.ui.presentation import presentation_of
+from trainers.full_disk import why_full
 from trainers.lookup import one_line
 
 _MOST_ATTEMPTS = 3
@@ -52,6 +53,7 @@ def conclude(session: Session, store: Store, *, is_cut_off: bool) -> SweepResult
         frontier=frontier,
         directory=session.journal.location,
         spent=spent,
+        full=session.ledger.full,
         unpublished=unpublished,
         unreported=published.unreported,
         damage=[*session.new_damage(), *published.damage],
@@ -89,6 +91,9 @@ def _patiently(session: Session, store: Store, *, interrupted: bool) -> tuple[_P
             return _publish(session, store, interrupted=interrupted), ""
         except Exception as error:
             why = store.why_unreachable()
+            if why:
+                break
+            why = why_full(error)
             if why:
                 break
             if not is_stores(error):

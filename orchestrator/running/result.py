@@ -26,6 +26,8 @@ class SweepResult:
     """The sweep's folder; an address where the storage is one."""
     spent: str = ""
     """Which limit of the budget kept trials from starting."""
+    full: str = ""
+    """What a full disk refused, where that ended the run."""
     unpublished: str = ""
     """Why MLflow does not hold everything, where that is so."""
     unreported: str = ""
@@ -41,8 +43,9 @@ class SweepResult:
 
     @property
     def interrupted(self) -> bool:
-        """Whether trials are left that no limit of the budget kept from starting."""
-        return self.num_finished + self.num_failed + self.num_stopped < self.num_trials and not self.spent
+        """Whether trials are left that neither a limit of the budget nor a full disk kept from starting."""
+        is_left = self.num_finished + self.num_failed + self.num_stopped < self.num_trials
+        return is_left and not self.spent and not self.full
 
     @property
     def summary(self) -> str:
@@ -70,12 +73,13 @@ class SweepResult:
 def exit_code_of(result: Mapping[str, Any]) -> int:
     """The exit code that says how a sweep stands, wherever it ran.
 
-    It is 130 after an interrupt; 1 where a trial failed, none finished or MLflow does not hold everything; else 0.
+    It is 130 after an interrupt; 1 where a trial failed, none finished, the disk is full or MLflow does not hold
+    everything; else 0.
 
     Args:
         result: what ``SweepResult.to_dict`` gave, perhaps read from a log.
     """
     if result["interrupted"]:
         return 130
-    is_whole = not (result["unpublished"] or result["num_failed"] or result.get("num_unlogged"))
+    is_whole = not any(result.get(name) for name in ("unpublished", "num_failed", "num_unlogged", "full"))
     return 0 if is_whole and result["num_finished"] else 1

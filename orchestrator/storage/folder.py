@@ -21,6 +21,7 @@ from typing import final
 
 from orchestrator.storage.lease import Lease
 from orchestrator.storage.locks import only_one
+from trainers.full_disk import naming
 from trainers.record import write_atomically
 
 
@@ -52,7 +53,9 @@ class AbstractFolder(ABC):
 
     @abstractmethod
     def append(self, name: str, content: bytes, *, durable: bool = False) -> None:
-        """Add to the end of the file, or begin the file. A kill may leave only a part of ``content``.
+        """Add to the end of the file, or begin the file: all of ``content``, or nothing where there is an error.
+
+        A kill may leave a part of it.
 
         Args:
             name: the file.
@@ -130,12 +133,19 @@ class LocalFolder(AbstractFolder):
 
     def append(self, name: str, content: bytes, *, durable: bool = False) -> None:
         path = self._directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as stream:
-            stream.write(content)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+        with naming(path, len(content)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab", buffering=0) as stream:
+                before = stream.tell()
+                try:
+                    left = memoryview(content)
+                    while left:  # a disk that fills up takes a part
+                        left = left[stream.write(left) :]
+                    if durable:
+                        os.fsync(stream.fileno())
+                except OSError:
+                    os.ftruncate(stream.fileno(), before)
+                    raise
 
     def delete(self, name: str) -> None:
         (self._directory / name).unlink(missing_ok=True)

@@ -36,6 +36,7 @@ from orchestrator.storage.bucket import join
 from orchestrator.storage.damage import DamagedError, intact_lines
 from orchestrator.storage.folder import AbstractFolder, NotSharedError
 from orchestrator.storage.lease import Lease
+from trainers.full_disk import why_full
 from trainers.lookup import one_line
 from trainers.record import OperatingPoint, from_row, to_row
 
@@ -61,6 +62,8 @@ OUT_OF_MEMORY = "out of memory: "
 """The reason of a trial that found too little memory begins so."""
 DIVERGED = "diverged: "
 """The reason of a trial whose training left the finite numbers begins so."""
+FULL = "disk full: "
+"""The reason of a trial that found no space for its files begins so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,9 +296,14 @@ class Journal:
     # what was found damaged
 
     def note_damage(self, trial_id: str, line: str) -> None:
-        """Keep a line that says which file of the trial was damaged, and what came of it."""
-        with contextlib.suppress(NotSharedError):  # it comes with the record
+        """Keep a line that says which file of the trial was damaged, and what came of it; on a full disk it is lost."""
+        try:
             self._folder.append(f"trials/{trial_id}/{_DAMAGE}", f"{line}\n".encode())
+        except NotSharedError:
+            pass  # it comes with the record
+        except OSError as error:
+            if not why_full(error):
+                raise
 
     def set_aside(self, trial_id: str, *kinds: str) -> None:
         """Give files of a trial, such as ``ended.json``, the name ``*.damaged``, so that nobody reads them."""

@@ -22,6 +22,7 @@ from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, RunningTrial
 from orchestrator.views.events import AbstractEvent
 from orchestrator.views.plain import print_ended
+from orchestrator.views.printable import Printable
 
 _MOST_RUNNING, _MOST_FAILED = 6, 3
 _PLOT_WIDTH, _PLOT_HEIGHT = 64, 8
@@ -40,7 +41,9 @@ class LiveView(AbstractView):
     def shown(self, board: Board) -> Iterator[None]:
         self._redraw(board)
         with Live(
-            get_renderable=lambda: Group(bar(board), self._picture),  # in a thread: what it reads is replaced whole
+            get_renderable=lambda: Printable(
+                Group(bar(board), self._picture)
+            ),  # in a thread: what it reads is replaced whole
             console=self._console,
             refresh_per_second=_REDRAWS_PER_S,
             transient=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Request, Setting, execute
+from tests.full_disk import files_of_at_most
 from trainers.loop.progress import Progress
 from trainers.train import train
 
@@ -161,3 +163,51 @@ def test_a_gpu_that_is_not_there_is_no_silent_cpu(tmp_path: Path) -> None:
     ended, _ = run(request_in(tmp_path, resources=TrialResources(gpu=1.0)))
     assert ended.outcome is Outcome.FAILED
     assert ended.reason.startswith("resources.gpu asks for a GPU and torch sees none")
+
+
+def run_and_fill(request: Request, *, at_step: int, most_bytes: int) -> Ended:
+    """Run the trial on a disk that is full from its report at ``at_step`` on."""
+    with contextlib.ExitStack() as stack:
+
+        def fill(progress: Progress) -> None:
+            if progress.step >= at_step:
+                stack.enter_context(files_of_at_most(most_bytes))
+
+        return execute(request, report=fill, track=lambda trial_id: None)
+
+
+def test_a_trial_that_finds_the_disk_full_failed_and_leaves_nothing_by_halves(tmp_path: Path) -> None:
+    request = request_in(tmp_path, config={**CONFIG, "method": {"name": "uncompressed"}})
+    ended = run_and_fill(request, at_step=17, most_bytes=1000)
+    folder = tmp_path / "trials" / "0000-epr-s0"
+    assert (ended.outcome, ended.reason[:30]) == (Outcome.FAILED, "disk full: file too large for ")
+    assert ended.reason.endswith(f"bytes: {folder}/point.rfz")
+    assert Journal(LocalFolder(tmp_path)).ended("0000-epr-s0") == ended
+    assert sorted(path.name for path in folder.iterdir()) == ["ended.json", "progress.jsonl", "trial.json"]
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_trial_whose_record_finds_no_space_ends_without_one(has_begun: bool, tmp_path: Path) -> None:
+    """It neither raises, after which Ray would start it again, nor hangs; the next attempt is exact."""
+    if has_begun:
+        ended = run_and_fill(request_in(tmp_path / "full"), at_step=1, most_bytes=50)
+    else:
+        with files_of_at_most(50):
+            ended, _ = run(request_in(tmp_path / "full"))
+    assert (ended.outcome, ended.reason[:30]) == (Outcome.FAILED, "disk full: file too large for ")
+    assert list((tmp_path / "full").rglob(".*")) == []
+    journal = Journal(LocalFolder(tmp_path / "full"))
+    assert (journal.ended("0000-epr-s0"), journal.trial_ids()) == (None, ["0000-epr-s0"] * has_begun)
+    again, _ = run(request_in(tmp_path / "full"))
+    quiet, _ = run(request_in(tmp_path / "quiet"))
+    assert [point.sha256 for point in again.points] == [point.sha256 for point in quiet.points]
+    assert len(journal.progress("0000-epr-s0")) == len(Journal(LocalFolder(tmp_path / "quiet")).progress("0000-epr-s0"))
+
+
+def test_a_reason_has_no_control_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("tensor a\x1b]0;owned\x07.weight\nis wrong")
+
+    monkeypatch.setattr("trainers.train.train", fail)
+    ended, _ = run(request_in(tmp_path))
+    assert ended.reason == "tensor a\\x1b]0;owned\\x07.weight is wrong"

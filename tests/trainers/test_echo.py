@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainers.echo import MOST_CHARACTERS, echo, shortened
+from trainers.echo import MOST_CHARACTERS, echo, printable, shortened
 
 
 @pytest.mark.parametrize("value", ["epr", 7, ["a", 1.5], None, "Bjøntegaard"])
@@ -20,3 +20,8 @@ def test_long_values_are_cut(value: object) -> None:
 def test_nothing_is_sent_to_the_terminal() -> None:
     assert shortened("a\x1b[31mb\r\n\x9b\u202ec") == "a\\x1b[31mb\\r\\n\\x9b\\u202ec"
     assert echo("\x1b]0;owned\x07") == "'\\x1b]0;owned\\x07'"
+
+
+def test_what_can_be_printed_stays_as_it_is() -> None:
+    assert printable("±1, Bjøntegaard") == "±1, Bjøntegaard"
+    assert printable("a\x1b[2A\n") == "a\\x1b[2A\\n"

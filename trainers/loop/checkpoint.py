@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainers.full_disk import why_full
 from trainers.lookup import one_line
 from trainers.record import write_atomically
 
@@ -79,11 +80,12 @@ class CheckpointFile:
             path: the first file; ``paths_of`` names the other.
             interval_s: seconds between two checkpoints.
             saved: is called after each, with the seconds trained.
-            damaged: is told of each file that is set aside, in one line.
+            damaged: is told of each file that is set aside, in one line, and once where the disk has no space for one.
         """
         self._older, self._newer = paths_of(path)
         self._interval_s, self._saved, self._damaged = interval_s, saved, damaged
         self._last_save_s = time.monotonic()
+        self._is_full = False
 
     def load(self, config: str) -> Checkpoint | None:
         """The last checkpoint that is whole, on the CPU; None if there is none.
@@ -120,7 +122,10 @@ class CheckpointFile:
         return time.monotonic() - self._last_save_s >= self._interval_s
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write ``checkpoint`` in place of the older one; a kill leaves the two that were there, or the new one."""
+        """Write ``checkpoint`` in place of the older one; a kill leaves the two that were there, or the new one.
+
+        On a full disk the two stay as well, and the training goes on: a checkpoint is there in case of a kill.
+        """
         buffer = io.BytesIO()
         torch.save(
             {
@@ -133,10 +138,23 @@ class CheckpointFile:
             buffer,
         )
         content = buffer.getvalue()
-        write_atomically(self._older, _FIRST_LINE + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        self._older, self._newer = self._newer, self._older
+        try:
+            write_atomically(self._older, _FIRST_LINE + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        except OSError as error:
+            self._say_full(error)
+        else:
+            self._older, self._newer = self._newer, self._older
         self._saved(checkpoint.position.train_s)
         self._last_save_s = time.monotonic()
+
+    def _say_full(self, error: OSError) -> None:
+        """Say once that there is no space for checkpoints; raise what means something else."""
+        why = why_full(error)
+        if not why:
+            raise error
+        if not self._is_full:
+            self._damaged(f"no checkpoint was written ({why}): the training went on without it")
+        self._is_full = True
 
 
 def paths_of(path: Path) -> tuple[Path, Path]:

@@ -12,7 +12,7 @@ from analysis.frontier.columns import IN_NOTE
 from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
-from trainers.echo import shortened
+from orchestrator.tracking.ui.markdown import code, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ _GAP = "&emsp;"  # the UI leaves no gap between columns
 
 _PLAIN = re.compile(r"[\d\s.,\[\]eE+-]*|[A-Za-z0-9]+")
 """A setting that is no markup: numbers, lists of them, a word."""
-_MAX_RECOMMENDED, _MAX_REASONS, _MAX_WORD = 8, 3, 160
+_MAX_RECOMMENDED, _MAX_REASONS = 8, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,8 @@ def _headline(front: pd.DataFrame, configurations: pd.DataFrame) -> str:
     of_all = (
         f"{len(front)} of {len(configurations)} configurations {'is' if len(front) == 1 else 'are'} on the frontier"
     )
-    return f"**{of_all}: {quality_words(name)} {' to '.join(ends)}.** Chosen on validation, measured on test."
+    reached = f"{words(quality_words(name))} {words(' to '.join(ends))}"
+    return f"**{of_all}: {reached}.** Chosen on validation, measured on test."
 
 
 def _links(sweep_id: str, num_points: int, ending: Ending) -> str:
@@ -105,12 +106,12 @@ def _table(front: pd.DataFrame) -> str:
     chosen = front.iloc[[round(index * (len(front) - 1) / max(num - 1, 1)) for index in range(num)]]
     name = str(front["quality_name"].iloc[0])
     lines = [
-        f"| {' | '.join(column.title(name) for column in IN_NOTE)} |",
+        f"| {' | '.join(words(column.title(name)) for column in IN_NOTE)} |",
         "".join("|--:" if column.is_number else "|---" for column in IN_NOTE) + "|",
     ]
     for row in chosen.to_dict("records"):
         texts = [(column, column.format(row)) for column in IN_NOTE]
-        first, *others = (text if column.is_number else _code(text) for column, text in texts)
+        first, *others = (text if column.is_number else code(text) for column, text in texts)
         link = f"[{first}]({run('', row['experiment_id'], row['file_run_id'])})"
         lines.append(f"| {f'{_GAP} | '.join([link, *others])} |")
     more = f" {len(front) - len(chosen)} more are in `frontier/frontier.csv`." if len(chosen) < len(front) else ""
@@ -120,7 +121,7 @@ def _table(front: pd.DataFrame) -> str:
 
 def _asked(document: Mapping[str, Any], ending: Ending) -> str:
     searched = {key: item for key, item in document["search"].items() if key != "name"}
-    said = ", ".join(f"{key} {item}" for key, item in searched.items())
+    said = words(", ".join(f"{key} {item}" for key, item in searched.items()))
     kinds = {
         "architecture": [_space(item, with_fixed=True) for item in document["architecture"]],
         "method": [_space(item) for item in document["method"]],
@@ -129,7 +130,7 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
     lines += [f"- {kind}: {', '.join(some)}" for kind, some in kinds.items()]
     if "modifiers" in document:
         sets = document["modifiers"] if isinstance(document["modifiers"], list) else [document["modifiers"]]
-        lines.append(f"- modifiers: {' or '.join(' with '.join(map(_code, one)) or 'none' for one in sets)}")
+        lines.append(f"- modifiers: {' or '.join(' with '.join(map(code, one)) or 'none' for one in sets)}")
     lines.append(
         f"- {_domain(document['steps'])} steps, {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
     )
@@ -137,33 +138,33 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
     counts = {"failed": len(ending.failures), "stopped early": ending.num_stopped}
     ends = "".join(f", {count} {what}" for what, count in counts.items() if count)
     lines.append(f"- {ending.num_finished} of {ending.num_trials} trials finished{ends}")
-    lines += [f"  - {count} x {_code(reason)}" for reason, count in Counter(ending.failures).most_common(_MAX_REASONS)]
+    lines += [f"  - {count} x {code(reason)}" for reason, count in Counter(ending.failures).most_common(_MAX_REASONS)]
     return "\n".join(["### What was asked", "", *lines])
 
 
 def _space(value: Any, *, with_fixed: bool = False) -> str:
     """A task, an architecture or a method with the settings that the sweep varies, or with all settings."""
     if isinstance(value, str):
-        return _code(value)
+        return code(value)
     shown = [
         f"{key} {_domain(item)}"
         for key, item in value.items()
         if key != "name" and (with_fixed or isinstance(item, Mapping))
     ]
-    return _code(value["name"]) + (f" ({', '.join(shown)})" if shown else "")
+    return code(value["name"]) + (f" ({', '.join(shown)})" if shown else "")
 
 
 def _domain(value: Any) -> str:
     if not isinstance(value, Mapping):
-        return str(value) if _PLAIN.fullmatch(str(value)) else _code(value)
+        return str(value) if _PLAIN.fullmatch(str(value)) else code(value)
     ((kind, items),) = value.items()
     if kind == "choice":
-        return _code(", ".join(map(str, items)))
-    return _code(f"{kind} {items}")
+        return code(", ".join(map(str, items)))
+    return code(f"{kind} {items}")
 
 
 def _again(ending: Ending) -> str:
-    made = [f"{name.removeprefix('version.')} {text}" for name, text in ending.versions.items()]
+    made = [words(f"{name.removeprefix('version.')} {text}") for name, text in ending.versions.items()]
     made += [f"commit {ending.commit}"] if ending.commit else []
     fetch = f"mlflow artifacts download --run-id {ending.run_id} --artifact-path sweep.yaml --dst-path ."
     return f"### Run it again\n\n```\n{fetch}\nratefront sweep sweep.yaml\n```\n\nMade with {', '.join(made)}."
@@ -180,9 +181,3 @@ def _legend(num_points: int) -> str:
             f"Charts draw the {MAX_ROWS} runs that the table has loaded: of all {num_points} points only a part."
         )
     return "### How to read the charts\n\n" + " ".join(lines)
-
-
-def _code(text: Any) -> str:
-    """Text as code: a user's own names make no markup in it."""
-    plain = " ".join(str(text).replace("`", "'").replace("|", "/").split())
-    return f"`{shortened(plain, _MAX_WORD)}`" if plain else ""

@@ -73,4 +73,7 @@ def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         program = [sys.executable, "-c", code, *arguments]
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "ratefront: [Errno 28] No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ratefront: the disk is full (no space left on device): free some space\n",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from orchestrator.errors import SweepError
 from orchestrator.planning.study import Study, plan
 from orchestrator.search.goals import Told
 from orchestrator.search.searchers import grid
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
@@ -274,3 +276,21 @@ def test_a_grid_of_too_many_combinations_is_refused(monkeypatch: pytest.MonkeyPa
     document = {"task": "digits", "architecture": "mlp", "method": "uncompressed", "steps": [7] * 9}
     with pytest.raises(SweepError, match="the grid has more than 8 combinations: wanted fewer values, or search"):
         plan(Sweep.from_dict(document))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"tell": 0, "told": {"costs": 3}}', b'{"tell": 0, "told": {"price": [3]}}', b'{"ask": 3}',
+     b'{"ask": 3, "configuration": 7, "memo": {}}', b'{"foreign": [[{}, null]]}', b'{"foreign": 7}', b"[1]", b"{}",
+     b"{" + bytes(40)],
+)  # fmt: skip
+def test_a_damaged_line_is_named_with_its_file_and_its_number(line: bytes, tmp_path: Path) -> None:
+    journal = Journal(LocalFolder(tmp_path))
+    run(Study(sweep(), journal), journal, 3)
+    path = tmp_path / "study.jsonl"
+    asked = [one for one in path.read_bytes().splitlines(keepends=True) if one.startswith(b'{"ask"')][:3]
+    path.write_bytes(b"".join(asked) + line + b"\n")
+    with pytest.raises(DamagedError, match=rf"^{re.escape(str(path))}, line {len(asked) + 1}, is damaged") as raised:
+        Study(sweep(), journal)
+    assert "--new starts another sweep" in str(raised.value)
+    assert len(str(raised.value)) < 600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from ray.exceptions import AuthenticationError
 
 from orchestrator.errors import SweepError
-from orchestrator.ray_tune.access import joining
+from orchestrator.ray_tune.access import joining, starting
 
 REFUSED = b"gcs_client.cc:210: Failed to get cluster ID from GCS server: Unauthenticated: RPC error: InvalidAuthToken\n"
 FILE = ", and RAY_AUTH_TOKEN_PATH to a file that holds the cluster's, where that is not ~/.ray/auth_token"
@@ -110,3 +111,15 @@ def test_a_cluster_that_auto_remembers_and_that_has_ended_is_refused_at_once(
         monkeypatch.setattr("ray._private.services.resolve_ip_for_localhost", lambda host: host)
         with pytest.raises(SweepError, match=f"no Ray cluster answers at {dead}"), joining("auto"):
             raise AssertionError("Ray was asked, which tries for a quarter of an hour")
+
+
+def test_ray_that_does_not_start_says_where_it_keeps_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "tmp"))
+    free = re.escape(str(tmp_path / "tmp" / "ray"))
+    with (
+        pytest.raises(
+            SweepError, match=rf"^Ray did not start \(Timed out waiting\): .* in {free}, whose disk has \d+ MB "
+        ),
+        starting(),
+    ):
+        raise RuntimeError("Timed out waiting\nfor a file")

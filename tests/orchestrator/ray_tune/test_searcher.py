@@ -11,11 +11,13 @@ from ray.tune.search import Searcher
 from orchestrator.planning.ledger import Ledger
 from orchestrator.planning.study import Study
 from orchestrator.ray_tune.searcher import StudySearcher
+from orchestrator.ray_tune.stopper import FullDiskStopper
 from orchestrator.storage.folder import LocalFolder
-from orchestrator.storage.journal import OUT_OF_MEMORY, Ended, Journal, Outcome
+from orchestrator.storage.journal import FULL, OUT_OF_MEMORY, Ended, Journal, Outcome
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import Resources
+from tests.full_disk import files_of_at_most
 
 SWEEP = Sweep.from_dict(
     {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 1.0]}, "search": "grid"}
@@ -121,3 +123,50 @@ def test_resources_follow_the_trial(tmp_path: Path) -> None:
     both = [suggested(searcher, str(number))["resources"] for number in range(2)]
     assert [(one["cpu"], one["gpu"], one["memory"]) for one in both] == [(1, 0.5, 2 * 10**9), (2, 0.5, 2 * 10**9)]
     assert Resources.model_validate(resources.to_dict()) == resources
+
+
+def test_once_the_disk_is_full_nothing_more_starts(tmp_path: Path) -> None:
+    journal, ledger = Journal(LocalFolder(tmp_path)), Ledger(Budget())
+    searcher = StudySearcher(Study(SWEEP, journal), journal, Resources(), ledger)
+    stopper = FullDiskStopper(ledger)
+    suggested(searcher, "a")
+    journal.begin("0000-epr-s0", {}, {})
+    journal.fail("0000-epr-s0", f"{FULL}no space left on device: x")
+    assert not stopper.stop_all()
+    searcher.on_trial_complete("a", result={})
+    assert ledger.full == "no space left on device: x"
+    assert stopper.stop_all()
+    assert searcher.suggest("b") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_a_trial_whose_record_finds_no_space_ends_the_sweep_in_order(error: bool, tmp_path: Path) -> None:
+    journal, ledger = Journal(LocalFolder(tmp_path)), Ledger(Budget())
+    searcher = StudySearcher(Study(SWEEP, journal), journal, Resources(), ledger)
+    suggested(searcher, "a")
+    with files_of_at_most(10):
+        searcher.on_trial_complete("a", error=error)
+    assert ledger.full.startswith("file too large for ")
+    assert journal.ended("0000-epr-s0") is None
+    assert searcher.suggest("b") == Searcher.FINISHED
+
+
+def test_a_trial_without_a_record_failed_where_there_is_space_again(tmp_path: Path) -> None:
+    searcher, journal = searcher_in(tmp_path, 0)
+    suggested(searcher, "a")
+    searcher.on_trial_complete("a", result={})
+    ended = journal.ended("0000-epr-s0")
+    assert ended is not None
+    assert (ended.outcome, ended.reason) == (Outcome.FAILED, "its worker had no space for the trial's record")
+    assert isinstance(searcher.suggest("b"), dict)
+
+
+def test_a_search_that_cannot_write_down_what_it_asked_ends_in_order(tmp_path: Path) -> None:
+    changes = {"method": {"name": "epr", "lam": {"loguniform": [0.1, 1.0]}}, "search": {"name": "tpe", "num_trials": 3}}
+    tpe = Sweep.from_dict({**SWEEP.to_dict(), **changes})
+    journal, ledger = Journal(LocalFolder(tmp_path)), Ledger(Budget())
+    searcher = StudySearcher(Study(tpe, journal), journal, Resources(), ledger)
+    with files_of_at_most(10):
+        assert searcher.suggest("a") == Searcher.FINISHED
+    assert ledger.full.endswith("study.jsonl")
+    assert journal.study() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -185,3 +186,24 @@ def test_what_ray_tune_wraps_is_said_in_one_line_and_the_tracker_ends(
     ):
         run(journal)
     assert ends == [journal.location]
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_a_full_disk_ends_the_run_and_the_ledger_says_so(is_wrapped: bool, journal: Journal, tune: Tune) -> None:
+    from ray.tune import TuneError
+
+    def give_up(settings: dict[str, Any]) -> None:
+        full = OSError(errno.ENOSPC, "No space left on device", "study.jsonl")
+        if not is_wrapped:
+            raise full
+        try:
+            raise full
+        except OSError:
+            raise TuneError("Traceback (most recent call last): ...")  # noqa: B904  # as Ray Tune does
+
+    tune.do = give_up
+    sweep = Sweep.from_dict(DOCUMENT)
+    session = Session.open(sweep, sweep.sweep_id, journal)
+    train.run_trials(session, NoView(), {}, tracking_uri="sqlite:///x.db", import_path=Path("/own"), address=None)
+    assert session.ledger.full == "no space left on device: study.jsonl"
+    assert tune.settings["stop"].stop_all()

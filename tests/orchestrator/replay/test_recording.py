@@ -52,3 +52,13 @@ def test_configurations_without_all_their_seeds_are_left_out(folder: Path, tmp_p
         RecordedSweep.load(tmp_path / "cut")
     with pytest.raises(SweepError, match="is not the folder of a sweep"):
         RecordedSweep.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["ended.json", "trial.json"])
+def test_a_trial_whose_files_are_damaged_is_left_out_and_named(kind: str, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "hurt")
+    (tmp_path / "hurt" / "trials" / "0003-epr-s1" / kind).write_bytes(b"{")
+    said: list[str] = []
+    found = RecordedSweep.load(tmp_path / "hurt", damaged=said.append)
+    assert len(found.configurations) == 24
+    assert [f"trials/0003-epr-s1/{kind} is damaged" in line for line in said] == [True]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
+from pathlib import Path
 
 from analysis.configurations.summary import summarise
 from analysis.frontier.table import frontier_csv
 from analysis.points.exported import EXPORTED_COLUMNS
-from orchestrator.reports.export import _rows
+from orchestrator.reports.export import _copy_sweep, _environments, _readme, _rows
+from orchestrator.storage.folder import MemoryFolder
+from orchestrator.storage.journal import Journal
 from tests.analysis.points.rows import frame
 from trainers.coding.container import PartSize
 from trainers.points import _table
@@ -29,3 +34,34 @@ def test_texts_that_a_spreadsheet_would_compute_are_quoted_wherever_csv_is_writt
     assert next(csv.DictReader(io.StringIO(frontier_csv(summarise(points)))))["method"] == "'=cmd()"
     size = PartSize(part="tensor", name="@a.weight", size_bytes=1.0)
     assert b"tensor,'@a.weight,1.000" in _table([size])
+
+
+def test_the_readme_of_an_export_has_no_markup_of_others() -> None:
+    bad = "<img src=x onerror=alert(1)>"
+    points = frame({"config_hash": "a", "method": bad, "architecture": bad, "task": bad, "quality_name": bad})
+    configurations = summarise(points)
+    text = _readme("s-1", points, configurations, {}, Counter({(("device", bad),): 1}))
+    assert text.count(bad) >= 4
+    assert [line for line in text.splitlines() if bad in re.sub("`[^`]*`", "", line)] == []
+
+
+def test_a_damaged_sweep_file_is_not_exported_and_one_line_says_so(tmp_path: Path) -> None:
+    source, target = tmp_path / "sweep.yaml", tmp_path / "out" / "sweep.yaml"
+    source.write_text("name: small\ntask: digits\narchitecture: mlp\nmethod: ptq\n")
+    assert _copy_sweep(source, target) == []
+    assert target.read_bytes() == source.read_bytes()
+    source.write_bytes(b"name: small\n" + bytes(40))
+    (line,) = _copy_sweep(source, target)
+    assert line.startswith(f"{source} is damaged (")
+    assert not target.exists()
+
+
+def test_what_a_damaged_trial_ran_on_is_left_out_and_one_line_says_so() -> None:
+    journal = Journal(MemoryFolder())
+    points = frame({"config_hash": "a", "trial_id": "a"}, {"config_hash": "b", "trial_id": "b"}, {"trial_id": "c"})
+    for trial_id in ("a", "b"):
+        journal.begin(trial_id, {}, {"device": "a processor"})
+    journal._folder.write("trials/b/trial.json", b"{")
+    damage: list[str] = []
+    assert _environments(journal, points, damage) == {(("device", "a processor"),): 1}
+    assert ["trials/b/trial.json is damaged" in damage[0], "trials/c/trial.json" in damage[1]] == [True, True]

@@ -18,6 +18,7 @@ from orchestrator.storage.folder import LocalFolder, MemoryFolder
 from orchestrator.storage.journal import Journal
 from tests.analysis.points.store import Writer
 from tests.points import point
+from trainers.record import cell_of
 
 CONFIG = {
     "task": {"name": "digits"},
@@ -132,7 +133,32 @@ def test_an_error_in_the_report_is_returned_as_one_line(monkeypatch: pytest.Monk
 
 
 def test_a_trial_that_did_not_end_has_no_time_of_its_end(folder: Path) -> None:
-    row = orchestrator.reports.page._trial(Journal(LocalFolder(folder / "sweep")), "t2")
+    row = orchestrator.reports.page._trial(Journal(LocalFolder(folder / "sweep")), "t2", lambda line: None)
     assert row["outcome"] == "unfinished"
     assert math.isnan(row["ended_at_s"])
     assert row["train_s"] == 1.25
+
+
+@pytest.mark.parametrize(("kind", "ends"), [("ended.json", "2 failed"), ("trial.json", "1 failed")])
+def test_a_trial_whose_files_are_damaged_is_named_and_costs_the_page_no_other(
+    kind: str, ends: str, folder: Path
+) -> None:
+    (folder / "sweep" / "trials" / "t2" / "ended.json").touch()
+    (folder / "sweep" / "trials" / "t2" / kind).write_bytes(b"{")
+    said = call(folder, "digits", "--out", str(folder / "report.html"))
+    assert said.exit_code == 0, said.stderr
+    (line,) = [line for line in said.stderr.splitlines() if "is damaged" in line]
+    assert line.startswith(f"ratefront: {folder}/sweep/trials/t2/{kind} is damaged (")
+    page = (folder / "report.html").read_text()
+    assert f"1 finished, {ends}" in page
+    assert ("its ended.json is damaged" in page) == (kind == "ended.json")
+
+
+def test_names_that_csv_has_with_a_quote_are_shown_without_it(folder: Path) -> None:
+    names = ["=cmd.weight", "'=cmd.bias", "'own'", "0.weight"]
+    table = "".join(f"tensor,{cell_of(name)},{940.5 + number}\n" for number, name in enumerate(names))
+    (folder / "sweep" / "t0" / "0.sections.csv").write_text("part,name,size_bytes\n" + table)
+    shares = orchestrator.reports.page._shares(Journal(LocalFolder(folder / "sweep")), "t0/0.rfz")
+    assert shares is not None
+    assert list(shares["name"]) == names
+    assert list(shares["size_bytes"]) == [940.5, 941.5, 942.5, 943.5]

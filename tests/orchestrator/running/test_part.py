@@ -15,6 +15,7 @@ from orchestrator.storage.locks import only_one
 from orchestrator.sweep.definition import Sweep
 from orchestrator.views.board import Board
 from orchestrator.views.events import AbstractEvent, TrialEnded, TrialStarted
+from tests.full_disk import files_of_at_most
 from tests.orchestrator.trained import NoView
 
 PARTED = Sweep.from_dict(
@@ -130,3 +131,16 @@ def test_a_sweep_that_a_process_runs_as_a_whole_has_no_parts_meanwhile(tmp_path:
         pytest.raises(SweepError, match=f"sweep {PARTED.sweep_id} is being run by another process"),
     ):
         part(tmp_path, 0, 2)
+
+
+def test_a_full_disk_ends_a_part_and_the_same_again_goes_on(tmp_path: Path) -> None:
+    part(tmp_path, 0, 3)
+    with (
+        files_of_at_most(400),
+        pytest.raises(SweepError, match=r"^disk full: file too large for .*; free some space, "),
+    ):
+        part(tmp_path, 0, 1)
+    assert journal_in(tmp_path).trial_ids() == TRIALS[:1]
+    board, shown = part(tmp_path, 0, 1)
+    assert shown.started() == TRIALS[1:]
+    assert board.num(Outcome.FINISHED) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,28 @@ def test_a_report_that_cannot_be_made_is_said(place: Place, trained: Journal, mo
     monkeypatch.setattr(publish, "log_report", lambda *_, **__: "KeyError: 'a'")
     result = conclude(session_of(place, trained), place.store, is_cut_off=False)
     assert (result.unreported, result.exit_code) == ("KeyError: 'a'", 0)
+
+
+@quick
+def test_a_full_disk_is_said_and_leaves_the_rest_to_sync(
+    place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "frontier.png")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "write_frontier", full)
+        result = conclude(session_of(place, trained), place.store, is_cut_off=False)
+    assert result.unpublished == "no space left on device: frontier.png"
+    assert (result.num_finished, result.exit_code, result.full) == (2, 1, "")
+    assert conclude(session_of(place, trained), place.store, is_cut_off=False).unpublished == ""
+
+
+@quick
+def test_what_ended_the_run_is_said_at_its_end(place: Place, trained: Journal) -> None:
+    (trained.trial_directory(PLAIN) / "ended.json").unlink()
+    session = session_of(place, trained)
+    session.ledger.full = "no space left on device: x"
+    result = conclude(session, place.store, is_cut_off=True)
+    assert (result.full, result.interrupted, result.exit_code) == ("no space left on device: x", False, 1)
+    assert status_of_the_sweep(place) == "KILLED"

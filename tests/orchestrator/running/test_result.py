@@ -29,6 +29,8 @@ def result(**changes: Any) -> SweepResult:
         ({"num_finished": 2, "num_failed": 1}, 1),
         ({"unpublished": "no server"}, 1),
         ({"num_finished": 0, "num_stopped": 3}, 1),
+        ({"num_finished": 2, "full": "no space left on device"}, 1),
+        ({"full": "no space left on device"}, 1),
         ({"num_finished": 2}, 130),
         ({"num_finished": 1, "num_failed": 1}, 130),
         ({"num_finished": 2, "unpublished": "no server"}, 130),
@@ -40,9 +42,10 @@ def test_the_exit_code_is_the_same_here_and_from_a_log(changes: dict[str, Any], 
     assert exit_code_of(json.loads(json.dumps(found.to_dict()))) == code
 
 
-def test_what_the_budget_left_is_no_interruption() -> None:
+def test_what_the_budget_or_a_full_disk_left_is_no_interruption() -> None:
     assert result(num_finished=1).interrupted
     assert not result(num_finished=1, spent="budget.trials is 1, and 1 are spent").interrupted
+    assert not result(num_finished=1, full="no space left on device").interrupted
 
 
 def test_the_summary_says_only_what_there_was() -> None:

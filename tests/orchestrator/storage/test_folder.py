@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.errors import SweepError
 from orchestrator.storage.folder import AbstractFolder, LocalFolder, MemoryFolder, matching
+from tests.full_disk import files_of_at_most
 from trainers.record import write_atomically
 
 OpenFolder = Callable[[], AbstractFolder]
@@ -157,3 +158,14 @@ def test_a_pattern_fits_whole_names() -> None:
     assert matching(names, "trials/*/record") == ["trials/a+b/record", "trials/a/record"]
     assert matching(names, "trials/a+b/record", "ray/*/*/*") == ["ray/trials/a/record", "trials/a+b/record"]
     assert matching(names) == []
+
+
+def test_what_a_full_disk_does_not_take_whole_it_does_not_take(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    folder.append("study.jsonl", bytes(900))
+    for durable in (False, True):
+        with files_of_at_most(1000), pytest.raises(OSError, match=r"for 200 bytes: .*study\.jsonl"):
+            folder.append("study.jsonl", bytes(200), durable=durable)
+        assert folder.read("study.jsonl") == bytes(900)
+    folder.append("study.jsonl", b"x")
+    assert folder.read("study.jsonl") == bytes(900) + b"x"

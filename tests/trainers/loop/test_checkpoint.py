@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.full_disk import files_of_at_most
 from tests.trainers.methods.two_phases import two_phases
 from tests.trainers.trials import configuration
 from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
@@ -212,3 +213,24 @@ def test_a_training_whose_checkpoints_are_damaged_ends_in_the_same_files(damaged
     assert [point.sha256 for point in points] == [point.sha256 for point in whole]
     assert len(said) == len(damaged)
     assert (steps[0] > 20) is (len(damaged) < 2), "it goes on from the other checkpoint, where there is one"
+
+
+def test_a_training_goes_on_where_the_disk_has_no_space_for_a_checkpoint(tmp_path: Path) -> None:
+    """It says so once, keeps the checkpoints that are there, and does not try again before the next is due."""
+    said: list[str] = []
+    saved: list[float] = []
+    file = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=0.0, damaged=said.append, saved=saved.append)
+    file.save(checkpoint())
+    slow = CheckpointFile(tmp_path / "checkpoint.pt", interval_s=60.0, damaged=said.append, saved=saved.append)
+    assert slow.load("{}") is not None
+    slow._last_save_s -= 60.0
+    assert slow.is_due
+    with files_of_at_most(500):
+        for _ in range(2):
+            slow.save(checkpoint())
+    assert not slow.is_due
+    (line,) = said
+    assert line.startswith("no checkpoint was written (file too large for ")
+    assert line.endswith("checkpoint-2.pt): the training went on without it")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert len(saved) == 3, "whoever is told may end a training that takes too long"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -123,3 +124,12 @@ def test_settings_make_no_markup_in_the_note(value: object) -> None:
     assert shown[1:-1].isprintable()
     assert "`" not in shown[1:-1]
     assert [_domain(plain) for plain in (3, 0.5, [64, 32], True, "adam")] == ["3", "0.5", "[64, 32]", "True", "adam"]
+
+
+def test_headline_search_and_versions_make_no_markup() -> None:
+    bad = "<img src=x onerror=alert(1)>"
+    rows = points().assign(quality_name=bad)
+    document = {**DOCUMENT, "search": {**DOCUMENT["search"], "note": bad}}
+    text = note(document, summarise(rows), len(rows), ending(versions={"version.own": bad}))
+    assert text.count(bad) >= 3
+    assert [line for line in text.splitlines() if bad in re.sub("`[^`]*`", "", line)] == []
