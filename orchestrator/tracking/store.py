@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.points.database_lock import naming_a_full_disk, opening
+from analysis.points.large_reads import without_collection
 from analysis.points.tracking_uri import sqlite_path, sqlite_uri, without_credentials
 
 if TYPE_CHECKING:
@@ -141,14 +142,15 @@ def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[A
     """All runs of an experiment that meet a condition, oldest first, however many pages MLflow answers with."""
     runs: list[Any] = []
     token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    with without_collection():
+        while True:
+            page = client.search_runs(
+                [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
 
 
 def _use_wal(database: Path) -> None:
