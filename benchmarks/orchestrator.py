@@ -2,6 +2,7 @@
 
     python -m benchmarks.orchestrator throughput    # against bare Ray Tune, and against its MLflow callback
     python -m benchmarks.orchestrator memory        # of the driver at 1,000 and 5,000 trials; then resuming
+    python -m benchmarks.orchestrator end           # what comes after the last of 1,500 trials; then resuming
     python -m benchmarks.orchestrator efficiency    # training seconds of a LeNet300-100 sweep by core seconds
 
 Each measurement is a process of its own. Ray has two slots, and no loggers of its own.
@@ -34,6 +35,7 @@ from orchestrator.views.events import AbstractEvent, TrialEnded, TrialStarted
 
 _HERE = Path(__file__).resolve().parent.parent
 _NUM_SLOTS = 2
+_BETWEEN_RSS = 100
 _TRIVIAL = {
     "task": "benchmarks.trivial:task",
     "architecture": "benchmarks.trivial:network",
@@ -58,6 +60,7 @@ class Stopwatch(AbstractView):
         self.began_s = self.trained_s = 0.0
         self.ends_s: list[float] = []
         self.first_start_s: float | None = None
+        self.first_start_cpu_s = self.all_cpu_s = self.last_end_cpu_s = 0.0
         self.rss_mb: dict[int, float] = {}
         self.board: Board | None = None
 
@@ -69,10 +72,13 @@ class Stopwatch(AbstractView):
 
     def show(self, event: AbstractEvent, board: Board) -> None:
         if event.kind == TrialStarted.kind:
-            self.first_start_s = self.first_start_s or time.perf_counter()
+            if self.first_start_s is None:
+                self.first_start_s, self.first_start_cpu_s = time.perf_counter(), time.process_time()
         elif event.kind == TrialEnded.kind:
             self.ends_s.append(time.perf_counter())
-            if board.num_ended % 500 == 0:
+            if board.num_ended == board.num_trials:
+                self.last_end_cpu_s, self.all_cpu_s = time.process_time(), processor_s()
+            if board.num_ended % _BETWEEN_RSS == 0:
                 self.rss_mb[board.num_ended] = resident_mb()
 
 
@@ -82,6 +88,18 @@ def resident_mb() -> float:
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1000
     raise RuntimeError("/proc/self/status has no VmRSS")
+
+
+def processor_s() -> float:
+    """Seconds of processor time of this process and of all that it started, directly or not, and that still run."""
+    fields: dict[int, list[str]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields[int(status.parent.name)] = status.read_text().rpartition(")")[2].split()
+    pids = [os.getpid()]
+    for pid in pids:
+        pids += [child for child, row in fields.items() if int(row[1]) == pid]
+    return sum(int(fields[pid][11]) + int(fields[pid][12]) for pid in pids) / os.sysconf("SC_CLK_TCK")
 
 
 def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
@@ -102,9 +120,10 @@ def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: boo
         return write_frontier(*arguments, **settings)
 
     publish.write_frontier = note_and_write
-    called_s = time.perf_counter()
+    called_s, called_cpu_s = time.perf_counter(), time.process_time()
     sweep = Sweep.from_dict({"name": "benchmark", **document})
     result = run_sweep(sweep, place, watch, resume=resume)
+    ended_s, ended_cpu_s = time.perf_counter(), time.process_time()
     assert result.num_finished == result.num_trials == num_trials, result
     assert watch.board is not None
     assert watch.first_start_s is not None
@@ -113,6 +132,12 @@ def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: boo
         "pace": pace(watch.ends_s),
         "all_s": drained_s[-1] - watch.began_s,
         "until_start_s": watch.first_start_s - called_s,
+        "until_start_cpu_s": watch.first_start_cpu_s - called_cpu_s,
+        "sweep_s": watch.ends_s[-1] - called_s,
+        "end_s": ended_s - watch.ends_s[-1],
+        "all_cpu_s": watch.all_cpu_s,
+        "end_cpu_s": ended_cpu_s - watch.last_end_cpu_s,
+        "end_mlflow_s": drained_s[-1] - watch.ends_s[-1],
         "training_at_once": watch.board.training_at_once,
         "rss_mb": watch.rss_mb,
     }
@@ -316,6 +341,27 @@ def show_memory(num_trials: int) -> None:
         print(f"\nresumed {num_trials:,} trials: {resumed['until_start_s']:.1f} s from the call to the first training")
 
 
+def show_end(num_trials: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        measured = in_process("ratefront", num_trials, Path(folder))
+        end_s, sweep_s = measured["end_s"], measured["sweep_s"]
+        heads = ["from the call to the last trial's end, s", "then to the end, s", "of that MLflow", "ratio"]
+        row = [f"{sweep_s:.1f}", f"{end_s:.1f}", f"{measured['end_mlflow_s']:.1f}", f"{end_s / sweep_s:.1%}"]
+        print_table(f"the end of {num_trials:,} trivial trials", heads, [row])
+        print(
+            f"\nprocessor time: {measured['all_cpu_s']:.0f} s of all processes until the last trial's end, then "
+            f"{measured['end_cpu_s']:.0f} s of the driver"
+        )
+        (first, first_mb), *_, (last, last_mb) = [(int(count), mb) for count, mb in measured["rss_mb"].items()]
+        print(f"memory of the driver: {(last_mb - first_mb) * 1000 / (last - first):.1f} kB a trial, {last_mb:.0f} MB")
+        resumed = in_process("resume", num_trials, Path(folder))
+        print(
+            f"resumed with one trial left: {resumed['until_start_s']:.1f} s from the call to the first training, "
+            f"{resumed['until_start_cpu_s']:.1f} s of the driver's processor time; {resumed['end_s']:.1f} s from its "
+            "end to that of the sweep"
+        )
+
+
 def show_efficiency() -> None:
     with tempfile.TemporaryDirectory() as folder:
         measured = in_process("efficiency", _EFFICIENCY["search"]["num_trials"], Path(folder))
@@ -326,9 +372,9 @@ def show_efficiency() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("throughput", "memory", "efficiency", "one"))
+    parser.add_argument("part", choices=("throughput", "memory", "end", "efficiency", "one"))
     parser.add_argument("one", nargs="*", help=argparse.SUPPRESS)
-    parser.add_argument("--trials", type=int, help="default: 1,000 for throughput, 5,000 for memory")
+    parser.add_argument("--trials", type=int, help="default: 1,000 for throughput, 5,000 for memory, 1,500 for end")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     if arguments.part == "one":
@@ -342,6 +388,8 @@ def main() -> None:
         show_throughput(arguments.trials or 1000, arguments.repeats)
     elif arguments.part == "memory":
         show_memory(arguments.trials or 5000)
+    elif arguments.part == "end":
+        show_end(arguments.trials or 1500)
     else:
         show_efficiency()
 

@@ -97,6 +97,7 @@ def open_compressed(
     architecture: Architecture | None = None,
     allow_import: bool = False,
     max_parameters: int = MAX_PARAMETERS,
+    max_seconds: float = math.inf,
     show: Show = unseen,
 ) -> Opened:
     """Check a file and find its architecture, without decoding.
@@ -106,19 +107,26 @@ def open_compressed(
         architecture: the callable that builds the network, if it is not registered here.
         allow_import: import the ``module:callable`` that the file names. Runs that module's code: only for
             files that you trust.
-        max_parameters: refuse a larger network before memory is taken.
+        max_parameters: refuse a larger network before memory is taken; what a file can cost is bounded by this
+            (docs/rfz.md).
+        max_seconds: refuse the file once it has taken longer, from its opening to the end of its decoding. The time is
+            looked at between pieces of the work, of which none takes long unless the network is large.
         show: is called with the share of the values that are decoded, once they are wanted.
 
     Raises:
         RfzError: the file is damaged, foreign, newer, or does not fit the architecture.
     """
+    if max_seconds != math.inf:
+        checks.number("max_seconds", max_seconds, low=0, above=True)
+    check = deadline_in(max_seconds).check
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise RfzError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         opened = open_bytes(data, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
-        return replace(opened, show=show)
+        check()
+        return replace(opened, show=show, check=check)
     except (ValueError, MemoryError) as error:
         raise _refusal(path, error) from error
 
@@ -158,21 +166,17 @@ def load_compressed(
     """The network that a ``.rfz`` file holds, ready to run. Arguments and errors as ``open_compressed``.
 
     Args:
-        path: as there, like the next three.
-        architecture: as there.
-        allow_import: as there.
-        max_parameters: as there; what a file can cost is bounded by this (docs/rfz.md).
-        max_seconds: refuse the file once it has taken longer. The time is looked at between pieces of the work, of
-            which none takes long unless the network is large.
+        path, architecture, allow_import, max_parameters, max_seconds: as there.
         device: where the network is to be.
     """
-    if max_seconds != math.inf:
-        checks.number("max_seconds", max_seconds, low=0, above=True)
-    check = deadline_in(max_seconds).check
-    opened = open_compressed(path, architecture=architecture, allow_import=allow_import, max_parameters=max_parameters)
-    opened = replace(opened, check=check)
+    opened = open_compressed(
+        path,
+        architecture=architecture,
+        allow_import=allow_import,
+        max_parameters=max_parameters,
+        max_seconds=max_seconds,
+    )
     try:
-        check()
         state = opened.state_dict()
         opened = replace(opened)  # without the sections, which take as much memory as the network
         return opened.filled(state).to(device)

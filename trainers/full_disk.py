@@ -22,6 +22,8 @@ def why_full(error: BaseException | None) -> str:
             text = error.strerror or os.strerror(error.errno)
             where = f": {error.filename}" if error.filename else ""
             return f"{text[0].lower()}{text[1:]}{where}"
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            return str(error)
         error = error.__cause__ or error.__context__
     return ""
 

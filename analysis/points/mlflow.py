@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
@@ -17,6 +16,7 @@ import pandas as pd
 
 from analysis.points.database_lock import opening
 from analysis.points.labels import config_labels, config_text
+from analysis.points.large_reads import without_collection
 from analysis.points.metric_names import quality_metric
 from analysis.points.tracking_uri import check_answers, check_exists, check_scheme, sqlite_path, without_credentials
 from trainers.nearest import nearest
@@ -252,7 +252,7 @@ class _Store:
 
     def runs(self, filter_string: str) -> list[Run]:
         """All active runs that match ``filter_string``, in any experiment, oldest first."""
-        with self._one_line_errors(), _no_collection():
+        with self._one_line_errors(), without_collection():
             return _pages(
                 lambda token: self._client.search_runs(
                     list(self.experiments),
@@ -288,15 +288,3 @@ def _pages(search: Callable[[str | None], PagedList[T]]) -> list[T]:
         token = page.token
         if not token:
             return found
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause garbage collection: MLflow makes dozens of objects for each run, and scanning them doubles a large read."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

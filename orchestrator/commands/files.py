@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,9 +21,22 @@ OwnArchitecture = Annotated[
     str | None,
     typer.Option("--architecture", metavar="MODULE:CALLABLE", help="Your own architecture.", show_default=False),
 ]
+MaxParameters = Annotated[
+    int | None,
+    typer.Option(min=1, help="Refuse a larger network before memory is taken.", show_default=False),
+]
+MaxSeconds = Annotated[
+    float | None, typer.Option(help="Refuse a file that takes longer to decode.", show_default=False)
+]
 
 
-def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = False) -> None:
+def inspect(
+    file: File,
+    architecture: OwnArchitecture = None,
+    max_parameters: MaxParameters = None,
+    max_seconds: MaxSeconds = None,
+    as_json: Json = False,
+) -> None:
     """Show what a file holds and where its bytes go; the rows add up to its length.
 
     Example: `ratefront inspect sweeps/digits-1a2b3c4d/trials/0003-epr-s0/point.rfz`
@@ -32,7 +46,7 @@ def inspect(file: File, architecture: OwnArchitecture = None, as_json: Json = Fa
 
     from orchestrator.commands.console import open_console
 
-    with _opened(file, architecture) as opened:
+    with _opened(file, architecture, max_parameters, max_seconds) as opened:
         shares = opened.account()
     if as_json:
         rows = [{"part": share.part, "name": share.name, "size_bytes": share.size_bytes} for share in shares]
@@ -84,6 +98,8 @@ def decode(
         typer.Option(help="Default: beside the file, as .safetensors; or .pt, as torch.save.", show_default=False),
     ] = None,
     architecture: OwnArchitecture = None,
+    max_parameters: MaxParameters = None,
+    max_seconds: MaxSeconds = None,
 ) -> None:
     """Write the decoded plain state_dict as safetensors, with tied tensors once, or as torch.save does.
 
@@ -94,7 +110,7 @@ def decode(
 
     target = out or file.with_suffix(".safetensors")
     check_writable(target, option="--out", is_file=True)
-    with _opened(file, architecture) as opened:
+    with _opened(file, architecture, max_parameters, max_seconds) as opened:
         tensors = opened.state_dict()
     write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
     once = {id(tensor): tensor for tensor in tensors.values()}
@@ -109,6 +125,8 @@ def evaluate(
     ],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     architecture: OwnArchitecture = None,
+    max_parameters: MaxParameters = None,
+    max_seconds: MaxSeconds = None,
     as_json: Json = False,
 ) -> None:
     """Decode a file and measure its quality.
@@ -127,7 +145,7 @@ def evaluate(
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
     allow_own_modules()
     data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
-    with _opened(file, architecture) as opened:
+    with _opened(file, architecture, max_parameters, max_seconds) as opened:
         network = opened.network()
     try:
         quality = evaluate_network(network, getattr(data, split), data)
@@ -144,11 +162,14 @@ def evaluate(
 
 
 @contextlib.contextmanager
-def _opened(file: Path, architecture: str | None) -> Iterator[Opened]:
+def _opened(
+    file: Path, architecture: str | None, max_parameters: int | None, max_seconds: float | None
+) -> Iterator[Opened]:
     """A file to be decoded; on a terminal a bar shows how far that is."""
     from rich.progress import Progress
 
     from orchestrator.commands.console import open_console
+    from trainers.architectures.base import MAX_PARAMETERS
     from trainers.compressed import RfzError, open_compressed
     from trainers.echo import printable
     from trainers.lookup import NotImportedError, import_callable
@@ -159,7 +180,13 @@ def _opened(file: Path, architecture: str | None) -> Iterator[Opened]:
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     reading = bar.add_task(f"reading {printable(file.name)}", total=1.0)
     try:
-        opened = open_compressed(file, architecture=own, show=lambda share: bar.update(reading, completed=share))
+        opened = open_compressed(
+            file,
+            architecture=own,
+            max_parameters=MAX_PARAMETERS if max_parameters is None else max_parameters,
+            max_seconds=math.inf if max_seconds is None else max_seconds,
+            show=lambda share: bar.update(reading, completed=share),
+        )
         with bar:
             yield opened
     except RfzError as error:

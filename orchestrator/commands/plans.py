@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LARGE_H = 1.0
 """Hours from which on ``sweep`` asks before it starts."""
+_MOST_LINES = 1000
+"""The most configurations that ``plan`` lists: laying out more takes longer than all else that it does."""
 
 
 @with_sweep_source
@@ -103,7 +105,7 @@ def announce(study: Study, left: Sequence[Trial], *, console: Console, here: boo
 
 
 def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> None:
-    """Print a line for each configuration."""
+    """Print a line for each configuration, of many for the first thousand."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -123,13 +125,15 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
         for key, value in config.method.arguments.items()
         if methods[config.method.name].get(key) != value
     }
-    for config in first_seed:
+    for config in first_seed[:_MOST_LINES]:
         varied = {key: value for key, value in config.method.arguments.items() if (config.method.name, key) in varying}
         shown = Spec(name=config.method.name, arguments=varied)
         modifiers = ", ".join(str(Spec(name=name, arguments=own)) for name, own in config.modifiers.items())
         cells = (config.task, config.architecture, shown, *[modifiers] * are_modified, f"{config.steps:,}")
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
+    if len(first_seed) > _MOST_LINES:
+        console.print(f" and {len(first_seed) - _MOST_LINES:,} more: --json has all of them", highlight=False)
     console.print()
 
 

@@ -56,6 +56,7 @@ class Study:
         seed = sweep.seed if search_seed is None else search_seed
         self._search = self._searcher.start(space or sweep.space, self._goals, seed)
         self._configurations: list[Configuration] = []
+        self._made: tuple[int, list[Trial]] = (0, [])  # the trials of so many of the configurations
         self._told: dict[int, Told | None] = {}
         self._foreign: list[Told] = []
         self._exhausted = False
@@ -96,7 +97,10 @@ class Study:
         shows a whole frontier already. An adaptive searcher waits for all seeds of a configuration, so these come
         together.
         """
-        return trials_of(self.sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
+        if self._made[0] != len(self._configurations):
+            made = trials_of(self.sweep, self._configurations, seeds_together=self._searcher.is_adaptive)
+            self._made = len(self._configurations), made
+        return list(self._made[1])
 
     @property
     def sample(self) -> list[Trial]:

@@ -7,10 +7,14 @@ from typing import Any
 
 from analysis.units import format_size
 from orchestrator.errors import SweepError
-from orchestrator.storage.journal import Journal
+from orchestrator.storage.journal import FULL, Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
+from trainers.full_disk import why_full
+
+_ANSWER_S = 300.0
+"""How long a node may take for its first worker, which loads what it needs from a disk that may be far away."""
 
 
 def num_cpus() -> int:
@@ -60,9 +64,10 @@ def _check_shared(location: str) -> None:
     """Refuse a cluster with a node that does not see the sweep's folder: its results would be lost.
 
     Raises:
-        SweepError: there is such a node.
+        SweepError: there is such a node, or one that starts no worker, or the disk of the folder is full.
     """
     import ray
+    from ray.exceptions import GetTimeoutError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     def why_not(location: str) -> str:
@@ -73,13 +78,22 @@ def _check_shared(location: str) -> None:
             journal.check_writable()
             return ""
         except OSError as error:
-            return str(error)
+            why = why_full(error)
+            return f"{FULL}{why}" if why else str(error)
 
     remote: Any = ray.remote(num_cpus=0)(why_not)
     nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
     for node in (node for node in nodes if node["Alive"]):
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        reason = ray.get(remote.options(scheduling_strategy=there).remote(location))
+        try:
+            reason = ray.get(remote.options(scheduling_strategy=there).remote(location), timeout=_ANSWER_S)
+        except GetTimeoutError:
+            raise SweepError(
+                f"node {node['NodeManagerAddress']} has started no worker for {_ANSWER_S:.0f} s: look whether its "
+                "disks are full, or take it out of the cluster"
+            ) from None
+        if reason.startswith(FULL):
+            raise SweepError(f"{reason}, seen from node {node['NodeManagerAddress']}: free some space")
         if reason:
             raise SweepError(
                 f"node {node['NodeManagerAddress']} does not see {location} ({reason}): "

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import logging
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.ray_tune import watcher
 from orchestrator.ray_tune.access import joining, starting
 
+_LAST_WORD_S = 5.0
 _is_starting = False
 
 
@@ -20,7 +25,8 @@ def _processes_in_groups_of_their_own() -> Iterator[None]:
     """Start Ray's processes outside of this process's group.
 
     A supervisor such as ``timeout`` signals the whole group. Ray's processes would end at once, and this process would
-    wait for them for a minute instead of ending the sweep. They end with this process whatever happens to it.
+    wait for them for a minute instead of ending the sweep. They end with this process whatever happens to it: most by
+    themselves, the others by ``_watched``.
     """
     global _is_starting
     _leave_group_after_fork()
@@ -41,6 +47,31 @@ def _leave_group_after_fork() -> None:
 
 
 @contextlib.contextmanager
+def _watched() -> Iterator[None]:
+    """Have a process that ends the Ray which is started in the block, where this process is killed in it."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    began = datetime.datetime.now().strftime(watcher.BEGAN)  # local time, as Ray's
+    watching = subprocess.Popen(
+        [sys.executable, "-I", "-S", watcher.__file__, str(os.getpid()), began],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        try:
+            watching.communicate(b"ended", timeout=_LAST_WORD_S)
+        except subprocess.TimeoutExpired:
+            watching.kill()
+            watching.communicate()
+
+
+@contextlib.contextmanager
 def joined(address: str | None) -> Iterator[None]:
     """Have a running Ray that prints nothing; one that was started here is stopped at the end.
 
@@ -57,10 +88,11 @@ def joined(address: str | None) -> Iterator[None]:
     # its snapshots take longer with each trial, and the journal makes them needless
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**6)
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    with warnings.catch_warnings():
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
 
+        stack.enter_context(contextlib.nullcontext() if address else _watched())
         with _processes_in_groups_of_their_own(), joining(address) if address else starting():
             ray.init(
                 address=address or "local",

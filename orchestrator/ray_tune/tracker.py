@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,19 +14,17 @@ _LAST_WORDS_S = 10.0
 
 
 class TrackerActor:
-    """A tracker in a process of its own, which leaves the processor to trials.
+    """A tracker in a process of its own.
 
-    It may fall behind: whatever it has not logged, the tracker at the end of the sweep does.
+    It shares the processor with trials as an equal: where only idle time were left to it, very short trials would leave
+    nearly all of its work to the end of the sweep. It may fall behind nevertheless: whatever it has not logged, the
+    tracker at the end does.
     """
 
     def __init__(self, location: str, *, tracking_uri: str, sweep_id: str, name: str) -> None:
         """Open the journal at ``location``; the other arguments are ``Tracker``'s."""
         self._journal = open_journal(location)
         self._tracker = Tracker(self._journal, tracking_uri=tracking_uri, sweep_id=sweep_id, name=name)
-        if hasattr(os, "SCHED_IDLE"):  # Linux: a few per cent of a busy core, all of an idle one
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        else:
-            os.nice(19)
 
     def sync(self, trial_id: str) -> None:
         """Bring one trial's runs up to what the journal has."""

@@ -14,6 +14,38 @@ if TYPE_CHECKING:
     from trainers.loop.progress import Progress
 
 
+_MOST_WAIT_S = 1.0
+"""How long a worker waits at most, at a trial's beginning, until the tracker has taken what the one before it sent."""
+
+
+class _Pace:
+    """Keeps very short trials from running far ahead of the tracker, whose work would be left to the sweep's end.
+
+    A worker waits for a tracker that is behind, once; where that was in vain, it waits no more until the tracker has
+    caught up. So a server that hangs stops nothing.
+    """
+
+    def __init__(self) -> None:
+        self._last: Any = None  # Ray's reference to what the worker sent last
+        self._was_in_vain = False
+
+    def wait(self) -> None:
+        """Before a trial begins."""
+        import ray
+
+        if self._last is not None:
+            timeout_s = 0.0 if self._was_in_vain else _MOST_WAIT_S
+            taken, _ = ray.wait([self._last], timeout=timeout_s, fetch_local=False)
+            self._was_in_vain = not taken
+
+    def sent(self, reference: Any) -> None:
+        """Note what a trial sent."""
+        self._last = reference
+
+
+_pace = _Pace()  # a worker runs many trials
+
+
 def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared: SharedTasks) -> None:
     """Run one trial, as Ray Tune calls it.
 
@@ -31,10 +63,14 @@ def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 
+    def track(trial_id: str) -> None:
+        _pace.sent(tracker.sync.remote(trial_id))
+
+    _pace.wait()
     request = Request(
         setting=setting,
         trial_id=config["trial_id"],
         config=config["config"],
         resources=TrialResources(**config["resources"]),
     )
-    execute(request, report=report, track=tracker.sync.remote, find_task=shared.find)
+    execute(request, report=report, track=track, find_task=shared.find)

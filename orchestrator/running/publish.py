@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -109,9 +110,7 @@ def _publish(session: Session, store: Store, *, interrupted: bool) -> _Published
         folder = journal.frontier_directory()
         written = write_frontier(store.tracking_uri, [session.sweep_id], folder, ui_url=store.ui)
         if written is not None:
-            tracker.publish(
-                str(written.folder), pareto=written.pareto_run_ids, representative=written.representative_run_ids
-            )
+            tracker.publish(str(written.folder))
             tracker.present(_presentation(session, written, tracker.run_id))
             journal.store_frontier()
             unreported = log_report(tracker, journal, written.points, ui_url=store.ui)
@@ -148,4 +147,5 @@ def _presentation(session: Session, written: WrittenFrontier, run_id: str) -> Pr
         commit=environment.commit(),
     )
     now_ms = int(time.time() * 1000)
-    return presentation_of(session.sweep.to_dict(), written.configurations, written.points, ending, now_ms=now_ms)
+    shown = presentation_of(session.sweep.to_dict(), written.configurations, written.points, ending, now_ms=now_ms)
+    return dataclasses.replace(shown, pareto=written.pareto_run_ids, representative=written.representative_run_ids)

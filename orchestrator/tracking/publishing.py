@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,30 +26,18 @@ class Presentation:
     """Tags of the sweep's own run: its note, and which tables it has."""
     colours: Mapping[tuple[str, str], str]
     """Colour of all runs of an architecture and method, as ``#rrggbb``."""
+    pareto: Collection[str] = ()
+    """Ids of the runs of all seeds on the frontier: exactly these are tagged so."""
+    representative: Collection[str] = ()
+    """Ids of the runs whose files are drawn."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts of the sweep's own run, by path: its tables."""
 
 
-def publish_frontier(
-    client: MlflowClient, runs: SweepRuns, folder: str, *, pareto: Sequence[str], representative: Sequence[str]
-) -> None:
-    """Log the files of ``folder`` to the sweep's own run, and tag exactly these runs as the frontier.
-
-    Args:
-        client: of the store.
-        runs: of the sweep.
-        folder: holds figures and tables.
-        pareto: run ids of all seeds on the frontier.
-        representative: run ids of those that are drawn.
-    """
+def publish_frontier(client: MlflowClient, runs: SweepRuns, folder: str) -> None:
+    """Log the files of ``folder``, figures and tables, to the sweep's own run."""
     for path in sorted(Path(folder).iterdir()):
         client.log_artifact(runs.parent_id, str(path), "frontier")
-    for tag, chosen in (("ratefront.pareto", set(pareto)), ("ratefront.representative", set(representative))):
-        tagged = {run.info.run_id for run in runs.search(f"tags.`{tag}` = 'true'")}
-        for run_id in tagged - chosen:
-            without_tag(client, run_id, tag)
-        for run_id in chosen - tagged:
-            client.set_tag(run_id, tag, "true")
 
 
 def publish_report(client: MlflowClient, runs: SweepRuns, page: str) -> None:
@@ -58,22 +46,38 @@ def publish_report(client: MlflowClient, runs: SweepRuns, page: str) -> None:
 
 
 def present(client: MlflowClient, runs: SweepRuns, presentation: Presentation) -> None:
-    """Write the tags that differ from what is there, since each is a request, and the files.
+    """Write the files, and the tags that differ from what is there: one request for each run that lacks some.
 
     Args:
         client: of the store.
         runs: of the sweep; other sweeps may share its experiment.
         presentation: what to write.
     """
+    from mlflow.entities import RunTag
+
     for path, text in presentation.files.items():
         client.log_text(runs.parent_id, text, path)
     there = client.get_experiment(runs.experiment_id).tags
     for key, text in presentation.experiment_tags.items():
         if there.get(key) != text:
             client.set_experiment_tag(runs.experiment_id, key, text)
-    for run in runs.search():
+    pareto, representative = set(presentation.pareto), set(presentation.representative)
+    for run in runs.find():
+        run_id, tags = run.info.run_id, run.data.tags
+        if run_id == runs.parent_id:
+            for tag, text in presentation.parent_tags.items():
+                if tags.get(tag) != text:
+                    client.set_tag(run_id, tag, text)
+            continue
+        wanted: dict[str, str] = {}
         colour = presentation.colours.get((run.data.params.get("architecture", ""), run.data.params.get("method", "")))
-        wanted = {"mlflow.runColor": colour} if colour is not None else {}
-        for tag, text in (presentation.parent_tags if run.info.run_id == runs.parent_id else wanted).items():
-            if run.data.tags.get(tag) != text:
-                client.set_tag(run.info.run_id, tag, text)
+        if colour is not None:
+            wanted["mlflow.runColor"] = colour
+        for tag, chosen in (("ratefront.pareto", pareto), ("ratefront.representative", representative)):
+            if run_id in chosen:
+                wanted[tag] = "true"
+            elif tag in tags:
+                without_tag(client, run_id, tag)
+        missing = [RunTag(tag, text) for tag, text in wanted.items() if tags.get(tag) != text]
+        if missing:
+            client.log_batch(run_id, tags=missing)

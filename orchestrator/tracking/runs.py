@@ -35,6 +35,8 @@ class KnownRun:
     """The last value of each metric that MLflow has."""
     has_failure: bool = False
     """Whether it has the tag ``ratefront.failure``."""
+    has_record: bool = False
+    """Whether it had a tag ``ratefront.record`` when it was found; an open run may have it and lack the rest."""
     record: str = ""
     """Fingerprint of the trial's record that MLflow has in full; empty where it has none."""
     last_step: int | None = None
@@ -110,6 +112,10 @@ class SweepRuns:
         """The run of a trial, or of one of its points; None where it has none."""
         return self._known.get((trial_id, point_id))
 
+    def still_open(self) -> list[KnownRun]:
+        """The runs of trials and points that have not ended."""
+        return [run for run in self._known.values() if run.status == "RUNNING"]
+
     def make_parent(self, name: str, tags: Mapping[str, str]) -> None:
         """Make the sweep's own run."""
         self.parent_id = str(self._create(name, "sweep", tags).info.run_id)
@@ -164,5 +170,6 @@ def _known_of(run: Any) -> KnownRun:
         has_params=bool(run.data.params),
         metrics=run.data.metrics,
         has_failure="ratefront.failure" in run.data.tags,
+        has_record="ratefront.record" in run.data.tags,
         record=run.data.tags.get("ratefront.record", "") if is_closed else "",
     )

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.points.database_lock import opening
+from analysis.points.database_lock import naming_a_full_disk, opening
+from analysis.points.large_reads import without_collection
 from analysis.points.tracking_uri import sqlite_path, sqlite_uri, without_credentials
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ class Store:
 
         Raises:
             ValueError: the experiment was deleted.
+            OSError: the disk of the database is full.
         """
+        with naming_a_full_disk(self.tracking_uri):
+            return self._prepare(name)
+
+    def _prepare(self, name: str) -> dict[str, str]:
         from mlflow import MlflowClient
 
         # else the client tries for minutes; nothing is lost meanwhile. Many tries soon after one another outlast lost
@@ -79,8 +85,10 @@ class Store:
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # nor is a request that is sent again
         database = sqlite_path(self.tracking_uri)
         if database is not None:
-            _use_wal(database)
+            database.parent.mkdir(parents=True, exist_ok=True)
         with opening(self.tracking_uri):
+            if database is not None:
+                _use_wal(database)
             client = MlflowClient(self.tracking_uri)
             found = client.get_experiment_by_name(name)
         if found is None:
@@ -134,19 +142,19 @@ def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[A
     """All runs of an experiment that meet a condition, oldest first, however many pages MLflow answers with."""
     runs: list[Any] = []
     token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    with without_collection():
+        while True:
+            page = client.search_runs(
+                [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
 
 
 def _use_wal(database: Path) -> None:
     """Switch a SQLite file to write-ahead logging: readers read while the tracker writes. It needs a local disk."""
-    database.parent.mkdir(parents=True, exist_ok=True)
     if _on_network_disk(database.parent):
         return
     give_up_s = time.monotonic() + _LONGEST_WAIT_S

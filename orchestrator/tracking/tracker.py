@@ -10,7 +10,6 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,12 +56,14 @@ class Tracker:
             self._client, str(experiment.experiment_id), sweep_id=sweep_id, instance=journal.instance or ""
         )
         self._is_uncertain = False  # whether a call failed whose request may have been carried out
+        self._has_written = True  # whether a run was written to, and so perhaps made twice, since all were found
         self.unlogged: dict[str, str] = {}
         """Why ``sync_all`` could not log a trial whose files are missing or changed, by trial id."""
         self.left_out: list[str] = []
         """What is missing of trials that were logged, in a line for each file."""
-        self._runs.find()
+        self._find()
         if not self._runs.parent_id:
+            self._has_written = True
             self._runs.make_parent(sweep_id, _environment())
         self._client.set_tag(self.run_id, "ratefront.directory", journal.location)  # the storage may have moved
         self._client.update_run(self.run_id, status="RUNNING")
@@ -88,7 +89,7 @@ class Tracker:
                 return
             for point in ended.points:
                 measured(self._journal, point)
-        self._is_uncertain = True
+        self._is_uncertain = self._has_written = True
         self._sync(trial_id, ended)
         self._is_uncertain = False
 
@@ -113,31 +114,36 @@ class Tracker:
             if (ended := self._journal.ended(trial_id)) is None or not self._is_logged(trial_id, ended)
         ]
 
-    def publish(self, folder: str, *, pareto: Sequence[str], representative: Sequence[str]) -> None:
-        """Log the files of ``folder`` to the sweep's own run, and tag exactly these runs as the frontier."""
-        publish_frontier(self._client, self._runs, folder, pareto=pareto, representative=representative)
+    def publish(self, folder: str) -> None:
+        """Log the files of ``folder``, which show the frontier, to the sweep's own run."""
+        publish_frontier(self._client, self._runs, folder)
 
     def report(self, page: str) -> None:
         """Log the sweep's report, an HTML page, to its own run."""
         publish_report(self._client, self._runs, page)
 
     def present(self, presentation: Presentation) -> None:
-        """Prepare the UI: views, colours, and the note and tables of the sweep's own run."""
+        """Prepare the UI: views, colours, the frontier's runs, and the note and tables of the sweep's own run."""
         present(self._client, self._runs, presentation)
+        self._has_written = False  # it found all runs first, and made none
 
     def close(self, *, interrupted: bool) -> None:
         """Leave no run open, and none that was made twice."""
-        for run in self._runs.find():
-            if run.info.run_id == self.run_id or run.info.status != "RUNNING":
-                continue
-            if "ratefront.record" in run.data.tags:  # it was made with it and never filled: it is still to be
-                without_tag(self._client, run.info.run_id, "ratefront.record")
-            self._client.set_terminated(run.info.run_id, "KILLED")
+        if self._has_written:
+            self._find()
+        for run in self._runs.still_open():
+            if run.has_record:  # it was made with it and never filled: it is still to be
+                without_tag(self._client, run.run_id, "ratefront.record")
+            self._end(run, "KILLED")
         self._client.set_terminated(self.run_id, "KILLED" if interrupted else "FINISHED")
+
+    def _find(self) -> None:
+        self._runs.find()
+        self._has_written = False
 
     def _find_again(self) -> None:
         if self._is_uncertain:
-            self._runs.find()
+            self._find()
 
     def _sync(self, trial_id: str, ended: Ended | None) -> None:
         tags = _record_tags(ended) if ended is not None else {}

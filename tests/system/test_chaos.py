@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal, Outcome
 from tests.console import PROGRAM, call, clean_environment
+from tests.processes import below
 from tests.system.lossy import lossy
 from tests.system.serving import free_port, kill, server
 from trainers.compressed import load_compressed
@@ -59,19 +60,6 @@ class Monkey:
                     os.kill(self._dice.choice(workers), signal.SIGKILL)
                     self.num_killed += 1
             time.sleep(0.5)
-
-
-def below(pid: int) -> Iterator[int]:
-    """Yield all processes that ``pid`` started, and those that they started."""
-    parents: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended
-            text = status.read_text()
-            parents.setdefault(int(text[text.rindex(")") + 2 :].split()[1]), []).append(int(status.parent.name))
-    found = [pid]
-    for one in found:
-        found += parents.get(one, [])
-    yield from found[1:]
 
 
 def workers_below(pid: int) -> list[int]:

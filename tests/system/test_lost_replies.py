@@ -111,15 +111,17 @@ def track(uri: str, folder: Path, name: str) -> None:
         (files / "frontier.csv").write_text("size_bytes\n")
         points = patiently(tracker._runs.search, "tags.`ratefront.point` = 'true'")
         run_ids = [run.info.run_id for run in points]
+        patiently(tracker.publish, str(files))
         for front in (run_ids[:2], run_ids[2:3]):  # the frontier moves: tags go
-            patiently(tracker.publish, str(files), pareto=front, representative=front[:1])
-        shown = Presentation(
-            experiment_tags={"view": "charts"},
-            parent_tags={"mlflow.note.content": "a note"},
-            colours={("mlp(hidden=[4])", "epr"): "#123456"},
-            files={"table.json": "{}"},
-        )
-        patiently(tracker.present, shown)
+            shown = Presentation(
+                experiment_tags={"view": "charts"},
+                parent_tags={"mlflow.note.content": "a note"},
+                colours={("mlp(hidden=[4])", "epr"): "#123456"},
+                pareto=front,
+                representative=front[:1],
+                files={"table.json": "{}"},
+            )
+            patiently(tracker.present, shown)
         patiently(tracker.report, "<p>a page</p>")
         patiently(tracker.close, interrupted=False)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from orchestrator.cli import program
 from orchestrator.commands.files import decode
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tiny.rfz"
@@ -24,3 +26,23 @@ def test_a_bar_is_shown_while_a_file_is_decoded_on_a_terminal(
     assert (f"reading {GOLDEN.name}" in drawn.getvalue()) is is_terminal
     assert ("100%" in drawn.getvalue()) is is_terminal
     assert (tmp_path / "network.safetensors").exists()
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["decode"], ["evaluate", "--task", "digits"]])
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (["--max-parameters", "10"], "wanted at most 10"),
+        (["--max-seconds", "1e-9"], "takes more than 1e-09 s: give a larger max_seconds"),
+        (["--max-seconds", "-1"], "max_seconds is -1.0: wanted "),
+    ],
+)
+def test_what_a_file_of_a_stranger_may_cost_is_limited(
+    command: list[str], limit: list[str], message: str, tmp_path: Path
+) -> None:
+    out = ["--out", str(tmp_path / "network.pt")] if command == ["decode"] else []
+    said = CliRunner().invoke(program, [command[0], str(GOLDEN), *command[1:], *limit, *out])
+    assert said.exit_code == 2
+    assert message in said.stderr
+    assert said.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
+from orchestrator.planning import study
+from orchestrator.planning.checks import check_identity
+from orchestrator.planning.retries import forget_failures
 from orchestrator.planning.session import Session
-from orchestrator.storage.folder import MemoryFolder
+from orchestrator.planning.study import plan
+from orchestrator.storage.folder import LocalFolder, MemoryFolder
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
+from tests.orchestrator.storage.samples import REPORT
 from tests.points import point
 
 DOCUMENT = {"task": "digits", "architecture": "mlp", "method": {"name": "epr", "lam": [0.1, 0.2, 0.3, 0.4]}}
@@ -64,3 +72,39 @@ def test_trials_that_an_adaptive_search_has_not_asked_for_are_still_to_come() ->
     session = session_of(Journal(MemoryFolder()), search={"name": "tpe", "num_trials": 3})
     assert session.count()[None] == 3
     assert (session.left(), session.has_more()) == ([], True)
+
+
+def test_resuming_reads_each_file_of_a_trial_a_fixed_number_of_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+    read = LocalFolder.read
+
+    def counted(folder: LocalFolder, name: str) -> bytes | None:
+        reads[name.rpartition("/")[2]] += 1
+        return read(folder, name)
+
+    journal = Journal(LocalFolder(tmp_path))
+    sweep = Sweep.from_dict(DOCUMENT)
+    for trial in plan(sweep)[:3]:
+        journal.begin(trial.trial_id, trial.config.to_dict(), {"gpu": "0"})
+        journal.append_progress(trial.trial_id, {**REPORT, "step": 1})
+        journal.finish(trial.trial_id, [point(train_s=5.0)])
+    monkeypatch.setattr(LocalFolder, "read", counted)
+    session = Session.open(sweep, sweep.sweep_id, journal, mend=True)  # as orchestrator.running.run does
+    check_identity(sweep.sweep_id, session.study.trials, journal, {})
+    assert session.has_more()
+    assert len(session.left()) == 1
+    forget_failures(journal, session.study.trials)
+    assert len(session.ended()) == 3
+    assert session.study.next() == session.study.trials[3]
+    assert reads["ended.json"] <= 7 * len(TRIALS)
+    assert reads["trial.json"] <= 4 * len(TRIALS)
+    assert reads["progress.jsonl"] <= 2 * len(TRIALS)
+
+
+def test_the_trials_of_a_plan_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(Journal(MemoryFolder()))
+    monkeypatch.setattr(study, "trials_of", None)
+    assert [trial.trial_id for trial in session.study.trials] == TRIALS
+    assert len(session.left()) == len(session.study.sample) == len(TRIALS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import GetTimeoutError
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import plan
@@ -81,7 +83,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ]
     monkeypatch.setattr("ray.nodes", lambda: nodes)
     monkeypatch.setattr("ray.remote", lambda **_: lambda function: Remote(function, instead))
-    monkeypatch.setattr("ray.get", lambda answer: answer)
+    monkeypatch.setattr("ray.get", lambda answer, timeout: answer)
     return instead
 
 
@@ -110,6 +112,30 @@ def test_a_node_that_may_only_read_is_named(
 
     monkeypatch.setattr(Journal, "check_writable", refuse)
     with pytest.raises(SweepError, match=r"node 10\.0\.0\.1 does not see .*Permission denied"):
+        check_nodes(sweep(), [], journal, is_local=False)
+
+
+def test_a_full_disk_is_no_folder_that_a_node_does_not_see(
+    cluster: dict[str, str], journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(journal: Journal) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{journal.location}/.probe")
+
+    monkeypatch.setattr(Journal, "check_writable", full)
+    with pytest.raises(
+        SweepError, match=r"^disk full: no space left on device: .*/\.probe, seen from node 10\.0\.0\.1: "
+    ):
+        check_nodes(sweep(), [], journal, is_local=False)
+
+
+def test_a_node_that_starts_no_worker_is_not_waited_for_for_ever(
+    cluster: dict[str, str], journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(answer: object, timeout: float) -> None:
+        raise GetTimeoutError
+
+    monkeypatch.setattr("ray.get", wait)
+    with pytest.raises(SweepError, match=r"^node 10\.0\.0\.1 has started no worker for 300 s: look whether its disks"):
         check_nodes(sweep(), [], journal, is_local=False)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.ray_tune import runtime
+from orchestrator.ray_tune import runtime, watcher
 from orchestrator.ray_tune.runtime import joined
+from tests.processes import below, is_alive
 
 
 @pytest.fixture
@@ -44,6 +47,23 @@ def test_ray_is_started_here_or_a_cluster_is_joined(
         assert verb == "init"
         assert settings == {**init, "log_to_driver": False, "logging_level": logging.ERROR}
     assert [verb for verb, _ in calls] == ["init", "shutdown"]
+
+
+def watchers() -> list[int]:
+    """The processes that wait for this one to be killed."""
+    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in below(os.getpid())}
+    return [pid for pid, line in lines.items() if watcher.__file__.encode() in line and is_alive(pid)]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_a_ray_that_is_started_here_is_watched_to_its_end_and_one_that_is_joined_is_left_alone(
+    calls: list[tuple[str, dict[str, Any]]],
+) -> None:
+    with joined("auto"):
+        assert watchers() == []
+    with joined(None):
+        assert len(watchers()) == 1
+    assert watchers() == []
 
 
 def test_whatever_happens_ray_is_stopped(calls: list[tuple[str, dict[str, Any]]]) -> None:

@@ -1,4 +1,4 @@
-"""The tracker beside the trials: out of their way, and over before another begins. It runs here, without Ray."""
+"""The tracker beside the trials: it keeps up with them, and is over before another begins; here without Ray."""
 
 from __future__ import annotations
 
@@ -16,20 +16,11 @@ from orchestrator.storage.journal import Journal
 from tests.orchestrator.trained import EPR, SWEEP, runs_of
 
 
-@pytest.fixture
-def priorities(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How the actor asks to be scheduled, in the place of this process."""
-    asked: list[int] = []
-    monkeypatch.setattr("os.sched_setscheduler", lambda pid, policy, param: asked.append(policy))
-    return asked
-
-
-def test_it_logs_what_the_journal_has_and_leaves_the_processor_to_trials(
-    place: Place, trained: Journal, priorities: list[int]
-) -> None:
+def test_it_logs_what_the_journal_has_at_the_priority_of_trials(place: Place, trained: Journal) -> None:
+    before = os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
     place.store.prepare("small")
     actor = TrackerActor(trained.location, tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small")
-    assert priorities == [os.SCHED_IDLE]
+    assert (os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)) == before, "else it would fall behind"
     actor.sync(EPR)
     assert sorted(run.info.status for run in runs_of(place)) == ["FINISHED", "RUNNING"]
     actor.sync_all()
@@ -37,7 +28,7 @@ def test_it_logs_what_the_journal_has_and_leaves_the_processor_to_trials(
 
 
 def test_leaving_closes_its_copy_of_the_journal(
-    place: Place, trained: Journal, priorities: list[int], monkeypatch: pytest.MonkeyPatch
+    place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
     monkeypatch.setattr(Journal, "close", lambda journal: closed.append(journal.location))

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.planning.study import plan
 from orchestrator.ray_tune.tasks import SharedTasks
-from orchestrator.ray_tune.trainable import run_on_ray
+from orchestrator.ray_tune.trainable import _Pace, run_on_ray
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.resources import TrialResources
@@ -68,3 +68,26 @@ def test_a_node_that_does_not_see_the_sweep_is_an_error_to_ray(tmp_path: Path) -
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         call(tmp_path)
     assert list(tmp_path.iterdir()) == [], "what a trial left there would be lost"
+
+
+def test_a_worker_waits_for_a_tracker_that_is_behind_and_not_again_before_it_has_caught_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[str] = []
+    waits: list[tuple[str, float]] = []
+
+    def wait(references: list[str], *, timeout: float, fetch_local: bool) -> tuple[list[str], list[str]]:
+        (reference,) = references
+        waits.append((reference, timeout))
+        return ([reference], []) if reference in taken else ([], [reference])
+
+    monkeypatch.setattr("ray.wait", wait)
+    pace = _Pace()
+    pace.wait()
+    assert waits == [], "nothing was sent"
+    for reference in ("first", "second", "third", "fourth"):
+        pace.sent(reference)
+        if reference == "third":
+            taken.append(reference)
+        pace.wait()
+    assert waits == [("first", 1.0), ("second", 0.0), ("third", 0.0), ("fourth", 1.0)]

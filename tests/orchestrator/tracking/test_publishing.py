@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,20 @@ def runs_of(sweep: Writer) -> SweepRuns:
 
 @pytest.fixture
 def requests(sweep: Writer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """The tags that are written to runs, as they are written."""
+    """The requests that write tags of runs, as they are sent: the verb, the run, and what is written."""
     sent: list[tuple[Any, ...]] = []
-    set_tag = sweep.client.set_tag
-    monkeypatch.setattr(sweep.client, "set_tag", lambda *given: (sent.append(given), set_tag(*given)))
+
+    def noted(verb: str) -> Callable[..., None]:
+        carry_out = getattr(sweep.client, verb)
+
+        def call(*given: Any, **named: Any) -> None:
+            sent.append((verb, *given, named))
+            carry_out(*given, **named)
+
+        return call
+
+    for verb in ("set_tag", "delete_tag", "log_batch"):
+        monkeypatch.setattr(sweep.client, verb, noted(verb))
     return sent
 
 
@@ -80,7 +92,11 @@ def test_only_what_is_on_the_frontier_now_is_tagged(
     (tmp_path / "frontier.csv").write_text("size_bytes\n")
     first, second, third = (run.info.run_id for run in search(sweep, "tags.`ratefront.point` = 'true'"))
     for pareto in ([first, second], [second, third]):
-        publish_frontier(sweep.client, runs_of(sweep), str(tmp_path), pareto=pareto, representative=pareto[:1])
+        requests.clear()
+        publish_frontier(sweep.client, runs_of(sweep), str(tmp_path))
+        present(sweep.client, runs_of(sweep), replace(SHOWN, pareto=pareto, representative=pareto[:1]))
+        written = [run_id for verb, run_id, *_ in requests if verb == "log_batch"]
+        assert len(written) == len(set(written)), "all tags of a run go in one request"
         assert {run.info.run_id for run in search(sweep, "tags.`ratefront.pareto` = 'true'")} == set(pareto)
         (drawn,) = search(sweep, "tags.`ratefront.representative` = 'true'")
         assert drawn.info.run_id == pareto[0]

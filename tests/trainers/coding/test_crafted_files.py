@@ -23,7 +23,7 @@ from trainers.coding.bytestream import Reader, RfzError, put_bytes
 from trainers.coding.coder import Decoder
 from trainers.coding.deadline import deadline_in
 from trainers.coding.header import Header, take_header, unseal, write_header
-from trainers.compressed import load_compressed
+from trainers.compressed import load_compressed, open_compressed
 from trainers.echo import MOST_CHARACTERS
 from trainers.methods.parts import products
 
@@ -96,6 +96,24 @@ def test_the_time_may_be_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert message == "the file takes more than 1 s: give a larger max_seconds if you trust it"
 
 
+def test_the_time_of_an_opened_file_is_limited_from_its_opening_to_its_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, clock = tmp_path / "x.rfz", [0.0]
+    path.write_bytes(crafted.low_rank(40, 19))
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    opened = open_compressed(path, max_seconds=5)
+    assert opened.account()
+    clock[0] = 6.0
+    for again in (open_compressed, load_compressed):
+        assert again(path, max_seconds=5), "each has a time of its own"
+    late = open_compressed(path, max_seconds=5)
+    clock[0] = 12.0
+    for wanted in (late.account, late.state_dict, late.network):
+        with pytest.raises(RfzError, match="the file takes more than 5 s: give a larger max_seconds"):
+            wanted()
+
+
 def test_each_piece_of_a_stream_looks_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
@@ -108,8 +126,9 @@ def test_each_piece_of_a_stream_looks_at_the_clock(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("max_seconds", [0, -1, float("nan"), "3"])
 def test_a_limit_of_time_is_a_number_of_seconds(max_seconds: float, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="max_seconds is"):
-        load_compressed(tmp_path / "x.rfz", max_seconds=max_seconds)
+    for opening in (load_compressed, open_compressed):
+        with pytest.raises(ValueError, match="max_seconds is"):
+            opening(tmp_path / "x.rfz", max_seconds=max_seconds)
 
 
 LONG = "\x1b[31m\x9b<img src=x onerror=alert(1)>" + "y" * 3900
