@@ -27,8 +27,6 @@ from trainers.coding import compiled as originals
 ENVIRONMENT = "RATEFRONT_CACHE"
 """The variable that says where compiled code is kept, where that is not the user's cache folder."""
 
-_SOURCES = Path(originals.__file__).parent
-
 
 @functools.cache
 def compiled_module(name: str) -> ModuleType:
@@ -38,32 +36,7 @@ def compiled_module(name: str) -> ModuleType:
 
 @functools.cache
 def _package() -> str:
-    """The name of the package that is compiled."""
-    names = sorted(path.name for path in _SOURCES.glob("*.py"))
-    digest = hashlib.sha256(b"\0".join((_SOURCES / name).read_bytes() for name in names)).hexdigest()[:16]
-    folder = cache_folder() / f"coder-{digest}"
-    try:
-        _copy(names, folder)
-        with tempfile.TemporaryFile(dir=folder):  # numba refuses to load where it cannot write
-            pass
-    except OSError as error:
-        logging.getLogger(__name__).warning(
-            "%s cannot be written (%s): the coder is compiled again in each process; set %s to a folder that can be",
-            folder,
-            error.strerror,
-            ENVIRONMENT,
-        )
-        return originals.__name__
-    package = f"ratefront_coder_{digest}"
-    spec = importlib.util.spec_from_file_location(
-        package, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None, "a folder of sources is a package"
-    assert spec.loader is not None, "and so has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[package] = module
-    spec.loader.exec_module(module)
-    return package
+    return import_copy(Path(originals.__file__).parent, cache_folder()) or originals.__name__
 
 
 def cache_folder() -> Path:
@@ -72,7 +45,40 @@ def cache_folder() -> Path:
     return Path(said) if said else Path(pooch.os_cache("ratefront"))
 
 
-def _copy(names: list[str], folder: Path) -> None:
+def import_copy(sources: Path, cache: Path) -> str:
+    """Import a copy of the package in ``sources``, which lies in ``cache``.
+
+    Returns:
+        The name under which it is imported, ``ratefront_coder_<digest>``; empty where no copy can be written.
+    """
+    names = sorted(path.name for path in sources.glob("*.py"))
+    digest = hashlib.sha256(b"\0".join((sources / name).read_bytes() for name in names)).hexdigest()[:16]
+    folder = cache / f"coder-{digest}"
+    try:
+        _copy(sources, names, folder)
+        with tempfile.TemporaryFile(dir=folder):  # numba refuses to load where it cannot write
+            pass
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            "%s cannot be written (%s): the coder is compiled in each process anew; set %s to a folder that can be",
+            folder,
+            error.strerror,
+            ENVIRONMENT,
+        )
+        return ""
+    package = f"ratefront_coder_{digest}"
+    if package not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            package, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None, "a folder of sources is a package"
+        assert spec.loader is not None, "and so has a loader"
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[package])
+    return package
+
+
+def _copy(sources: Path, names: list[str], folder: Path) -> None:
     """Make ``folder`` with a copy of the sources, at once, so that no other process sees a part of it."""
     if folder.is_dir():
         return
@@ -80,7 +86,7 @@ def _copy(names: list[str], folder: Path) -> None:
     made = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         for name in names:
-            shutil.copyfile(_SOURCES / name, made / name)
+            shutil.copyfile(sources / name, made / name)
         made.rename(folder)
     except OSError:
         if not folder.is_dir():  # else another process was first

@@ -131,7 +131,8 @@ class Model:
         """Learn a matrix (rows, columns), and return its bits."""
         num = num_bits(values)
         bits, ones = np.empty(num, np.uint8), np.empty(num, np.uint16)
-        self._code(np.ascontiguousarray(values), shape, bits, ones, np.zeros(0, np.uint32), np.zeros(5, np.uint64))
+        own = np.array(values, np.int32, order="C")  # the loops write to it, the same values
+        self._code(own, shape, bits, ones, np.zeros(0, np.uint32), np.zeros(5, np.uint64))
         return Notes(bits=bits, ones=ones)
 
     def form_odds(self, state: int) -> int:

@@ -20,7 +20,10 @@ Ints32 = npt.NDArray[np.int32]
 
 _SMALL = 1 << 18
 """Up to so many values both codes are tried; of a larger table a sample is."""
-_SAMPLE = 1 << 16
+_DENSE = 0.9
+"""Where less than this share of the values is left without trailing zeros, both are tried, too."""
+_SAMPLE, _NUM_PLACES = 1 << 16, 8
+"""The values of a sample, and the places from which its rows come."""
 
 
 def plan(
@@ -45,7 +48,8 @@ def plan(
         number: [section.values for section in integers.values() if section.table == number] for number in numbers
     }
     static = {number: tables.count(values) for number, values in groups.items()}
-    notes = _adaptive(integers, groups, {number: _static_bits(table) for number, table in static.items()})
+    notes = _adaptive(integers, groups, {number: _static_bits(table) for number, table in static.items()}, done)
+    done([entry for entry in layout if entry not in integers])
     encodings: list[Encoding] = []
     for entry in layout:
         section = sections.tensors.get(entry.name)
@@ -53,28 +57,31 @@ def plan(
             encodings.append(_integers(entry, section, notes.get(entry.name), static[section.table]))
         else:
             encodings.append(_plan_raw(entry, section))
-        done([entry])
     return encodings
 
 
 def _adaptive(
-    integers: dict[Entry, Integers], groups: dict[int, list[Ints32]], static_bits: dict[int, float]
+    integers: dict[Entry, Integers],
+    groups: dict[int, list[Ints32]],
+    static_bits: dict[int, float],
+    done: Callable[[Iterable[Entry]], None],
 ) -> dict[str, Notes]:
     """The notes of all tensors whose tables cost more than learning: their groups are found by leaving others out."""
     chosen = {number for number, values in groups.items() if _promises(values)}
+    done([entry for entry, section in integers.items() if section.table not in chosen])
+    is_first = True
     while True:
-        coder = ContextCoder()
-        notes = {
-            entry.name: coder.note(section.values) for entry, section in integers.items() if section.table in chosen
-        }
-        bits = dict.fromkeys(chosen, 0.0)
+        coder, notes, bits = ContextCoder(), {}, dict.fromkeys(chosen, 0.0)
         for entry, section in integers.items():
             if section.table in chosen:
+                notes[entry.name] = coder.note(section.values)
                 bits[section.table] += notes[entry.name].information_bits()
+                if is_first:
+                    done([entry])
         dear = {number for number in chosen if bits[number] >= static_bits[number]}
         if not dear:
             return notes
-        chosen -= dear
+        chosen, is_first = chosen - dear, False
 
 
 def _integers(entry: Entry, section: Integers, notes: Notes | None, table: tables.Table) -> Encoding:
@@ -107,14 +114,14 @@ def _static_bits(table: tables.Table) -> float:
 
 
 def _promises(values: Sequence[Ints32]) -> bool:
-    """Whether learning may pay: for a large table, on some rows from the middle of its largest tensor."""
-    if sum(tensor.size for tensor in values) <= _SMALL:
+    """Whether learning may pay: for a large table, whether zeros can be left out, or it does on rows of a sample."""
+    blocks = [live_block(as_matrix(tensor)) for tensor in values]
+    num_live, num_values = sum(block.size for block in blocks), sum(tensor.size for tensor in values)
+    if num_live <= _SMALL or num_live < _DENSE * num_values:
         return True
-    matrix = live_block(as_matrix(max(values, key=lambda tensor: tensor.size)))
-    if not matrix.size:
-        return True
-    num_rows = max(1, _SAMPLE // matrix.shape[1])
-    first = max(0, (matrix.shape[0] - num_rows) // 2)
-    sample = matrix[first : first + num_rows, :_SAMPLE]
+    largest = max(blocks, key=lambda block: block.size)[:, : _SAMPLE // _NUM_PLACES]
+    num_rows = max(1, _SAMPLE // _NUM_PLACES // largest.shape[1])
+    places = np.linspace(0, max(0, len(largest) - num_rows), _NUM_PLACES).astype(int)
+    sample = largest[np.unique(places[:, None] + np.arange(min(num_rows, len(largest))))]
     counts = np.unique(sample, return_counts=True)[1]
     return ContextCoder().note(sample).information_bits() < float(counts @ information_bits(counts))

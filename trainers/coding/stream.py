@@ -1,7 +1,7 @@
 """Reads a range-coder stream with compiled code: symbols under frequency tables, and matrices under the model.
 
-A stream is what ``coder.Encoder`` wrote. Of a whole stream the reader takes every word, and at most one more, which is
-zero; anything else is damage.
+A stream is what ``coder.Encoder`` wrote. The reader knows from its own numbers how many words that are; any other
+number is damage.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from trainers.coding.bytestream import RfzError
 from trainers.coding.coder import cumulative_probabilities
 from trainers.coding.compilation import compiled_module
-from trainers.coding.compiled.range_reader import IS_BROKEN, POINT, RANGE, TAKEN
+from trainers.coding.compiled.range_reader import IS_BROKEN, LOWER, POINT, RANGE, TAKEN
 from trainers.coding.deadline import unlimited
 from trainers.coding.model import Ints, Model, Shape
 
@@ -77,10 +77,19 @@ class StreamReader:
         Raises:
             RfzError: the stream is longer than its symbols.
         """
-        num_words = len(self._words)
-        if int(self._position[TAKEN]) < num_words or (num_words and not self._used):
-            raise RfzError("the coded stream is damaged: data is left over after the last symbol")
+        wanted = 0
+        if self._used:  # the encoder ends with a word, and a zero where that word alone would leave its interval
+            lower, width = int(self._position[LOWER]), int(self._position[RANGE])
+            last, end = (((lower + offset) % (1 << 64)) >> 32 for offset in ((1 << 32) - 1, width))
+            wanted = int(self._position[TAKEN]) - 2 + (2 if last == end else 1)
+        if len(self._words) != wanted:
+            problem = "data is left over after the last symbol" if len(self._words) > wanted else "its end is missing"
+            raise RfzError(f"the coded stream is damaged: {problem}")
 
     def _check_whole(self) -> None:
-        if self._position[IS_BROKEN] or not len(self._words):
-            raise RfzError("the coded stream is damaged: it does not hold what should be there")
+        if not len(self._words):
+            raise RfzError("the coded stream is empty where symbols should be")
+        if self._position[TAKEN] > len(self._words) + 1:
+            raise RfzError("the coded stream is damaged: it is shorter than its symbols")
+        if self._position[IS_BROKEN]:
+            raise RfzError("the coded stream is damaged: no symbol is coded as it says")

@@ -19,11 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from tests.trainers.coding.forgery import as_version_1
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import adaptive, container, section_kinds
 from trainers.coding.bytestream import RfzError, put_varint, zigzag
 from trainers.coding.coder import Encoder
+from trainers.coding.contexts import ContextCoder
+from trainers.coding.forms import matrix_shape
 from trainers.coding.header import Header, seal
 from trainers.coding.sections import Layout
 from trainers.coding.structure import MAX_WIDTH
@@ -63,11 +66,11 @@ def adaptive_file(
     coarseness: int = 0,
     is_coded: bool = True,
 ) -> bytes:
-    """A network whose tensors of ``num_axes`` are adaptive matrices of one ``value``; the others are zero.
+    """A file of version 1 whose tensors of ``num_axes`` are matrices of one ``value``; the others are zero.
 
     A vector is a matrix of one row, and each column of it a step. Without ``is_coded`` there is no stream.
     """
-    out, layout = _begun("uncompressed", architecture, arguments)
+    out, layout = _begun("uncompressed", architecture, arguments, as_version_1)
     put_varint(out, 0)
     kinds = [section_kinds.ADAPTIVE if len(one.shape) == num_axes else section_kinds.CONSTANT for one in layout]
     for kind in kinds:
@@ -80,7 +83,7 @@ def adaptive_file(
 
     for entry, kind in zip(layout, kinds, strict=True):
         if kind == section_kinds.ADAPTIVE:
-            shape = section_kinds.matrix_shape(entry.shape)
+            shape = matrix_shape(entry.shape)
             for number in (*shape, (MAX_WIDTH + 1) * coarseness):
                 put_varint(out, number)
             if is_coded:
@@ -106,10 +109,26 @@ def many_symbols() -> bytes:
     return seal(out)
 
 
-def _begun(method: str, architecture: str, arguments: dict[str, Any]) -> tuple[bytearray, Layout]:
+def contexts_file(architecture: str, arguments: dict[str, Any], value: int, num_words: int | None = None) -> bytes:
+    """A network whose tensors are all coded by contexts, with one ``value``; or a stream of ``num_words`` zeros."""
+    out, layout = _begun("uncompressed", architecture, arguments)
+    put_varint(out, 0)
+    for _ in layout:
+        put_varint(out, section_kinds.ADAPTIVE)
+    coder, encoder = ContextCoder(), Encoder()
+    for entry in layout if num_words is None else ():
+        notes = coder.note(np.full(entry.shape, value, np.int32))
+        encoder.encode_bits(notes.bits.astype(np.int64), notes.ones.astype(np.int64))
+    out += encoder.finish() if num_words is None else bytes(4 * num_words)
+    return seal(out)
+
+
+def _begun(
+    method: str, architecture: str, arguments: dict[str, Any], head: Callable[[bytes], bytes] = bytes
+) -> tuple[bytearray, Layout]:
     header = Header(method=method, method_version=1, architecture=architecture, arguments=arguments)
     layout = layout_of(build_on_meta(architecture, ARCHITECTURES[architecture], arguments))
-    return container.write_header(header) + container.fingerprint(layout), layout
+    return bytearray(head(bytes(container.write_header(header)))) + container.fingerprint(layout), layout
 
 
 SQUARE = {"hidden": [], "input_shape": [2048], "num_outputs": 2048}
@@ -129,6 +148,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     "narrow, sixteens, at the limit": lambda: adaptive_file("mlp", lines(7), 16),
     "narrow, large, at the limit": lambda: adaptive_file("mlp", lines(7), 1 << 30),
     "coarse": lambda: adaptive_file("mlp", SQUARE, 1, num_axes=2, coarseness=9),
+    "contexts, ones": lambda: contexts_file("mlp", SQUARE, 1),
+    "contexts, large": lambda: contexts_file("mlp", SQUARE, 1 << 30),
+    "contexts, zeros": lambda: contexts_file("mlp", {**SQUARE, "hidden": [4096, 4096]}, 0, num_words=100),
     "many symbols": many_symbols,
 }
 

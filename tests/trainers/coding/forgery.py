@@ -31,6 +31,11 @@ def error_of(path: Path, data: bytes, **options: Any) -> str:
     return message.removeprefix(f"{path}: ")
 
 
+def as_version_1(head: bytes) -> bytes:
+    """A header of version 2 as version 1 has it: without flags."""
+    return head[:3] + b"\1" + head[5:]
+
+
 def varints(*values: int) -> bytes:
     out = bytearray()
     for value in values:

@@ -23,6 +23,7 @@ from trainers.coding.bytestream import Reader, RfzError, put_bytes
 from trainers.coding.coder import Decoder
 from trainers.coding.deadline import deadline_in
 from trainers.coding.header import Header, take_header, unseal, write_header
+from trainers.coding.stream import StreamReader
 from trainers.compressed import load_compressed, open_compressed
 from trainers.echo import MOST_CHARACTERS
 from trainers.methods.parts import products
@@ -72,13 +73,13 @@ def test_constants_take_no_memory_before_the_network_is_made() -> None:
 
 def test_a_table_is_read_in_pieces_of_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
-    decode = Decoder.decode
+    decode = StreamReader.decode
 
-    def counted(self: Decoder, counts: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int32]:
+    def counted(self: StreamReader, counts: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int32]:
         lengths.append(number)
         return decode(self, counts, number)
 
-    monkeypatch.setattr(Decoder, "decode", counted)
+    monkeypatch.setattr(StreamReader, "decode", counted)
     arguments = {"hidden": [], "input_shape": [1100], "num_outputs": 1100}
     layout = layout_of(build_on_meta("mlp", mlp, arguments))
     found = container.read(crafted.low_rank(1100, 549), layout)
@@ -163,10 +164,10 @@ def test_a_file_that_calls_itself_by_a_long_name_is_refused_in_a_short_line(tmp_
     data = crafted.constants(2)
     reader = unseal(data)
     header = take_header(reader)
-    out = bytearray(data[:4])
+    out = bytearray(data[:5])
     put_bytes(out, LONG.encode())
     rest = Reader(data)
-    rest.take(4)
+    rest.take(5)
     rest.prefixed_bytes(at_most=4096)
     assert header.method == "uncompressed"
     message = error_of(tmp_path, sealed(bytes(out) + data[rest.position :]))

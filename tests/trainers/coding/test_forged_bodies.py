@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.trainers.coding.forgery import error_of, sealed, varints
+from tests.trainers.coding.forgery import as_version_1, error_of, sealed, varints
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.architectures.mlp import mlp
 from trainers.coding import coder, container
@@ -23,10 +24,12 @@ TINY = Header(
 )
 
 
-def tiny(tail: bytes) -> bytes:
+def tiny(tail: bytes, head: Callable[[bytes], bytes] = bytes) -> bytes:
     """A file of a network of three parameters that continues with ``tail`` after the fingerprint."""
     plain = build_on_meta("mlp", mlp, TINY.arguments)
-    return sealed(bytes(container.write_header(TINY)) + container.fingerprint(layout_of(plain)) + tail + b"\0\0\0\0")
+    return sealed(
+        head(bytes(container.write_header(TINY))) + container.fingerprint(layout_of(plain)) + tail + b"\0\0\0\0"
+    )
 
 
 STEP = varints(1, 1) + np.array([0.5], "<f2").tobytes()  # one vector of one value
@@ -42,10 +45,10 @@ KINDS = varints(2, 2)  # both tensors in table 0
         (varints(1, 1) + np.array([np.nan], "<f2").tobytes() + KINDS + varints(0, 3),
          "the file is malformed: a vector must be one-dimensional, float16 and finite"),
         (STEP + varints(2**60, 0),
-         f"the file is malformed: tensor '1.weight' has argument {2**57} of kind 0, at most 0 may be"),
+         f"the file is malformed: tensor '1.weight' has argument {2**56} of kind 0, at most 0 may be"),
         (STEP + varints(2 + 2**60, 2),
-         f"the file is malformed: tables are numbered [0, {2**57}]: wanted 0 to 1 without a gap"),
-        (STEP + varints(10, 10, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
+         f"the file is malformed: tables are numbered [0, {2**56}]: wanted 0 to 1 without a gap"),
+        (STEP + varints(18, 18, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
         (STEP + varints(7, 7),
          "the file is malformed: tensor '1.weight' is of kind 7, this ratefront knows [0, 1, 2, 3, 4, 5, 6]: "
          "use a newer ratefront"),
@@ -59,15 +62,13 @@ KINDS = varints(2, 2)  # both tensors in table 0
          "most"),
         (STEP + varints(6, 2) + varints(2 * 200, 6, 3),
          "the file is malformed: '1.weight' holds a value beyond torch.float32"),
-        (STEP + varints(6 + 8, 2) + varints(2 * 4, 1, 2, 65 * 10), "the file is malformed: coarseness 10, at most 9 "
-         "may be"),
-        (STEP + varints(6 + 8 * 4, 2) + varints(2, 6, 3), "the file is malformed: tables are numbered [0, 2]: wanted 0 "
+        (STEP + varints(6 + 16 * 4, 2) + varints(2, 6, 3), "the file is malformed: tables are numbered [0, 2]: wanted 0 "
          "to 1 without a gap"),
-        (varints(0, 3 + 8 * 4, 3), "the file is malformed: tensor '1.weight' has argument 4 of kind 3, at most 3 may "
+        (varints(0, 3 + 16 * 4, 3), "the file is malformed: tensor '1.weight' has argument 4 of kind 3, at most 3 may "
          "be"),
-        (varints(0, 3 + 8, 3) + b"\0\0\xc0\x7f",
+        (varints(0, 3 + 16, 3) + b"\0\0\xc0\x7f",
          "the file is malformed: section '1.weight' holds NaN or infinity: refused"),
-        (varints(0, 3 + 8, 3) + b"\0", "the file is malformed: 4 bytes wanted where 1 are left"),
+        (varints(0, 3 + 16, 3) + b"\0", "the file is malformed: 4 bytes wanted where 1 are left"),
         (varints(0, 3, 3) + b"\0" * 4, "the coded stream is damaged: data is left over after the last symbol"),
         (STEP + KINDS + varints(0, 10**13),
          "a frequency table is malformed: 3 values cannot have count 10000000000000 of symbol 0"),
@@ -80,11 +81,6 @@ KINDS = varints(2, 2)  # both tensors in table 0
          "the coded stream is damaged: its symbols do not match their frequency table"),
         (STEP + KINDS + varints(0, 3) + b"\0" * 4, "the coded stream is damaged: data is left over after the last "
          "symbol"),
-        (STEP + varints(4, 2) + varints(2, 1, 0), "the file is malformed: tensor '1.weight' has 1 rows of 2 columns, "
-         "2 of 1 are said to be stored"),
-        (STEP + varints(4, 2) + varints(1, 0, 0), "the file is malformed: tensor '1.weight' has 1 rows of 2 columns, "
-         "1 of 0 are said to be stored"),
-        (STEP + varints(4, 2) + varints(1, 2, 65 * 10), "the file is malformed: coarseness 10, at most 9 may be"),
         (varints(0) + KINDS + varints(0, 3), "the file is malformed: table 0 has no step among 0"),
         (varints(0, 0, 0) + b"\0" * 11, "the file is malformed: 4 bytes wanted where 3 are left"),
         (varints(0, 0, 0) + b"\0" * 10 + b"\xc0\x7f",
@@ -95,6 +91,22 @@ KINDS = varints(2, 2)  # both tensors in table 0
 )  # fmt: skip
 def test_a_forged_body_is_refused(tail: bytes, message: str, tmp_path: Path) -> None:
     assert error_of(tmp_path, tiny(tail)) == message
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        (STEP + varints(6 + 8, 2) + varints(2 * 4, 1, 2, 65 * 10), "the file is malformed: coarseness 10, at most 9 "
+         "may be"),
+        (STEP + varints(4, 2) + varints(2, 1, 0), "the file is malformed: tensor '1.weight' has 1 rows of 2 columns, "
+         "2 of 1 are said to be stored"),
+        (STEP + varints(4, 2) + varints(1, 0, 0), "the file is malformed: tensor '1.weight' has 1 rows of 2 columns, "
+         "1 of 0 are said to be stored"),
+        (STEP + varints(4, 2) + varints(1, 2, 65 * 10), "the file is malformed: coarseness 10, at most 9 may be"),
+    ],
+)  # fmt: skip
+def test_a_forged_matrix_of_version_1_is_refused(tail: bytes, message: str, tmp_path: Path) -> None:
+    assert error_of(tmp_path, tiny(tail, head=as_version_1)) == message
 
 
 def test_an_honest_body_of_the_forgers_decodes(tmp_path: Path) -> None:
@@ -111,7 +123,7 @@ def test_an_honest_exponent_of_the_forgers_decodes(tmp_path: Path) -> None:
 
 
 def test_honest_constants_of_the_forgers_decode(tmp_path: Path) -> None:
-    (tmp_path / "x.rfz").write_bytes(tiny(varints(0, 3 + 8 * 3, 3) + np.array([0.5], "<f2").tobytes()))
+    (tmp_path / "x.rfz").write_bytes(tiny(varints(0, 3 + 16 * 3, 3) + np.array([0.5], "<f2").tobytes()))
     state = load_compressed(tmp_path / "x.rfz").state_dict()
     assert state["1.weight"].tolist() == [[0.5, 0.5]]
     assert state["1.bias"].tolist() == [0]
@@ -141,7 +153,8 @@ def test_a_few_bytes_cannot_keep_a_decoder_busy(tmp_path: Path, monkeypatch: pyt
     matrices = [(entry.shape[0], entry.num_values // entry.shape[0]) for entry in layout]
     body = STEP + varints(*[4 for _ in layout])  # adaptive, all with the first step
     body += b"".join(varints(*(shape if shape[1] > 1 else (1, shape[0])), 0) for shape in matrices)
-    data = sealed(bytes(container.write_header(header)) + container.fingerprint(layout) + body + bytes(4) + bytes(4))
+    head = as_version_1(bytes(container.write_header(header)))
+    data = sealed(head + container.fingerprint(layout) + body + bytes(4) + bytes(4))
     assert len(data) < 80
     monkeypatch.setattr(coder, "_SLACK_BITS", -24)  # else the network would have to be larger, and the test slow
     assert error_of(tmp_path, data) == "the coded stream is damaged: it is shorter than its symbols"

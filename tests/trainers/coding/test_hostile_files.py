@@ -38,12 +38,12 @@ def forged(
 ) -> bytes:
     """``good`` with another header, and a checksum that fits."""
     reader = Reader(good)
-    reader.take(4)
+    reader.take(5)
     reader.prefixed_bytes(at_most=4096)
     version = reader.take(1)
     reader.prefixed_bytes(at_most=4096)
     old_arguments = reader.prefixed_bytes(at_most=4096)
-    out = bytearray(good[:4])
+    out = bytearray(good[:5])
     put_bytes(out, method.encode())
     out += version
     put_bytes(out, architecture.encode())
@@ -69,14 +69,16 @@ def test_a_forged_header_that_changes_nothing_still_decodes(good: bytes, tmp_pat
         (lambda good: good + b"\0", "the file is damaged or truncated: its checksum does not match"),
         (lambda good: good[:40] + bytes([good[40] ^ 16]) + good[41:],
          "the file is damaged or truncated: its checksum does not match"),
-        (lambda good: sealed(good[:3] + b"\x02" + good[4:]),
-         "the file has format version 2, this ratefront reads 1: use a newer ratefront"),
-        (lambda good: sealed(good[:3] + b"\x00" + good[4:]), "the file has format version 0, this ratefront reads 1"),
+        (lambda good: sealed(good[:3] + b"\x03" + good[4:]),
+         "the file has format version 3, this ratefront reads 1 and 2: use a newer ratefront"),
+        (lambda good: sealed(good[:3] + b"\x00" + good[4:]), "the file has format version 0, this ratefront reads 1 and 2"),
+        (lambda good: sealed(good[:4] + b"\x01" + good[5:]),
+         "the file was written by a newer ratefront: it has flags that this one does not know"),
         (lambda good: forged(good, method="later"),
          f"the file was written by method 'later' 1, this ratefront decodes {DECODED}: use a newer ratefront"),
-        (lambda good: sealed(good[:8] + b"\x07" + good[9:]),
+        (lambda good: sealed(good[:9] + b"\x07" + good[10:]),
          f"the file was written by method 'epr' 7, this ratefront decodes {DECODED}: use a newer ratefront"),
-        (lambda good: sealed(good[:8] + b"\x00" + good[9:]),
+        (lambda good: sealed(good[:9] + b"\x00" + good[10:]),
          f"the file was written by method 'epr' 0, this ratefront decodes {DECODED}"),
         (lambda good: forged(good, architecture="mpl"), "unknown architecture 'mpl'; did you mean 'mlp'?"),
         (lambda good: forged(good, arguments=arguments_with(hidden=[9])),
@@ -216,7 +218,7 @@ def test_a_name_that_is_no_text_is_refused(good: bytes, field: str, tmp_path: Pa
 
 
 def test_a_length_of_a_billion_is_refused(good: bytes, tmp_path: Path) -> None:
-    for position in (4, 9, 13):  # method, architecture, arguments
+    for position in (5, 10, 14):  # method, architecture, arguments
         out = bytearray(good[:position])
         put_varint(out, 10**9)
         message = error_of(tmp_path, sealed(bytes(out) + good[position:]))
