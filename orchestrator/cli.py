@@ -72,6 +72,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ui": ui.ui,
     "inspect": files.inspect,
     "decode": files.decode,
+    "recode": files.recode,
     "evaluate": files.evaluate,
 }
 

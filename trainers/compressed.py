@@ -86,6 +86,10 @@ class Opened:
         """Where the bytes go; the parts sum to the file's length."""
         return self._contents.account()
 
+    def recoded(self) -> bytes:
+        """A file of the newest version of the format, with the same integers and floats."""
+        return container.write(self.header, self.form.layout, self._contents.sections)
+
     @functools.cached_property
     def _contents(self) -> container.Contents:
         return container.take_apart(self.data, self.form.layout, show=self.show, check=self.check)

@@ -25,6 +25,8 @@ from trainers.tasks import TASKS
 from trainers.tasks.base import Task
 
 FOLDER = Path(__file__).parent
+VERSION_1 = FOLDER / "version_1"
+"""Files of the first version of the format. They are read for ever, and never written anew."""
 TINY = FOLDER / "tiny.rfz"
 TINY_FACTORS = FOLDER / "tiny_factors.rfz"
 TINY_SCALED = FOLDER / "tiny_scaled.rfz"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
 from tests.golden.regenerate import (
@@ -14,6 +17,7 @@ from tests.golden.regenerate import (
     TINY_FACTORS,
     TINY_HEADER,
     TINY_SCALED,
+    VERSION_1,
     bfloat16_layout,
     bfloat16_sections,
     coarse,
@@ -27,7 +31,7 @@ from tests.golden.regenerate import (
 from trainers.coding import container
 from trainers.coding.bytestream import put_varint, zigzag
 from trainers.coding.sections import Integers
-from trainers.compressed import load_compressed
+from trainers.compressed import load_compressed, open_compressed
 
 
 def varint(value: int) -> bytes:
@@ -40,8 +44,9 @@ def test_a_hand_made_network_is_written_as_the_committed_bytes() -> None:
     assert container.write(TINY_HEADER, tiny_layout(), tiny_sections()) == TINY.read_bytes()
 
 
-def test_the_committed_bytes_are_read_as_the_hand_made_network() -> None:
-    data = TINY.read_bytes()
+@pytest.mark.parametrize("path", [TINY, VERSION_1 / TINY.name], ids=str)
+def test_the_committed_bytes_are_read_as_the_hand_made_network(path: Path) -> None:
+    data = path.read_bytes()
     assert container.read_header(data) == TINY_HEADER
     found, wanted = container.read(data, tiny_layout()), tiny_sections()
     for name, section in wanted.tensors.items():
@@ -50,8 +55,9 @@ def test_the_committed_bytes_are_read_as_the_hand_made_network() -> None:
     assert [vector.tolist() for vector in found.vectors] == [vector.tolist() for vector in wanted.vectors]
 
 
-def test_the_committed_bytes_load_as_a_network() -> None:
-    network = load_compressed(TINY)
+@pytest.mark.parametrize("path", [TINY, VERSION_1 / TINY.name], ids=str)
+def test_the_committed_bytes_load_as_a_network(path: Path) -> None:
+    network = load_compressed(path)
     weights = dict(network.named_parameters())
     smallest = 2.0**-14
     expected = torch.tensor([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]]) * smallest
@@ -63,54 +69,67 @@ def test_the_committed_bytes_load_as_a_network() -> None:
     assert network(torch.ones(1, 1, 2, 2)).shape == (1, 2)
 
 
-def test_a_network_made_of_factors_is_written_as_the_committed_bytes_and_read() -> None:
-    """The values are the first six of (1, 0; 2, -1; 3, 1) (4, 0, -1; 2, 1, 3) / 4, times two scales."""
+def test_a_network_made_of_factors_is_written_as_the_committed_bytes() -> None:
     data = TINY_FACTORS.read_bytes()
     assert container.write(FACTORS_HEADER, factors_layout(), factors_sections()) == data
+    kinds = bytes([5, 5, 1, 6, 2, 4])  # both made from factors; there is one factor: 6 rows, 2 columns, adaptive
+    assert data[data.index(container.fingerprint(factors_layout())) + 4 :].startswith(_STEPS_AND_SCALES + kinds)
+
+
+_STEPS_AND_SCALES = b"\x02\x01" + np.array([0.5], "<f2").tobytes() + b"\x02" + np.array([1, -2], "<f2").tobytes()
+
+
+@pytest.mark.parametrize("path", [TINY_FACTORS, VERSION_1 / TINY_FACTORS.name], ids=str)
+def test_a_network_made_of_factors_is_read(path: Path) -> None:
+    """The values are the first six of (1, 0; 2, -1; 3, 1) (4, 0, -1; 2, 1, 3) / 4, times two scales."""
+    data = path.read_bytes()
     (factor,) = container.read(data, factors_layout()).factors
     np.testing.assert_array_equal(factor.values, factors_sections().factors[0].values, strict=True)
-    state = load_compressed(TINY_FACTORS).state_dict()
+    state = load_compressed(path).state_dict()
     assert state["1.weight"].tolist() == [[1.0, 0.0], [-0.25, 1.5]]
     assert state["1.bias"].tolist() == [0.5, 2.5]
-    after_fingerprint = data.index(container.fingerprint(factors_layout())) + 4
-    steps_and_scales = b"\x02\x01" + np.array([0.5], "<f2").tobytes() + b"\x02" + np.array([1, -2], "<f2").tobytes()
-    kinds = bytes([5, 5, 1, 6, 2, 2])  # both made from factors; there is one factor: 6 rows, 2 columns, table 0
-    assert data[after_fingerprint:].startswith(steps_and_scales + kinds)
 
 
-def test_integers_with_exponents_are_written_as_the_committed_bytes_and_read() -> None:
+def test_integers_with_exponents_are_written_as_the_committed_bytes() -> None:
     """Compared byte by byte, as a reader in another language would find it."""
     data = TINY_SCALED.read_bytes()
     assert container.write(SCALED_HEADER, scaled_layout(), scaled_sections()) == data
-    found = container.read(data, scaled_layout())
+    rest = data[data.index(container.fingerprint(scaled_layout())) + 4 :]
+    assert rest[:6] == b"\x01\x02" + np.array([0.25, 1.5], "<f2").tobytes()
+    # scaled, adaptive with step 1; scaled, table 0; adaptive with step 1; table 0
+    assert rest[6:10] == bytes([6 + 16 * 3, 6 + 16 * 0, 4 + 16 * 1, 2 + 16 * 0])
+    assert rest[10:15] == varint(zigzag(-90)) + bytes([zigzag(30), zigzag(4), 5])  # and table 0: symbol 4, five times
+    assert len(rest[15:]) % 4 == 0, "the stream, in whole words, and the checksum"
+
+
+@pytest.mark.parametrize("path", [TINY_SCALED, VERSION_1 / TINY_SCALED.name], ids=str)
+def test_integers_with_exponents_are_read(path: Path) -> None:
+    found = container.read(path.read_bytes(), scaled_layout())
     for name, section in scaled_sections().tensors.items():
         again = found.tensors[name]
         assert isinstance(section, Integers)
         assert isinstance(again, Integers)
         np.testing.assert_array_equal(again.values, section.values, strict=True)
         assert (again.table, again.exponent) == (section.table, section.exponent)
-    state = load_compressed(TINY_SCALED).state_dict()
+    state = load_compressed(path).state_dict()
     expected = torch.tensor([[0, 1, 0, -1], [2, 0, 0, 0], [-70_000, 0, 5, 1]]) * 1.5 * 2.0**-90
     assert torch.equal(state["1.weight"], expected)
     assert state["1.bias"].tolist() == [2.0**30] * 3
     assert state["3.weight"].tolist() == [[0, 0, 0], [0, 0, 0]]
     assert state["3.bias"].tolist() == [1, 1]
-    rest = data[data.index(container.fingerprint(scaled_layout())) + 4 :]
-    assert rest[:6] == b"\x01\x02" + np.array([0.25, 1.5], "<f2").tobytes()
-    # scaled, adaptive with step 1; scaled, table 0; adaptive with step 1; table 0
-    assert rest[6:10] == bytes([6 + 8 * 3, 6 + 8 * 0, 4 + 8 * 1, 2 + 8 * 0])
-    assert rest[10:15] == varint(zigzag(-90)) + bytes([3, 4, 3])  # three rows, four columns, on a grid of three
-    assert rest[15:18] == bytes([zigzag(30), zigzag(4), 5])  # and table 0: symbol 4, five times
-    assert rest[18] == 0  # no rows that are not zero
 
 
-def test_bfloat16_is_written_as_the_committed_bytes_and_read() -> None:
+def test_bfloat16_is_written_as_the_committed_bytes() -> None:
     data = TINY_BFLOAT16.read_bytes()
     assert container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()) == data
     bits = np.array([0x3F80, 0xBF80, 0x4000, 0x7F62, 0x006D, 0x8000], "<u2").tobytes()
-    kinds = bytes([0, 0, 3 + 8 * 1])  # no vectors; raw; constant of one value
+    kinds = bytes([0, 0, 3 + 16 * 1])  # no vectors; raw; constant of one value
     assert data[-len(bits) - 9 : -4] == kinds + bits + np.array([0x3F00], "<u2").tobytes()
-    state = load_compressed(TINY_BFLOAT16, architecture=coarse).state_dict()
+
+
+@pytest.mark.parametrize("path", [TINY_BFLOAT16, VERSION_1 / TINY_BFLOAT16.name], ids=str)
+def test_bfloat16_is_read(path: Path) -> None:
+    state = load_compressed(path, architecture=coarse).state_dict()
     expected = torch.tensor([[1, -1], [2, 3e38], [1e-38, -0.0]]).bfloat16()
     assert torch.equal(state["weight"].view(torch.int16), expected.view(torch.int16))
     assert state["bias"].tolist() == [0.5, 0.5, 0.5]
@@ -119,20 +138,26 @@ def test_bfloat16_is_written_as_the_committed_bytes_and_read() -> None:
 def test_the_header_of_a_tiny_network_is_lean() -> None:
     """Compared byte by byte, as a reader in another language would find it."""
     data = TINY.read_bytes()
-    assert data[:4] == b"RFZ\x01"
-    assert data[4:9] == b"\x03epr\x01"
-    assert data[9:13] == b"\x03mlp"
+    assert data[:5] == b"RFZ\x02\x00"
+    assert data[5:10] == b"\x03epr\x01"
+    assert data[10:14] == b"\x03mlp"
     arguments = b"\x08hidden" + bytes([4 + 8 * 2, 8 * 3, 8 * 2])  # two more than its length, then a list of integers
     arguments += bytes([0, 4 + 8 * 3, 8 * 1, 8 * 2, 8 * 2])  # input_shape
     arguments += bytes([1, 8 * 2])  # num_outputs
-    assert data[13 : 14 + len(arguments)] == bytes([len(arguments)]) + arguments
-    rest = data[14 + len(arguments) :]
+    assert data[14 : 15 + len(arguments)] == bytes([len(arguments)]) + arguments
+    rest = data[15 + len(arguments) :]
     assert rest[:4] == container.fingerprint(tiny_layout())
     assert rest[4:10] == b"\x01\x02" + np.array([0.25, 2.0**-14], "<f2").tobytes()
-    kinds = bytes([4 + 8 * 1, 2 + 8 * 0, 0, 1, 3 + 8 * 3, 3 + 8 * 0])
+    kinds = bytes([4 + 16 * 1, 2 + 16 * 0, 0, 1, 3 + 16 * 3, 3 + 16 * 0])
     assert rest[10:16] == kinds  # adaptive with step 1, table 0, raw, float16, one float16 value, zeros
-    assert rest[16:19] == bytes([3, 4, 3])  # three rows, four columns, on a grid of three
     stored = bytes([zigzag(4), 3])  # table 0: symbol 4, three times
     stored += np.array([0.5, -1.25, 3e-5, 1e-8, 0.1, 2.0], "<f4").tobytes()
     stored += np.array([0.1, -65504.0, -0.75], "<f2").tobytes()
-    assert stored in rest
+    assert rest[16:].startswith(stored)
+
+
+@pytest.mark.parametrize("path", sorted(VERSION_1.glob("*.rfz")), ids=lambda path: path.stem)
+def test_a_file_of_the_first_version_is_recoded(path: Path) -> None:
+    opened = open_compressed(path, architecture=coarse if "bfloat16" in path.name else None)
+    assert opened.data[3] == 1
+    assert opened.recoded() == (path.parent.parent / path.name).read_bytes()

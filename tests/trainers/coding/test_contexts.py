@@ -1,4 +1,4 @@
-"""Tensors go through the model unchanged, whatever their shape; what was learned helps the next; the bytes are fixed."""
+"""Tensors go through the model unchanged, whatever their shape; what was learned helps; the bytes are fixed."""
 
 from __future__ import annotations
 

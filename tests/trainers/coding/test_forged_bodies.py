@@ -62,8 +62,8 @@ KINDS = varints(2, 2)  # both tensors in table 0
          "most"),
         (STEP + varints(6, 2) + varints(2 * 200, 6, 3),
          "the file is malformed: '1.weight' holds a value beyond torch.float32"),
-        (STEP + varints(6 + 16 * 4, 2) + varints(2, 6, 3), "the file is malformed: tables are numbered [0, 2]: wanted 0 "
-         "to 1 without a gap"),
+        (STEP + varints(6 + 16 * 4, 2) + varints(2, 6, 3),
+         "the file is malformed: tables are numbered [0, 2]: wanted 0 to 1 without a gap"),
         (varints(0, 3 + 16 * 4, 3), "the file is malformed: tensor '1.weight' has argument 4 of kind 3, at most 3 may "
          "be"),
         (varints(0, 3 + 16, 3) + b"\0\0\xc0\x7f",
