@@ -6,6 +6,7 @@ The loops are in ``compiled/``; here are the constants of the format, the tables
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,10 @@ from trainers.coding.compiled.learning import (
     VECTOR,
     Shape,
 )
+from trainers.coding.deadline import unlimited
+
+_AT_ONCE = 1 << 20
+"""Values that are coded between two looks at the clock, or one row."""
 
 __all__ = ["GRID", "KERNELS", "PLAIN", "VECTOR", "Model", "Notes", "Shape", "num_bits"]
 
@@ -146,17 +151,41 @@ class Model:
             limit = _SETTINGS["flag_limit"]
             self._form_states[state] = learned(int(self._form_states[state]), bit, limit, _tables().steps)
 
-    def read(self, num_rows: int, num_columns: int, shape: Shape, words: npt.NDArray[np.uint32], position: Any) -> Ints:
-        """Read a matrix, and learn it. Where the stream is broken, ``position`` says so afterwards."""
+    def read(
+        self,
+        num_rows: int,
+        num_columns: int,
+        shape: Shape,
+        words: npt.NDArray[np.uint32],
+        position: Any,
+        check: Callable[[], None] = unlimited,
+    ) -> Ints:
+        """Read a matrix, and learn it. Where the stream is broken, ``position`` says so afterwards.
+
+        ``check`` is called before each million of values; what it raises ends the reading.
+        """
         values = np.zeros((num_rows, num_columns), np.int32)
-        self._code(values, shape, np.zeros(0, np.uint8), np.zeros(0, np.uint16), words, position)
+        self._code(values, shape, np.zeros(0, np.uint8), np.zeros(0, np.uint16), words, position, check)
         return values
 
-    def _code(self, values: Ints, shape: Shape, bits: Any, ones: Any, words: Any, position: Any) -> None:
+    def _code(
+        self,
+        values: Ints,
+        shape: Shape,
+        bits: Any,
+        ones: Any,
+        words: Any,
+        position: Any,
+        check: Callable[[], None] = unlimited,
+    ) -> None:
         matrices = compiled_module("matrices")
         port = compiled_module("range_reader").Port(bits, ones, words, position)
-        own_shape = compiled_module("learning").Shape(*shape)
-        matrices.code_matrix(values, own_shape, _settings(), _tables(), self._learned, _room(values, shape), port)
+        own_shape, room = compiled_module("learning").Shape(*shape), _room(values, shape)
+        num_rows = max(1, _AT_ONCE // values.shape[1])
+        for begin in range(0, len(values), num_rows):
+            check()
+            end = min(begin + num_rows, len(values))
+            matrices.code_rows(values, begin, end, own_shape, _settings(), _tables(), self._learned, room, port)
 
 
 def num_bits(values: Ints) -> int:
@@ -196,9 +225,10 @@ def _room(values: Ints, shape: Shape) -> Any:
     num_padded = num_columns + 2 * (2 * max(shape.width, shape.kernel_size) + 2)
     num_channels = num_columns // shape.kernel_size + 1
     return matrices.Room(
-        row=np.zeros(num_padded, np.int32),
-        above=np.zeros(num_padded, np.int32),
-        above_2=np.zeros(num_padded, np.int32),
+        first=np.zeros(num_padded, np.int32),
+        second=np.zeros(num_padded, np.int32),
+        third=np.zeros(num_padded, np.int32),
+        totals=np.zeros(4, np.int64),
         counts=flags.Counts(
             nonzeros=np.zeros(num_padded, np.int32),
             magnitudes=np.zeros(num_padded, np.int64),

@@ -67,7 +67,7 @@ class StreamReader:
         """The next matrix (rows, columns); raises what ``decode`` raises."""
         self._check()
         self._used = True
-        values = model.read(num_rows, num_columns, shape, self._words, self._position)
+        values = model.read(num_rows, num_columns, shape, self._words, self._position, self._check)
         self._check_whole()
         return values
 

@@ -236,3 +236,14 @@ def test_a_damaged_stream_decodes_to_something_or_is_refused(seed: int) -> None:
         except RfzError:
             continue
         assert decoded.shape == values.shape
+
+
+def test_a_matrix_is_the_same_in_pieces_between_which_the_clock_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = network_like()
+    whole = stream_of(ContextCoder().note(values))
+    monkeypatch.setattr("trainers.coding.model._AT_ONCE", 7 * 400)
+    assert stream_of(ContextCoder().note(values)) == whole
+    looks: list[None] = []
+    reader = StreamReader(whole, lambda: looks.append(None))
+    assert np.array_equal(ContextCoder().read(values.shape, reader), values)
+    assert len(looks) == 1 + 9

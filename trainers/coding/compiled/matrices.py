@@ -19,10 +19,12 @@ EVEN_SIGN = (1 << 31) | 2
 class Room(NamedTuple):
     """Arrays for one matrix, all zero at first but ``column_signs``. ``x`` stands for columns and twice the margin."""
 
-    row: Array
-    """(x,) int32, as are ``above`` and ``above_2``."""
-    above: Array
-    above_2: Array
+    first: Array
+    """(x,) int32, as are ``second`` and ``third``: three rows, of which one is coded and two are above."""
+    second: Array
+    third: Array
+    totals: Array
+    """(4,) int64: non-zeros and magnitudes of the matrix, non-zeros of the row above and of the one above that."""
     counts: Counts
     column_signs: Array
     """(x,) uint32: states, at first ``EVEN_SIGN``."""
@@ -32,29 +34,44 @@ class Room(NamedTuple):
 
 
 @compiled
-def code_matrix(
-    values: Array, shape: Shape, settings: Settings, tables: Tables, learned_: Learned, room: Room, port: Port
+def code_rows(
+    values: Array,
+    begin: int,
+    end: int,
+    shape: Shape,
+    settings: Settings,
+    tables: Tables,
+    learned_: Learned,
+    room: Room,
+    port: Port,
 ) -> None:
-    """Write ``values`` (rows, columns) int32 to ``port``, or read them from it; none is left once it is broken.
+    """Write the next rows of a matrix to ``port``, or read them from it; none is read once it is broken.
 
     Args:
-        values: the matrix; filled in when reading.
+        values: the matrix (rows, columns) int32; filled in when reading.
+        begin: the first of the rows, where the last call ended.
+        end: the row after the last one.
         shape: how its columns lie.
         settings, tables: constants.
         learned_: what was learned from the matrices before; goes on learning.
         room: arrays to work in.
         port: where bits go to or come from.
     """
-    num_rows, num_columns = values.shape
+    num_columns = values.shape[1]
     size, kind = shape.kernel_size, shape.kind
     margin = margin_of(shape)
-    rows, counts, scratch = Rows(room.row, room.above, room.above_2), room.counts, room.scratch
+    counts, scratch, totals = room.counts, room.scratch, room.totals
     column_signs, row_shares = room.column_signs, room.row_shares
     for column in range(num_columns):
         row_shares[column] = share_of(16 * column + settings.row_prior)
-    whole = (int64(0), int64(0))
-    last, before = int64(-1), int64(-1)
-    for row_index in range(num_rows):
+    whole, last, before = (totals[0], totals[1]), totals[2], totals[3]
+    for row_index in range(begin, end):
+        rows = _rows(room, row_index % 3)
+        rows.row[:] = 0
+        if row_index == 0:
+            last, before = int64(-1), int64(-1)
+        elif row_index == 1:
+            before = int64(-1)
         density = int64(learned_.flag_states[NUM_FAMILIES * FLAG_CONTEXTS + kind]) >> 10
         row_density = _row_density(last, before, num_columns, density, settings.above_prior)
         beside, wide, column_, channel_ = _row_shares(row_index, shape, settings)
@@ -109,8 +126,17 @@ def code_matrix(
         if port.position[IS_BROKEN]:
             return
         last, before = row[0], last
-        rows = Rows(rows.above_2, rows.row, rows.above)
-        rows.row[:] = 0
+    totals[0], totals[1], totals[2], totals[3] = whole[0], whole[1], last, before
+
+
+@compiled
+def _rows(room: Room, turn: int) -> Rows:
+    """The three rows, of which each is the one that is coded in its ``turn``."""
+    if turn == 0:
+        return Rows(room.first, room.third, room.second)
+    if turn == 1:
+        return Rows(room.second, room.first, room.third)
+    return Rows(room.third, room.second, room.first)
 
 
 @compiled
