@@ -118,7 +118,6 @@ def test_decoding_inverts_encoding(name: str, architecture: str, trained: Callab
         assert_same_sections(container.read(data, layout), sections)
 
 
-@pytest.mark.usefixtures("adaptive_coder")
 def test_adaptive_coding_is_inverted_as_well(name: str) -> None:
     trial = attach(configuration(name, "normed"))
     for _, sections in trial.method.points(trial.model, trial.context):

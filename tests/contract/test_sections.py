@@ -17,7 +17,7 @@ from trainers.coding.sections import MOST_EXPONENT, Integers, Raw, Section, Sect
 from trainers.compressed import open_bytes
 from trainers.hidden_units import Role, UnitGroup
 
-pytestmark = [pytest.mark.parametrize("name", VARIANTS), pytest.mark.usefixtures("adaptive_coder")]
+pytestmark = pytest.mark.parametrize("name", VARIANTS)
 
 
 def test_every_section_is_one_of_the_known_kinds(name: str) -> None:

@@ -8,6 +8,8 @@ sources are compiled where they are, in memory, once a process.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import importlib
@@ -17,32 +19,60 @@ import os
 import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import pooch
+import platformdirs
 
 from trainers.coding import compiled as originals
 
 ENVIRONMENT = "RATEFRONT_CACHE"
 """The variable that says where compiled code is kept, where that is not the user's cache folder."""
+_PATIENCE_S = 60.0
 
 
 @functools.cache
 def compiled_module(name: str) -> ModuleType:
-    """One of the modules of ``trainers.coding.compiled``: its copy in the cache, or itself where there is none."""
+    """One of the modules of ``trainers.coding.compiled``: its copy in the cache, or itself where there is none.
+
+    The first call of a process loads what was compiled. The first on a machine compiles it, and says so; others wait.
+    """
     return importlib.import_module(f"{_package()}.{name}")
 
 
 @functools.cache
 def _package() -> str:
-    return import_copy(Path(originals.__file__).parent, cache_folder()) or originals.__name__
+    package = import_copy(Path(originals.__file__).parent, cache_folder())
+    if not package:
+        return originals.__name__
+    folder = Path(str(sys.modules[package].__file__)).parent
+    with _alone(folder / "lock"):
+        if not any(folder.glob("__pycache__/*.nbi")):
+            logging.getLogger(__name__).warning("compiling the coder, once on this machine: some ten seconds")
+        importlib.import_module(f"{package}.beginning").compile_all()
+    return package
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock, so that the processes of a node do not all compile the same; after a minute go on without."""
+    with path.open("a") as file:
+        give_up_at_s = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < give_up_at_s:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield
 
 
 def cache_folder() -> Path:
     """The folder in which compiled code is kept."""
     said = os.environ.get(ENVIRONMENT)
-    return Path(said) if said else Path(pooch.os_cache("ratefront"))
+    return Path(said) if said else platformdirs.user_cache_path("ratefront")
 
 
 def import_copy(sources: Path, cache: Path) -> str:

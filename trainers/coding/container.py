@@ -18,7 +18,7 @@
                 6 integers whose step has a power of two beside it, argument = 2 * number of their table, + 1 if they
                 are stored as those of kind 4, else as those of kind 2
     varints     if any tensor is of kind 5, the method's factors: their number; for each its rows, its columns, and
-                kind + 16 * argument, where the kind is 2, 4 or 6. They are matrices of integers, coded after all tensors
+                kind + 16 * argument, where the kind is 2, 4 or 6. They are matrices of integers, coded last
     stored      for each tensor in order: raw values; a constant's one value; for kind 6 the exponent of two (a varint,
                 zigzag); or a table of integers, stored with the first tensor that uses it (tables.py)
     stream      all integers, tensor by tensor, in one range-coder stream: up to the checksum

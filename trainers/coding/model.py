@@ -16,19 +16,11 @@ import numpy.typing as npt
 from trainers.coding import mixing
 from trainers.coding.compilation import compiled_module
 from trainers.coding.compiled.learning import (
-    FLAG_CONTEXTS,
     GRID,
     KERNELS,
-    LEVEL_CONTEXTS,
     MAX_LENGTH,
-    NUM_CLASSES,
-    NUM_FAMILIES,
-    NUM_FLAG_SETS,
-    NUM_LEVEL_FAMILIES,
-    NUM_LEVEL_SETS,
     NUM_UNARY,
     PLAIN,
-    SIGN_CONTEXTS,
     VECTOR,
     Shape,
 )
@@ -107,22 +99,22 @@ class Model:
 
     def __init__(self) -> None:
         """Know what every file begins with."""
-        learning = compiled_module("learning")
-        flag_states = np.zeros(NUM_FAMILIES * FLAG_CONTEXTS + _NUM_KINDS, np.uint32)
-        flag_states[-_NUM_KINDS:] = [(density << 10) | 2 for density in _DENSITIES]
-        num_level_sets = NUM_LEVEL_FAMILIES * NUM_LEVEL_SETS
-        self._learned = learning.Learned(
-            flag_states=flag_states,
-            flag_weights=_weights(_FLAG_WEIGHTS, _NUM_KINDS * NUM_FLAG_SETS),
-            flag_boosts=np.full(_NUM_KINDS * NUM_FLAG_SETS, _FLAG_BOOST << 16, np.int64),
-            sign_states=np.full(NUM_FAMILIES * SIGN_CONTEXTS, _SIGN_STATE, np.uint32),
-            sign_weights=_weights(_SIGN_WEIGHTS, _NUM_KINDS),
-            sign_boosts=np.full(_NUM_KINDS, _SIGN_BOOST << 16, np.int64),
-            level_states=np.zeros(NUM_LEVEL_FAMILIES * NUM_CLASSES * LEVEL_CONTEXTS, np.uint32),
-            level_weights=_weights(_LEVEL_WEIGHTS, num_level_sets),
-            level_boosts=np.full(num_level_sets, _LEVEL_BOOST << 16, np.int64),
-            length_states=np.full(MAX_LENGTH, _LENGTH_STATE, np.uint32),
-        )
+        self._learned = compiled_module("beginning").blank()
+        self._learned.flag_states[-_NUM_KINDS:] = [(density << 10) | 2 for density in _DENSITIES]
+        for weights, values in (
+            (self._learned.flag_weights, _FLAG_WEIGHTS),
+            (self._learned.sign_weights, _SIGN_WEIGHTS),
+            (self._learned.level_weights, _LEVEL_WEIGHTS),
+        ):
+            weights[:] = [round(mixing.ONE * value) for value in values]
+        for array, value in (
+            (self._learned.flag_boosts, _FLAG_BOOST << 16),
+            (self._learned.sign_boosts, _SIGN_BOOST << 16),
+            (self._learned.level_boosts, _LEVEL_BOOST << 16),
+            (self._learned.sign_states, _SIGN_STATE),
+            (self._learned.length_states, _LENGTH_STATE),
+        ):
+            array[:] = value
         self._form_states = np.full(_NUM_FORM_STATES, _FORM_STATE, np.uint32)
 
     def copy(self) -> Model:
@@ -197,10 +189,6 @@ def num_bits(values: Ints) -> int:
     return int(values.size + len(magnitudes) + unary + (2 * lengths - 1).sum() - (lengths > MAX_LENGTH).sum())
 
 
-def _weights(values: tuple[float, ...], num_sets: int) -> npt.NDArray[np.int32]:
-    return np.array([[round(mixing.ONE * value) for value in values]] * num_sets, np.int32)
-
-
 @functools.cache
 def _settings() -> Any:
     return compiled_module("learning").Settings(**_SETTINGS)
@@ -220,25 +208,11 @@ def _tables() -> Any:
 
 
 def _room(values: Ints, shape: Shape) -> Any:
-    flags, matrices = compiled_module("flags"), compiled_module("matrices")
-    num_columns = values.shape[1]
-    num_padded = num_columns + 2 * (2 * max(shape.width, shape.kernel_size) + 2)
+    num_columns, margin = values.shape[1], 2 * max(shape.width, shape.kernel_size) + 2
     num_channels = num_columns // shape.kernel_size + 1
-    return matrices.Room(
-        first=np.zeros(num_padded, np.int32),
-        second=np.zeros(num_padded, np.int32),
-        third=np.zeros(num_padded, np.int32),
-        totals=np.zeros(4, np.int64),
-        counts=flags.Counts(
-            nonzeros=np.zeros(num_padded, np.int32),
-            magnitudes=np.zeros(num_padded, np.int64),
-            channel_nonzeros=np.zeros(num_channels, np.int64),
-            channel_magnitudes=np.zeros(num_channels, np.int64),
-        ),
-        column_signs=np.full(num_padded, matrices.EVEN_SIGN, np.uint32),
-        row_shares=np.zeros(num_columns, np.int64),
-        scratch=flags.Scratch(inputs=np.zeros(16, np.int32), chosen=np.zeros(16, np.int64)),
-    )
+    room = compiled_module("beginning").room(num_columns, num_columns + 2 * margin, num_channels)
+    room.column_signs[:] = compiled_module("matrices").EVEN_SIGN
+    return room
 
 
 @functools.cache
