@@ -289,7 +289,7 @@ def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
             path.write_bytes(data)
             files.append(str(path))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.trainers.coding.fuzz", "0", "1500", *files],
+        [sys.executable, "-m", "tests.trainers.coding.fuzz", "0", "5000", *files],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -300,8 +300,8 @@ def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout)
     assert result["wrong"] == []
-    assert result["refused"] + result["decoded"] == 1500
-    assert result["refused"] > 1000
+    assert result["refused"] + result["decoded"] == 5000
+    assert result["refused"] > 3000
     assert result["decoded"] > 10, "some damage is harmless, or the mutants are all of one kind"
     assert result["num_messages"] > 20, "the mutants reach deep"
     assert result["slowest_s"] < 5
