@@ -35,46 +35,47 @@ Ints = npt.NDArray[np.int32]
 
 _NUM_KINDS = 4
 _SETTINGS = {
-    "flag_rate": 29,
-    "sign_rate": 750,
-    "level_rate": 416,
-    "calm": 11,
-    "density_limit": 1020,
-    "flag_limit": 204,
-    "sign_limit": 174,
-    "level_limit": 1011,
-    "near_limit": 12,
+    "flag_rate": 38,
+    "sign_rate": 973,
+    "level_rate": 450,
+    "calm": 12,
+    "density_limit": 951,
+    "flag_limit": 410,
+    "sign_limit": 282,
+    "level_limit": 1020,
+    "near_limit": 15,
     "flag_prior": 1,
     "level_prior": 1,
     "row_prior": 42,
-    "column_prior": 4580,
-    "wide_prior": 469,
+    "column_prior": 5722,
+    "wide_prior": 476,
     "beside_prior": 10,
     "above_prior": 11,
     "channel_prior": 1,
 }
-_FLAG_BOOST, _SIGN_BOOST, _LEVEL_BOOST = 323, 4000, 247
-_DENSITIES = (668055, 530073, 794218, 2938517)
+_FLAG_BOOST, _SIGN_BOOST, _LEVEL_BOOST = 277, 2396, 85
+_DENSITIES = (1439271, 703393, 714178, 2917045)
 """The density, in 2^-22, that each kind of matrix begins with."""
 _FLAG_WEIGHTS = (
-    -0.158,
-    0.186,
-    0.132,
-    0.025,
+    -0.176,
+    0.193,
+    0.135,
+    0.041,
+    0.003,
+    0.103,
+    0.054,
     0.011,
-    0.181,
-    0.024,
-    -0.278,
-    0.185,
-    0.142,
-    0.148,
-    -0.012,
-    -0.37,
-    0.024,
-    0.212,
+    0.183,
+    0.171,
+    0.186,
+    -0.08,
+    -0.445,
+    0.053,
+    0.183,
+    -0.23,
 )
-_SIGN_WEIGHTS = (0.672, 0.559, 0.271, 0.05, -0.295, -0.247, -0.187)
-_LEVEL_WEIGHTS = (-0.242, 0.226, 0.04, 0.123, 0.16, 0.154, 0.049, 0.218, -0.009)
+_SIGN_WEIGHTS = (0.745, 0.842, 0.38, 0.109, -0.921, -0.247, -0.22)
+_LEVEL_WEIGHTS = (-0.263, 0.188, -0.013, 0.149, 0.16, 0.146, 0.043, 0.162, 0.041, 0.096)
 _SIGN_STATE = (1 << 31) | 4
 _LENGTH_STATE = (1 << 31) | 2
 _FORM_STATE = (1 << 31) | 2

@@ -94,6 +94,12 @@ def mixed(weights: Array, inputs: Array, number: int) -> int:
 
 
 @compiled
+def third_of(logits: int) -> int:
+    """The mean of three logits, of which the sum is given."""
+    return (logits * 21845) >> 16
+
+
+@compiled
 def correct(
     weights: Array, boosts: Array, chosen: int, inputs: Array, number: int, error: int, rate: int, calm: int
 ) -> None:

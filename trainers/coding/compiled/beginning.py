@@ -17,6 +17,7 @@ from .learning import (
     NUM_LEVEL_FAMILIES,
     NUM_LEVEL_INPUTS,
     NUM_LEVEL_SETS,
+    NUM_NINTHS,
     NUM_SIGN_INPUTS,
     PLAIN,
     SIGN_CONTEXTS,
@@ -51,7 +52,8 @@ def compile_all() -> None:
 
 def blank() -> Learned:
     """Arrays for all that is learned, of zeros."""
-    num_sets, num_level_sets = 4 * NUM_FLAG_SETS, NUM_LEVEL_FAMILIES * NUM_LEVEL_SETS
+    num_sets = 4 * NUM_FLAG_SETS + NUM_NINTHS
+    num_level_sets = NUM_LEVEL_FAMILIES * NUM_LEVEL_SETS + NUM_NINTHS
     return Learned(
         flag_states=np.zeros(NUM_FAMILIES * FLAG_CONTEXTS + 4, np.uint32),
         flag_weights=np.zeros((num_sets, NUM_FLAG_INPUTS), np.int32),
@@ -81,5 +83,6 @@ def room(num_columns: int, num_padded: int, num_channels: int = 1) -> Room:
         ),
         column_signs=np.zeros(num_padded, np.uint32),
         row_shares=np.zeros(num_columns, np.int64),
+        places=np.zeros(num_columns, np.int64),
         scratch=Scratch(inputs=np.zeros(16, np.int32), chosen=np.zeros(16, np.int64)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .arithmetic import LIMIT, Array, Tables, bound, clip, correct, learn, meet, mixed, ratio, stretch
+from .arithmetic import LIMIT, Array, Tables, bound, clip, correct, learn, meet, mixed, ratio, stretch, third_of
 from .jit import compiled, int64
 from .learning import FLAG_CONTEXTS, KERNELS, NUM_FAMILIES, NUM_FLAG_INPUTS, NUM_FLAG_SETS, Learned, Settings, Shape
 from .neighbours import Around, level, num_near, sums
@@ -59,6 +59,7 @@ def code_flag(
     flag: int,
     near: Around,
     place: int,
+    ninth: int,
     row: tuple[int, int, int],
     x: int,
     channel: int,
@@ -77,6 +78,7 @@ def code_flag(
         flag: the bit, when writing.
         near: the values around it.
         place: its place in the kernel or on the line of the grid.
+        ninth: the ninth of the kernel or of the line that it is in, 0 to 8.
         row: of its row, the non-zeros so far, the prior of its density in 2^-22, and the state of its density nearby.
         x: its column, with the margin before it.
         channel: its input channel.
@@ -116,25 +118,33 @@ def code_flag(
     chosen[4] = base + 272 + pattern
     chosen[5] = base + 336 + (place & 63)
     chosen[6] = base + 400 + 8 * dense + 2 * min(num, 3) + ((near.left != 0) | (near.up != 0))
+    chosen[7] = base + 496 + 6 * ninth + (dense >> 1)
     prior = bound(int64(squashes[both_logit + LIMIT]) << 6)
-    for index in range(7):
+    for index in range(8):
         meet(states, chosen[index], prior, settings.flag_prior)
         inputs[index] = stretch(int64(states[chosen[index]]) >> 10, stretches)
-    inputs[7], inputs[8], inputs[9] = row_logit, column_logit, wide_logit
+    inputs[15], inputs[8], inputs[9] = row_logit, column_logit, wide_logit
     inputs[10] = stretch(near_density >> 10, stretches)
     inputs[11], inputs[12], inputs[13], inputs[14] = both_logit, 256, 256 * min(num, 3), channel_logit
     first = NUM_FLAG_SETS * kind + min(num, 2)
-    second = NUM_FLAG_SETS * kind + 3 + min(dense >> 1, 5)
+    second = NUM_FLAG_SETS * kind + 3 + (dense >> 1)
     first_logit = mixed(weights[first], inputs, NUM_FLAG_INPUTS)
     second_logit = mixed(weights[second], inputs, NUM_FLAG_INPUTS)
-    flag = code_bit(flag, int64(squashes[((first_logit + second_logit) >> 1) + LIMIT]), port)
+    third, third_logit, logit = 4 * NUM_FLAG_SETS + ninth, int64(0), (first_logit + second_logit) >> 1
+    if kind == KERNELS:
+        third_logit = mixed(weights[third], inputs, NUM_FLAG_INPUTS)
+        logit = third_of(first_logit + second_logit + third_logit)
+    flag = code_bit(flag, int64(squashes[logit + LIMIT]), port)
 
     rate, calm, boosts = settings.flag_rate, settings.calm, learned_.flag_boosts
     error = (flag << 16) - int64(squashes[first_logit + LIMIT])
     correct(weights, boosts, first, inputs, NUM_FLAG_INPUTS, error, rate, calm)
     error = (flag << 16) - int64(squashes[second_logit + LIMIT])
     correct(weights, boosts, second, inputs, NUM_FLAG_INPUTS, error, rate, calm)
+    if kind == KERNELS:
+        error = (flag << 16) - int64(squashes[third_logit + LIMIT])
+        correct(weights, boosts, third, inputs, NUM_FLAG_INPUTS, error, rate, calm)
     learn(states, density_state, flag, settings.density_limit, tables.steps)
-    for index in range(1, 7):
+    for index in range(1, 8):
         learn(states, chosen[index], flag, settings.flag_limit, tables.steps)
     return flag

@@ -8,10 +8,10 @@ from .arithmetic import Array
 
 KERNELS, GRID, PLAIN, VECTOR = range(4)
 """Kinds of matrices: convolutions; columns on a grid, such as pixels; any other; one row."""
-NUM_FLAG_INPUTS, NUM_SIGN_INPUTS, NUM_LEVEL_INPUTS = 15, 7, 9
-NUM_FLAG_SETS, NUM_LEVEL_SETS = 9, 15
-"""Numbers of sets of weights, of a kind and of a family of levels."""
-FLAG_CONTEXTS, SIGN_CONTEXTS, LEVEL_CONTEXTS = 496, 37, 83
+NUM_FLAG_INPUTS, NUM_SIGN_INPUTS, NUM_LEVEL_INPUTS = 16, 7, 10
+NUM_FLAG_SETS, NUM_LEVEL_SETS, NUM_NINTHS = 9, 15, 9
+"""Numbers of sets of weights: of a kind, of a family of levels, and in both, at the end, of the ninths of a kernel."""
+FLAG_CONTEXTS, SIGN_CONTEXTS, LEVEL_CONTEXTS = 550, 37, 119
 """Numbers of states of a family: flags, signs, and one class of levels."""
 NUM_FAMILIES, NUM_LEVEL_FAMILIES, NUM_CLASSES = 3, 2, 7
 NUM_UNARY = 15

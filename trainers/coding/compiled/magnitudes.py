@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arithmetic import LIMIT, Array, Tables, correct, learn, meet, mixed, stretch
+from .arithmetic import LIMIT, Array, Tables, correct, learn, meet, mixed, stretch, third_of
 from .flags import Counts, Scratch
 from .jit import compiled, int64
 from .learning import (
@@ -11,6 +11,7 @@ from .learning import (
     MAX_LENGTH,
     NUM_CLASSES,
     NUM_FAMILIES,
+    NUM_LEVEL_FAMILIES,
     NUM_LEVEL_INPUTS,
     NUM_LEVEL_SETS,
     NUM_SIGN_INPUTS,
@@ -66,6 +67,7 @@ def code_sign(
 def code_magnitude(
     wanted: int,
     near: Around,
+    ninth: int,
     row: tuple[int, int],
     whole: tuple[int, int],
     x: int,
@@ -83,6 +85,7 @@ def code_magnitude(
     Args:
         wanted: it, when writing.
         near: the values around.
+        ninth: the ninth of the kernel or of the line of the grid, 0 to 8.
         row, whole: the non-zeros of the row, and of the matrix, so far, and the sums of their magnitudes.
         x, channel: the column, with the margin before it, and the input channel.
         counts, shape, settings, tables, learned_, scratch, port: as in ``code_flag``.
@@ -108,6 +111,7 @@ def code_magnitude(
     chosen[6] = 53 + _mean_level(row_mean * column_mean * (whole[0] + 1) // (8 * whole[1] + 12))
     chosen[7] = 65 + _mean_level(wide_mean)
     chosen[8] = 77 + min(num_near(near), 5)
+    chosen[9] = 83 + 6 * (row_level >> 1) + (_mean_level(wide_mean) >> 1)
     magnitude = int64(1)
     while magnitude <= NUM_UNARY:
         of_class = _class(magnitude)
@@ -122,15 +126,23 @@ def code_magnitude(
             inputs[index] = stretch(int64(states[base + chosen[index]]) >> 10, tables.stretches)
         first = NUM_LEVEL_SETS * family + min(magnitude, 3) - 1
         second = NUM_LEVEL_SETS * family + 3 + row_level
+        third = NUM_LEVEL_SETS * NUM_LEVEL_FAMILIES + ninth
         first_logit = mixed(weights[first], inputs, NUM_LEVEL_INPUTS)
         second_logit = mixed(weights[second], inputs, NUM_LEVEL_INPUTS)
-        ones = int64(tables.squashes[((first_logit + second_logit) >> 1) + LIMIT])
+        third_logit, logit = int64(0), (first_logit + second_logit) >> 1
+        if shape.kind == KERNELS:
+            third_logit = mixed(weights[third], inputs, NUM_LEVEL_INPUTS)
+            logit = third_of(first_logit + second_logit + third_logit)
+        ones = int64(tables.squashes[logit + LIMIT])
         more = code_bit(int64(wanted > magnitude), ones, port)
         rate, calm = settings.level_rate, settings.calm
         error = (more << 16) - int64(tables.squashes[first_logit + LIMIT])
         correct(weights, boosts, first, inputs, NUM_LEVEL_INPUTS, error, rate, calm)
         error = (more << 16) - int64(tables.squashes[second_logit + LIMIT])
         correct(weights, boosts, second, inputs, NUM_LEVEL_INPUTS, error, rate, calm)
+        if shape.kind == KERNELS:
+            error = (more << 16) - int64(tables.squashes[third_logit + LIMIT])
+            correct(weights, boosts, third, inputs, NUM_LEVEL_INPUTS, error, rate, calm)
         for index in range(NUM_LEVEL_INPUTS):
             learn(states, base + chosen[index], more, settings.level_limit, tables.steps)
         if more == 0:

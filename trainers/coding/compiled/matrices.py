@@ -29,7 +29,8 @@ class Room(NamedTuple):
     column_signs: Array
     """(x,) uint32: states, at first ``EVEN_SIGN``."""
     row_shares: Array
-    """(columns,) int64."""
+    """(columns,) int64, as are ``places``."""
+    places: Array
     scratch: Scratch
 
 
@@ -61,9 +62,10 @@ def code_rows(
     size, kind = shape.kernel_size, shape.kind
     margin = margin_of(shape)
     counts, scratch, totals = room.counts, room.scratch, room.totals
-    column_signs, row_shares = room.column_signs, room.row_shares
+    column_signs, row_shares, places = room.column_signs, room.row_shares, room.places
     for column in range(num_columns):
         row_shares[column] = share_of(16 * column + settings.row_prior)
+        places[column] = _place(column, num_columns, shape)
     whole, last, before = (totals[0], totals[1]), totals[2], totals[3]
     for row_index in range(begin, end):
         rows = _rows(room, row_index % 3)
@@ -78,17 +80,14 @@ def code_rows(
         row, near_density, row_sign = (int64(0), int64(0)), (row_density << 10) | 2, int64(EVEN_SIGN)
         for column in range(num_columns):
             x, channel = column + margin, column // size
-            place = column - channel * size
+            place, ninth = places[column] >> 4, places[column] & 15
             near = around(rows, x, place, shape)
-            if kind == GRID:
-                place = column % shape.width
-            elif kind != KERNELS:
-                place = 8 * column // num_columns
             value = int64(values[row_index, column])
             flag = code_flag(
                 int64(value != 0),
                 near,
                 place,
+                ninth,
                 (row[0], row_density, near_density),
                 x,
                 channel,
@@ -111,7 +110,20 @@ def code_rows(
             row_sign = learned(row_sign, negative, settings.sign_limit, tables.steps)
             learn(column_signs, x, negative, settings.sign_limit, tables.steps)
             magnitude = code_magnitude(
-                abs(value), near, row, whole, x, channel, counts, shape, settings, tables, learned_, scratch, port
+                abs(value),
+                near,
+                ninth,
+                row,
+                whole,
+                x,
+                channel,
+                counts,
+                shape,
+                settings,
+                tables,
+                learned_,
+                scratch,
+                port,
             )
             if magnitude >= (1 << 31) + negative:
                 port.position[IS_BROKEN] = uint64(1)
@@ -143,6 +155,18 @@ def _rows(room: Room, turn: int) -> Rows:
 def margin_of(shape: Shape) -> int:
     """Columns of zeros on either side of a matrix, so that all neighbours are there."""
     return 2 * max(shape.width, shape.kernel_size) + 2
+
+
+@compiled
+def _place(column: int, num_columns: int, shape: Shape) -> int:
+    """16 times the place of a column in its kernel, on its line or among eighths, and the ninth in which it lies."""
+    if shape.kind == KERNELS:
+        place, end = column % shape.kernel_size, shape.kernel_size
+    elif shape.kind == GRID:
+        place, end = column % shape.width, shape.width
+    else:
+        place, end = 8 * column // num_columns, 9
+    return 16 * place + 9 * place // end
 
 
 @compiled
