@@ -1,4 +1,4 @@
-"""Makes operating points for tests."""
+"""Makes operating points for tests, and tells of the trial that they are of."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ _DEFAULTS: dict[str, Any] = {
     "sha256": "ab" * 32,
     "path": "trials/0000-epr-s0/point.rfz",
 }
+
+CONFIG = {
+    "task": {"name": "digits"},
+    "architecture": {"name": "mlp", "hidden": [4]},
+    "method": {"name": "epr", "lam": 0.5},
+    "steps": 17,
+    "batch_size": 64,
+}
+"""A trial, as the journal is told of it when it begins."""
 
 
 def point(**changes: Any) -> OperatingPoint:

@@ -20,7 +20,7 @@ from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.measured import read_measured
-from orchestrator.sweep.file import load_sweep
+from orchestrator.sweep.file import load_document
 from orchestrator.tracking.ui.markdown import code, words
 from trainers.record import ODD_COLUMNS, cell_of, write_atomically
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 README, SWEEP, FILES = "README.md", "sweep.yaml", "frontier"
+_ALWAYS_THERE = ("task", "architecture", "method")
 _GONE = "missing or changed since it was measured"
 
 
@@ -118,12 +119,18 @@ def _read(journal: Journal, kept: dict[str, str], digests: dict[str, str]) -> tu
 
 
 def _copy_sweep(sweep_file: Path, target: Path) -> list[str]:
-    """Copy the sweep file, unless it is damaged; then a line says so, and no older one stays there."""
+    """Copy the sweep file, unless it is damaged; then a line says so, and no older one stays there.
+
+    What it names need not be importable here.
+    """
     try:
-        load_sweep(sweep_file)
+        lacking = [key for key in _ALWAYS_THERE if key not in load_document(sweep_file)]
+        why = f"it has no {' and no '.join(lacking)}" if lacking else ""
     except SweepError as error:
+        why = str(error)
+    if why:
         target.unlink(missing_ok=True)
-        return [f"{sweep_file} is damaged ({error})"]
+        return [f"{sweep_file} is damaged ({why})"]
     write_atomically(target, sweep_file.read_bytes())
     return []
 

@@ -22,17 +22,23 @@ cpus=${SLURM_CPUS_PER_TASK:-1}
 gpus=${SLURM_GPUS_ON_NODE:-0}
 started="" # pids
 
+patience=60 # seconds for each
+
 # shellcheck disable=SC2329 # the trap calls it
 end() {
     trap - EXIT
     for pid in $started; do # the driver first: it says goodbye to the others
-        kill "$pid" 2>/dev/null || true
+        kill "$pid" 2>/dev/null || continue
+        (sleep "$patience"; kill -9 "$pid") 2>/dev/null & # Ray may not listen while it starts
+        killer=$!
         wait "$pid" 2>/dev/null || true
+        kill "$killer" 2>/dev/null || true
     done
-    rm -rf "$folder"
+    pkill -KILL -f "$folder" 2>/dev/null || true # what is left of a Ray that had to be killed; the name is ours alone
+    rm -rf "$folder" || { sleep 1; rm -rf "$folder"; } # what dies last may write once more
 }
 trap end EXIT
-trap 'exit 143' TERM
+trap 'patience=8; exit 143' TERM # Slurm kills this script 30 s after it asked it to end
 
 ray start --head --port="$port" --block --temp-dir="$folder" --num-cpus="$cpus" --num-gpus="$gpus" \
     --min-worker-port=0 --max-worker-port=0 --include-dashboard=false --disable-usage-stats >"$folder/start.log" 2>&1 &

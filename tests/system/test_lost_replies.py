@@ -17,7 +17,7 @@ from orchestrator.tracking.publishing import Presentation
 from orchestrator.tracking.store import Store, is_stores
 from orchestrator.tracking.tracker import Tracker
 from tests.orchestrator.storage.samples import REPORT
-from tests.points import point
+from tests.points import CONFIG, point
 from tests.system.lossy import lossy
 from tests.system.serving import free_port, server
 from trainers.record import OperatingPoint
@@ -25,13 +25,6 @@ from trainers.record import OperatingPoint
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 LEAST_LOST, MOST_PASSES = 200, 12
-CONFIG = {
-    "task": {"name": "digits"},
-    "architecture": {"name": "mlp", "hidden": [4]},
-    "method": {"name": "epr", "lam": 0.5},
-    "steps": 17,
-    "batch_size": 64,
-}
 VERBS = {
     *("experiments/create", "experiments/set-experiment-tag", "runs/search"),
     *("runs/create", "runs/update", "runs/log-batch", "runs/set-tag", "runs/delete-tag", "runs/delete"),

@@ -50,10 +50,18 @@ def test_a_damaged_sweep_file_is_not_exported_and_one_line_says_so(tmp_path: Pat
     source.write_text("name: small\ntask: digits\narchitecture: mlp\nmethod: ptq\n")
     assert _copy_sweep(source, target) == []
     assert target.read_bytes() == source.read_bytes()
-    source.write_bytes(b"name: small\n" + bytes(40))
-    (line,) = _copy_sweep(source, target)
-    assert line.startswith(f"{source} is damaged (")
-    assert not target.exists()
+    for damaged in (b"name: small\n" + bytes(40), b"name: small\ntask: digits\n"):
+        source.write_bytes(damaged)
+        (line,) = _copy_sweep(source, target)
+        assert line.startswith(f"{source} is damaged (")
+        assert not target.exists()
+
+
+def test_a_sweep_of_the_users_own_task_is_exported_where_that_is_not(tmp_path: Path) -> None:
+    source, target = tmp_path / "sweep.yaml", tmp_path / "out" / "sweep.yaml"
+    source.write_text("name: own\ntask: nowhere:task\narchitecture: nowhere:network\nmethod: ptq\n")
+    assert _copy_sweep(source, target) == []
+    assert target.read_bytes() == source.read_bytes()
 
 
 def test_what_a_damaged_trial_ran_on_is_left_out_and_one_line_says_so() -> None:

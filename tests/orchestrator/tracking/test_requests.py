@@ -16,15 +16,8 @@ from orchestrator.storage.journal import Journal
 from orchestrator.tracking.publishing import Presentation
 from orchestrator.tracking.tracker import Tracker
 from tests.orchestrator.storage.samples import REPORT
-from tests.points import point
+from tests.points import CONFIG, point
 
-CONFIG = {
-    "task": {"name": "digits"},
-    "architecture": {"name": "mlp", "hidden": [4]},
-    "method": {"name": "epr", "lam": 0.5},
-    "steps": 17,
-    "batch_size": 64,
-}
 VERBS = (
     *("search_runs", "create_run", "get_run", "update_run", "set_terminated", "delete_run"),
     *("set_tag", "delete_tag", "log_batch", "log_metric", "log_param", "get_metric_history", "get_experiment_by_name"),
