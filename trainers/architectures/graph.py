@@ -21,10 +21,11 @@ def unit_groups(
 ) -> tuple[UnitGroup, ...]:
     """Find the hidden units of ``plain``, which is on the meta device, in the order of its layers.
 
-    Knows fully connected and two-dimensional convolution layers (ungrouped and depthwise), batch norms, elementwise
-    activations, two-dimensional pooling, means over space, flattening and addition. Units that anything else touches
-    are in no group, nor are inputs and outputs. A network that cannot be traced, or that uses a parameter twice, has no
-    groups. Leaving units where they are is always right.
+    Knows fully connected layers, also those on the last of several axes, two-dimensional convolutions (ungrouped and
+    depthwise), batch norms, elementwise activations, multiplication by a number, two-dimensional pooling, means over
+    space or tokens, flattening and addition. Units that anything else touches are in no group, nor are inputs and
+    outputs. A network that cannot be traced, or whose parameter has two names, has no groups. Leaving units where they
+    are is always right.
 
     Args:
         plain: the network; its mode is restored.
@@ -38,7 +39,7 @@ def unit_groups(
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
-    if len(names) != len(list(plain.parameters())) or any(node.op == "get_attr" for node in traced.graph.nodes):
+    if len(names) != len(list(plain.parameters())):
         return ()
     return _Tracer(traced, set(plain.state_dict())).groups()
 
@@ -48,6 +49,7 @@ _KEEP_ZERO = (
     *_RECTIFIERS,
     *(nn.LeakyReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.ELU, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout2d),
     *(F.leaky_relu, F.relu6, F.gelu, F.silu, torch.tanh, "tanh", F.elu, F.hardswish, F.dropout, "contiguous"),
+    *(torch.sin, "sin"),
 )
 _HOMOGENEOUS = (
     *_RECTIFIERS,
@@ -61,6 +63,8 @@ _OTHER_ELEMENTWISE = (nn.Sigmoid, nn.Softplus, torch.sigmoid, F.softplus, "sigmo
 _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 _MEANS = (torch.mean, "mean")
+_DIVISIONS = (operator.truediv, torch.div, "div")
+_SCALINGS = (operator.mul, torch.mul, "mul", operator.neg, torch.neg, "neg", *_DIVISIONS)
 _SHAPES = ("size", "dim", getattr)
 _NORM_ROLES = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
 
@@ -97,10 +101,11 @@ class _Units:
 
 @dataclass(frozen=True)
 class _Value:
-    """The units on axis 1 of an activation, each in ``block`` places in a row."""
+    """The units on one axis of an activation, each in ``block`` places in a row."""
 
     units: _Units
     block: int
+    axis: int = 1
     fresh: bool = False
     """Whether a layer or norm has just computed it: nothing has read it yet."""
 
@@ -114,6 +119,8 @@ class _Tracer:
         self._all: list[_Units] = []
         called = [node.target for node in traced.graph.nodes if node.op == "call_module"]
         self._repeated = {name for name in called if called.count(name) > 1 and self._modules[name].state_dict()}
+        self._taken = {str(node.target) for node in traced.graph.nodes if node.op == "get_attr"}
+        """Tensors that something other than their module uses."""
         for node in traced.graph.nodes:
             self._visit(node)
 
@@ -129,7 +136,7 @@ class _Tracer:
                 homogeneous=units.homogeneous,
             )
             for units in roots
-            if all(axis.tensor in self._stored for axis in units.axes)
+            if all(axis.tensor in self._stored and axis.tensor not in self._taken for axis in units.axes)
         )
 
     def _visit(self, node: fx.Node) -> None:
@@ -155,23 +162,29 @@ class _Tracer:
         else:
             self._values[node] = found
 
-    def _new(self, num_units: int, *axes: UnitAxis, pinned: bool = False) -> _Value:
+    def _new(self, num_units: int, *axes: UnitAxis, axis: int = 1, pinned: bool = False) -> _Value:
         units = _Units(num_units=num_units, axes=list(axes), pinned=pinned, num_layers=1)
         self._all.append(units)
-        return _Value(units, 1, fresh=True)
+        return _Value(units, 1, axis, fresh=True)
 
     def _module(self, name: str, module: nn.Module, value: _Value, node: fx.Node) -> _Value | None:
         before, shape = _shape(node.all_input_nodes[0]), _shape(node)
         if before is None or shape is None:
             return None
-        units, block = value.units.root(), value.block
-        is_dense = isinstance(module, nn.Linear) and len(before) == 2
+        units, block, axis = value.units.root(), value.block, value.axis
+        is_dense, last = isinstance(module, nn.Linear), len(before) - 1
+        if not is_dense and axis != 1:
+            return self._elementwise(type(module), value, node, before, shape)
         if is_dense or (isinstance(module, nn.Conv2d) and module.groups == 1 and block == 1):
-            units.axes.append(UnitAxis(tensor=f"{name}.weight", dim=1, block=block, role=Role.READER))
+            if is_dense and axis != last:
+                units.pinned = True
+            else:
+                units.axes.append(UnitAxis(tensor=f"{name}.weight", dim=1, block=block, role=Role.READER))
             made = [UnitAxis(tensor=f"{name}.weight", dim=0, block=1, role=Role.WEIGHT)]
             if module.bias is not None:
                 made.append(UnitAxis(tensor=f"{name}.bias", dim=0, block=1, role=Role.BIAS))
-            return self._new(shape[1], *made)
+            made_axis = last if is_dense else 1
+            return self._new(shape[made_axis], *made, axis=made_axis)
         if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels == module.out_channels:
             units.rescaled = True  # a depthwise kernel is one more scale of its channel, and its bias one more shift
             return self._scaled(units, name, module, block, {"weight": Role.SCALE, "bias": Role.SHIFT}, fresh=False)
@@ -208,32 +221,37 @@ class _Tracer:
             return None
         (value,) = inputs
         flat = (before[0], math.prod(before[1:]))
-        if node.target in _FLATTENING and shape == flat:
+        if node.target in _FLATTENING and shape == flat and value.axis == 1:
             return _Value(value.units.root(), value.block * math.prod(before[2:]))
-        if node.target in _MEANS and len(before) == 4 and _is_over_space(node):
-            return _Value(value.units.root(), value.block)
+        if node.target in _MEANS:
+            axes = _averaged(node, len(before))
+            if axes and not axes & {0, value.axis}:
+                num_gone = len(before) - len(shape) and len([axis for axis in axes if axis < value.axis])
+                return _Value(value.units.root(), value.block, value.axis - num_gone)
+        if node.target in _SCALINGS and shape == before and _is_scaling(node):
+            return _Value(value.units.root(), value.block, value.axis)
         return self._elementwise(node.target, value, node, before, shape)
 
     def _elementwise(
         self, kind: Any, value: _Value, node: fx.Node, before: tuple[int, ...], shape: tuple[int, ...]
     ) -> _Value | None:
         units = value.units.root()
-        if shape[:2] != before[:2] or len(shape) != len(before):
+        if kind in _POOLINGS and value.axis == 1 and len(shape) == len(before) == 4 and shape[:2] == before[:2]:
+            return _Value(units, value.block)  # with three axes the first would be taken for the channels
+        if shape != before:
             return None
-        if kind in _POOLINGS and len(shape) == 4:  # with three axes the first would be taken for the channels
-            return _Value(units, value.block)
         if kind in _KEEP_ZERO:
             units.homogeneous &= kind in _HOMOGENEOUS
             units.num_rectified += value.fresh and kind in _RECTIFIERS and _is_read_once(node.all_input_nodes[0])
-            return _Value(units, value.block)
+            return _Value(units, value.block, value.axis)
         if kind in _OTHER_ELEMENTWISE:
             units.keeps_zero = units.homogeneous = False
-            return _Value(units, value.block)
+            return _Value(units, value.block, value.axis)
         return None
 
     def _merged(self, first: _Value, second: _Value) -> _Value | None:
         one, other = first.units.root(), second.units.root()
-        if first.block != second.block or one.num_units != other.num_units:
+        if (first.block, first.axis) != (second.block, second.axis) or one.num_units != other.num_units:
             return None
         if one is not other:
             one.axes += other.axes
@@ -245,21 +263,26 @@ class _Tracer:
             one.num_gated += other.num_gated
             one.rescaled |= other.rescaled
             other.merged = one
-        return _Value(one, first.block)
+        return _Value(one, first.block, first.axis)
 
 
 def _is_read_once(node: fx.Node) -> bool:
     return len(node.users) == 1
 
 
-def _is_over_space(node: fx.Node) -> bool:
-    """Whether a mean is over one or both of the last two of four axes.
-
-    Shapes do not tell: channels and sides may be equal.
-    """
+def _averaged(node: fx.Node, num_axes: int) -> set[int]:
+    """The axes that a mean is over; none if that is not known. Shapes do not tell: channels and sides may be equal."""
     dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
     axes = list(dims) if isinstance(dims, list | tuple) else [dims]
-    return bool(axes) and all(isinstance(axis, int) and axis % 4 in (2, 3) for axis in axes)
+    return {cast(int, axis) % num_axes for axis in axes} if all(isinstance(axis, int) for axis in axes) else set()
+
+
+def _is_scaling(node: fx.Node) -> bool:
+    """Whether a product, quotient or negative is that of one tensor with numbers that leave zero zero."""
+    parts = [*node.args, *node.kwargs.values()]
+    numbers = [part for part in parts if isinstance(part, int | float)]
+    is_divisor = node.target in _DIVISIONS and not isinstance(parts[0], fx.Node)
+    return len(parts) - len(numbers) == 1 and not is_divisor and all(one and math.isfinite(one) for one in numbers)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

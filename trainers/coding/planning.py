@@ -15,15 +15,14 @@ from trainers.coding.forms import as_matrix, live_block
 from trainers.coding.model import Notes
 from trainers.coding.section_kinds import Encoding
 from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
+from trainers.coding.structure import is_structured
 
 Ints32 = npt.NDArray[np.int32]
 
 _SMALL = 1 << 18
-"""Up to so many values both codes are tried; of a larger table a sample is."""
+"""Up to so many values both codes are tried; of a larger table, where a look at some rows promises a gain."""
 _DENSE = 0.9
 """Where less than this share of the values is left without trailing zeros, both are tried, too."""
-_SAMPLE, _NUM_PLACES = 1 << 16, 8
-"""The values of a sample, and the places from which its rows come."""
 
 
 def plan(
@@ -114,14 +113,7 @@ def _static_bits(table: tables.Table) -> float:
 
 
 def _promises(values: Sequence[Ints32]) -> bool:
-    """Whether learning may pay: for a large table, whether zeros can be left out, or it does on rows of a sample."""
+    """Whether learning may pay: for a large table, whether zeros can be left out, or something predicts something."""
     blocks = [live_block(as_matrix(tensor)) for tensor in values]
     num_live, num_values = sum(block.size for block in blocks), sum(tensor.size for tensor in values)
-    if num_live <= _SMALL or num_live < _DENSE * num_values:
-        return True
-    largest = max(blocks, key=lambda block: block.size)[:, : _SAMPLE // _NUM_PLACES]
-    num_rows = max(1, _SAMPLE // _NUM_PLACES // largest.shape[1])
-    places = np.linspace(0, max(0, len(largest) - num_rows), _NUM_PLACES).astype(int)
-    sample = largest[np.unique(places[:, None] + np.arange(min(num_rows, len(largest))))]
-    counts = np.unique(sample, return_counts=True)[1]
-    return ContextCoder().note(sample).information_bits() < float(counts @ information_bits(counts))
+    return num_live <= _SMALL or num_live < _DENSE * num_values or is_structured([one for one in blocks if one.size])

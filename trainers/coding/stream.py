@@ -20,6 +20,8 @@ from trainers.coding.deadline import unlimited
 from trainers.coding.model import Ints, Model, Shape
 
 _CERTAIN = np.uint64(2**64 - 1)
+_NUM_STARTS, _MANY = 4097, 1 << 13
+"""The size of an index of symbols, and the number of symbols from which on it pays."""
 
 
 class StreamReader:
@@ -52,7 +54,8 @@ class StreamReader:
         if len(counts) > 1 and num_symbols:
             self._used = True
             cumulative = cumulative_probabilities(counts).astype(np.uint32)
-            compiled_module("range_reader").read_symbols(cumulative, indices, self._words, self._position)
+            starts = np.zeros(_NUM_STARTS if num_symbols > _MANY else 0, np.int32)
+            compiled_module("range_reader").read_symbols(cumulative, starts, indices, self._words, self._position)
             self._check_whole()
         return indices
 

@@ -187,6 +187,67 @@ SEQUENCES: dict[str, tuple[nn.Sequential, tuple[int, ...]]] = {
 }
 
 
+class Block(nn.Module):
+    """A transformer's block with positions before it, a mean over tokens behind it and a head."""
+
+    def __init__(self, width: int = 6, num_heads: int = 2) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.zeros(1, 5, width))
+        self.embedding, self.head = nn.Linear(4, width), nn.Linear(width, 3)
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.queries, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide, self.narrow = nn.Linear(width, 16), nn.Linear(16, width)
+        self.num_heads = num_heads
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(x) + self.positions
+        num, tokens, width = x.shape
+        parts = self.queries(self.first(x)).reshape(num, tokens, 3, self.num_heads, width // self.num_heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        x = x + self.out(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
+        x = x + self.narrow(F.gelu(self.wide(self.second(x))))
+        return self.head(x.mean(1))  # type: ignore[no-any-return]
+
+
+class Sine(nn.Module):
+    """The activation of a SIREN."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(30 * x)
+
+
+def test_a_transformer_has_a_group_of_the_units_inside_each_block() -> None:
+    (group,) = unit_groups(Block().to("meta"), (5, 4))
+    assert axes_of(group) == dense("wide", "narrow")
+    assert group.num_units == 16
+    assert group.keeps_zero
+    assert_any_permutation_keeps_the_function(Block(), (5, 4))
+
+
+def test_tokens_share_their_units() -> None:
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 7), nn.Sigmoid(), nn.Linear(7, 3), nn.Flatten())
+    first, second = unit_groups(copy.deepcopy(network).to("meta"), (5, 4))
+    assert (axes_of(first), axes_of(second)) == (dense("0", "2"), dense("2", "4"))
+    assert (first.keeps_zero, second.keeps_zero, first.rectified) == (True, False, True)
+    assert_any_permutation_keeps_the_function(network, (5, 4))
+
+
+@pytest.mark.parametrize("input_shape", [(2,), (5, 2)])
+def test_a_sine_keeps_zero(input_shape: tuple[int, ...]) -> None:
+    network = nn.Sequential(nn.Linear(2, 8), Sine(), nn.Linear(8, 7), Sine(), nn.Linear(7, 3))
+    first, second = unit_groups(copy.deepcopy(network).to("meta"), input_shape)
+    assert (axes_of(first), axes_of(second)) == (dense("0", "2"), dense("2", "4"))
+    assert first.keeps_zero
+    assert not first.homogeneous
+    assert_any_permutation_keeps_the_function(network, input_shape)
+
+
+@pytest.mark.parametrize("scale", [lambda x: x * x, lambda x: 1 / x, lambda x: x * 0, lambda x: x + 1])
+def test_what_is_no_scaling_moves_no_units(scale: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    network = Network(lambda m, x: m.last(scale(m.first(x))), first=nn.Linear(4, 8), last=nn.Linear(8, 3))
+    assert unit_groups(network.to("meta"), (4,)) == ()
+
+
 @pytest.mark.parametrize("case", SEQUENCES)
 def test_any_permutation_keeps_the_function_of_layers_in_a_row(case: str) -> None:
     network, input_shape = SEQUENCES[case]
@@ -234,6 +295,20 @@ HAZARDS: dict[str, Network] = {
     ),
     "pooling over channels": Network(
         lambda m, x: m.head(m.pool(m.conv(x).mean(3)).flatten(1)), conv=CONV, head=HEAD, pool=nn.MaxPool2d(3, 1, 1)
+    ),
+    "a layer along the rows of each channel": Network(
+        lambda m, x: m.head(m.rows(m.conv(x).mean(2)).flatten(1)), conv=CONV, head=HEAD, rows=nn.Linear(8, 8)
+    ),
+    "flattening units that lie last": Network(
+        lambda m, x: m.head(m.rows(x.flatten(1, 2)).flatten(1)), rows=nn.Linear(8, 8), head=HEAD
+    ),
+    "a mean over units that lie last": Network(
+        lambda m, x: m.last(m.rows(x.flatten(1, 2)).mean(2)), rows=nn.Linear(8, 8), last=nn.Linear(8, 3)
+    ),
+    "the weight of a layer, used once more": Network(
+        lambda m, x: m.last(m.rows(x.flatten(1, 2)).mean(1)) @ m.last.weight,
+        rows=nn.Linear(8, 8),
+        last=nn.Linear(8, 3),
     ),
     "a module of two arguments": Network(
         lambda m, x: m.last(m.conv(x), x.size()).flatten(1),

@@ -1,12 +1,13 @@
-"""Grids are found; of large tensors a sample tells whether learning pays."""
+"""Grids are found; of large tensors some rows tell whether learning may pay."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from trainers.coding import planning, section_kinds
 from trainers.coding.sections import Entry, Integers, Sections
-from trainers.coding.structure import grid_width
+from trainers.coding.structure import grid_width, is_structured
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
@@ -15,6 +16,27 @@ def independent(density: float, shape: tuple[int, int] = (256, 1100), seed: int 
     generator = np.random.default_rng(seed)
     magnitudes = (generator.random(shape) < density) * generator.geometric(0.4, shape)
     return (magnitudes * generator.choice([-1, 1], shape)).astype(np.int32)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.002, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_independent_values_have_no_structure(density: float, seed: int) -> None:
+    assert not is_structured([independent(density, seed=seed)])
+
+
+def test_each_kind_of_structure_is_found() -> None:
+    shape = (256, 1100)
+    generator = np.random.default_rng(1)
+    dense, sparse = independent(0.3), independent(0.1, seed=2)
+    rows = np.where(np.arange(256)[:, None] < 128, dense, sparse)
+    columns = np.where(np.arange(1100) < 550, dense, sparse)
+    neighbours = dense.copy()
+    neighbours[:, 1:] *= (dense[:, :-1] != 0) | (generator.random((256, 1099)) < 0.5)
+    scales = independent(1.0) * np.where(np.arange(256) < 128, 1, 3)[:, None].astype(np.int32)
+    signs = np.abs(independent(1.0)) * np.repeat(generator.choice([-1, 1], (256, 550)), 2, axis=1).astype(np.int32)
+    for values in (rows, columns, neighbours, scales, signs):
+        assert values.shape == shape
+        assert is_structured([values])
 
 
 def test_the_width_of_a_grid() -> None:

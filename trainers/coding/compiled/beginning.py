@@ -34,7 +34,8 @@ def compile_all() -> None:
     words, position = np.zeros(1, np.uint32), np.zeros(5, np.uint64)
     position[1] = 1 << 40
     read_bit(1, words, position)
-    read_symbols(np.array([0, 1 << 24], np.uint32), np.zeros(1, np.int32), words, position)
+    cumulative = np.array([0, 1 << 24], np.uint32)
+    read_symbols(cumulative, np.zeros(0, np.int32), np.zeros(1, np.int32), words, position)
     tables = Tables(np.zeros(4096, np.int16), np.zeros(2 * LIMIT + 1, np.uint16), np.zeros(1024, np.int64))
     learned(1 << 31, 1, 1, tables.steps)
     code_rows(

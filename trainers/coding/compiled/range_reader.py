@@ -62,16 +62,23 @@ def read_bit(ones: int, words: Array, position: Array) -> int:
 
 
 @compiled
-def read_symbols(cumulative: Array, symbols: Array, words: Array, position: Array) -> None:
-    """Fill ``symbols`` (n,); their ``cumulative`` probabilities (k + 1,) uint32 begin at 0 and end at 2^24."""
+def read_symbols(cumulative: Array, starts: Array, symbols: Array, words: Array, position: Array) -> None:
+    """Fill ``symbols`` (n,); their ``cumulative`` probabilities (k + 1,) uint32 begin at 0 and end at 2^24.
+
+    ``starts`` (4097,) int32 is room for an index, which pays for many symbols; or empty.
+    """
     last = len(cumulative) - 2
+    if len(starts):
+        _fill_starts(cumulative, starts)
     for number in range(len(symbols)):
         scale = position[RANGE] >> uint64(24)
         quantile = int64((position[POINT] - position[LOWER]) // scale)
         if quantile >= _WHOLE:
             position[IS_BROKEN] = uint64(1)
             return
-        low, high = 0, last
+        low, high = int64(0), int64(last)
+        if len(starts):
+            low, high = int64(starts[quantile >> 12]), int64(starts[(quantile >> 12) + 1])
         while low < high:
             middle = (low + high + 1) >> 1
             if cumulative[middle] <= quantile:
@@ -84,6 +91,16 @@ def read_symbols(cumulative: Array, symbols: Array, words: Array, position: Arra
         position[RANGE] = scale * (uint64(cumulative[low + 1]) - left)
         if position[RANGE] < uint64(1 << 32):
             _take_word(words, position)
+
+
+@compiled
+def _fill_starts(cumulative: Array, starts: Array) -> None:
+    """Find the symbol in which each 2^12 of 2^24 begin; the last symbol for the end."""
+    symbol, last = int64(0), len(cumulative) - 2
+    for start in range(len(starts)):
+        while symbol < last and cumulative[symbol + 1] <= start << 12:
+            symbol += 1
+        starts[start] = symbol
 
 
 @compiled
