@@ -28,9 +28,9 @@ def grid_width(values: npt.NDArray[np.int32], /) -> int:
 def is_structured(matrices: Sequence[npt.NDArray[np.int32]], /) -> bool:
     """Whether rows, columns or neighbours predict zeros, magnitudes or signs well enough to pay for learning them.
 
-    Savings are measured by two-part code lengths on some rows of the largest matrices: each context costs half a logarithm of
-    the number of values (Rissanen 1978, "Modeling by shortest data description"). They must exceed a thousandth of the
-    whole, which chance alone may save.
+    Savings are measured by two-part code lengths on some rows of the largest matrices: each context costs half a
+    logarithm of the number of values (Rissanen 1978, "Modeling by shortest data description"). They must exceed a
+    thousandth of the whole, which chance alone may save.
     """
     whole, saved = np.zeros(3), np.zeros(3)
     for matrix in sorted(matrices, key=lambda one: one.size)[-_NUM_LOOKED_AT:]:
