@@ -1,32 +1,8 @@
 """The ``.rfz`` file, format version 2: a lean header, typed sections, one coded stream, a checksum.
 
-    bytes       what
-    3           magic "RFZ"
-    1           format version
-    varint      flags: none so far (version 1 has no flags)
-    text, 1     method and its version
-    text        architecture name
-    text        its non-default arguments: see plaindata.py
-    4           fingerprint of the architecture's ``state_dict``: names, shapes, dtypes in order
-    varint      number of the method's vectors; for each a varint length and that many float16
-    varints     for each tensor in order: kind + 16 * argument (in version 1 kind + 8 * argument), see section_kinds.py:
-                0 raw in its own dtype; 1 raw float16; 2 integers, argument = number of their table;
-                3 constant, argument = 0 all zero or 1 one value, + 2 as float16;
-                4 adaptive integers, argument = number of their table, which is not stored: contexts.py (in version 1
-                adaptive.py);
-                5 nothing stored: the method computes it from its factors;
-                6 integers whose step has a power of two beside it, argument = 2 * number of their table, + 1 if they
-                are stored as those of kind 4, else as those of kind 2
-    varints     if any tensor is of kind 5, the method's factors: their number; for each its rows, its columns, and
-                kind + 16 * argument, where the kind is 2, 4 or 6. They are matrices of integers, coded last
-    stored      for each tensor in order: raw values; a constant's one value; for kind 6 the exponent of two (a varint,
-                zigzag); or a table of integers, stored with the first tensor that uses it (tables.py)
-    stream      all integers, tensor by tensor, in one range-coder stream: up to the checksum
-    4           CRC-32 of everything before
-
-Text is a varint length and UTF-8 (for arguments: bytes). Everything is little-endian. Counts and shapes come from the
-architecture, never from the file, so a hostile file cannot ask for memory. The shapes of factors are in the file; the
-size of the architecture bounds them. docs/rfz.md describes the stream.
+docs/rfz.md describes it byte for byte, and what differs in version 1. Counts and shapes come from the architecture,
+never from the file, so a hostile file cannot ask for memory. The shapes of factors are in the file; the size of the
+architecture bounds them.
 """
 
 from __future__ import annotations

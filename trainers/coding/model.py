@@ -51,7 +51,7 @@ _SETTINGS = {
     "wide_prior": 476,
     "beside_prior": 10,
     "above_prior": 11,
-    "channel_prior": 1,
+    "channel_prior": 2,
 }
 _FLAG_BOOST, _SIGN_BOOST, _LEVEL_BOOST = 277, 2396, 85
 _DENSITIES = (1439271, 703393, 714178, 2917045)
@@ -79,7 +79,7 @@ _LEVEL_WEIGHTS = (-0.263, 0.188, -0.013, 0.149, 0.16, 0.146, 0.043, 0.162, 0.041
 _SIGN_STATE = (1 << 31) | 4
 _LENGTH_STATE = (1 << 31) | 2
 _FORM_STATE = (1 << 31) | 2
-_NUM_FORM_STATES = 8
+_NUM_FORM_STATES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
