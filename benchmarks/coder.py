@@ -1,8 +1,8 @@
 """Speed of whole ``.rfz`` files against bare constriction; bytes against order-0 entropy, static tables, xz and zstd.
 
-    python benchmarks/coder.py                              # all three parts: about three minutes
-    python benchmarks/coder.py --part symbols               # or network, or bytes
-    python benchmarks/coder.py --part bytes a.rfz b.rfz     # with the integers of trained files
+    python -m benchmarks.coder                              # all three parts: about three minutes
+    python -m benchmarks.coder --part symbols               # or network, or bytes
+    python -m benchmarks.coder --part bytes a.rfz b.rfz     # with the integers of trained files
 
 Needs the package zstandard, or Python 3.14, for zstd.
 """
@@ -16,15 +16,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest import mock
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 import torch
-from report import print_machine, print_table, quartiles
 
+from benchmarks.report import print_machine, print_table, quartiles
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import container, planning, tables
@@ -180,9 +180,9 @@ def one_round(case: Case) -> Round:
 
     plan, plan_s = planning.plan, 0.0
 
-    def timed_plan(layout: Layout, sections: Sections) -> list[Encoding]:
+    def timed_plan(layout: Layout, sections: Sections, **settings: Any) -> list[Encoding]:
         nonlocal plan_s
-        plan_s, encodings = timed(lambda: plan(layout, sections))
+        plan_s, encodings = timed(lambda: plan(layout, sections, **settings))
         return encodings
 
     with mock.patch.object(planning, "plan", timed_plan):

@@ -1,7 +1,7 @@
 """Time and memory of one training step of epr, against the same step of plain training.
 
-    python benchmarks/training_step.py                            # LeNet300-100, two minutes
-    python benchmarks/training_step.py --architecture lenet5      # six minutes
+    python -m benchmarks.training_step                            # LeNet300-100, two minutes
+    python -m benchmarks.training_step --architecture lenet5      # six minutes
 
 Trains on MNIST where RATEFRONT_DATA names a folder that has it, else on random images.
 """
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from report import print_machine, print_table, quartiles
 
+from benchmarks.report import print_machine, print_table, quartiles
 from trainers.coding.sections import Integers
 from trainers.config import Spec, TrialConfig
 from trainers.loop.steps import Steps

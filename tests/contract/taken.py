@@ -84,11 +84,13 @@ KINDS: dict[str, set[str]] = {
 
 WITH_HIDDEN_UNITS = {
     "branched",
+    "constants",
     "frozen_backbone",
     "huge_inputs",
     "in_bfloat16",
     "in_float16",
     "in_float64",
+    "indexed",
     "inputs_far_from_zero",
     "keeps_losses",
     "masked_encoder",
@@ -96,11 +98,13 @@ WITH_HIDDEN_UNITS = {
     "norm_without_bias",
     "norm_without_statistics",
     "orthogonal",
+    "siren",
     "spectral_normed",
     "spectral_normed_of_old",
     "symmetric",
     "weight_normed",
     "weight_normed_of_old",
+    "without_elements",
 }
 """Networks with hidden units that could go; methods that remove units refuse all others."""
 

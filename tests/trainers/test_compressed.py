@@ -87,7 +87,7 @@ def test_the_account_names_every_tensor_once_and_sums_to_the_file(registered: Pa
     shares = open_compressed(registered).account()
     assert math.isclose(sum(share.size_bytes for share in shares), registered.stat().st_size, abs_tol=1e-6)
     assert [share.part for share in shares] == [
-        "header", "vectors", "table", "table", "tensor", "tensor", "tensor", "tensor", "rounding", "checksum",
+        "header", "vectors", "tensor", "tensor", "tensor", "tensor", "rounding", "checksum",
     ]  # fmt: skip
     assert [share.name for share in shares if share.part == "tensor"] == ["1.weight", "1.bias", "3.weight", "3.bias"]
 

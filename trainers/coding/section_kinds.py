@@ -169,7 +169,7 @@ class StaticTables(AbstractCodec):
         for start in range(0, len(values), _CHUNK):
             piece = values[start : start + _CHUNK]
             indices = decoder.decode(table.counts, len(piece))
-            found += np.bincount(indices, minlength=len(table.counts))
+            found += tables.count_from([indices], 0, len(table.counts))
             piece[:] = table.values(indices)
         # The counts are exact and sum to the number of symbols decoded with them, so in a wrong stream, even under a
         # recomputed checksum, some symbol occurs too often.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_WIDTH = 64
-_ENOUGH, _FEW = 1 << 18, 1 << 17
+_ENOUGH, _FEW = 1 << 18, 1 << 15
 """The values that a sample has at most, roughly: for a grid, and for all else."""
 _NUM_LOOKED_AT = 4
 
@@ -46,29 +46,27 @@ def _savings(sample: npt.NDArray[np.int32]) -> Iterator[tuple[float, float]]:
     """For zeros, large magnitudes and signs in turn: the bits they take, and the bits that the best context saves."""
     magnitudes = np.abs(sample)
     ordinary = np.median(magnitudes)
-    width = grid_width(sample)
     for events in (sample != 0, magnitudes > ordinary, sample > 0):
         total = float(_bits(events.sum(), events.size))
         cost = 0.5 * np.log2(events.size)
         savings = (
             float(_bits(ones.sum(), seen.sum())) - float(_bits(ones, seen).sum()) - cost * len(ones)
-            for ones, seen in _contexts(events, width)
+            for ones, seen in _contexts(events)
         )
         yield total, max(0.0, *savings)
 
 
-def _contexts(events: npt.NDArray[np.bool_], width: int) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-    """The numbers of events and of values in each context: by column, by row, by the event ``lag`` columns before."""
+def _contexts(events: npt.NDArray[np.bool_]) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """The numbers of events and of values in each context: by column, by row, by the event one column before."""
     for axis in (0, 1):
         ones = np.count_nonzero(events, axis=axis)
         yield ones, np.full_like(ones, events.shape[axis])
-    for lag in (1, width):
-        if 0 < lag < events.shape[1]:
-            now, before = events[:, lag:], events[:, :-lag]
-            both = np.count_nonzero(now & before)
-            num_before = np.count_nonzero(before)
-            ones = np.array([np.count_nonzero(now) - both, both])
-            yield ones, np.array([before.size - num_before, num_before])
+    if events.shape[1] > 1:
+        now, before = events[:, 1:], events[:, :-1]
+        both = np.count_nonzero(now & before)
+        num_before = np.count_nonzero(before)
+        ones = np.array([np.count_nonzero(now) - both, both])
+        yield ones, np.array([before.size - num_before, num_before])
 
 
 def _bits(ones: npt.ArrayLike, seen: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, zigzag
+from trainers.coding.compilation import compiled_module
 
 MAX_SYMBOLS = 1 << 16
 """The most distinct symbols of one table.
@@ -45,7 +46,9 @@ class Table:
         elif num_possible <= _DENSE_RANGE:
             position_at = np.zeros(num_possible, np.int32)
             position_at[self.symbols - first] = np.arange(len(self.symbols), dtype=np.int32)
-            positions = position_at[values - first]
+            positions = np.empty(len(values), np.int32)
+            values = np.require(values, requirements=("C", "W"))  # what is compiled takes no read-only array
+            compiled_module("symbols").look_up(values, int(first), position_at, positions)
         else:
             positions = np.searchsorted(self.symbols, values).astype(np.int32)
         return positions
@@ -72,9 +75,9 @@ def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
         return Table(symbols=np.zeros(0, np.int32), counts=np.zeros(0, np.int64))
     low, high = min(int(part.min()) for part in flat), max(int(part.max()) for part in flat)
     if high - low < _DENSE_RANGE:  # counting beats sorting, and quantised networks have small ranges
-        dense = sum(np.bincount(part.astype(np.int64) - low, minlength=high - low + 1) for part in flat)
+        dense = count_from(flat, low, high - low + 1)
         present = np.flatnonzero(dense)
-        symbols, counts = (present + low).astype(np.int32), np.asarray(dense)[present].astype(np.int64)
+        symbols, counts = (present + low).astype(np.int32), dense[present]
     else:
         symbols, counts = np.unique(np.concatenate(flat), return_counts=True)
     if len(symbols) > MAX_SYMBOLS:
@@ -82,6 +85,16 @@ def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
             f"cannot code {len(symbols)} distinct integers with one table, at most {MAX_SYMBOLS}: use a coarser step"
         )
     return Table(symbols=symbols, counts=counts.astype(np.int64))
+
+
+def count_from(parts: Sequence[npt.NDArray[np.int32]], low: int, num_possible: int) -> npt.NDArray[np.int64]:
+    """How often (num_possible,) each integer from ``low`` on occurs in ``parts`` (n,), which have no other."""
+    symbols = compiled_module("symbols")
+    counts = np.zeros((symbols.NUM_COUNTERS, num_possible), np.int64)
+    for part in parts:
+        symbols.count(np.require(part, requirements=("C", "W")), low, counts)
+    found: npt.NDArray[np.int64] = counts.sum(axis=0)
+    return found
 
 
 def write_table(out: bytearray, table: Table, /) -> None:

@@ -27,6 +27,7 @@ from .learning import (
 )
 from .matrices import Room, code_rows
 from .range_reader import Port, read_bit, read_symbols
+from .symbols import NUM_COUNTERS, count, look_up
 
 
 def compile_all() -> None:
@@ -36,6 +37,9 @@ def compile_all() -> None:
     read_bit(1, words, position)
     cumulative = np.array([0, 1 << 24], np.uint32)
     read_symbols(cumulative, np.zeros(0, np.int32), np.zeros(1, np.int32), words, position)
+    values = np.zeros(1, np.int32)
+    count(values, 0, np.zeros((NUM_COUNTERS, 1), np.int64))
+    look_up(values, 0, values, np.zeros(1, np.int32))
     tables = Tables(np.zeros(4096, np.int16), np.zeros(2 * LIMIT + 1, np.uint16), np.zeros(1024, np.int64))
     learned(1 << 31, 1, 1, tables.steps)
     code_rows(
