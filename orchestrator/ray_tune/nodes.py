@@ -11,6 +11,7 @@ from orchestrator.storage.journal import FULL, Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
+from trainers.coding.compilation import compile_once
 from trainers.full_disk import why_full
 
 _ANSWER_S = 300.0
@@ -25,7 +26,7 @@ def num_cpus() -> int:
 
 
 def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_local: bool) -> None:
-    """Refuse a sweep that could not run, or would lose its results, on the nodes that there are.
+    """Refuse a sweep that could not run, or would lose its results, on the nodes that there are; ready their coder.
 
     Args:
         sweep: its resources count.
@@ -38,6 +39,7 @@ def check_nodes(sweep: Sweep, trials: Iterable[Trial], journal: Journal, *, is_l
     """
     if is_local:
         _check_fits(sweep, trials)
+        compile_once()
     else:
         _check_shared(journal.location)
 
@@ -76,17 +78,19 @@ def _check_shared(location: str) -> None:
             if not journal.file("lock").is_file():
                 return "it is not there"
             journal.check_writable()
+            compile_once()  # else the first trials of a node wait for it
             return ""
         except OSError as error:
             why = why_full(error)
             return f"{FULL}{why}" if why else str(error)
 
     remote: Any = ray.remote(num_cpus=0)(why_not)
-    nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
-    for node in (node for node in nodes if node["Alive"]):
-        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    nodes: Any = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    there = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    answers = [remote.options(scheduling_strategy=one).remote(location) for one in there]
+    for node, answer in zip(nodes, answers, strict=True):
         try:
-            reason = ray.get(remote.options(scheduling_strategy=there).remote(location), timeout=_ANSWER_S)
+            reason = ray.get(answer, timeout=_ANSWER_S)
         except GetTimeoutError:
             raise SweepError(
                 f"node {node['NodeManagerAddress']} has started no worker for {_ANSWER_S:.0f} s: look whether its "

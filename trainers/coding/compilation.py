@@ -31,6 +31,7 @@ from trainers.coding import compiled as originals
 ENVIRONMENT = "RATEFRONT_CACHE"
 """The variable that says where compiled code is kept, where that is not the user's cache folder."""
 _PATIENCE_S = 60.0
+_FOLDER = "coder-"
 
 
 @functools.cache
@@ -42,6 +43,16 @@ def compiled_module(name: str) -> ModuleType:
     return importlib.import_module(f"{_package()}.{name}")
 
 
+def compile_once() -> None:
+    """Compile now, if nothing is compiled on this machine yet, so that the first to need it need not.
+
+    Nothing is loaded where it is.
+    """
+    sources = Path(originals.__file__).parent
+    if not _has_compiled(cache_folder() / f"{_FOLDER}{_digest(sources, _names(sources))}"):
+        compiled_module("beginning")
+
+
 @functools.cache
 def _package() -> str:
     package = import_copy(Path(originals.__file__).parent, cache_folder())
@@ -49,7 +60,7 @@ def _package() -> str:
         return originals.__name__
     folder = Path(str(sys.modules[package].__file__)).parent
     with _alone(folder / "lock"):
-        if not any(folder.glob("__pycache__/*.nbi")):
+        if not _has_compiled(folder):
             logging.getLogger(__name__).warning("compiling the coder, once on this machine: some ten seconds")
         importlib.import_module(f"{package}.beginning").compile_all()
     return package
@@ -81,9 +92,9 @@ def import_copy(sources: Path, cache: Path) -> str:
     Returns:
         The name under which it is imported, ``ratefront_coder_<digest>``; empty where no copy can be written.
     """
-    names = sorted(path.name for path in sources.glob("*.py"))
-    digest = hashlib.sha256(b"\0".join((sources / name).read_bytes() for name in names)).hexdigest()[:16]
-    folder = cache / f"coder-{digest}"
+    names = _names(sources)
+    digest = _digest(sources, names)
+    folder = cache / f"{_FOLDER}{digest}"
     try:
         _copy(sources, names, folder)
         with tempfile.TemporaryFile(dir=folder):  # numba refuses to load where it cannot write
@@ -106,6 +117,18 @@ def import_copy(sources: Path, cache: Path) -> str:
         sys.modules[package] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[package])
     return package
+
+
+def _names(sources: Path) -> list[str]:
+    return sorted(path.name for path in sources.glob("*.py"))
+
+
+def _digest(sources: Path, names: list[str]) -> str:
+    return hashlib.sha256(b"\0".join((sources / name).read_bytes() for name in names)).hexdigest()[:16]
+
+
+def _has_compiled(folder: Path) -> bool:
+    return any(folder.glob("__pycache__/*.nbi"))
 
 
 def _copy(sources: Path, names: list[str], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Commands that decode a file show on a terminal how far that is."""
+"""Commands that decode a file show on a terminal how far that is, and write what they should."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_bar_is_shown_while_a_file_is_decoded_on_a_terminal(
     assert (tmp_path / "network.safetensors").exists()
 
 
-@pytest.mark.parametrize("command", [["inspect"], ["decode"], ["evaluate", "--task", "digits"]])
+@pytest.mark.parametrize("command", [["inspect"], ["decode"], ["recode"], ["evaluate", "--task", "digits"]])
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
@@ -40,9 +40,27 @@ def test_a_bar_is_shown_while_a_file_is_decoded_on_a_terminal(
 def test_what_a_file_of_a_stranger_may_cost_is_limited(
     command: list[str], limit: list[str], message: str, tmp_path: Path
 ) -> None:
-    out = ["--out", str(tmp_path / "network.pt")] if command == ["decode"] else []
+    out = ["--out", str(tmp_path / "network.pt")] if command in (["decode"], ["recode"]) else []
     said = CliRunner().invoke(program, [command[0], str(GOLDEN), *command[1:], *limit, *out])
     assert said.exit_code == 2
     assert message in said.stderr
     assert said.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_written_anew_in_the_newest_version(tmp_path: Path) -> None:
+    old, new = GOLDEN.parent / "version_1" / GOLDEN.name, tmp_path / "new.rfz"
+    said = CliRunner().invoke(program, ["recode", str(old), "--out", str(new)])
+    assert said.exit_code == 0
+    assert said.stdout == f"{new}: 96 bytes in format version 2; {old} has 102\n"
+    assert new.read_bytes() == GOLDEN.read_bytes()
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "new.rfz"
+    said = CliRunner().invoke(program, ["recode", str(tmp_path / "none.rfz"), "--out", str(out)])
+    assert said.exit_code == 2
+    assert str(out.parent) in said.stderr
+    assert "none.rfz" not in said.stderr
+    assert said.stderr.count("\n") == 1

@@ -13,6 +13,7 @@ from ray.exceptions import GetTimeoutError
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import plan
+from orchestrator.ray_tune import nodes
 from orchestrator.ray_tune.nodes import check_nodes, num_cpus
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
@@ -52,11 +53,20 @@ def test_a_trial_that_would_wait_for_ever_is_refused(resources: dict[str, Any], 
         check_nodes(given, plan(given), journal, is_local=True)
 
 
+@pytest.fixture
+def readied(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Grows each time a coder is compiled, unless it is."""
+    times: list[None] = []
+    monkeypatch.setattr(nodes, "compile_once", lambda: times.append(None))
+    return times
+
+
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("resources", [{}, {"cpu": 4, "gpu": 0.5, "memory": "8 GB"}])
-def test_what_fits_may_run(resources: dict[str, Any], journal: Journal) -> None:
+def test_what_fits_may_run(resources: dict[str, Any], journal: Journal, readied: list[None]) -> None:
     given = sweep(**resources)
     check_nodes(given, plan(given), journal, is_local=True)
+    assert len(readied) == 1
 
 
 class Remote:
@@ -77,19 +87,22 @@ class Remote:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Two nodes and a dead one; in it, where a node looks instead of at the sweep's folder."""
     instead: dict[str, str] = {}
-    nodes = [
+    there = [
         {"NodeID": f"{number:056x}", "NodeManagerAddress": f"10.0.0.{number}", "Alive": number < 3}
         for number in (1, 2, 3)
     ]
-    monkeypatch.setattr("ray.nodes", lambda: nodes)
+    monkeypatch.setattr("ray.nodes", lambda: there)
     monkeypatch.setattr("ray.remote", lambda **_: lambda function: Remote(function, instead))
     monkeypatch.setattr("ray.get", lambda answer, timeout: answer)
     return instead
 
 
-def test_a_cluster_whose_nodes_see_the_folder_may_run_it(cluster: dict[str, str], journal: Journal) -> None:
+def test_a_cluster_whose_nodes_see_the_folder_may_run_it(
+    cluster: dict[str, str], journal: Journal, readied: list[None]
+) -> None:
     cluster[f"{3:056x}"] = "/nowhere"  # it is dead
     check_nodes(sweep(cpu=512), [], journal, is_local=False)
+    assert len(readied) == 2, "each node has its coder before its first trial"
     assert sorted(path.name for path in Path(journal.location).iterdir()) == ["lock"], "the probe is gone"
 
 

@@ -55,6 +55,17 @@ def test_another_process_finds_what_was_compiled(tmp_path: Path) -> None:
     assert [one.stdout.split() for one in said] == [["11", "0"], ["11", "1"]]
 
 
+def test_what_is_compiled_once_is_not_loaded_to_find_that_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compilation.compiled_module("beginning")
+    loaded: list[str] = []
+    monkeypatch.setattr(compilation, "compiled_module", loaded.append)
+    compilation.compile_once()
+    assert loaded == [], "this process has compiled it, or one before it"
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
+    compilation.compile_once()
+    assert loaded == ["beginning"], "in another cache folder there is nothing"
+
+
 def test_where_nothing_can_be_written_one_line_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
