@@ -31,6 +31,7 @@ TINY = FOLDER / "tiny.rfz"
 TINY_FACTORS = FOLDER / "tiny_factors.rfz"
 TINY_SCALED = FOLDER / "tiny_scaled.rfz"
 TINY_BFLOAT16 = FOLDER / "tiny_bfloat16.rfz"
+TINY_TABLES = FOLDER / "tiny_tables.rfz"
 ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
 SPLIT_FINGERPRINTS = FOLDER / "splits.json"
 
@@ -135,6 +136,32 @@ def bfloat16_sections() -> Sections:
     return Sections(tensors={"weight": Raw(values=bits), "bias": Raw(values=np.full(3, 0x3F00, np.uint16))})
 
 
+TABLES_HEADER = container.Header(
+    method="epr",
+    method_version=1,
+    architecture="mlp",
+    arguments={"hidden": [], "input_shape": [63], "num_outputs": 1},
+)
+
+
+def tables_sections() -> Sections:
+    """Symbols without order, of which a table has three: 2^24 is no multiple of their probabilities."""
+    values = np.random.default_rng(1).choice([-1, 0, 3], 63, p=[0.3, 0.3, 0.4])
+    return Sections(
+        tensors={
+            "1.weight": Integers(values=values.astype(np.int32).reshape(1, 63), table=0),
+            "1.bias": Raw(values=np.array([1.5], np.float32)),
+        },
+        vectors=(np.array([0.25], np.float16),),
+    )
+
+
+def tables_layout() -> container.Layout:
+    return layout_of(
+        build_on_meta(TABLES_HEADER.architecture, ARCHITECTURES[TABLES_HEADER.architecture], TABLES_HEADER.arguments)
+    )
+
+
 def bfloat16_layout() -> container.Layout:
     return layout_of(coarse(num_outputs=3))
 
@@ -188,6 +215,7 @@ def main() -> None:
     TINY_FACTORS.write_bytes(container.write(FACTORS_HEADER, factors_layout(), factors_sections()))
     TINY_SCALED.write_bytes(container.write(SCALED_HEADER, scaled_layout(), scaled_sections()))
     TINY_BFLOAT16.write_bytes(container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()))
+    TINY_TABLES.write_bytes(container.write(TABLES_HEADER, tables_layout(), tables_sections()))
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
     splits = json.loads(SPLIT_FINGERPRINTS.read_text()) if SPLIT_FINGERPRINTS.exists() else {}

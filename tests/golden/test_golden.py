@@ -12,11 +12,13 @@ from tests.golden.regenerate import (
     BFLOAT16_HEADER,
     FACTORS_HEADER,
     SCALED_HEADER,
+    TABLES_HEADER,
     TINY,
     TINY_BFLOAT16,
     TINY_FACTORS,
     TINY_HEADER,
     TINY_SCALED,
+    TINY_TABLES,
     VERSION_1,
     bfloat16_layout,
     bfloat16_sections,
@@ -25,6 +27,8 @@ from tests.golden.regenerate import (
     factors_sections,
     scaled_layout,
     scaled_sections,
+    tables_layout,
+    tables_sections,
     tiny_layout,
     tiny_sections,
 )
@@ -67,6 +71,16 @@ def test_the_committed_bytes_load_as_a_network(path: Path) -> None:
     assert weights["5.weight"].tolist() == [[-0.75, -0.75], [-0.75, -0.75]]
     assert weights["5.bias"].tolist() == [0, 0]
     assert network(torch.ones(1, 1, 2, 2)).shape == (1, 2)
+
+
+def test_symbols_under_a_table_are_written_as_the_committed_bytes() -> None:
+    """The last of three symbols ends at 2^24, which is no sum of the probabilities of the others and its own."""
+    data = TINY_TABLES.read_bytes()
+    assert container.write(TABLES_HEADER, tables_layout(), tables_sections()) == data
+    contents = container.take_apart(data, tables_layout())
+    assert [share.name for share in contents.account() if share.part == "table"] == ["table 0"]
+    found = contents.sections.tensors["1.weight"].values
+    np.testing.assert_array_equal(found, tables_sections().tensors["1.weight"].values, strict=True)
 
 
 def test_a_network_made_of_factors_is_written_as_the_committed_bytes() -> None:

@@ -59,8 +59,8 @@ def share_of(total: int) -> int:
 
 @compiled
 def ratio(part: int, share: int) -> int:
-    """A probability in 2^-22: ``part``, in 2^-16, of the total whose ``share`` is given."""
-    return bound(((part >> (share & 63)) * (share >> 6)) >> 26)
+    """A probability in 2^-22: ``part``, in 2^-16, of the total whose ``share`` is given. It takes 32 bits by 32."""
+    return bound((min(part >> (share & 63), (1 << 32) - 1) * (share >> 6)) >> 26)
 
 
 @compiled
