@@ -149,6 +149,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "narrow, large, at the limit": lambda: adaptive_file("mlp", lines(7), 1 << 30),
     "coarse": lambda: adaptive_file("mlp", SQUARE, 1, num_axes=2, coarseness=9),
     "contexts, ones": lambda: contexts_file("mlp", SQUARE, 1),
+    "contexts, sixteens": lambda: contexts_file("mlp", SQUARE, 16),
     "contexts, large": lambda: contexts_file("mlp", SQUARE, 1 << 30),
     "contexts, zeros": lambda: contexts_file("mlp", {**SQUARE, "hidden": [4096, 4096]}, 0, num_words=100),
     "many symbols": many_symbols,
