@@ -12,6 +12,9 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 demo: $(VENV)/.installed ## Run the main job: sweep digits, print its frontier, write its figures
 	$(BIN)/ratefront sweep digits --resume
 
+# two processes share two cores: with two threads each, torch's would wait for one another most of the time
+test test-system: export OMP_NUM_THREADS := 1
+
 test: $(VENV)/.installed-test ## Formatting, lint, types, import contracts, tests; as CI does
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

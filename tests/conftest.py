@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
     return Finished(folder, call(folder, "sweep", "tiny.yaml"))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The database that MLflow makes where there is none, made once: its migrations take seconds."""
+    from mlflow import MlflowClient  # most tests need no MLflow
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, empty_store: bytes) -> Path:
+    """A working directory in which MLflow's database is there already, as after an earlier sweep."""
+    (tmp_path / "mlflow.db").write_bytes(empty_store)
+    return tmp_path
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import multiprocessing
 import os
 import subprocess
@@ -52,6 +53,15 @@ def run_forked(
         )
 
 
+def _encode_as(encoding: str) -> None:
+    """Give the streams the encoding that a new interpreter takes from ``PYTHONIOENCODING``."""
+    if not encoding:
+        return
+    for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(encoding=encoding, errors=errors)
+
+
 def _run(command: list[str], folder: Path, environment: dict[str, str], streams: list[Path]) -> None:
     """In the fork: become the command."""
     for descriptor, path in enumerate(streams, start=1):
@@ -61,6 +71,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], streams:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    _encode_as(environment.get("PYTHONIOENCODING", ""))
     sys.argv = command
     try:
         from orchestrator.cli import main

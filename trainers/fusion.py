@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 import torch
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
@@ -30,6 +27,9 @@ def transport(cost_NM: npt.NDArray[np.float64], /) -> Plan:
 
     For n = m it is a permutation; else it solves a linear program, whose vertices are whole because its margins are.
     """
+    import scipy.sparse  # slow to import, and few trainings fuse networks
+    from scipy.optimize import linear_sum_assignment, linprog
+
     n, m = cost_NM.shape
     if n == m:
         rows, columns = linear_sum_assignment(cost_NM)
@@ -82,6 +82,8 @@ def fuse(networks: Sequence[Mapping[str, Tensor]], plain: nn.Module, groups: Seq
         Singh, Jaggi 2020, "Model Fusion via Optimal Transport", NeurIPS, arXiv 1910.05653, algorithm 1, with the
         activations replaced by weights.
     """
+    from scipy.spatial.distance import cdist  # slow to import
+
     _check_traced(plain, groups)
     like = plain.state_dict()
     sources = [{name: tensor.double().numpy() for name, tensor in network.items()} for network in networks]

@@ -6,6 +6,7 @@ the others would stretch every curve.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,17 @@ import pandas as pd
 
 from analysis.configurations.summary import summarise
 from analysis.fronts.attainment import vorobev
-from analysis.fronts.bd_rate import Delta, Interval, bd_quality, bd_rate, bootstrap
+from analysis.fronts.bd_rate import (
+    Delta,
+    Draws,
+    Interval,
+    bd_quality,
+    bd_rate,
+    bootstrap,
+    draw,
+    pchip_quality,
+    pchip_rate,
+)
 from analysis.fronts.indicators import Indicators, indicators, pooled
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import Repeats, seed_fronts
@@ -169,8 +180,13 @@ def _shared(named: Mapping[str, pd.DataFrame], column: str) -> str:
 
 
 def _against(anchor: Side, side: Side, num_resamples: int) -> Against:
-    rate, rate_interval, reason = _delta(bd_rate, anchor, side, num_resamples)
-    quality, quality_interval, _ = _delta(bd_quality, anchor, side, num_resamples)
+    @functools.cache
+    def draws() -> Draws:
+        generator = np.random.default_rng(BOOTSTRAP_SEED)
+        return draw(anchor.repeats, side.repeats, generator=generator, num_resamples=num_resamples)
+
+    rate, rate_interval, reason = _delta(bd_rate, pchip_rate, anchor, side, draws)
+    quality, quality_interval, _ = _delta(bd_quality, pchip_quality, anchor, side, draws)
     return Against(
         name=side.name,
         rate=rate,
@@ -182,19 +198,21 @@ def _against(anchor: Side, side: Side, num_resamples: int) -> Against:
 
 
 def _delta(
-    delta: Callable[[Front, Front], Delta], anchor: Side, side: Side, num_resamples: int
+    delta: Callable[[Front, Front], Delta],
+    value: Callable[[Front, Front], float],
+    anchor: Side,
+    side: Side,
+    draws: Callable[[], Draws],
 ) -> tuple[Delta | None, Interval | None, str]:
-    """The delta, its interval, and why one of them is missing."""
+    """The delta, the interval of its value, and why one of them is missing."""
     try:
         found = delta(anchor.front, side.front)
     except ValueError as error:
         return None, None, str(error)
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
     try:
-        interval = bootstrap(delta, anchor.repeats, side.repeats, generator=generator, num_resamples=num_resamples)
+        return found, bootstrap(value, draws()), ""
     except ValueError as error:
         return found, None, str(error)
-    return found, interval, ""
 
 
 def _levels(fronts: list[Front], quality_name: str) -> tuple[Level, ...]:

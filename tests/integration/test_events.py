@@ -22,9 +22,9 @@ SWEEP = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "told.yaml").write_text(yaml.safe_dump(SWEEP))
-    return tmp_path
+def folder(workplace: Path) -> Path:
+    (workplace / "told.yaml").write_text(yaml.safe_dump(SWEEP))
+    return workplace
 
 
 def test_events_a_spent_budget_and_a_message_at_the_end(folder: Path, service: tuple[str, list[Any]]) -> None:

@@ -17,9 +17,10 @@ NUM_TRIALS = 16
 
 
 @pytest.fixture(scope="module")
-def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def resumed(tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -> Path:
     """The golden folder, after this version went on with it."""
     directory = tmp_path_factory.mktemp("golden")
+    (directory / "mlflow.db").write_bytes(empty_store)
     folder = directory / "sweeps" / GOLDEN.name
     shutil.copytree(GOLDEN, folder)
     done = call(directory, "sweep", str(GOLDEN / "sweep.yaml"), "--resume")

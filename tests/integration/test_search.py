@@ -23,11 +23,11 @@ scheduler: {name: mo_asha, first: 0.1}
 """
 
 
-def test_a_search_learns_and_stops_and_can_be_resumed(tmp_path: Path) -> None:
-    (tmp_path / "searched.yaml").write_text(SWEEP)
-    done = call(tmp_path, "sweep", "searched.yaml")
+def test_a_search_learns_and_stops_and_can_be_resumed(workplace: Path) -> None:
+    (workplace / "searched.yaml").write_text(SWEEP)
+    done = call(workplace, "sweep", "searched.yaml")
     assert done.returncode == 0, done.stderr
-    (folder,) = (tmp_path / "sweeps").iterdir()
+    (folder,) = (workplace / "sweeps").iterdir()
     journal = Journal(LocalFolder(folder))
     ended = {trial_id: journal.ended(trial_id) for trial_id in journal.trial_ids()}
     assert len(ended) == 10
@@ -46,7 +46,7 @@ def test_a_search_learns_and_stops_and_can_be_resumed(tmp_path: Path) -> None:
     assert sorted(line["tell"] for line in record if "tell" in line) == list(range(5))
     assert all(line["told"] for line in record if "tell" in line)
 
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     (experiment,) = (one for one in client.search_experiments() if one.name == "searched")
     runs = client.search_runs([experiment.experiment_id])
     killed = {run.data.tags["ratefront.trial_id"] for run in runs if run.info.status == "KILLED"}
@@ -54,7 +54,7 @@ def test_a_search_learns_and_stops_and_can_be_resumed(tmp_path: Path) -> None:
     assert len(runs) == 11
     assert all(("ratefront.stopped" in run.data.tags) == (run.info.status == "KILLED") for run in runs)
 
-    again = call(tmp_path, "sweep", "searched.yaml", "--resume")
+    again = call(workplace, "sweep", "searched.yaml", "--resume")
     assert again.returncode == 0
     assert f"{len(stopped)} stopped early" in again.stdout
     assert len((folder / "study.jsonl").read_text().splitlines()) == len(record)

@@ -18,18 +18,18 @@ SWEEP = {
 }
 
 
-def test_what_was_submitted_is_listed_shown_again_and_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "sent.yaml").write_text(yaml.safe_dump(SWEEP))
-    state = {"XDG_STATE_HOME": str(tmp_path / "state")}
-    places = ["--storage", str(tmp_path / "there"), "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+def test_what_was_submitted_is_listed_shown_again_and_goes_on(workplace: Path) -> None:
+    (workplace / "sent.yaml").write_text(yaml.safe_dump(SWEEP))
+    state = {"XDG_STATE_HOME": str(workplace / "state")}
+    places = ["--storage", str(workplace / "there"), "--tracking-uri", f"sqlite:///{workplace}/mlflow.db"]
 
     def ratefront(*arguments: str) -> Any:
-        return call(tmp_path, *arguments, **state)
+        return call(workplace, *arguments, **state)
 
     dry = ratefront("submit", "sent.yaml", "--to", "here", *places, "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "ratefront sweep sweep.yaml --resume --json-lines --storage" in dry.stdout
-    assert not (tmp_path / "there").exists()
+    assert not (workplace / "there").exists()
     assert "nothing was submitted from here" in ratefront("jobs").stdout
 
     sent = ratefront("submit", "sent.yaml", "--to", "here", *places)

@@ -1,4 +1,4 @@
-"""A place for sweeps, with a tracking store that is quick to make, and a small sweep whose trials were trained once."""
+"""A place for sweeps, with a tracking store, and a small sweep whose trials were trained once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ import pytest
 from orchestrator.running.place import Place
 from orchestrator.storage.journal import Journal
 from tests.orchestrator.trained import SWEEP, train_all
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A migrated database, made once: MLflow takes seconds for it."""
-    from mlflow import MlflowClient  # most tests of the orchestrator need no MLflow
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
 
 
 @pytest.fixture

@@ -55,9 +55,17 @@ def answers(port: int) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 600) -> None:
-    """Wait until ``condition``; the limit is for hangs, on a busy machine."""
+def wait_for(condition: Callable[[], object], seconds: float = 600, *, is_brief: bool = False) -> None:
+    """Wait until ``condition``; the limit is for hangs, on a busy machine.
+
+    A look that takes long, such as a command, is taken less often, because it slows down what is waited for.
+
+    Args:
+        is_brief: the condition may be over soon, so that it is looked at as often as can be.
+    """
     deadline = time.monotonic() + seconds
+    looked_s = time.monotonic()
     while not condition():
         assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.2)
+        time.sleep(0.2 if is_brief else max(0.2, 2 * (time.monotonic() - looked_s)))
+        looked_s = time.monotonic()

@@ -36,7 +36,7 @@ steps: 500
 seeds: 2
 search: {{name: sobol, num_trials: {NUM_TRIALS // 2}}}
 """
-PER_KILL = 25
+PER_KILL = 40
 """How many reports trainings write between two kills: a kill every so many seconds would stop a slow machine."""
 
 
@@ -114,11 +114,12 @@ def results(folder: Path) -> set[tuple[str, int, str, str]]:
     return {(point.config_hash, point.seed, point.point_id, point.sha256) for point in points}
 
 
-def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
+def test_nothing_is_lost_whatever_is_killed(tmp_path: Path, empty_store: bytes) -> None:
     folders = {name: tmp_path / name for name in ("quiet", "chaotic")}
     for folder in folders.values():
         folder.mkdir()
         (folder / "chaos.yaml").write_text(SWEEP)
+        (folder / "mlflow.db").write_bytes(empty_store)
     quiet = call(folders["quiet"], "sweep", "chaos.yaml")
     assert quiet.returncode == 0, quiet.stderr
 

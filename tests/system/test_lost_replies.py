@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,15 +153,23 @@ OF_THE_SWEEP = {
 }
 
 
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -> Iterator[int]:
+    """The port of a tracking server."""
+    folder, chosen = tmp_path_factory.mktemp("server"), free_port()
+    (folder / "mlflow.db").write_bytes(empty_store)
+    with server(folder, chosen):
+        yield chosen
+
+
 def test_points_and_runs_are_those_of_a_quiet_run_whatever_replies_are_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
     for name, value in {"MAX_RETRIES": "9", "BACKOFF_FACTOR": "0"}.items():  # the defaults of ``prepare``
         monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", value)
-    port = free_port()
     direct = f"http://127.0.0.1:{port}"
-    with server(tmp_path, port), lossy(port) as proxy:
+    with lossy(port) as proxy:
         track(direct, tmp_path / "quiet", "quiet")
         wanted = held(direct, "quiet")
         assert len(wanted) == 1 + 6 + 2
@@ -175,12 +183,11 @@ def test_points_and_runs_are_those_of_a_quiet_run_whatever_replies_are_lost(
 
 
 def test_a_record_that_changes_is_logged_though_replies_are_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frontier's sizes, which charts show, are those of the later record."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
-    port = free_port()
-    with server(tmp_path, port), lossy(port) as proxy:
+    with lossy(port) as proxy:
         uri, journal = f"http://127.0.0.1:{proxy.port}", Journal(LocalFolder(tmp_path / "changing"))
         track(uri, tmp_path / "changing", "changing")
         (own,) = [one for one in (journal.ended("0000-epr-s0"),) if one is not None]

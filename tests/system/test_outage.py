@@ -25,32 +25,32 @@ search: {{name: sobol, num_trials: {NUM_TRIALS}}}
 """
 
 
-def test_what_a_server_missed_arrives_later_and_once(tmp_path: Path) -> None:
+def test_what_a_server_missed_arrives_later_and_once(workplace: Path) -> None:
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
-    (tmp_path / "outage.yaml").write_text(SWEEP)
-    with server(tmp_path, port) as serving:
+    (workplace / "outage.yaml").write_text(SWEEP)
+    with server(workplace, port) as serving:
         sweep = subprocess.Popen(
             [PROGRAM, "sweep", "outage.yaml", "--tracking-uri", uri],
-            cwd=tmp_path,
+            cwd=workplace,
             env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        wait_for(lambda: len(list(tmp_path.glob("sweeps/*/trials/*/ended.json"))) >= 3)
+        wait_for(lambda: len(list(workplace.glob("sweeps/*/trials/*/ended.json"))) >= 3)
         kill(serving)
         said, _ = sweep.communicate(timeout=600)
-    (folder,) = (tmp_path / "sweeps").iterdir()
+    (folder,) = (workplace / "sweeps").iterdir()
     assert len(list(folder.glob("trials/*/ended.json"))) == NUM_TRIALS, said
     assert sweep.returncode == 1, said
     assert f"no MLflow server answers at {uri}" in said
     assert f"'ratefront sync {folder.name}' logs it later" in said
     assert "Traceback" not in said
 
-    with server(tmp_path, port):
+    with server(workplace, port):
         for _ in range(2):  # the second time there is nothing to do
-            synced = call(tmp_path, "sync", folder.name, "--tracking-uri", uri)
+            synced = call(workplace, "sync", folder.name, "--tracking-uri", uri)
             assert synced.returncode == 0, synced.stderr
             assert f"{folder.name}: {NUM_TRIALS} finished trials are in MLflow" in synced.stdout
             client = MlflowClient(uri)

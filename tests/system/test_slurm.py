@@ -98,7 +98,7 @@ def test_a_sweep_whose_time_is_up_is_queued_again_and_goes_on(site: Site) -> Non
     assert not any(token in command for command in commands)
     kept = {path: path.read_bytes() for path in site.journal(sweep_id).file("trials").glob("*/ended.json")}
     assert site.call("scancel", "--batch", "--signal=USR1", number).returncode == 0  # as Slurm does 120 s before
-    wait_for(lambda: site.state(sweep_id) == "waiting")
+    wait_for(lambda: site.state(sweep_id) == "waiting", is_brief=True)
     assert site.runs("long")["sweep", "KILLED"] == 1  # it was given the time to say goodbye
 
     followed = site.call(PROGRAM, "attach", sweep_id)

@@ -81,7 +81,7 @@ def test_the_task_says_how_many_examples_are_measured_at_once(batch_size: int, w
     quality = evaluate(model, SPLIT, task)
     assert quality == int((INPUTS[:, :3].argmax(dim=1) == 0).sum()) / 2500
     assert seen == wanted
-    assert TASK.evaluation_batch_size == 1000
+    assert TASK.evaluation_batch_size == 250
 
 
 def test_a_task_that_measures_nothing_at_once_is_refused() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,12 @@ def nothing(progress: Progress) -> None:
 
 def never(progress: Progress) -> None:
     pytest.fail("trained before the configuration was refused")
+
+
+def test_a_training_loads_only_what_it_needs() -> None:
+    """scipy, which only the fusion of networks needs, would cost every worker a second."""
+    program = "import sys, trainers.train; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=600).returncode == 0
 
 
 def test_a_record_says_what_was_run_and_what_was_measured(tmp_path: Path) -> None:

@@ -61,8 +61,12 @@ class Task:
     quality_of: Callable[[float], float] = identity
     augment: Callable[[Tensor], Tensor] | None = None
     """Applied to a training batch of inputs, on the device; draws from torch's global generator."""
-    evaluation_batch_size: int = 1000
-    """The most examples that are measured at once: fewer where an example, or what a network makes of it, is large."""
+    evaluation_batch_size: int = 250
+    """The most examples that are measured at once: fewer where an example, or what a network makes of it, is large.
+
+    More are no faster: what a network makes of a thousand images takes so much memory that a CPU spends half of the
+    time on getting and clearing it.
+    """
 
     def __post_init__(self) -> None:
         checks.integer("evaluation_batch_size", self.evaluation_batch_size, low=1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.fronts.bd_rate import Delta, bd_quality, bd_rate, bootstrap
+from analysis.fronts.bd_rate import Draws, bd_quality, bd_rate, bootstrap, draw, pchip_quality, pchip_rate
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import Repeats
 from tests.analysis.fronts.samples import front, fronts, minimised, random_fronts, scaled
@@ -124,8 +124,22 @@ def repeats(factor: float, noise: float, *, num_seeds: int = 5, num_steps: int =
     return Repeats.of(frame(*rows), measure="quality")
 
 
+def drawn(anchor: Repeats, test: Repeats, *, seed: int = 0, num_resamples: int = 1000) -> Draws:
+    return draw(anchor, test, generator=np.random.default_rng(seed), num_resamples=num_resamples)
+
+
+@given(fronts(4), fronts(4))
+def test_the_value_that_seeds_move_is_the_reported_one(first: Front, second: Front) -> None:
+    for delta, value in ((bd_rate, pchip_rate), (bd_quality, pchip_quality)):
+        try:
+            expected = delta(first, second).pchip
+        except ValueError:  # they share no range of bytes
+            continue
+        assert value(first, second) == expected
+
+
 def test_equal_seeds_have_an_interval_without_width() -> None:
-    found = bootstrap(bd_rate, repeats(1, 0), repeats(0.5, 0), generator=np.random.default_rng(0), num_resamples=20)
+    found = bootstrap(pchip_rate, drawn(repeats(1, 0), repeats(0.5, 0), num_resamples=20))
     assert (found.low, found.high) == (pytest.approx(-50), pytest.approx(-50))
     assert (found.num_usable, found.num_resamples, found.level) == (20, 20, 0.95)
 
@@ -134,7 +148,7 @@ def test_the_interval_holds_the_value_and_widens_with_noise() -> None:
     widths = []
     for noise in (0.02, 0.2):
         pair = repeats(1, noise, seed=1), repeats(0.7, noise, seed=2)
-        found = bootstrap(bd_rate, *pair, generator=np.random.default_rng(0), num_resamples=200)
+        found = bootstrap(pchip_rate, drawn(*pair, num_resamples=200))
         value = bd_rate(pair[0].front, pair[1].front).pchip
         assert found.low < value < found.high
         widths.append(found.high - found.low)
@@ -143,9 +157,7 @@ def test_the_interval_holds_the_value_and_widens_with_noise() -> None:
 
 def test_the_same_generator_gives_the_same_interval() -> None:
     pair = repeats(1, 0.1, seed=1), repeats(0.7, 0.1, seed=2)
-    first, again, other = (
-        bootstrap(bd_rate, *pair, generator=np.random.default_rng(seed), num_resamples=50) for seed in (3, 3, 4)
-    )
+    first, again, other = (bootstrap(pchip_rate, drawn(*pair, seed=seed, num_resamples=50)) for seed in (3, 3, 4))
     assert first == again != other
 
 
@@ -155,10 +167,10 @@ def test_percentiles_of_a_mean_agree_with_scipy() -> None:
     sizes = [100, 130, 180, 220, 300, 310, 400, 450]
     one = Repeats.of(frame(*seeds("a", sizes, [0.9] * 8)), measure="quality_val")
 
-    def mean_size(anchor: Front, test: Front) -> Delta:
-        return Delta(pchip=float(test.size_bytes[0]), akima=0, overlap=1)
+    def mean_size(anchor: Front, test: Front) -> float:
+        return float(test.size_bytes[0])
 
-    found = bootstrap(mean_size, one, one, generator=np.random.default_rng(0), num_resamples=2000, level=0.9)
+    found = bootstrap(mean_size, drawn(one, one, num_resamples=2000), level=0.9)
     expected = scipy_bootstrap(
         (sizes,), np.mean, method="percentile", confidence_level=0.9, n_resamples=5000, rng=np.random.default_rng(1)
     ).confidence_interval
@@ -180,8 +192,7 @@ def test_draws_without_enough_steps_are_counted_and_too_few_are_refused(num_shak
     four = Repeats(sizes, quality, quality, np.array([3] * 4), True)
 
     def interval() -> int:
-        generator = np.random.default_rng(0)
-        return bootstrap(bd_rate, repeats(1, 0), four, generator=generator, num_resamples=200).num_usable
+        return bootstrap(pchip_rate, drawn(repeats(1, 0), four, num_resamples=200)).num_usable
 
     if usable is None:
         with pytest.raises(ValueError, match=r"^only \d+ of 200 draws of seeds can be compared: wanted at least half"):
@@ -193,6 +204,6 @@ def test_draws_without_enough_steps_are_counted_and_too_few_are_refused(num_shak
 def test_one_or_two_seeds_have_no_interval() -> None:
     for pair in ((repeats(1, 0, num_seeds=1), repeats(1, 0)), (repeats(1, 0), repeats(1, 0, num_seeds=1))):
         with pytest.raises(ValueError, match="a configuration on a front has 1 seed: wanted at least 3 of each for an"):
-            bootstrap(bd_rate, *pair, generator=np.random.default_rng(0))
+            drawn(*pair)
     with pytest.raises(ValueError, match="a configuration on a front has 2 seeds: wanted at least 3"):
-        bootstrap(bd_rate, repeats(1, 0), repeats(1, 0, num_seeds=2), generator=np.random.default_rng(0))
+        drawn(repeats(1, 0), repeats(1, 0, num_seeds=2))

@@ -22,10 +22,11 @@ OLD, NEW, OTHER = "digits-00000001", "digits-00000002-2", "mnist_small-00000003"
 
 
 @pytest.fixture(scope="module")
-def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -> str:
     from mlflow import MlflowClient
 
     folder = tmp_path_factory.mktemp("tracking")
+    (folder / "mlflow.db").write_bytes(empty_store)
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
     digits, mnist = (client.create_experiment(name, f"{folder}/artifacts") for name in ("digits", "mnist_small"))
@@ -58,12 +59,12 @@ def test_finished_points_become_rows_with_the_columns_of_a_record(tracking_uri: 
     assert points["label"].tolist() == [*two_sweeps, "lam=0.123 point=0", "lam=0.123 point=1"]
 
 
-def test_what_is_odd_about_a_file_is_read_from_its_tags(tmp_path: Path) -> None:
+def test_what_is_odd_about_a_file_is_read_from_its_tags(workplace: Path) -> None:
     from mlflow import MlflowClient
 
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = f"sqlite:///{workplace}/mlflow.db"
     client = MlflowClient(uri)
-    writer = Writer(client, client.create_experiment("digits", f"{tmp_path}/artifacts"), NEW)
+    writer = Writer(client, client.create_experiment("digits", f"{workplace}/artifacts"), NEW)
     for trial_id, odd in (("t1", {"zero_weights": "1.weight", "is_constant": "true"}), ("t2", {})):
         run_id = writer.trial(trial_id, 1, config_hash=trial_id)
         for name, text in odd.items():
@@ -84,12 +85,12 @@ def test_a_point_lies_in_the_directory_of_its_sweep(tracking_uri: str) -> None:
     assert load_points(tracking_uri)["directory"].tolist() == ["/sweeps/old", "", "", ""]
 
 
-def test_two_runs_of_one_point_are_refused_and_the_newer_named(tmp_path: Path) -> None:
+def test_two_runs_of_one_point_are_refused_and_the_newer_named(workplace: Path) -> None:
     from mlflow import MlflowClient
 
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = f"sqlite:///{workplace}/mlflow.db"
     client = MlflowClient(uri)
-    sweep = Writer(client, client.create_experiment("digits", f"{tmp_path}/artifacts"), NEW)
+    sweep = Writer(client, client.create_experiment("digits", f"{workplace}/artifacts"), NEW)
     first, second = (sweep.trial(trial_id, 1) for trial_id in ("t1", "t1"))
     sweep.trial("t2", 1, seed="2")
     with pytest.raises(

@@ -23,7 +23,8 @@ import os, subprocess, sys, time
 command = [sys.executable, "-I", "-S", {watcher.__file__!r}, str(os.getpid()), sys.argv[1]]
 watching = subprocess.Popen(command, stdin=subprocess.PIPE)
 if sys.argv[2] == "forks" and os.fork() == 0:
-    time.sleep(30)  # it holds the pipe as well
+    os.close(1)  # whoever reads what the driver says need not wait for this
+    time.sleep(30)  # it holds the pipe to the watcher as well
     os._exit(0)
 print(watching.pid, flush=True)
 sys.stdin.readline()

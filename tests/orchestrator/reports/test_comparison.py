@@ -17,8 +17,8 @@ RESULTS = Path(__file__).parents[3] / "results"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+def store(workplace: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{workplace}/mlflow.db")
 
 
 def log(

@@ -22,16 +22,16 @@ FILE = b"the bytes of a compressed network"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(workplace: Path) -> Path:
     """A folder with a sweep of one trial with one point, which is in MLflow and on disk."""
-    client = MlflowClient(address(tmp_path))
-    experiment = client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
-    sweep = Writer(client, experiment, "digits-0123abcd", directory=str(tmp_path / "sweep"))
+    client = MlflowClient(address(workplace))
+    experiment = client.create_experiment("digits", (workplace / "artifacts").as_uri())
+    sweep = Writer(client, experiment, "digits-0123abcd", directory=str(workplace / "sweep"))
     run_id = sweep.trial("t0", 1, file=FILE)
-    (tmp_path / "sweep" / "t0").mkdir(parents=True)
-    (tmp_path / "sweep" / "t0" / "0.rfz").write_bytes(FILE)
-    client.log_artifact(run_id, str(tmp_path / "sweep" / "t0" / "0.rfz"))
-    return tmp_path
+    (workplace / "sweep" / "t0").mkdir(parents=True)
+    (workplace / "sweep" / "t0" / "0.rfz").write_bytes(FILE)
+    client.log_artifact(run_id, str(workplace / "sweep" / "t0" / "0.rfz"))
+    return workplace
 
 
 def address(folder: Path) -> str:

@@ -39,23 +39,23 @@ search: {name: grid, num_values: 6}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(workplace: Path) -> Path:
     """A sweep with a trial that finished, one that failed and one that runs; MLflow has the first."""
-    client = MlflowClient(address(tmp_path))
-    experiment = client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
-    Writer(client, experiment, "digits-0123abcd", directory=str(tmp_path / "sweep")).trial("t0", 1)
-    journal = Journal(LocalFolder(tmp_path / "sweep"))
-    (tmp_path / "sweep").mkdir()
-    (tmp_path / "sweep" / "sweep.yaml").write_text(SWEEP)
+    client = MlflowClient(address(workplace))
+    experiment = client.create_experiment("digits", (workplace / "artifacts").as_uri())
+    Writer(client, experiment, "digits-0123abcd", directory=str(workplace / "sweep")).trial("t0", 1)
+    journal = Journal(LocalFolder(workplace / "sweep"))
+    (workplace / "sweep").mkdir()
+    (workplace / "sweep" / "sweep.yaml").write_text(SWEEP)
     for trial_id in ("t0", "t1", "t2"):
         journal.begin(trial_id, CONFIG, {"device": "a processor"})
         report = {"step": 9, "train_loss": 0.5, "rate_bits": 7e3, "rate_comparable": True, "quality_val": 0.9}
         (journal.trial_directory(trial_id) / "progress.jsonl").write_text(f"{json.dumps(report | {'train_s': 1.25})}\n")
     journal.finish("t0", [point(trial_id="t0", path="t0/0.rfz")])
     journal.fail("t1", "it diverged")
-    (tmp_path / "sweep" / "t0").mkdir()
-    (tmp_path / "sweep" / "t0" / "0.sections.csv").write_text("part,name,size_bytes\ntensor,1.weight,940.5\n")
-    return tmp_path
+    (workplace / "sweep" / "t0").mkdir()
+    (workplace / "sweep" / "t0" / "0.sections.csv").write_text("part,name,size_bytes\ntensor,1.weight,940.5\n")
+    return workplace
 
 
 def address(folder: Path) -> str:

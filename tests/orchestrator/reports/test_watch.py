@@ -21,10 +21,10 @@ from tests.analysis.points.store import Writer
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Writer:
+def sweep(workplace: Path) -> Writer:
     """A sweep that runs and has measured nothing."""
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    return Writer(client, client.create_experiment("digits", (tmp_path / "artifacts").as_uri()), "digits-0123abcd")
+    client = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
+    return Writer(client, client.create_experiment("digits", (workplace / "artifacts").as_uri()), "digits-0123abcd")
 
 
 def follow(folder: Path, *steps: Callable[[], object], is_terminal: bool = False) -> tuple[list[str], list[float]]:
