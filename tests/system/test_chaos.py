@@ -36,7 +36,7 @@ steps: 500
 seeds: 2
 search: {{name: sobol, num_trials: {NUM_TRIALS // 2}}}
 """
-PER_KILL = 40
+PER_KILL = 25
 """How many reports trainings write between two kills: a kill every so many seconds would stop a slow machine."""
 
 
