@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trainers.coding import compilation
@@ -15,7 +16,7 @@ from trainers.coding.compilation import ENVIRONMENT, cache_folder, import_copy
 from trainers.coding.compiled import jit
 
 JIT = Path(jit.__file__).read_text()
-CALLER = "from .callee import twice\nfrom .jit import compiled\n\n@compiled\ndef again(x):\n    return twice(x) + 1\n"
+CALLER = "from .callee import twice\nfrom .jit import called\n\n@called\ndef again(x):\n    return twice(x) + 1\n"
 CALLEE = "from .jit import compiled\n\n@compiled\ndef twice(x):\n    return {} * x\n"
 
 
@@ -80,7 +81,8 @@ def test_the_sources_work_without_a_copy() -> None:
     from trainers.coding.compiled import arithmetic
 
     assert not jit.IS_CACHED
-    assert arithmetic.clip(5000) == arithmetic.LIMIT
+    steps = np.array([1 << 16, 1 << 15])
+    assert arithmetic.learned((1 << 31) | 1, 1, 2, steps) == ((3 << 30) | 2)
     assert compilation.compiled_module("jit").IS_CACHED
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .arithmetic import Array
-from .jit import compiled, int64, uint64
+from .jit import called, compiled, int64, uint64
 
 LOWER, RANGE, POINT, TAKEN, IS_BROKEN = range(5)
 """What stands where in a position: the coder's three numbers, how many words were taken, whether an error was met."""
@@ -42,7 +42,7 @@ def code_bit(bit: int, ones: int, port: Port) -> int:
     return read_bit(ones, port.words, port.position)
 
 
-@compiled
+@called
 def read_bit(ones: int, words: Array, position: Array) -> int:
     """The next bit, whose probability of a one is (2 ``ones`` + 1) / 2^17."""
     scale = position[RANGE] >> uint64(24)
@@ -61,7 +61,7 @@ def read_bit(ones: int, words: Array, position: Array) -> int:
     return bit
 
 
-@compiled
+@called
 def read_symbols(cumulative: Array, starts: Array, symbols: Array, words: Array, position: Array) -> None:
     """Fill ``symbols`` (n,); their ``cumulative`` probabilities (k + 1,) uint32 begin at 0 and end at 2^24.
 
