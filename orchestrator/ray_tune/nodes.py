@@ -78,11 +78,11 @@ def _check_shared(location: str) -> None:
             if not journal.file("lock").is_file():
                 return "it is not there"
             journal.check_writable()
-            compile_once()  # else the first trials of a node wait for it
-            return ""
         except OSError as error:
             why = why_full(error)
             return f"{FULL}{why}" if why else str(error)
+        compile_once()  # else the first trials of a node wait for it
+        return ""
 
     remote: Any = ray.remote(num_cpus=0)(why_not)
     nodes: Any = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]

@@ -119,6 +119,8 @@ class _Tracer:
         self._all: list[_Units] = []
         called = [node.target for node in traced.graph.nodes if node.op == "call_module"]
         self._repeated = {name for name in called if called.count(name) > 1 and self._modules[name].state_dict()}
+        for name in called:  # a module that is called beside one that it belongs to has readers that are not seen
+            self._repeated |= {part for other in called if name.startswith(f"{other}.") for part in (name, other)}
         self._taken = {str(node.target) for node in traced.graph.nodes if node.op == "get_attr"}
         """Tensors that something other than their module uses."""
         for node in traced.graph.nodes:

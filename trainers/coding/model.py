@@ -6,7 +6,7 @@ The loops are in ``compiled/``; here are the constants of the format, the tables
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from trainers.coding.compiled.learning import (
 from trainers.coding.deadline import unlimited
 
 _AT_ONCE = 1 << 20
-"""Values that are coded between two looks at the clock, or one row."""
+"""The most values that are coded between two looks at the clock."""
 
 __all__ = ["GRID", "KERNELS", "PLAIN", "VECTOR", "Model", "Notes", "Shape", "num_bits"]
 
@@ -92,7 +92,8 @@ class Notes:
 
     def information_bits(self) -> float:
         """-log2 p, summed over all bits."""
-        return float(_information()[self.bits, self.ones].sum())
+        pieces = (slice(begin, begin + _AT_ONCE) for begin in range(0, len(self.bits), _AT_ONCE))
+        return float(sum(_information()[self.bits[piece], self.ones[piece]].sum() for piece in pieces))
 
 
 class Model:
@@ -174,11 +175,18 @@ class Model:
         matrices = compiled_module("matrices")
         port = compiled_module("range_reader").Port(bits, ones, words, position)
         own_shape, room = compiled_module("learning").Shape(*shape), _room(values, shape)
-        num_rows = max(1, _AT_ONCE // values.shape[1])
-        for begin in range(0, len(values), num_rows):
+        for begin, end, first, last in _pieces(*values.shape):
             check()
-            end = min(begin + num_rows, len(values))
-            matrices.code_rows(values, begin, end, own_shape, _settings(), _tables(), self._learned, room, port)
+            learned = self._learned
+            matrices.code_rows(values, begin, end, first, last, own_shape, _settings(), _tables(), learned, room, port)
+
+
+def _pieces(num_rows: int, num_columns: int) -> Iterator[tuple[int, int, int, int]]:
+    """Ranges of rows and of columns, of ``_AT_ONCE`` values or less each: whole rows, or parts of a long one."""
+    at_once = max(1, _AT_ONCE // num_columns)
+    for begin in range(0, num_rows, at_once):
+        for first in range(0, num_columns, _AT_ONCE):
+            yield begin, min(begin + at_once, num_rows), first, min(first + _AT_ONCE, num_columns)
 
 
 def num_bits(values: Ints) -> int:
@@ -210,8 +218,8 @@ def _tables() -> Any:
 
 def _room(values: Ints, shape: Shape) -> Any:
     num_columns, margin = values.shape[1], 2 * max(shape.width, shape.kernel_size) + 2
-    num_channels = num_columns // shape.kernel_size + 1
-    room = compiled_module("beginning").room(num_columns, num_columns + 2 * margin, num_channels)
+    num_channels = -(-num_columns // shape.kernel_size) if shape.kind == KERNELS else 1
+    room = compiled_module("beginning").room(min(num_columns, _AT_ONCE), num_columns + 2 * margin, num_channels)
     room.column_signs[:] = compiled_module("matrices").EVEN_SIGN
     return room
 

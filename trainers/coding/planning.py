@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from trainers.coding import section_kinds, tables
 from trainers.coding.coder import information_bits
 from trainers.coding.contexts import ContextCoder
-from trainers.coding.forms import as_matrix, live_block
+from trainers.coding.forms import as_matrix, kernel_size, live_block
 from trainers.coding.model import Notes
 from trainers.coding.section_kinds import Encoding
 from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
@@ -23,6 +24,10 @@ _SMALL = 1 << 18
 """Up to so many values both codes are tried; of a larger table, where a look at some rows promises a gain."""
 _DENSE = 0.9
 """Where less than this share of the values is left without trailing zeros, both are tried, too."""
+
+_LEAST_GAIN, _NO_GAIN = {0: 1.0, 1: 1.0, 2: 0.98}, 1.0005
+"""The share of a table's bits below which learning is kept, by the turn. Without a group the others learn less, so that
+another may become dear: after two turns those of small gain go at once, and then a little loss is borne."""
 
 
 def plan(
@@ -68,19 +73,19 @@ def _adaptive(
     """The notes of all tensors whose tables cost more than learning: their groups are found by leaving others out."""
     chosen = {number for number, values in groups.items() if _promises(values)}
     done([entry for entry, section in integers.items() if section.table not in chosen])
-    is_first = True
-    while True:
+    for turn in itertools.count():
         coder, notes, bits = ContextCoder(), {}, dict.fromkeys(chosen, 0.0)
         for entry, section in integers.items():
             if section.table in chosen:
                 notes[entry.name] = coder.note(section.values)
                 bits[section.table] += notes[entry.name].information_bits()
-                if is_first:
+                if turn == 0:
                     done([entry])
-        dear = {number for number in chosen if bits[number] >= static_bits[number]}
-        if not dear:
+        least = _LEAST_GAIN.get(turn, _NO_GAIN)
+        if all(bits[number] < max(1.0, least) * static_bits[number] for number in chosen):
             return notes
-        chosen, is_first = chosen - dear, False
+        chosen = {number for number in chosen if bits[number] < least * static_bits[number]}
+    raise AssertionError("groups run out")
 
 
 def _integers(entry: Entry, section: Integers, notes: Notes | None, table: tables.Table) -> Encoding:
@@ -116,4 +121,8 @@ def _promises(values: Sequence[Ints32]) -> bool:
     """Whether learning may pay: for a large table, whether zeros can be left out, or something predicts something."""
     blocks = [live_block(as_matrix(tensor)) for tensor in values]
     num_live, num_values = sum(block.size for block in blocks), sum(tensor.size for tensor in values)
-    return num_live <= _SMALL or num_live < _DENSE * num_values or is_structured([one for one in blocks if one.size])
+    if num_live <= _SMALL or num_live < _DENSE * num_values:
+        return True
+    # in kernels a value may be like that one line or one input channel before
+    lags = [{1, tensor.shape[-1], kernel_size(tensor.shape)} if tensor.ndim > 2 else {1} for tensor in values]
+    return is_structured([(block, some) for block, some in zip(blocks, lags, strict=True) if block.size])

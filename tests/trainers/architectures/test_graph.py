@@ -305,6 +305,11 @@ HAZARDS: dict[str, Network] = {
     "a mean over units that lie last": Network(
         lambda m, x: m.last(m.rows(x.flatten(1, 2)).mean(2)), rows=nn.Linear(8, 8), last=nn.Linear(8, 3)
     ),
+    "a part of a module, called beside it": Network(
+        lambda m, x: m.attention(*[m.attention.out_proj(F.relu(m.rows(x.flatten(1, 2))))] * 3)[0].flatten(1)[:, :3],
+        rows=nn.Linear(8, 8),
+        attention=nn.MultiheadAttention(8, 2),
+    ),
     "the weight of a layer, used once more": Network(
         lambda m, x: m.last(m.rows(x.flatten(1, 2)).mean(1)) @ m.last.weight,
         rows=nn.Linear(8, 8),

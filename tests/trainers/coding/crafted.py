@@ -152,6 +152,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     "contexts, sixteens": lambda: contexts_file("mlp", SQUARE, 16),
     "contexts, large": lambda: contexts_file("mlp", SQUARE, 1 << 30),
     "contexts, zeros": lambda: contexts_file("mlp", {**SQUARE, "hidden": [4096, 4096]}, 0, num_words=100),
+    "contexts, one row": lambda: contexts_file(
+        "mlp", {"hidden": [], "input_shape": [16, 1 << 20], "num_outputs": 1}, 1
+    ),
     "many symbols": many_symbols,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +17,14 @@ from trainers.coding.compiled import jit
 
 JIT = Path(jit.__file__).read_text()
 CALLER = "from .callee import twice\nfrom .jit import called\n\n@called\ndef again(x):\n    return twice(x) + 1\n"
+BEGINNING = "from .caller import again\n\ndef compile_all():\n    again(1)\n"
 CALLEE = "from .jit import compiled\n\n@compiled\ndef twice(x):\n    return {} * x\n"
 
 
 def package(folder: Path, factor: int) -> Path:
     folder.mkdir(exist_ok=True)
-    for name, text in {"__init__": "", "jit": JIT, "caller": CALLER, "callee": CALLEE.format(factor)}.items():
+    texts = {"__init__": "", "jit": JIT, "beginning": BEGINNING, "caller": CALLER, "callee": CALLEE.format(factor)}
+    for name, text in texts.items():
         (folder / f"{name}.py").write_text(text)
     return folder
 
@@ -67,13 +69,73 @@ def test_what_is_compiled_once_is_not_loaded_to_find_that_out(monkeypatch: pytes
     assert loaded == ["beginning"], "in another cache folder there is nothing"
 
 
-def test_where_nothing_can_be_written_one_line_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def loading(tmp_path: Path, cache: Path, *, limit: str = "") -> subprocess.CompletedProcess[str]:
+    """A process that loads a small package, and says under which name; ``limit`` runs before."""
+    program = (
+        f"{limit}\nimport sys; from pathlib import Path; from trainers.coding import compilation\n"
+        "compilation._SOURCES = Path(sys.argv[1])\nprint(compilation._package())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, package(tmp_path / "sources", 2)],
+        env={**os.environ, ENVIRONMENT: str(cache)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_where_nothing_can_be_written_one_line_says_so_and_it_works(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with caplog.at_level(logging.WARNING):
-        assert import_copy(package(tmp_path / "sources", 2), tmp_path / "file" / "cache") == ""
-    (record,) = caplog.records
-    assert "cannot be written" in record.getMessage()
-    assert f"set {ENVIRONMENT} to a folder that can be" in record.getMessage()
+    said = loading(tmp_path, tmp_path / "file" / "cache")
+    assert said.stdout == "trainers.coding.compiled\n"
+    assert "Not a directory" in said.stderr
+    assert f"set {ENVIRONMENT} to a folder that can be written" in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_disk_with_room_for_the_sources_alone_is_one_that_cannot_be_written(tmp_path: Path) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
+    said = loading(tmp_path, tmp_path / "cache", limit=limit)
+    assert said.stdout == "trainers.coding.compiled\n"
+    assert "compiled code cannot be kept" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    """Something took a source away; what numba keeps was cut; a process died before it was through."""
+    cache = tmp_path / "cache"
+    first = loading(tmp_path, cache)
+    assert "compiling the coder, once on this machine" in first.stderr
+    assert loading(tmp_path, cache).stderr == ""
+    (folder,) = cache.glob("coder-*")
+    (folder / "callee.py").unlink()
+    assert loading(tmp_path, cache).stdout == first.stdout
+    for path in folder.glob("__pycache__/*.nbi"):
+        path.write_bytes(path.read_bytes()[:10])
+    again = loading(tmp_path, cache)
+    assert (again.stdout, "Traceback" in again.stderr) == (first.stdout, False)
+    assert loading(tmp_path, cache).stderr == ""
+    (folder / "complete").unlink()
+    assert "compiling the coder" in loading(tmp_path, cache).stderr
+
+
+def test_what_numba_is_told_makes_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sources = package(tmp_path / "sources", 2)
+    folder = compilation._folder(sources, tmp_path)
+    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
+    assert compilation._folder(sources, tmp_path) != folder
+
+
+def test_a_user_without_a_home_can_code() -> None:
+    program = (
+        "import os, pwd; os.environ.pop('HOME', None)\n"
+        "def nobody(uid): raise KeyError(uid)\npwd.getpwuid = nobody\n"
+        "from trainers.coding import compilation\nprint(compilation._package())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in (ENVIRONMENT, "XDG_CACHE_HOME")}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout == "trainers.coding.compiled\n"
+    assert "compiled code cannot be kept" in said.stderr
 
 
 def test_the_sources_work_without_a_copy() -> None:

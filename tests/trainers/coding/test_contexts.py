@@ -253,12 +253,19 @@ def test_a_damaged_stream_decodes_to_something_or_is_refused(seed: int) -> None:
         assert decoded.shape == values.shape
 
 
-def test_a_matrix_is_the_same_in_pieces_between_which_the_clock_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = network_like()
-    whole = stream_of(ContextCoder().note(values))
-    monkeypatch.setattr("trainers.coding.model._AT_ONCE", 7 * 400)
-    assert stream_of(ContextCoder().note(values)) == whole
+@pytest.mark.parametrize("at_once", [7 * 400, 400, 150, 1])
+def test_a_matrix_is_the_same_in_pieces_between_which_the_clock_is_looked_at(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = network_like()[:, :400]
+    kernels = np.ascontiguousarray(values[:30, :396]).reshape(30, 44, 3, 3)
+    coder = ContextCoder()
+    whole = stream_of(*(coder.note(one) for one in (values, kernels)))
+    monkeypatch.setattr("trainers.coding.model._AT_ONCE", at_once)
+    coder = ContextCoder()
+    assert stream_of(*(coder.note(one) for one in (values, kernels))) == whole
     looks: list[None] = []
-    reader = StreamReader(whole, lambda: looks.append(None))
-    assert np.array_equal(ContextCoder().read(values.shape, reader), values)
-    assert len(looks) == 1 + 9
+    reader, coder = StreamReader(whole, lambda: looks.append(None)), ContextCoder()
+    for one in (values, kernels):
+        assert np.array_equal(coder.read(one.shape, reader), one)
+    assert len(looks) > values.size / at_once / 2, "trailing zeros are left out"

@@ -21,7 +21,7 @@ def independent(density: float, shape: tuple[int, int] = (256, 1100), seed: int 
 @pytest.mark.parametrize("density", [0.0, 0.002, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_independent_values_have_no_structure(density: float, seed: int) -> None:
-    assert not is_structured([independent(density, seed=seed)])
+    assert not is_structured([(independent(density, seed=seed), {1, 9})])
 
 
 def test_each_kind_of_structure_is_found() -> None:
@@ -34,9 +34,12 @@ def test_each_kind_of_structure_is_found() -> None:
     neighbours[:, 1:] *= (dense[:, :-1] != 0) | (generator.random((256, 1099)) < 0.5)
     scales = independent(1.0) * np.where(np.arange(256) < 128, 1, 3)[:, None].astype(np.int32)
     signs = np.abs(independent(1.0)) * np.repeat(generator.choice([-1, 1], (256, 550)), 2, axis=1).astype(np.int32)
-    for values in (rows, columns, neighbours, scales, signs):
+    above, channels = dense.copy(), dense.copy()
+    above[1::2] *= (dense[::2] != 0) | (generator.random((128, 1100)) < 0.5)
+    channels[:, 9:] *= (dense[:, :-9] != 0) | (generator.random((256, 1091)) < 0.5)
+    for values in (rows, columns, neighbours, scales, signs, above, channels):
         assert values.shape == shape
-        assert is_structured([values])
+        assert is_structured([(values, {1, 9})])
 
 
 def test_the_width_of_a_grid() -> None:

@@ -46,6 +46,8 @@ def compile_all() -> None:
         np.zeros((1, 1), np.int32),
         0,
         1,
+        0,
+        1,
         Shape(PLAIN, 1, 0),
         Settings(*[1] * len(Settings._fields)),
         tables,
@@ -74,12 +76,12 @@ def blank() -> Learned:
 
 
 def room(num_columns: int, num_padded: int, num_channels: int = 1) -> Room:
-    """Arrays to work in, of zeros."""
+    """Arrays to work in, of zeros; ``num_columns`` are those of one call."""
     return Room(
         first=np.zeros(num_padded, np.int32),
         second=np.zeros(num_padded, np.int32),
         third=np.zeros(num_padded, np.int32),
-        totals=np.zeros(4, np.int64),
+        totals=np.zeros(9, np.int64),
         counts=Counts(
             nonzeros=np.zeros(num_padded, np.int32),
             magnitudes=np.zeros(num_padded, np.int64),

@@ -40,6 +40,5 @@ def called(function: F) -> F:
     return _njit(function)
 
 
-def _njit(function: F, **options: bool) -> F:
-    options = {"cache": IS_CACHED, "forceinline": True, "_nrt": False, **options}
-    return cast(F, numba.njit(function, **options))
+def _njit(function: F, **options: Any) -> F:
+    return cast(F, numba.njit(function, cache=IS_CACHED, forceinline=True, **{"_nrt": False, **options}))

@@ -24,12 +24,14 @@ class Room(NamedTuple):
     second: Array
     third: Array
     totals: Array
-    """(4,) int64: non-zeros and magnitudes of the matrix, non-zeros of the row above and of the one above that."""
+    """(9,) int64: non-zeros and magnitudes of the matrix; non-zeros of the row above and of the one above that. Then,
+    of a row that a call leaves unfinished, its non-zeros, its magnitudes, its prior density, the state of its density
+    nearby and that of its signs."""
     counts: Counts
     column_signs: Array
     """(x,) uint32: states, at first ``EVEN_SIGN``."""
     row_shares: Array
-    """(columns,) int64, as are ``places``."""
+    """Those of the columns of one call, int64, as are ``places``."""
     places: Array
     scratch: Scratch
 
@@ -39,6 +41,8 @@ def code_rows(
     values: Array,
     begin: int,
     end: int,
+    first: int,
+    last: int,
     shape: Shape,
     settings: Settings,
     tables: Tables,
@@ -46,12 +50,13 @@ def code_rows(
     room: Room,
     port: Port,
 ) -> None:
-    """Write the next rows of a matrix to ``port``, or read them from it; none is read once it is broken.
+    """Write the next rows of a matrix, or a part of one, to ``port``, or read them; none is read once it is broken.
 
     Args:
         values: the matrix (rows, columns) int32; filled in when reading.
         begin: the first of the rows, where the last call ended.
         end: the row after the last one.
+        first, last: the first of the columns and the one after the last; all, or those of a part of one row.
         shape: how its columns lie.
         settings, tables: constants.
         learned_: what was learned from the matrices before; goes on learning.
@@ -63,24 +68,27 @@ def code_rows(
     margin = margin_of(shape)
     counts, scratch, totals = room.counts, room.scratch, room.totals
     column_signs, row_shares, places = room.column_signs, room.row_shares, room.places
-    for column in range(num_columns):
-        row_shares[column] = share_of(16 * column + settings.row_prior)
-        places[column] = _place(column, num_columns, shape)
-    whole, last, before = (totals[0], totals[1]), totals[2], totals[3]
+    for column in range(first, last):
+        row_shares[column - first] = share_of(16 * column + settings.row_prior)
+        places[column - first] = _place(column, num_columns, shape)
+    whole, above, before = (totals[0], totals[1]), totals[2], totals[3]
     for row_index in range(begin, end):
         rows = _rows(room, row_index % 3)
-        rows.row[:] = 0
         if row_index == 0:
-            last, before = int64(-1), int64(-1)
+            above, before = int64(-1), int64(-1)
         elif row_index == 1:
             before = int64(-1)
-        density = int64(learned_.flag_states[NUM_FAMILIES * FLAG_CONTEXTS + kind]) >> 10
-        row_density = _row_density(last, before, num_columns, density, settings.above_prior)
         beside, wide, column_, channel_ = _row_shares(row_index, shape, settings)
-        row, near_density, row_sign = (int64(0), int64(0)), (row_density << 10) | 2, int64(EVEN_SIGN)
-        for column in range(num_columns):
+        row, row_density = (int64(totals[4]), int64(totals[5])), int64(totals[6])
+        near_density, row_sign = int64(totals[7]), int64(totals[8])
+        if first == 0:
+            rows.row[:] = 0
+            density = int64(learned_.flag_states[NUM_FAMILIES * FLAG_CONTEXTS + kind]) >> 10
+            row_density = _row_density(above, before, num_columns, density, settings.above_prior)
+            row, near_density, row_sign = (int64(0), int64(0)), (row_density << 10) | 2, int64(EVEN_SIGN)
+        for column in range(first, last):
             x, channel = column + margin, column // size
-            place, ninth = places[column] >> 4, places[column] & 15
+            place, ninth = places[column - first] >> 4, places[column - first] & 15
             near = around(rows, x, place, shape)
             value = int64(values[row_index, column])
             flag = code_flag(
@@ -92,7 +100,7 @@ def code_rows(
                 x,
                 channel,
                 counts,
-                Shares(row_shares[column], beside, column_, wide, channel_),
+                Shares(row_shares[column - first], beside, column_, wide, channel_),
                 shape,
                 settings,
                 tables,
@@ -133,12 +141,17 @@ def code_rows(
             whole = (whole[0] + 1, whole[1] + magnitude)
             counts.nonzeros[x] += 1
             counts.magnitudes[x] += magnitude
-            counts.channel_nonzeros[channel] += 1
-            counts.channel_magnitudes[channel] += magnitude
+            if kind == KERNELS:
+                counts.channel_nonzeros[channel] += 1
+                counts.channel_magnitudes[channel] += magnitude
         if port.position[IS_BROKEN]:
             return
-        last, before = row[0], last
-    totals[0], totals[1], totals[2], totals[3] = whole[0], whole[1], last, before
+        if last == num_columns:
+            above, before = row[0], above
+        else:
+            totals[4], totals[5], totals[6] = row[0], row[1], row_density
+            totals[7], totals[8] = near_density, row_sign
+    totals[0], totals[1], totals[2], totals[3] = whole[0], whole[1], above, before
 
 
 @compiled
@@ -170,11 +183,11 @@ def _place(column: int, num_columns: int, shape: Shape) -> int:
 
 
 @compiled
-def _row_density(last: int, before: int, num_columns: int, density: int, strength: int) -> int:
+def _row_density(above: int, before: int, num_columns: int, density: int, strength: int) -> int:
     """The density to expect of a row, in 2^-22, from the non-zeros of the two rows before; -1 where there is none."""
-    if last < 0:
+    if above < 0:
         return density
-    seen, num_rows = 2 * last, 2
+    seen, num_rows = 2 * above, 2
     if before >= 0:
         seen, num_rows = seen + before, 3
     return bound(((seen << 22) + strength * density) // (num_rows * num_columns + strength))
