@@ -38,8 +38,8 @@ def never(progress: Progress) -> None:
 
 
 def test_a_training_loads_only_what_it_needs() -> None:
-    """scipy, which only the fusion of networks needs, would cost every worker a second."""
-    program = "import sys, trainers.train; sys.exit('scipy' in sys.modules)"
+    """scipy, which only the fusion of networks needs, would cost every worker a second, and numba half a second."""
+    program = "import sys, trainers.train; sys.exit('scipy' in sys.modules or 'numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], timeout=600).returncode == 0
 
 

@@ -115,6 +115,8 @@ def as_matrix(values: Ints) -> Ints:
 
 def live_block(matrix: Ints) -> Ints:
     """``matrix`` without its trailing rows and columns of zeros."""
+    if matrix.size and matrix[-1].any() and matrix[:, -1].any():
+        return matrix
     rows, columns = np.flatnonzero(matrix.any(axis=1)), np.flatnonzero(matrix.any(axis=0))
     return matrix[: rows[-1] + 1, : columns[-1] + 1] if len(rows) else matrix[:0, :0]
 

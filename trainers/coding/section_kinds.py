@@ -164,13 +164,13 @@ class StaticTables(AbstractCodec):
 
     def _decode(self, encoding: Encoding, table_bytes: dict[str, int], decoder: AnyDecoder) -> Coded:
         table = self._tables[encoding.argument]
-        values = np.empty(encoding.entry.num_values, np.int32)
         found = np.zeros(len(table.counts), np.int64)
-        for start in range(0, len(values), _CHUNK):
-            piece = values[start : start + _CHUNK]
-            indices = decoder.decode(table.counts, len(piece))
+        pieces = []
+        for start in range(0, encoding.entry.num_values, _CHUNK):
+            indices = decoder.decode(table.counts, min(_CHUNK, encoding.entry.num_values - start))
             found += tables.count_from([indices], 0, len(table.counts))
-            piece[:] = table.values(indices)
+            pieces.append(table.values(indices))
+        values = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.int32), *pieces])
         # The counts are exact and sum to the number of symbols decoded with them, so in a wrong stream, even under a
         # recomputed checksum, some symbol occurs too often.
         self._left[encoding.argument] = self._left[encoding.argument] - found

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from trainers.coding.bytestream import RfzError
 from trainers.coding.coder import cumulative_probabilities
 from trainers.coding.compilation import compiled_module
-from trainers.coding.compiled.range_reader import IS_BROKEN, LOWER, POINT, RANGE, TAKEN
+from trainers.coding.compiled.position import IS_BROKEN, LOWER, POINT, RANGE, TAKEN
 from trainers.coding.deadline import unlimited
 from trainers.coding.model import Ints, Model, Shape
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_WIDTH = 64
-_ENOUGH, _FEW = 1 << 18, 1 << 15
+_ENOUGH, _FEW = 1 << 18, 1 << 14
 """The values that a sample has at most, roughly: for a grid, and for all else."""
 _NUM_LOOKED_AT = 4
 

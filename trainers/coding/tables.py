@@ -54,10 +54,11 @@ class Table:
         return positions
 
     def values(self, positions: npt.NDArray[np.int32], /) -> npt.NDArray[np.int32]:
-        """The inverse of ``index``."""
-        is_gapless = len(self.symbols) > 0 and self._num_possible == len(self.symbols)  # adding beats looking up
-        found: npt.NDArray[np.int32] = positions + self.symbols[0] if is_gapless else self.symbols[positions]
-        return found
+        """The inverse of ``index``; ``positions`` (n,) may be written to."""
+        if len(self.symbols) > 0 and self._num_possible == len(self.symbols):  # adding beats looking up
+            positions += self.symbols[0]
+            return positions
+        return self.symbols[positions]
 
     @property
     def _num_possible(self) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .arithmetic import Array
+Array = Any  # not from arithmetic.py: who needs the constants here alone does not load numba
 
 KERNELS, GRID, PLAIN, VECTOR = range(4)
 """Kinds of matrices: convolutions; columns on a grid, such as pixels; any other; one row."""

@@ -10,7 +10,8 @@ from .jit import called, compiled, int64, uint64
 from .learning import FLAG_CONTEXTS, GRID, KERNELS, NUM_FAMILIES, Learned, Settings, Shape
 from .magnitudes import code_magnitude, code_sign
 from .neighbours import Rows, around
-from .range_reader import IS_BROKEN, Port
+from .position import IS_BROKEN
+from .range_reader import Port
 
 EVEN_SIGN = (1 << 31) | 2
 """The state of a sign of which nothing is known: as after two signs."""

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from .arithmetic import Array
 from .jit import called, compiled, int64, uint64
+from .position import IS_BROKEN, LOWER, POINT, RANGE, TAKEN
 
-LOWER, RANGE, POINT, TAKEN, IS_BROKEN = range(5)
-"""What stands where in a position: the coder's three numbers, how many words were taken, whether an error was met."""
 _WHOLE = 1 << 24
 """Stands for probability 1."""
 
@@ -28,7 +27,7 @@ class Port(NamedTuple):
     words: Array
     """The stream (w,) uint32, when reading."""
     position: Array
-    """(5,) uint64: see ``LOWER`` and those after it. When noting, ``TAKEN`` counts bits."""
+    """(5,) uint64: see position.py. When noting, ``TAKEN`` counts bits."""
 
 
 @compiled
