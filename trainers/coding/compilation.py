@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -86,6 +87,11 @@ def _package() -> str:
 
 def _loaded(package: str) -> str:
     """``package``, once everything in it is loaded, or compiled."""
+    with _only_blas():
+        return _loaded_from(package)
+
+
+def _loaded_from(package: str) -> str:
     beginning = importlib.import_module(f"{package}.beginning")
     folder = Path(str(sys.modules[package].__file__)).parent
     if (folder / _COMPLETE).exists():
@@ -97,6 +103,30 @@ def _loaded(package: str) -> str:
         beginning.compile_all()
         (folder / _COMPLETE).touch()
     return package
+
+
+@contextlib.contextmanager
+def _only_blas() -> Iterator[None]:
+    """Give numba the one module of scipy that it asks for, without the package around it.
+
+    That takes as long as all the rest that numba loads before the first call. Afterwards scipy is as it was.
+    """
+    name = "scipy.linalg.cython_blas"
+    module = None
+    if name not in sys.modules and importlib.util.find_spec("scipy") is not None:
+        import scipy
+
+        spec = PathFinder.find_spec(name, [str(Path(scipy.__file__).parent / "linalg")])
+        if spec is not None and spec.loader is not None:
+            module = importlib.util.module_from_spec(spec)
+            with contextlib.suppress(ImportError):  # where it wants the package after all, numba loads that
+                spec.loader.exec_module(module)
+                sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is module:
+            sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager

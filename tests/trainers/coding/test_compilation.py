@@ -126,6 +126,19 @@ def test_what_numba_is_told_makes_another_folder(monkeypatch: pytest.MonkeyPatch
     assert compilation._folder(sources, tmp_path) != folder
 
 
+def test_loading_leaves_scipy_as_it_is_for_others() -> None:
+    """numba's linear algebra works, and so does scipy's; nothing of it but one module was loaded."""
+    program = (
+        "import sys; from trainers.coding.compilation import compiled_module; compiled_module('beginning')\n"
+        "print('scipy.linalg' in sys.modules)\nimport numba, numpy as np\n"
+        "print(numba.njit(lambda a: a @ a)(np.eye(2))[0, 0])\n"
+        "import scipy.linalg, scipy.linalg.blas\n"
+        "print(scipy.linalg.det(2 * np.eye(2)), scipy.linalg.cython_blas is sys.modules['scipy.linalg.cython_blas'])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False", "1.0", "4.0", "True"]
+
+
 def test_a_user_without_a_home_can_code() -> None:
     program = (
         "import os, pwd; os.environ.pop('HOME', None)\n"
