@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.trainers.coding.matrices import network_like, order_0_bits
 from trainers.coding import adaptive, container, mixing, structure
 from trainers.coding.coder import Decoder, Encoder, information_of_bits
 
@@ -43,11 +44,6 @@ def kinds_in(data: bytes, layout: container.Layout) -> list[type]:
     return [type(section) for section in container.read(data, layout).tensors.values()]
 
 
-def order_0_bits(values: npt.NDArray[np.int32]) -> float:
-    counts = np.unique(values, return_counts=True)[1]
-    return float(-(counts * np.log2(counts / counts.sum())).sum())
-
-
 matrices = hnp.arrays(
     np.int32,
     hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12),
@@ -61,17 +57,6 @@ def test_decoding_inverts_encoding(values: npt.NDArray[np.int32], width: int, co
     stream, bits = encode(values, width, coarseness)
     assert np.array_equal(decode(stream, values.shape, width, coarseness), values)
     assert 8 * len(stream) <= 1.01 * bits + 64
-
-
-def network_like(seed: int = 0) -> npt.NDArray[np.int32]:
-    """The first layer of a sparse network on 20x20 images: units differ in density, non-zeros are blobs."""
-    generator = np.random.default_rng(seed)
-    y, x = np.mgrid[:20, :20]
-    density = np.geomspace(0.5, 0.01, 60)[:, None, None] * np.exp(-((y - 10) ** 2 + (x - 10) ** 2) / 40)
-    flags = generator.random((60, 20, 20)) < density
-    flags[:, 1:] |= flags[:, :-1] & (generator.random((60, 19, 20)) < 0.6)
-    magnitudes = flags * generator.geometric(0.6, flags.shape)
-    return (magnitudes * np.sign(generator.normal(size=(60, 1, 20)))).astype(np.int32).reshape(60, 400)
 
 
 def test_structure_goes_below_order_0_entropy() -> None:

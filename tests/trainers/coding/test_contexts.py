@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.trainers.coding.matrices import network_like, order_0_bits
 from trainers.coding import container, planning, section_kinds
 from trainers.coding.bytestream import RfzError
 from trainers.coding.coder import Encoder
@@ -52,22 +53,6 @@ def read(stream: bytes, *shapes: tuple[int, ...]) -> list[Ints]:
     found = [coder.read(shape, reader) for shape in shapes]
     reader.finish()
     return found
-
-
-def network_like(seed: int = 0) -> Ints:
-    """The first layer of a sparse network on 20x20 images: units differ in density, non-zeros are blobs."""
-    generator = np.random.default_rng(seed)
-    y, x = np.mgrid[:20, :20]
-    density = np.geomspace(0.5, 0.01, 60)[:, None, None] * np.exp(-((y - 10) ** 2 + (x - 10) ** 2) / 40)
-    flags = generator.random((60, 20, 20)) < density
-    flags[:, 1:] |= flags[:, :-1] & (generator.random((60, 19, 20)) < 0.6)
-    magnitudes = flags * generator.geometric(0.6, flags.shape)
-    return (magnitudes * np.sign(generator.normal(size=(60, 1, 20)))).astype(np.int32).reshape(60, 400)
-
-
-def order_0_bits(values: Ints) -> float:
-    counts = np.unique(values, return_counts=True)[1]
-    return float(-(counts * np.log2(counts / counts.sum())).sum())
 
 
 @given(
