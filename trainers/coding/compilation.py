@@ -64,47 +64,6 @@ def compile_once() -> None:
         compiled_module("beginning")
 
 
-@functools.cache
-def _package() -> str:
-    try:
-        cache = cache_folder()
-        try:
-            return _loaded(import_copy(_SOURCES, cache))
-        except OSError:
-            raise
-        except Exception:  # what is damaged raises anything
-            _forget(_SOURCES, cache)
-            return _loaded(import_copy(_SOURCES, cache))
-    except (OSError, RuntimeError) as error:  # the second where there is no home directory
-        logging.getLogger(__name__).warning(
-            "compiled code cannot be kept (%s): the coder is compiled in each process anew; set %s to a folder that "
-            "can be written",
-            error,
-            ENVIRONMENT,
-        )
-        return originals.__name__
-
-
-def _loaded(package: str) -> str:
-    """``package``, once everything in it is loaded, or compiled."""
-    with _only_blas():
-        return _loaded_from(package)
-
-
-def _loaded_from(package: str) -> str:
-    beginning = importlib.import_module(f"{package}.beginning")
-    folder = Path(str(sys.modules[package].__file__)).parent
-    if (folder / _COMPLETE).exists():
-        beginning.compile_all()
-        return package
-    with _alone(folder / "lock"):
-        if not (folder / _COMPLETE).exists():
-            logging.getLogger(__name__).warning("compiling the coder, once on this machine: some ten seconds")
-        beginning.compile_all()
-        (folder / _COMPLETE).touch()
-    return package
-
-
 @contextlib.contextmanager
 def _only_blas() -> Iterator[None]:
     """Give numba the one module of scipy that it asks for, without the package around it.
@@ -127,6 +86,43 @@ def _only_blas() -> Iterator[None]:
     finally:
         if sys.modules.get(name) is module:
             sys.modules.pop(name, None)
+
+
+@_only_blas()
+def _loaded(package: str) -> str:
+    """``package``, once everything in it is loaded, or compiled."""
+    beginning = importlib.import_module(f"{package}.beginning")
+    folder = Path(str(sys.modules[package].__file__)).parent
+    if (folder / _COMPLETE).exists():
+        beginning.compile_all()
+        return package
+    with _alone(folder / "lock"):
+        if not (folder / _COMPLETE).exists():
+            logging.getLogger(__name__).warning("compiling the coder, once on this machine: some ten seconds")
+        beginning.compile_all()
+        (folder / _COMPLETE).touch()
+    return package
+
+
+@functools.cache
+def _package() -> str:
+    try:
+        cache = cache_folder()
+        try:
+            return _loaded(import_copy(_SOURCES, cache))
+        except OSError:
+            raise
+        except Exception:  # what is damaged raises anything
+            _forget(_SOURCES, cache)
+            return _loaded(import_copy(_SOURCES, cache))
+    except (OSError, RuntimeError) as error:  # the second where there is no home directory
+        logging.getLogger(__name__).warning(
+            "compiled code cannot be kept (%s): the coder is compiled in each process anew; set %s to a folder that "
+            "can be written",
+            error,
+            ENVIRONMENT,
+        )
+        return originals.__name__
 
 
 @contextlib.contextmanager

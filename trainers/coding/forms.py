@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding.bytestream import RfzError
-from trainers.coding.model import GRID, KERNELS, PLAIN, VECTOR, Shape
+from trainers.coding.model import GRID, KERNELS, NUM_FORM_STATES, PLAIN, VECTOR, Shape
+from trainers.coding.structure import MAX_WIDTH
 
 Ints = npt.NDArray[np.int32]
 CodeBit = Callable[[int, int], int]
 """(state, bit) -> bit: notes a bit under one of the states of forms, or reads it. State -1: it is even odds."""
 
-NUM_STATES = 6
-MAX_WIDTH = 64
-_IS_STORED, _ALL_ROWS, _ALL_COLUMNS, _AS_EXPECTED, _IS_TRANSPOSED, _IS_GRID = range(NUM_STATES)
+_IS_STORED, _ALL_ROWS, _ALL_COLUMNS, _AS_EXPECTED, _IS_TRANSPOSED, _IS_GRID = range(NUM_FORM_STATES)
 _WIDTH_BITS = 6
 
 

@@ -29,7 +29,7 @@ from trainers.coding.deadline import unlimited
 _AT_ONCE = 1 << 20
 """The most values that are coded between two looks at the clock."""
 
-__all__ = ["GRID", "KERNELS", "PLAIN", "VECTOR", "Model", "Notes", "Shape", "num_bits"]
+__all__ = ["GRID", "KERNELS", "NUM_FORM_STATES", "PLAIN", "VECTOR", "Model", "Notes", "Shape", "num_bits"]
 
 Ints = npt.NDArray[np.int32]
 
@@ -79,7 +79,7 @@ _LEVEL_WEIGHTS = (-0.263, 0.188, -0.013, 0.149, 0.16, 0.146, 0.043, 0.162, 0.041
 _SIGN_STATE = (1 << 31) | 4
 _LENGTH_STATE = (1 << 31) | 2
 _FORM_STATE = (1 << 31) | 2
-_NUM_FORM_STATES = 6
+NUM_FORM_STATES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Model:
             (self._learned.length_states, _LENGTH_STATE),
         ):
             array[:] = value
-        self._form_states = np.full(_NUM_FORM_STATES, _FORM_STATE, np.uint32)
+        self._form_states = np.full(NUM_FORM_STATES, _FORM_STATE, np.uint32)
 
     def copy(self) -> Model:
         """A model that knows the same and learns on its own."""
@@ -217,7 +217,8 @@ def _tables() -> Any:
 
 
 def _room(values: Ints, shape: Shape) -> Any:
-    num_columns, margin = values.shape[1], 2 * max(shape.width, shape.kernel_size) + 2
+    num_columns = values.shape[1]
+    margin = 2 * max(shape.width, shape.kernel_size) + 2  # zeros on either side, so that all neighbours are there
     num_channels = -(-num_columns // shape.kernel_size) if shape.kind == KERNELS else 1
     room = compiled_module("beginning").room(min(num_columns, _AT_ONCE), num_columns + 2 * margin, num_channels)
     room.column_signs[:] = compiled_module("matrices").EVEN_SIGN

@@ -66,7 +66,7 @@ def code_rows(
     """
     num_columns = values.shape[1]
     size, kind = shape.kernel_size, shape.kind
-    margin = margin_of(shape)
+    margin = (len(room.first) - num_columns) // 2
     counts, scratch, totals = room.counts, room.scratch, room.totals
     column_signs, row_shares, places = room.column_signs, room.row_shares, room.places
     for column in range(first, last):
@@ -163,12 +163,6 @@ def _rows(room: Room, turn: int) -> Rows:
     if turn == 1:
         return Rows(room.second, room.first, room.third)
     return Rows(room.third, room.second, room.first)
-
-
-@compiled
-def margin_of(shape: Shape) -> int:
-    """Columns of zeros on either side of a matrix, so that all neighbours are there."""
-    return 2 * max(shape.width, shape.kernel_size) + 2
 
 
 @compiled
