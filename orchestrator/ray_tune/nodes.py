@@ -11,7 +11,7 @@ from orchestrator.storage.journal import FULL, Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
-from trainers.coding.compilation import compile_once
+from trainers.coding.machine_code import compile_once
 from trainers.full_disk import why_full
 
 _ANSWER_S = 300.0

@@ -88,6 +88,8 @@ def joined(address: str | None) -> Iterator[None]:
     # its snapshots take longer with each trial, and the journal makes them needless
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**6)
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # a driver would wait for Ray's first workers, and for ever if one is killed before it has said that it is there
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
     with contextlib.ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray

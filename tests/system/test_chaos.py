@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -133,6 +134,19 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path, empty_store: bytes) 
     assert len({run.data.tags.get("ratefront.trial_id") for run in runs}) == NUM_TRIALS + 1
     assert all("size_bytes" in run.data.metrics for run in runs if run.data.tags["ratefront.kind"] == "trial")
     assert results(folder) == results(folders["quiet"])
+
+
+def test_a_worker_that_is_killed_while_ray_starts_is_not_waited_for(tmp_path: Path) -> None:
+    """Ray itself would wait for its first workers for ever."""
+    program = "from orchestrator.ray_tune.runtime import joined\nwith joined(None): pass"
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=clean_environment())
+    deadline = time.monotonic() + 300
+    while process.poll() is None and not (workers := workers_below(process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    assert process.wait(timeout=300) == 0
 
 
 def _chaos(folder: Path, port: int, monkey: Monkey, uri: tuple[str, str]) -> list[Any]:

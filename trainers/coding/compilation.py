@@ -1,242 +1,124 @@
-"""Imports the compiled inner loops: from a copy of their sources in the user's cache, beside which numba keeps its own.
+"""Compiles the coder's loops to machine code that runs without numba: one object file with a function for each entry.
 
-numba looks at the time of one source file when it decides whether what it compiled is still right, so an edit of
-another file would leave wrong bytes. Here the folder's name is a digest of all sources, and of what else decides what
-is compiled: an edit is another folder. It is shared by all installations of one version, also those that Ray unpacks
-for a job. A damaged folder is made anew. Where none can be written, the sources are compiled where they are, in memory,
-once a process.
+numba makes LLVM's language of Python, and LLVM machine code of that. The result needs neither Python nor numba, so that
+who loads it need not import numba, which takes longer than to read a small file.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import functools
-import hashlib
 import importlib
 import importlib.util
-import logging
-import os
-import platform
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from importlib import metadata
-from importlib.machinery import PathFinder
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
-import platformdirs
+import llvmlite.binding as llvm
+import numba
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
-from trainers.coding import compiled as originals
-
-ENVIRONMENT = "RATEFRONT_CACHE"
-"""The variable that says where compiled code is kept, where that is not the user's cache folder."""
-_PATIENCE_S = 60.0
-_COMPLETE = "complete"
-"""A file that says that everything is compiled."""
-_SOURCES = Path(originals.__file__).parent
-_OPTIONS = ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
-"""Variables that change what numba makes; it looks at some of them alone when it loads."""
-
-
-@functools.cache
-def compiled_module(name: str) -> ModuleType:
-    """One of the modules of ``trainers.coding.compiled``: its copy in the cache, or itself where there is none.
-
-    The first call of a process loads what was compiled. The first on a machine compiles it, and says so; others wait.
-    """
-    return importlib.import_module(f"{_package()}.{name}")
+_PACKAGE = "ratefront_compiled"
+_ENTRY = "i32 (ptr, ptr, ptr)"
+"""How numba passes arguments: where the result goes, where an exception goes, and our one argument."""
+_LIBRARY = {"memset", "memcpy", "memmove"}
+"""Functions of the C library, which every process has."""
 
 
-def compile_once() -> None:
-    """Compile now, if nothing is compiled on this machine yet, so that the first to need it need not.
-
-    Nothing is loaded where it is.
-    """
-    try:
-        is_compiled = (_folder(_SOURCES, cache_folder()) / _COMPLETE).exists()
-    except (OSError, RuntimeError):
-        is_compiled = False
-    if not is_compiled:
-        compiled_module("beginning")
-
-
-@contextlib.contextmanager
-def _only_blas() -> Iterator[None]:
-    """Give numba the one module of scipy that it asks for, without the package around it.
-
-    That takes as long as all the rest that numba loads before the first call. Afterwards scipy is as it was.
-    """
-    name = "scipy.linalg.cython_blas"
-    module = None
-    if name not in sys.modules and importlib.util.find_spec("scipy") is not None:
-        import scipy
-
-        spec = PathFinder.find_spec(name, [str(Path(scipy.__file__).parent / "linalg")])
-        if spec is not None and spec.loader is not None:
-            module = importlib.util.module_from_spec(spec)
-            with contextlib.suppress(ImportError):  # where it wants the package after all, numba loads that
-                spec.loader.exec_module(module)
-                sys.modules[name] = module
-    try:
-        yield
-    finally:
-        if sys.modules.get(name) is module:
-            sys.modules.pop(name, None)
-
-
-@_only_blas()
-def _loaded(package: str) -> str:
-    """``package``, once everything in it is loaded, or compiled."""
-    beginning = importlib.import_module(f"{package}.beginning")
-    folder = Path(str(sys.modules[package].__file__)).parent
-    if (folder / _COMPLETE).exists():
-        beginning.compile_all()
-        return package
-    with _alone(folder / "lock"):
-        if not (folder / _COMPLETE).exists():
-            logging.getLogger(__name__).warning("compiling the coder, once on this machine: some ten seconds")
-        beginning.compile_all()
-        (folder / _COMPLETE).touch()
-    return package
-
-
-@functools.cache
-def _package() -> str:
-    try:
-        cache = cache_folder()
-        try:
-            return _loaded(import_copy(_SOURCES, cache))
-        except OSError:
-            raise
-        except Exception:  # what is damaged raises anything
-            _forget(_SOURCES, cache)
-            return _loaded(import_copy(_SOURCES, cache))
-    except (OSError, RuntimeError) as error:  # the second where there is no home directory
-        logging.getLogger(__name__).warning(
-            "compiled code cannot be kept (%s): the coder is compiled in each process anew; set %s to a folder that "
-            "can be written",
-            error,
-            ENVIRONMENT,
-        )
-        return originals.__name__
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock, so that the processes of a node do not all compile the same.
-
-    After a minute, and where the file system has no locks, go on without.
-    """
-    with path.open("a") as file:
-        give_up_at_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < give_up_at_s:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.1)
-            except OSError:
-                break
-        yield
-
-
-def cache_folder() -> Path:
-    """The folder in which compiled code is kept.
-
-    Raises:
-        RuntimeError: there is no home directory.
-    """
-    said = os.environ.get(ENVIRONMENT)
-    return Path(said) if said else platformdirs.user_cache_path("ratefront")
-
-
-def import_copy(sources: Path, cache: Path) -> str:
-    """Import a copy of the package in ``sources``, which lies in ``cache``.
+def compile_object(sources: Path, prefix: str) -> bytes:
+    """Compile the package in the folder ``sources`` for this processor.
 
     Returns:
-        The name under which it is imported, ``ratefront_coder_<digest>``.
+        An object file in the system's format. A function's name is ``prefix`` and that of its entry.
 
     Raises:
-        OSError: no copy can be written, or nothing beside it.
+        RuntimeError: the code wants something that is not there without numba.
     """
-    folder = _folder(sources, cache)
-    _copy(sources, folder)
-    compiled = folder / "__pycache__"
-    compiled.mkdir(exist_ok=True)
-    with tempfile.TemporaryFile(dir=compiled):  # numba refuses to load where it cannot write
-        pass
-    package = _name_of(folder)
-    if package not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            package, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        assert spec is not None, "a folder of sources is a package"
-        assert spec.loader is not None, "and so has a loader"
-        sys.modules[package] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[package])
-    return package
-
-
-def _folder(sources: Path, cache: Path) -> Path:
-    digest = hashlib.sha256(_content(sources, _names(sources)))
-    digest.update(repr((sys.implementation.cache_tag, metadata.version("numba"), _processor())).encode())
-    digest.update(repr([os.environ.get(option, "") for option in _OPTIONS]).encode())
-    return cache / f"coder-{digest.hexdigest()[:16]}"
-
-
-def _name_of(folder: Path) -> str:
-    return f"ratefront_{folder.name.replace('-', '_')}"
-
-
-@functools.cache
-def _processor() -> str:
-    """What compiled code depends on: the machine and its processor's name and abilities."""
+    switched_off, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0  # for somebody's debugging
+    package = _imported_anew(sources)
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    told = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
-    return repr((platform.machine(), sorted(told) or lines[:1]))
-
-
-def _names(sources: Path) -> list[str]:
-    return sorted(path.name for path in sources.glob("*.py"))
-
-
-def _content(folder: Path, names: list[str]) -> bytes:
-    return b"\0".join(name.encode() + b"\0" + (folder / name).read_bytes() for name in names)
-
-
-def _copy(sources: Path, folder: Path) -> None:
-    """Make ``folder`` with a copy of the sources, at once, so that no other process sees a part of it."""
-    names = _names(sources)
-    with contextlib.suppress(OSError):
-        if _content(folder, names) == _content(sources, names):
-            return
-    shutil.rmtree(folder, ignore_errors=True)  # something took a file away, or cut it
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
-        for name in names:
-            shutil.copyfile(sources / name, made / name)
-        made.chmod(0o755)
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was first
-            raise
+        module = llvm.parse_assembly("")
+        jit, entries = (importlib.import_module(f"{package}.{name}") for name in ("jit", "entries"))
+        for name, (function, examples) in entries.ENTRIES.items():
+            module.link_in(_compiled(prefix + name, function, examples, jit.OPTIONS))
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        numba.config.DISABLE_JIT = switched_off
+        for name in [name for name in sys.modules if name.split(".")[0] == package]:
+            del sys.modules[name]
+    wanted = {one.name for one in module.functions if one.is_declaration and not one.name.startswith("llvm.")}
+    if not wanted <= _LIBRARY:
+        raise RuntimeError(f"compiled code calls {', '.join(sorted(wanted - _LIBRARY))}")
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+    code: bytes = machine.emit_object(module)
+    return code
 
 
-def _forget(sources: Path, cache: Path) -> None:
-    """Take the copy away, from the disk and from this process."""
-    folder = _folder(sources, cache)
-    shutil.rmtree(folder, ignore_errors=True)
-    package = _name_of(folder)
-    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
+def _imported_anew(sources: Path) -> str:
+    """Import the package under a name under which its decorator compiles; returns the name."""
+    spec = importlib.util.spec_from_file_location(
+        _PACKAGE, sources / "__init__.py", submodule_search_locations=[str(sources)]
+    )
+    assert spec is not None, "a folder of sources is a package"
+    assert spec.loader is not None, "and so has a loader"
+    sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[_PACKAGE])
+    return _PACKAGE
+
+
+def _compiled(name: str, function: Callable[..., Any], examples: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A module of LLVM with one function, ``name``, which takes the arguments as one block of 64-bit integers."""
+    wanted = types.Tuple([numba.typeof(example) for example in examples])
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def unpacked(_typing_context: Any, block: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return _unpacked(context, builder, wanted, _Block(context, builder, arguments[0]))
+
+        return wanted(block), generate
+
+    @numba.njit(**options)
+    def number(result):  # type: ignore[no-untyped-def]
+        return 0 if result is None else result
+
+    @numba.njit(**options)
+    def call(block):  # type: ignore[no-untyped-def]
+        return number(function(*unpacked(block)))
+
+    call.compile((types.CPointer(types.int64),))
+    module = llvm.parse_assembly(call.inspect_llvm(call.signatures[0]))
+    (entry,) = (one for one in module.functions if not one.is_declaration)
+    assert str(entry.global_value_type) == _ENTRY, "numba passes arguments in another way"
+    entry.name = name
+    return module
+
+
+class _Block:
+    """Loads one integer after the other from where ``pointer`` points."""
+
+    def __init__(self, context: Any, builder: Any, pointer: Any) -> None:
+        self._context, self._builder, self._pointer, self._index = context, builder, pointer, 0
+
+    def take(self) -> Any:
+        place = self._builder.gep(self._pointer, [self._context.get_constant(types.int64, self._index)])
+        self._index += 1
+        return self._builder.load(place)
+
+
+def _unpacked(context: Any, builder: Any, wanted: Any, block: _Block) -> Any:
+    """The next value of the type ``wanted``: a tuple part by part, an array as its address and its shape."""
+    if isinstance(wanted, types.BaseTuple):
+        return context.make_tuple(builder, wanted, [_unpacked(context, builder, one, block) for one in wanted])
+    if not isinstance(wanted, types.Array):
+        return block.take()
+    array = make_array(wanted)(context, builder)
+    data = builder.inttoptr(block.take(), array.data.type)
+    shape = [block.take() for _ in range(wanted.ndim)]
+    itemsize = context.get_constant(types.intp, wanted.dtype.bitwidth // 8)
+    strides = [itemsize]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], length))
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
+    return array._getvalue()

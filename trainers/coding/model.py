@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding import mixing
-from trainers.coding.compilation import compiled_module
+from trainers.coding.compiled import arithmetic, entries, matrices, range_reader
 from trainers.coding.compiled.learning import (
     GRID,
     KERNELS,
@@ -22,9 +22,11 @@ from trainers.coding.compiled.learning import (
     NUM_UNARY,
     PLAIN,
     VECTOR,
+    Settings,
     Shape,
 )
 from trainers.coding.deadline import unlimited
+from trainers.coding.machine_code import Packed, call
 
 _AT_ONCE = 1 << 20
 """The most values that are coded between two looks at the clock."""
@@ -101,7 +103,7 @@ class Model:
 
     def __init__(self) -> None:
         """Know what every file begins with."""
-        self._learned = compiled_module("beginning").blank()
+        self._learned = entries.blank()
         self._learned.flag_states[-_NUM_KINDS:] = [(density << 10) | 2 for density in _DENSITIES]
         for weights, values in (
             (self._learned.flag_weights, _FLAG_WEIGHTS),
@@ -117,12 +119,14 @@ class Model:
             (self._learned.length_states, _LENGTH_STATE),
         ):
             array[:] = value
+        self._packed = Packed(self._learned)
         self._form_states = np.full(NUM_FORM_STATES, _FORM_STATE, np.uint32)
 
     def copy(self) -> Model:
         """A model that knows the same and learns on its own."""
         other = Model.__new__(Model)
         other._learned = type(self._learned)(*(array.copy() for array in self._learned))
+        other._packed = Packed(other._learned)
         other._form_states = self._form_states.copy()
         return other
 
@@ -131,7 +135,8 @@ class Model:
         num = num_bits(values)
         bits, ones = np.empty(num, np.uint8), np.empty(num, np.uint16)
         own = np.array(values, np.int32, order="C")  # the loops write to it, the same values
-        self._code(own, shape, bits, ones, np.zeros(0, np.uint32), np.zeros(5, np.uint64))
+        port = range_reader.Port(bits, ones, np.zeros(0, np.uint32), np.zeros(5, np.uint64))
+        self._code(own, shape, Packed(port), unlimited)
         return Notes(bits=bits, ones=ones)
 
     def form_odds(self, state: int) -> int:
@@ -141,44 +146,30 @@ class Model:
     def learn_form(self, state: int, bit: int) -> None:
         """Learn such a bit."""
         if state >= 0:
-            learned = compiled_module("arithmetic").learned
             limit = _SETTINGS["flag_limit"]
-            self._form_states[state] = learned(int(self._form_states[state]), bit, limit, _tables().steps)
+            self._form_states[state] = arithmetic.learned(int(self._form_states[state]), bit, limit, _steps())
 
     def read(
         self,
         num_rows: int,
         num_columns: int,
         shape: Shape,
-        words: npt.NDArray[np.uint32],
-        position: Any,
+        port: Packed,
         check: Callable[[], None] = unlimited,
     ) -> Ints:
-        """Read a matrix, and learn it. Where the stream is broken, ``position`` says so afterwards.
+        """Read a matrix from a ``Port``, and learn it. Where the stream is broken, its position says so afterwards.
 
         ``check`` is called before each million of values; what it raises ends the reading.
         """
         values = np.zeros((num_rows, num_columns), np.int32)
-        self._code(values, shape, np.zeros(0, np.uint8), np.zeros(0, np.uint16), words, position, check)
+        self._code(values, shape, port, check)
         return values
 
-    def _code(
-        self,
-        values: Ints,
-        shape: Shape,
-        bits: Any,
-        ones: Any,
-        words: Any,
-        position: Any,
-        check: Callable[[], None] = unlimited,
-    ) -> None:
-        matrices = compiled_module("matrices")
-        port = compiled_module("range_reader").Port(bits, ones, words, position)
-        own_shape, room = compiled_module("learning").Shape(*shape), _room(values, shape)
+    def _code(self, values: Ints, shape: Shape, port: Packed, check: Callable[[], None]) -> None:
+        rest = (_settings(), _tables(), self._packed, Packed(_room(values, shape)), port)
         for begin, end, first, last in _pieces(*values.shape):
             check()
-            learned = self._learned
-            matrices.code_rows(values, begin, end, first, last, own_shape, _settings(), _tables(), learned, room, port)
+            call("code_rows", values, begin, end, first, last, shape, *rest)
 
 
 def _pieces(num_rows: int, num_columns: int) -> Iterator[tuple[int, int, int, int]]:
@@ -199,29 +190,36 @@ def num_bits(values: Ints) -> int:
 
 
 @functools.cache
-def _settings() -> Any:
-    return compiled_module("learning").Settings(**_SETTINGS)
+def _settings() -> Packed:
+    return Packed(Settings(**_SETTINGS))
 
 
 @functools.cache
-def _tables() -> Any:
+def _steps() -> npt.NDArray[np.int64]:
+    steps: npt.NDArray[np.int64] = (1 << 17) // (2 * np.arange(1024) + 3)
+    return steps
+
+
+@functools.cache
+def _tables() -> Packed:
     """Tables, made by integer arithmetic alone: the same on every machine."""
     near_zero, between = 64 * np.arange(2048) + 32, 2048 * np.arange(2048) + 1024
     ones = np.concatenate((near_zero, between))
-    limit = compiled_module("arithmetic").LIMIT
-    return compiled_module("arithmetic").Tables(
+    limit = arithmetic.LIMIT
+    tables = arithmetic.Tables(
         stretches=mixing.logit(np.stack((ones, (1 << 22) - ones))).astype(np.int16),
         squashes=mixing.probability(np.arange(-limit, limit + 1)).astype(np.uint16),
-        steps=(1 << 17) // (2 * np.arange(1024) + 3),
+        steps=_steps(),
     )
+    return Packed(tables)
 
 
 def _room(values: Ints, shape: Shape) -> Any:
     num_columns = values.shape[1]
     margin = 2 * max(shape.width, shape.kernel_size) + 2  # zeros on either side, so that all neighbours are there
     num_channels = -(-num_columns // shape.kernel_size) if shape.kind == KERNELS else 1
-    room = compiled_module("beginning").room(min(num_columns, _AT_ONCE), num_columns + 2 * margin, num_channels)
-    room.column_signs[:] = compiled_module("matrices").EVEN_SIGN
+    room = entries.room(min(num_columns, _AT_ONCE), num_columns + 2 * margin, num_channels)
+    room.column_signs[:] = matrices.EVEN_SIGN
     return room
 
 

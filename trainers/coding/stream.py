@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from trainers.coding.bytestream import RfzError
 from trainers.coding.coder import cumulative_probabilities
-from trainers.coding.compilation import compiled_module
 from trainers.coding.compiled.position import IS_BROKEN, LOWER, POINT, RANGE, TAKEN
+from trainers.coding.compiled.range_reader import Port
 from trainers.coding.deadline import unlimited
+from trainers.coding.machine_code import Packed, call
 from trainers.coding.model import Ints, Model, Shape
 
 _CERTAIN = np.uint64(2**64 - 1)
@@ -37,6 +38,7 @@ class StreamReader:
         first[: len(self._words)] = self._words[:2]
         self._position = np.zeros(5, np.uint64)
         self._position[[RANGE, POINT, TAKEN]] = _CERTAIN, (first[0] << np.uint64(32)) | first[1], 2
+        self._port = Packed(Port(np.zeros(0, np.uint8), np.zeros(0, np.uint16), self._words, self._position))
 
     @property
     def information_bits(self) -> float:
@@ -55,14 +57,14 @@ class StreamReader:
             self._used = True
             cumulative = cumulative_probabilities(counts).astype(np.uint32)
             starts = np.zeros(_NUM_STARTS if num_symbols > _MANY else 0, np.int32)
-            compiled_module("range_reader").read_symbols(cumulative, starts, indices, self._words, self._position)
+            call("read_symbols", cumulative, starts, indices, self._port)
             self._check_whole()
         return indices
 
     def read_bit(self, ones: int) -> int:
         """The next bit, whose probability of a one is (2 ``ones`` + 1) / 2^17; raises what ``decode`` raises."""
         self._used = True
-        bit = int(compiled_module("range_reader").read_bit(ones, self._words, self._position))
+        bit = call("read_bit", ones, self._port)
         self._check_whole()
         return bit
 
@@ -70,7 +72,7 @@ class StreamReader:
         """The next matrix (rows, columns); raises what ``decode`` raises."""
         self._check()
         self._used = True
-        values = model.read(num_rows, num_columns, shape, self._words, self._position, self._check)
+        values = model.read(num_rows, num_columns, shape, self._port, self._check)
         self._check_whole()
         return values
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, zigzag
-from trainers.coding.compilation import compiled_module
+from trainers.coding.compiled.symbols import NUM_COUNTERS
+from trainers.coding.machine_code import call
 
 MAX_SYMBOLS = 1 << 16
 """The most distinct symbols of one table.
@@ -47,8 +48,7 @@ class Table:
             position_at = np.zeros(num_possible, np.int32)
             position_at[self.symbols - first] = np.arange(len(self.symbols), dtype=np.int32)
             positions = np.empty(len(values), np.int32)
-            values = np.require(values, requirements=("C", "W"))  # what is compiled takes no read-only array
-            compiled_module("symbols").look_up(values, int(first), position_at, positions)
+            call("look_up", np.ascontiguousarray(values), first, position_at, positions)
         else:
             positions = np.searchsorted(self.symbols, values).astype(np.int32)
         return positions
@@ -90,10 +90,9 @@ def count(tensors: Sequence[npt.NDArray[np.int32]], /) -> Table:
 
 def count_from(parts: Sequence[npt.NDArray[np.int32]], low: int, num_possible: int) -> npt.NDArray[np.int64]:
     """How often (num_possible,) each integer from ``low`` on occurs in ``parts`` (n,), which have no other."""
-    symbols = compiled_module("symbols")
-    counts = np.zeros((symbols.NUM_COUNTERS, num_possible), np.int64)
+    counts = np.zeros((NUM_COUNTERS, num_possible), np.int64)
     for part in parts:
-        symbols.count(np.require(part, requirements=("C", "W")), low, counts)
+        call("count", np.ascontiguousarray(part), low, counts)
     found: npt.NDArray[np.int64] = counts.sum(axis=0)
     return found
 

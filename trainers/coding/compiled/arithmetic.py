@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .jit import called, compiled, int64
+from .jit import compiled, int64
 
 Array = Any
 """A numpy array: numba finds out its dtype."""
@@ -63,7 +63,7 @@ def ratio(part: int, share: int) -> int:
     return bound((min(part >> (share & 63), (1 << 32) - 1) * (share >> 6)) >> 26)
 
 
-@called
+@compiled
 def learned(state: int, bit: int, limit: int, steps: Array) -> int:
     """``state`` after one more bit: its probability goes 1 / (n + 3/2) of the way; n stops at ``limit``."""
     seen, probability = state & 1023, state >> 10

@@ -1,11 +1,9 @@
-"""The decorator of all compiled functions."""
+"""The decorator of all functions that are compiled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import numba
 
 if TYPE_CHECKING:
 
@@ -18,27 +16,25 @@ if TYPE_CHECKING:
 else:
     from numpy import int64, uint64
 
-__all__ = ["IS_CACHED", "called", "compiled", "int64", "uint64"]
+__all__ = ["OPTIONS", "compiled", "int64", "uint64"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-IS_CACHED = not __name__.startswith("trainers.")
-"""Whether this is a copy in a cache folder, beside which numba may write what it compiled."""
+OPTIONS = {
+    "forceinline": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "_nrt": False,
+}
+"""What numba is told. Code without its runtime calls nothing in it, and counts no references, which took half of the
+time; it may make no array. ``error_model``: a division by zero, which there is none, would be asked about each time."""
 
 
 def compiled(function: F) -> F:
-    """Compile ``function`` when it is first called, which compiled functions alone may do. It may make no array.
+    """Compile ``function`` where ``compilation.py`` imports its file; elsewhere it is plain Python, as it stands."""
+    if __name__.startswith("trainers."):
+        return function
+    import numba
 
-    Without numba's runtime there is no counting of references, which took half of the time. Without wrappers for calls
-    from Python the compilation takes a sixth less.
-    """
-    return _njit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-
-def called(function: F) -> F:
-    """Compile ``function``, which Python calls; else as ``compiled``."""
-    return _njit(function)
-
-
-def _njit(function: F, **options: Any) -> F:
-    return cast(F, numba.njit(function, cache=IS_CACHED, forceinline=True, **{"_nrt": False, **options}))
+    return cast(F, numba.njit(function, **OPTIONS))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .arithmetic import Array, Tables, bound, learn, learned, share_of
 from .flags import Counts, Scratch, Shares, code_flag
-from .jit import called, compiled, int64, uint64
+from .jit import compiled, int64, uint64
 from .learning import FLAG_CONTEXTS, GRID, KERNELS, NUM_FAMILIES, Learned, Settings, Shape
 from .magnitudes import code_magnitude, code_sign
 from .neighbours import Rows, around
@@ -37,7 +37,7 @@ class Room(NamedTuple):
     scratch: Scratch
 
 
-@called
+@compiled
 def code_rows(
     values: Array,
     begin: int,

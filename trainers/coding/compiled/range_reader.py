@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .arithmetic import Array
-from .jit import called, compiled, int64, uint64
+from .jit import compiled, int64, uint64
 from .position import IS_BROKEN, LOWER, POINT, RANGE, TAKEN
 
 _WHOLE = 1 << 24
@@ -38,12 +38,13 @@ def code_bit(bit: int, ones: int, port: Port) -> int:
         port.bits[taken], port.probabilities[taken] = bit, ones
         port.position[TAKEN] = taken + uint64(1)
         return bit
-    return read_bit(ones, port.words, port.position)
+    return read_bit(ones, port)
 
 
-@called
-def read_bit(ones: int, words: Array, position: Array) -> int:
+@compiled
+def read_bit(ones: int, port: Port) -> int:
     """The next bit, whose probability of a one is (2 ``ones`` + 1) / 2^17."""
+    position = port.position
     scale = position[RANGE] >> uint64(24)
     zero = uint64(((((1 << 17) - (2 * ones + 1)) * (_WHOLE - 2)) >> 17) + 1)
     below = scale * zero
@@ -56,17 +57,17 @@ def read_bit(ones: int, words: Array, position: Array) -> int:
         below = scale * (uint64(_WHOLE) - zero)
     position[RANGE] = below
     if below < uint64(1 << 32):
-        _take_word(words, position)
+        _take_word(port.words, position)
     return bit
 
 
-@called
-def read_symbols(cumulative: Array, starts: Array, symbols: Array, words: Array, position: Array) -> None:
+@compiled
+def read_symbols(cumulative: Array, starts: Array, symbols: Array, port: Port) -> None:
     """Fill ``symbols`` (n,); their ``cumulative`` probabilities (k + 1,) uint32 begin at 0 and end at 2^24.
 
     ``starts`` (4097,) int32 is room for an index, which pays for many symbols; or empty.
     """
-    last = len(cumulative) - 2
+    last, position = len(cumulative) - 2, port.position
     if len(starts):
         _fill_starts(cumulative, starts)
     for number in range(len(symbols)):
@@ -89,7 +90,7 @@ def read_symbols(cumulative: Array, starts: Array, symbols: Array, words: Array,
         position[LOWER] += scale * left
         position[RANGE] = scale * (uint64(cumulative[low + 1]) - left)
         if position[RANGE] < uint64(1 << 32):
-            _take_word(words, position)
+            _take_word(port.words, position)
 
 
 @compiled

@@ -1,10 +1,13 @@
-"""Compiles or loads every function that is called from outside, for the types that it is called with."""
+"""The functions that Python calls, with examples of what they are called with, and the arrays that they want."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from .arithmetic import LIMIT, Tables, learned
+from .arithmetic import Tables
 from .flags import Counts, Scratch
 from .learning import (
     FLAG_CONTEXTS,
@@ -28,33 +31,6 @@ from .learning import (
 from .matrices import Room, code_rows
 from .range_reader import Port, read_bit, read_symbols
 from .symbols import NUM_COUNTERS, count, look_up
-
-
-def compile_all() -> None:
-    """Call each function once, on nearly nothing."""
-    words, position = np.zeros(1, np.uint32), np.zeros(5, np.uint64)
-    position[1] = 1 << 40
-    read_bit(1, words, position)
-    cumulative = np.array([0, 1 << 24], np.uint32)
-    read_symbols(cumulative, np.zeros(0, np.int32), np.zeros(1, np.int32), words, position)
-    values = np.zeros(1, np.int32)
-    count(values, 0, np.zeros((NUM_COUNTERS, 1), np.int64))
-    look_up(values, 0, values, np.zeros(1, np.int32))
-    tables = Tables(np.zeros(4096, np.int16), np.zeros(2 * LIMIT + 1, np.uint16), np.zeros(1024, np.int64))
-    learned(1 << 31, 1, 1, tables.steps)
-    code_rows(
-        np.zeros((1, 1), np.int32),
-        0,
-        1,
-        0,
-        1,
-        Shape(PLAIN, 1, 0),
-        Settings(*[1] * len(Settings._fields)),
-        tables,
-        blank(),
-        room(1, 8),
-        Port(np.zeros(9, np.uint8), np.zeros(9, np.uint16), np.zeros(0, np.uint32), np.zeros(5, np.uint64)),
-    )
 
 
 def blank() -> Learned:
@@ -93,3 +69,23 @@ def room(num_columns: int, num_padded: int, num_channels: int = 1) -> Room:
         places=np.zeros(num_columns, np.int64),
         scratch=Scratch(inputs=np.zeros(16, np.int32), chosen=np.zeros(16, np.int64)),
     )
+
+
+def _examples() -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+    words, position, values = np.zeros(1, np.uint32), np.zeros(5, np.uint64), np.zeros(1, np.int32)
+    tables = Tables(np.zeros(1, np.int16), np.zeros(1, np.uint16), np.zeros(1, np.int64))
+    port = Port(np.zeros(1, np.uint8), np.zeros(1, np.uint16), words, position)
+    settings = Settings(*[1] * len(Settings._fields))
+    matrix = np.zeros((1, 1), np.int32)
+    shape = Shape(PLAIN, 1, 0)
+    return {
+        "code_rows": (code_rows, (matrix, 0, 1, 0, 1, shape, settings, tables, blank(), room(1, 8), port)),
+        "count": (count, (values, 0, np.zeros((NUM_COUNTERS, 1), np.int64))),
+        "look_up": (look_up, (values, 0, values, values)),
+        "read_bit": (read_bit, (1, port)),
+        "read_symbols": (read_symbols, (words, values, values, port)),
+    }
+
+
+ENTRIES = _examples()
+"""By name: the function, and arguments of the types that it takes."""
