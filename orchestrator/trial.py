@@ -6,13 +6,15 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import processor, versions
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import DIVERGED, FULL, OUT_OF_MEMORY, Ended, Journal, Outcome
 from orchestrator.storage.locations import open_journal
+from orchestrator.storage.measured import sections_of
 from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
 from trainers.echo import printable
@@ -125,7 +127,7 @@ def _run(
             last_shown = now_s
 
     try:
-        points = _train(request, journal, on_progress, on_storing, find_task)
+        points = _train(request, journal, on_progress, on_storing, track, find_task)
     except Exception as error:  # whatever a trial raises must not stop the sweep
         details = "" if why_full(error) else traceback.format_exc()  # the shorter, the sooner it has space
         return journal.fail(request.trial_id, _reason(error), details=details)
@@ -158,6 +160,7 @@ def _train(
     journal: Journal,
     on_progress: Callable[[Progress], None],
     on_storing: Callable[[str], None],
+    track: Callable[[str], None],
     find_task: Callable[[Spec], Task] | None,
 ) -> list[OperatingPoint]:
     import torch
@@ -182,6 +185,11 @@ def _train(
             ended_s = time.monotonic()
             store_at_s = ended_s + _LEAST_BETWEEN_STORES * (ended_s - began_s)
 
+    def stored(points: Sequence[OperatingPoint]) -> None:
+        journal.keep_points(request.trial_id, [replace(point, path=journal.name_of(point.path)) for point in points])
+        track(request.trial_id)
+
+    _bring_points(request, journal)
     config = TrialConfig.from_dict(request.config)
     points = train(
         config,
@@ -193,9 +201,21 @@ def _train(
         saved=saved,
         storing=on_storing,
         damaged=lambda line: journal.note_damage(request.trial_id, line),
+        stored=stored,
         task=find_task(config.task) if find_task is not None else None,
     )
     return [replace(point, path=journal.name_of(point.path)) for point in points]
+
+
+def _bring_points(request: Request, journal: Journal) -> None:
+    """Have the files here that an attempt before this one stored, so that the training goes on after them."""
+    try:
+        for point in journal.points(request.trial_id):
+            journal.file(point.path)
+            journal.file(sections_of(point))
+    except DamagedError as error:
+        journal.note_damage(request.trial_id, f"{error}; the training began anew")
+        journal.forget_checkpoint(request.trial_id)
 
 
 def _environment(resources: TrialResources) -> dict[str, str]:

@@ -8,8 +8,9 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -22,11 +23,11 @@ from trainers.config import TrialConfig
 from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate, is_constant
 from trainers.guard import Guard
-from trainers.loop.phases import Trained
+from trainers.loop.phases import PointsOf, Trained
 from trainers.methods.parts.backend import weight_names
 from trainers.networks.storable import storable
 from trainers.preparation import Prepared
-from trainers.record import OperatingPoint, cell_of, write_atomically
+from trainers.record import OperatingPoint, cell_of, from_row, to_row, write_atomically
 from trainers.seeding import seed_everything, undisturbed
 
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -34,64 +35,99 @@ _NUM_GUARDED = 32
 """The validation examples on which a decoded network is compared with the trained one."""
 
 
-def measured_points(
-    trial: Prepared,
-    trained: Trained,
-    config: TrialConfig,
-    directory: Path,
-    *,
-    sweep_id: str,
-    trial_id: str,
-    storing: Callable[[str], None],
-) -> list[OperatingPoint]:
-    """Write every operating point to ``directory/<point id>.rfz``, and measure the network that the file decodes to.
+class PointStore:
+    """Stores the operating points of one trial: those at the ends of its phases, and those at the end of its training.
 
-    Beside each file ``<point id>.sections.csv`` says where its bytes go. ``storing`` is told what is being done.
-
-    Raises:
-        DivergedError: the quality or what a file would hold became NaN or infinite.
-        StoredWronglyError: a decoded network is not the one that was trained.
-        ValueError: the method's points are wrong; one line says how.
+    Each is written to ``directory/<point id>.rfz``, and the network that the file decodes to is measured. Beside it
+    ``<point id>.sections.csv`` says where its bytes go.
     """
-    context, task = trial.context, trial.task
-    guard = guard_of(trial, trained, config)
-    points: dict[str, OperatingPoint] = {}
-    seed_everything(config.seed, "points")
-    with _divergence_explained(config):
-        for point_id, sections in trial.method.points(trained.model, context):
-            _check_point_id(point_id, points)
-            path = directory / f"{point_id}.rfz"
-            opened = _written(trial, sections, path, storing)
-            with undisturbed():
-                decoded = _guarded(trial, guard, sections, opened, path, config.seed)
-            data = path.read_bytes()
-            points[point_id] = OperatingPoint(
-                sweep_id=sweep_id,
-                trial_id=trial_id,
-                point_id=point_id,
-                task=str(config.task),
-                architecture=str(config.architecture),
-                method=config.method.name,
-                config_hash=config.config_hash,
-                seed=config.seed,
-                num_parameters=context.num_parameters,
-                macs=trial.macs,
-                num_steps=trained.num_steps,
-                train_s=trained.train_s,
-                size_bytes=len(data),
-                uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
-                quality=_finite(evaluate(decoded, task.test, task)),
-                quality_val=_finite(evaluate(decoded, task.validation, task)),
-                quality_name=task.quality_name,
-                maximise=task.maximise,
-                sha256=hashlib.sha256(data).hexdigest(),
-                path=str(path),
-                zero_weights=", ".join(_zero_weights(decoded)),
-                is_constant=is_constant(decoded, task.validation, task),
-            )
-    if not points:
-        raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
-    return list(points.values())
+
+    def __init__(
+        self,
+        trial: Prepared,
+        config: TrialConfig,
+        directory: Path,
+        *,
+        sweep_id: str,
+        trial_id: str,
+        storing: Callable[[str], None] = lambda doing: None,
+        stored: Callable[[Sequence[OperatingPoint]], None] = lambda points: None,
+    ) -> None:
+        """Nothing is stored yet. ``storing`` is told what is being done, ``stored`` what ``store_early`` stored."""
+        self._trial, self._config, self._directory = trial, config, directory
+        self._sweep_id, self._trial_id, self._storing, self._stored = sweep_id, trial_id, storing, stored
+        self._points: dict[str, OperatingPoint] = {}
+
+    @property
+    def points(self) -> list[OperatingPoint]:
+        """All that are stored, in the order of the training."""
+        return list(self._points.values())
+
+    def recall(self, rows: Iterable[Mapping[str, Any]]) -> str:
+        """Go on after what a process that was killed stored early; returns what is wrong with it, if anything is."""
+        points = [from_row({**row, "path": str(self._directory / f"{row['point_id']}.rfz")}) for row in rows]
+        for point in points:
+            path = Path(point.path)
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != point.sha256:
+                return f"{path} is missing, or not what was measured"
+        self._points = {point.point_id: point for point in points}
+        return ""
+
+    def store_early(self, points_of: PointsOf, trained: Trained) -> list[dict[str, Any]]:
+        """Store as ``store`` does, and say so; returns rows for ``recall``, of all points so far."""
+        self.store(points_of, trained)
+        self._stored(self.points)
+        return [to_row(point) for point in self.points]
+
+    def store(self, points_of: PointsOf, trained: Trained) -> None:
+        """Store the points of a network that is trained so far.
+
+        Raises:
+            DivergedError: the quality or what a file would hold became NaN or infinite.
+            StoredWronglyError: a decoded network is not the one that was trained.
+            ValueError: the method's points are wrong; one line says how.
+        """
+        trial, config = self._trial, self._config
+        guard = guard_of(trial, trained, config)
+        seed_everything(config.seed, "points")
+        with _divergence_explained(config):
+            for point_id, sections in points_of(trained.model, trial.context):
+                _check_point_id(point_id, self._points)
+                path = self._directory / f"{point_id}.rfz"
+                opened = _written(trial, sections, path, self._storing)
+                with undisturbed():
+                    decoded = _guarded(trial, guard, sections, opened, path, config.seed)
+                self._points[point_id] = self._measured(decoded, path, trained)
+        if not self._points:
+            raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
+
+    def _measured(self, decoded: nn.Module, path: Path, trained: Trained) -> OperatingPoint:
+        context, task, config = self._trial.context, self._trial.task, self._config
+        data = path.read_bytes()
+        return OperatingPoint(
+            sweep_id=self._sweep_id,
+            trial_id=self._trial_id,
+            point_id=path.stem,
+            task=str(config.task),
+            architecture=str(config.architecture),
+            method=config.method.name,
+            config_hash=config.config_hash,
+            seed=config.seed,
+            num_parameters=context.num_parameters,
+            macs=self._trial.macs,
+            num_steps=trained.num_steps,
+            train_s=trained.train_s,
+            size_bytes=len(data),
+            uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
+            quality=_finite(evaluate(decoded, task.test, task)),
+            quality_val=_finite(evaluate(decoded, task.validation, task)),
+            quality_name=task.quality_name,
+            maximise=task.maximise,
+            sha256=hashlib.sha256(data).hexdigest(),
+            path=str(path),
+            zero_weights=", ".join(_zero_weights(decoded)),
+            is_constant=is_constant(decoded, task.validation, task),
+        )
 
 
 def guard_of(trial: Prepared, trained: Trained, config: TrialConfig) -> Guard:

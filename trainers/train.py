@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,10 +10,10 @@ import torch
 from trainers.config import TrialConfig
 from trainers.determinism import denormals_flushed, deterministic
 from trainers.loop.checkpoint import CheckpointFile, paths_of
-from trainers.loop.phases import Trained, run_phases
+from trainers.loop.phases import Store, Trained, run_phases
 from trainers.loop.progress import Progress
 from trainers.loop.training import Training
-from trainers.points import measured_points
+from trainers.points import PointStore
 from trainers.preparation import Prepared, prepare
 from trainers.record import OperatingPoint
 from trainers.tasks.base import Task
@@ -32,6 +32,7 @@ def train(
     saved: Callable[[float], None] = lambda train_s: None,
     storing: Callable[[str], None] = lambda doing: None,
     damaged: Callable[[str], None] = lambda line: None,
+    stored: Callable[[Sequence[OperatingPoint]], None] = lambda points: None,
     task: Task | None = None,
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
@@ -41,8 +42,9 @@ def train(
     Continues from ``directory/checkpoint.pt`` or ``checkpoint-2.pt``, the later one that is whole, and leaves them
     there: ``forget_checkpoint`` removes them once the points are recorded. ``saved`` is called after each checkpoint
     with the seconds trained, ``damaged`` with a line for each that is set aside and one where there is no space for
-    them, ``storing`` with what is being done once the training is over, such as ``writing point, 40%``. ``task`` is
-    that of ``config``, if it is loaded already.
+    them, ``storing`` with what is being done while points are stored, such as ``writing point, 40%``. ``stored`` is
+    called with all points so far when a phase before the last has stored some. ``task`` is that of ``config``, if it
+    is loaded already.
     The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
@@ -56,12 +58,18 @@ def train(
         file = CheckpointFile(
             _checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved, damaged=damaged
         )
-        trained = train_network(trial, config, report, file)
-        return measured_points(trial, trained, config, directory, sweep_id=sweep_id, trial_id=trial_id, storing=storing)
+        names = {"sweep_id": sweep_id, "trial_id": trial_id}
+        store = PointStore(trial, config, directory, **names, storing=storing, stored=stored)
+        store.store(trial.method.points, train_network(trial, config, report, file, store))
+        return store.points
 
 
 def train_network(
-    trial: Prepared, config: TrialConfig, report: Callable[[Progress], None], file: CheckpointFile
+    trial: Prepared,
+    config: TrialConfig,
+    report: Callable[[Progress], None],
+    file: CheckpointFile,
+    store: Store | None = None,
 ) -> Trained:
     """Attach the modifiers and the method to the trial's network, and train it; raises what ``train`` raises."""
     task, context = trial.task, trial.context
@@ -75,7 +83,7 @@ def train_network(
         modifications=modifications,
         report=report,
     )
-    return run_phases(training, model, file)
+    return run_phases(training, model, file, store)
 
 
 def forget_checkpoint(directory: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +25,14 @@ def config_text(params: Mapping[str, str]) -> str:
     """
     keys = [*settings_of(params), *(key for key in _SCHEDULE if key in params)]
     return " ".join(f"{setting_name(key)}={params[key]}" for key in keys)
+
+
+def path_text(given: Mapping[str, Any]) -> str:
+    """A path of a rate knob, as a sweep file has it: ``3.2, 0.8, 0.2 in turn``."""
+    path = given["path"]
+    if isinstance(path, Mapping):
+        return f"{path['from']} to {path['to']} in {path['points']} points"
+    return f"{', '.join(map(str, path))} in turn"
 
 
 def settings_of(params: Iterable[str]) -> list[str]:
@@ -119,7 +129,18 @@ def _short(values: Sequence[str]) -> dict[str, str]:
 
 
 def _rounded(value: str, num_digits: int) -> str:
+    if value.startswith("{"):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return _short_path(json.loads(value), num_digits)
     return f"{float(value):.{num_digits}g}" if is_number(value) and not value.lstrip("-").isdigit() else value
+
+
+def _short_path(given: Mapping[str, Any], num_digits: int) -> str:
+    """A path without spaces before equals signs, which end a setting: ``path(3.2..0.2 in 5, first 0.4)``."""
+    path = given["path"]
+    ends = (path["from"], path["to"], path["points"]) if isinstance(path, Mapping) else (path[0], path[-1], len(path))
+    rest = "".join(f", {key} {given[key]:.{num_digits}g}" for key in sorted(given) if key != "path")
+    return "path({:.{digits}g}..{:.{digits}g} in {}{})".format(*ends, rest, digits=num_digits)
 
 
 def is_number(value: str) -> bool:

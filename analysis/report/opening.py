@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.configurations.best import best
 from analysis.configurations.recommended import baseline, unbeaten
 from analysis.keys import REFERENCE_METHOD
+from analysis.points.labels import path_text
 from analysis.report.markup import Html, bullets, code, element, escaped, facts_list, joined, paragraph, section
 from analysis.report.material import Material
 from analysis.report.recommendations import chosen, loss_text, recommended_loss
@@ -166,7 +167,9 @@ def _modifiers(given: Any) -> str:
 def _method(method: Any, known: Mapping[str, str]) -> Html:
     """A method's name, what it is, and which of its settings were searched."""
     name = method["name"]
-    searched = [joined([f"{key} ", code(_domain(item))]) for key, item in method.items() if _is_domain(item)]
+    searched = [
+        joined([f"{key} ", code(_domain(item))]) for key, item in method.items() if _is_domain(item) or _is_path(item)
+    ]
     about = f": {known[name]}" if known.get(name) else ""
     said = [". Searched: ", joined(searched, ", ")] if searched else []
     return joined([code(name), about, *said])
@@ -178,11 +181,17 @@ def _named(settings: Mapping[str, Any]) -> str:
 
 
 def _domain(value: Any) -> str:
-    """A range as ``0.1 to 3 (loguniform)``, choices as a list."""
+    """A range as ``0.1 to 3 (loguniform)``, choices and paths as lists."""
+    if _is_path(value):
+        return path_text(value)
     if not _is_domain(value):
         return str(value)
     ((kind, items),) = value.items()
     return ", ".join(map(str, items)) if kind == "choice" else f"{items[0]} to {items[-1]} ({kind})"
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, Mapping) and "path" in value and "name" not in value
 
 
 def _is_domain(value: Any) -> bool:

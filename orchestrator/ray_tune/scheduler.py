@@ -36,5 +36,6 @@ class EarlyStoppingScheduler(FIFOScheduler):
         reason = self._verdicts.reason_to_stop(TrialConfig.from_dict(trial.config["config"]), result)
         if reason is None:
             return FIFOScheduler.CONTINUE
+        self._journal.fetch(trial.config["trial_id"])  # what it has stored already stays
         self._journal.stop(trial.config["trial_id"], reason)
         return FIFOScheduler.STOP

@@ -192,6 +192,8 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
     """
     if isinstance(value, Mapping) and "name" in value:
         return dict(value)
+    if isinstance(value, Mapping) and "path" in value:  # of a rate knob: what it passes in turn is one value
+        return {key: _parse_in_path(f"{where}: {key}", item) for key, item in value.items()}
     if isinstance(value, Mapping) and all(_are_settings(key, item) for key, item in value.items()):
         return {
             key: {
@@ -201,6 +203,15 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
             for key, item in value.items()
         }
     return parse_setting(where, value, lists_are_choices=lists_are_choices)
+
+
+def _parse_in_path(where: str, value: Any) -> Any:
+    """Read what stands in a path: a list of the knob's values, a row of them, or one of its settings."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, Mapping) and "from" in value:
+        return {key: parse_setting(f"{where}: {key}", item, lists_are_choices=True) for key, item in value.items()}
+    return parse_setting(where, value, lists_are_choices=True)
 
 
 def _are_settings(key: Any, value: Any) -> bool:

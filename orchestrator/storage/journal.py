@@ -8,6 +8,7 @@
                                            progress.jsonl  one line for each report
                                            checkpoint.pt, checkpoint-2.pt  while it runs
                                            <point id>.rfz and <point id>.sections.csv
+                                           points.json     the points that were stored before the training was over
                                            ended.json      the record: written last, atomically, it ends the trial
                                            damage.txt      a line for each file that was set aside as *.damaged
 
@@ -43,7 +44,7 @@ from trainers.record import OperatingPoint, from_row, to_row
 _SWEEP, _INSTANCE, _STUDY = "sweep.yaml", "instance", "study.jsonl"
 _FRONTIER = "frontier"
 TRIAL, PROGRESS, RECORD = "trial.json", "progress.jsonl", "ended.json"
-_DAMAGE = "damage.txt"
+_POINTS, _DAMAGE = "points.json", "damage.txt"
 _CHECKPOINTS = ("checkpoint.pt", "checkpoint-2.pt")  # trainers.train writes and reads them
 
 
@@ -55,7 +56,8 @@ class Outcome(enum.Enum):
     FAILED = "failed"
     """It raised, diverged or died; ``reason`` says why. A resumed sweep tries it again."""
     STOPPED = "stopped"
-    """The scheduler saw no promise in it; ``reason`` says why. It has no points, and is not tried again."""
+    """The scheduler saw no promise in it; ``reason`` says why. It has the points that it stored before, and is not
+    tried again."""
 
 
 OUT_OF_MEMORY = "out of memory: "
@@ -227,23 +229,31 @@ class Journal:
             shown = join(self.location, name)
             self.note_damage(trial_id, f"{shown} is damaged: {num_damaged} of its lines are left out of all curves")
 
+    def keep_points(self, trial_id: str, points: Sequence[OperatingPoint]) -> None:
+        """Keep what a training that goes on has stored so far: others see the files, and then that they are points."""
+        self._folder.share(f"trials/{trial_id}", without=(RECORD, *_CHECKPOINTS))
+        self._write_json(f"trials/{trial_id}/{_POINTS}", [to_row(point) for point in points])
+
+    def points(self, trial_id: str) -> tuple[OperatingPoint, ...]:
+        """What ``keep_points`` kept. Raises ``DamagedError`` where the file cannot be read."""
+        content = self._folder.read(f"trials/{trial_id}/{_POINTS}")
+        if content is None:
+            return ()
+        with self._reading(trial_id, _POINTS):
+            return tuple(from_row(row) for row in json.loads(content))
+
     def finish(self, trial_id: str, points: Sequence[OperatingPoint]) -> Ended:
         """Record that the trial is over: every point is on disk and was measured."""
         return self.record(trial_id, Ended(outcome=Outcome.FINISHED, points=tuple(points)))
 
     def fail(self, trial_id: str, reason: str, details: str = "") -> Ended:
-        """Record that the trial raised, diverged or died; a resumed sweep tries it again.
-
-        Args:
-            trial_id: the trial.
-            reason: why, in one line.
-            details: the traceback, where there is one.
-        """
-        return self.record(trial_id, Ended(outcome=Outcome.FAILED, reason=reason, details=details))
+        """Record that the trial raised, diverged or died, and why; a resumed sweep tries it again."""
+        points = self.points(trial_id)
+        return self.record(trial_id, Ended(outcome=Outcome.FAILED, reason=reason, details=details, points=points))
 
     def stop(self, trial_id: str, reason: str) -> Ended:
-        """Record that the scheduler stopped the trial: it is over, without points."""
-        return self.record(trial_id, Ended(outcome=Outcome.STOPPED, reason=reason))
+        """Record that the scheduler stopped the trial: it is over, with the points that it had stored."""
+        return self.record(trial_id, Ended(outcome=Outcome.STOPPED, reason=reason, points=self.points(trial_id)))
 
     def record(self, trial_id: str, ended: Ended) -> Ended:
         """Write ``ended`` as the trial's record; others see everything else that the trial left before they see it."""
@@ -289,9 +299,12 @@ class Journal:
             self._folder.delete(f"trials/{trial_id}/{RECORD}")
 
     def forget_checkpoint(self, trial_id: str) -> None:
-        """Remove the checkpoints of a trial that is over."""
-        for name in _CHECKPOINTS:
-            self._folder.delete(f"trials/{trial_id}/{name}")
+        """Remove what only a resumed training needs, of a trial that is over, or that is to begin anew."""
+        points = f"trials/{trial_id}/{_POINTS}"
+        for name in (f"trials/{trial_id}/{name}" for name in _CHECKPOINTS):
+            self._folder.delete(name)
+        if self._folder.read(points) is not None:  # a request to a bucket costs more than a look
+            self._folder.delete(points)
 
     # what was found damaged
 
@@ -347,13 +360,13 @@ class Journal:
 
     def fetch_all(self) -> None:
         """Learn what others wrote of the sweep and of its trials."""
-        records = (f"trials/*/{kind}" for kind in (TRIAL, PROGRESS, RECORD, _DAMAGE))
+        records = (f"trials/*/{kind}" for kind in (TRIAL, PROGRESS, _POINTS, RECORD, _DAMAGE))
         self._folder.refresh("", _INSTANCE, _SWEEP, _STUDY, *records)
 
     def fetch(self, trial_id: str, *, to_resume: bool = False) -> None:
         """Learn what others wrote of one trial; with ``to_resume`` its checkpoints, too."""
         checkpoints = _CHECKPOINTS if to_resume else ()
-        self._folder.refresh(f"trials/{trial_id}", TRIAL, PROGRESS, RECORD, _DAMAGE, *checkpoints)
+        self._folder.refresh(f"trials/{trial_id}", TRIAL, PROGRESS, _POINTS, RECORD, _DAMAGE, *checkpoints)
 
     def check_writable(self) -> None:
         """Raise ``OSError`` where this process may only read."""

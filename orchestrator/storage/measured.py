@@ -31,13 +31,18 @@ def read_measured(journal: Journal, name: str, sha256: str) -> bytes:
     return content
 
 
+def sections_of(point: OperatingPoint) -> str:
+    """The name, in the sweep's folder, of the table beside a point's file."""
+    return str(Path(point.path).with_suffix(".sections.csv"))
+
+
 def sections(journal: Journal, point: OperatingPoint) -> bytes:
     """The table beside a point's file that says where its bytes go.
 
     Raises:
         DamagedError: it is missing, or does not add up to the length of the file.
     """
-    name = str(Path(point.path).with_suffix(".sections.csv"))
+    name = sections_of(point)
     content, shown = _read(journal, name), join(journal.location, name)
     try:
         sizes = [float(row["size_bytes"]) for row in csv.DictReader(io.StringIO(content.decode()))]

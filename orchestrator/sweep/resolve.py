@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.search.domains import AbstractDomain, Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
+from trainers.paths import completed
 
 if TYPE_CHECKING:
     from trainers.methods.base import RateKnob
@@ -88,7 +89,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
             # a list, such as a method's grid of steps, would be read back as choices
             is_list = kind in LISTS_ARE_CHOICES and isinstance(default, list)
             arguments.setdefault(name, Choice([default]) if is_list else default)
-    floats = {name for name, parameter in parameters.items() if parameter.annotation in (float, "float", "float | str")}
+    floats = {name for name, parameter in parameters.items() if _is_real(parameter.annotation)}
+    arguments = {name: _completed(value) for name, value in arguments.items()}
     arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
@@ -110,6 +112,16 @@ def _refuse_lists_for_single_values(
                 f"{where}: {name} is {value}, and wanted is one value: a list is handed over whole here, and is not "
                 f"choices as under a method; {name}: {{choice: {value}}} tries each"
             )
+
+
+def _completed(value: Any) -> Any:
+    """A rate knob's setting with the defaults of each path in it written out."""
+    return Choice([completed(item) for item in value.values]) if isinstance(value, Choice) else completed(value)
+
+
+def _is_real(annotation: Any) -> bool:
+    """Whether a parameter is a real number, as far as its function says, or something else that is none."""
+    return annotation is float or str(annotation).split(" | ")[0] == "float"
 
 
 def _is_single(parameter: inspect.Parameter) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,9 @@ class Tracker:
         self._add_progress(trial_id, last_step, content)
         if ended is not None:
             self._add_ended(trial_id, run, ended, content)
+        else:
+            early = self._journal.points(trial_id)
+            self._add_runs(trial_id, [point for point in early if not self._has_run(trial_id, point)])
         self._write(run, content)
         run.last_step = max(last_step, *(step for _, step in content.metrics), -1)
         run.record = ""
@@ -174,10 +178,14 @@ class Tracker:
         run = self._runs.get(trial_id)
         if run is None or run.record != _fingerprint(ended) or run.status != _STATUS[ended.outcome]:
             return False
-        if len(ended.points) == 1:
+        if _is_own_point(ended):
             return run.holds(metrics_of(ended.points[0]))
-        own = [(point, self._runs.get(trial_id, point.point_id)) for point in ended.points]
-        return all(one is not None and one.status == "FINISHED" and one.holds(metrics_of(point)) for point, one in own)
+        return all(self._has_run(trial_id, point) for point in ended.points)
+
+    def _has_run(self, trial_id: str, point: OperatingPoint) -> bool:
+        """Whether the point has a run of its own that holds what was measured."""
+        run = self._runs.get(trial_id, point.point_id)
+        return run is not None and run.status == "FINISHED" and run.holds(metrics_of(point))
 
     def _end(self, run: KnownRun, status: str) -> None:
         self._client.set_terminated(run.run_id, status)
@@ -224,16 +232,20 @@ class Tracker:
                 self._client.log_text(run.run_id, ended.details, "failure.txt")
         elif ended.outcome is Outcome.STOPPED:
             content.tags["ratefront.stopped"] = ended.reason[:_MAX_TAG_LENGTH]
-        elif len(ended.points) == 1:
+        if _is_own_point(ended):
             self._add_point(ended.points[0], run, content)
             content.params = params_of(self._config(trial_id))  # again: a reader needs them, a kill may have lost them
         else:
-            for point in ended.points:
-                own = self._runs.get(trial_id, point.point_id) or self._make_point_run(trial_id, point)
-                own_content = _Content(params=params_of(self._config(trial_id)), tags=tags_of(point))
-                self._add_point(point, own, own_content)
-                self._write(own, own_content)
-                self._end(own, "FINISHED")
+            self._add_runs(trial_id, ended.points)
+
+    def _add_runs(self, trial_id: str, points: Sequence[OperatingPoint]) -> None:
+        """Give each point a run of its own."""
+        for point in points:
+            run = self._runs.get(trial_id, point.point_id) or self._make_point_run(trial_id, point)
+            content = _Content(params=params_of(self._config(trial_id)), tags=tags_of(point))
+            self._add_point(point, run, content)
+            self._write(run, content)
+            self._end(run, "FINISHED")
 
     def _add_point(self, point: OperatingPoint, run: KnownRun, content: _Content) -> None:
         content.metrics |= {(name, 0): value for name, value in metrics_of(point).items()}
@@ -283,9 +295,14 @@ class _Content:
 def _record_tags(ended: Ended) -> dict[str, str]:
     """Tags of a trial's run from its record: of its one point, where it has one."""
     tags = {"ratefront.record": _fingerprint(ended)}
-    if len(ended.points) == 1:
+    if _is_own_point(ended):
         tags |= {"ratefront.point": "true", **tags_of(ended.points[0])}
     return tags
+
+
+def _is_own_point(ended: Ended) -> bool:
+    """Whether the trial's run is that of its point; where there may be several, each has a run of its own."""
+    return ended.outcome is Outcome.FINISHED and len(ended.points) == 1
 
 
 def _fingerprint(ended: Ended) -> str:

@@ -167,5 +167,5 @@ class Board:
         self._num[ended.outcome] += 1
         if ended.outcome is Outcome.FAILED:
             self.failed[trial_id] = ended.reason
-        elif ended.outcome is Outcome.FINISHED:
+        if ended.points:
             self.coverage.add(ended.points)

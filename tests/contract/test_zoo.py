@@ -23,7 +23,7 @@ from trainers.methods import METHODS
 from trainers.methods.base import Context
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.spike_slab import Posterior
-from trainers.points import measured_points
+from trainers.points import PointStore
 from trainers.preparation import prepare
 from trainers.train import train
 
@@ -84,7 +84,8 @@ def test_what_is_stored_is_what_was_trained(network: str, method: str, tmp_path:
     trained = run_phases(training, model, CheckpointFile(tmp_path / "checkpoint.pt", interval_s=1e9))
     inputs = trial.task.test.inputs
     wanted = _outputs(trained.model, trial.context, inputs)
-    points = measured_points(trial, trained, config, tmp_path, sweep_id="", trial_id="", storing=lambda doing: None)
+    store = PointStore(trial, config, tmp_path, sweep_id="", trial_id="", storing=lambda doing: None)
+    points = store.store(trial.method.points, trained)
     assert points
     for point in points:
         found = load_compressed(point.path, architecture=architecture_of(config))(inputs).detach().float()

@@ -97,6 +97,60 @@ def test_whoever_watches_sees_what_is_stored_where_that_takes_long(
     assert [row["phase"] for row in recorded] == ["train"] * (len(reports) - len(shown)), "the training alone"
 
 
+PATH_CONFIG = {**CONFIG, "method": {"name": "epr", "lam": {"path": [3.2, 0.8, 0.2]}}, "steps": 40}
+
+
+def interrupted(request: Request, step: int) -> list[str]:
+    """Run until the report after ``step``, as a kill would leave it; returns what was tracked."""
+    tracked: list[str] = []
+
+    def report(progress: Progress) -> None:
+        if progress.step >= step:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainers.train.train", functools.partial(train, checkpoint_interval_s=0.0))
+        with pytest.raises(KeyboardInterrupt):
+            execute(request, report=report, track=tracked.append)
+    return tracked
+
+
+def test_the_points_of_a_path_are_kept_while_the_training_goes_on(tmp_path: Path) -> None:
+    request, journal = request_in(tmp_path, config=PATH_CONFIG), Journal(LocalFolder(tmp_path))
+    assert len(interrupted(request, 30)) == 3, "the trial's beginning, and its two points"
+    early = journal.points("0000-epr-s0")
+    assert [point.path for point in early] == [f"trials/0000-epr-s0/lam{lam}.rfz" for lam in (3.2, 0.8)]
+    ended, _ = run(request)
+    assert ended.points[:2] == early
+    assert [point.point_id for point in ended.points] == ["lam3.2", "lam0.8", "lam0.2"]
+    assert not (tmp_path / "trials" / "0000-epr-s0" / "points.json").exists()
+
+
+def test_what_a_path_stored_stays_where_the_trial_is_stopped_or_fails(tmp_path: Path) -> None:
+    request, journal = request_in(tmp_path, config=PATH_CONFIG), Journal(LocalFolder(tmp_path))
+    interrupted(request, 30)
+    early = journal.points("0000-epr-s0")
+    assert len(early) == 2
+    assert journal.stop("0000-epr-s0", "no promise").points == early
+    assert journal.fail("0000-epr-s0", "it died").points == early
+    journal.forget_failure("0000-epr-s0")
+    ended, _ = run(request)
+    assert ended.points[:2] == early
+
+
+@pytest.mark.parametrize("file", ["lam3.2.rfz", "points.json"])
+def test_a_path_whose_files_are_damaged_begins_anew(file: str, tmp_path: Path) -> None:
+    request, journal = request_in(tmp_path, config=PATH_CONFIG), Journal(LocalFolder(tmp_path))
+    interrupted(request, 30)
+    early = journal.points("0000-epr-s0")
+    (tmp_path / "trials" / "0000-epr-s0" / file).write_bytes(b"?")
+    ended, _ = run(request)
+    assert [(point.point_id, point.sha256) for point in ended.points[:2]] == [(p.point_id, p.sha256) for p in early]
+    (line,) = journal.damage("0000-epr-s0")
+    assert file in line
+    assert "the training beg" in line
+
+
 def test_a_finished_trial_is_never_run_again(tmp_path: Path) -> None:
     first, _ = run(request_in(tmp_path))
     again, tracked = run(request_in(tmp_path))

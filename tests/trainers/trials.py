@@ -17,6 +17,7 @@ from trainers.instantiate import find_architecture, make_task
 from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment
+from trainers.methods.parts.grid import STEPS
 from trainers.preparation import prepare
 from trainers.tasks.base import Task
 from trainers.train import train
@@ -40,16 +41,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lcs-structured": {"name": "lcs", "compression": "structured", "subspace": "line"},
     "low_rank-svd": {"name": "low_rank", "ranks": "svd"},
     "low_rank-uniform": {"name": "low_rank", "ranks": "svd_uniform", "finetune": 0.0},
+    "magnitude-path": {"name": "magnitude", "keep_ratio": {"path": [0.5, 0.2]}},
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
     "epr-learned": {"name": "epr", "density": "learned"},
+    "epr-path": {"name": "epr", "lam": {"path": [3.2, 0.8, 0.2]}},
     "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},
     "ptq-channel": {"name": "ptq", "granularity": "channel"},
     "ptq-calibrated": {"name": "ptq", "calibration": "real"},
+    "qat-path": {"name": "qat", "bits": {"path": [4, "ternary", 1]}, "float_share": 0.2},
     "qat-channel": {"name": "qat", "granularity": "channel", "float_share": 0.3},
     "qat-binary": {"name": "qat", "bits": 1, "scale": "spread"},
     "epr-dft-learned": {"name": "epr", "decoder": "dft", "density": "learned"},
 }
 """The contract of methods is checked on these: each registered name, and settings that are almost other methods."""
+
+EARLY_POINTS = {
+    "epr-path": ["lam3.2", "lam0.8"],
+    "magnitude-path": [f"keep0.5-step{step:g}" for step in STEPS],
+    "qat-path": ["bits4", "bitsternary"],
+}
+"""The ids of points that are stored before the last phase."""
 
 STRUCTURED = {"coreset", "spike_slab"}
 """The methods that refuse a network without hidden units, such as ``odd``."""

@@ -46,6 +46,8 @@ class Position:
     """The steps since the last report."""
     decisions: list[Any] = field(default_factory=list)
     """What each phase decided, for all phases that have begun."""
+    points: list[dict[str, Any]] = field(default_factory=list)
+    """The rows of the operating points that phases stored at their ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,10 @@ class CheckpointFile:
         if last == self._older:
             self._older, self._newer = self._newer, self._older
         return found[last]
+
+    def give_up(self, why: str) -> None:
+        """Say why the training begins anew, though there is a checkpoint."""
+        self._damaged(f"{why}: the training begins anew")
 
     @property
     def is_due(self) -> bool:

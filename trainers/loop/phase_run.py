@@ -58,7 +58,7 @@ class PhaseRun:
             self._train(position, file, until=until)
             self._check_parameters(position)  # the loss does not show the last update
             if position.step == until:
-                is_judged = until % self._judged_every == 0 or until == self._end
+                is_judged = until % self._judged_every == 0 or (until == self._end and self._phase.points is None)
                 self._report(position, is_judged=is_judged)
                 position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
             if file.is_due:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from torch import nn
 
+from trainers.coding.sections import Sections
 from trainers.loop.checkpoint import CheckpointFile, Position
 from trainers.loop.phase_run import PhaseRun
 from trainers.loop.training import Training
-from trainers.methods.base import Phase
+from trainers.methods.base import Context, Phase
 from trainers.seeding import seed_everything
+
+PointsOf = Callable[[nn.Module, Context], Iterator[tuple[str, Sections]]]
+"""What is stored of a network; see ``AbstractMethod.points``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +31,18 @@ class Trained:
     train_s: float
 
 
-def run_phases(training: Training, model: nn.Module, file: CheckpointFile) -> Trained:
+class Store(Protocol):
+    """Stores operating points while a training goes on; see ``trainers/points.py``."""
+
+    def recall(self, rows: Iterable[Mapping[str, Any]]) -> str: ...
+
+    def store_early(self, points_of: PointsOf, trained: Trained) -> list[dict[str, Any]]: ...
+
+
+def run_phases(training: Training, model: nn.Module, file: CheckpointFile, store: Store | None = None) -> Trained:
     """Train ``model``, to which the method is attached, through every phase.
+
+    ``store`` gets the points of each phase that has some, at its end; without it they are left out.
 
     A phase begins with its decision, which is made once and then read from the checkpoint. A resumed training replays
     the decisions of the phases so far, loads tensors, and goes on with the step that would have been next.
@@ -37,6 +53,9 @@ def run_phases(training: Training, model: nn.Module, file: CheckpointFile) -> Tr
     """
     config, context = training.config, training.context
     saved = file.load(config.to_json())
+    if saved is not None and store is not None and (wrong := store.recall(saved.position.points)):
+        file.give_up(wrong)
+        saved = None
     position = Position() if saved is None else saved.position
     phases = training.method.phases(context)
     boundaries = _boundaries(phases, config.steps)
@@ -56,14 +75,18 @@ def run_phases(training: Training, model: nn.Module, file: CheckpointFile) -> Tr
         for modification in training.modifications:
             modification.check(model)
         run = PhaseRun(training, phase, model, first=boundaries[index], end=boundaries[index + 1])
+        is_stored_before = index > 0 and phases[index - 1].points is not None
         if saved is not None:
             run.restore(saved)
             saved = None  # the phases after this one are not resumed
         else:
             position.phase, position.step, position.stopped = index, boundaries[index], False
-            if decision is not None:  # it may have cost much
+            if decision is not None or is_stored_before:  # it may have cost much
                 file.save(run.checkpoint(position))
         run.run(position, file)
+        if phase.points is not None and store is not None:
+            trained = Trained(model=model, num_steps=position.num_steps, train_s=position.train_s)
+            position.points = store.store_early(phase.points, trained)
     return Trained(model=model, num_steps=position.num_steps, train_s=position.train_s)
 
 

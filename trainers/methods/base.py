@@ -135,6 +135,9 @@ class Phase:
     """Runs after each optimiser step, without gradients: projections, masks, averages. Its state lies in buffers."""
     stop: Callable[[nn.Module, Context], bool] = never
     """Asked at each judged report (``Progress.is_judged``); true ends the phase early."""
+    points: Callable[[nn.Module, Context], Iterator[tuple[str, Sections]]] | None = None
+    """What is stored at the end of this phase, before the next one goes on training, as ``AbstractMethod.points`` is
+    after the last one, with other ids. It leaves the network as it is."""
     rate_comparable: bool = True
     """Whether ``rate_bits`` means something in this phase, so that a scheduler may stop a trial on it."""
 

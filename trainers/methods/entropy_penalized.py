@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ from trainers.methods.parts.plain import adam_cosine
 from trainers.methods.parts.starts import Start, root_mean_square
 from trainers.methods.parts.steps import wide
 from trainers.networks.norms import norm_parameters
+from trainers.paths import Path, Stretch
 
 _FIT_EVERY = 10
 _LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
@@ -72,8 +73,10 @@ class EntropyPenalized(AbstractMethod):
         ICLR 2020, arXiv 1906.06624, sections 2 and 3, equation 3.
     """
 
-    lam: float
-    """Nats of task loss for one bit per parameter, so that it means the same on every architecture."""
+    lam: float | Mapping[str, Any]
+    """Nats of task loss for one bit per parameter, so that it means the same on every architecture. Or a path, such as
+    ``{path: [3.2, 0.8, 0.2]}`` (``trainers/paths.py``): one training with each in turn, and a point at each. What
+    begins sparse stays so: a falling path makes smaller files than as many trainings of as many steps in all."""
     decoder: str = "scalar"
     """``scalar`` or ``dft``: convolution kernels as real Fourier coefficients, each frequency with its own step."""
     density: str = "geometric"
@@ -95,7 +98,7 @@ class EntropyPenalized(AbstractMethod):
     density_learning_rate: float = 1e-2
     """The learning rate of the learned density. Public ports of the paper use 1e-4, for many more steps than ours."""
     rate_warmup: float = 0.0
-    """Share of the training over which ``lam`` rises from zero."""
+    """Share of the training over which ``lam`` rises from zero, in a path of its first stretch."""
     norm_step: float = 1 / 32
     """The step of the folded scales and shifts of norm layers, in units of their median magnitude."""
 
@@ -105,7 +108,8 @@ class EntropyPenalized(AbstractMethod):
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        checks.number("lam", self.lam, low=0)
+        for value in Path.of("lam", self.lam).values:
+            checks.number("lam", value, low=0)
         checks.choice("decoder", self.decoder, ("scalar", "dft"))
         checks.choice("density", self.density, tuple(_DENSITIES))
         if isinstance(self.groups, str):
@@ -132,7 +136,7 @@ class EntropyPenalized(AbstractMethod):
         context.refuse_written()
         grouped = self._group_parameters(model)
         if isinstance(self.initial_step, str):
-            found = starts.coarsest(grouped, model, context, lam=self.lam)
+            found = starts.coarsest(grouped, model, context, lam=Path.of("lam", self.lam).values[0])
         else:
             found = starts.at(self.initial_step, grouped)
         densities = (_DENSITIES[self.density](max(1, math.prod(start.kernel_shape))) for start in found)
@@ -143,12 +147,31 @@ class EntropyPenalized(AbstractMethod):
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         refit = self._refit if self.density == "geometric" else do_nothing
-        return (Phase(name="train", loss=self._loss, optimisers=self._optimisers, after_step=refit),)
+        stretches = Path.of("lam", self.lam).stretches
+        return tuple(
+            Phase(
+                name="train" if len(stretches) == 1 else _called(stretch),
+                share=stretch.share,
+                loss=partial(self._loss, lam=stretch.value, warmup=self.rate_warmup if stretch.is_first else 0.0),
+                optimisers=partial(self._optimisers, factor=stretch.learning_rate),
+                after_step=refit,
+                points=None if stretch.is_last else partial(self._stored, point_id=_called(stretch)),
+            )
+            for stretch in stretches
+        )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         return cast(Reparameterized, model).decoded()[1]
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        stretches = Path.of("lam", self.lam).stretches
+        return self._stored(model, context, "point" if len(stretches) == 1 else _called(stretches[-1]))
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)
+
+    def _stored(self, model: nn.Module, context: Context, point_id: str) -> Iterator[tuple[str, Sections]]:
         plain = context.plain.state_dict()
         trained = cast(Reparameterized, model)
         rest = trained.network.state_dict()
@@ -179,15 +202,13 @@ class EntropyPenalized(AbstractMethod):
             }
         scalar = [group.numbers for group in groups if not group.is_fourier]
         vectors = (np.concatenate([np.zeros(0, np.float16), *scalar]), *(g.numbers for g in groups if g.is_fourier))
-        yield "point", Sections(tensors={name: tensors[name] for name in plain}, vectors=vectors)
+        yield point_id, Sections(tensors={name: tensors[name] for name in plain}, vectors=vectors)
 
-    @staticmethod
-    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
-        return backend.dequantise(sections, plain)
-
-    def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
+    def _loss(
+        self, model: nn.Module, batch: Batch, context: Context, moment: Moment, *, lam: float, warmup: float
+    ) -> Tensor:
         inputs, targets = batch
-        lam = self.lam * (min(1.0, moment.progress / self.rate_warmup) if self.rate_warmup else 1.0)
+        lam *= min(1.0, moment.progress / warmup) if warmup else 1.0
         outputs, bits = cast(Reparameterized, model).outputs_and_rate(inputs)
         return context.loss(outputs, targets) + lam / context.num_parameters * bits
 
@@ -195,7 +216,7 @@ class EntropyPenalized(AbstractMethod):
         if (moment.phase_step + 1) % _FIT_EVERY == 0:
             _fit(model)
 
-    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float) -> tuple[Optimiser, ...]:
         trained = cast(Reparameterized, model)
         latent_groups = trained.latent_groups()
         densities = [parameter for group in latent_groups for parameter in group.density.parameters()]
@@ -209,7 +230,8 @@ class EntropyPenalized(AbstractMethod):
         groups.append({"params": [group.log_step for group in latent_groups], "lr": self.step_learning_rate})
         groups.append({"params": densities, "lr": self.density_learning_rate})
         groups.append({"params": list(trained.network.parameters()), "lr": self.learning_rate})
-        return (adam_cosine([group for group in groups if group["params"]], num_steps),)
+        scaled = [{**group, "lr": factor * cast(float, group["lr"])} for group in groups if group["params"]]
+        return (adam_cosine(scaled, num_steps),)
 
     def _learning_rate(self, name: str) -> float:
         return tensor_settings.first_fit(self.tensors, name, {}).get("learning_rate", self.learning_rate)
@@ -259,6 +281,10 @@ def _far(parameter: Tensor) -> str:
     """What sets a tensor of no ordinary size apart from its group, whose step would be far too coarse or too fine."""
     size = root_mean_square([parameter])
     return "" if not size or _LEAST_SIZE <= size <= _MOST_SIZE else f" near 2^{8 * round(math.log2(size) / 8)}"
+
+
+def _called(stretch: Stretch) -> str:
+    return f"lam{stretch.value:g}"
 
 
 def _fit(model: nn.Module) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from trainers.methods.parts.pruning import (
     prunable,
     stored_bits,
 )
+from trainers.paths import Path, Stretch
 
 _BEGIN = 0.1
 """Share of the training before gradual pruning begins: an untrained network has no small weights yet."""
@@ -42,7 +44,8 @@ class Magnitude(AbstractMethod):
 
         s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3    for t in {t_0, t_0 + dt, ..., t_0 + n dt}
 
-    from s_i = 0 to s_f = 1 - keep_ratio. A weight once pruned stays so.
+    from s_i = 0 to s_f = 1 - keep_ratio. A weight once pruned stays so. On a path each stretch is such a rise, from
+    where the one before ended.
 
     References:
         Han, Pool, Tran, Dally 2015, "Learning both Weights and Connections for Efficient Neural Networks",
@@ -51,8 +54,9 @@ class Magnitude(AbstractMethod):
         arXiv 1710.01878, equation 1 (gradual).
     """
 
-    keep_ratio: float
-    """Share of all weights that is kept; biases and norms are kept."""
+    keep_ratio: float | Mapping[str, Any]
+    """Share of all weights that is kept; biases and norms are kept. For ``gradual`` it may be a falling path, such as
+    ``{path: [0.3, 0.1, 0.03]}`` (``trainers/paths.py``): one training, with points at each."""
     schedule: str = "gradual"
     """``gradual`` or ``one_shot``."""
     finetune: float = 0.5
@@ -69,8 +73,15 @@ class Magnitude(AbstractMethod):
     point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:
-        checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)
+        ratios = self._path.values
+        for ratio in ratios:
+            checks.number("keep_ratio", ratio, low=0, high=1, above=True)
         checks.choice("schedule", self.schedule, ("gradual", "one_shot"))
+        if len(ratios) > 1 and (self.schedule != "gradual" or sorted(ratios, reverse=True) != list(ratios)):
+            raise ValueError(
+                f"keep_ratio has the path {list(ratios)} and schedule is {self.schedule!r}: wanted a path that falls, "
+                "and gradual"
+            )
         checks.number("finetune", self.finetune, low=0, high=1)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
@@ -82,7 +93,7 @@ class Magnitude(AbstractMethod):
     def phases(self, context: Context) -> tuple[Phase, ...]:
         train = dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers)
         if self.schedule == "gradual":
-            return (dataclasses.replace(train, name="prune", after_step=self._prune_more),)
+            return tuple(self._rises(train))
         return (
             dataclasses.replace(train, share=1 - self.finetune),
             dataclasses.replace(
@@ -101,49 +112,81 @@ class Magnitude(AbstractMethod):
         return stored_bits(network, dict(prunable(network)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        yield from grid_points(context, cast(Masked, model).network.state_dict(), self.steps)
+        *_, last = self._path.stretches
+        return self._stored(model, context, "" if last.is_first else _called(last))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         return backend.dequantise(sections, plain)
 
-    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
-        return (decayed_adam(cast(Masked, model).network, self.learning_rate, self.weight_decay, num_steps),)
+    @property
+    def _path(self) -> Path:
+        return Path.of("keep_ratio", self.keep_ratio)
+
+    def _rises(self, train: Phase) -> Iterator[Phase]:
+        """A phase for each rise of the sparsity."""
+        before = 1.0
+        for stretch in self._path.stretches:
+            yield dataclasses.replace(
+                train,
+                name="prune" if stretch.is_first and stretch.is_last else _called(stretch),
+                share=stretch.share,
+                optimisers=partial(self._optimisers, factor=stretch.learning_rate),
+                after_step=partial(self._prune_more, kept=(before, stretch.value), is_first=stretch.is_first),
+                points=None if stretch.is_last else partial(self._stored, prefix=_called(stretch)),
+            )
+            before = stretch.value
+
+    def _stored(self, model: nn.Module, context: Context, prefix: str) -> Iterator[tuple[str, Sections]]:
+        for point_id, sections in grid_points(context, cast(Masked, model).network.state_dict(), self.steps):
+            yield f"{prefix}-{point_id}" if prefix else point_id, sections
+
+    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
+        network = cast(Masked, model).network
+        return (decayed_adam(network, factor * self.learning_rate, self.weight_decay, num_steps),)
 
     def _decide(self, model: nn.Module, context: Context) -> dict[str, int]:
         """The number of weights that each tensor keeps."""
         weights = prunable(cast(Masked, model).network)
-        masks = keep_largest(list(weights.values()), num_kept(self.keep_ratio, weights.values()))
+        (keep_ratio,) = self._path.values
+        masks = keep_largest(list(weights.values()), num_kept(keep_ratio, weights.values()))
         return {name: int(mask.sum()) for name, mask in zip(weights, masks, strict=True)}
 
-    def _prune_more(self, model: nn.Module, context: Context, moment: Moment) -> None:
+    def _prune_more(
+        self, model: nn.Module, context: Context, moment: Moment, *, kept: tuple[float, float], is_first: bool
+    ) -> None:
         masked = cast(Masked, model)
         masked.project()
-        if is_pruning(moment, self.finetune):
+        begin = _BEGIN if is_first else 0.0
+        if is_pruning(moment, self.finetune, begin):
             weights = prunable(masked.network).values()
-            keep_ratio = 1 - sparsity(moment, self.finetune, 1 - self.keep_ratio)
+            keep_ratio = 1 - sparsity(moment, self.finetune, 1 - kept[1], initial=1 - kept[0], begin=begin)
             masked.prune(keep_largest(list(weights), num_kept(keep_ratio, weights)))
 
 
-def ramp(num_steps: int, finetune: float) -> tuple[int, int, int]:
-    """t_0, t_0 + n dt and dt for a training of ``num_steps``, in steps done."""
+def _called(stretch: Stretch) -> str:
+    return f"keep{stretch.value:g}"
+
+
+def ramp(num_steps: int, finetune: float, begin: float = _BEGIN) -> tuple[int, int, int]:
+    """t_0, t_0 + n dt and dt for a training of ``num_steps``, in steps done; ``begin`` is a share of them."""
     end = max(1, round((1 - finetune) * num_steps))
-    begin = min(round(_BEGIN * num_steps), end - 1)
-    return begin, end, max(1, (end - begin) // _NUM_PRUNINGS)
+    first = min(round(begin * num_steps), end - 1)
+    return first, end, max(1, (end - first) // _NUM_PRUNINGS)
 
 
-def is_pruning(moment: Moment, finetune: float) -> bool:
+def is_pruning(moment: Moment, finetune: float, begin: float = _BEGIN) -> bool:
     """Whether t, the number of steps done after this one, is one of t_0 + dt, t_0 + 2 dt, ... or t_0 + n dt."""
-    begin, end, every = ramp(moment.num_phase_steps, finetune)
+    first, end, every = ramp(moment.num_phase_steps, finetune, begin)
     done = moment.phase_step + 1
-    return begin < done <= end and ((done - begin) % every == 0 or done == end)
+    return first < done <= end and ((done - first) % every == 0 or done == end)
 
 
-def sparsity(moment: Moment, finetune: float, final: float) -> float:
-    """s_t, equation 1 of Zhu and Gupta, with s_i = 0."""
-    begin, end, _ = ramp(moment.num_phase_steps, finetune)
-    left = 1 - (moment.phase_step + 1 - begin) / (end - begin)
-    return final * (1 - min(1.0, max(0.0, left)) ** 3)
+def sparsity(moment: Moment, finetune: float, final: float, *, initial: float = 0.0, begin: float = _BEGIN) -> float:
+    """s_t, equation 1 of Zhu and Gupta, from s_i ``initial`` to s_f ``final``."""
+    first, end, _ = ramp(moment.num_phase_steps, finetune, begin)
+    left = 1 - (moment.phase_step + 1 - first) / (end - first)
+    return final + (initial - final) * min(1.0, max(0.0, left)) ** 3
 
 
 def _prune(model: nn.Module, decision: Any) -> nn.Module:

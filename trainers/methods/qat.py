@@ -6,8 +6,9 @@ Notation of Esser et al.: v is a weight, s its step, Q_N and Q_P the number of w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -22,6 +23,7 @@ from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
 from trainers.methods.parts.steps import exact, level, steps_of, times_power, wide
 from trainers.networks.substitution import Substitution
+from trainers.paths import Path, Stretch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +44,9 @@ class QuantisationAwareTraining(AbstractMethod):
         Bengio, Leonard, Courville 2013, arXiv 1308.3432 (straight-through gradients).
     """
 
-    bits: int | str
-    """The bits of a weight before entropy coding: 1 to 8, or ``ternary``."""
+    bits: int | str | Mapping[str, Any]
+    """The bits of a weight before entropy coding: 1 to 8, or ``ternary``. Or a path, such as ``{path: [8, 4, 3, 2]}``
+    (``trainers/paths.py``): one training that rounds to each in turn, and a point at each."""
     granularity: str = "tensor"
     """``tensor``: one step for each tensor; ``channel``: one for each row, as in ``ptq``."""
     scale: str | float = "learned"
@@ -60,14 +63,15 @@ class QuantisationAwareTraining(AbstractMethod):
     cost: ClassVar[float | None] = 1.7
 
     def __post_init__(self) -> None:
-        if type(self.bits) not in (int, str) or self.bits not in QUANTISERS:
-            raise ValueError(f"bits is {self.bits!r}: wanted a whole number from 1 to 8, or ternary")
+        for bits in self._path.values:
+            if type(bits) not in (int, str) or bits not in QUANTISERS:
+                raise ValueError(f"bits is {bits!r}: wanted a whole number from 1 to 8, or ternary")
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         if isinstance(self.scale, str):
             checks.choice("scale", self.scale, ("spread", "learned"))
         else:
             checks.number("scale", self.scale, low=0, above=True)
-            if self.bits == 1:
+            if 1 in self._path.values:
                 raise ValueError(f"scale is {self.scale} and bits 1, which has no zero: wanted ternary, or more bits")
         checks.number("float_share", self.float_share, low=0, high=0.99)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
@@ -77,51 +81,65 @@ class QuantisationAwareTraining(AbstractMethod):
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         context.refuse_written()
-        quantiser = QUANTISERS[self.bits]
-        if not isinstance(self.scale, str):
-            quantiser = quantiser._replace(spread_step=self.scale)
-        return Quantised(model, quantiser, by_row=self.granularity == "channel")
+        return Quantised(model, self._quantiser(self._path.values[0]), by_row=self.granularity == "channel")
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         floats = replace(plain_phase(self.learning_rate), name="float", share=self.float_share)
-        rounded = Phase(
-            name="quantised",
-            share=1 - self.float_share,
-            apply=self._begin,
-            loss=_loss,
-            optimisers=self._optimisers,
-            rate_comparable=False,
+        rounded = tuple(
+            Phase(
+                name="quantised" if stretch.is_first and stretch.is_last else _called(stretch),
+                share=(1 - self.float_share) * stretch.share,
+                apply=partial(self._begin, bits=stretch.value),
+                loss=_loss,
+                optimisers=partial(self._optimisers, factor=stretch.learning_rate),
+                points=None if stretch.is_last else partial(self._stored, point_id=_called(stretch)),
+                rate_comparable=False,
+            )
+            for stretch in self._path.stretches
         )
-        return (floats, rounded) if self.float_share else (rounded,)
+        return (floats, *rounded) if self.float_share else rounded
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
-        """The size of the weights before entropy coding, and of everything else as other methods estimate it."""
-        num_bits = math.log2(3) if self.bits == "ternary" else float(self.bits)
+        """The size of the weights before entropy coding, at a path's end, and of the rest as other methods estimate."""
+        bits = self._path.values[-1]
+        num_bits = math.log2(3) if bits == "ternary" else float(bits)
         weights = backend.weight_names(context.plain)
         parameters = context.plain.named_parameters()
         stored = ((num_bits if name in weights else BIAS_BITS) * p.numel() for name, p in parameters)
         return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        trained = cast(Quantised, model)
-        weights = {
-            name: (whole, steps_of(step.reshape(-1).cpu().numpy())) for name, (whole, step) in trained.rounded().items()
-        }
-        yield "point", grid.store(context, trained.network.state_dict(), weights)
+        *_, last = self._path.stretches
+        return self._stored(model, context, "point" if last.is_first else _called(last))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         return backend.dequantise(sections, plain, by_row=True)
 
-    def _begin(self, model: nn.Module, decision: None) -> nn.Module:
-        cast(Quantised, model).begin(is_learned=self.scale == "learned")
+    @property
+    def _path(self) -> Path:
+        return Path.of("bits", self.bits)
+
+    def _quantiser(self, bits: int | str) -> Quantiser:
+        found = QUANTISERS[bits]
+        return found if isinstance(self.scale, str) else found._replace(spread_step=self.scale)
+
+    def _stored(self, model: nn.Module, context: Context, point_id: str) -> Iterator[tuple[str, Sections]]:
+        trained = cast(Quantised, model)
+        weights = {
+            name: (whole, steps_of(step.reshape(-1).cpu().numpy())) for name, (whole, step) in trained.rounded().items()
+        }
+        yield point_id, grid.store(context, trained.network.state_dict(), weights)
+
+    def _begin(self, model: nn.Module, decision: None, *, bits: int | str) -> nn.Module:
+        cast(Quantised, model).begin(self._quantiser(bits), is_learned=self.scale == "learned")
         return model
 
-    def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
+    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float) -> tuple[Optimiser, ...]:
         trained = cast(Quantised, model)
         groups: list[dict[str, object]] = [
-            {"params": list(trained.network.parameters()), "lr": self.learning_rate},
-            {"params": list(trained.log_steps.values()), "lr": self.step_learning_rate},
+            {"params": list(trained.network.parameters()), "lr": factor * self.learning_rate},
+            {"params": list(trained.log_steps.values()), "lr": factor * self.step_learning_rate},
         ]
         return (adam_cosine([group for group in groups if group["params"]], num_steps),)
 
@@ -129,6 +147,10 @@ class QuantisationAwareTraining(AbstractMethod):
 def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
     inputs, targets = batch
     return context.loss(model(inputs), targets)
+
+
+def _called(stretch: Stretch) -> str:
+    return f"bits{stretch.value}"
 
 
 class Quantised(nn.Module):
@@ -142,9 +164,9 @@ class Quantised(nn.Module):
         self._substitution = Substitution(network)
         self._levels = {name: level(weight) for name, weight in self._weights().items()}
 
-    def begin(self, *, is_learned: bool) -> None:
+    def begin(self, quantiser: Quantiser, *, is_learned: bool) -> None:
         """Round from now on; learned steps begin at 2 mean |v| / sqrt(Q_P), section 2.1, and at mean |v| if binary."""
-        self._is_rounding = True
+        self._quantiser, self._is_rounding = quantiser, True
         if is_learned:
             for name, weight in self._values().items():
                 factor = 1.0 if self._quantiser.is_binary else 2 / math.sqrt(self._quantiser.q_p)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.frontier.columns import IN_NOTE
+from analysis.points.labels import path_text
 from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
@@ -157,6 +158,8 @@ def _space(value: Any, *, with_fixed: bool = False) -> str:
 def _domain(value: Any) -> str:
     if not isinstance(value, Mapping):
         return str(value) if _PLAIN.fullmatch(str(value)) else code(value)
+    if "path" in value:
+        return code(path_text(value))
     ((kind, items),) = value.items()
     if kind == "choice":
         return code(", ".join(map(str, items)))

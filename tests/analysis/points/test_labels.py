@@ -104,3 +104,13 @@ def test_variants_of_many_rows_are_found_in_time() -> None:
         "epr density=learned",
         "epr density=geometric",
     }
+
+
+def test_a_path_is_short_and_told_from_others() -> None:
+    row = '{"first": 0.4, "learning_rate": 1.0, "path": {"from": 3.2, "points": 5, "to": 0.2}}'
+    listed = '{"first": 0.2913857, "learning_rate": 1.0, "path": [0.1, 0.5, 2]}'
+    assert labels({"method.lam": row}, {"method.lam": listed}, {"method.lam": "0.5"}) == [
+        "lam=path(3.2..0.2 in 5, first 0.4, learning_rate 1)",
+        "lam=path(0.1..2 in 3, first 0.291, learning_rate 1)",
+        "lam=0.5",
+    ]

@@ -85,3 +85,25 @@ def test_a_draw_has_only_the_arguments_of_its_own_method() -> None:
     space = Space(task=spec("digits"), architectures=(spec("mlp"),), methods=methods, steps=1, batch_size=1)
     drawn = [space.at(iter(Random(seed).random, None))["method"] for seed in range(50)]
     assert {tuple(sorted(method)) for method in drawn} == {("lam", "name"), ("bits", "name")}
+
+
+@pytest.mark.parametrize("lam", [{"path": [3.2, 0.8]}, {"path": {"from": 3.2, "to": 0.2, "points": 5}, "first": 0.3}])
+def test_the_values_of_a_path_are_one_setting(lam: dict[str, object]) -> None:
+    (spec,) = parse_specs("method", {"name": "epr", "lam": lam})
+    assert spec.arguments == {"lam": lam}
+    assert spec.to_dict() == {"name": "epr", "lam": lam}
+
+
+def test_the_settings_of_a_path_may_be_searched() -> None:
+    lam = {"path": {"from": {"loguniform": [1, 100]}, "to": 0.2, "points": [3, 5]}, "first": {"uniform": [0.2, 0.6]}}
+    space = Space(
+        task=spec("digits"),
+        architectures=(spec("mlp"),),
+        methods=parse_specs("method", {"name": "epr", "lam": lam}),
+        steps=100,
+        batch_size=64,
+    )
+    found = [one["method"]["lam"] for one in space.grid(2)]
+    assert len(found) == 8
+    assert found[0] == {"path": {"from": 1.0, "to": 0.2, "points": 3}, "first": 0.2}
+    assert found[-1] == {"path": {"from": 100.0, "to": 0.2, "points": 5}, "first": 0.6}

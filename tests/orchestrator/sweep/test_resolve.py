@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.planning.study import plan
 from orchestrator.search.domains import Choice, RealRange
+from orchestrator.search.space import SpecSpace
 from orchestrator.sweep import resolve
 from orchestrator.sweep.definition import Sweep
 from tests.orchestrator.samples import document, error_of
@@ -110,3 +111,10 @@ def test_a_list_is_the_value_where_an_architecture_may_take_it(
     monkeypatch.syspath_prepend(tmp_path)
     sweep = Sweep.from_dict(document(architecture={"name": f"{module}:net", "width": [16, 32]}))
     assert sweep.architecture[0].arguments["width"] == [16, 32]
+
+
+def test_the_defaults_of_a_path_are_written_out() -> None:
+    path, whole = {"path": [3.2, 0.8]}, {"path": [3.2, 0.8], "first": 0.4, "learning_rate": 1.0}
+    assert resolve.resolve_spec("method", SpecSpace(name="epr", arguments={"lam": path})).arguments["lam"] == whole
+    several = SpecSpace(name="epr", arguments={"lam": Choice([path, 1])})
+    assert resolve.resolve_spec("method", several).arguments["lam"] == Choice([whole, 1.0])

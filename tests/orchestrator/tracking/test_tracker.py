@@ -120,6 +120,30 @@ def test_a_trial_that_yields_several_points_has_a_run_below_it_for_each(place: P
     assert len(runs_of(place)) == len(runs)
 
 
+def test_early_points_have_runs_while_their_trial_runs_and_after_it_was_stopped(place: Place, trained: Journal) -> None:
+    ended = trained.ended(EPR)
+    assert ended is not None
+    (trained.trial_directory(EPR) / "ended.json").unlink()
+    trained.keep_points(EPR, ended.points)
+    tracker = tracker_of(place, trained)
+    for _ in range(2):
+        tracker.sync(EPR)
+        (own,) = (run for run in runs_of(place) if run.data.tags.get("ratefront.point") == "true")
+        assert (own.info.status, own.data.tags["ratefront.kind"]) == ("FINISHED", "point")
+        assert own.data.metrics["size_bytes"] == ended.points[0].size_bytes
+        assert run_of(place, EPR).info.status == "RUNNING"
+    trained.stop(EPR, "no promise")
+    tracker.sync_all()
+    assert run_of(place, EPR).info.status == "KILLED"
+    assert [
+        one
+        for one in runs_of(place)
+        if one.data.tags.get("ratefront.trial_id") == EPR
+        and (one.data.tags.get("ratefront.point") == "true" and one.info.run_id == own.info.run_id)
+    ]
+    assert EPR not in tracker.behind()
+
+
 def test_a_trial_that_fails_again_is_logged_again_and_one_that_recovers_is_no_failure(
     place: Place, trained: Journal
 ) -> None:

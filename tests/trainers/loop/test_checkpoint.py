@@ -109,6 +109,7 @@ def test_the_names_in_a_checkpoint_are_those_of_checkpoints_that_lie_on_disk(tmp
         "loss_sum",
         "loss_steps",
         "decisions",
+        "points",
         "model",
         "optimisers",
         "schedules",
