@@ -1,7 +1,7 @@
 """What analysis takes: dominance and hypervolume of 100,000 points, and 10,000 runs from MLflow to a frontier.
 
     python -m benchmarks.analysis points    # against optuna
-    python -m benchmarks.analysis runs      # from a SQLite file
+    python -m benchmarks.analysis runs      # from a SQLite file, by SQL against MLflow's own way
 
 The store is made by a real sweep of a few short trials, whose rows are then copied under new names and numbers.
 """
@@ -11,26 +11,33 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pandas.testing import assert_frame_equal
 
 from analysis.configurations.summary import summarise
 from analysis.fronts.hypervolume import Reference, hypervolume
 from analysis.fronts.pareto import nondominated
+from analysis.points import tracking_database
 from analysis.points.mlflow import load_points
 from benchmarks.report import print_machine, print_table, quartiles
 
+_WAYS = {"MLflow": frozenset[str](), "SQL": tracking_database.KNOWN_VERSIONS}
+"""Who reads, and by which versions of the tables that is chosen."""
 _CORNER = Reference(size_bytes=1e5, quality=0.0, maximise=True)
 _NUM_ORIGINALS = 4
 _NUM_SEEDS = 3
@@ -80,23 +87,40 @@ def show_runs(num_runs: int, repeats: int) -> None:
         database = sweep(Path(folder))
         copy_runs(database, num_runs)
         uri = f"sqlite:///{database}"
-        load_points(uri)  # MLflow itself is loaded once
-        loading, summarising = [], []
-        for _ in range(repeats):
-            began_s = time.perf_counter()
-            points = load_points(uri)
-            loaded_s = time.perf_counter()
-            configurations = summarise(points)
-            loading.append(loaded_s - began_s)
-            summarising.append(time.perf_counter() - loaded_s)
+        seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        frames = {}
+        for repeat in range(-1, repeats):  # the first loads the modules
+            for way, versions in _WAYS.items():
+                with patch.object(tracking_database, "KNOWN_VERSIONS", versions):
+                    began_s = time.process_time()
+                    points = load_points(uri)
+                    loaded_s = time.process_time()
+                    configurations = summarise(points)
+                    ended_s = time.process_time()
+                if repeat >= 0:
+                    seconds["runs to points", way].append(loaded_s - began_s)
+                    seconds["points to frontier", way].append(ended_s - loaded_s)
+                    seconds["together", way].append(ended_s - began_s)
+                    seconds["a new process, imports included", way].append(of_a_process(uri, versions))
+                frames[way] = points
         assert len(points) == num_runs
-        rows = [
-            ["MLflow to points", quartiles(loading)],
-            ["points to frontier", quartiles(summarising)],
-            ["together", quartiles([sum(both) for both in zip(loading, summarising, strict=True)])],
-        ]
+        assert_frame_equal(*frames.values())
+        whats = dict.fromkeys(what for what, _ in seconds)
+        rows = [[what, *(quartiles(seconds[what, way]) for way in _WAYS)] for what in whats]
         words = f"{num_runs:,} runs, {len(configurations):,} configurations, {database.stat().st_size / 1e6:.0f} MB"
-        print_table(f"{words}, seconds, n = {repeats}", ["", "s"], rows)
+        print_table(f"{words}, seconds of the processor, n = {repeats}", ["", *_WAYS], rows)
+
+
+def of_a_process(uri: str, versions: Collection[str]) -> float:
+    """The seconds of the processor that a process takes from its start to the frontier of ``uri``."""
+    program = (
+        "from analysis import load_points, summarise; from analysis.points import tracking_database as sql; "
+        f"sql.KNOWN_VERSIONS = frozenset({sorted(versions)}); summarise(load_points({uri!r}))"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def sweep(folder: Path) -> Path:

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 _SCHEDULE = ("steps", "batch_size")
@@ -23,8 +24,14 @@ def config_text(params: Mapping[str, str]) -> str:
     Args:
         params: settings by their names in MLflow: ``method.<field>``, ``steps``, ``batch_size``.
     """
+    return " ".join(f"{name}={params[key]}" for key, name in _shown(tuple(params)))
+
+
+@lru_cache
+def _shown(params: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The parameters that ``config_text`` shows, in its order, with their names: the same for thousands of runs."""
     keys = [*settings_of(params), *(key for key in _SCHEDULE if key in params)]
-    return " ".join(f"{setting_name(key)}={params[key]}" for key in keys)
+    return [(key, setting_name(key)) for key in keys]
 
 
 def path_text(given: Mapping[str, Any]) -> str:
@@ -86,12 +93,15 @@ def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[st
     for row, given in zip(rows, params, strict=True):
         alike[row["task"], row["method"]].append(given)
         point_ids[row["sweep_id"], row["trial_id"]].add(row["point_id"])
-    shown = {key: _differing(group) for key, group in alike.items()}
+    shown = {
+        key: {setting: (setting_name(setting), texts) for setting, texts in _differing(group).items()}
+        for key, group in alike.items()
+    }
 
     labels = []
     for row, given in zip(rows, params, strict=True):
         texts = shown[row["task"], row["method"]]
-        words = [f"{setting_name(key)}={text[given[key]]}" for key, text in texts.items() if key in given]
+        words = [f"{name}={text[given[key]]}" for key, (name, text) in texts.items() if key in given]
         if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1:
             words.append(f"point={row['point_id']}")
         labels.append(" ".join(words))

@@ -1,4 +1,8 @@
-"""From MLflow to DataFrames: the only file of this package that knows MLflow. It reads and never writes."""
+"""From MLflow to DataFrames: the only file of this package that knows MLflow. It reads and never writes.
+
+Where MLflow's database is one that ``analysis/points/tracking_database.py`` knows, that file reads the runs, in a
+fraction of the time, and MLflow is not even imported.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,13 +21,21 @@ import pandas as pd
 from analysis.points.database_lock import opening
 from analysis.points.labels import config_labels, config_text
 from analysis.points.large_reads import without_collection
+from analysis.points.logged_runs import Condition, LoggedExperiment, LoggedRun, RunReader
 from analysis.points.metric_names import quality_metric
-from analysis.points.tracking_uri import check_answers, check_exists, check_scheme, sqlite_path, without_credentials
+from analysis.points.tracking_uri import (
+    check_answers,
+    check_exists,
+    check_scheme,
+    sqlite_path,
+    unreadable,
+    without_credentials,
+)
 from trainers.nearest import nearest
 from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Run
     from mlflow.store.entities import PagedList
 
 T = TypeVar("T")
@@ -45,9 +57,18 @@ _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
 _STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_stopped"}
 
-_IS_SWEEP = "tags.`ratefront.kind` = 'sweep'"
-_IS_POINT = "tags.`ratefront.point` = 'true' AND attributes.status = 'FINISHED'"
-_IS_FAILED = "tags.`ratefront.kind` = 'trial' AND attributes.status = 'FAILED'"
+_IS_SWEEP = Condition(tags={"ratefront.kind": "sweep"})
+_IS_POINT = Condition(tags={"ratefront.point": "true"}, status="FINISHED")
+_IS_FAILED = Condition(tags={"ratefront.kind": "trial"}, status="FAILED")
+_IS_OURS = Condition(tags={"ratefront.kind": None})
+_INSTANCE_TAGS = ("ratefront.sweep_id", "ratefront.instance")
+_PARENT_TAGS = (*_INSTANCE_TAGS, "ratefront.directory")
+_FAILED_TAGS = (*_INSTANCE_TAGS, "ratefront.config_hash")
+_COUNTED_TAGS = ("ratefront.sweep_id", "ratefront.kind", "ratefront.point")
+_POINT_TAGS = (
+    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", *ODD_COLUMNS)),
+    "ratefront.instance",
+)
 _ID_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
 _PAGE = 1000
 
@@ -73,23 +94,23 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         ConnectionError: the server does not answer, or refuses.
     """
     check_exists(tracking_uri)
-    store = _Store(tracking_uri)
-    parents = store.runs(_IS_SWEEP)
-    scopes = [""]
-    if sweep_ids:
-        known = _by_id(parents)
-        wanted = dict.fromkeys(resolve(name, known) for name in sweep_ids)
-        scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted]
-    runs = [run for scope in scopes for run in store.runs(_IS_POINT + scope)]
-    failed = [run for scope in scopes for run in store.runs(_IS_FAILED + scope)]
+    with _reading(tracking_uri) as store:
+        parents = store.runs(_IS_SWEEP, _PARENT_TAGS)
+        points, failing = [_IS_POINT], [_IS_FAILED]
+        if sweep_ids:
+            known = _by_id(parents)
+            wanted = dict.fromkeys(resolve(name, known) for name in sweep_ids)
+            points, failing = ([one.of_sweep(sweep_id) for sweep_id in wanted] for one in (_IS_POINT, _IS_FAILED))
+        runs = [run for condition in points for run in store.runs(condition, _POINT_TAGS, measured=True)]
+        failed = [run for condition in failing for run in store.runs(condition, _FAILED_TAGS)]
 
-    directories = {_instance(run): run.data.tags.get("ratefront.directory", "") for run in parents}
-    failures = Counter((*_instance(run), run.data.tags.get("ratefront.config_hash", "")) for run in failed)
+    directories = {_instance(run): run.tags.get("ratefront.directory", "") for run in parents}
+    failures = Counter((*_instance(run), run.tags.get("ratefront.config_hash", "")) for run in failed)
     rows = [_row(run) for run in runs]
     _refuse_copies(rows)
-    labels = config_labels(rows, [run.data.params for run in runs])
+    labels = config_labels(rows, [run.params for run in runs])
     for row, run, label in zip(rows, runs, labels, strict=True):
-        row |= {"config": config_text(run.data.params), "label": label, "params": json.dumps(run.data.params)}
+        row |= {"config": config_text(run.params), "label": label, "params": json.dumps(run.params)}
         row["num_failed"] = failures[*_instance(run), row["config_hash"]]
         row["directory"] = directories.get(_instance(run), "")
     return as_frame(rows)
@@ -118,26 +139,28 @@ def list_sweeps(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         ValueError, ConnectionError: as ``load_points``.
     """
     check_exists(tracking_uri)
-    store = _Store(tracking_uri)
-    parents = _by_id(store.runs(_IS_SWEEP))
-    wanted = {resolve(name, parents) for name in sweep_ids} or set(parents)
-    scopes = [f" AND tags.`ratefront.sweep_id` = '{sweep_id}'" for sweep_id in wanted] if sweep_ids else [""]
+    with _reading(tracking_uri) as store:
+        experiments = store.experiments()
+        parents = _by_id(store.runs(_IS_SWEEP, ("ratefront.sweep_id",)))
+        wanted = {resolve(name, parents) for name in sweep_ids} or set(parents)
+        ours = [_IS_OURS.of_sweep(sweep_id) for sweep_id in wanted] if sweep_ids else [_IS_OURS]
+        runs = [run for condition in ours for run in store.runs(condition, _COUNTED_TAGS)]
     counts: Counter[tuple[str, str]] = Counter()
-    for run in (run for scope in scopes for run in store.runs("tags.`ratefront.kind` LIKE '%'" + scope)):
-        tags, state = run.data.tags, _STATES.get(run.info.status, "num_running")
+    for run in runs:
+        tags, state = run.tags, _STATES.get(run.status, "num_running")
         sweep_id = tags.get("ratefront.sweep_id", "")
         counts[sweep_id, state] += tags["ratefront.kind"] == "trial"
         counts[sweep_id, "num_points"] += tags.get("ratefront.point") == "true" and state == "num_finished"
     rows = [
         {
             "sweep_id": sweep_id,
-            "experiment": store.experiments[run.info.experiment_id].name,
-            "experiment_id": run.info.experiment_id,
-            "status": run.info.status,
-            "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+            "experiment": experiments[run.experiment_id].name,
+            "experiment_id": run.experiment_id,
+            "status": run.status,
+            "started": pd.Timestamp(run.start_time, unit="ms", tz="UTC"),
             **{name: counts[sweep_id, name] for name in _COUNTS},
-            "run_id": run.info.run_id,
-            "has_views": f"{VIEW_TAG}{sweep_id}-frontier" in store.experiments[run.info.experiment_id].tags,
+            "run_id": run.run_id,
+            "has_views": f"{VIEW_TAG}{sweep_id}-frontier" in experiments[run.experiment_id].tags,
         }
         for sweep_id, run in parents.items()
         if sweep_id in wanted
@@ -163,9 +186,9 @@ def check_tracking(uri: str) -> None:
         _Store(uri)
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: LoggedRun) -> dict[str, Any]:
     """The columns that the run of a point holds by itself."""
-    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
+    tags, params, metrics = run.tags, run.params, run.metrics
     try:
         metric = quality_metric(tags["ratefront.quality_name"])
         return {
@@ -178,16 +201,16 @@ def _row(run: Run) -> dict[str, Any]:
             "maximise": tags["ratefront.maximise"] == "true",
             "zero_weights": tags.get("ratefront.zero_weights", ""),
             "is_constant": tags.get("ratefront.is_constant") == "true",
-            "run_id": run.info.run_id,
-            "experiment_id": run.info.experiment_id,
+            "run_id": run.run_id,
+            "experiment_id": run.experiment_id,
         }
     except KeyError as missing:
-        raise ValueError(f"MLflow run {run.info.run_id} is marked as a point but has no {missing}") from None
+        raise ValueError(f"MLflow run {run.run_id} is marked as a point but has no {missing}") from None
 
 
-def _instance(run: Run) -> tuple[str, str]:
+def _instance(run: LoggedRun) -> tuple[str, str]:
     """The id and the instance of the sweep that ``run`` belongs to; equal sweeps elsewhere are other instances."""
-    return run.data.tags.get("ratefront.sweep_id", ""), run.data.tags.get("ratefront.instance", "")
+    return run.tags.get("ratefront.sweep_id", ""), run.tags.get("ratefront.instance", "")
 
 
 def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -204,10 +227,10 @@ def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
         first[key] = row["run_id"]
 
 
-def _by_id(parents: Sequence[Run]) -> dict[str, Run]:
+def _by_id(parents: Sequence[LoggedRun]) -> dict[str, LoggedRun]:
     """The parent run of each sweep by the sweep's id, newest first. ``parents`` are oldest first."""
-    runs = [run for run in parents if "ratefront.sweep_id" in run.data.tags]
-    return {run.data.tags["ratefront.sweep_id"]: run for run in reversed(runs)}
+    runs = [run for run in parents if "ratefront.sweep_id" in run.tags]
+    return {run.tags["ratefront.sweep_id"]: run for run in reversed(runs)}
 
 
 def resolve(name: str, sweeps: Collection[str]) -> str:
@@ -235,47 +258,82 @@ def name_of(sweep_id: str) -> str:
     return _ID_ENDING.sub("", sweep_id)
 
 
+@contextmanager
+def _reading(tracking_uri: str) -> Iterator[RunReader]:
+    """Open a tracking store, with errors of one line: a database that is known by SQL, any other store by MLflow."""
+    if not tracking_uri.startswith(("sqlite", "postgresql")):
+        yield _Store(tracking_uri)
+        return
+    from analysis.points.tracking_database import open_database  # loads SQLAlchemy
+
+    database = open_database(tracking_uri)
+    if database is None:
+        yield _Store(tracking_uri)
+        return
+    with closing(database), without_collection():
+        yield database
+
+
 class _Store:
-    """Read access to one tracking store, with errors of one line."""
+    """Read access to one tracking store through MLflow, with errors of one line: a ``RunReader``."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
         check_scheme(tracking_uri)
         check_answers(tracking_uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        with self._one_line_errors(), opening(tracking_uri):
+        with _one_line_errors(self._uri), opening(tracking_uri):
             from mlflow import MlflowClient
 
             self._client = MlflowClient(tracking_uri)
             found = _pages(lambda token: self._client.search_experiments(max_results=_PAGE, page_token=token))
-            self.experiments: dict[str, Experiment] = {experiment.experiment_id: experiment for experiment in found}
+            self._experiments = {one.experiment_id: LoggedExperiment(one.name, frozenset(one.tags)) for one in found}
 
-    def runs(self, filter_string: str) -> list[Run]:
-        """All active runs that match ``filter_string``, in any experiment, oldest first."""
-        with self._one_line_errors(), without_collection():
-            return _pages(
+    def experiments(self) -> dict[str, LoggedExperiment]:
+        return self._experiments
+
+    def runs(self, condition: Condition, tags: Collection[str], *, measured: bool = False) -> list[LoggedRun]:
+        with _one_line_errors(self._uri), without_collection():
+            found = _pages(
                 lambda token: self._client.search_runs(
-                    list(self.experiments),
-                    filter_string,
+                    list(self._experiments),
+                    _filter_string(condition),
                     max_results=_PAGE,
                     order_by=["attributes.start_time ASC"],
                     page_token=token,
                 )
             )
+        return [_logged(run) for run in found]
 
-    @contextmanager
-    def _one_line_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # MLflow's own, its database layer's, or the network's
-            shown = without_credentials(self._uri)
-            if urlsplit(self._uri).scheme in ("", "file") and not self._uri.startswith("databricks"):
-                raise ValueError(
-                    f"cannot track in {shown!r}: MLflow 3 has no file store: use sqlite:///mlflow.db, "
-                    "or http://host:5000 for a server"
-                ) from error
-            said = (str(error).strip() or type(error).__name__).splitlines()[0].replace(self._uri, shown)
-            raise ConnectionError(f"cannot read {shown}: {said}") from error
+
+def _filter_string(condition: Condition) -> str:
+    """``condition`` in the language of MLflow's search."""
+    terms = [
+        f"tags.`{name}` LIKE '%'" if value is None else f"tags.`{name}` = '{value}'"
+        for name, value in condition.tags.items()
+    ]
+    terms += [f"attributes.status = '{condition.status}'"] if condition.status is not None else []
+    return " AND ".join(terms)
+
+
+def _logged(run: Run) -> LoggedRun:
+    data, info = run.data, run.info
+    return LoggedRun(
+        info.run_id, info.experiment_id, info.status, info.start_time, data.tags, data.params, data.metrics
+    )
+
+
+@contextmanager
+def _one_line_errors(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # MLflow's own, its database layer's, or the network's
+        if urlsplit(uri).scheme in ("", "file") and not uri.startswith("databricks"):
+            raise ValueError(
+                f"cannot track in {without_credentials(uri)!r}: MLflow 3 has no file store: use sqlite:///mlflow.db, "
+                "or http://host:5000 for a server"
+            ) from error
+        raise unreadable(uri, error) from error
 
 
 def _pages(search: Callable[[str | None], PagedList[T]]) -> list[T]:

@@ -24,6 +24,13 @@ def without_credentials(uri: str) -> str:
     return _CREDENTIALS.sub("://", uri)
 
 
+def unreadable(uri: str, error: Exception) -> ConnectionError:
+    """The error of one line of a store that cannot be read, without the password in ``uri``."""
+    shown = without_credentials(uri)
+    said = (str(error).strip() or type(error).__name__).splitlines()[0].replace(uri, shown)
+    return ConnectionError(f"cannot read {shown}: {said}")
+
+
 def sqlite_path(uri: str) -> Path | None:
     """The file that SQLAlchemy opens for ``uri``; None where ``uri`` is no SQLite address.
 

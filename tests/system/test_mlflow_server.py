@@ -24,7 +24,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
+from pandas.testing import assert_frame_equal
 
+from analysis.points import tracking_database
+from analysis.points.logged_runs import Condition
+from analysis.points.mlflow import list_sweeps, load_points
+from tests.analysis.points.store import write_everything
 from tests.console import clean_environment
 from tests.system.racing import prepared_by_all
 from tests.system.serving import answers, free_port, kill, wait_for
@@ -298,3 +303,48 @@ def test_sweeps_of_one_name_that_start_together_on_postgresql_all_go_on(
     with served(database, free_port()) as uri:
         add_user(database, uri, "racer", monkeypatch)
         assert prepared_by_all([(uri, f"name{index}") for index in range(30)]) == []
+
+
+def test_points_read_from_postgresql_by_sql_are_those_that_mlflow_and_its_server_read(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(database, free_port()) as server:
+        add_user(database, server, "reader", monkeypatch)
+        write_everything(MlflowClient(server), f"{tmp_path}/artifacts")
+        direct = f"postgresql+psycopg2://postgres:{database.administrator}@127.0.0.1:{database.port}/mlflow"
+        for read in (load_points, list_sweeps):
+            for asked in ([], ["digits"], ["digits-00000001", "empty"]):
+                by_server = read(server, asked)
+                with monkeypatch.context() as patch:
+                    patch.setattr(tracking_database, "KNOWN_VERSIONS", frozenset())
+                    by_mlflow = read(direct, asked)
+                with monkeypatch.context() as patch:
+                    patch.setattr("analysis.points.mlflow._Store", None)
+                    by_sql = read(direct, asked)
+                assert_frame_equal(by_sql, by_mlflow, check_exact=True)
+                assert_frame_equal(by_sql, by_server, check_exact=True)
+        assert load_points(direct)["config_hash"].tolist() == ["abc", "nan", "nan", "steps", "odd"]
+        one_state(direct, MlflowClient(server))
+    wrong = direct.replace(database.administrator, "wrong")
+    assert tracking_database.open_database(wrong) is None
+    assert tracking_database.open_database(direct.replace("/mlflow", "/postgres")) is None, "it has no tables"
+
+
+def one_state(direct: str, client: MlflowClient) -> None:
+    """Check that a transaction shows one state while a writer goes on, and cannot write itself."""
+    swept = Condition(tags={"ratefront.kind": "sweep"})
+    found = tracking_database.open_database(direct)
+    assert found is not None
+    with contextlib.closing(found):
+        before = found.runs(swept, ["ratefront.sweep_id"])
+        client.set_tag(before[0].run_id, "ratefront.sweep_id", "another-00000005")
+        client.delete_run(before[1].run_id)
+        assert found.runs(swept, ["ratefront.sweep_id"]) == before
+        with pytest.raises(Exception, match="read-only transaction"):
+            found._connection.exec_driver_sql("DELETE FROM tags")
+    found = tracking_database.open_database(direct)
+    assert found is not None
+    with contextlib.closing(found):
+        after = found.runs(swept, ["ratefront.sweep_id"])
+    assert after[0].tags == {"ratefront.sweep_id": "another-00000005"}
+    assert [run.run_id for run in after] == [before[0].run_id, before[2].run_id]

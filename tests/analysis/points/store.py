@@ -85,3 +85,40 @@ class Writer:
                 self.client.set_terminated(run_id, status)
         self.client.set_terminated(trial_run, status)
         return trial_run
+
+
+ODD_TEXT = "ä 𝄞 'single' \"double\" `back` %s :name \\ {}\n\tsecond line; -- DROP"
+
+
+def write_everything(client: MlflowClient, artifacts: str) -> None:
+    """Write all that may be in a store: sweeps in several experiments, what was deleted, and every oddity of runs."""
+    from mlflow.entities import Metric
+
+    first, second, gone = (client.create_experiment(name, artifacts) for name in ("first", "second", "gone"))
+    old = Writer(client, first, "digits-00000001", directory="/sweeps/old", instance="1")
+    old.trial("t0", 1, **{"method.lam": "0.3"})
+    old.trial("t1", 2, config_hash="nan", measured={"accuracy": float("nan"), "accuracy_val": float("inf")})
+    deleted = old.trial("t2", 1, config_hash="deleted")
+    client.delete_run(deleted)
+    client.set_terminated(old.parent, "KILLED")
+
+    new = Writer(client, second, "digits-00000002", directory=ODD_TEXT)
+    steps = new.trial("t0", 1, config_hash="steps")
+    for step, value in ((5, 0.5), (7, 0.7), (7, 0.6), (6, 0.9)):
+        client.log_metric(steps, "accuracy", value, timestamp=step, step=step)
+    odd = new.trial("t1", 1, config_hash="odd", **{"method.note": ODD_TEXT, "architecture": "mlp", "seed": "7"})
+    client.set_tag(odd, "ratefront.zero_weights", "layer.weight," * 600)
+    client.set_tag(odd, "mlflow.note.content", ODD_TEXT * 100)
+    client.set_tag(odd, ODD_TEXT[:1], ODD_TEXT)
+    client.log_batch(odd, [Metric("other", -float("inf"), 0, 0)])
+    new.trial("t2", 0, status="FAILED", config_hash="steps")
+    new.trial("t3", 1, status="KILLED", seed="4")
+    new.run("trial", {"ratefront.trial_id": "t4"})
+
+    Writer(client, second, "empty-00000003")
+    client.create_run(second, tags={"mlflow.note": "somebody else's"})
+    client.create_run(first, tags={"ratefront.kind": "", "ratefront.point": "false"}, start_time=0)
+    lost = Writer(client, gone, "lost-00000004")
+    lost.trial("t0", 1)
+    client.delete_experiment(gone)
+    client.set_experiment_tag(second, "mlflow.sharedViewState.digits-00000002-frontier", "a view")

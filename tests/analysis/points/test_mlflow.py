@@ -21,6 +21,13 @@ from trainers.record import COLUMNS
 OLD, NEW, OTHER = "digits-00000001", "digits-00000002-2", "mnist_small-00000003"
 
 
+@pytest.fixture(autouse=True, params=["sql", "mlflow"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read each store both ways: where no version of the tables is known, MLflow reads."""
+    if request.param == "mlflow":
+        monkeypatch.setattr("analysis.points.tracking_database.KNOWN_VERSIONS", frozenset())
+
+
 @pytest.fixture(scope="module")
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -> str:
     from mlflow import MlflowClient
