@@ -4,7 +4,8 @@ from __future__ import annotations
 
 KEY = ["sweep_id", "config_hash", "point_id"]
 """The columns that identify a configuration; its repeats over seeds share their values."""
-
+TRAINING_KEY = ["sweep_id", "config_hash"]
+"""The columns that identify what one training had with each seed; it may have several points."""
 
 REFERENCE_METHOD = "uncompressed"
 """The method whose networks compression starts from; figures draw their quality as a dashed line."""

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.fronts.pareto import Front, Vector, nondominated
-from analysis.keys import KEY
+from analysis.keys import KEY, TRAINING_KEY
 
 Measure = Literal["quality", "quality_val"]
 """The quality at which a front is drawn. Validation chooses its points either way."""
@@ -28,19 +28,23 @@ class Repeats:
     """Shaped like ``size_bytes``: the quality that is reported."""
     num_seeds: NDArray[np.int64]
     """(num_configurations,)."""
+    trainings: NDArray[np.int64]
+    """(num_configurations,): equal for the points of one training, which share its seeds' luck; from 0 on."""
     maximise: bool
 
     @staticmethod
     def of(points: pd.DataFrame, *, measure: Measure) -> Repeats:
         """The repeats of one task's points, as ``load_points`` gives them; only ``whole`` configurations are kept."""
         columns = ["size_bytes", "quality_val", measure]
-        points = whole(points, measure=measure)
+        points = whole(points, measure=measure).sort_values("seed", kind="stable")
         groups = points.groupby(KEY, sort=False)
         rows, places = groups.ngroup().to_numpy(), groups.cumcount().to_numpy()
         num_seeds = np.asarray(groups.size(), np.int64)
         tables = np.full((3, len(num_seeds), int(num_seeds.max(initial=0))), np.nan)
         tables[:, rows, places] = points[columns].to_numpy(np.float64).T
-        return Repeats(tables[0], tables[1], tables[2], num_seeds, bool(points["maximise"].all()))
+        seeds = groups["seed"].agg(tuple).reset_index()  # a training that was stopped has fewer of its later points
+        trainings = np.asarray(seeds.groupby([*TRAINING_KEY, "seed"], sort=False).ngroup(), np.int64)
+        return Repeats(tables[0], tables[1], tables[2], num_seeds, trainings, bool(points["maximise"].all()))
 
     @property
     def front(self) -> Front:
@@ -56,12 +60,14 @@ class Repeats:
     def resampled(self, generator: np.random.Generator, /) -> Front:
         """The front of the means over seeds drawn with replacement.
 
-        Each configuration draws one seed fewer than it has: the variance of means over n draws would be too small, by
-        the factor (n - 1) / n.
+        A training's points are drawn together. Each training draws one seed fewer than it has: the variance of means
+        over n draws would be too small, by the factor (n - 1) / n.
 
         Source: Rao, Wu 1988, "Resampling inference with complex survey data", section 2.
         """
-        drawn = generator.integers(np.maximum(self.num_seeds, 1)[:, None], size=self.size_bytes.shape)
+        _, first = np.unique(self.trainings, return_index=True)
+        num_seeds = np.maximum(self.num_seeds[first], 1)[:, None]
+        drawn = generator.integers(num_seeds, size=(len(first), self.size_bytes.shape[1]))[self.trainings]
         num_drawn = np.maximum(self.num_seeds - 1, 1)
         behind = np.arange(self.size_bytes.shape[1]) >= num_drawn[:, None]
         tables = [

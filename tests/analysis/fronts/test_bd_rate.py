@@ -189,7 +189,7 @@ def test_draws_without_enough_steps_are_counted_and_too_few_are_refused(num_shak
     quality = np.repeat([[0.80], [0.82], [0.84], [0.86]], 3, axis=1)
     quality[4 - num_shaky :, 0] = 0.81 if num_shaky == 1 else 0.4
     quality[4 - num_shaky :, 1:] += 0.02 * np.arange(1, num_shaky + 1)[:, None]
-    four = Repeats(sizes, quality, quality, np.array([3] * 4), True)
+    four = Repeats(sizes, quality, quality, np.array([3] * 4), np.arange(4), True)
 
     def interval() -> int:
         return bootstrap(pchip_rate, drawn(repeats(1, 0), four, num_resamples=200)).num_usable

@@ -67,6 +67,25 @@ def test_size_and_quality_of_a_draw_are_of_the_same_files() -> None:
         assert size == pytest.approx(1000 * quality)
 
 
+def test_the_points_of_one_training_are_drawn_together() -> None:
+    """A seed that makes one of them small makes the others small: they are not independent."""
+    first, second = seeds("a", [100, 200, 400], [0.5] * 3), seeds("a", [10, 20, 40], [0.4] * 3)
+    points = frame(*first, *({**row, "point_id": "other"} for row in second), *seeds("b", [1, 2, 4], [0.3] * 3))
+    repeats = Repeats.of(points.sample(frac=1, random_state=0), measure="quality_val")
+    assert len(set(repeats.trainings)) == 2
+    generator = np.random.default_rng(0)
+    drawn = np.array([repeats.resampled(generator).size_bytes for _ in range(500)])
+    assert drawn[:, 2] == pytest.approx(10 * drawn[:, 1])
+    assert abs(np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]) < 0.15, "another training's draws are its own"
+
+
+def test_the_points_of_a_training_that_lacks_some_of_them_are_drawn_apart() -> None:
+    """As where a scheduler stopped one seed on its way."""
+    first, second = seeds("a", [100, 200, 400], [0.5] * 3), seeds("a", [10, 20], [0.4] * 2)
+    points = frame(*first, *({**row, "point_id": "other"} for row in second))
+    assert len(set(Repeats.of(points, measure="quality_val").trainings)) == 2
+
+
 def test_the_fewest_seeds_are_counted_on_the_front_alone() -> None:
     dominated, steady = seeds("a", [900], [0.5]), seeds("b", [100, 100], [0.6, 0.6])
     assert Repeats.of(frame(*dominated, *steady), measure="quality").min_seeds_on_front == 2
