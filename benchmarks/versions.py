@@ -2,6 +2,7 @@
 
     python -m benchmarks.versions                       # every committed file: about three minutes
     python -m benchmarks.versions --rounds 5 FILE.rfz   # reading and writing of some, more often
+    python -m benchmarks.versions --cold 9 FILE.rfz     # processes that import what they need and load one file
 
 Version 1 is only read, so its seconds of writing are not here.
 """
@@ -9,9 +10,11 @@ Version 1 is only read, so its seconds of writing are not here.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -51,10 +54,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE.rfz", help="default: all of results/")
     parser.add_argument("--rounds", type=int, default=1, help="of each measurement")
+    parser.add_argument("--cold", type=int, metavar="N", help="start N processes for each version, in turns")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print_machine(torch.device("cpu"))
     paths = arguments.files or sorted(_RESULTS.glob("**/*.rfz"))
+    if arguments.cold:
+        print_table(
+            f"a process that imports what it needs and loads one file, seconds of the processor, n = {arguments.cold}",
+            ["", "version", "bytes", "imports", "loading", "together"],
+            [row for path in paths for row in cold(path, arguments.cold)],
+        )
+        return
     measure(paths[0], 1)  # loads what was compiled
     files = [measure(path, arguments.rounds) for path in paths if version_of(path) == 1]
     by_folder: dict[str, list[Measured]] = {}
@@ -113,6 +124,37 @@ def row(name: str, files: Sequence[Measured]) -> list[str]:
         f"{max(one.ratio for one in files):.3f}",
         *(f"{one:.3f}" for one in seconds),
     ]
+
+
+_COLD = """
+import sys, time
+from trainers.compressed import load_compressed
+imported_s = time.process_time()
+load_compressed(sys.argv[1])
+print(imported_s, time.process_time() - imported_s)
+"""
+
+
+def cold(path: Path, num_processes: int) -> Iterator[list[str]]:
+    """A row for the file in version 1, and one for the same integers in version 2."""
+    opened = open_compressed(path)
+    sections = container.read(path.read_bytes(), layout_of(opened.plain))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(container.write(opened.header, layout_of(opened.plain), sections))
+        found: dict[Path, list[list[float]]] = {path: [], copy: []}
+        for _ in range(num_processes):
+            for one, times in found.items():
+                said = subprocess.run(
+                    [sys.executable, "-c", _COLD, one], capture_output=True, text=True, check=True
+                ).stdout
+                times.append([float(word) for word in said.split()])
+        for one, times in found.items():
+            imports_s, loading_s = zip(*times, strict=True)
+            together_s = [sum(pair) for pair in times]
+            medians = (float(np.median(some)) for some in (imports_s, loading_s, together_s))
+            version, size = str(version_of(one)), str(one.stat().st_size)
+            yield [path.parent.parent.name, version, size, *(f"{median:.3f}" for median in medians)]
 
 
 def timed(call: Callable[[], T], num_rounds: int) -> tuple[float, T]:
