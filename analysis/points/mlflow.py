@@ -63,7 +63,7 @@ _IS_FAILED = Condition(tags={"ratefront.kind": "trial"}, status="FAILED")
 _IS_OURS = Condition(tags={"ratefront.kind": None})
 _INSTANCE_TAGS = ("ratefront.sweep_id", "ratefront.instance")
 _PARENT_TAGS = (*_INSTANCE_TAGS, "ratefront.directory")
-_FAILED_TAGS = (*_INSTANCE_TAGS, "ratefront.config_hash")
+_FAILED_TAGS = (*_INSTANCE_TAGS, "ratefront.config_hash", "ratefront.trial_id")
 _COUNTED_TAGS = ("ratefront.sweep_id", "ratefront.kind", "ratefront.point")
 _POINT_TAGS = (
     *(f"ratefront.{name}" for name in (*_TAGS, "maximise", *ODD_COLUMNS)),
@@ -86,7 +86,7 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         - ``run_id``, ``experiment_id``;
         - ``config``: all settings as text; ``label``: the settings that tell configurations apart;
         - ``params``: all settings by name, as JSON;
-        - ``num_failed``: how many trials of the same configuration failed; these have no row;
+        - ``num_failed``: how many trials of the same configuration failed before they stored this point;
         - ``directory``: the sweep's folder, to which ``path`` is relative; empty where the sweep does not say.
 
     Raises:
@@ -105,13 +105,18 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
         failed = [run for condition in failing for run in store.runs(condition, _FAILED_TAGS)]
 
     directories = {_instance(run): run.tags.get("ratefront.directory", "") for run in parents}
-    failures = Counter((*_instance(run), run.tags.get("ratefront.config_hash", "")) for run in failed)
+    failures: dict[tuple[str, ...], list[str]] = {}
+    for run in failed:
+        of = (*_instance(run), run.tags.get("ratefront.config_hash", ""))
+        failures.setdefault(of, []).append(run.tags.get("ratefront.trial_id", ""))
     rows = [_row(run) for run in runs]
+    stored = {(*_instance(run), row["trial_id"], row["point_id"]) for run, row in zip(runs, rows, strict=True)}
     _refuse_copies(rows)
     labels = config_labels(rows, [run.params for run in runs])
     for row, run, label in zip(rows, runs, labels, strict=True):
         row |= {"config": config_text(run.params), "label": label, "params": json.dumps(run.params)}
-        row["num_failed"] = failures[*_instance(run), row["config_hash"]]
+        trial_ids = failures.get((*_instance(run), row["config_hash"]), [])
+        row["num_failed"] = sum((*_instance(run), one, row["point_id"]) not in stored for one in trial_ids)
         row["directory"] = directories.get(_instance(run), "")
     return as_frame(rows)
 

@@ -81,6 +81,21 @@ def test_what_is_odd_about_a_file_is_read_from_its_tags(workplace: Path) -> None
     assert points["is_constant"].tolist() == [True, False]
 
 
+def test_a_trial_that_failed_counts_against_the_points_that_it_had_not_stored(workplace: Path) -> None:
+    """A path stores points on its way."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{workplace}/mlflow.db"
+    client = MlflowClient(uri)
+    writer = Writer(client, client.create_experiment("digits", f"{workplace}/artifacts"), NEW)
+    writer.trial("t0", 3, seed="0")
+    failed = writer.trial("t1", 2, seed="1")
+    client.set_terminated(failed, "FAILED")
+    points = load_points(uri)
+    assert points["point_id"].tolist() == ["0", "1", "2", "0", "1"]
+    assert points["num_failed"].tolist() == [0, 0, 1, 0, 0]
+
+
 def test_failed_trials_count_against_their_configuration_in_their_sweep(tracking_uri: str) -> None:
     points = load_points(tracking_uri)
     assert points["num_failed"].tolist() == [0, 1, 1, 1]
