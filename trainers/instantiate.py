@@ -10,8 +10,8 @@ from trainers.config import Spec
 from trainers.lookup import check_complete, find, resolve
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
-from trainers.tasks import TASKS
-from trainers.tasks.base import Task
+from trainers.tasks import EXCERPTS, TASKS
+from trainers.tasks.base import Excerpt, Task
 
 
 def make_method(spec: Spec) -> AbstractMethod:
@@ -40,6 +40,14 @@ def make_task(spec: Spec) -> Task:
     if not isinstance(task, Task):
         raise ValueError(f"task {spec.name!r} returned {type(task).__name__}: wanted a trainers.tasks.base.Task")
     return task
+
+
+def make_excerpt(spec: Spec) -> Excerpt:
+    """Load as much of the task's data as a plan needs; raises what ``make_task`` raises."""
+    if spec.name not in EXCERPTS:
+        return Excerpt.whole(make_task(spec))
+    check_complete("task", spec.name, TASKS[spec.name], spec.arguments)
+    return EXCERPTS[spec.name](**spec.arguments)
 
 
 def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, Any]]:

@@ -86,15 +86,23 @@ def describe(spec: Spec, task: Task) -> Described:
     )
 
 
-def prepare(config: TrialConfig, device: torch.device, task: Task | None = None) -> Prepared:
-    """Find, check and build what ``config`` names; ``task`` is its task, where that is loaded already.
+def prepare(
+    config: TrialConfig, device: torch.device, task: Task | None = None, described: Described | None = None
+) -> Prepared:
+    """Find, check and build what ``config`` names.
+
+    Args:
+        config: the trial.
+        device: where its network shall be.
+        task: its task, where that is loaded already.
+        described: its network, where that is described already.
 
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
     """
     method, modifiers = make_method(config.method), make_modifiers(config.modifiers, method=config.method.name)
     task = task or make_task(config.task)
-    described = describe(config.architecture, task)
+    described = described or describe(config.architecture, task)
     name, architecture, arguments = config.architecture.name, described.architecture, described.arguments
     header = container.Header(
         method=config.method.name,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from trainers.config import TrialConfig
 from trainers.determinism import denormals_flushed, deterministic
@@ -72,6 +73,11 @@ def train_network(
     store: Store | None = None,
 ) -> Trained:
     """Attach the modifiers and the method to the trial's network, and train it; raises what ``train`` raises."""
+    return run_phases(*attached(trial, config, report), file, store)
+
+
+def attached(trial: Prepared, config: TrialConfig, report: Callable[[Progress], None]) -> tuple[Training, nn.Module]:
+    """Attach the modifiers and the method to the trial's network; returns what its phases train."""
     task, context = trial.task, trial.context
     modifications = [one.attach(trial.model, context, task, config.architecture) for one in trial.modifiers]
     model = trial.method.attach(trial.model, context)
@@ -83,7 +89,7 @@ def train_network(
         modifications=modifications,
         report=report,
     )
-    return run_phases(training, model, file, store)
+    return training, model
 
 
 def forget_checkpoint(directory: Path) -> None:

@@ -34,7 +34,7 @@ def plan(
         bool,
         typer.Option(
             "--measure/--no-measure",
-            help="Build the networks, and take a few steps of each kind of trial, for the time.",
+            help="Build the networks, and measure a few steps of each kind of trial, for the time.",
         ),
     ] = True,
     price_per_hour: Annotated[
@@ -47,7 +47,7 @@ def plan(
     Example: `ratefront plan digits --set seeds=3 --price-per-hour 0.50`
     """
     from orchestrator.commands.console import open_console
-    from orchestrator.planning.checks import check_here
+    from orchestrator.planning.checks import check_quickly
     from orchestrator.planning.estimate import estimate
     from orchestrator.planning.study import Study
     from orchestrator.ray_tune.nodes import num_cpus
@@ -60,9 +60,9 @@ def plan(
     chosen = source.read()
     study = Study(chosen, Journal(MemoryFolder()))
     trials, num_trials = study.sample, study.most_to_run
-    tasks = check_here(trials) if measure else {}
+    known = check_quickly(trials) if measure else None
     if as_json:
-        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus(), tasks=tasks) if measure else None
+        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus(), known=known) if measure else None
         typer.echo(json.dumps(_as_json(chosen, study.trials, num_trials, found, price_per_hour), indent=1))
         return
     console = open_console()
@@ -71,7 +71,7 @@ def plan(
     _print_summary(study, num_trials, console)
     if measure:
         console.print()
-        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus(), tasks=tasks)
+        found = estimate(chosen, trials, num_trials, num_cpus=num_cpus(), known=known)
         _print_estimate(found, price_per_hour, console)
 
 
@@ -192,15 +192,27 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
 def _sentence(found: Estimate) -> str:
     if all(kind.failure for kind in found.kinds):
         return "how long it takes could not be measured here"
-    sampled = ""
-    if found.num_kinds > len(found.kinds):
-        sampled = f"{len(found.kinds)} of {found.num_kinds} kinds of trials were measured and stand for all; "
     limited = f", then {found.budget} is spent" if found.budget else ""
+    least, most = _duration(found.hours / found.factor), _duration(found.hours * found.factor)
     return (
-        f"about {_duration(found.hours)}, {found.at_once} at once; {_duration(found.train_h)} one after the other"
-        f"{limited}\nassumed: {sampled}each takes what a few steps alone took on this machine just now, none disturbs "
-        "another, none is stopped early, nothing fails"
+        f"about {_duration(found.hours)} ({least} to {most}), {found.at_once} at once; "
+        f"{_duration(found.train_h)} one after the other{limited}\n"
+        f"sure within a factor of {found.factor:g}: {_measured(found)}\n"
+        "assumed: each takes what its parts took on this machine just now, none disturbs another, none is stopped "
+        "early, nothing fails"
     )
+
+
+def _measured(found: Estimate) -> str:
+    """How much was measured, as the reason for the factor."""
+    if found.num_kinds > len(found.kinds):
+        return (
+            f"{len(found.kinds)} of {found.num_kinds} kinds of trials were measured in the time that there is, and "
+            "stand for all; sweep tries the others before it starts"
+        )
+    if not found.is_whole:
+        return "steps are long here, so they were measured with fewer examples than a batch has"
+    return "a few whole steps of each kind of trial were measured, some examples and a small file"
 
 
 def _duration(hours: float) -> str:
@@ -228,6 +240,7 @@ def _as_json(
                 "num_trials": kind.num_trials,
                 "step_s": kind.step_s,
                 "trial_s": kind.trial_s,
+                "is_extrapolated": kind.is_extrapolated,
                 "failure": kind.failure,
             }
             for kind in found.kinds
@@ -236,6 +249,8 @@ def _as_json(
         content["estimate"] = {
             "wall_s": found.hours * 3600,
             "trial_s": found.train_h * 3600,
+            "factor": found.factor,
+            "num_kinds": found.num_kinds,
             "at_once": found.at_once,
             "budget": found.budget,
             **cost,

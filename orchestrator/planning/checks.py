@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SweepError
@@ -12,8 +13,9 @@ from orchestrator.storage.journal import Journal
 from orchestrator.sweep.trials import Trial
 
 if TYPE_CHECKING:
-    from trainers.config import Spec
-    from trainers.tasks.base import Task
+    from trainers.config import Spec, TrialConfig
+    from trainers.preparation import Described
+    from trainers.tasks.base import Excerpt, Task
 
 
 def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked: dict[str, str]) -> None:
@@ -42,8 +44,18 @@ def check_identity(sweep_id: str, trials: list[Trial], journal: Journal, tracked
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a plan found out about a sweep's tasks and networks."""
+
+    data: dict[str, Excerpt] = field(default_factory=dict)
+    """By the ``identity`` of the task's spec."""
+    networks: dict[tuple[str, str], Described] = field(default_factory=dict)
+    """By the ``identity`` of the specs of task and architecture."""
+
+
 def check_here(trials: list[Trial]) -> dict[str, Task]:
-    """Load data and build networks here, once, so that a mistake is found before every trial fails of it.
+    """Load data, build networks and try methods here, once, so that a mistake is found before every trial fails of it.
 
     Args:
         trials: all trials, or a sample with every task, architecture and set of modifiers.
@@ -56,30 +68,56 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
             method do not fit it.
     """
     from trainers.instantiate import make_task
-    from trainers.modifiers import make_modifiers
-    from trainers.preparation import describe
     from trainers.rehearsal import rehearse
 
     tasks: dict[str, Task] = {}
-    specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
-    for key, task_spec in specs.items():
+    for key, task_spec in _tasks(trials).items():
         task = tasks[key] = make_task(task_spec)
-        architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
-        for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
-            with _named(spec):
-                described = describe(spec, task)
-            if trials[0].config.init_from:  # the same for the whole sweep
-                described.initial_values(trials[0].config.init_from)
-            of_this = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
-            # the numbers in modifiers were checked before: what fits with one of them fits with all
-            for config in {identity(without_numbers(config.modifiers)): config for config in of_this}.values():
-                for modifier in make_modifiers(config.modifiers, method=config.method.name):
-                    modifier.check(described.plain, task, spec)
-            # nor do a method's numbers decide whether it takes a network
-            by_method = {identity(without_numbers({c.method.name: c.method.arguments})): c for c in of_this}
+        for _, configs, _ in _networks(trials, task_spec, task):
+            # a method's numbers do not decide whether it takes a network
+            by_method = {identity(without_numbers({c.method.name: c.method.arguments})): c for c in configs}
             for config in by_method.values():
                 rehearse(config, task)
     return tasks
+
+
+def check_quickly(trials: list[Trial]) -> Known:
+    """Check as ``check_here``, on a part of the data, but leave it to ``estimate`` to try the methods.
+
+    Raises:
+        ValueError: as ``check_here``.
+    """
+    from trainers.instantiate import make_excerpt
+
+    known = Known()
+    for key, task_spec in _tasks(trials).items():
+        known.data[key] = make_excerpt(task_spec)
+        for spec, _, described in _networks(trials, task_spec, known.data[key].task):
+            known.networks[key, identity(spec.to_dict())] = described
+    return known
+
+
+def _tasks(trials: list[Trial]) -> dict[str, Spec]:
+    return {identity(trial.config.task.to_dict()): trial.config.task for trial in trials}
+
+
+def _networks(trials: list[Trial], task_spec: Spec, task: Task) -> Iterator[tuple[Spec, list[TrialConfig], Described]]:
+    """Describe each network of a task, with the trials that train it; initial values and modifiers fit it."""
+    from trainers.modifiers import make_modifiers
+    from trainers.preparation import describe
+
+    architectures = (trial.config.architecture for trial in trials if trial.config.task == task_spec)
+    for spec in {identity(spec.to_dict()): spec for spec in architectures}.values():
+        with _named(spec):
+            described = describe(spec, task)
+        if trials[0].config.init_from:  # the same for the whole sweep
+            described.initial_values(trials[0].config.init_from)
+        configs = [one.config for one in trials if (one.config.task, one.config.architecture) == (task_spec, spec)]
+        # the numbers in modifiers were checked before: what fits with one of them fits with all
+        for config in {identity(without_numbers(config.modifiers)): config for config in configs}.values():
+            for modifier in make_modifiers(config.modifiers, method=config.method.name):
+                modifier.check(described.plain, task, spec)
+        yield spec, configs, described
 
 
 @contextlib.contextmanager

@@ -1,17 +1,17 @@
-"""Estimates how long a sweep will take, from a few measured steps of each kind of trial."""
+"""Estimates how long a sweep will take, from a few measured steps of each kind of trial, in a few seconds."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
 import os
-import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from orchestrator.planning.checks import Known
 from orchestrator.search.space import identity, without_numbers
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
@@ -19,11 +19,11 @@ from orchestrator.sweep.resources import TrialResources
 from orchestrator.sweep.trials import Trial
 from trainers.config import Spec, TrialConfig
 
-if TYPE_CHECKING:
-    from trainers.tasks.base import Task
-
-_MOST_KINDS = 16
-"""At most so many kinds are measured; of more kinds, evenly spaced ones stand for all."""
+_BUDGET_S = 3.0
+"""Seconds of the processor after which no further kind is measured; then the others stand for all."""
+_LEAST_PIECE_S, _MOST_PIECE_S = 0.05, 0.4
+_NUM_PIECES = 8
+"""The steps and evaluations of a kind, of which each may take a share of the seconds (``timing.measure``)."""
 _SHARE_OF_MEMORY = 0.7
 """The part of a machine's memory that Ray leaves to trials."""
 
@@ -40,6 +40,8 @@ class Kind:
     step_s: float = 0.0
     trial_s: float = 0.0
     """Seconds of a whole trial, as a mean over these trials."""
+    is_extrapolated: bool = False
+    """Whether its steps were too long to be measured with whole batches."""
     failure: str = ""
     """Why it could not be measured, so that it counts as nothing; empty where it was."""
 
@@ -61,35 +63,48 @@ class Estimate:
     budget: str = ""
     """The limit that ends the sweep before its last trial; empty where none does."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each kind was measured, with whole batches."""
+        return len(self.kinds) == self.num_kinds and not any(kind.is_extrapolated for kind in self.kinds)
+
+    @property
+    def factor(self) -> float:
+        """The sweep takes at most so many times as long as estimated, and as estimated at most so many times as long.
+
+        It held for all sweeps of ``benchmarks/plan.py``, on a machine that was busy at times.
+        """
+        return 2.0 if self.is_whole else 3.0
+
 
 def estimate(
-    sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus: int, tasks: Mapping[str, Task] | None = None
+    sweep: Sweep, trials: Sequence[Trial], num_trials: int, *, num_cpus: int, known: Known | None = None
 ) -> Estimate:
-    """Measure some trials of each kind on this machine, and add up.
+    """Measure a trial of each kind on this machine, as far as a few seconds go, and add up.
+
+    Each is tried on the way: what is measured can be trained, stored and decoded.
 
     Args:
         sweep: its resources and its budget count.
         trials: the trials to come, or a sample of them.
         num_trials: how many there will be.
         num_cpus: cores of this machine, as Ray counts them.
-        tasks: those that are loaded already, by the ``identity`` of their specs.
+        known: what is known of their tasks and networks.
 
     Raises:
-        ValueError: data is missing.
+        ValueError: data is missing, or a method cannot train or store a network.
     """
     alike = _kinds(trials)
-    wanted = list(alike.values())
-    spacing = max(1, -(-len(wanted) // _MOST_KINDS))
-    chosen = [(method, group) for (_, method), group in zip(alike, wanted, strict=True)][::spacing]
-    groups = [[trial.config for trial in group] for _, group in chosen]
+    groups = [[trial.config for trial in group] for group in alike.values()]
     granted = [sweep.resources.of(configs[0]) for configs in groups]
     kinds = [
         Kind(example=configs[0], method=method, resources=resources, num_trials=len(configs), **found)
-        for (method, _), configs, resources, found in zip(
-            chosen, groups, granted, _measured(groups, granted, tasks or {}), strict=True
+        for (_, method), configs, resources, found in zip(
+            alike, groups, granted, _measured(groups, granted, known or Known()), strict=True
         )
+        if found is not None
     ]
-    return _added_up(kinds, len(wanted), num_trials, this_machine(num_cpus), sweep.budget)
+    return _added_up(kinds, len(alike), num_trials, this_machine(num_cpus), sweep.budget)
 
 
 def this_machine(num_cpus: int) -> Mapping[str, float]:
@@ -103,46 +118,68 @@ def this_machine(num_cpus: int) -> Mapping[str, float]:
     }
 
 
-def _measured(
-    groups: list[list[TrialConfig]], granted: list[TrialResources], tasks: Mapping[str, Task]
-) -> list[dict[str, Any]]:
+_Found = dict[str, Any] | None
+"""``Kind`` fields; None where there was no time to measure it."""
+
+
+def _measured(groups: list[list[TrialConfig]], granted: list[TrialResources], known: Known) -> list[_Found]:
     """Measure in this process, or where a GPU is used in another, which gives the GPU's memory back."""
     import torch
 
     if not (any(resources.gpu for resources in granted) and torch.cuda.is_available()):
-        return _measure_all(groups, granted, tasks)
+        return _measure_all(groups, granted, known)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
-        return pool.submit(_measure_all, groups, granted, {}).result()
+        return pool.submit(_measure_all, groups, granted, Known()).result()
 
 
-def _measure_all(
-    groups: list[list[TrialConfig]], granted: list[TrialResources], at_hand: Mapping[str, Task]
-) -> list[dict[str, Any]]:
-    """``Kind`` fields for each group, measured on its first trial."""
+def _measure_all(groups: list[list[TrialConfig]], granted: list[TrialResources], known: Known) -> list[_Found]:
+    """Measure the first trial of each group, in an order in which any beginning is spread over all of them."""
+    started = time.process_time()
+    piece_s = min(max(_BUDGET_S / (_NUM_PIECES * len(groups)), _LEAST_PIECE_S), _MOST_PIECE_S) if groups else 0.0
+    rows: list[_Found] = [None] * len(groups)
+    for index in _spread(len(groups)):
+        if any(rows) and time.process_time() - started > _BUDGET_S:
+            break
+        rows[index] = _measure(groups[index], granted[index], known, piece_s)
+    return rows
+
+
+def _spread(number: int) -> list[int]:
+    """The numbers below ``number``: the first, the one in the middle, then those in the middle between these ..."""
+    num_bits = max(1, (number - 1).bit_length())
+    return sorted(range(number), key=lambda index: f"{index:0{num_bits}b}"[::-1])
+
+
+def _measure(configs: list[TrialConfig], resources: TrialResources, known: Known, piece_s: float) -> dict[str, Any]:
     import torch
 
     from trainers import timing
-    from trainers.instantiate import make_task
+    from trainers.instantiate import make_excerpt
+    from trainers.rehearsal import rehearse
 
-    tasks = dict(at_hand)
-    rows: list[dict[str, Any]] = []
-    for configs, resources in zip(groups, granted, strict=True):
-        example, key = configs[0], identity(configs[0].task.to_dict())
-        if key not in tasks:
-            tasks[key] = make_task(example.task)
-        device = "cuda" if resources.gpu else "cpu"
-        if resources.gpu and not torch.cuda.is_available():
-            rows.append({"failure": "it wants a GPU, and torch sees none here"})
-            continue
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                found = timing.measure(example, tasks[key], Path(folder), device=device, num_threads=resources.cpu)
-        except Exception as error:  # one configuration that diverges leaves the others to be measured
-            rows.append({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
-            continue
-        rows.append({"step_s": found.step_s, "trial_s": fmean(found.trial_s(one, tasks[key]) for one in configs)})
-    return rows
+    if resources.gpu and not torch.cuda.is_available():
+        return {"failure": "it wants a GPU, and torch sees none here; sweep tries it before it starts"}
+    example = configs[0]
+    key, network = identity(example.task.to_dict()), identity(example.architecture.to_dict())
+    if key not in known.data:
+        known.data[key] = make_excerpt(example.task)
+    data, described = known.data[key], known.networks.get((key, network))
+    device = "cuda" if resources.gpu else "cpu"
+    try:
+        found = timing.measure(
+            example,
+            data,
+            described=described,
+            device=device,
+            num_threads=resources.cpu,
+            piece_s=piece_s,
+        )
+    except Exception as error:  # one configuration that diverges leaves the others to be measured
+        rehearse(example, data.task)  # refuses what would fail whatever its numbers
+        return {"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+    trial_s = fmean(found.trial_s(one, data) for one in configs)
+    return {"step_s": found.step_s, "trial_s": trial_s, "is_extrapolated": found.is_extrapolated}
 
 
 def _added_up(

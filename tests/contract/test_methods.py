@@ -119,6 +119,16 @@ def test_decoding_inverts_encoding(name: str, architecture: str, trained: Callab
         assert_same_sections(container.read(data, layout), sections)
 
 
+@on_every_architecture
+def test_a_method_knows_how_many_points_it_yields(
+    name: str, architecture: str, trained: Callable[[str, str], Trained]
+) -> None:
+    found = trained(name, architecture)
+    method, context = make_method(found.config.method), attach(found.config).context
+    num_times = 1 + sum(phase.points is not None for phase in method.phases(context))
+    assert num_times * method.num_points == len(found.points)
+
+
 def test_adaptive_coding_is_inverted_as_well(name: str) -> None:
     trial = attach(configuration(name, "normed"))
     for _, sections in trial.method.points(trial.model, trial.context):

@@ -6,7 +6,7 @@ import hashlib
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -57,22 +57,40 @@ def load() -> tuple[Examples, Examples]:
 
     Each file is read from ``cifar10/NAME.xz`` below ``RATEFRONT_DATA`` if that exists, else from the official archive.
     """
-    local = {name: find_local(DataFile(path=f"cifar10/{name}.xz", sha256=_XZ_SHA256[name], urls=())) for name in _SHA1}
-    missing = [name for name, path in local.items() if path is None]
-    batches = read_archive(locate(_ARCHIVE), missing) if missing else {}
-    packed = {name: path for name, path in local.items() if path is not None}
-    with ThreadPoolExecutor() as pool:  # unpacking takes seconds, and lets go of the interpreter lock
-        batches |= dict(zip(packed, pool.map(read_xz, packed.values(), packed), strict=True))
+    batches = _load(_SHA1)
     train = [batches[name] for name in _SHA1 if name != _TEST]
     images, labels = (np.concatenate([batch[index] for batch in train]) for index in (0, 1))
     return (images, labels), batches[_TEST]
 
 
-def read_xz(path: Path, name: str) -> Examples:
-    """Read the batch called ``name`` from its ``.xz`` file."""
+def load_some(num_train: int, num_test: int) -> tuple[Examples, Examples]:
+    """Load the first training and test examples, from one file each; only these are unpacked, which takes a second.
+
+    All files must be there, as for ``load``.
+    """
+    first = next(iter(_SHA1))
+    batches = _load((first, _TEST), max(num_train, num_test))
+    (images, labels), (test_images, test_labels) = batches[first], batches[_TEST]
+    return (images[:num_train], labels[:num_train]), (test_images[:num_test], test_labels[:num_test])
+
+
+def _load(names: Collection[str], most: int | None = None) -> dict[str, Examples]:
+    """Find all files, and read those called ``names``; of ``most`` examples, if given, or more."""
+    local = {name: find_local(DataFile(path=f"cifar10/{name}.xz", sha256=_XZ_SHA256[name], urls=())) for name in _SHA1}
+    missing = [name for name, path in local.items() if path is None]
+    batches = read_archive(locate(_ARCHIVE), [name for name in missing if name in names]) if missing else {}
+    packed = {name: path for name in names if (path := local[name]) is not None}
+    with ThreadPoolExecutor() as pool:  # unpacking takes seconds, and lets go of the interpreter lock
+        read = pool.map(lambda name: read_xz(packed[name], name, most), packed)
+        batches |= dict(zip(packed, read, strict=True))
+    return batches
+
+
+def read_xz(path: Path, name: str, most: int | None = None) -> Examples:
+    """Read the batch called ``name`` from its ``.xz`` file, or its first ``most`` examples, which are not checked."""
     try:
         with lzma.open(path) as stream:
-            return _read(stream, name, path)
+            return _read(stream, name, path) if most is None else _examples(stream.read(most * _RECORD_BYTES))
     except _PACKED_ERRORS as error:
         raise _damaged(path, error) from error
 
@@ -104,8 +122,12 @@ def _read(stream: IO[bytes], name: str, path: Path) -> Examples:
     found = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     if found != _SHA1[name]:
         raise ValueError(f"{path} does not hold CIFAR-10's {name}: its SHA-1 is {found}, wanted {_SHA1[name]}")
-    records = np.frombuffer(content, np.uint8).reshape(_RECORDS, _RECORD_BYTES)
-    return records[:, 1:].reshape(_RECORDS, *_IMAGE_SHAPE), records[:, 0]
+    return _examples(content)
+
+
+def _examples(content: bytes) -> Examples:
+    records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD_BYTES)
+    return records[:, 1:].reshape(-1, *_IMAGE_SHAPE), records[:, 0]
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

@@ -26,8 +26,8 @@ class PhaseRun:
         self._training, self._phase, self._model = training, phase, model
         self._first, self._end = first, end
         self._steps = Steps(training)
-        self._judged_every = judged_interval(training.config, training.task)
-        self._report_steps = report_steps(training.config, training.task)
+        self._judged_every = judged_interval(training.config, len(training.task.train))
+        self._report_steps = report_steps(training.config, len(training.task.train))
         self._optimisers = phase.optimisers(model, end - first)
 
     def restore(self, saved: Checkpoint) -> None:
@@ -112,7 +112,7 @@ class PhaseRun:
             Progress(
                 step=position.step,
                 total_steps=training.config.steps,
-                epoch=position.step / steps_per_epoch(training.config, training.task),
+                epoch=position.step / steps_per_epoch(training.config, len(training.task.train)),
                 phase=self._phase.name,
                 train_loss=train_loss,
                 rate_bits=rate_bits,

@@ -58,7 +58,7 @@ def run_phases(training: Training, model: nn.Module, file: CheckpointFile, store
         saved = None
     position = Position() if saved is None else saved.position
     phases = training.method.phases(context)
-    boundaries = _boundaries(phases, config.steps)
+    ends = boundaries(phases, config.steps)
     for index, phase in enumerate(phases):
         if index == len(position.decisions):
             seed_everything(config.seed, "decide", index)
@@ -74,13 +74,13 @@ def run_phases(training: Training, model: nn.Module, file: CheckpointFile, store
             model.load_state_dict(saved.model)
         for modification in training.modifications:
             modification.check(model)
-        run = PhaseRun(training, phase, model, first=boundaries[index], end=boundaries[index + 1])
+        run = PhaseRun(training, phase, model, first=ends[index], end=ends[index + 1])
         is_stored_before = index > 0 and phases[index - 1].points is not None
         if saved is not None:
             run.restore(saved)
             saved = None  # the phases after this one are not resumed
         else:
-            position.phase, position.step, position.stopped = index, boundaries[index], False
+            position.phase, position.step, position.stopped = index, ends[index], False
             if decision is not None or is_stored_before:  # it may have cost much
                 file.save(run.checkpoint(position))
         run.run(position, file)
@@ -90,7 +90,7 @@ def run_phases(training: Training, model: nn.Module, file: CheckpointFile, store
     return Trained(model=model, num_steps=position.num_steps, train_s=position.train_s)
 
 
-def _boundaries(phases: tuple[Phase, ...], steps: int) -> list[int]:
+def boundaries(phases: tuple[Phase, ...], steps: int) -> list[int]:
     """The first step of each phase, and the end: shares of the total, rounded."""
     assert math.isclose(sum(phase.share for phase in phases), 1.0), "the shares of a method's phases sum to one"
     reached = [0.0]

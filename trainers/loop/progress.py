@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from trainers.config import TrialConfig
-from trainers.tasks.base import Task
 
 _MOST_JUDGED = 50
 _LEAST_REPORTS = 10
@@ -34,23 +33,23 @@ class Progress:
     are not: a verdict depends on whole epochs alone."""
 
 
-def steps_per_epoch(config: TrialConfig, task: Task) -> int:
-    """The batches of one epoch; the last, partial one is left out."""
-    return max(1, len(task.train) // config.batch_size)
+def steps_per_epoch(config: TrialConfig, num_train: int) -> int:
+    """The batches of one epoch of ``num_train`` examples; the last, partial one is left out."""
+    return max(1, num_train // config.batch_size)
 
 
-def judged_interval(config: TrialConfig, task: Task) -> int:
+def judged_interval(config: TrialConfig, num_train: int) -> int:
     """The steps between two judged reports: whole epochs, as few as keep the number of these at fifty or below."""
-    num_epochs = math.ceil(config.steps / steps_per_epoch(config, task))
-    return steps_per_epoch(config, task) * math.ceil(num_epochs / _MOST_JUDGED)
+    num_epochs = math.ceil(config.steps / steps_per_epoch(config, num_train))
+    return steps_per_epoch(config, num_train) * math.ceil(num_epochs / _MOST_JUDGED)
 
 
-def report_steps(config: TrialConfig, task: Task) -> list[int]:
+def report_steps(config: TrialConfig, num_train: int) -> list[int]:
     """The steps after which a training reports: the judged ones, and tenths of the training where these are too few.
 
     At least ten, or all where there are fewer; the ends of phases come on top.
     """
-    judged = {*range(0, config.steps, judged_interval(config, task)), config.steps} - {0}
+    judged = {*range(0, config.steps, judged_interval(config, num_train)), config.steps} - {0}
     if len(judged) < _LEAST_REPORTS:
         judged |= {math.ceil(config.steps * tenth / _LEAST_REPORTS) for tenth in range(1, _LEAST_REPORTS)}
     return sorted(judged)

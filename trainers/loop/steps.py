@@ -19,7 +19,7 @@ class Steps:
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        self._steps_per_epoch = steps_per_epoch(training.config, training.task)
+        self._steps_per_epoch = steps_per_epoch(training.config, len(training.task.train))
         self._order = torch.empty(0, dtype=torch.int64)
         self._order_epoch = -1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -174,6 +175,11 @@ class AbstractMethod(abc.ABC):
     compute are trained without them. Files hold the computed weights either way."""
     trains_weights: ClassVar[bool] = True
     """Whether every phase trains the plain network's own weights and biases, rather than tensors that make them."""
+
+    @property
+    def num_points(self) -> int:
+        """How many operating points ``points`` yields, and each phase that stores some."""
+        return math.prod(len(getattr(self, name)) for name in self.point_fields)
 
     @abc.abstractmethod
     def attach(self, model: nn.Module, context: Context) -> nn.Module:

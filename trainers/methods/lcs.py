@@ -107,6 +107,11 @@ class CompressibleSubspace(AbstractMethod):
             return DEFAULT_LEVELS[self.compression]
         return cast(Sequence[float], self.levels)
 
+    @property
+    def num_points(self) -> int:
+        steps = 1 if self.compression == "quantised" else len(self.steps)
+        return len(self.all_levels) * steps + 1  # the last holds the line
+
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         weights = backend.weight_names(model)
         if not weights:

@@ -1,9 +1,9 @@
-"""Registered tasks: functions of keyword arguments that return a ``Task``."""
+"""Registered tasks: functions of keyword arguments that return a ``Task``; of slow ones also an ``Excerpt``."""
 
 from collections.abc import Callable
 
-from trainers.tasks.base import Task
-from trainers.tasks.cifar10 import cifar10
+from trainers.tasks.base import Excerpt, Task
+from trainers.tasks.cifar10 import cifar10, some_of_cifar10
 from trainers.tasks.digits import digits
 from trainers.tasks.mnist import fashion_mnist, mnist
 
@@ -13,3 +13,8 @@ TASKS: dict[str, Callable[..., Task]] = {
     "fashion_mnist": fashion_mnist,
     "mnist": mnist,
 }
+
+EXCERPTS: dict[str, Callable[..., Excerpt]] = {
+    "cifar10": some_of_cifar10,
+}
+"""For tasks whose data takes long to load: functions of the same arguments that load a part of it."""

@@ -84,6 +84,24 @@ class Task:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """Some examples of a task, or all, and how many there are of each split: enough to plan with."""
+
+    task: Task
+    """Its splits hold the examples at hand."""
+    num_train: int
+    num_validation: int
+    num_test: int
+
+    @staticmethod
+    def whole(task: Task) -> Excerpt:
+        """The excerpt that leaves nothing out."""
+        return Excerpt(
+            task=task, num_train=len(task.train), num_validation=len(task.validation), num_test=len(task.test)
+        )
+
+
 def is_correct(outputs: Tensor, targets: Tensor) -> Tensor:
     """1.0 where the largest of ``outputs`` (batch, classes) is at ``targets`` (batch,), else 0.0."""
     return (outputs.argmax(dim=1) == targets).to(torch.float32)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli import program
+from orchestrator.commands.plans import _sentence
+from orchestrator.planning.estimate import Estimate, Kind
+from orchestrator.sweep.resources import TrialResources
+from tests.trainers.networks import CLUSTERS, ODD
+from trainers.config import Spec, TrialConfig
 
 SWEEP = """
 name: large
@@ -26,3 +33,46 @@ def test_of_a_large_sweep_a_thousand_configurations_are_listed(tmp_path: Path) -
     assert " and 3 more: --json has all of them\n" in shown
     listed = CliRunner().invoke(program, ["plan", str(path), "--no-measure", "--json"]).stdout
     assert len(json.loads(listed)["trials"]) == 1003
+
+
+KIND = Kind(
+    example=TrialConfig(task=Spec(name="digits"), architecture=Spec(name="mlp"), method=Spec(name="ptq"), steps=9),
+    method="ptq",
+    resources=TrialResources(),
+    num_trials=4,
+)
+ESTIMATE = Estimate(kinds=[KIND], num_kinds=1, num_trials=4, at_once=2, hours=0.1, train_h=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "about 6 min (3 min to 12 min), 2 at once; 12 min one after the other\nsure within a factor of 2: a few "
+             "whole steps of each kind of trial were measured, some examples and a small file\nassumed: "),
+        ({"kinds": [dataclasses.replace(KIND, is_extrapolated=True)]},
+         "about 6 min (2 min to 18 min), 2 at once; 12 min one after the other\nsure within a factor of 3: steps are "
+         "long here, so they were measured with fewer examples than a batch has\nassumed: "),
+        ({"num_kinds": 3, "budget": "budget.wall_s"},
+         "about 6 min (2 min to 18 min), 2 at once; 12 min one after the other, then budget.wall_s is spent\nsure "
+         "within a factor of 3: 1 of 3 kinds of trials were measured in the time that there is, and stand for all; "
+         "sweep tries the others before it starts\nassumed: "),
+    ],
+)  # fmt: skip
+def test_an_estimate_says_how_sure_it_is_and_why(changes: dict[str, object], said: str) -> None:
+    assert _sentence(dataclasses.replace(ESTIMATE, **changes)).startswith(said)  # type: ignore[arg-type]
+
+
+def test_a_plan_refuses_what_a_method_cannot_compress(tmp_path: Path) -> None:
+    """``odd`` has no hidden units that could go."""
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"{{task: '{CLUSTERS}', architecture: '{ODD}', method: {{name: coreset, keep_ratio: [0.3, 0.5]}}}}")
+    refused = CliRunner().invoke(program, ["plan", str(path)])
+    assert refused.exit_code == 2
+    assert f"method 'coreset' on architecture '{ODD}': the network has no hidden units to remove" in refused.stderr
+
+
+def test_a_plan_as_json_has_the_factor() -> None:
+    given = ["--task", "digits", "--architecture", "mlp", "--method", "ptq", "--no-baselines", "--json"]
+    planned = json.loads(CliRunner().invoke(program, ["plan", *given]).stdout)
+    assert planned["estimate"]["factor"] == 2.0
+    assert planned["estimate"]["num_kinds"] == 1

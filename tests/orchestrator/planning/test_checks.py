@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from orchestrator.errors import SweepError
-from orchestrator.planning.checks import check_here, check_identity
+from orchestrator.planning.checks import check_here, check_identity, check_quickly
 from orchestrator.planning.study import plan
 from orchestrator.search.space import identity
 from orchestrator.storage.folder import MemoryFolder
@@ -129,6 +130,30 @@ def test_a_network_that_a_method_cannot_compress_is_found_and_both_are_named() -
     said = rf"^method 'coreset' on architecture '{ODD}': the network has no hidden units to remove: wanted "
     with pytest.raises(ValueError, match=said):
         check_here(plan(given))
+
+
+def test_a_quick_check_knows_data_and_networks_and_leaves_the_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainers.rehearsal.rehearse", lambda config, task: pytest.fail("nothing is to be rehearsed"))
+    known = check_quickly(plan(sweep(architecture=["mlp", "cnn"], seeds=2)))
+    (data,) = known.data.values()
+    assert (data.num_train, data.num_validation, data.num_test) == (1097, 300, 400)
+    assert [json.loads(network)["name"] for _, network in known.networks] == ["mlp", "cnn"]
+
+
+def test_a_quick_check_refuses_data_and_networks_as_the_whole_one_does(tmp_path: Path) -> None:
+    torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "net.pt")
+    for changes in (
+        {"architecture": ["mlp", "lenet5"]},
+        {"architecture": ["mlp", {"name": "cnn", "channels": [4] * 5}]},
+        {"init_from": f"{tmp_path}/net.pt"},
+        {"task": CLUSTERS, "architecture": f"{__name__}:projecting"},
+    ):
+        said = []
+        for check in (check_here, check_quickly):
+            with pytest.raises(ValueError) as caught:
+                check(plan(sweep(**changes)))
+            said.append(str(caught.value))
+        assert said[0] == said[1]
 
 
 def test_a_network_whose_file_would_lack_a_random_buffer_is_found() -> None:

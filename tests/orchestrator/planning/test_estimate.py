@@ -12,6 +12,7 @@ from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
 from trainers import timing
+from trainers.loop.progress import report_steps
 
 DOCUMENT: dict[str, Any] = {
     "task": "digits",
@@ -23,6 +24,12 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+def took(**changes: Any) -> timing.Timing:
+    """A training that takes nothing but what is given."""
+    parts = {"begin_s": 0.0, "step_s": 0.0, "rate_s": 0.0, "validation_s": 0.0, "point_s": 0.0, "example_s": 0.0}
+    return timing.Timing(**{**parts, "num_points": 1, **changes})
+
+
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four cores; a step takes a second for each hidden unit."""
@@ -30,7 +37,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(config: Any, *unused: Any, **ignored: Any) -> timing.Timing:
         if config.method.name == "uncompressed" and config.architecture.arguments["hidden"] == [4]:
             raise RuntimeError("it diverged")
-        return timing.Timing(step_s=float(config.architecture.arguments["hidden"][0]), example_s=0.0, fixed_s=0.0)
+        return took(step_s=float(config.architecture.arguments["hidden"][0]))
 
     monkeypatch.setattr(timing, "measure", measured)
     monkeypatch.setattr(estimates, "this_machine", lambda num_cpus: {"CPU": num_cpus, "GPU": 1, "memory": 8e9})
@@ -79,12 +86,53 @@ def test_trials_are_whole(resources: dict[str, Any], at_once: int) -> None:
     assert found.hours == pytest.approx(found.train_h / at_once)
 
 
-def test_of_many_kinds_some_are_measured() -> None:
-    found = estimated(
-        architecture=[{"name": "mlp", "hidden": [width]} for width in range(5, 45)], method="uncompressed"
+def test_of_many_kinds_those_are_measured_for_which_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a second; those that are measured are spread over all, in their order."""
+    now_s = [0.0]
+
+    def measured(config: Any, *unused: Any, **ignored: Any) -> timing.Timing:
+        now_s[0] += 1.0
+        return took(step_s=float(config.architecture.arguments["hidden"][0]))
+
+    monkeypatch.setattr(timing, "measure", measured)
+    monkeypatch.setattr("time.process_time", lambda: now_s[0])
+    monkeypatch.setattr(estimates, "_BUDGET_S", 4.0)
+    widths = range(5, 37)
+    found = estimated(architecture=[{"name": "mlp", "hidden": [width]} for width in widths], method="uncompressed")
+    assert [kind.example.architecture.arguments["hidden"] for kind in found.kinds] == [[5], [9], [13], [21], [29]]
+    assert (found.num_kinds, found.is_whole, found.factor) == (32, False, 3.0)
+    assert found.train_h == pytest.approx(100 * 2 * 32 * (5 + 9 + 13 + 21 + 29) / 5 / 3600)
+
+
+def test_where_all_is_measured_as_it_will_be_the_estimate_is_surer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (estimated().is_whole, estimated().factor) == (True, 2.0)
+    monkeypatch.setattr(timing, "measure", lambda *unused, **ignored: took(step_s=1.0, is_extrapolated=True))
+    assert (estimated().is_whole, estimated().factor) == (False, 3.0)
+
+
+def test_what_fails_when_it_is_measured_is_rehearsed_and_refused_where_that_fails_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rehearsed: list[Any] = []
+
+    def refuse(config: Any, task: Any) -> None:
+        rehearsed.append(config)
+        raise ValueError("no file could hold it")
+
+    monkeypatch.setattr("trainers.rehearsal.rehearse", refuse)
+    with pytest.raises(ValueError, match="no file could hold it"):
+        estimated()
+    (config,) = rehearsed
+    assert (config.method.name, config.architecture.arguments["hidden"]) == ("uncompressed", [4])
+
+
+def test_points_and_examples_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digits have 300 examples for validation and 400 for the test; a training of 100 steps reports eleven times."""
+    monkeypatch.setattr(
+        timing, "measure", lambda *unused, **ignored: took(num_points=3, point_s=5.0, validation_s=1.0, example_s=0.5)
     )
-    assert (found.num_kinds, len(found.kinds)) == (40, 14)
-    assert found.train_h == pytest.approx(100 * 2 * 40 * sum(range(5, 45, 3)) / 14 / 3600, rel=0.05)
+    found = estimated(architecture={"name": "mlp", "hidden": [8]}, method="uncompressed", seeds=1)
+    assert found.kinds[0].trial_s == 3 * (5.0 + 0.5 * 700) + 300 * len(report_steps(found.kinds[0].example, 1097))
 
 
 @pytest.mark.parametrize(
@@ -122,5 +170,5 @@ def test_what_wants_a_gpu_that_is_not_here_is_left_out(monkeypatch: pytest.Monke
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     found = estimated(resources={"where": [{"method": "epr", "gpu": 1}]})
     failures = {kind.failure for kind in found.kinds if kind.method.startswith("epr")}
-    assert failures == {"it wants a GPU, and torch sees none here"}
+    assert failures == {"it wants a GPU, and torch sees none here; sweep tries it before it starts"}
     assert found.train_h == pytest.approx(2 * 800 / 3600)

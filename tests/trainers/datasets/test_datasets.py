@@ -244,6 +244,34 @@ def test_cifar10_is_read_from_the_data_folder(
     assert_loaded(made)
 
 
+def test_some_of_cifar10_is_the_beginning_of_two_of_its_files(
+    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(made, tmp_path, monkeypatch)
+    found = cifar10.load_some(2, 1)
+    for (images, labels), (whole, all_labels), wanted in zip(found, cifar10.load(), (2, 1), strict=True):
+        np.testing.assert_array_equal(images, whole[:wanted])
+        np.testing.assert_array_equal(labels, all_labels[:wanted])
+
+
+def test_some_of_cifar10_comes_from_the_archive_as_well(
+    made: dict[str, bytes], served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(archive_of(as_members(made)), served, monkeypatch)
+    (images, labels), (test_images, _) = cifar10.load_some(2, 1)
+    assert (len(images), len(labels), len(test_images)) == (2, 2, 1)
+    assert images.tobytes() == b"".join(made["data_batch_1.bin"][3073 * index :][1:3073] for index in range(2))
+
+
+def test_some_of_cifar10_wants_all_files(
+    made: dict[str, bytes], tmp_path: Path, closed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed({name: made[name] for name in ("data_batch_1.bin", "test_batch.bin")}, tmp_path, monkeypatch)
+    monkeypatch.setattr(cifar10, "_ARCHIVE", DataFile(path=cifar10._ARCHIVE.path, sha256=SHA256, urls=(closed_url,)))
+    with pytest.raises(DataUnavailableError):
+        cifar10.load_some(2, 1)
+
+
 def test_cifar10_is_read_from_the_official_archive_in_whatever_order(
     made: dict[str, bytes], served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

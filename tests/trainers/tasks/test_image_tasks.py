@@ -15,7 +15,7 @@ from torch import Tensor
 from trainers.datasets import cifar10 as cifar10_files
 from trainers.datasets import idx
 from trainers.tasks.base import Task
-from trainers.tasks.cifar10 import cifar10
+from trainers.tasks.cifar10 import cifar10, some_of_cifar10
 from trainers.tasks.mnist import fashion_mnist, mnist
 
 Bytes = npt.NDArray[np.uint8]
@@ -50,6 +50,16 @@ def test_cifar10_is_split_in_order_and_normalised_per_channel() -> None:
         assert split.targets.tolist() == expected_labels[name].tolist()
 
 
+def test_an_excerpt_of_cifar10_is_a_tenth_of_it_and_says_how_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("trainers.tasks.cifar10"), "_NUM_TRAIN", 45_000)
+    monkeypatch.setattr(cifar10_files, "load_some", lambda *numbers: tuple(made(n, 3, 32, 32) for n in numbers))
+    found = some_of_cifar10(augment=False)
+    assert (found.num_train, found.num_validation, found.num_test) == (45_000, 5_000, 10_000)
+    splits = (found.task.train, found.task.validation, found.task.test)
+    assert [len(split) for split in splits] == [4_500, 500, 1_000]
+    assert found.task.augment is None
+
+
 def shifts(image: Tensor, most: int, fill: float) -> list[Tensor]:
     """All shifted images, cut from the padded image."""
     _, height, width = image.shape
@@ -78,6 +88,8 @@ def test_cifar10_shifts_by_up_to_four_and_mirrors() -> None:
 def test_cifar10_refuses_what_is_neither_true_nor_false(value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^augment is {value!r}: wanted true or false$"):
         cifar10(augment=value)
+    with pytest.raises(ValueError, match=rf"^augment is {value!r}: wanted true or false$"):
+        some_of_cifar10(augment=value)
 
 
 @pytest.mark.parametrize("task", [mnist, fashion_mnist])
