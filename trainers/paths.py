@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ class Path:
         if "path" not in value:
             raise ValueError(f"{name} is {echo(value)}: wanted a number, or {_WANTED}")
         settings = {**_DEFAULTS, **value}
-        checks.number(f"{name}: first", settings["first"], low=0, high=1, above=True)
+        checks.number(f"{name}: first", settings["first"], low=0, high=0.99, above=True)
         checks.number(f"{name}: learning_rate", settings["learning_rate"], low=0, above=True)
         values = _values(name, settings["path"])
         return Path(values=values, first=settings["first"], learning_rate=settings["learning_rate"])
@@ -92,11 +93,24 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
         checks.number(f"{name}: from", first, low=0, above=True)
         checks.number(f"{name}: to", last, low=0, above=True)
         checks.integer(f"{name}: points", num, low=2, high=_MOST_VALUES)
-        values = [float(f"{first * (last / first) ** (index / (num - 1)):.4g}") for index in range(num)]
+        if first == last:
+            raise ValueError(f"{name}: path is {echo(given)}: wanted a row from one value to another")
+        between = (math.log(first) + (math.log(last) - math.log(first)) * index / (num - 1) for index in range(num))
+        values = [first, *(float(f"{math.exp(one):.4g}") for one in list(between)[1:-1]), last]
     elif isinstance(given, Sequence) and not isinstance(given, str) and 2 <= len(given) <= _MOST_VALUES:
         values = list(given)
     else:
         raise ValueError(f"{name}: path is {echo(given)}: wanted 2 to {_MOST_VALUES} values, as in {_WANTED}")
-    if len({f"{one:g}" if isinstance(one, int | float) else one for one in values}) < len(values):
-        raise ValueError(f"{name}: path is {echo(given)}: wanted each value once")
+    for one in values:
+        if not isinstance(one, int | float | str) or isinstance(one, bool):
+            raise ValueError(
+                f"{name}: path has {echo(one)}: wanted single values; a range may stand for from, to and points"
+            )
+    if len(set(map(shown, values))) < len(values):
+        raise ValueError(f"{name}: path is {echo(given)}: wanted each value once, told apart by six digits")
     return tuple(values)
+
+
+def shown(value: Any) -> str:
+    """A value of a path in the name of a file."""
+    return f"{value:g}".replace("+", "") if isinstance(value, float) else str(value)

@@ -68,7 +68,9 @@ class PointStore:
         points = [from_row({**row, "path": str(self._directory / f"{row['point_id']}.rfz")}) for row in rows]
         for point in points:
             path = Path(point.path)
-            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != point.sha256:
+            is_whole = path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == point.sha256
+            if not is_whole or not path.with_suffix(".sections.csv").is_file():
+                self._stored([])  # they are stored anew
                 return f"{path} is missing, or not what was measured"
         self._points = {point.point_id: point for point in points}
         return ""

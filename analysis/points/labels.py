@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections import Counter, defaultdict
@@ -61,7 +60,10 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
         methods: (num_rows,).
         configs: (num_rows,), as ``config_text`` writes them.
     """
-    settings = [dict(word.split("=", 1) for word in _BETWEEN.split(config) if "=" in word) for config in configs]
+    settings = [
+        {key: "path" if _is_path(text) else text for key, text in (word.split("=", 1) for word in words if "=" in word)}
+        for words in map(_BETWEEN.split, configs)
+    ]
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
     num_given: Counter[tuple[str, str]] = Counter()
     for method, own in zip(methods, settings, strict=True):
@@ -102,7 +104,7 @@ def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[st
     for row, given in zip(rows, params, strict=True):
         texts = shown[row["task"], row["method"]]
         words = [f"{name}={text[given[key]]}" for key, (name, text) in texts.items() if key in given]
-        if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1:
+        if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1 or any(map(_is_path, given.values())):
             words.append(f"point={row['point_id']}")
         labels.append(" ".join(words))
     return _told_apart(rows, labels)
@@ -139,18 +141,31 @@ def _short(values: Sequence[str]) -> dict[str, str]:
 
 
 def _rounded(value: str, num_digits: int) -> str:
-    if value.startswith("{"):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return _short_path(json.loads(value), num_digits)
+    if _is_path(value):
+        return _short_path(json.loads(value), num_digits)
     return f"{float(value):.{num_digits}g}" if is_number(value) and not value.lstrip("-").isdigit() else value
+
+
+def _is_path(value: str) -> bool:
+    """Whether a setting's text is a path of a rate knob: JSON, as sweeps write it."""
+    return value.startswith('{"first": ') and '"path": ' in value
 
 
 def _short_path(given: Mapping[str, Any], num_digits: int) -> str:
     """A path without spaces before equals signs, which end a setting: ``path(3.2..0.2 in 5, first 0.4)``."""
     path = given["path"]
-    ends = (path["from"], path["to"], path["points"]) if isinstance(path, Mapping) else (path[0], path[-1], len(path))
-    rest = "".join(f", {key} {given[key]:.{num_digits}g}" for key in sorted(given) if key != "path")
-    return "path({:.{digits}g}..{:.{digits}g} in {}{})".format(*ends, rest, digits=num_digits)
+    first, last, num = (
+        (path["from"], path["to"], path["points"])
+        if isinstance(path, Mapping)
+        else (
+            path[0],
+            path[-1],
+            len(path),
+        )
+    )
+    rest = [f", {key} {_rounded(str(given[key]), num_digits)}" for key in sorted(given) if key != "path"]
+    rest = [text for text in rest if text != ", learning_rate 1"]  # the usual one
+    return f"path({_rounded(str(first), num_digits)}..{_rounded(str(last), num_digits)} in {num}{''.join(rest)})"
 
 
 def is_number(value: str) -> bool:

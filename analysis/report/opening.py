@@ -187,7 +187,7 @@ def _domain(value: Any) -> str:
     if not _is_domain(value):
         return str(value)
     ((kind, items),) = value.items()
-    return ", ".join(map(str, items)) if kind == "choice" else f"{items[0]} to {items[-1]} ({kind})"
+    return ", ".join(map(_domain, items)) if kind == "choice" else f"{items[0]} to {items[-1]} ({kind})"
 
 
 def _is_path(value: Any) -> bool:

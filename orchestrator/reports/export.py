@@ -205,6 +205,6 @@ def _table(front: pd.DataFrame, links: dict[str, str]) -> list[str]:
 def _training(points: pd.DataFrame) -> str:
     from analysis.units import format_duration
 
-    seconds = points.drop_duplicates("trial_id")["train_s"]
+    seconds = points.groupby("trial_id")["train_s"].max()  # a point of a path has what was trained until then
     together, median = format_duration(seconds.sum()), format_duration(seconds.median())
     return f"{together} of all trials together, median {median} a trial"

@@ -90,7 +90,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
             is_list = kind in LISTS_ARE_CHOICES and isinstance(default, list)
             arguments.setdefault(name, Choice([default]) if is_list else default)
     floats = {name for name, parameter in parameters.items() if _is_real(parameter.annotation)}
-    arguments = {name: _completed(value) for name, value in arguments.items()}
+    if knob is not None and "Mapping" in str(parameters[knob.field].annotation):  # it may be a path
+        arguments[knob.field] = _completed(arguments[knob.field])
     arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
@@ -187,4 +188,13 @@ def _as_float(value: Any) -> Any:
     """``1`` and ``1.0`` are one setting where a real number is wanted."""
     if isinstance(value, Choice):
         return Choice([_as_float(item) for item in value.values])
+    if isinstance(value, Mapping) and "path" in value:
+        return {**value, "path": _as_floats(value["path"])}
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_floats(path: Any) -> Any:
+    """The values of a path, or its ends, as real numbers; their number stays whole."""
+    if isinstance(path, Mapping):
+        return {key: item if key == "points" else _as_float(item) for key, item in path.items()}
+    return [_as_float(item) for item in path] if isinstance(path, list) else path

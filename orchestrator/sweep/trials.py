@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import SweepError
 from orchestrator.search.space import Configuration
 from orchestrator.sweep.definition import Sweep
 from trainers.config import TrialConfig
+from trainers.paths import Path
+
+if TYPE_CHECKING:
+    from trainers.methods.base import RateKnob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,18 @@ def trials_of(
     ]
 
 
+def _check_stretches(config: TrialConfig, knob: RateKnob | None) -> None:
+    """Refuse a path with a value for which there is no step: its file would be the one before, under another name."""
+    value = config.method.arguments.get(knob.field) if knob is not None else None
+    if knob is not None and isinstance(value, Mapping):
+        least = min(stretch.share for stretch in Path.of(knob.field, value).stretches)
+        if least * config.steps < 1:
+            raise ValueError(
+                f"method {config.method.name!r}: {knob.field} has a path with a value for which none of "
+                f"{config.steps} steps is left: wanted more steps, or fewer values"
+            )
+
+
 def check_trials(trials: Iterable[Trial]) -> None:
     """Make each method and set of modifiers once, so that a mistake in them is found before anything runs.
 
@@ -56,8 +73,12 @@ def check_trials(trials: Iterable[Trial]) -> None:
 
     try:
         trials = list(trials)
-        for spec in {str(trial.config.method): trial.config.method for trial in trials}.values():
-            make_method(spec)
+        knobs = {
+            name: make_method(spec).rate_knob
+            for name, spec in {str(trial.config.method): trial.config.method for trial in trials}.items()
+        }
+        for trial in trials:
+            _check_stretches(trial.config, knobs[str(trial.config.method)])
         sets = {(trial.config.method.name, str(trial.config.modifiers)): trial.config.modifiers for trial in trials}
         for (method, _), modifiers in sets.items():
             make_modifiers(modifiers, method=method)

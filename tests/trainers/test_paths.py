@@ -9,7 +9,7 @@ import pytest
 
 from trainers.config import TrialConfig
 from trainers.loop.progress import Progress
-from trainers.paths import Path, completed
+from trainers.paths import Path, completed, shown
 from trainers.train import train
 
 
@@ -30,6 +30,19 @@ def test_the_first_value_has_its_share_and_the_others_have_equal_parts_of_the_re
 def test_a_row_is_geometric_and_may_rise() -> None:
     assert Path.of("lam", {"path": {"from": 3.2, "to": 0.2, "points": 5}}).values == (3.2, 1.6, 0.8, 0.4, 0.2)
     assert Path.of("lam", {"path": {"from": 1, "to": 100, "points": 3}}).values == (1, 10, 100)
+    ends = Path.of("lam", {"path": {"from": 3.14159265, "to": 1e-308, "points": 3}}).values
+    assert (ends[0], ends[-1]) == (3.14159265, 1e-308), "as they were given"
+
+
+def test_values_stand_in_the_names_of_files() -> None:
+    assert [shown(one) for one in (3.0, 3, 0.25, 1e6, 1e-7, "ternary")] == [
+        "3",
+        "3",
+        "0.25",
+        "1e06",
+        "1e-07",
+        "ternary",
+    ]
 
 
 def test_defaults_are_written_out() -> None:
@@ -47,11 +60,15 @@ def test_defaults_are_written_out() -> None:
         ({"first": 0.5}, "lam is {'first': 0.5}: wanted a number, or {path: [3.2, 0.8, 0.2]}"),
         ({"path": [1]}, "lam: path is [1]: wanted 2 to 32 values, as in {path: [3.2, 0.8, 0.2]}"),
         ({"path": 1}, "lam: path is 1: wanted 2 to 32 values"),
-        ({"path": [1, 2, 1.0]}, "lam: path is [1, 2, 1.0]: wanted each value once"),
+        ({"path": [1, 2, 1]}, "lam: path is [1, 2, 1]: wanted each value once, told apart by six digits"),
+        ({"path": [0.2, 0.2000000001]}, "lam: path is [0.2, 0.2000000001]: wanted each value once"),
+        ({"path": [[1], 2]}, "lam: path has [1]: wanted single values; a range may stand for from, to and points"),
+        ({"path": [{"loguniform": [1, 3]}, 1]}, "lam: path has {'loguniform': [1, 3]}: wanted single values"),
+        ({"path": {"from": 2, "to": 2, "points": 3}}, "lam: path is {'from': 2, 'to': 2, 'points': 3}: wanted a row"),
         ({"path": {"from": 1, "to": 2}}, "lam: path is {'from': 1, 'to': 2}: wanted from, to and points"),
         ({"path": {"from": 0, "to": 2, "points": 3}}, "lam: from is 0: wanted a number above 0"),
         ({"path": {"from": 1, "to": 2, "points": 1}}, "lam: points is 1: wanted a whole number of at least 2"),
-        ({"path": [2, 1], "first": 1.5}, "lam: first is 1.5: wanted a number above 0 and at most 1"),
+        ({"path": [2, 1], "first": 1.5}, "lam: first is 1.5: wanted a number above 0 and at most 0.99"),
         ({"path": [2, 1], "learning_rate": 0}, "lam: learning_rate is 0: wanted a number above 0"),
     ],
 )
@@ -92,6 +109,14 @@ def test_a_training_stores_a_point_at_the_end_of_each_stretch(tmp_path: File) ->
         "a scheduler does not stop a training just before it stores a point"
     )
     assert (tmp_path / "lam0.8.sections.csv").exists()
+
+
+def test_no_scheduler_stops_a_training_between_a_stretch_and_its_file(tmp_path: File) -> None:
+    """Also where the stretch ends with an epoch."""
+    lam, reports = {"path": [3.2, 0.2], "first": 0.5}, list[Progress]()
+    train(path_config(lam, steps=32), reports.append, tmp_path)
+    whole = {one.step: one.is_judged for one in reports if one.epoch.is_integer()}
+    assert whole == {8: True, 16: False, 24: True, 32: True}
 
 
 def test_the_first_stretch_is_a_training_of_its_own_and_storing_does_not_disturb_the_next(tmp_path: File) -> None:

@@ -58,7 +58,10 @@ class PhaseRun:
             self._train(position, file, until=until)
             self._check_parameters(position)  # the loss does not show the last update
             if position.step == until:
-                is_judged = until % self._judged_every == 0 or (until == self._end and self._phase.points is None)
+                is_end = until == self._end
+                is_judged = is_end or until % self._judged_every == 0
+                if is_end and self._phase.points is not None:
+                    is_judged = False  # what is trained is stored before anybody stops the trial
                 self._report(position, is_judged=is_judged)
                 position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
             if file.is_due:

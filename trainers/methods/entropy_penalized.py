@@ -36,7 +36,7 @@ from trainers.methods.parts.plain import adam_cosine
 from trainers.methods.parts.starts import Start, root_mean_square
 from trainers.methods.parts.steps import wide
 from trainers.networks.norms import norm_parameters
-from trainers.paths import Path, Stretch
+from trainers.paths import Path, Stretch, shown
 
 _FIT_EVERY = 10
 _LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
@@ -284,7 +284,7 @@ def _far(parameter: Tensor) -> str:
 
 
 def _called(stretch: Stretch) -> str:
-    return f"lam{stretch.value:g}"
+    return f"lam{shown(stretch.value)}"
 
 
 def _fit(model: nn.Module) -> None:

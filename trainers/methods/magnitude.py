@@ -25,7 +25,7 @@ from trainers.methods.parts.pruning import (
     prunable,
     stored_bits,
 )
-from trainers.paths import Path, Stretch
+from trainers.paths import Path, Stretch, shown
 
 _BEGIN = 0.1
 """Share of the training before gradual pruning begins: an untrained network has no small weights yet."""
@@ -77,11 +77,10 @@ class Magnitude(AbstractMethod):
         for ratio in ratios:
             checks.number("keep_ratio", ratio, low=0, high=1, above=True)
         checks.choice("schedule", self.schedule, ("gradual", "one_shot"))
-        if len(ratios) > 1 and (self.schedule != "gradual" or sorted(ratios, reverse=True) != list(ratios)):
-            raise ValueError(
-                f"keep_ratio has the path {list(ratios)} and schedule is {self.schedule!r}: wanted a path that falls, "
-                "and gradual"
-            )
+        if len(ratios) > 1 and self.schedule != "gradual":
+            raise ValueError(f"keep_ratio is a path and schedule is {self.schedule!r}: wanted gradual")
+        if sorted(ratios, reverse=True) != list(ratios):
+            raise ValueError(f"keep_ratio has the path {list(ratios)}: wanted one that falls; what is pruned stays so")
         checks.number("finetune", self.finetune, low=0, high=1)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
@@ -165,7 +164,7 @@ class Magnitude(AbstractMethod):
 
 
 def _called(stretch: Stretch) -> str:
-    return f"keep{stretch.value:g}"
+    return f"keep{shown(stretch.value)}"
 
 
 def ramp(num_steps: int, finetune: float, begin: float = _BEGIN) -> tuple[int, int, int]:

@@ -23,7 +23,7 @@ from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
 from trainers.methods.parts.steps import exact, level, steps_of, times_power, wide
 from trainers.networks.substitution import Substitution
-from trainers.paths import Path, Stretch
+from trainers.paths import Path, Stretch, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,8 @@ class QuantisationAwareTraining(AbstractMethod):
     cost: ClassVar[float | None] = 1.7
 
     def __post_init__(self) -> None:
+        if isinstance(self.bits, Mapping) and isinstance(self.bits.get("path"), Mapping):
+            raise ValueError(f"bits is {self.bits}: wanted a list of bits, such as {{path: [8, 4, 2]}}")
         for bits in self._path.values:
             if type(bits) not in (int, str) or bits not in QUANTISERS:
                 raise ValueError(f"bits is {bits!r}: wanted a whole number from 1 to 8, or ternary")
@@ -150,7 +152,7 @@ def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> T
 
 
 def _called(stretch: Stretch) -> str:
-    return f"bits{stretch.value}"
+    return f"bits{shown(stretch.value)}"
 
 
 class Quantised(nn.Module):

@@ -162,7 +162,7 @@ def _domain(value: Any) -> str:
         return code(path_text(value))
     ((kind, items),) = value.items()
     if kind == "choice":
-        return code(", ".join(map(str, items)))
+        return code(", ".join(path_text(item) if isinstance(item, Mapping) else str(item) for item in items))
     return code(f"{kind} {items}")
 
 

@@ -108,9 +108,16 @@ def test_variants_of_many_rows_are_found_in_time() -> None:
 
 def test_a_path_is_short_and_told_from_others() -> None:
     row = '{"first": 0.4, "learning_rate": 1.0, "path": {"from": 3.2, "points": 5, "to": 0.2}}'
-    listed = '{"first": 0.2913857, "learning_rate": 1.0, "path": [0.1, 0.5, 2]}'
+    listed = '{"first": 0.2913857, "learning_rate": 0.5, "path": [8, 4, "ternary"]}'
     assert labels({"method.lam": row}, {"method.lam": listed}, {"method.lam": "0.5"}) == [
-        "lam=path(3.2..0.2 in 5, first 0.4, learning_rate 1)",
-        "lam=path(0.1..2 in 3, first 0.291, learning_rate 1)",
+        "lam=path(3.2..0.2 in 5, first 0.4) point=0",
+        "lam=path(8..ternary in 3, first 0.291, learning_rate 0.5) point=0",
         "lam=0.5",
-    ]
+    ], "a path that was stopped has one point, perhaps"
+
+
+def test_paths_are_one_variant_of_a_method() -> None:
+    row = '{"first": 0.4, "learning_rate": 1.0, "path": {"from": 3.2, "points": 5, "to": 0.2}}'
+    configs = [config_text({"method.lam": lam}) for lam in (row, row.replace("0.4", "0.3"), "0.5")]
+    assert method_variants(["epr"] * 3, configs) == ["epr lam=path", "epr lam=path", "epr"]
+    assert method_variants(["epr"] * 2, configs[:2]) == ["epr", "epr"]

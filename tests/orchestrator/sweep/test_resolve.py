@@ -118,3 +118,20 @@ def test_the_defaults_of_a_path_are_written_out() -> None:
     assert resolve.resolve_spec("method", SpecSpace(name="epr", arguments={"lam": path})).arguments["lam"] == whole
     several = SpecSpace(name="epr", arguments={"lam": Choice([path, 1])})
     assert resolve.resolve_spec("method", several).arguments["lam"] == Choice([whole, 1.0])
+    ends = SpecSpace(name="epr", arguments={"lam": {"path": {"from": 3, "to": 1, "points": 4}}})
+    (path_of_ends,) = [resolve.resolve_spec("method", ends).arguments["lam"]["path"]]
+    assert path_of_ends == {"from": 3.0, "to": 1.0, "points": 4}
+    assert type(path_of_ends["from"]) is float, "3 and 3.0 are one sweep"
+
+
+def test_a_key_of_that_name_elsewhere_is_no_path() -> None:
+    spec = SpecSpace(name="epr", arguments={"lam": 0.5, "groups": {"path": "last"}})
+    assert resolve.resolve_spec("method", spec).arguments["groups"] == {"path": "last"}
+
+
+def test_a_path_with_fewer_steps_than_values_is_refused() -> None:
+    method = {"name": "epr", "lam": {"path": [3.2, 1.6, 0.8, 0.4, 0.2]}}
+    assert error_of(document(method=method, steps=5)) == (
+        "method 'epr': lam has a path with a value for which none of 5 steps is left: wanted more steps, or fewer "
+        "values"
+    )
