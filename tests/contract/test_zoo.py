@@ -84,10 +84,9 @@ def test_what_is_stored_is_what_was_trained(network: str, method: str, tmp_path:
     trained = run_phases(training, model, CheckpointFile(tmp_path / "checkpoint.pt", interval_s=1e9))
     inputs = trial.task.test.inputs
     wanted = _outputs(trained.model, trial.context, inputs)
-    store = PointStore(trial, config, tmp_path, sweep_id="", trial_id="", storing=lambda doing: None)
-    points = store.store(trial.method.points, trained)
-    assert points
-    for point in points:
+    store = PointStore(trial, config, tmp_path, sweep_id="", trial_id="")
+    store.store(trial.method.points, trained)
+    for point in store.points:
         found = load_compressed(point.path, architecture=architecture_of(config))(inputs).detach().float()
         assert (found - wanted).abs().max() < 0.1 * wanted.abs().max()
 

@@ -216,7 +216,7 @@ class EntropyPenalized(AbstractMethod):
         if (moment.phase_step + 1) % _FIT_EVERY == 0:
             _fit(model)
 
-    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float) -> tuple[Optimiser, ...]:
+    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
         trained = cast(Reparameterized, model)
         latent_groups = trained.latent_groups()
         densities = [parameter for group in latent_groups for parameter in group.density.parameters()]

@@ -137,7 +137,7 @@ class QuantisationAwareTraining(AbstractMethod):
         cast(Quantised, model).begin(self._quantiser(bits), is_learned=self.scale == "learned")
         return model
 
-    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float) -> tuple[Optimiser, ...]:
+    def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
         trained = cast(Quantised, model)
         groups: list[dict[str, object]] = [
             {"params": list(trained.network.parameters()), "lr": factor * self.learning_rate},
