@@ -131,6 +131,7 @@ def test_what_is_compiled_once_is_not_loaded_to_find_that_out(monkeypatch: pytes
 
 
 def test_what_numba_is_told_makes_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NUMBA_BOUNDSCHECK", raising=False)
     path = machine_code._path()
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
     assert machine_code._path() != path
