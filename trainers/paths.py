@@ -25,8 +25,12 @@ class Stretch:
     """What part it is of the steps of the training."""
     learning_rate: float
     """A factor of the method's learning rates."""
-    is_first: bool = False
-    is_last: bool = False
+    is_first: bool
+    is_last: bool
+
+    def called(self, knob: str, alone: str) -> str:
+        """What a phase or a point is called: ``knob`` and the value, such as ``lam0.8``; ``alone`` without a path."""
+        return alone if self.is_first and self.is_last else f"{knob}{shown(self.value)}"
 
 
 @dataclass(frozen=True, kw_only=True)

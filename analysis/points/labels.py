@@ -154,18 +154,12 @@ def _is_path(value: str) -> bool:
 def _short_path(given: Mapping[str, Any], num_digits: int) -> str:
     """A path without spaces before equals signs, which end a setting: ``path(3.2..0.2 in 5, first 0.4)``."""
     path = given["path"]
-    first, last, num = (
-        (path["from"], path["to"], path["points"])
-        if isinstance(path, Mapping)
-        else (
-            path[0],
-            path[-1],
-            len(path),
-        )
-    )
+    ends = (path["from"], path["to"]) if isinstance(path, Mapping) else (path[0], path[-1])
+    first, last = (_rounded(str(end), num_digits) for end in ends)
+    num = path["points"] if isinstance(path, Mapping) else len(path)
     rest = [f", {key} {_rounded(str(given[key]), num_digits)}" for key in sorted(given) if key != "path"]
     rest = [text for text in rest if text != ", learning_rate 1"]  # the usual one
-    return f"path({_rounded(str(first), num_digits)}..{_rounded(str(last), num_digits)} in {num}{''.join(rest)})"
+    return f"path({first}..{last} in {num}{''.join(rest)})"
 
 
 def is_number(value: str) -> bool:

@@ -296,15 +296,14 @@ def test_what_is_measured_is_the_decoded_file(
     name: str, architecture: str, trained: Callable[[str, str], Trained]
 ) -> None:
     found = trained(name, architecture)
-    config = found.config
-    trial = attach(config)
+    config, trial = found.config, attach(found.config)
     function = architecture_of(config)
     assert found.points
     for point in found.points:
         network = load_compressed(point.path, architecture=function)
         by_hand = function(**trial.header.arguments).eval()
-        by_hand.load_state_dict(kind_of(name).decode(container.read(Path(point.path).read_bytes(), trial.layout),
-                                                     trial.context.plain))  # fmt: skip
+        sections = container.read(Path(point.path).read_bytes(), trial.layout)
+        by_hand.load_state_dict(kind_of(name).decode(sections, trial.context.plain))
         inputs = trial.task.test.inputs
         with torch.no_grad():
             assert torch.equal(network(inputs), by_hand(inputs))
@@ -318,8 +317,7 @@ def test_what_is_measured_is_the_decoded_file(
 
 @on_every_architecture
 def test_attaching_keeps_the_network_up_to_rounding(name: str, architecture: str) -> None:
-    """The decoded untrained network points in the direction of the given one; so does the best point, if points differ
-    in how much is left."""
+    """The decoded untrained network points in the given one's direction; where points differ in size, the best does."""
     trial = attach(configuration(name, architecture))
     parameters = dict(trial.context.plain.named_parameters())
     given = torch.cat([trial.given[key].reshape(-1) for key in parameters])
@@ -374,8 +372,7 @@ def test_one_training_gives_a_point_for_each_combination_of_the_point_fields(
         if method.compression == "quantised":
             del lists["steps"]  # a level is a number of bits
     num_subspaces = int(isinstance(method, CompressibleSubspace))  # its one file of the whole subspace
-    num_points = math.prod(map(len, lists.values())) + num_subspaces
-    assert len(found.points) == num_points + len(EARLY_POINTS.get(name, []))
+    assert len(found.points) == math.prod(map(len, lists.values())) + num_subspaces + len(EARLY_POINTS.get(name, []))
 
 
 def test_fields_are_checked_when_a_method_is_made(name: str) -> None:

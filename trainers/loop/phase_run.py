@@ -59,9 +59,8 @@ class PhaseRun:
             self._check_parameters(position)  # the loss does not show the last update
             if position.step == until:
                 is_end = until == self._end
-                is_judged = is_end or until % self._judged_every == 0
-                if is_end and self._phase.points is not None:
-                    is_judged = False  # what is trained is stored before anybody stops the trial
+                is_stored_now = is_end and self._phase.points is not None  # and before anybody stops the trial
+                is_judged = not is_stored_now and (is_end or until % self._judged_every == 0)
                 self._report(position, is_judged=is_judged)
                 position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
             if file.is_due:

@@ -36,7 +36,7 @@ from trainers.methods.parts.plain import adam_cosine
 from trainers.methods.parts.starts import Start, root_mean_square
 from trainers.methods.parts.steps import wide
 from trainers.networks.norms import norm_parameters
-from trainers.paths import Path, Stretch, shown
+from trainers.paths import Path
 
 _FIT_EVERY = 10
 _LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
@@ -108,7 +108,7 @@ class EntropyPenalized(AbstractMethod):
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for value in Path.of("lam", self.lam).values:
+        for value in self._path.values:
             checks.number("lam", value, low=0)
         checks.choice("decoder", self.decoder, ("scalar", "dft"))
         checks.choice("density", self.density, tuple(_DENSITIES))
@@ -136,7 +136,7 @@ class EntropyPenalized(AbstractMethod):
         context.refuse_written()
         grouped = self._group_parameters(model)
         if isinstance(self.initial_step, str):
-            found = starts.coarsest(grouped, model, context, lam=Path.of("lam", self.lam).values[0])
+            found = starts.coarsest(grouped, model, context, lam=self._path.values[0])
         else:
             found = starts.at(self.initial_step, grouped)
         densities = (_DENSITIES[self.density](max(1, math.prod(start.kernel_shape))) for start in found)
@@ -147,29 +147,31 @@ class EntropyPenalized(AbstractMethod):
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         refit = self._refit if self.density == "geometric" else do_nothing
-        stretches = Path.of("lam", self.lam).stretches
         return tuple(
             Phase(
-                name="train" if len(stretches) == 1 else _called(stretch),
+                name=stretch.called("lam", "train"),
                 share=stretch.share,
                 loss=partial(self._loss, lam=stretch.value, warmup=self.rate_warmup if stretch.is_first else 0.0),
                 optimisers=partial(self._optimisers, factor=stretch.learning_rate),
                 after_step=refit,
-                points=None if stretch.is_last else partial(self._stored, point_id=_called(stretch)),
+                points=None if stretch.is_last else partial(self._stored, point_id=stretch.called("lam", "point")),
             )
-            for stretch in stretches
+            for stretch in self._path.stretches
         )
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         return cast(Reparameterized, model).decoded()[1]
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        stretches = Path.of("lam", self.lam).stretches
-        return self._stored(model, context, "point" if len(stretches) == 1 else _called(stretches[-1]))
+        return self._stored(model, context, self._path.stretches[-1].called("lam", "point"))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         return backend.dequantise(sections, plain)
+
+    @property
+    def _path(self) -> Path:
+        return Path.of("lam", self.lam)
 
     def _stored(self, model: nn.Module, context: Context, point_id: str) -> Iterator[tuple[str, Sections]]:
         plain = context.plain.state_dict()
@@ -281,10 +283,6 @@ def _far(parameter: Tensor) -> str:
     """What sets a tensor of no ordinary size apart from its group, whose step would be far too coarse or too fine."""
     size = root_mean_square([parameter])
     return "" if not size or _LEAST_SIZE <= size <= _MOST_SIZE else f" near 2^{8 * round(math.log2(size) / 8)}"
-
-
-def _called(stretch: Stretch) -> str:
-    return f"lam{shown(stretch.value)}"
 
 
 def _fit(model: nn.Module) -> None:

@@ -25,7 +25,7 @@ from trainers.methods.parts.pruning import (
     prunable,
     stored_bits,
 )
-from trainers.paths import Path, Stretch, shown
+from trainers.paths import Path
 
 _BEGIN = 0.1
 """Share of the training before gradual pruning begins: an untrained network has no small weights yet."""
@@ -111,8 +111,7 @@ class Magnitude(AbstractMethod):
         return stored_bits(network, dict(prunable(network)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        *_, last = self._path.stretches
-        return self._stored(model, context, "" if last.is_first else _called(last))
+        return self._stored(model, context, self._path.stretches[-1].called("keep", ""))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -128,11 +127,11 @@ class Magnitude(AbstractMethod):
         for stretch in self._path.stretches:
             yield dataclasses.replace(
                 train,
-                name="prune" if stretch.is_first and stretch.is_last else _called(stretch),
+                name=stretch.called("keep", "prune"),
                 share=stretch.share,
                 optimisers=partial(self._optimisers, factor=stretch.learning_rate),
                 after_step=partial(self._prune_more, kept=(before, stretch.value), is_first=stretch.is_first),
-                points=None if stretch.is_last else partial(self._stored, prefix=_called(stretch)),
+                points=None if stretch.is_last else partial(self._stored, prefix=stretch.called("keep", "")),
             )
             before = stretch.value
 
@@ -161,10 +160,6 @@ class Magnitude(AbstractMethod):
             weights = prunable(masked.network).values()
             keep_ratio = 1 - sparsity(moment, self.finetune, 1 - kept[1], initial=1 - kept[0], begin=begin)
             masked.prune(keep_largest(list(weights), num_kept(keep_ratio, weights)))
-
-
-def _called(stretch: Stretch) -> str:
-    return f"keep{shown(stretch.value)}"
 
 
 def ramp(num_steps: int, finetune: float, begin: float = _BEGIN) -> tuple[int, int, int]:

@@ -23,7 +23,7 @@ from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
 from trainers.methods.parts.steps import exact, level, steps_of, times_power, wide
 from trainers.networks.substitution import Substitution
-from trainers.paths import Path, Stretch, shown
+from trainers.paths import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +89,12 @@ class QuantisationAwareTraining(AbstractMethod):
         floats = replace(plain_phase(self.learning_rate), name="float", share=self.float_share)
         rounded = tuple(
             Phase(
-                name="quantised" if stretch.is_first and stretch.is_last else _called(stretch),
+                name=stretch.called("bits", "quantised"),
                 share=(1 - self.float_share) * stretch.share,
                 apply=partial(self._begin, bits=stretch.value),
                 loss=_loss,
                 optimisers=partial(self._optimisers, factor=stretch.learning_rate),
-                points=None if stretch.is_last else partial(self._stored, point_id=_called(stretch)),
+                points=None if stretch.is_last else partial(self._stored, point_id=stretch.called("bits", "point")),
                 rate_comparable=False,
             )
             for stretch in self._path.stretches
@@ -111,8 +111,7 @@ class QuantisationAwareTraining(AbstractMethod):
         return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        *_, last = self._path.stretches
-        return self._stored(model, context, "point" if last.is_first else _called(last))
+        return self._stored(model, context, self._path.stretches[-1].called("bits", "point"))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -149,10 +148,6 @@ class QuantisationAwareTraining(AbstractMethod):
 def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
     inputs, targets = batch
     return context.loss(model(inputs), targets)
-
-
-def _called(stretch: Stretch) -> str:
-    return f"bits{shown(stretch.value)}"
 
 
 class Quantised(nn.Module):

@@ -48,6 +48,13 @@ def opened(path: Path) -> contextlib.closing[TrackingDatabase]:
     return closing(database)
 
 
+def alter(path: Path, statement: str) -> None:
+    """Change a database by one statement of SQL."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
 @contextlib.contextmanager
 def by_mlflow() -> Iterator[None]:
     """Let MLflow read, as it does a database of another version."""
@@ -109,16 +116,12 @@ def test_the_tables_of_the_installed_mlflow_are_known(workplace: Path) -> None:
     ],
 )
 def test_other_tables_are_left_to_mlflow(change: str, copied: Path) -> None:
-    with closing(sqlite3.connect(copied)) as connection:
-        connection.execute(change)
-        connection.commit()
+    alter(copied, change)
     assert open_database(sqlite_uri(copied)) is None
 
 
 def test_an_outdated_database_is_mlflows_error(copied: Path) -> None:
-    with closing(sqlite3.connect(copied)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'a8c4a736bde6'")
-        connection.commit()
+    alter(copied, "UPDATE alembic_version SET version_num = 'a8c4a736bde6'")
     with pytest.raises(ConnectionError, match=r"cannot read sqlite:.*out-of-date database schema"):
         load_points(sqlite_uri(copied))
 
@@ -251,9 +254,7 @@ def test_a_damaged_database_is_one_line(copied: Path) -> None:
 
 
 def test_text_that_is_none_is_one_line(copied: Path) -> None:
-    with closing(sqlite3.connect(copied)) as connection:
-        connection.execute("UPDATE params SET value = CAST(x'ff' AS TEXT) WHERE key = 'method.note'")
-        connection.commit()
+    alter(copied, "UPDATE params SET value = CAST(x'ff' AS TEXT) WHERE key = 'method.note'")
     with pytest.raises(ConnectionError, match=r"^cannot read sqlite:.*\(sqlite3\.OperationalError\) Could not decode"):
         load_points(sqlite_uri(copied))
 
