@@ -33,7 +33,8 @@ def anytime(
     """How the front of one seed grows, averaged over seeds: each is followed as if the sweep had run with it alone.
 
     Every trial costs. A trial adds nothing if it failed, was stopped, or belongs to a configuration with a failed seed.
-    A seed whose trials have all run keeps its last value.
+    A point counts from the moment at which it was stored: on the way along a path, before its trial's end. A seed whose
+    trials have all run keeps its last value.
 
     Args:
         points: those of one task and one sweep, as ``load_points`` gives them.
@@ -57,11 +58,23 @@ def anytime(
 
 
 def _curve(trials: pd.DataFrame, points: pd.DataFrame, scale: Scale, against: str) -> tuple[Vector, Vector]:
-    """The cost of each trial of one seed, and what is covered after it; a trial may have several points or none."""
-    started = pd.Series(np.arange(len(trials)), index=trials["trial_id"])
-    rows = points[points["trial_id"].isin(started.index)]
-    rows = rows.iloc[np.argsort(started[rows["trial_id"]], kind="stable")]
+    """The cost of each point and each trial of one seed, increasing, and what is covered after it.
+
+    A trial may have several points, stored while it trained or at its end, or none.
+    """
+    place = pd.Index(trials["trial_id"]).get_indexer(pd.Index(points["trial_id"]))  # -1: of another seed
+    rows, place = points[place >= 0], place[place >= 0]
+    if against == "train_s":
+        seconds = trials["train_s"].to_numpy(np.float64)
+        ends = np.cumsum(seconds)
+        stored = ends[place] - np.maximum(seconds[place] - rows["train_s"].to_numpy(np.float64), 0)
+    else:
+        ends = np.arange(1.0, len(trials) + 1)
+        stored = ends[place]
+    order = np.argsort(stored, kind="stable")
+    rows = rows.iloc[order]
     covered = growth(rows["size_bytes"], rows["quality_val"], scale.reference) / scale.area
-    values = pd.Series(covered, index=rows["trial_id"]).groupby(level=0).max().reindex(started.index).cummax()
-    costs = trials["train_s"].cumsum() if against == "train_s" else started + 1
-    return np.asarray(costs, np.float64), np.asarray(values.ffill().fillna(0.0), np.float64)
+    costs = np.concatenate([stored[order], ends])
+    values = np.concatenate([covered, np.zeros(len(ends))])  # a trial's end is a price, and covers nothing by itself
+    by_cost = pd.Series(values, index=costs).groupby(level=0).max().cummax()
+    return np.asarray(by_cost.index, np.float64), by_cost.to_numpy()

@@ -172,13 +172,19 @@ class Study:
             seeds.append(ended.points)
         known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
         # a mean over the seeds that were done before the first was stopped would be one over lucky seeds
-        told = self._estimate(number) if self._is_stopped(self._seeds(number)[0]) else self._goals.told(seeds, known)
+        is_stopped = self._is_stopped(self._seeds(number)[0])
+        told = self._told_of_stopped(number, seeds[0], known) if is_stopped else self._goals.told(seeds, known)
         self._journal.append_study({"tell": number, "told": told_to_dict(told)})
         self._search.tell(number, told)
         self._told[number] = told
 
-    def _estimate(self, number: int) -> Told | None:
-        """What a stopped configuration would have come to, by its last report; None where it made none."""
+    def _told_of_stopped(self, number: int, points: tuple[OperatingPoint, ...], known: Sequence[Told]) -> Told | None:
+        """What the first seed of a stopped configuration stored on its path, else what it would have come to.
+
+        That is by its last report; None where it made none.
+        """
+        if points:
+            return self._goals.told([points], known)
         progress = self._journal.progress(self._seeds(number)[0].trial_id)
         return self._goals.estimated(progress[-1]) if progress else None
 

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ from trainers.full_disk import why_full
 if TYPE_CHECKING:
     from ray import tune
 
+    from orchestrator.storage.journal import Journal
+    from trainers.record import OperatingPoint
     from trainers.tasks.base import Task
 
 
@@ -62,13 +65,18 @@ def run_trials(
     forget_failures(journal, session.study.trials)
     board = Board(session.sweep_id, journal.location, _totals(session), session.ended())
     views = [view, Gauges()] if address else [view]
-    broadcast = Broadcast(board, views, totals=lambda: _totals(session))
+    broadcast = Broadcast(board, views, totals=lambda: _totals(session), early_points=partial(_early_points, journal))
     settings = {"tracking_uri": tracking_uri, "sweep_id": session.sweep_id, "name": session.sweep.name}
     with tracking(journal.location, **settings) as tracker:
         trainable = _make_trainable(session, at_hand, tracker, import_path)
         with broadcast.shown(beginning_of(board)):
             _fit(trainable, session, BoardCallback(broadcast, journal))
     return bool(board.running)
+
+
+def _early_points(journal: Journal, trial_id: str) -> tuple[OperatingPoint, ...]:
+    journal.fetch(trial_id)
+    return journal.points(trial_id)
 
 
 def _totals(session: Session) -> Totals:

@@ -88,7 +88,7 @@ def run_part(
             {trial_id: record for trial_id, record in ended.items() if record is not None},
         )
         setting = Setting(sweep_id=sweep.sweep_id, location=journal.location, import_path=str(import_path))
-        broadcast = Broadcast(board, [view])
+        broadcast = Broadcast(board, [view], early_points=journal.points)
         with broadcast.shown(beginning_of(board)):
             for trial in (trial for trial in trials if trial.trial_id not in ended):
                 forget_failures(journal, [trial])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from analysis.fronts.hypervolume import Reference
 from orchestrator.search.coverage import Coverage
 from orchestrator.storage.journal import Ended, Outcome
+from trainers.record import OperatingPoint
 
 _CORNER = Reference(size_bytes=1e9, quality=0.0, maximise=True)
 
@@ -77,7 +78,8 @@ class Board:
         self.failed: dict[str, str] = {}
         """Why trials failed, by trial id."""
         self.coverage = Coverage()
-        """The points of all finished trials."""
+        """The points of all trials that ended, and those that running ones have stored on their way."""
+        self._early: set[tuple[str, str]] = set()  # trial and point ids of the latter
         self.num_since_growth = 0
         """Trials that finished since the front last grew."""
         self.totals = totals
@@ -100,6 +102,18 @@ class Board:
         """Note what a running trial reported last."""
         if trial_id in self.running:
             self.running[trial_id].progress = progress
+
+    def knows(self, trial_id: str, point_id: str) -> bool:
+        """Whether ``store`` was told of the point."""
+        return (trial_id, point_id) in self._early
+
+    def store(self, trial_id: str, points: Sequence[OperatingPoint]) -> None:
+        """Note what a running trial stored on its way, each point once."""
+        self._early |= {(trial_id, point.point_id) for point in points}
+        self.coverage.add(points)
+        before, self.hypervolume = self.hypervolume or 0.0, self._hypervolume()
+        if self.hypervolume is not None and self.hypervolume > before:
+            self.num_since_growth = 0
 
     def end(self, trial_id: str, ended: Ended | None) -> None:
         """Note that a trial no longer runs.
@@ -167,5 +181,4 @@ class Board:
         self._num[ended.outcome] += 1
         if ended.outcome is Outcome.FAILED:
             self.failed[trial_id] = ended.reason
-        if ended.points:
-            self.coverage.add(ended.points)
+        self.coverage.add(point for point in ended.points if not self.knows(trial_id, point.point_id))

@@ -6,18 +6,21 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Ended
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, Totals
 from orchestrator.views.events import (
     AbstractEvent,
     AbstractTrialEvent,
+    PointsStored,
     SweepStarted,
     TrialEnded,
     TrialFound,
     TrialReported,
     TrialStarted,
 )
+from trainers.record import OperatingPoint
 
 
 class Broadcast:
@@ -27,7 +30,12 @@ class Broadcast:
     them to ``tell``."""
 
     def __init__(
-        self, board: Board, views: Sequence[AbstractView], *, totals: Callable[[], Totals] | None = None
+        self,
+        board: Board,
+        views: Sequence[AbstractView],
+        *,
+        totals: Callable[[], Totals] | None = None,
+        early_points: Callable[[str], Sequence[OperatingPoint]] = lambda trial_id: (),
     ) -> None:
         """Connect a board with its views.
 
@@ -35,10 +43,12 @@ class Broadcast:
             board: where the sweep stands.
             views: all that show it.
             totals: gives the totals as they are now; default: those of the board.
+            early_points: gives the points that a running trial has stored on its way, where a log does not tell.
         """
         self.board = board
         self._views = views
         self._totals = totals or (lambda: board.totals)
+        self._early_points = early_points
 
     @contextlib.contextmanager
     def shown(self, beginning: Iterable[AbstractEvent]) -> Iterator[None]:
@@ -61,9 +71,13 @@ class Broadcast:
         self.tell(TrialStarted(trial_id=trial_id, config=config))
 
     def report(self, trial_id: str, progress: Mapping[str, Any]) -> None:
-        """Tell what a running trial reported."""
+        """Tell what a running trial reported; in a new phase, what it stored at the end of the one before as well."""
         self.board.totals = self._totals()
+        running = self.board.running.get(trial_id)
+        is_new_phase = running is not None and running.progress.get("phase", progress["phase"]) != progress["phase"]
         self.tell(TrialReported(trial_id=trial_id, progress=progress))
+        if is_new_phase and (new := self._new_points(trial_id)):
+            self.tell(PointsStored(trial_id=trial_id, points=new))
 
     def end(self, trial_id: str, ended: Ended | None) -> None:
         """Tell that a trial no longer runs.
@@ -84,6 +98,12 @@ class Broadcast:
                     totals=self.board.totals,
                 )
             )
+
+    def _new_points(self, trial_id: str) -> tuple[OperatingPoint, ...]:
+        with contextlib.suppress(DamagedError, OSError):  # the trial's end tells of them, or of what is wrong
+            points = self._early_points(trial_id)
+            return tuple(point for point in points if not self.board.knows(trial_id, point.point_id))
+        return ()
 
     def tell(self, event: AbstractTrialEvent) -> None:
         """Tell the board, then the views."""

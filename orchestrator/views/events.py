@@ -141,6 +141,26 @@ class TrialReported(AbstractTrialEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PointsStored(AbstractTrialEvent):
+    """A running trial stored points on its way: files at the end of a stretch of a path."""
+
+    kind: ClassVar[str] = "points_stored"
+    points: tuple[OperatingPoint, ...]
+    """Those that no earlier event had."""
+
+    def apply(self, board: Board) -> None:
+        board.store(self.trial_id, self.points)
+
+    def content(self) -> dict[str, Any]:
+        return {"trial_id": self.trial_id, "points": [to_row(point) for point in self.points]}
+
+    @classmethod
+    def from_content(cls, at_s: float, content: Mapping[str, Any]) -> Self:
+        points = tuple(from_row(point) for point in content["points"])
+        return cls(at_s=at_s, trial_id=content["trial_id"], points=points)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialEnded(AbstractTrialEvent):
     """A trial ended; the sweep's numbers include it."""
 
@@ -190,7 +210,8 @@ class SweepEnded(AbstractEvent):
 
 
 _EVENTS: Mapping[str, type[AbstractEvent]] = {
-    event.kind: event for event in (SweepStarted, TrialFound, TrialStarted, TrialReported, TrialEnded, SweepEnded)
+    event.kind: event
+    for event in (SweepStarted, TrialFound, TrialStarted, TrialReported, PointsStored, TrialEnded, SweepEnded)
 }
 
 

@@ -21,7 +21,7 @@ from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, RunningTrial
 from orchestrator.views.events import AbstractEvent
-from orchestrator.views.plain import print_ended
+from orchestrator.views.plain import print_line
 from orchestrator.views.printable import Printable
 
 _MOST_RUNNING, _MOST_FAILED = 6, 3
@@ -52,7 +52,7 @@ class LiveView(AbstractView):
             yield
 
     def show(self, event: AbstractEvent, board: Board) -> None:
-        print_ended(event, board, self._console)
+        print_line(event, board, self._console)
         self._redraw(board)
 
     def _redraw(self, board: Board) -> None:

@@ -1,4 +1,4 @@
-"""One line for each trial that ended."""
+"""One line for each trial that ended, and for each file that a running one stored on its way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from analysis.units import format_size
 from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
-from orchestrator.views.events import AbstractEvent, TrialEnded
+from orchestrator.views.events import AbstractEvent, PointsStored, TrialEnded
+from trainers.record import OperatingPoint
 
 
 class PlainView(AbstractView):
@@ -24,14 +25,20 @@ class PlainView(AbstractView):
         return contextlib.nullcontext()
 
     def show(self, event: AbstractEvent, board: Board) -> None:
-        print_ended(event, board, self._console)
+        print_line(event, board, self._console)
 
 
-def print_ended(event: AbstractEvent, board: Board, console: Console) -> None:
-    """Print a line where the event is that a trial ended."""
+def print_line(event: AbstractEvent, board: Board, console: Console) -> None:
+    """Print a line where the event is that a trial ended, or that a running one stored files."""
+    count = f"{board.num_ended:{len(str(board.num_trials))}}/{board.num_trials}"
+    lines: list[str] = []
     if isinstance(event, TrialEnded):
-        count = f"{board.num_ended:{len(str(board.num_trials))}}/{board.num_trials}"
-        console.print(f"{count} {_line(event)}", highlight=False, soft_wrap=True)
+        lines.append(_line(event))
+    elif isinstance(event, PointsStored):
+        where = escape(event.trial_id)
+        lines += [f"{where} goes on, has {escape(point.point_id)}  {_measured(point)}" for point in event.points]
+    for line in lines:
+        console.print(f"{count} {line}", highlight=False, soft_wrap=True)
 
 
 def _line(event: TrialEnded) -> str:
@@ -42,10 +49,12 @@ def _line(event: TrialEnded) -> str:
         return f"[red]{trial_id}  failed: {escape(event.reason)}[/red]"
     point = min(event.points, key=lambda point: point.size_bytes)
     more = f" (and {len(event.points) - 1} more)" if len(event.points) > 1 else ""
-    return (
-        f"{trial_id}  {escape(point.architecture)}  {format_size(point.size_bytes)}  "
-        f"{point.quality_name}_val {point.quality_val:.4f}  {point.train_s:.1f} s{more}{_oddity(event)}"
-    )
+    return f"{trial_id}  {escape(point.architecture)}  {_measured(point)}{more}{_oddity(event)}"
+
+
+def _measured(point: OperatingPoint) -> str:
+    quality = f"{point.quality_name}_val {point.quality_val:.4f}"
+    return f"{format_size(point.size_bytes)}  {quality}  {point.train_s:.1f} s"
 
 
 def _oddity(event: TrialEnded) -> str:

@@ -45,15 +45,15 @@ def test_seconds_add_up() -> None:
     np.testing.assert_allclose(found.mean, followed(one_seed(), BOX, against="trials").mean)
 
 
-def test_the_points_of_one_trial_have_one_price() -> None:
+def test_a_point_counts_from_when_it_was_stored() -> None:
     points = frame(
         {"trial_id": "t", "point_id": "0", "size_bytes": 10_000, "quality_val": 0.8, "train_s": 2.0},
         {"trial_id": "t", "point_id": "1", "size_bytes": 1000, "quality_val": 0.4, "train_s": 5.0},
     )
     assert followed(points, BOX, against="trials").cost.tolist() == [1]
     found = followed(points, BOX, against="train_s")
-    assert found.cost.tolist() == [5]
-    np.testing.assert_allclose(found.mean, [1.2 / 4])
+    assert found.cost.tolist() == [2, 5]
+    np.testing.assert_allclose(found.mean, [0.8 / 4, 1.2 / 4])
 
 
 def test_mean_and_deviation_are_over_seeds_of_which_each_has_its_own_clock() -> None:
@@ -91,9 +91,9 @@ def test_what_was_not_measured_costs_and_adds_nothing() -> None:
 
 def test_trials_without_points_cost_and_seeds_beside_a_failed_one_add_nothing() -> None:
     points = frame(
-        *seeds("a", [1000], [0.5], trial_id="a"),
+        *seeds("a", [1000], [0.5], trial_id="a", train_s=2.0),
         *seeds("b", [10], [0.9], trial_id="b", num_failed=1),
-        *seeds("c", [1000], [0.8], trial_id="c"),
+        *seeds("c", [1000], [0.8], trial_id="c", train_s=5.0),
     )
     took = {"stopped": 1.0, "a": 2.0, "failed": 3.0, "b": 4.0, "c": 5.0}  # in the order in which they started
     trials = pd.DataFrame({"trial_id": list(took), "seed": 0, "train_s": list(took.values())})

@@ -129,7 +129,7 @@ def stop(journal: Journal, trial: Trial) -> None:
     rate = {"rate_bits": 8000 / lam, "quality_val": 0.8 - lam / 10, "train_s": 1.0, "maximise": True, "step": 10}
     rate["total_steps"] = 100
     folder = journal.trial_directory(trial.trial_id)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "progress.jsonl").write_text(json.dumps(rate) + "\n")
     journal.stop(trial.trial_id, "it was last")
 
@@ -166,6 +166,21 @@ def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
     lam = first.config.method.arguments["lam"]
     (line,) = lines(journal, "tell")
     assert line["told"]["costs"] == pytest.approx([math.log10(1000 / lam), lam / 10 - 0.8])
+
+
+def test_a_stopped_path_is_told_by_what_its_first_seed_stored(tmp_path: Path) -> None:
+    """Points that were measured tell more than an estimate of the last one."""
+    journal = Journal(LocalFolder(tmp_path))
+    study = Study(sweep(), journal)
+    first, second = study.next(), study.next()
+    assert first is not None
+    assert second is not None
+    journal.keep_points(second.trial_id, [point(point_id="lam3", size_bytes=10, quality_val=0.99)])  # lucky
+    journal.keep_points(first.trial_id, [point(point_id="lam3", size_bytes=500, quality_val=0.7)])
+    stop(journal, first)
+    journal.stop(second.trial_id, "its first seed was stopped")
+    study.tell(first.trial_id)
+    assert lines(journal, "tell")[0]["told"]["costs"] == pytest.approx([math.log10(500), -0.7])
 
 
 def test_seconds_are_those_of_a_whole_training(tmp_path: Path) -> None:

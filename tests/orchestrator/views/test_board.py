@@ -59,3 +59,16 @@ def test_trials_that_never_began_count_as_stopped() -> None:
     board.totals = replace(board.totals, num_skipped=2)
     assert board.num(Outcome.STOPPED) == 3
     assert board.num_ended == 4
+
+
+def test_a_file_that_a_running_trial_stored_counts_at_once_and_only_once() -> None:
+    board = board_of_four()
+    early = finished(1, point_id="lam3", size_bytes=500, quality_val=0.90).points
+    board.store(TRIALS[1], early)
+    grown = board.hypervolume
+    assert grown == pytest.approx(math.log10(1e9 / 500) * 0.90 + math.log10(1e9 / 1000) * 0.05)
+    assert (board.num_ended, board.num_since_growth) == (1, 0)
+    last = finished(1, point_id="lam1", size_bytes=900, quality_val=0.96).points
+    board.end(TRIALS[1], replace(finished(1), points=(*early, *last)))
+    assert sorted(board.coverage.size_bytes) == [500, 900, 1000]
+    assert board.hypervolume > grown

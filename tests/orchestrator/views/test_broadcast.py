@@ -6,11 +6,15 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
+
+from orchestrator.storage.damage import DamagedError
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
 from orchestrator.views.broadcast import Broadcast, beginning_of
-from orchestrator.views.events import AbstractEvent, SweepStarted, TrialEnded, TrialFound, TrialStarted
+from orchestrator.views.events import AbstractEvent, PointsStored, SweepStarted, TrialEnded, TrialFound, TrialStarted
 from tests.orchestrator.views.samples import REPORT, TRIALS, board_of_four, finished
+from trainers.record import OperatingPoint
 
 
 class Notes(AbstractView):
@@ -87,3 +91,28 @@ def test_an_event_of_a_log_reaches_the_views_unchanged() -> None:
     Broadcast(board, [view]).tell(event)
     assert view.events == [event]
     assert TRIALS[3] in board.running
+
+
+def test_what_a_trial_stored_on_its_way_is_told_in_its_next_phase_and_once() -> None:
+    stored = [*finished(1, point_id="lam3").points]
+    board, view = board_of_four(), Notes()
+    broadcast = Broadcast(board, [view], early_points=lambda trial_id: stored)
+    broadcast.report(TRIALS[1], {**REPORT, "phase": "lam3"})
+    broadcast.report(TRIALS[1], {**REPORT, "phase": "lam3"})
+    broadcast.report(TRIALS[1], {**REPORT, "phase": "lam2"})
+    stored += finished(1, point_id="lam2").points
+    broadcast.report(TRIALS[1], {**REPORT, "phase": "lam1"})
+    told = [[one.point_id for one in event.points] for event in view.events if isinstance(event, PointsStored)]
+    assert told == [["lam3"], ["lam2"]]
+
+
+@pytest.mark.parametrize("error", [DamagedError("points.json is damaged"), OSError("no answer")])
+def test_early_points_that_cannot_be_read_stop_nothing(error: Exception) -> None:
+    def broken(trial_id: str) -> tuple[OperatingPoint, ...]:
+        raise error
+
+    board, view = board_of_four(), Notes()
+    broadcast = Broadcast(board, [view], early_points=broken)
+    for phase in ("lam3", "lam2"):
+        broadcast.report(TRIALS[1], {**REPORT, "phase": phase})
+    assert [event.kind for event in view.events] == ["report", "report"]

@@ -12,6 +12,7 @@ from orchestrator.views.board import Totals
 from orchestrator.views.events import (
     AbstractEvent,
     AbstractTrialEvent,
+    PointsStored,
     SweepEnded,
     SweepStarted,
     TrialEnded,
@@ -31,6 +32,7 @@ EVENTS = (
     TrialFound(trial_id=TRIALS[0], outcome=Outcome.FINISHED, points=POINTS),
     TrialStarted(trial_id=TRIALS[1], config=CONFIG),
     TrialReported(trial_id=TRIALS[1], progress=REPORT),
+    PointsStored(trial_id=TRIALS[1], points=POINTS),
     TrialEnded(outcome=Outcome.FINISHED, points=POINTS, **ENDINGS),
     TrialEnded(outcome=Outcome.FAILED, reason="it broke", **{**ENDINGS, "hypervolume": None}),
     TrialEnded(outcome=Outcome.STOPPED, reason="it was last", **ENDINGS),
@@ -78,12 +80,15 @@ def test_an_unknown_kind_is_refused() -> None:
 
 def test_a_board_follows_the_events_of_trials() -> None:
     board = board_of_four()
-    started, reported, ended = (event for event in EVENTS[2:5] if isinstance(event, AbstractTrialEvent))
+    started, reported, stored, ended = (event for event in EVENTS[2:6] if isinstance(event, AbstractTrialEvent))
     started.apply(board)
     reported.apply(board)
     assert board.running[TRIALS[1]].config == CONFIG
     assert board.running[TRIALS[1]].fraction == 0.25
+    stored.apply(board)
+    assert sorted(board.coverage.size_bytes) == [10, 1000, 1000]
     ended.apply(board)
     assert board.running == {}
     assert board.num(Outcome.FINISHED) == 2
+    assert sorted(board.coverage.size_bytes) == [10, 1000, 1000]
     assert board.totals == TOTALS

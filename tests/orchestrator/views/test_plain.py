@@ -7,7 +7,7 @@ import io
 
 from rich.console import Console
 
-from orchestrator.views.events import TrialStarted
+from orchestrator.views.events import PointsStored, TrialStarted
 from orchestrator.views.plain import PlainView
 from tests.orchestrator.views.samples import TRIALS, board_of_four, end, failed, finished, stopped
 from tests.points import point
@@ -49,3 +49,10 @@ def test_the_smallest_of_several_files_is_shown() -> None:
     assert (
         console.export_text() == f"2/4 {TRIALS[1]}  mlp(hidden=[64])  500 B  accuracy_val 0.5000  1.5 s (and 2 more)\n"
     )
+
+
+def test_a_line_for_each_file_that_a_running_trial_stored() -> None:
+    board = board_of_four()
+    console = Console(file=io.StringIO(), width=140, record=True)
+    PlainView(console).show(PointsStored(trial_id=TRIALS[1], points=(point(point_id="lam3.2"),)), board)
+    assert console.export_text() == f"1/4 {TRIALS[1]} goes on, has lam3.2  1.00 kB  accuracy_val 0.9600  1.5 s\n"
