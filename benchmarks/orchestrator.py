@@ -11,7 +11,6 @@ Each measurement is a process of its own. Ray has two slots, and no loggers of i
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -28,14 +27,11 @@ from typing import Any
 
 import torch
 
+from benchmarks.processes import processor_s
 from benchmarks.report import print_machine, print_table, quartiles
-from orchestrator.views.base import AbstractView
-from orchestrator.views.board import Board
-from orchestrator.views.events import AbstractEvent, TrialEnded, TrialStarted
+from benchmarks.stopwatch import NUM_SLOTS, Stopwatch, pace, slots, trial_ms
 
 _HERE = Path(__file__).resolve().parent.parent
-_NUM_SLOTS = 2
-_BETWEEN_RSS = 100
 _TRIVIAL = {
     "task": "benchmarks.trivial:task",
     "architecture": "benchmarks.trivial:network",
@@ -51,55 +47,6 @@ _EFFICIENCY = {
     "batch_size": 256,
     "search": {"name": "sobol", "num_trials": 10},
 }
-
-
-class Stopwatch(AbstractView):
-    """Notes when trainings began and ended, and the driver's memory on the way."""
-
-    def __init__(self) -> None:
-        self.began_s = self.trained_s = 0.0
-        self.ends_s: list[float] = []
-        self.first_start_s: float | None = None
-        self.first_start_cpu_s = self.all_cpu_s = self.last_end_cpu_s = 0.0
-        self.rss_mb: dict[int, float] = {}
-        self.board: Board | None = None
-
-    @contextlib.contextmanager
-    def shown(self, board: Board) -> Iterator[None]:
-        self.board, self.began_s = board, time.perf_counter()
-        yield
-        self.trained_s = time.perf_counter()
-
-    def show(self, event: AbstractEvent, board: Board) -> None:
-        if event.kind == TrialStarted.kind:
-            if self.first_start_s is None:
-                self.first_start_s, self.first_start_cpu_s = time.perf_counter(), time.process_time()
-        elif event.kind == TrialEnded.kind:
-            self.ends_s.append(time.perf_counter())
-            if board.num_ended == board.num_trials:
-                self.last_end_cpu_s, self.all_cpu_s = time.process_time(), processor_s()
-            if board.num_ended % _BETWEEN_RSS == 0:
-                self.rss_mb[board.num_ended] = resident_mb()
-
-
-def resident_mb() -> float:
-    """The memory that this process has now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1000
-    raise RuntimeError("/proc/self/status has no VmRSS")
-
-
-def processor_s() -> float:
-    """Seconds of processor time of this process and of all that it started, directly or not, and that still run."""
-    fields: dict[int, list[str]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended
-            fields[int(status.parent.name)] = status.read_text().rpartition(")")[2].split()
-    pids = [os.getpid()]
-    for pid in pids:
-        pids += [child for child, row in fields.items() if int(row[1]) == pid]
-    return sum(int(fields[pid][11]) + int(fields[pid][12]) for pid in pids) / os.sysconf("SC_CLK_TCK")
 
 
 def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
@@ -125,28 +72,22 @@ def ours(num_trials: int, folder: Path, document: dict[str, Any], *, resume: boo
     result = run_sweep(sweep, place, watch, resume=resume)
     ended_s, ended_cpu_s = time.perf_counter(), time.process_time()
     assert result.num_finished == result.num_trials == num_trials, result
-    assert watch.board is not None
-    assert watch.first_start_s is not None
     return {
         "train_s": watch.trained_s - watch.began_s,
         "pace": pace(watch.ends_s),
         "all_s": drained_s[-1] - watch.began_s,
-        "until_start_s": watch.first_start_s - called_s,
+        "until_start_s": watch.starts_s[0] - called_s,
         "until_start_cpu_s": watch.first_start_cpu_s - called_cpu_s,
         "sweep_s": watch.ends_s[-1] - called_s,
         "end_s": ended_s - watch.ends_s[-1],
         "all_cpu_s": watch.all_cpu_s,
+        "trial_ms": trial_ms(watch.spent, num_trials),
         "end_cpu_s": ended_cpu_s - watch.last_end_cpu_s,
         "end_mlflow_s": drained_s[-1] - watch.ends_s[-1],
-        "training_at_once": watch.board.training_at_once,
+        "training_at_once": watch.training_at_once,
+        "slots": slots(watch),
         "rss_mb": watch.rss_mb,
     }
-
-
-def pace(ends_s: list[float]) -> float:
-    """Trials a second, once the processes that train have started."""
-    first = len(ends_s) // 10
-    return (len(ends_s) - 1 - first) / (ends_s[-1] - ends_s[first]) if len(ends_s) > 1 else 0.0
 
 
 def trivial_sweep(num_trials: int) -> dict[str, Any]:
@@ -168,15 +109,18 @@ def bare(
     from ray import tune
 
     ray.init(
-        address="local", num_cpus=_NUM_SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        address="local", num_cpus=NUM_SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     ends_s: list[float] = []
+    spent: list[dict[str, float]] = []
 
     class Ends(tune.Callback):
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             ends_s.append(time.perf_counter())
+            if len(ends_s) in (1 + num_trials // 10, num_trials):
+                spent.append(processor_s())
 
     began_s = time.perf_counter()
     results = tune.Tuner(
@@ -188,7 +132,7 @@ def bare(
     seconds = time.perf_counter() - began_s
     assert len(results) == num_trials
     ray.shutdown()
-    return {"train_s": seconds, "all_s": seconds, "pace": pace(ends_s)}
+    return {"train_s": seconds, "all_s": seconds, "pace": pace(ends_s), "trial_ms": trial_ms(spent, num_trials)}
 
 
 def report_once(config: dict[str, Any]) -> None:
@@ -329,7 +273,7 @@ def show_throughput(num_trials: int, repeats: int) -> None:
         for name in names
     ]
     heads = ["trials a second", "pace", "of bare", "of same training", "with start", "with MLflow", "of same content"]
-    print_table(f"{num_trials} trivial trials in {_NUM_SLOTS} slots, n = {repeats}", heads, rows)
+    print_table(f"{num_trials} trivial trials in {NUM_SLOTS} slots, n = {repeats}", heads, rows)
 
 
 def show_memory(num_trials: int) -> None:
@@ -365,9 +309,8 @@ def show_end(num_trials: int) -> None:
 def show_efficiency() -> None:
     with tempfile.TemporaryDirectory() as folder:
         measured = in_process("efficiency", _EFFICIENCY["search"]["num_trials"], Path(folder))
-    cores = len(os.sched_getaffinity(0))
-    share = measured["training_at_once"] / cores
-    print(f"\n{share:.1%} of {cores} cores trained, in {measured['train_s']:.0f} s from first start to last end")
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in measured["slots"].items())
+    print(f"\nof {NUM_SLOTS} slots: {shares}; {measured['train_s']:.0f} s from first start to last end")
 
 
 def main() -> None:

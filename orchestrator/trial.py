@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from trainers.tasks.base import Task
 
 _TRACKING_INTERVAL_S = 5.0
+_TRACKED_AFTER_S = 1.0
+"""How long a trial runs before tracking hears of it: a shorter one is told of once, when it has ended."""
 _STORING_INTERVAL_S = 1.0
 _LEAST_BETWEEN_STORES = 10
 """Between two stores lies at least this many times what the first one took: where the folder is far away, a training
@@ -71,7 +74,7 @@ def execute(
         request: the trial.
         report: is called with each report of the training.
         track: is called with the trial's id when the journal has something new, at most every five seconds, and at the
-            end.
+            end; by another thread, too, a second after the beginning.
         find_task: returns the task with its data; without it the task is loaded.
 
     Returns:
@@ -101,7 +104,6 @@ def _run(
 ) -> Ended:
     """Begin the trial, train, and record how that ended."""
     journal.begin(request.trial_id, request.config, _environment(request.resources))
-    track(request.trial_id)
     last_tracked = time.monotonic()
     latest: Progress | None = None
     last_shown: float | None = None
@@ -126,11 +128,16 @@ def _run(
             report(replace(latest, phase=doing, is_judged=False))
             last_shown = now_s
 
+    begun = threading.Timer(_TRACKED_AFTER_S, track, (request.trial_id,))
+    begun.daemon = True
+    begun.start()
     try:
         points = _train(request, journal, on_progress, on_storing, track, find_task)
     except Exception as error:  # whatever a trial raises must not stop the sweep
         details = "" if why_full(error) else traceback.format_exc()  # the shorter, the sooner it has space
         return journal.fail(request.trial_id, _reason(error), details=details)
+    finally:
+        begun.cancel()
     ended = journal.finish(request.trial_id, points)
     journal.forget_checkpoint(request.trial_id)  # it was needed until then
     return ended

@@ -16,7 +16,7 @@ from orchestrator.planning.retries import MAX_RESTARTS, forget_failures
 from orchestrator.planning.session import Session
 from orchestrator.ray_tune.tasks import SharedTasks
 from orchestrator.ray_tune.tracker import tracking
-from orchestrator.ray_tune.trainable import run_on_ray
+from orchestrator.ray_tune.trainable import Surroundings, run_on_ray
 from orchestrator.search.space import identity
 from orchestrator.sweep.resources import TrialResources
 from orchestrator.trial import Setting
@@ -90,9 +90,9 @@ def _make_trainable(session: Session, at_hand: Mapping[str, Task], tracker: Any,
 
     setting = Setting(sweep_id=session.sweep_id, location=session.journal.location, import_path=str(import_path))
     specs = {identity(trial.config.task.to_dict()): trial.config.task for trial in session.study.sample}
-    shared = SharedTasks.load(specs, setting.import_path, at_hand)
+    tasks = SharedTasks.load(specs, setting.import_path, at_hand)
     return tune.with_resources(
-        tune.with_parameters(run_on_ray, setting=setting, tracker=tracker, shared=shared),
+        tune.with_parameters(run_on_ray, around=Surroundings(setting=setting, tracker=tracker, tasks=tasks)),
         lambda suggested: tune.PlacementGroupFactory([TrialResources(**suggested["resources"]).for_ray()]),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.storage.locations import open_journal
@@ -46,31 +46,40 @@ class _Pace:
 _pace = _Pace()  # a worker runs many trials
 
 
-def run_on_ray(config: dict[str, Any], *, setting: Setting, tracker: Any, shared: SharedTasks) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What all trials of a sweep are given on Ray: one object, which a worker fetches for each."""
+
+    setting: Setting
+    tracker: Any
+    """A ``TrackerActor``, which is told when the journal has something new."""
+    tasks: SharedTasks
+    """The tasks, with their data."""
+
+
+def run_on_ray(config: dict[str, Any], *, around: Surroundings) -> None:
     """Run one trial, as Ray Tune calls it.
 
     Args:
         config: what ``StudySearcher`` suggested.
-        setting: what all trials of the sweep share.
-        tracker: a ``TrackerActor``, which is told when the journal has something new.
-        shared: the tasks, with their data.
+        around: what it shares with all others.
     """
     from ray import tune
 
-    if open_journal(setting.location).instance is None:  # a node that came late and does not see the folder
-        raise FileNotFoundError(setting.location)
+    if open_journal(around.setting.location).instance is None:  # a node that came late and does not see the folder
+        raise FileNotFoundError(around.setting.location)
 
     def report(progress: Progress) -> None:
         tune.report(asdict(progress))  # flat, as Ray's schedulers read it
 
     def track(trial_id: str) -> None:
-        _pace.sent(tracker.sync.remote(trial_id))
+        _pace.sent(around.tracker.sync.remote(trial_id))
 
     _pace.wait()
     request = Request(
-        setting=setting,
+        setting=around.setting,
         trial_id=config["trial_id"],
         config=config["config"],
         resources=TrialResources(**config["resources"]),
     )
-    execute(request, report=report, track=track, find_task=shared.find)
+    execute(request, report=report, track=track, find_task=around.tasks.find)

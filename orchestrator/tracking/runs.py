@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.tracking.store import all_runs
+from orchestrator.tracking.whole_runs import RunDatabase, WholeRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,16 +54,17 @@ class KnownRun:
 class SweepRuns:
     """The runs of one sweep. One process at a time may use it: two would make a run twice."""
 
-    def __init__(self, client: MlflowClient, experiment_id: str, *, sweep_id: str, instance: str) -> None:
+    def __init__(self, client: MlflowClient, experiment: Any, *, sweep_id: str, instance: str) -> None:
         """Know nothing yet: ``find`` asks MLflow.
 
         Args:
             client: of the store.
-            experiment_id: id of the sweep's experiment; other sweeps may share it.
+            experiment: MLflow's experiment of the sweep; other sweeps may share it.
             sweep_id: the sweep's id.
             instance: tells this sweep from one of the same content elsewhere.
         """
-        self._client, self.experiment_id = client, experiment_id
+        self._client, self.experiment_id = client, str(experiment.experiment_id)
+        self._database = RunDatabase.open(client.tracking_uri, experiment)
         self._identity = {"ratefront.sweep_id": sweep_id, "ratefront.instance": instance}
         self._known: dict[tuple[str, str], KnownRun] = {}  # by trial id, and point id or ""
         self.parent_id = ""
@@ -118,11 +120,40 @@ class SweepRuns:
 
     def make_parent(self, name: str, tags: Mapping[str, str]) -> None:
         """Make the sweep's own run."""
-        self.parent_id = str(self._create(name, "sweep", tags).info.run_id)
+        self.parent_id = str(self._create(name, {"ratefront.kind": "sweep", **self._identity, **tags}).info.run_id)
 
     def make_trial(self, trial_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
         """Make the run of a trial, below the sweep's."""
         return self._make(self.parent_id, trial_id, "", name, tags)
+
+    def add_finished(self, trial_id: str, run: WholeRun, record: str) -> bool:
+        """Make the run of a trial that has finished, with all that it holds, its files too.
+
+        Args:
+            trial_id: the trial, which has no run.
+            run: the run; tags that tell runs apart are added.
+            record: see ``KnownRun``.
+
+        Returns:
+            Whether it was made; else only the client can.
+        """
+        if self._database is None:
+            return False
+        tags = {**self._tags("trial", self.parent_id, trial_id), **run.tags}
+        added = self._database.add(replace(run, tags=tags))
+        if added is None:
+            return False
+        run_id, artifact_uri = added
+        self._known[trial_id, ""] = KnownRun(
+            run_id=run_id,
+            artifact_uri=artifact_uri,
+            status="FINISHED",
+            has_params=True,
+            metrics={name: value for (name, _), value in run.metrics.items()},
+            record=record,
+            last_step=max((step for _, step in run.metrics), default=-1),
+        )
+        return True
 
     def make_point(self, trial_id: str, point_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
         """Make the run of one of several points of a trial, below the trial's."""
@@ -130,14 +161,18 @@ class SweepRuns:
 
     def _make(self, parent: str, trial_id: str, point_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
         kind = "point" if point_id else "trial"
-        run = self._create(name, kind, {"mlflow.parentRunId": parent, "ratefront.trial_id": trial_id, **tags})
+        run = self._create(name, {**self._tags(kind, parent, trial_id), **tags})
         made = KnownRun(run_id=str(run.info.run_id), artifact_uri=run.info.artifact_uri, last_step=-1)
         self._known[trial_id, point_id] = made
         return made
 
-    def _create(self, name: str, kind: str, tags: Mapping[str, str]) -> Any:
-        tags = {"ratefront.kind": kind, **self._identity, **tags}
-        return self._client.create_run(self.experiment_id, tags=tags, run_name=name)
+    def _create(self, name: str, tags: Mapping[str, str]) -> Any:
+        return self._client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
+
+    def _tags(self, kind: str, parent: str, trial_id: str) -> dict[str, str]:
+        """The tags that tell the run of a trial or of a point from others."""
+        above = {"mlflow.parentRunId": parent, "ratefront.trial_id": trial_id}
+        return {"ratefront.kind": kind, **self._identity, **above}
 
 
 def without_tag(client: MlflowClient, run_id: str, tag: str) -> None:

@@ -23,6 +23,7 @@ from orchestrator.storage.measured import measured, sections
 from orchestrator.tracking.names import EPOCH_METRICS, metrics_of, params_of, run_name, tags_of
 from orchestrator.tracking.publishing import Presentation, present, publish_frontier, publish_report
 from orchestrator.tracking.runs import KnownRun, SweepRuns, without_tag
+from orchestrator.tracking.whole_runs import WholeRun
 from trainers.config import TrialConfig
 from trainers.record import OperatingPoint
 
@@ -53,9 +54,7 @@ class Tracker:
         self._client = MlflowClient(tracking_uri)
         experiment = self._client.get_experiment_by_name(name)
         assert experiment is not None, "Store.prepare() made it"
-        self._runs = SweepRuns(
-            self._client, str(experiment.experiment_id), sweep_id=sweep_id, instance=journal.instance or ""
-        )
+        self._runs = SweepRuns(self._client, experiment, sweep_id=sweep_id, instance=journal.instance or "")
         self._is_uncertain = False  # whether a call failed whose request may have been carried out
         self._has_written = True  # whether a run was written to, and so perhaps made twice, since all were found
         self.unlogged: dict[str, str] = {}
@@ -91,7 +90,8 @@ class Tracker:
             for point in ended.points:
                 measured(self._journal, point)
         self._is_uncertain = self._has_written = True
-        self._sync(trial_id, ended)
+        if ended is None or not self._add_finished(trial_id, ended):
+            self._sync(trial_id, ended)
         self._is_uncertain = False
 
     def sync_all(self) -> None:
@@ -173,6 +173,22 @@ class Tracker:
             self._end(run, _STATUS[ended.outcome])
             run.record = _fingerprint(ended)
 
+    def _add_finished(self, trial_id: str, ended: Ended) -> bool:
+        """Make the run of a trial that nobody saw running, in one step, where the store lets it."""
+        if self._runs.get(trial_id) is not None or not _is_own_point(ended):
+            return False
+        (point,) = ended.points
+        content, config = _Content(), self._config(trial_id)
+        self._add_progress(trial_id, -1, content)
+        run = WholeRun(
+            name=run_name(config, trial_id),
+            tags={**self._own_tags(trial_id, config), **_record_tags(ended)},
+            params=params_of(config),
+            metrics={**content.metrics, **{(name, 0): value for name, value in metrics_of(point).items()}},
+            files=self._files(point),
+        )
+        return self._runs.add_finished(trial_id, run, _fingerprint(ended))
+
     def _is_logged(self, trial_id: str, ended: Ended) -> bool:
         """Whether MLflow holds what the record says; its tag alone does not show it."""
         run = self._runs.get(trial_id)
@@ -193,10 +209,12 @@ class Tracker:
 
     def _make_trial_run(self, trial_id: str, tags: dict[str, str]) -> KnownRun:
         config = self._config(trial_id)
+        return self._runs.make_trial(trial_id, run_name(config, trial_id), {**self._own_tags(trial_id, config), **tags})
+
+    def _own_tags(self, trial_id: str, config: dict[str, Any]) -> dict[str, str]:
+        """Tags that say what a trial is and what it runs on."""
         environment_tags = {f"ratefront.{key}": text for key, text in self._journal.environment(trial_id).items()}
-        config_hash = TrialConfig.from_dict(config).config_hash
-        own = {"ratefront.config_hash": config_hash, **environment_tags, **tags}
-        return self._runs.make_trial(trial_id, run_name(config, trial_id), own)
+        return {"ratefront.config_hash": TrialConfig.from_dict(config).config_hash, **environment_tags}
 
     def _make_point_run(self, trial_id: str, point: OperatingPoint) -> KnownRun:
         name = run_name(self._config(trial_id), trial_id, point.point_id)
@@ -250,12 +268,19 @@ class Tracker:
     def _add_point(self, point: OperatingPoint, run: KnownRun, content: _Content) -> None:
         content.metrics |= {(name, 0): value for name, value in metrics_of(point).items()}
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / Path(point.path).name).write_bytes(measured(self._journal, point))
-            try:
-                (Path(folder) / "sections.csv").write_bytes(sections(self._journal, point))
-            except DamagedError as error:
-                self.left_out.append(f"{error}; MLflow has trial {point.trial_id} without it")
+            for name, file in self._files(point).items():
+                (Path(folder) / name).write_bytes(file)
             self._log_files(run, folder)
+
+    def _files(self, point: OperatingPoint) -> dict[str, bytes]:
+        """The files of a point, as they were measured, by their names in MLflow."""
+        files = {Path(point.path).name: measured(self._journal, point)}
+        try:
+            files["sections.csv"] = sections(self._journal, point)
+        except DamagedError as error:
+            line = f"{error}; MLflow has trial {point.trial_id} without it"
+            self.left_out += [line] if line not in self.left_out else []
+        return files
 
     def _log_files(self, run: KnownRun, folder: str) -> None:
         """Log as the client does, without its request for where a run's files go."""

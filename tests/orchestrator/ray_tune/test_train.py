@@ -142,8 +142,10 @@ def test_a_trial_gets_its_resources_and_workers_that_die_are_replaced(journal: J
     run(journal, resources={"cpu": 2, "gpu": 0.5})
     function, given, resources = tune.settings["trainable"]
     assert function is train.run_on_ray
-    assert (given["tracker"], given["setting"].import_path) == ("the tracker", "/own")
-    assert [spec.name for spec in given["shared"].references.values()] == ["digits"]
+    assert list(given) == ["around"], "each costs a worker a fetch for each trial"
+    around = given["around"]
+    assert (around.tracker, around.setting.import_path) == ("the tracker", "/own")
+    assert [spec.name for spec in around.tasks.references.values()] == ["digits"]
     (bundle,) = resources(tune.settings["search_alg"].suggest("ray's")).bundles
     assert (bundle["CPU"], bundle["GPU"]) == (2, 0.5)
     assert tune.settings["failure_config"].max_failures == 2

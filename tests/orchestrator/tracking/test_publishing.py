@@ -43,7 +43,9 @@ def search(sweep: Writer, condition: str = "") -> list[Any]:
 
 
 def runs_of(sweep: Writer) -> SweepRuns:
-    runs = SweepRuns(sweep.client, sweep.experiment_id, sweep_id=sweep.sweep_id, instance="")
+    runs = SweepRuns(
+        sweep.client, sweep.client.get_experiment(sweep.experiment_id), sweep_id=sweep.sweep_id, instance=""
+    )
     runs.find()
     assert runs.parent_id == sweep.parent
     return runs

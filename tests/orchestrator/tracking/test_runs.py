@@ -20,7 +20,7 @@ def open_runs(place: Place) -> Callable[..., SweepRuns]:
     assert experiment is not None
 
     def found(sweep_id: str = "s-1", instance: str = "a") -> SweepRuns:
-        runs = SweepRuns(client, experiment.experiment_id, sweep_id=sweep_id, instance=instance)
+        runs = SweepRuns(client, experiment, sweep_id=sweep_id, instance=instance)
         runs.find()
         return runs
 

@@ -15,6 +15,8 @@ from orchestrator.storage.journal import Journal
 from orchestrator.tracking.tracker import Tracker
 from tests.orchestrator.trained import EPR, PLAIN, SWEEP, runs_of
 
+pytestmark = pytest.mark.usefixtures("written")
+
 
 def tracker_of(place: Place, journal: Journal) -> Tracker:
     place.store.prepare("small")
@@ -165,6 +167,7 @@ def test_a_trial_that_fails_again_is_logged_again_and_one_that_recovers_is_no_fa
     assert not any("ratefront.failure" in run.data.tags for run in runs)
 
 
+@pytest.mark.parametrize("written", ["client"], indirect=True)
 def test_a_run_without_its_parameters_gets_them_with_its_point(
     place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +182,7 @@ def test_a_run_without_its_parameters_gets_them_with_its_point(
     assert all(run.data.params["method"] for run in trials)
 
 
+@pytest.mark.parametrize("written", ["client"], indirect=True)
 def test_a_request_whose_answer_was_lost_is_found_by_the_next_call(
     place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +284,7 @@ def test_the_sweeps_own_run_says_where_a_moved_sweep_is_now(place: Place, traine
     assert tags["ratefront.directory"] == str(moved)
 
 
+@pytest.mark.parametrize("written", ["client"], indirect=True)
 def test_closing_leaves_no_run_open_and_what_was_not_filled_is_still_to_be(
     place: Place, trained: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
