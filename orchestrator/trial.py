@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -59,6 +58,24 @@ class Request:
     """How much of the machine it may use."""
 
 
+class _Telling:
+    """Tells tracking that a trial has something new, while it runs."""
+
+    def __init__(self, trial_id: str, track: Callable[[str], None]) -> None:
+        self._trial_id, self._track = trial_id, track
+        self._due_s = time.monotonic() + _TRACKED_AFTER_S
+
+    def now(self) -> None:
+        """Tell, whenever it was told last."""
+        self._track(self._trial_id)
+        self._due_s = time.monotonic() + _TRACKING_INTERVAL_S
+
+    def where_due(self) -> None:
+        """Tell, unless it was told of just now or has just begun."""
+        if time.monotonic() >= self._due_s:
+            self.now()
+
+
 def execute(
     request: Request,
     *,
@@ -74,7 +91,7 @@ def execute(
         request: the trial.
         report: is called with each report of the training.
         track: is called with the trial's id when the journal has something new, at most every five seconds, and at the
-            end; by another thread, too, a second after the beginning.
+            end. A trial that is over within a second is told of once.
         find_task: returns the task with its data; without it the task is loaded.
 
     Returns:
@@ -104,19 +121,17 @@ def _run(
 ) -> Ended:
     """Begin the trial, train, and record how that ended."""
     journal.begin(request.trial_id, request.config, _environment(request.resources))
-    last_tracked = time.monotonic()
+    telling = _Telling(request.trial_id, track)
     latest: Progress | None = None
     last_shown: float | None = None
 
     def on_progress(progress: Progress) -> None:
-        nonlocal last_tracked, latest
+        nonlocal latest
         latest = progress
         journal.append_progress(request.trial_id, asdict(progress))
         report(progress)
         _check_time(request, progress.train_s)
-        if time.monotonic() - last_tracked >= _TRACKING_INTERVAL_S:
-            track(request.trial_id)
-            last_tracked = time.monotonic()
+        telling.where_due()
 
     def on_storing(doing: str) -> None:
         """Tell whoever watches, where it takes long; the journal has the training alone."""
@@ -128,16 +143,11 @@ def _run(
             report(replace(latest, phase=doing, is_judged=False))
             last_shown = now_s
 
-    begun = threading.Timer(_TRACKED_AFTER_S, track, (request.trial_id,))
-    begun.daemon = True
-    begun.start()
     try:
-        points = _train(request, journal, on_progress, on_storing, track, find_task)
+        points = _train(request, journal, on_progress, on_storing, telling, find_task)
     except Exception as error:  # whatever a trial raises must not stop the sweep
         details = "" if why_full(error) else traceback.format_exc()  # the shorter, the sooner it has space
         return journal.fail(request.trial_id, _reason(error), details=details)
-    finally:
-        begun.cancel()
     ended = journal.finish(request.trial_id, points)
     journal.forget_checkpoint(request.trial_id)  # it was needed until then
     return ended
@@ -167,7 +177,7 @@ def _train(
     journal: Journal,
     on_progress: Callable[[Progress], None],
     on_storing: Callable[[str], None],
-    track: Callable[[str], None],
+    telling: _Telling,
     find_task: Callable[[Spec], Task] | None,
 ) -> list[OperatingPoint]:
     import torch
@@ -186,6 +196,7 @@ def _train(
     def saved(train_s: float) -> None:
         nonlocal store_at_s
         _check_time(request, train_s)  # the next report may be hours away
+        telling.where_due()
         began_s = time.monotonic()
         if began_s >= store_at_s:
             journal.store(request.trial_id)
@@ -194,7 +205,7 @@ def _train(
 
     def stored(points: Sequence[OperatingPoint]) -> None:
         journal.keep_points(request.trial_id, [replace(point, path=journal.name_of(point.path)) for point in points])
-        track(request.trial_id)
+        telling.now()
 
     _bring_points(request, journal)
     config = TrialConfig.from_dict(request.config)

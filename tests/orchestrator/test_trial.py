@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,14 +64,16 @@ def test_a_short_trial_is_told_of_once_when_it_has_ended(tmp_path: Path, only_at
     assert run(request_in(tmp_path))[1] == ["0000-epr-s0"]
 
 
-def test_a_trial_that_runs_for_long_is_told_of_whatever_it_reports(
+def test_a_trial_that_runs_for_long_is_told_of_with_its_reports_and_checkpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.trial._TRACKED_AFTER_S", 0.0)
-    told = threading.Event()
-    monkeypatch.setattr("trainers.train.train", lambda *given, **named: [] if told.wait(60) else None)
-    ended = execute(request_in(tmp_path), report=lambda progress: None, track=lambda trial_id: told.set())
-    assert (ended.outcome, ended.reason) == (Outcome.FINISHED, ""), "it was told of before the training ended"
+    assert run(request_in(tmp_path / "reports"))[1] == ["0000-epr-s0"] * 2, "with the first report, and at the end"
+    monkeypatch.setattr("orchestrator.trial._TRACKING_INTERVAL_S", 0.0)
+    reports = len(run(request_in(tmp_path / "each"))[1]) - 1
+    assert reports == len(Journal(LocalFolder(tmp_path / "each")).progress("0000-epr-s0"))
+    monkeypatch.setattr("trainers.train.train", functools.partial(train, checkpoint_interval_s=0.0))
+    assert len(run(request_in(tmp_path / "checkpoints"))[1]) > 1 + reports
 
 
 def test_the_checkpoint_that_a_training_left_is_forgotten_after_the_record(

@@ -20,6 +20,7 @@ from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
 
 _NUM_CANDIDATES = 80
+_CANDIDATES = np.arange(1, _NUM_CANDIDATES + 1)[:, np.newaxis]
 _NO_LOSS = 1.1
 """A squared error that is this many times the least is as good."""
 _Sizes = npt.NDArray[np.float64]
@@ -118,15 +119,17 @@ def best_steps(
 
     def search(in_bits: Callable[[_Sizes], _Sizes]) -> tuple[_Sizes, _Sizes]:
         """The best sizes and their errors; the size of zeros is 0."""
-        best, least = np.zeros(len(rows)), np.full(len(rows), np.inf)
-        for candidate in range(1, _NUM_CANDIDATES + 1):
-            sizes = in_bits(widest * candidate / _NUM_CANDIDATES)
-            step = _beside(np.ldexp(sizes, -exponent), near_one)
+        sizes = in_bits(widest * _CANDIDATES / _NUM_CANDIDATES)  # (candidates, rows)
+        steps = _beside(np.ldexp(sizes, -exponent), near_one)
+        found = []
+        for step in steps:
             errors = error(_round(near_one, step, bits) * step - near_one)
-            found = (errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1)).cpu().numpy()
-            better = (sizes > 0) & (found < least)
-            best, least = np.where(better, sizes, best), np.where(better, found, least)
-        return best, least
+            found.append(errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1))
+        sums = torch.stack(found).cpu().numpy().astype(np.float64)
+        sums = np.where((sizes > 0) & (sums < np.inf), sums, np.inf)  # no number is no error either
+        best = sums.argmin(axis=0)[np.newaxis]
+        least = np.take_along_axis(sums, best, axis=0)[0]
+        return np.where(least < np.inf, np.take_along_axis(sizes, best, axis=0)[0], 0.0), least
 
     best, least = search(_in_float16)
     smallest = 0.0
@@ -152,8 +155,8 @@ def _rounded(tensor: Tensor, steps: Steps, bits: int) -> grid.Rounded:
 
 
 def _beside(sizes: npt.NDArray[np.float64], tensor: Tensor) -> Tensor:
-    """``sizes`` in a shape that multiplies ``tensor`` row by row, or as a whole if there is one."""
-    return torch.from_numpy(sizes).to(tensor).reshape(len(sizes), *[1] * (tensor.ndim - 1))
+    """``sizes`` (..., rows) in a shape that multiplies ``tensor`` row by row, or as a whole if there is one."""
+    return torch.from_numpy(sizes).to(tensor).reshape(*sizes.shape, *[1] * (tensor.ndim - 1))
 
 
 def _round(tensor: Tensor, step: Tensor, bits: int) -> Tensor:
