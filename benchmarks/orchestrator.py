@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.processes import processor_s
+from benchmarks.processes import KINDS, processor_s
 from benchmarks.report import print_machine, print_table, quartiles
 from benchmarks.stopwatch import NUM_SLOTS, Stopwatch, pace, slots, trial_ms
 
@@ -274,6 +274,16 @@ def show_throughput(num_trials: int, repeats: int) -> None:
     ]
     heads = ["trials a second", "pace", "of bare", "of same training", "with start", "with MLflow", "of same content"]
     print_table(f"{num_trials} trivial trials in {NUM_SLOTS} slots, n = {repeats}", heads, rows)
+    spent = {name: [one["trial_ms"] for one in measured] for name, measured in seconds.items()}
+    rows = [
+        [
+            name,
+            *(f"{median(one[kind] for one in each):.1f}" for kind in KINDS),
+            f"{median(sum(one.values()) for one in each):.1f}",
+        ]
+        for name, each in spent.items()
+    ]
+    print_table("milliseconds of the processor for a trial", ["", *KINDS, "together"], rows)
 
 
 def show_memory(num_trials: int) -> None:
