@@ -12,7 +12,10 @@ from trainers.echo import echo
 from trainers.nearest import nearest
 
 _MOST_VALUES = 32
-_WANTED = "{path: [3.2, 0.8, 0.2]}, or {path: {from: 3.2, to: 0.2, points: 5}}"
+WANTED = "{path: [3.2, 0.8, 0.2]}, or {path: {from: 3.2, to: 0.2, points: 5}}"
+"""How a path is written."""
+PARTS = ("first", "learning_rate", "from", "to", "points")
+"""What a path may consist of, beside ``path`` and inside it."""
 _DEFAULTS = {"first": 0.4, "learning_rate": 1.0}
 
 
@@ -55,12 +58,12 @@ class Path:
         """
         if not isinstance(value, Mapping):
             return Path(values=(value,), first=1.0, learning_rate=1.0)
+        if "path" not in value:
+            raise ValueError(f"{name} is {echo(value)}: wanted a number, or {WANTED}")
         for key in value:
             if key != "path" and key not in _DEFAULTS:
                 known = ["path", *_DEFAULTS]
                 raise ValueError(f"{name} has {echo(key)}: wanted {', '.join(known)}{nearest(str(key), known)}")
-        if "path" not in value:
-            raise ValueError(f"{name} is {echo(value)}: wanted a number, or {_WANTED}")
         settings = {**_DEFAULTS, **value}
         checks.number(f"{name}: first", settings["first"], low=0, high=0.99, above=True)
         checks.number(f"{name}: learning_rate", settings["learning_rate"], low=0, above=True)
@@ -92,7 +95,7 @@ def completed(value: Any) -> Any:
 def _values(name: str, given: Any) -> tuple[Any, ...]:
     if isinstance(given, Mapping):
         if set(given) != {"from", "to", "points"}:
-            raise ValueError(f"{name}: path is {echo(given)}: wanted from, to and points, as in {_WANTED}")
+            raise ValueError(f"{name}: path is {echo(given)}: wanted from, to and points, as in {WANTED}")
         first, last, num = given["from"], given["to"], given["points"]
         checks.number(f"{name}: from", first, low=0, above=True)
         checks.number(f"{name}: to", last, low=0, above=True)
@@ -104,7 +107,7 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
     elif isinstance(given, Sequence) and not isinstance(given, str) and 2 <= len(given) <= _MOST_VALUES:
         values = list(given)
     else:
-        raise ValueError(f"{name}: path is {echo(given)}: wanted 2 to {_MOST_VALUES} values, as in {_WANTED}")
+        raise ValueError(f"{name}: path is {echo(given)}: wanted 2 to {_MOST_VALUES} values, as in {WANTED}")
     for one in values:
         if not isinstance(one, int | float | str) or isinstance(one, bool):
             raise ValueError(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, parse_setting
-from trainers import checks
+from trainers import checks, paths
 from trainers.config import Spec, in_order, modifiers_from_dict
+from trainers.echo import echo
 
 Configuration = dict[str, Any]
 """A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
@@ -190,6 +192,7 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
 
     So is a mapping of mappings, such as settings by patterns of tensor names; there each setting may be a domain.
     """
+    _refuse_infinite(where, value)
     if isinstance(value, Mapping) and "name" in value:
         return dict(value)
     if isinstance(value, Mapping) and "path" in value:  # of a rate knob: what it passes in turn is one value
@@ -202,7 +205,22 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
             }
             for key, item in value.items()
         }
+    if isinstance(value, Mapping) and lists_are_choices and any(key in paths.PARTS for key in value):
+        raise ValueError(f"{where} is {echo(value)}: 'path' is missing: wanted a value, or {paths.WANTED}")
     return parse_setting(where, value, lists_are_choices=lists_are_choices)
+
+
+def _refuse_infinite(where: str, value: Any) -> None:
+    """Refuse NaN and infinity anywhere in a setting.
+
+    Raises:
+        ValueError: one is there; the line begins with ``where``.
+    """
+    found = [value]
+    for item in found:  # which grows by what is in it
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"{where} is {echo(value)}: wanted finite numbers, and {item} is none")
+        found += item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else []
 
 
 def _parse_in_path(where: str, value: Any) -> Any:

@@ -105,6 +105,26 @@ def _set_modifier(document: dict[str, Any], rest: str, value: Any) -> None:
     document["modifiers"] = changed if isinstance(given, list) else changed[0]
 
 
+def _refuse_part_of_setting(section: str, rest: str, parameters: Mapping[str, Iterable[str]]) -> None:
+    """Refuse ``lam.path`` and ``epr.lam.path``: an override sets a whole setting.
+
+    Args:
+        section: ``task``, ``architecture`` or ``method``.
+        rest: what follows it in the override.
+        parameters: the settings of each spec, by its name.
+
+    Raises:
+        SweepError: ``rest`` goes on after the name of a setting.
+    """
+    for name, known in parameters.items():
+        spec = f"{name}." if rest.startswith(f"{name}.") else ""
+        setting, dot, part = rest.removeprefix(spec).partition(".")
+        if dot and setting in known:
+            whole = f"{section}.{spec}{setting}"
+            mend = f"'{whole}={{path: [...]}}'" if part.startswith("path") else f"{whole}=VALUE"
+            raise SweepError(f"'{section}.{rest}' is a part of {setting}: wanted the whole setting, as in --set {mend}")
+
+
 def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any) -> None:
     """Set one argument of every spec that takes it, or only of those named, where ``rest`` begins with a name."""
     name, dot, argument = rest.rpartition(".")
@@ -112,6 +132,7 @@ def _set_argument(document: dict[str, Any], section: str, rest: str, value: Any)
     specs = [Spec.from_dict(section, item) for item in (given if isinstance(given, list) else [given])]
     parameters = {spec.name: signature(lookup(section, spec.name)).parameters for spec in specs}
     if name and name not in parameters:
+        _refuse_part_of_setting(section, rest, parameters)
         raise SweepError(f"{section}.{rest} addresses no {section} of this sweep{nearest(name, parameters)}")
     candidates = {key: known for key, known in parameters.items() if name in ("", key)}
     addressed = {

@@ -55,7 +55,9 @@ def test_defaults_are_written_out() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"way": [2, 1]}, "lam has 'way': wanted path, first, learning_rate"),
+        ({"way": [2, 1]}, "lam is {'way': [2, 1]}: wanted a number, or {path: [3.2, 0.8, 0.2]}"),
+        ({"from": 2, "to": 1}, "lam is {'from': 2, 'to': 1}: wanted a number, or {path: [3.2, 0.8, 0.2]}"),
+        ({"path": [2, 1], "way": 3}, "lam has 'way': wanted path, first, learning_rate"),
         ({"path": [2, 1], "frist": 0.5}, "lam has 'frist': wanted path, first, learning_rate; did you mean 'first'?"),
         ({"first": 0.5}, "lam is {'first': 0.5}: wanted a number, or {path: [3.2, 0.8, 0.2]}"),
         ({"path": [1]}, "lam: path is [1]: wanted 2 to 32 values, as in {path: [3.2, 0.8, 0.2]}"),

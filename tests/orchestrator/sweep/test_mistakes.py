@@ -31,6 +31,24 @@ NEEDED = "a sweep needs task, architecture and method"
             {"method": {"name": "epr", "lam": {"loguniform": [0, 1]}}},
             "method 'epr': lam is {'loguniform': [0, 1]}: wanted [low, high] with 0 < low < high",
         ),
+        (
+            {"method": {"name": "epr", "lam": {"path": [3.2, float("nan")]}}},
+            "method 'epr': lam is {'path': [3.2, nan]}: wanted finite numbers, and nan is none",
+        ),
+        (
+            {"method": {"name": "epr", "lam": {"path": {"from": float("inf"), "to": 0.2, "points": 3}}}},
+            "method 'epr': lam is {'path': {'from': inf, 'to': 0.2, 'points': 3}}: wanted finite numbers, and inf is "
+            "none",
+        ),
+        (
+            {"method": {"name": "ptq", "bits": [2, float("nan")]}},
+            "method 'ptq': bits is [2, nan]: wanted finite numbers, and nan is none",
+        ),
+        (
+            {"method": {"name": "epr", "lam": {"from": 3.2, "to": 0.2}}},
+            "method 'epr': lam is {'from': 3.2, 'to': 0.2}: 'path' is missing: wanted a value, or "
+            "{path: [3.2, 0.8, 0.2]}, or {path: {from: 3.2, to: 0.2, points: 5}}",
+        ),
         ({"steps": -5}, "steps is -5: wanted a whole number of at least 1"),
         ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 1"),
         ({"batch_size": True}, "batch_size is True: wanted a whole number of at least 1"),

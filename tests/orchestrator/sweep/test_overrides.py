@@ -98,6 +98,20 @@ def test_the_given_document_is_not_changed() -> None:
         ("method.epr.lma=5", "unknown field 'method.epr.lma'; did you mean 'method.epr.lam'?"),
         ("method.ptq.lam=5", "unknown field 'method.ptq.lam'; did you mean 'method.ptq.bits'?"),
         ("method.erp.lam=5", "method.erp.lam addresses no method of this sweep; did you mean 'epr'?"),
+        (
+            "method.lam.path=[3.2, 1.6]",
+            "'method.lam.path' is a part of lam: wanted the whole setting, as in --set 'method.lam={path: [...]}'",
+        ),
+        (
+            "method.epr.lam.path.to=1.6",
+            "'method.epr.lam.path.to' is a part of lam: wanted the whole setting, as in --set "
+            "'method.epr.lam={path: [...]}'",
+        ),
+        (
+            "architecture.hidden.0=5",
+            "'architecture.hidden.0' is a part of hidden: wanted the whole setting, as in --set "
+            "architecture.hidden=VALUE",
+        ),
         ("architecture.hiden=[5]", "unknown field 'architecture.hiden'; did you mean 'architecture.hidden'?"),
         ("task.limit=5", "unknown field 'task.limit'; valid: none"),
         ("steps=[5", "override 'steps=[5': steps:1: expected ',' or ']', but got '<stream end>'"),
@@ -107,6 +121,14 @@ def test_a_wrong_override_is_refused_in_one_line(override: str, message: str) ->
     with pytest.raises(SweepError) as error:
         apply_overrides(document(), [override])
     assert str(error.value) == message
+
+
+def test_an_override_of_a_part_of_a_path_is_refused_where_there_is_a_path_and_of_the_whole_is_not() -> None:
+    given = document() | {"method": {"name": "epr", "lam": {"path": [3.2, 0.8]}}}
+    with pytest.raises(SweepError, match=r"^'method.lam.path' is a part of lam: wanted the whole setting"):
+        apply_overrides(given, ["method.lam.path=[3.2, 1.6]"])
+    changed = apply_overrides(given, ["method.lam={path: [3.2, 1.6]}"])
+    assert changed["method"] == {"name": "epr", "lam": {"path": [3.2, 1.6]}}
 
 
 def test_an_override_of_a_broken_section_is_refused_in_one_line() -> None:
