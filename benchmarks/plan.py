@@ -9,9 +9,6 @@ MNIST, CIFAR-10 and the trained ResNet are read from ``RATEFRONT_DATA``.
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +19,7 @@ from typing import Any
 import torch
 
 from benchmarks.report import print_machine, print_table
+from benchmarks.starts import command_s
 from orchestrator.planning.checks import check_quickly
 from orchestrator.planning.estimate import Estimate, estimate
 from orchestrator.planning.study import Study
@@ -67,22 +65,14 @@ def cost(names: list[str], n: int) -> None:
     recipes = sorted(path.stem for path in find_recipe("digits").parent.glob("*.yaml"))
     rows = []
     for name in names or [*recipes, *sorted(str(path) for path in _RESULTS.glob("*/sweep.yaml"))]:
-        without_s = [_command_s("plan", name, "--no-measure") for _ in range(n)]
-        with_s = [_command_s("plan", name) for _ in range(n)]
+        without_s = [command_s("plan", name, "--no-measure") for _ in range(n)]
+        with_s = [command_s("plan", name) for _ in range(n)]
         shown = name if name in recipes else f"results/{Path(name).parent.name}"
         rows.append(
             [shown, f"{median(without_s):.1f}", f"{median(with_s) - median(without_s):.1f}", f"{max(with_s):.1f}"]
         )
         print(*rows[-1], file=sys.stderr, flush=True)
     print_table(f"seconds of the processor, n = {n}", ["", "start", "measuring", "most in all"], rows)
-
-
-def _command_s(*arguments: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "orchestrator", *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def accuracy(names: list[str], n: int) -> None:

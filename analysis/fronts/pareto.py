@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 Vector = NDArray[np.float64]
 _ROUNDING = 1e-12
@@ -90,6 +89,8 @@ class Front:
             quality: (num_points,), the quality that is reported; a chosen point without one is left out.
             maximise: the direction of both qualities.
         """
+        from scipy.optimize import isotonic_regression  # slow to import
+
         sizes, qualities = np.asarray(size_bytes, np.float64), np.asarray(quality, np.float64)
         on_front = nondominated(np.where(sizes > 0, sizes, np.nan), quality_val, maximise=maximise)
         measured = on_front & np.isfinite(qualities)

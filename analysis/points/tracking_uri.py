@@ -60,6 +60,8 @@ def sqlite_uri(path: Path) -> str:
         ValueError: this SQLAlchemy has no address for such a path.
     """
     plain = str(path)
+    if not {"?", "%"} & set(plain):  # the address of any other path is the path itself
+        return f"sqlite:///{plain}"
     for text in (plain, plain.replace("%", "%25").replace("?", "%3F")):  # decoded from SQLAlchemy 2.1 on
         uri = f"sqlite:///{text}"
         if "?" not in text and sqlite_path(uri) == path:

@@ -45,17 +45,8 @@ def sweep(
 
     Example: `ratefront sweep digits --set seeds=3`
     """
-    from orchestrator.commands.console import open_console
-    from orchestrator.commands.outcome import print_outcome
-    from orchestrator.commands.plans import announce
     from orchestrator.commands.webhook import check_webhook
     from orchestrator.errors import SweepError
-    from orchestrator.running.place import Place
-    from orchestrator.running.run import run_sweep
-    from orchestrator.views.events import SweepEnded
-    from orchestrator.views.live import LiveView
-    from orchestrator.views.log import JsonLinesView, write_event
-    from orchestrator.views.plain import PlainView
 
     if resume and new:
         raise SweepError("--resume goes on with a sweep and --new starts another: give one of them")
@@ -63,7 +54,18 @@ def sweep(
         check_webhook(webhook)
     check_storage(storage)
     folder = allow_own_modules()
-    chosen = source.read()
+    chosen = source.read()  # a mistaken sweep is refused before what runs a sweep is loaded
+
+    from orchestrator.commands.console import open_console
+    from orchestrator.commands.outcome import print_outcome
+    from orchestrator.commands.plans import announce
+    from orchestrator.running.place import Place
+    from orchestrator.running.run import run_sweep
+    from orchestrator.views.events import SweepEnded
+    from orchestrator.views.live import LiveView
+    from orchestrator.views.log import JsonLinesView, write_event
+    from orchestrator.views.plain import PlainView
+
     console = open_console()
     uri = tracking_uri_or_default(tracking_uri)
     place = Place(storage=storage, tracking_uri=uri, import_path=folder, address=address, ui_url=ui_url)

@@ -7,7 +7,6 @@ from typing import Any
 
 from orchestrator.search.schedulers.base import AbstractScheduler, Contestant, Observation, is_judged
 from trainers.config import TrialConfig
-from trainers.methods import METHODS
 
 
 class Verdicts:
@@ -39,6 +38,8 @@ class Verdicts:
         return reason
 
     def _judged(self, config: TrialConfig, progress: Mapping[str, Any]) -> str | None:
+        from trainers.methods import METHODS  # loads torch
+
         observation = Observation.of(progress)
         if observation is None or config.seed != self._first_seed:
             return None
