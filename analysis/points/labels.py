@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from trainers.path_label import path_label
+
 _SCHEDULE = ("steps", "batch_size")
 _BETWEEN = re.compile(r" (?=[^\s=\[{(]+=)")
 """The space before a setting's name; those within a value, such as a list, are part of it."""
@@ -142,24 +144,13 @@ def _short(values: Sequence[str]) -> dict[str, str]:
 
 def _rounded(value: str, num_digits: int) -> str:
     if _is_path(value):
-        return _short_path(json.loads(value), num_digits)
+        return path_label(json.loads(value), num_digits)
     return f"{float(value):.{num_digits}g}" if is_number(value) and not value.lstrip("-").isdigit() else value
 
 
 def _is_path(value: str) -> bool:
     """Whether a setting's text is a path of a rate knob: JSON, as sweeps write it."""
     return value.startswith('{"first": ') and '"path": ' in value
-
-
-def _short_path(given: Mapping[str, Any], num_digits: int) -> str:
-    """A path without spaces before equals signs, which end a setting: ``path(3.2..0.2 in 5, first 0.4)``."""
-    path = given["path"]
-    ends = (path["from"], path["to"]) if isinstance(path, Mapping) else (path[0], path[-1])
-    first, last = (_rounded(str(end), num_digits) for end in ends)
-    num = path["points"] if isinstance(path, Mapping) else len(path)
-    rest = [f", {key} {_rounded(str(given[key]), num_digits)}" for key in sorted(given) if key != "path"]
-    rest = [text for text in rest if text != ", learning_rate 1"]  # the usual one
-    return f"path({first}..{last} in {num}{''.join(rest)})"
 
 
 def is_number(value: str) -> bool:

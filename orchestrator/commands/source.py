@@ -47,7 +47,7 @@ class SweepSource:
         from orchestrator.errors import SweepError
         from orchestrator.sweep.definition import Sweep
         from orchestrator.sweep.file import load_document
-        from orchestrator.sweep.overrides import apply_overrides, document_from_flags
+        from orchestrator.sweep.overrides import apply_overrides, document_from_flags, with_paths
         from orchestrator.sweep.recipes import find_recipe
 
         source, name = self.recipe_or_file, self.name
@@ -66,7 +66,8 @@ class SweepSource:
                 task=task, architecture=architecture, method=method, baselines=not self.no_baselines
             )
             document = {**given, **parts, **({"name": name} if name is not None else {})}
-        return Sweep.from_dict(apply_overrides(document, self.overrides or []), source=source or "")
+        document = apply_overrides(document, self.overrides or [])
+        return Sweep.from_dict(document if source is not None else with_paths(document), source=source or "")
 
 
 def with_sweep_source(command: Callable[..., None]) -> Callable[..., None]:

@@ -18,6 +18,7 @@ from trainers.nearest import nearest
 _SPECS = ("task", "architecture", "method")
 BASELINES = ("ptq", "uncompressed")
 """The methods that every other has to beat: plain quantisation, and the network as it is."""
+_POINTS_OF_A_PATH = 6
 
 
 def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
@@ -32,6 +33,28 @@ def document_from_flags(*, task: str, architecture: str, method: str, baselines:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{task}-{architecture}-{method}")
     beside = [name for name in BASELINES if name != method] if baselines else []
     return {"name": name, "task": task, "architecture": architecture, "method": [method, *beside]}
+
+
+def with_paths(document: dict[str, Any]) -> dict[str, Any]:
+    """Let two trainings pass the range of a rate knob, one up and one down, where nothing is said of it or the search.
+
+    Together they find more than one training for each value does, in a third of the time (docs/paths.md).
+    """
+    if "search" in document:
+        return document
+    given = document["method"]
+    specs = [Spec.from_dict("method", item) for item in (given if isinstance(given, list) else [given])]
+    return {**document, "method": [{**_passing(spec), **spec.to_dict()} for spec in specs]}
+
+
+def _passing(spec: Spec) -> dict[str, Any]:
+    """The setting of a rate knob that is passed both ways; empty for other methods."""
+    knob = getattr(lookup("method", spec.name), "rate_knob", None)
+    if knob is None or not knob.both_ways:
+        return {}
+    ends = ((knob.low, knob.high), (knob.high, knob.low))
+    paths = [{"path": {"from": first, "to": last, "points": _POINTS_OF_A_PATH}} for first, last in ends]
+    return {knob.field: {"choice": paths}}
 
 
 def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from trainers.config import TrialConfig
+from trainers.config import Spec, TrialConfig
 from trainers.loop.progress import Progress
+from trainers.path_label import path_label
 from trainers.paths import Path, completed, shown
 from trainers.train import train
 
@@ -141,6 +142,24 @@ def test_a_training_resumed_in_any_stretch_ends_in_the_same_files(
     assert [point.num_steps for point in points] == [30, 45, 60]
     if killed_at > 45:
         assert early == {path: path.stat().st_mtime_ns for path in early}, "what was stored stays"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (
+            {"path": {"from": 3.2, "to": 0.2, "points": 5}, "first": 0.4, "learning_rate": 1.0},
+            "3.2..0.2 in 5, first 0.4",
+        ),
+        (
+            {"path": [8, "ternary", 1], "first": 1 / 3, "learning_rate": 0.5},
+            "8..1 in 3, first 0.333, learning_rate 0.5",
+        ),
+    ],
+)
+def test_a_path_is_short_in_labels(given: dict[str, Any], wanted: str) -> None:
+    assert path_label(given, 3) == f"path({wanted})"
+    assert str(Spec(name="epr", arguments={"lam": given})).startswith("epr(lam=path(")
 
 
 def interrupted(config: TrialConfig, step: int, folder: File, interval_s: float = 0.0) -> None:

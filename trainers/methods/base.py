@@ -153,6 +153,9 @@ class RateKnob:
     log: bool = False
     values: tuple[Any, ...] = ()
     """Either ``values``, or the range ``low``..``high``."""
+    both_ways: bool = False
+    """Whether one training up the range and one down it find more than trainings apart: the default of sweeps by
+    flags."""
 
 
 @dataclass(frozen=True, kw_only=True)

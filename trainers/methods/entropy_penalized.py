@@ -103,7 +103,7 @@ class EntropyPenalized(AbstractMethod):
     """The step of the folded scales and shifts of norm layers, in units of their median magnitude."""
 
     version: ClassVar[int] = 1
-    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True)
+    rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True, both_ways=True)
     cost: ClassVar[float | None] = 1.3
     trains_weights: ClassVar[bool] = False
 

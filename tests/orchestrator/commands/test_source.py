@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from orchestrator.commands.source import SweepSource, with_sweep_source
 from orchestrator.errors import SweepError
+from orchestrator.search.domains import RealRange
 
 FLAGS = {"task": "digits", "architecture": "mlp", "method": "epr"}
 NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "name", "no_baselines"]
@@ -36,6 +37,24 @@ def test_flags_alone_are_a_sweep_with_baselines_unless_unwanted(no_baselines: bo
     assert [spec.name for spec in sweep.method] == ["epr", *([] if no_baselines else ["ptq", "uncompressed"])]
     assert sweep.name == "digits-mlp-epr"
     assert SweepSource(**FLAGS, name="mine").read().name == "mine"
+
+
+def test_without_a_word_two_trainings_pass_the_range_of_lam_up_and_down() -> None:
+    (epr, ptq, _) = SweepSource(**FLAGS).read().method
+    ends = [(path["path"]["from"], path["path"]["to"]) for path in epr.arguments["lam"].values]
+    assert ends == [(0.05, 5.0), (5.0, 0.05)]
+    assert {path["path"]["points"] for path in epr.arguments["lam"].values} == {6}
+    assert ptq.arguments["bits"].values == [2, 3, 4, 6, 8], "a method without paths has its own range"
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [("method.lam=0.5", 0.5), ("search=sobol", RealRange(0.05, 5.0, log=True)), ("method=epr", None)],
+)
+def test_what_is_said_of_lam_or_of_the_search_counts(override: str, wanted: Any) -> None:
+    num_trials = ["search.num_trials=4"] if override == "search=sobol" else []
+    lam = SweepSource(**FLAGS, overrides=[override, *num_trials]).read().method[0].arguments["lam"]
+    assert lam == wanted if wanted is not None else len(lam.values) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""A path of a rate knob in a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def path_label(given: Mapping[str, Any], num_digits: int = 4) -> str:
+    """A path's setting without spaces around equals signs, which end a setting: ``path(3.2..0.2 in 5, first 0.4)``."""
+    path = given["path"]
+    ends = (path["from"], path["to"]) if isinstance(path, Mapping) else (path[0], path[-1])
+    first, last = (_rounded(end, num_digits) for end in ends)
+    num = path["points"] if isinstance(path, Mapping) else len(path)
+    rest = [f", {key} {_rounded(given[key], num_digits)}" for key in sorted(given) if key != "path"]
+    rest = [one for one in rest if one != ", learning_rate 1"]  # the usual one
+    return f"path({first}..{last} in {num}{''.join(rest)})"
+
+
+def _rounded(value: Any, num_digits: int) -> str:
+    return f"{value:.{num_digits}g}" if isinstance(value, float) else str(value)
