@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from analysis.points.exported import EXPORTED_COLUMNS
-from orchestrator.planning.study import plan
+from orchestrator.planning.study import Study, plan
+from orchestrator.storage.folder import MemoryFolder
+from orchestrator.storage.journal import Journal
 from orchestrator.sweep.file import load_sweep
 from orchestrator.tracking.names import params_of
 from trainers.compressed import load_compressed
@@ -41,7 +43,8 @@ def rows_of(result: Path) -> list[dict[str, str]]:
 
 @functools.cache
 def task_of(result: Path) -> Task:
-    return make_task(plan(load_sweep(result / "sweep.yaml"))[0].config.task)
+    study = Study(load_sweep(result / "sweep.yaml"), Journal(MemoryFolder()))
+    return make_task(study.sample[0].config.task)
 
 
 def test_there_are_results() -> None:
@@ -61,9 +64,14 @@ def test_the_rows_are_the_trials_of_the_sweep(result: Path) -> None:
     assert {row["sweep_id"] for row in rows} == {sweep.sweep_id}
     planned = {trial.trial_id: trial.config for trial in plan(sweep)}
     by_trial = {row["trial_id"] for row in rows}
-    assert by_trial <= set(planned)
-    assert all(row["config_hash"] == planned[row["trial_id"]].config_hash for row in rows)
-    assert all(json.loads(row["params"]) == params_of(planned[row["trial_id"]].to_dict()) for row in rows)
+    if sweep.is_adaptive:  # what it tried followed from what it measured
+        numbers, seeds = range(sweep.search["num_trials"]), range(sweep.seed, sweep.seed + sweep.seeds)
+        (method,) = {row["method"] for row in rows}
+        assert by_trial == {f"{number:04d}-{method}-s{seed}" for number in numbers for seed in seeds}
+    else:
+        assert by_trial <= set(planned)
+        assert all(row["config_hash"] == planned[row["trial_id"]].config_hash for row in rows)
+        assert all(json.loads(row["params"]) == params_of(planned[row["trial_id"]].to_dict()) for row in rows)
     failed = Counter(config.config_hash for trial_id, config in planned.items() if trial_id not in by_trial)
     assert all(int(row["num_failed"]) == failed[row["config_hash"]] for row in rows)
     kept = {row["path"] for row in rows if (result / row["path"]).is_file()}

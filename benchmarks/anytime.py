@@ -1,0 +1,74 @@
+"""How soon recorded sweeps of one task find their fronts: hypervolume on validation over steps of training.
+
+    python -m benchmarks.anytime results/lenet300_path results/lenet300_apart results/lenet300_tpe
+
+Steps, not seconds: the machine may have been busy while one of them ran, and a step of a path costs what any other
+does. Each seed is followed by itself. The box has all of their fronts in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.fronts.anytime import Anytime, anytime
+from analysis.fronts.pareto import Front
+from analysis.fronts.repeats import whole
+from analysis.fronts.scale import Scale
+from analysis.points.exported import read_points
+from benchmarks.report import print_table
+
+_MARGIN = 0.1
+_STEPS: Literal["train_s"] = "train_s"  # steps stand in the column of seconds
+
+
+def box_of(sweeps: Iterable[pd.DataFrame]) -> Scale:
+    """All that lies on the front of any sweep, and a tenth of that range beyond the largest file and the worst quality.
+
+    A front is that of means over seeds.
+    """
+    fronts = []
+    for points in sweeps:
+        means = whole(points, measure="quality_val")
+        fronts.append(Front.of(means["size_bytes"], means["quality_val"], maximise=True))
+    sizes = np.concatenate([front.size_bytes for front in fronts])
+    qualities = np.concatenate([front.quality for front in fronts])
+    return Scale(
+        smallest_bytes=sizes.min(),
+        largest_bytes=sizes.max() * (sizes.max() / sizes.min()) ** _MARGIN + 1,
+        worst_quality=qualities.min() - _MARGIN * np.ptp(qualities),
+        best_quality=qualities.max(),
+    )
+
+
+def followed(points: pd.DataFrame, box: Scale) -> Anytime:
+    """The hypervolume over steps of one sweep, whose trainings all finished."""
+    points = points.assign(train_s=points["num_steps"].astype(float))
+    trials = points.groupby("trial_id", as_index=False)[["seed", "train_s"]].max()
+    return anytime(points, trials, box, against=_STEPS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="results that ratefront export wrote, of one task")
+    folders = parser.parse_args().folders
+    sweeps = {folder.name: read_points(folder) for folder in folders}
+    box = box_of(sweeps.values())
+    curves = {name: followed(points, box) for name, points in sweeps.items()}
+    budgets = sorted({int(curve.cost[-1]) for curve in curves.values()})
+    rows = []
+    for name, curve in curves.items():
+        at = [np.searchsorted(curve.cost, budget, side="right") - 1 for budget in budgets]
+        shares = ["-" if place < 0 else f"{100 * curve.mean[place]:.1f} ± {100 * curve.std[place]:.1f}" for place in at]
+        rows.append([name, str(curve.num_seeds), f"{int(curve.cost[-1]):,}", *shares])
+    heads = ["sweep", "seeds", "steps of a seed", *(f"after {budget:,}" for budget in budgets)]
+    print_table("hypervolume on validation, % of the box; mean ± standard deviation over seeds", heads, rows)
+
+
+if __name__ == "__main__":
+    main()
