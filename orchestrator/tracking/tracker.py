@@ -186,6 +186,8 @@ class Tracker:
             params=params_of(config),
             metrics={**content.metrics, **{(name, 0): value for name, value in metrics_of(point).items()}},
             files=self._files(point),
+            began_at_s=ended.ended_at_s - point.train_s,
+            ended_at_s=ended.ended_at_s,
         )
         return self._runs.add_finished(trial_id, run, _fingerprint(ended))
 

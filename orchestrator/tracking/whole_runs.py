@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import posixpath
 import re
 import shutil
 import sqlite3
@@ -25,10 +26,12 @@ from analysis.points.tracking_uri import sqlite_path
 
 _LONGEST_WAIT_S = 20.0
 """How long SQLite waits for a lock, as MLflow has it."""
-_KEY = re.compile(r"[\w./:-][\w ./:-]*")
-"""What every MLflow takes as a key."""
+_KEY = re.compile(r"[\w.:-][\w ./:-]*")
+"""What every MLflow takes as a key, where it is also a path as ``posixpath.normpath`` writes it."""
 _MOST_IN_KEY, _MOST_IN_PARAM, _MOST_IN_TAG, _MOST_IN_NAME, _MOST_IN_ADDRESS = 250, 6000, 5000, 250, 200
 _MOST_NUMBERS = 10_000
+_END_OF_TIME_S = 2.0**53 / 1000
+"""Milliseconds up to here are whole numbers everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +44,22 @@ class WholeRun:
     metrics: Mapping[tuple[str, int], float]
     """Values by name and step."""
     files: Mapping[str, bytes]
+    began_at_s: float
+    ended_at_s: float
+    """When the training began and ended, in seconds since 1970."""
 
     @property
     def is_plain(self) -> bool:
         """Whether the database takes all of it as it is; MLflow shortens, refuses or translates anything else."""
         keys = {*self.tags, *self.params, *(name for name, _ in self.metrics)}
         return (
-            all(
-                _KEY.fullmatch(key) and len(key) <= _MOST_IN_KEY and "//" not in key and ".." not in key for key in keys
-            )
+            all(_is_key(key) for key in keys)
             and all(len(text) <= _MOST_IN_TAG for text in self.tags.values())
             and all(len(text) <= _MOST_IN_PARAM for text in self.params.values())
             and all(math.isfinite(value) for value in self.metrics.values())
             and len(self.metrics) <= _MOST_NUMBERS
             and 0 < len(self.name) <= _MOST_IN_NAME
+            and 0 <= self.began_at_s <= self.ended_at_s < _END_OF_TIME_S
         )
 
 
@@ -131,8 +136,8 @@ class RunDatabase:
                 "entry_point_name": "",
                 "user_id": "unknown",
                 "status": "FINISHED",
-                "start_time": now_ms,
-                "end_time": now_ms,
+                "start_time": int(run.began_at_s * 1000),
+                "end_time": int(run.ended_at_s * 1000),
                 "source_version": "",
                 "lifecycle_stage": "active",
                 "artifact_uri": address,
@@ -152,3 +157,9 @@ class RunDatabase:
                 )
             database.execute("COMMIT")
         return True
+
+
+def _is_key(key: str) -> bool:
+    """Whether MLflow takes a name of a tag, a parameter or a metric."""
+    is_path = posixpath.normpath(key) == key and key != "." and ".." not in key
+    return is_path and len(key) <= _MOST_IN_KEY and _KEY.fullmatch(key) is not None

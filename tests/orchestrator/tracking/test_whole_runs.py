@@ -24,6 +24,8 @@ RUN = WholeRun(
     params={"steps": "17"},
     metrics={("loss", 3): 0.5, ("loss", 12): 0.25, ("size_bytes", 0): 7.0},
     files={"point.rfz": b"content"},
+    began_at_s=5.0,
+    ended_at_s=7.25,
 )
 TABLES = ("tags", "params", "metrics", "latest_metrics")
 
@@ -96,6 +98,21 @@ def test_the_last_value_of_a_metric_is_that_of_its_last_step(place: Place) -> No
     assert [item.path for item in client.list_artifacts(added[0])] == ["point.rfz"]
 
 
+def test_a_run_lasts_as_long_as_its_training_did(place: Place, trained: Journal) -> None:
+    added = database_of(place).add(RUN)
+    assert added is not None
+    read = MlflowClient(place.tracking_uri).get_run(added[0]).info
+    assert (read.start_time, read.end_time) == (5000, 7250)
+    tracker = Tracker(trained, tracking_uri=place.tracking_uri, sweep_id=SWEEP.sweep_id, name="small")
+    tracker.sync(EPR)
+    known, ended = tracker._runs.get(EPR), trained.ended(EPR)
+    assert known is not None
+    assert ended is not None
+    read = MlflowClient(place.tracking_uri).get_run(known.run_id).info
+    assert read.end_time == int(ended.ended_at_s * 1000)
+    assert read.start_time == int((ended.ended_at_s - ended.points[0].train_s) * 1000)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -105,6 +122,12 @@ def test_the_last_value_of_a_metric_is_that_of_its_last_step(place: Place) -> No
         {"tags": {"long": "x" * 5001}},
         {"params": {"method.ä(b": "1"}},
         {"params": {"../up": "1"}},
+        {"params": {"/root": "1"}},
+        {"params": {"here/": "1"}},
+        {"tags": {"a/./b": "1"}},
+        {"metrics": {(".", 0): 1.0}},
+        {"ended_at_s": math.nan},
+        {"ended_at_s": 4.0},
         {"name": ""},
         {"name": "x" * 251},
     ],
