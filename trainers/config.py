@@ -10,7 +10,7 @@ from typing import Any
 
 from trainers import checks
 from trainers.nearest import nearest
-from trainers.path_label import path_label
+from trainers.path_label import is_path, path_label
 from trainers.sources import Source, values_identity
 
 
@@ -160,6 +160,6 @@ _DEFAULTS = {item.name: item.default for item in fields(TrialConfig)}
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, Mapping) and "path" in value and "first" in value:
+    if is_path(value):
         return path_label(value)
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))

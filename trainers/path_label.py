@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def is_path(value: Any) -> bool:
+    """Whether a setting of a trial is a path, with all its parts; a method of one's own may have settings alike."""
+    if not isinstance(value, Mapping) or set(value) != {"first", "learning_rate", "path"}:
+        return False
+    path = value["path"]
+    return set(path) == {"from", "to", "points"} if isinstance(path, Mapping) else isinstance(path, list) and path != []
+
+
 def path_label(given: Mapping[str, Any], num_digits: int = 4) -> str:
     """A path's setting without spaces around equals signs, which end a setting: ``path(3.2..0.2 in 5, first 0.4)``."""
     path = given["path"]

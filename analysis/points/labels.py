@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from trainers.path_label import path_label
+from trainers.path_label import is_path, path_label
 
 _SCHEDULE = ("steps", "batch_size")
 _BETWEEN = re.compile(r" (?=[^\s=\[{(]+=)")
@@ -150,7 +150,12 @@ def _rounded(value: str, num_digits: int) -> str:
 
 def _is_path(value: str) -> bool:
     """Whether a setting's text is a path of a rate knob: JSON, as sweeps write it."""
-    return value.startswith('{"first": ') and '"path": ' in value
+    if not value.startswith('{"first": '):
+        return False
+    try:
+        return is_path(json.loads(value))
+    except ValueError:  # a text that MLflow cut off
+        return False
 
 
 def is_number(value: str) -> bool:

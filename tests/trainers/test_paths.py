@@ -9,7 +9,7 @@ import pytest
 
 from trainers.config import Spec, TrialConfig
 from trainers.loop.progress import Progress
-from trainers.path_label import path_label
+from trainers.path_label import is_path, path_label
 from trainers.paths import Path, completed, shown
 from trainers.train import train
 
@@ -160,6 +160,13 @@ def test_a_training_resumed_in_any_stretch_ends_in_the_same_files(
 def test_a_path_is_short_in_labels(given: dict[str, Any], wanted: str) -> None:
     assert path_label(given, 3) == f"path({wanted})"
     assert str(Spec(name="epr", arguments={"lam": given})).startswith("epr(lam=path(")
+
+
+@pytest.mark.parametrize("path", [7, "", "layer1", [], {"of": 1}])
+def test_a_setting_that_looks_like_a_path_is_none_in_labels(path: Any) -> None:
+    given = {"first": 1, "learning_rate": 1.0, "path": path}
+    assert str(Spec(name="own", arguments={"x": given})).startswith('own(x={"first":1,')
+    assert not is_path({"first": 1, "path": [1, 2]})
 
 
 def interrupted(config: TrialConfig, step: int, folder: File, interval_s: float = 0.0) -> None:
