@@ -58,7 +58,7 @@ def _check_stretches(config: TrialConfig, knob: RateKnob | None) -> None:
         if least * config.steps < 1:
             raise ValueError(
                 f"method {config.method.name!r}: {knob.field} has a path with a value for which none of "
-                f"{config.steps} steps is left: wanted more steps, or fewer values"
+                f"{config.steps} steps is left: wanted more steps, fewer values, or a single one"
             )
 
 

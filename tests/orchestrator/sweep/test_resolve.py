@@ -132,6 +132,6 @@ def test_a_key_of_that_name_elsewhere_is_no_path() -> None:
 def test_a_path_with_fewer_steps_than_values_is_refused() -> None:
     method = {"name": "epr", "lam": {"path": [3.2, 1.6, 0.8, 0.4, 0.2]}}
     assert error_of(document(method=method, steps=5)) == (
-        "method 'epr': lam has a path with a value for which none of 5 steps is left: wanted more steps, or fewer "
-        "values"
+        "method 'epr': lam has a path with a value for which none of 5 steps is left: wanted more steps, fewer "
+        "values, or a single one"
     )
