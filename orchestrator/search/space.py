@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -211,15 +211,15 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
 
 
 def _refuse_infinite(where: str, value: Any) -> None:
-    """Refuse NaN and infinity anywhere in a setting.
+    """Refuse NaN, infinity and what no float can hold anywhere in a setting.
 
     Raises:
         ValueError: one is there; the line begins with ``where``.
     """
     found = [value]
     for item in found:  # which grows by what is in it
-        if isinstance(item, float) and not math.isfinite(item):
-            raise ValueError(f"{where} is {echo(value)}: wanted finite numbers, and {item} is none")
+        if isinstance(item, int | float) and not -sys.float_info.max <= item <= sys.float_info.max:
+            raise ValueError(f"{where} is {echo(value)}: wanted finite numbers, and {echo(item)} is none")
         found += item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else []
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.orchestrator.samples import document, error_of
+from trainers.echo import echo
 from trainers.methods import METHODS
 
 NEEDED = "a sweep needs task, architecture and method"
@@ -43,6 +44,10 @@ NEEDED = "a sweep needs task, architecture and method"
         (
             {"method": {"name": "ptq", "bits": [2, float("nan")]}},
             "method 'ptq': bits is [2, nan]: wanted finite numbers, and nan is none",
+        ),
+        (
+            {"method": {"name": "epr", "lam": 10**400}},
+            f"method 'epr': lam is {echo(10**400)}: wanted finite numbers, and {echo(10**400)} is none",
         ),
         (
             {"method": {"name": "epr", "lam": {"from": 3.2, "to": 0.2}}},
