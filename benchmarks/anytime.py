@@ -9,7 +9,7 @@ does. Each seed is followed by itself. The box has all of their fronts in it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +46,23 @@ def box_of(sweeps: Iterable[pd.DataFrame]) -> Scale:
     )
 
 
+def check_alike(sweeps: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse sweeps that share no box.
+
+    Raises:
+        ValueError: they differ in task or quality, or their quality is one of which less is better.
+    """
+    kinds = {
+        (task, name)
+        for points in sweeps.values()
+        for task, name in zip(points["task"], points["quality_name"], strict=True)
+    }
+    if len(kinds) > 1:
+        raise ValueError(f"the sweeps differ in task or quality: {sorted(kinds)}")
+    if not all(points["maximise"].all() for points in sweeps.values()):
+        raise ValueError("less of the quality is better: there is no worst for a box to begin at")
+
+
 def followed(points: pd.DataFrame, box: Scale) -> Anytime:
     """The hypervolume over steps of one sweep, whose trainings all finished."""
     points = points.assign(train_s=points["num_steps"].astype(float))
@@ -57,7 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="results that ratefront export wrote, of one task")
     folders = parser.parse_args().folders
-    sweeps = {folder.name: read_points(folder) for folder in folders}
+    try:
+        sweeps = {folder.name: read_points(folder) for folder in folders}
+        check_alike(sweeps)
+    except ValueError as error:
+        parser.error(str(error))
     box = box_of(sweeps.values())
     curves = {name: followed(points, box) for name, points in sweeps.items()}
     budgets = sorted({int(curve.cost[-1]) for curve in curves.values()})
