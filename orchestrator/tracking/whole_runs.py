@@ -98,17 +98,27 @@ class RunDatabase:
         if not run.is_plain or len(address) > _MOST_IN_ADDRESS:
             return None
         folder = self._artifacts / run_id
-        is_written = False
         try:
             (folder / "artifacts").mkdir(parents=True)
             for name, content in run.files.items():
                 (folder / "artifacts" / name).write_bytes(content)
-            with contextlib.suppress(sqlite3.Error):  # the client finds out what is wrong
-                is_written = self._insert(run_id, address, run)
-        finally:
-            if not is_written:
-                shutil.rmtree(folder, ignore_errors=True)
-        return (run_id, address) if is_written else None
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        with contextlib.suppress(sqlite3.Error):  # the client finds out what is wrong
+            if self._insert(run_id, address, run):
+                return run_id, address
+        with contextlib.suppress(sqlite3.Error):  # where it does not answer, the run may be there and need its files
+            if self._has(run_id):
+                return run_id, address
+            shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def _has(self, run_id: str) -> bool:
+        """Whether the run is there after an error: the last step may fail once all is written."""
+        uri = f"{self._path.as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, timeout=_LONGEST_WAIT_S, uri=True)) as database:
+            return database.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone() is not None
 
     def _insert(self, run_id: str, address: str, run: WholeRun) -> bool:
         """Insert the rows; returns whether the tables are as they are known here."""

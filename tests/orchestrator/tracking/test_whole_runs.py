@@ -98,6 +98,23 @@ def test_the_last_value_of_a_metric_is_that_of_its_last_step(place: Place) -> No
     assert [item.path for item in client.list_artifacts(added[0])] == ["point.rfz"]
 
 
+@pytest.mark.parametrize("error", [sqlite3.OperationalError, KeyboardInterrupt])
+def test_a_run_that_is_there_keeps_its_files_whatever_failed_afterwards(
+    place: Place, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    database, insert = database_of(place), RunDatabase._insert
+
+    def insert_and_fail(*arguments: Any) -> bool:
+        insert(*arguments)
+        raise error
+
+    monkeypatch.setattr(RunDatabase, "_insert", insert_and_fail)
+    with contextlib.suppress(KeyboardInterrupt):
+        assert database.add(RUN) is not None
+    ((run_id,),) = rows(place, "SELECT run_uuid FROM runs")
+    assert [item.path for item in MlflowClient(place.tracking_uri).list_artifacts(run_id)] == ["point.rfz"]
+
+
 def test_a_run_lasts_as_long_as_its_training_did(place: Place, trained: Journal) -> None:
     added = database_of(place).add(RUN)
     assert added is not None
