@@ -19,6 +19,8 @@ _SPECS = ("task", "architecture", "method")
 BASELINES = ("ptq", "uncompressed")
 """The methods that every other has to beat: plain quantisation, and the network as it is."""
 _POINTS_OF_A_PATH = 6
+_LEAST_STEPS = 10 * _POINTS_OF_A_PATH
+"""A training with fewer has no time to pass a range."""
 
 
 def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def with_paths(document: dict[str, Any]) -> dict[str, Any]:
 
     Together they find more than one training for each value does, in a third of the time (docs/paths.md).
     """
-    if "search" in document:
+    steps = document.get("steps")
+    if "search" in document or (isinstance(steps, int) and steps < _LEAST_STEPS):
         return document
     given = document["method"]
     specs = [Spec.from_dict("method", item) for item in (given if isinstance(given, list) else [given])]

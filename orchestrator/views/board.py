@@ -90,6 +90,7 @@ class Board:
         """What the files so far cover, in decades of bytes times quality, towards 1 GB at quality 0 for all sweeps.
 
         None before the first file, and where less quality is better: there is no worst then."""
+        self._highest = self.hypervolume or 0.0  # a mean over seeds becomes worse with a worse seed
         self._num_before, self._train_s_before = self.num_ended, totals.train_s
         self._began_s = time.monotonic() - elapsed_s
 
@@ -111,8 +112,7 @@ class Board:
         """Note what a running trial stored on its way, each point once."""
         self._early |= {(trial_id, point.point_id) for point in points}
         self.coverage.add(points)
-        before, self.hypervolume = self.hypervolume or 0.0, self._hypervolume()
-        if self.hypervolume is not None and self.hypervolume > before:
+        if self._has_grown():
             self.num_since_growth = 0
 
     def end(self, trial_id: str, ended: Ended | None) -> None:
@@ -125,9 +125,7 @@ class Board:
             return
         self._count(trial_id, ended)
         if ended.outcome is Outcome.FINISHED:
-            before, self.hypervolume = self.hypervolume or 0.0, self._hypervolume()
-            has_grown = self.hypervolume is not None and self.hypervolume > before
-            self.num_since_growth = 0 if has_grown else self.num_since_growth + 1
+            self.num_since_growth = 0 if self._has_grown() else self.num_since_growth + 1
 
     def num(self, outcome: Outcome) -> int:
         """Trials with this outcome; the stopped ones include those that never began."""
@@ -170,6 +168,12 @@ class Board:
     def training_at_once(self) -> float:
         """Seconds of training in each second so far: how many trials train at once."""
         return (self.totals.train_s - self._train_s_before) / max(self.elapsed_s, 1e-9)
+
+    def _has_grown(self) -> bool:
+        """Measure the hypervolume anew, and say whether it was never as large."""
+        self.hypervolume = self._hypervolume()
+        before, self._highest = self._highest, max(self._highest, self.hypervolume or 0.0)
+        return self._highest > before
 
     def _hypervolume(self) -> float | None:
         point = self.coverage.any_point

@@ -49,7 +49,12 @@ def test_without_a_word_two_trainings_pass_the_range_of_lam_up_and_down() -> Non
 
 @pytest.mark.parametrize(
     ("override", "wanted"),
-    [("method.lam=0.5", 0.5), ("search=sobol", RealRange(0.05, 5.0, log=True)), ("method=epr", None)],
+    [
+        ("method.lam=0.5", 0.5),
+        ("search=sobol", RealRange(0.05, 5.0, log=True)),
+        ("steps=5", RealRange(0.05, 5.0, log=True)),
+        ("method=epr", None),
+    ],
 )
 def test_what_is_said_of_lam_or_of_the_search_counts(override: str, wanted: Any) -> None:
     num_trials = ["search.num_trials=4"] if override == "search=sobol" else []

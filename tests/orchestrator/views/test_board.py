@@ -72,3 +72,16 @@ def test_a_file_that_a_running_trial_stored_counts_at_once_and_only_once() -> No
     board.end(TRIALS[1], replace(finished(1), points=(*early, *last)))
     assert sorted(board.coverage.size_bytes) == [500, 900, 1000]
     assert board.hypervolume > grown
+
+
+def test_what_only_makes_up_for_a_worse_seed_is_no_growth() -> None:
+    board = board_of_four()
+    board.end(TRIALS[1], finished(1, size_bytes=500, quality_val=0.95))
+    most = board.hypervolume
+    again = replace(finished(2, size_bytes=500, quality_val=0.75).points[0], config_hash="1")
+    board.end(TRIALS[2], replace(finished(2), points=(again,)))  # another seed of the same configuration
+    assert board.hypervolume < most
+    better = replace(finished(3, size_bytes=500, quality_val=0.94).points[0], config_hash="1")
+    board.end(TRIALS[3], replace(finished(3), points=(better,)))
+    assert board.hypervolume < most
+    assert board.num_since_growth == 2
