@@ -40,7 +40,7 @@ def document_from_flags(*, task: str, architecture: str, method: str, baselines:
 def with_paths(document: dict[str, Any]) -> dict[str, Any]:
     """Let two trainings pass the range of a rate knob, one up and one down, where nothing is said of it or the search.
 
-    Together they find more than one training for each value does, in a third of the time (docs/paths.md).
+    They take a third of the steps that a training for each of six values takes; docs/paths.md has what they find.
     """
     steps = document.get("steps")
     if "search" in document or (isinstance(steps, int) and steps < _LEAST_STEPS):

@@ -154,8 +154,8 @@ class RateKnob:
     values: tuple[Any, ...] = ()
     """Either ``values``, or the range ``low``..``high``."""
     both_ways: bool = False
-    """Whether one training up the range and one down it find more than trainings apart: the default of sweeps by
-    flags."""
+    """Whether a training up the range and one down it are worth more than as many steps of trainings apart: the default
+    of sweeps by flags."""
 
 
 @dataclass(frozen=True, kw_only=True)
