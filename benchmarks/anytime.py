@@ -9,7 +9,7 @@ does. Each seed is followed by itself. The box has all of their fronts in it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,38 +19,29 @@ import pandas as pd
 from analysis.fronts.anytime import Anytime, anytime
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import whole
-from analysis.fronts.scale import Scale
+from analysis.fronts.scale import Scale, around
 from analysis.points.exported import read_points
 from benchmarks.report import print_table
 
-_MARGIN = 0.1
 _STEPS: Literal["train_s"] = "train_s"  # steps stand in the column of seconds
 
 
-def box_of(sweeps: Iterable[pd.DataFrame]) -> Scale:
-    """All that lies on the front of any sweep, and a tenth of that range beyond the largest file and the worst quality.
+def box_of(sweeps: Sequence[pd.DataFrame]) -> Scale:
+    """The box around the fronts of all sweeps."""
+    return around(str(sweeps[0]["quality_name"].iloc[0]), [front_of(points) for points in sweeps])
 
-    A front is that of means over seeds.
-    """
-    fronts = []
-    for points in sweeps:
-        means = whole(points, measure="quality_val")
-        fronts.append(Front.of(means["size_bytes"], means["quality_val"], maximise=True))
-    sizes = np.concatenate([front.size_bytes for front in fronts])
-    qualities = np.concatenate([front.quality for front in fronts])
-    return Scale(
-        smallest_bytes=sizes.min(),
-        largest_bytes=sizes.max() * (sizes.max() / sizes.min()) ** _MARGIN + 1,
-        worst_quality=qualities.min() - _MARGIN * np.ptp(qualities),
-        best_quality=qualities.max(),
-    )
+
+def front_of(points: pd.DataFrame) -> Front:
+    """The front of means over seeds."""
+    means = whole(points, measure="quality_val")
+    return Front.of(means["size_bytes"], means["quality_val"], maximise=bool(points["maximise"].iloc[0]))
 
 
 def check_alike(sweeps: Mapping[str, pd.DataFrame]) -> None:
     """Refuse sweeps that share no box.
 
     Raises:
-        ValueError: they differ in task or quality, or their quality is one of which less is better.
+        ValueError: they differ in task or quality.
     """
     kinds = {
         (task, name)
@@ -59,8 +50,6 @@ def check_alike(sweeps: Mapping[str, pd.DataFrame]) -> None:
     }
     if len(kinds) > 1:
         raise ValueError(f"the sweeps differ in task or quality: {sorted(kinds)}")
-    if not all(points["maximise"].all() for points in sweeps.values()):
-        raise ValueError("less of the quality is better: there is no worst for a box to begin at")
 
 
 def followed(points: pd.DataFrame, box: Scale) -> Anytime:
@@ -79,7 +68,7 @@ def main() -> None:
         check_alike(sweeps)
     except ValueError as error:
         parser.error(str(error))
-    box = box_of(sweeps.values())
+    box = box_of(list(sweeps.values()))
     curves = {name: followed(points, box) for name, points in sweeps.items()}
     budgets = sorted({int(curve.cost[-1]) for curve in curves.values()})
     rows = []

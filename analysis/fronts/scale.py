@@ -73,13 +73,22 @@ def scale_for(quality_name: str, fronts: Sequence[Front], /) -> Scale:
     """The scale of a task: always the same for accuracies, the range of all ``fronts`` for other qualities.
 
     For accuracies the box goes from 0 to 1 and from 1 B to 1 GB, whatever was measured. Other qualities have no ends of
-    their own: the box covers all fronts together and a tenth more at the bad end. Pass all fronts that are compared.
+    their own: the box is that ``around`` all fronts. Pass all fronts that are compared.
 
     Raises:
         ValueError: a range is wanted and no front has a point.
     """
     if quality_scale(quality_name)[0] == 100:
         return Scale(smallest_bytes=1, largest_bytes=1e9, worst_quality=0.0, best_quality=1.0)
+    return around(quality_name, fronts)
+
+
+def around(quality_name: str, fronts: Sequence[Front], /) -> Scale:
+    """The box that covers all fronts together and a tenth more at the bad end.
+
+    Raises:
+        ValueError: no front has a point.
+    """
     if not any(len(front) for front in fronts):
         raise ValueError(f"no measured point: wanted at least one to find the range of {quality_name}")
     sizes = np.concatenate([front.size_bytes for front in fronts])
