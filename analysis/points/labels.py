@@ -63,7 +63,7 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
         configs: (num_rows,), as ``config_text`` writes them.
     """
     settings = [
-        {key: "path" if _is_path(text) else text for key, text in (word.split("=", 1) for word in words if "=" in word)}
+        {key: "path" if _path_in(text) else text for key, text in (word.split("=", 1) for word in words if "=" in word)}
         for words in map(_BETWEEN.split, configs)
     ]
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -106,7 +106,7 @@ def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[st
     for row, given in zip(rows, params, strict=True):
         texts = shown[row["task"], row["method"]]
         words = [f"{name}={text[given[key]]}" for key, (name, text) in texts.items() if key in given]
-        if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1 or any(map(_is_path, given.values())):
+        if len(point_ids[row["sweep_id"], row["trial_id"]]) > 1 or any(map(_path_in, given.values())):
             words.append(f"point={row['point_id']}")
         labels.append(" ".join(words))
     return _told_apart(rows, labels)
@@ -143,19 +143,20 @@ def _short(values: Sequence[str]) -> dict[str, str]:
 
 
 def _rounded(value: str, num_digits: int) -> str:
-    if _is_path(value):
-        return path_label(json.loads(value), num_digits)
+    if (path := _path_in(value)) is not None:
+        return path_label(path, num_digits)
     return f"{float(value):.{num_digits}g}" if is_number(value) and not value.lstrip("-").isdigit() else value
 
 
-def _is_path(value: str) -> bool:
-    """Whether a setting's text is a path of a rate knob: JSON, as sweeps write it."""
+def _path_in(value: str) -> Mapping[str, Any] | None:
+    """The path of a rate knob that a setting's text is, JSON as sweeps write it; None where it is something else."""
     if not value.startswith('{"first": '):
-        return False
+        return None
     try:
-        return is_path(json.loads(value))
+        given = json.loads(value)
     except ValueError:  # a text that MLflow cut off
-        return False
+        return None
+    return given if is_path(given) else None
 
 
 def is_number(value: str) -> bool:
