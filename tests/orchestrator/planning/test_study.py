@@ -152,12 +152,18 @@ def test_the_first_seed_that_is_stopped_stops_the_others(search: str, tmp_path: 
     assert Study(given, journal).next() is None, "a stopped trial is over"
 
 
-def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
-    journal = Journal(LocalFolder(tmp_path))
+def two_seeds(journal: Journal) -> tuple[Study, Trial, Trial]:
+    """A study, and the trials of its first configuration."""
     study = Study(sweep(), journal)
     first, second = study.next(), study.next()
     assert first is not None
     assert second is not None
+    return study, first, second
+
+
+def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
+    journal = Journal(LocalFolder(tmp_path))
+    study, first, second = two_seeds(journal)
     stop(journal, first)
     study.tell(first.trial_id)
     assert lines(journal, "tell") == [], "its other seed may still run"
@@ -171,10 +177,7 @@ def test_what_was_stopped_is_told_by_its_last_estimates(tmp_path: Path) -> None:
 def test_a_stopped_path_is_told_by_what_its_first_seed_stored(tmp_path: Path) -> None:
     """Points that were measured tell more than an estimate of the last one."""
     journal = Journal(LocalFolder(tmp_path))
-    study = Study(sweep(), journal)
-    first, second = study.next(), study.next()
-    assert first is not None
-    assert second is not None
+    study, first, second = two_seeds(journal)
     journal.keep_points(second.trial_id, [point(point_id="lam3", size_bytes=10, quality_val=0.99)])  # lucky
     journal.keep_points(first.trial_id, [point(point_id="lam3", size_bytes=500, quality_val=0.7)])
     stop(journal, first)
@@ -196,10 +199,7 @@ def test_seconds_are_those_of_a_whole_training(tmp_path: Path) -> None:
 
 def test_a_stopped_first_seed_outweighs_another_that_had_finished(tmp_path: Path) -> None:
     journal = Journal(LocalFolder(tmp_path))
-    study = Study(sweep(), journal)
-    first, second = study.next(), study.next()
-    assert first is not None
-    assert second is not None
+    study, first, second = two_seeds(journal)
     finish(journal, second)
     stop(journal, first)
     study.tell(first.trial_id)
