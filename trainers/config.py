@@ -42,7 +42,10 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialConfig:
-    """One training. ``batch_size`` is in examples, ``steps`` counts optimiser steps over all phases of the method."""
+    """One training. ``batch_size`` is in examples, ``steps`` counts optimiser steps over all phases of the method.
+
+    With zero steps the network is stored as it is given, with nothing moved (``instantiate.check_steps``).
+    """
 
     task: Spec
     architecture: Spec
@@ -60,7 +63,7 @@ class TrialConfig:
     """The modifiers of the training, whatever its method: settings, keyed by modifier (``trainers/modifiers``)."""
 
     def __post_init__(self) -> None:
-        checks.integer("steps", self.steps, low=1)
+        checks.integer("steps", self.steps, low=0)
         checks.integer("batch_size", self.batch_size, low=1)
         checks.integer("seed", self.seed, low=0)
         checks.choice("precision", self.precision, ("float32", "bfloat16"))

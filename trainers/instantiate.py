@@ -6,10 +6,12 @@ from typing import Any
 
 from trainers.architectures import lookup_architecture
 from trainers.architectures.base import Architecture, complete
-from trainers.config import Spec
+from trainers.config import Spec, TrialConfig
 from trainers.lookup import check_complete, find, resolve
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
+from trainers.path_label import is_path
+from trainers.paths import completed
 from trainers.tasks import EXCERPTS, TASKS
 from trainers.tasks.base import Excerpt, Task
 
@@ -26,6 +28,35 @@ def make_method(spec: Spec) -> AbstractMethod:
         return kind(**spec.arguments)
     except ValueError as error:
         raise ValueError(f"method {spec.name!r}: {error}") from error
+
+
+def check_steps(config: TrialConfig) -> None:
+    """Refuse a training of zero steps in which something was to be learned.
+
+    Raises:
+        ValueError: the method learns what it stores, passes a path, or is modified; one line says which.
+    """
+    if config.steps:
+        return
+    name, arguments = config.method.name, config.method.arguments
+    learns = find("method", name, METHODS).learns
+    if learns:
+        others = ", ".join(other for other, kind in METHODS.items() if not kind.learns)
+        raise ValueError(
+            f"steps is 0, and method {name!r} has to learn {learns}: wanted steps, or a method that takes a network "
+            f"as it is: {others}"
+        )
+    for field, value in arguments.items():
+        if is_path(completed(value)):
+            raise ValueError(
+                f"steps is 0, and method {name!r} passes a path of {field} while it trains: wanted steps, or a single "
+                "value"
+            )
+    if config.modifiers:
+        raise ValueError(
+            f"steps is 0, and modifier {min(config.modifiers)!r} changes only how a network is trained: wanted steps, "
+            "or no modifiers"
+        )
 
 
 def make_task(spec: Spec) -> Task:

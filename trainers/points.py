@@ -210,6 +210,8 @@ def _divergence_explained(config: TrialConfig) -> Iterator[None]:
     try:
         yield
     except DivergedError as error:
+        if not config.steps:
+            raise
         raise DivergedError(f"after step {config.steps}, the last: {error}; {REMEDY}") from error
 
 

@@ -14,7 +14,7 @@ from trainers.coding import container
 from trainers.config import Spec, TrialConfig
 from trainers.evaluate import evaluate
 from trainers.examination import Examined, examine
-from trainers.instantiate import find_architecture, make_method, make_task
+from trainers.instantiate import check_steps, find_architecture, make_method, make_task
 from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.modifiers import make_modifiers
 from trainers.modifiers.base import AbstractModifier
@@ -100,6 +100,7 @@ def prepare(
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
     """
+    check_steps(config)
     method, modifiers = make_method(config.method), make_modifiers(config.modifiers, method=config.method.name)
     task = task or make_task(config.task)
     described = described or describe(config.architecture, task)

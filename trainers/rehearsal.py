@@ -36,7 +36,7 @@ def rehearse(config: TrialConfig, task: Task) -> None:
     A training that diverges here may not in earnest, with its own batches.
 
     Args:
-        config: the trial; its steps and batch size do not matter.
+        config: the trial; its batch size does not matter, nor how many steps it has, if any.
         task: the task of ``config``.
 
     Raises:
@@ -45,7 +45,8 @@ def rehearse(config: TrialConfig, task: Task) -> None:
     little = dataclasses.replace(
         task, validation=task.validation.head(_NUM_EXAMPLES), test=task.test.head(_NUM_EXAMPLES)
     )
-    short = dataclasses.replace(config, steps=_NUM_STEPS, batch_size=min(config.batch_size, _BATCH_SIZE))
+    num_steps = _NUM_STEPS if config.steps else 0
+    short = dataclasses.replace(config, steps=num_steps, batch_size=min(config.batch_size, _BATCH_SIZE))
     try:
         with undisturbed(), deterministic(torch.device("cpu")), tempfile.TemporaryDirectory() as folder:
             _rehearse(short, little, Path(folder))
@@ -54,9 +55,8 @@ def rehearse(config: TrialConfig, task: Task) -> None:
     except (ValueError, StoredWronglyError) as error:
         raise ValueError(f"{_called(config)}: {error}") from error
     except Exception as error:  # a network or a library may raise anything
-        raise ValueError(
-            f"{_called(config)}: fails within {_NUM_STEPS} steps: {type(error).__name__}: {one_line(error)}"
-        ) from error
+        when = f" within {num_steps} steps" if num_steps else ""
+        raise ValueError(f"{_called(config)}: fails{when}: {type(error).__name__}: {one_line(error)}") from error
 
 
 def _called(config: TrialConfig) -> str:

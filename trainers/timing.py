@@ -166,15 +166,19 @@ def _measure(
             step_s, is_whole = _step_s(training, phase, model, ends[index], ends[index + 1], clock, piece_s)
             steps_s += step_s * (ends[index + 1] - ends[index])
             is_extrapolated |= not is_whole
-    with torch.no_grad():
-        _, rate_s = _timed(clock, lambda: float(trial.method.rate_bits(model, trial.context)))
-    validation_s = _example_s(model, task, clock, piece_s)
-    begin_s += next(num_validations) * (data.num_validation - len(task.validation)) * validation_s
+    rate_s = validation_s = 0.0
+    num_begun = next(num_validations)
+    if config.steps:
+        with torch.no_grad():
+            _, rate_s = _timed(clock, lambda: float(trial.method.rate_bits(model, trial.context)))
+    if config.steps or num_begun:
+        validation_s = _example_s(model, task, clock, piece_s)
+        begin_s += num_begun * (data.num_validation - len(task.validation)) * validation_s
     trained = Trained(model=model, num_steps=config.steps, train_s=0.0)
     decoded, point_s = _point_s(trial, trained, config, clock, piece_s)
     return Timing(
         begin_s=begin_s,
-        step_s=steps_s / config.steps,
+        step_s=steps_s / config.steps if config.steps else 0.0,
         rate_s=rate_s,
         validation_s=validation_s,
         num_points=trial.method.num_points * (1 + sum(phase.points is not None for phase in phases)),

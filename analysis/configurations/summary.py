@@ -61,7 +61,8 @@ def within_cost(
         ValueError: nothing is left.
     """
     seconds = points.groupby(KEY)["train_s"].transform("median")
-    cheap = points[(points["num_steps"] <= (max_steps or math.inf)) & (seconds <= (max_train_s or math.inf))]
+    most_steps, most_s = (math.inf if most is None else most for most in (max_steps, max_train_s))
+    cheap = points[(points["num_steps"] <= most_steps) & (seconds <= most_s)]
     if cheap.empty and len(points):
         raise ValueError(
             f"no training is that short: the shortest took {points['num_steps'].min():,} steps, and the fastest "

@@ -105,8 +105,9 @@ def question(material: Material) -> Html:
         "budget": ", ".join(f"{key} {item}" for key, item in document.get("budget", {}).items()),
         "sizes found": f"{format_size(sizes.min())} to {format_size(sizes.max())}",
     }
+    done = "trained with each method" if document["steps"] != 0 else "compressed by each method as they were given"
     lead = paragraph(
-        "How good a network can be shipped in how many bytes? The networks below were trained with each method, "
+        f"How good a network can be shipped in how many bytes? The networks below were {done}, "
         "again and again with other settings, and every result was written to a file."
     )
     return section("question", "The question", lead, facts_list(facts))

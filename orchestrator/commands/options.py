@@ -38,7 +38,7 @@ PublishedFile = Annotated[
 ]
 NoPublished = Annotated[bool, typer.Option("--no-published", help="Draw only what is measured.")]
 MaxSteps = Annotated[
-    int | None, typer.Option(min=1, help="Only trainings of at most so many steps.", show_default=False)
+    int | None, typer.Option(min=0, help="Only trainings of at most so many steps.", show_default=False)
 ]
 MaxTrainS = Annotated[
     float | None,

@@ -152,6 +152,8 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
         lines.append(f"budget: {limits}")
     if chosen.init_from:
         lines.append(f"initial values: {Source.from_dict(chosen.init_from)}")
+    elif chosen.may_train_nothing:
+        lines.append("no init_from: with 0 steps networks are stored untrained, as their architectures draw them")
     sets = [" with ".join(spec.name for spec in one) or "none" for one in chosen.modifiers]
     if sets != ["none"]:
         lines.append(f"modifiers: {' or '.join(sets)}")
@@ -178,7 +180,8 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
     for column in ("ms a step", "s a trial", "trials"):
         table.add_column(column, justify="right")
     for kind in found.kinds:
-        times = ("-", "-") if kind.failure else (f"{1000 * kind.step_s:.3g}", f"{kind.trial_s:.3g}")
+        step_ms = f"{1000 * kind.step_s:.3g}" if kind.example.steps else "-"
+        times = ("-", "-") if kind.failure else (step_ms, f"{kind.trial_s:.3g}")
         table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times, f"{kind.num_trials}")
     console.print(table)
     for kind in (kind for kind in found.kinds if kind.failure):
@@ -212,7 +215,8 @@ def _measured(found: Estimate) -> str:
         )
     if not found.is_whole:
         return "steps are long here, so they were measured with fewer examples than a batch has"
-    return "a few whole steps of each kind of trial were measured, some examples and a small file"
+    steps = "a few whole steps" if any(kind.example.steps for kind in found.kinds) else "the beginning"
+    return f"{steps} of each kind of trial were measured, some examples and a small file"
 
 
 def _duration(hours: float) -> str:

@@ -33,6 +33,15 @@ class SweepSource:
             "--set", metavar="KEY=VALUE", help="Change one field, such as method.lam=0.1.", show_default=False
         ),
     ] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=0,
+            help="Optimiser steps of each training; 0 stores what init_from gives.",
+            show_default=False,
+        ),
+    ] = None
     name: Annotated[str | None, typer.Option(help="Name of the sweep and its experiment.", show_default=False)] = None
     no_baselines: Annotated[
         bool, typer.Option("--no-baselines", help="With --method and no file: without ptq and uncompressed beside it.")
@@ -52,7 +61,7 @@ class SweepSource:
 
         source, name = self.recipe_or_file, self.name
         task, architecture, method = self.task, self.architecture, self.method
-        flags = {"task": task, "architecture": architecture, "method": method, "name": name}
+        flags = {"task": task, "architecture": architecture, "method": method, "steps": self.steps, "name": name}
         given = {key: value for key, value in flags.items() if value is not None}
         if source is not None and self.no_baselines:
             raise SweepError(f"{source} says itself which methods run: --no-baselines is for flags alone")

@@ -225,7 +225,7 @@ def _places(resources: TrialResources, machine: Mapping[str, float]) -> int:
 
 
 def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
-    """Group trials that cost alike: that differ only in numbers of method and modifiers, in steps and in the seed."""
+    """Group trials that cost alike: those with steps, or those without, that differ in numbers and the seed alone."""
     values: dict[str, dict[str, set[str]]] = {}  # values that are no numbers, by method and argument
     for method in (trial.config.method for trial in trials):
         for key, item in method.arguments.items():
@@ -237,6 +237,7 @@ def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
         if "modifiers" in rest:
             rest["modifiers"] = without_numbers(rest["modifiers"])
         method = trial.config.method
+        rest["is_trained"] = trial.config.steps > 0
         varied = [key for key, found in values.get(method.name, {}).items() if len(found) > 1]
         chosen = Spec(name=method.name, arguments={key: method.arguments[key] for key in varied})
         kinds.setdefault((identity(rest), str(chosen)), []).append(trial)

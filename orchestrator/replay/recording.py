@@ -92,7 +92,7 @@ class RecordedSweep:
             damaged: is told of each trial that cannot be read, in one line; the others are replayed.
 
         Raises:
-            SweepError: ``folder`` is not that of a sweep, or no configuration has run to its end.
+            SweepError: ``folder`` is not that of a sweep, no configuration has run to its end, or none took a step.
         """
         if not (folder / "sweep.yaml").exists():
             raise SweepError(f"{folder} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
@@ -117,6 +117,10 @@ class RecordedSweep:
         recorded = RecordedSweep(sweep=sweep, configurations=tuple(whole), trials=trials)
         if not recorded.points():
             raise SweepError(f"{folder} has no configuration of which every seed finished: nothing to replay")
+        if not any(point.num_steps for point in recorded.points()):
+            raise SweepError(
+                f"{folder} took no steps: searches are compared by seconds of training, and there are none"
+            )
         return recorded
 
     @property

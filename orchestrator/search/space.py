@@ -179,11 +179,11 @@ def parse_modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
     )
 
 
-def parse_count(name: str, value: Any) -> int | AbstractDomain:
-    """Read a whole number of at least one, or a domain of such numbers."""
+def parse_count(name: str, value: Any, *, low: int = 1) -> int | AbstractDomain:
+    """Read a whole number of at least ``low``, or a domain of such numbers."""
     setting = parse_setting(name, value, lists_are_choices=True)
     for item in setting.grid(2) if isinstance(setting, AbstractDomain) else [setting]:
-        checks.integer(name, item, low=1)
+        checks.integer(name, item, low=low)
     return setting  # type: ignore[no-any-return]
 
 

@@ -52,7 +52,7 @@ class Sweep(YamlSection):
     task: Annotated[SpecSpace, PlainValidator(parse_task)]
     architecture: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_architectures)]
     method: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_methods)]
-    steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value))] = 2000
+    steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value, low=0))] = 2000
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of the activations while training."""
@@ -186,6 +186,11 @@ class Sweep(YamlSection):
     def goals(self) -> Goals:
         """What the search is to optimise, and within which constraints."""
         return Goals(objectives=self.objectives, constraints=self.constraints)
+
+    @property
+    def may_train_nothing(self) -> bool:
+        """Whether a trial may take no steps at all."""
+        return self.steps.contains(0) if isinstance(self.steps, AbstractDomain) else self.steps == 0
 
     @property
     def is_adaptive(self) -> bool:

@@ -66,9 +66,9 @@ def check_trials(trials: Iterable[Trial]) -> None:
     """Make each method and set of modifiers once, so that a mistake in them is found before anything runs.
 
     Raises:
-        SweepError: one cannot be made, or the two do not go together; one line says why.
+        SweepError: one cannot be made, the two do not go together, or they need steps; one line says why.
     """
-    from trainers.instantiate import make_method  # loads torch
+    from trainers.instantiate import check_steps, make_method  # loads torch
     from trainers.modifiers import make_modifiers
 
     try:
@@ -78,6 +78,7 @@ def check_trials(trials: Iterable[Trial]) -> None:
             for name, spec in {str(trial.config.method): trial.config.method for trial in trials}.items()
         }
         for trial in trials:
+            check_steps(trial.config)
             _check_stretches(trial.config, knobs[str(trial.config.method)])
         sets = {(trial.config.method.name, str(trial.config.modifiers)): trial.config.modifiers for trial in trials}
         for (method, _), modifiers in sets.items():

@@ -80,9 +80,9 @@ def test_specs_are_shown_as_legends_have_them() -> None:
         ({"step": 3}, "a trial has no field 'step'; did you mean 'steps'?"),
         ({1: 3}, "a trial has no field 1; valid: architecture, batch_size, init_from, method, modifiers, "
          "precision, seed, steps, task"),
-        ({"steps": 0}, "steps is 0: wanted a whole number of at least 1"),
-        ({"steps": 1.0}, "steps is 1.0: wanted a whole number of at least 1"),
-        ({"steps": True}, "steps is True: wanted a whole number of at least 1"),
+        ({"steps": -1}, "steps is -1: wanted a whole number of at least 0"),
+        ({"steps": 1.0}, "steps is 1.0: wanted a whole number of at least 0"),
+        ({"steps": True}, "steps is True: wanted a whole number of at least 0"),
         ({"batch_size": "64"}, "batch_size is '64': wanted a whole number of at least 1"),
         ({"seed": -1}, "seed is -1: wanted a whole number of at least 0"),
         ({"task": 3}, "task is 3: wanted a name, or a mapping with a name and arguments"),

@@ -94,6 +94,17 @@ def test_a_quick_step_is_measured_with_whole_batches(digits: Excerpt, clock: Clo
     assert found.step_s == pytest.approx(0.001)
 
 
+def test_without_a_step_only_the_beginning_and_the_points_count(
+    digits: Excerpt, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(PLAIN, steps=0)
+    monkeypatch.setattr(timing, "_step_s", lambda *given: pytest.fail("a step was measured"))
+    found = measure(config, slow(digits, clock, score_s=0.001))
+    assert (found.step_s, found.validation_s, found.rate_s) == (0, 0, 0)
+    assert found.example_s == pytest.approx(0.001)
+    assert found.trial_s(config, digits) == pytest.approx(0.001 * (digits.num_validation + digits.num_test))
+
+
 def test_each_phase_counts_by_its_steps(digits: Excerpt, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """``magnitude`` trains for the first half and fine-tunes in the second, at three times the price."""
     config = dataclasses.replace(

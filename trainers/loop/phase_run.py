@@ -98,8 +98,11 @@ class PhaseRun:
         named = dict(self._model.named_parameters())
         are_finite = torch.stack([parameter.isfinite().all() for parameter in named.values()]).tolist()
         if not all(are_finite):
+            name = list(named)[are_finite.index(False)]
+            if not self._training.config.steps:
+                raise DivergedError(f"parameter {name!r} is NaN or infinite without a step: wanted finite values")
             raise DivergedError(
-                f"parameter {list(named)[are_finite.index(False)]!r} became NaN or infinite by step {position.step} "
+                f"parameter {name!r} became NaN or infinite by step {position.step} "
                 f"of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
             ) from cause
 

@@ -14,7 +14,7 @@ from trainers.coding.sections import Sections
 from trainers.loop.checkpoint import CheckpointFile, Position
 from trainers.loop.phase_run import PhaseRun
 from trainers.loop.training import Training
-from trainers.methods.base import Context, Phase
+from trainers.methods.base import Context, Phase, decide_nothing
 from trainers.seeding import seed_everything
 
 PointsOf = Callable[[nn.Module, Context], Iterator[tuple[str, Sections]]]
@@ -64,7 +64,8 @@ def run_phases(training: Training, model: nn.Module, file: CheckpointFile, store
             seed_everything(config.seed, "decide", index)
             started = time.perf_counter()
             position.decisions.append(phase.decide(model, context))
-            position.train_s += time.perf_counter() - started
+            if phase.decide is not decide_nothing:
+                position.train_s += time.perf_counter() - started
         decision = position.decisions[index]
         seed_everything(config.seed, "apply", index)
         model = phase.apply(model, decision)

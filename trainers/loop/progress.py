@@ -41,15 +41,15 @@ def steps_per_epoch(config: TrialConfig, num_train: int) -> int:
 def judged_interval(config: TrialConfig, num_train: int) -> int:
     """The steps between two judged reports: whole epochs, as few as keep the number of these at fifty or below."""
     num_epochs = math.ceil(config.steps / steps_per_epoch(config, num_train))
-    return steps_per_epoch(config, num_train) * math.ceil(num_epochs / _MOST_JUDGED)
+    return steps_per_epoch(config, num_train) * max(1, math.ceil(num_epochs / _MOST_JUDGED))
 
 
 def report_steps(config: TrialConfig, num_train: int) -> list[int]:
     """The steps after which a training reports: the judged ones, and tenths of the training where these are too few.
 
-    At least ten, or all where there are fewer; the ends of phases come on top.
+    At least ten, or all where there are fewer: none without a step. The ends of phases come on top.
     """
-    judged = {*range(0, config.steps, judged_interval(config, num_train)), config.steps} - {0}
+    judged = {*range(0, config.steps, judged_interval(config, num_train)), config.steps}
     if len(judged) < _LEAST_REPORTS:
         judged |= {math.ceil(config.steps * tenth / _LEAST_REPORTS) for tenth in range(1, _LEAST_REPORTS)}
-    return sorted(judged)
+    return sorted(judged - {0})

@@ -178,6 +178,9 @@ class AbstractMethod(abc.ABC):
     compute are trained without them. Files hold the computed weights either way."""
     trains_weights: ClassVar[bool] = True
     """Whether every phase trains the plain network's own weights and biases, rather than tensors that make them."""
+    learns: ClassVar[str] = ""
+    """What only a training makes worth storing, such as "its masks": the method is refused with zero steps. Empty where
+    it then compresses the network that it is given."""
 
     @property
     def num_points(self) -> int:

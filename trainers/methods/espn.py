@@ -135,6 +135,7 @@ class ExtremeSparsePruning(AbstractMethod):
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.005, high=0.5, log=True)
     cost: ClassVar[float | None] = 1.2
     point_fields: ClassVar[tuple[str, ...]] = ("steps",)
+    learns: ClassVar[str] = "its masks"
 
     def __post_init__(self) -> None:
         checks.number("keep_ratio", self.keep_ratio, low=0, high=1, above=True)

@@ -83,6 +83,7 @@ class CompressibleSubspace(AbstractMethod):
     rate_knob: ClassVar[RateKnob | None] = None
     cost: ClassVar[float | None] = 2.5
     point_fields: ClassVar[tuple[str, ...]] = ("levels", "steps")
+    learns: ClassVar[str] = "its subspace"
 
     def __post_init__(self) -> None:
         checks.choice("compression", self.compression, KINDS)

@@ -45,7 +45,7 @@ class Magnitude(AbstractMethod):
         s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3    for t in {t_0, t_0 + dt, ..., t_0 + n dt}
 
     from s_i = 0 to s_f = 1 - keep_ratio. A weight once pruned stays so. On a path each stretch is such a rise, from
-    where the one before ended.
+    where the one before ended. Without a training the given network is pruned at once, whichever schedule is set.
 
     References:
         Han, Pool, Tran, Dally 2015, "Learning both Weights and Connections for Efficient Neural Networks",
@@ -91,7 +91,7 @@ class Magnitude(AbstractMethod):
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         train = dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers)
-        if self.schedule == "gradual":
+        if self.schedule == "gradual" and context.total_steps:
             return tuple(self._rises(train))
         return (
             dataclasses.replace(train, share=1 - self.finetune),

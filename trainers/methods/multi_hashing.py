@@ -126,6 +126,7 @@ class MultiHashing(AbstractMethod):
     cost: ClassVar[float | None] = 1.5
     point_fields: ClassVar[tuple[str, ...]] = ("steps",)
     trains_weights: ClassVar[bool] = False
+    learns: ClassVar[str] = "its pool"
 
     def __post_init__(self) -> None:
         checks.number("fraction", self.fraction, low=0, high=1, above=True)

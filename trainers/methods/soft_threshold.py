@@ -93,6 +93,7 @@ class SoftThreshold(AbstractMethod):
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="threshold_decay", low=0.5, high=6.0, log=True)
     cost: ClassVar[float | None] = 1.5
     point_fields: ClassVar[tuple[str, ...]] = ("steps",)
+    learns: ClassVar[str] = "its thresholds"
 
     def __post_init__(self) -> None:
         checks.number("threshold_decay", self.threshold_decay, low=0, high=100)

@@ -191,6 +191,7 @@ class SpikeSlab(AbstractMethod):
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="kl_weight", low=0.1, high=10, log=True)
     cost: ClassVar[float | None] = 3.6
     point_fields: ClassVar[tuple[str, ...]] = ("cuts", "steps")
+    learns: ClassVar[str] = "its posterior"
 
     def __post_init__(self) -> None:
         checks.number("kl_weight", self.kl_weight, low=0)

@@ -134,6 +134,8 @@ def test_equal_cost_keeps_all_seeds_of_a_configuration_or_none() -> None:
     assert len(within_cost(points, max_steps=500, max_train_s=9)) == len(within_cost(points)) == 6
     with pytest.raises(ValueError, match="no training is that short: the shortest took 100 steps, and the fastest 2 s"):
         within_cost(points, max_steps=99)
+    with pytest.raises(ValueError, match="no training is that short"):
+        within_cost(points, max_steps=0)
     assert within_cost(points.iloc[:0], max_steps=1).empty
 
 

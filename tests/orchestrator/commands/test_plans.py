@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,14 @@ def test_a_plan_refuses_what_a_method_cannot_compress(tmp_path: Path) -> None:
     refused = CliRunner().invoke(program, ["plan", str(path)])
     assert refused.exit_code == 2
     assert f"method 'coreset' on architecture '{ODD}': the network has no hidden units to remove" in refused.stderr
+
+
+def test_a_plan_without_steps_says_that_nothing_is_trained() -> None:
+    given = ["--task", "digits", "--architecture", "mlp", "--method", "ptq", "--no-baselines", "--steps", "0"]
+    shown = CliRunner().invoke(program, ["plan", *given]).stdout
+    assert "no init_from: with 0 steps networks are stored untrained, as their architectures draw them\n" in shown
+    assert re.search(r" ptq +- +[0-9.]+ +5\b", shown)
+    assert "sure within a factor of 2: the beginning of each kind of trial" in shown
 
 
 def test_a_plan_as_json_has_the_factor() -> None:

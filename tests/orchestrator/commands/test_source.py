@@ -15,14 +15,14 @@ from orchestrator.errors import SweepError
 from orchestrator.search.domains import RealRange
 
 FLAGS = {"task": "digits", "architecture": "mlp", "method": "epr"}
-NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "name", "no_baselines"]
+NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "steps", "name", "no_baselines"]
 
 
 def test_flags_and_overrides_change_what_a_recipe_says() -> None:
-    source = SweepSource(recipe_or_file="digits", architecture="mlp", name="mine", overrides=["steps=7", "seeds=2"])
+    source = SweepSource(recipe_or_file="digits", architecture="mlp", name="mine", overrides=["seeds=2"], steps=0)
     sweep = source.read()
     assert ([spec.name for spec in sweep.architecture], sweep.name) == (["mlp"], "mine")
-    assert (sweep.steps, sweep.seeds) == (7, 2)
+    assert (sweep.steps, sweep.seeds) == (0, 2)
 
 
 def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:

@@ -135,6 +135,12 @@ def test_points_and_examples_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.kinds[0].trial_s == 3 * (5.0 + 0.5 * 700) + 300 * len(report_steps(found.kinds[0].example, 1097))
 
 
+def test_what_takes_no_step_says_nothing_of_what_trains() -> None:
+    found = estimated(architecture={"name": "mlp", "hidden": [8]}, method="uncompressed", seeds=1, steps=[0, 100, 300])
+    assert [(kind.example.steps, kind.num_trials) for kind in found.kinds] == [(0, 1), (100, 2)]
+    assert found.train_h == pytest.approx(8 * 400 / 3600)
+
+
 @pytest.mark.parametrize(
     ("budget", "limit", "share"),
     [

@@ -13,6 +13,7 @@ from orchestrator.planning.study import plan
 from orchestrator.replay.recording import RecordedSweep
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
+from tests.points import point
 
 
 def test_a_training_is_looked_up_by_its_configuration_and_seed(recorded: RecordedSweep) -> None:
@@ -49,6 +50,11 @@ def test_configurations_without_all_their_seeds_are_left_out(folder: Path, tmp_p
     for trial_id in journal.trial_ids():
         journal.fail(trial_id, "all of them")
     with pytest.raises(SweepError, match="nothing to replay"):
+        RecordedSweep.load(tmp_path / "cut")
+    untrained = point(num_steps=0, train_s=0.0)
+    for trial_id in journal.trial_ids():
+        journal.finish(trial_id, [untrained])
+    with pytest.raises(SweepError, match="took no steps: searches are compared by seconds of training"):
         RecordedSweep.load(tmp_path / "cut")
     with pytest.raises(SweepError, match="is not the folder of a sweep"):
         RecordedSweep.load(tmp_path)

@@ -54,8 +54,22 @@ NEEDED = "a sweep needs task, architecture and method"
             "method 'epr': lam is {'from': 3.2, 'to': 0.2}: 'path' is missing: wanted a value, or "
             "{path: [3.2, 0.8, 0.2]}, or {path: {from: 3.2, to: 0.2, points: 5}}",
         ),
-        ({"steps": -5}, "steps is -5: wanted a whole number of at least 1"),
-        ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 1"),
+        ({"steps": -5}, "steps is -5: wanted a whole number of at least 0"),
+        ({"steps": "many"}, "steps is 'many': wanted a whole number of at least 0"),
+        (
+            {"steps": [0, 9], "method": {"name": "str", "threshold_decay": 2}},
+            "steps is 0, and method 'str' has to learn its thresholds: wanted steps, or a method that takes a network "
+            f"as it is: {', '.join(name for name, method in METHODS.items() if not method.learns)}",
+        ),
+        (
+            {"steps": 0, "method": {"name": "epr", "lam": {"path": [2, 1]}}},
+            "steps is 0, and method 'epr' passes a path of lam while it trains: wanted steps, or a single value",
+        ),
+        (
+            {"steps": 0, "modifiers": {"unit_sphere": True}},
+            "steps is 0, and modifier 'unit_sphere' changes only how a network is trained: wanted steps, or no "
+            "modifiers",
+        ),
         ({"batch_size": True}, "batch_size is True: wanted a whole number of at least 1"),
         (
             {"init_from": 3},

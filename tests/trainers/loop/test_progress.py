@@ -25,6 +25,7 @@ def test_judged_reports_are_whole_epochs_apart_and_fifty_at_most(steps: int, wan
 @pytest.mark.parametrize(
     ("steps", "wanted"),
     [
+        (0, []),
         (1, [1]),
         (4, [1, 2, 3, 4]),
         (8, [1, 2, 3, 4, 5, 6, 7, 8]),  # shorter than an epoch of nine

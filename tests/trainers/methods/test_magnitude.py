@@ -206,3 +206,19 @@ def test_weights_decay_by_the_learning_rate_and_nothing_else_does() -> None:
 def test_fields_are_checked(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{field} is "):
         Magnitude(**{"keep_ratio": 0.1, field: value})
+
+
+def test_without_a_step_the_given_network_is_pruned_at_once_whichever_the_schedule(tmp_path: Path) -> None:
+    gradual = configuration("magnitude", steps=0)
+    at_once = configuration("magnitude-one-shot", steps=0)
+    found = [train(one, lambda progress: None, tmp_path / one.config_hash) for one in (gradual, at_once)]
+    files = [[Path(point.path) for point in points] for points in found]
+    for one, other in zip(*files, strict=True):
+        decoded, wanted = load_compressed(one).state_dict(), load_compressed(other).state_dict()
+        assert all(torch.equal(decoded[name], tensor) for name, tensor in wanted.items())
+    weights = [tensor for tensor in load_compressed(files[0][0]).state_dict().values() if tensor.ndim > 1]
+    num_nonzero, num = (
+        sum(int(count) for count in counts)
+        for counts in zip(*((w.count_nonzero(), w.numel()) for w in weights), strict=True)
+    )
+    assert 0 < num_nonzero <= gradual.method.arguments["keep_ratio"] * num + 1
