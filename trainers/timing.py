@@ -1,7 +1,7 @@
 """Estimates how long a training will take: a few steps, some examples and one small file are measured, the rest scaled.
 
 Steps that are long are measured with fewer examples than a batch, on the straight line through two sizes. Of the
-points that a method stores one is guarded, and coded in part.
+points that a method stores one is guarded, on fewer examples where the network is large, and coded in part.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ _MOST_CODED = 40_000
 _MOST_VALIDATED = 512
 """The most examples that are validated on at once."""
 _MACS = 6e9
-"""The multiplications of the largest batch that a method is attached with."""
+"""The multiplications of the largest batch that a method is attached with, or a network guarded with."""
+_LEAST_GUARDED = 2
+"""The least examples on which a decoded network is compared with the trained one."""
 
 Clock = Callable[[], float]
 _Result = TypeVar("_Result")
@@ -90,6 +92,7 @@ def measure(
     data: Excerpt,
     *,
     described: Described | None = None,
+    example_s: float | None = None,
     device: str = "cpu",
     num_threads: int = 1,
     piece_s: float = 0.4,
@@ -102,6 +105,7 @@ def measure(
         config: the training.
         data: the data of its task.
         described: its network, if that is described already.
+        example_s: see ``Timing``, if that is known of the same network on the same device with as many threads.
         device: see ``train``.
         num_threads: the number of torch's threads, which is restored afterwards.
         piece_s: about the most seconds that one step or one evaluation may take.
@@ -114,7 +118,7 @@ def measure(
     where = torch.device(device)
     try:
         with undisturbed(), denormals_flushed(), deterministic(where):
-            return _measure(config, data, described, where, _clock(where, num_threads), piece_s)
+            return _measure(config, data, described, example_s, where, _clock(where, num_threads), piece_s)
     finally:
         torch.set_num_threads(threads)
 
@@ -140,6 +144,7 @@ def _measure(
     config: TrialConfig,
     data: Excerpt,
     described: Described | None,
+    example_s: float | None,
     device: torch.device,
     clock: Clock,
     piece_s: float,
@@ -175,15 +180,17 @@ def _measure(
         validation_s = _example_s(model, task, clock, piece_s)
         begin_s += num_begun * (data.num_validation - len(task.validation)) * validation_s
     trained = Trained(model=model, num_steps=config.steps, train_s=0.0)
-    decoded, point_s = _point_s(trial, trained, config, clock, piece_s)
+    decoded, point_s, num_unguarded = _point_s(trial, trained, config, clock, piece_s)
+    if example_s is None:
+        example_s = _example_s(decoded, task, clock, piece_s)
     return Timing(
         begin_s=begin_s,
         step_s=steps_s / config.steps if config.steps else 0.0,
         rate_s=rate_s,
         validation_s=validation_s,
         num_points=trial.method.num_points * (1 + sum(phase.points is not None for phase in phases)),
-        point_s=point_s,
-        example_s=_example_s(decoded, task, clock, piece_s),
+        point_s=point_s + 2 * num_unguarded * example_s,
+        example_s=example_s,
         is_extrapolated=is_extrapolated,
     )
 
@@ -226,10 +233,12 @@ def _example_s(model: nn.Module, task: Task, clock: Clock, piece_s: float) -> fl
             yield _timed(clock, lambda: evaluate(model, split, task))[1]
 
     num_examples = min(task.evaluation_batch_size, len(task.validation))
-    return _scaled(laps_s, num_examples, piece_s)[0] / num_examples
+    return _scaled(laps_s, num_examples, piece_s, is_proportional=True)[0] / num_examples
 
 
-def _scaled(laps_s: Callable[[int], Iterator[float]], num_examples: int, piece_s: float) -> tuple[float, bool]:
+def _scaled(
+    laps_s: Callable[[int], Iterator[float]], num_examples: int, piece_s: float, *, is_proportional: bool = False
+) -> tuple[float, bool]:
     """The seconds of doing something with ``num_examples``, and whether that was measured with all of them.
 
     Where it takes longer than ``piece_s``, it is measured with a few and with more; the rest is a straight line.
@@ -238,10 +247,14 @@ def _scaled(laps_s: Callable[[int], Iterator[float]], num_examples: int, piece_s
         laps_s: measures laps with a number of examples, as often as is asked.
         num_examples: the examples of a lap that is wanted.
         piece_s: about the most seconds that a lap may take.
+        is_proportional: whether a lap that takes longer with a few examples takes as much longer with more, so that one
+            such lap is enough.
     """
     few = min(_FEW, num_examples)
     laps = laps_s(few)
-    next(laps)  # what is done for the first time takes longer
+    first_s = next(laps)  # what is done for the first time takes longer
+    if is_proportional and first_s > piece_s:
+        return first_s * num_examples / few, few == num_examples
     few_s = min(next(laps), next(laps))
     affordable = int(few * piece_s / few_s) if few_s > 0 else num_examples
     size = min(num_examples, max(affordable, _MORE))
@@ -267,8 +280,8 @@ def _lap_s(laps: Iterator[float], piece_s: float) -> float:
 
 def _point_s(
     trial: Prepared, trained: Trained, config: TrialConfig, clock: Clock, piece_s: float
-) -> tuple[nn.Module, float]:
-    """The network that an operating point decodes to, and the seconds of one point.
+) -> tuple[nn.Module, float, int]:
+    """The network that an operating point decodes to, the seconds of one point, and the examples missing in its guard.
 
     That is the middle one, or the last before it that is made within ``piece_s``: steps are often ordered.
 
@@ -278,6 +291,9 @@ def _point_s(
     """
     method, plain = trial.method, trial.context.plain
     guard = guard_of(trial, trained, config)
+    num_guarded = max(_LEAST_GUARDED, int(_MACS / max(1, trial.macs)))
+    num_unguarded = max(0, len(guard.inputs) - num_guarded)
+    guard = replace(guard, inputs=guard.inputs[:num_guarded])
     seed_everything(config.seed, "points")
     points = iter(method.points(trained.model, trial.context))
     made_s: list[float] = []
@@ -292,7 +308,7 @@ def _point_s(
     _, guard_s = _timed(
         clock, lambda: guard.check(point_id, stored, decoded, lambda: rebuilt(trial, stored, config.seed))
     )
-    return decoded, fmean(made_s) + arrange_s + coded_s + decode_s + build_s + guard_s
+    return decoded, fmean(made_s) + arrange_s + coded_s + decode_s + build_s + guard_s, num_unguarded
 
 
 def _coding_s(trial: Prepared, sections: Sections, clock: Clock) -> float:

@@ -52,6 +52,8 @@ class Known:
     """By the ``identity`` of the task's spec."""
     networks: dict[tuple[str, str], Described] = field(default_factory=dict)
     """By the ``identity`` of the specs of task and architecture."""
+    example_s: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
+    """Seconds of evaluating a decoded network on one example, by the same, the device and the number of threads."""
 
 
 def check_here(trials: list[Trial]) -> dict[str, Task]:

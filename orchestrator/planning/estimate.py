@@ -166,11 +166,13 @@ def _measure(configs: list[TrialConfig], resources: TrialResources, known: Known
         known.data[key] = make_excerpt(example.task)
     data, described = known.data[key], known.networks.get((key, network))
     device = "cuda" if resources.gpu else "cpu"
+    place = (key, network, device, resources.cpu)
     try:
         found = timing.measure(
             example,
             data,
             described=described,
+            example_s=known.example_s.get(place),
             device=device,
             num_threads=resources.cpu,
             piece_s=piece_s,
@@ -178,6 +180,7 @@ def _measure(configs: list[TrialConfig], resources: TrialResources, known: Known
     except Exception as error:  # one configuration that diverges leaves the others to be measured
         rehearse(example, data.task)  # refuses what would fail whatever its numbers
         return {"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+    known.example_s[place] = found.example_s
     trial_s = fmean(found.trial_s(one, data) for one in configs)
     return {"step_s": found.step_s, "trial_s": trial_s, "is_extrapolated": found.is_extrapolated}
 

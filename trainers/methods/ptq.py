@@ -116,6 +116,7 @@ def best_steps(
     widest = rows.abs().amax(dim=1).double().cpu().numpy() / (2 ** (bits - 1) - 1)
     exponent = level(tensor)
     near_one = times_power(wide(tensor.detach()), -exponent)
+    rounded = torch.empty_like(near_one)  # one for all candidates: new memory for each takes most of the time
 
     def search(in_bits: Callable[[_Sizes], _Sizes]) -> tuple[_Sizes, _Sizes]:
         """The best sizes and their errors; the size of zeros is 0."""
@@ -123,7 +124,8 @@ def best_steps(
         steps = _beside(np.ldexp(sizes, -exponent), near_one)
         found = []
         for step in steps:
-            errors = error(_round(near_one, step, bits) * step - near_one)
+            _round(near_one, step, bits, out=rounded).mul_(step).sub_(near_one)
+            errors = rounded.square_() if error is torch.square else error(rounded)
             found.append(errors.flatten(1).sum(dim=1) if by_row else errors.sum().reshape(1))
         sums = torch.stack(found).cpu().numpy().astype(np.float64)
         sums = np.where((sizes > 0) & (sums < np.inf), sums, np.inf)  # no number is no error either
@@ -159,6 +161,6 @@ def _beside(sizes: npt.NDArray[np.float64], tensor: Tensor) -> Tensor:
     return torch.from_numpy(sizes).to(tensor).reshape(*sizes.shape, *[1] * (tensor.ndim - 1))
 
 
-def _round(tensor: Tensor, step: Tensor, bits: int) -> Tensor:
+def _round(tensor: Tensor, step: Tensor, bits: int, *, out: Tensor | None = None) -> Tensor:
     largest = 2 ** (bits - 1) - 1
-    return (tensor / step).round().clamp(-largest, largest)
+    return torch.div(tensor, step, out=out).round_().clamp_(-largest, largest)
