@@ -22,6 +22,8 @@ from trainers.networks.storable import storable
 from trainers.seeding import seed_everything, undisturbed
 
 _NUM_EXAMPLES = 4
+_LEAST_EXAMPLES, _LARGE_MACS = 2, 1e9
+"""The examples where each takes at least so many multiplications."""
 _NOISE = 0.02
 _MOST_KNOWN = 100
 _known: dict[str, Examined] = {}
@@ -71,7 +73,7 @@ def examine(
             macs = count_macs(
                 plain, *example, real=lambda: (storable(build(name, architecture, arguments)), inputs[:1].cpu())
             )
-            few = inputs[:_NUM_EXAMPLES].cpu()
+            few = inputs[: _NUM_EXAMPLES if macs < _LARGE_MACS else _LEAST_EXAMPLES].cpu()
             first, second = _two_builds(name, architecture, arguments)
             _refuse_if_they_differ(name, first, second, few)
             kept_norms = frozenset(batch_norms(first)) - foldable(first, few)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,11 @@ from trainers.networks.comparison import difference
 from trainers.networks.norms import BatchNorm, batch_norms, is_folded, unfold
 from trainers.networks.parametrizations import duplicate
 from trainers.networks.tensors import places
+
+_LEAST_EXAMPLES = 2
+"""Some networks refuse a batch of one."""
+_QUICK_MACS = 6e9
+"""The multiplications of a batch that is looked at beforehand."""
 
 
 class StoredWronglyError(Exception):
@@ -35,6 +40,14 @@ class Guard:
     """A small batch."""
     seed: Callable[[], None]
     """Called before each pass, so that what a network draws is drawn alike."""
+
+    def quick(self, macs: int) -> Guard:
+        """The same on fewer examples where the network is large, for a look beforehand.
+
+        Args:
+            macs: the multiply-accumulates of one example.
+        """
+        return replace(self, inputs=self.inputs[: max(_LEAST_EXAMPLES, int(_QUICK_MACS / max(1, macs)))])
 
     def check(
         self, point_id: str, stored: Mapping[str, Tensor], decoded: nn.Module, unsorted: Callable[[], nn.Module]

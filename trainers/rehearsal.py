@@ -67,7 +67,7 @@ def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
     trial = prepare(config, torch.device("cpu"), task)
     file = CheckpointFile(folder / "checkpoint.pt", interval_s=math.inf)
     trained = train_network(trial, config, lambda progress: None, file)
-    guard = guard_of(trial, trained, config)
+    guard = guard_of(trial, trained, config).quick(trial.macs)
     seed_everything(config.seed, "points")
     point_id, sections = next(iter(trial.method.points(trained.model, trial.context)))
     check_sections(trial.layout, sections)

@@ -47,9 +47,9 @@ _MOST_CODED = 40_000
 _MOST_VALIDATED = 512
 """The most examples that are validated on at once."""
 _MACS = 6e9
-"""The multiplications of the largest batch that a method is attached with, or a network guarded with."""
-_LEAST_GUARDED = 2
-"""The least examples on which a decoded network is compared with the trained one."""
+"""The multiplications of the largest batch that a method is attached with."""
+_LEAST = 2
+"""The least examples that a network is evaluated on: some refuse a batch of one."""
 
 Clock = Callable[[], float]
 _Result = TypeVar("_Result")
@@ -250,7 +250,7 @@ def _scaled(
         is_proportional: whether a lap that takes longer with a few examples takes as much longer with more, so that one
             such lap is enough.
     """
-    few = min(_FEW, num_examples)
+    few = min(_LEAST if is_proportional else _FEW, num_examples)
     laps = laps_s(few)
     first_s = next(laps)  # what is done for the first time takes longer
     if is_proportional and first_s > piece_s:
@@ -291,9 +291,8 @@ def _point_s(
     """
     method, plain = trial.method, trial.context.plain
     guard = guard_of(trial, trained, config)
-    num_guarded = max(_LEAST_GUARDED, int(_MACS / max(1, trial.macs)))
-    num_unguarded = max(0, len(guard.inputs) - num_guarded)
-    guard = replace(guard, inputs=guard.inputs[:num_guarded])
+    quick = guard.quick(trial.macs)
+    num_unguarded = len(guard.inputs) - len(quick.inputs)
     seed_everything(config.seed, "points")
     points = iter(method.points(trained.model, trial.context))
     made_s: list[float] = []
@@ -306,7 +305,7 @@ def _point_s(
     stored, decode_s = _timed(clock, lambda: method.decode(sections, plain))
     decoded, build_s = _timed(clock, lambda: rebuilt(trial, method.decode(arranged, plain), config.seed))
     _, guard_s = _timed(
-        clock, lambda: guard.check(point_id, stored, decoded, lambda: rebuilt(trial, stored, config.seed))
+        clock, lambda: quick.check(point_id, stored, decoded, lambda: rebuilt(trial, stored, config.seed))
     )
     return decoded, fmean(made_s) + arrange_s + coded_s + decode_s + build_s + guard_s, num_unguarded
 

@@ -215,8 +215,9 @@ def _measured(found: Estimate) -> str:
         )
     if not found.is_whole:
         return "steps are long here, so they were measured with fewer examples than a batch has"
-    steps = "a few whole steps" if any(kind.example.steps for kind in found.kinds) else "the beginning"
-    return f"{steps} of each kind of trial were measured, some examples and a small file"
+    if not any(kind.example.steps for kind in found.kinds):
+        return "the beginning of each kind of trial was measured, some examples and a small file"
+    return "a few whole steps of each kind of trial were measured, some examples and a small file"
 
 
 def _duration(hours: float) -> str:

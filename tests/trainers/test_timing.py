@@ -105,6 +105,30 @@ def test_without_a_step_only_the_beginning_and_the_points_count(
     assert found.trial_s(config, digits) == pytest.approx(0.001 * (digits.num_validation + digits.num_test))
 
 
+def test_what_is_known_of_examples_is_not_measured_again_and_counts_for_those_that_were_not_guarded(
+    digits: Excerpt, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(PLAIN, steps=0)
+    monkeypatch.setattr(timing, "_example_s", lambda *given: pytest.fail("examples were measured"))
+    assert measure(config, digits, example_s=0.25).point_s == 0, "a small network is guarded with all 32"
+    monkeypatch.setattr("trainers.guard._QUICK_MACS", 5.5 * (64 * 8 + 8 * 10))
+    found = measure(config, digits, example_s=0.25)
+    assert (found.example_s, found.point_s) == (0.25, 2 * (32 - 5) * 0.25)
+
+
+def test_of_a_network_that_is_slow_to_evaluate_one_lap_of_two_examples_is_enough(digits: Excerpt, clock: Clock) -> None:
+    lengths: list[int] = []
+    slowed = slow(digits, clock, score_s=1.0)
+
+    def score(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        lengths.append(len(outputs))
+        return slowed.task.score(outputs, targets)
+
+    data = dataclasses.replace(slowed, task=dataclasses.replace(slowed.task, score=score))
+    assert measure(dataclasses.replace(PLAIN, steps=0), data).example_s == 1.0
+    assert lengths == [2]
+
+
 def test_each_phase_counts_by_its_steps(digits: Excerpt, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """``magnitude`` trains for the first half and fine-tunes in the second, at three times the price."""
     config = dataclasses.replace(

@@ -178,3 +178,18 @@ def test_what_wants_a_gpu_that_is_not_here_is_left_out(monkeypatch: pytest.Monke
     failures = {kind.failure for kind in found.kinds if kind.method.startswith("epr")}
     assert failures == {"it wants a GPU, and torch sees none here; sweep tries it before it starts"}
     assert found.train_h == pytest.approx(2 * 800 / 3600)
+
+
+def test_methods_on_one_network_share_what_its_evaluation_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+
+    def measured(config: Any, *unused: Any, example_s: float | None, **ignored: Any) -> timing.Timing:
+        given.append(example_s)
+        return took(example_s=float(config.architecture.arguments["hidden"][0]))
+
+    monkeypatch.setattr(timing, "measure", measured)
+    estimated(method=["ecq", "uncompressed"], resources={"where": [{"method": "uncompressed", "cpu": 2}]})
+    assert given == [None] * 4, "with more threads it takes another time"
+    given.clear()
+    estimated(method=["ecq", "uncompressed"])
+    assert sorted(map(str, given)) == ["4.0", "8.0", "None", "None"]
