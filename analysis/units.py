@@ -6,6 +6,8 @@ import math
 import re
 from decimal import Decimal
 
+from analysis.fidelity import BY_QUALITY_NAME, split_of
+
 _FACTORS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _DECIBELS = re.compile(r"(^|[^a-z])(p?snr$|db\)?$)", re.IGNORECASE)
 _TRAILING_DECIBELS = re.compile(r"[\s_(\[]+db[)\]]?$", re.IGNORECASE)
@@ -56,8 +58,10 @@ def quality_scale(quality_name: str) -> tuple[float, str]:
     """The factor from a quality to what is shown, and the unit of that.
 
     Accuracies are fractions, shown in percent. A name that ends in dB, such as ``psnr_db`` or ``PSNR (dB)``, and PSNR
-    and SNR by themselves, are in dB. Other qualities have no unit.
+    and SNR by themselves, are in dB. Distances from a given network have their own. Other qualities have no unit.
     """
+    if distance := BY_QUALITY_NAME.get(quality_name):
+        return distance.factor, distance.unit
     if quality_name.endswith("accuracy"):
         return 100.0, " %"
     return (1.0, " dB") if _DECIBELS.search(quality_name) else (1.0, "")
@@ -66,13 +70,26 @@ def quality_scale(quality_name: str) -> tuple[float, str]:
 def quality_words(quality_name: str, *, with_unit: bool = False) -> str:
     """The name of a quality as people write it: ``psnr_db`` as ``psnr``, or ``psnr (dB)`` with its unit."""
     unit = quality_scale(quality_name)[1].strip()
-    words = " ".join(_TRAILING_DECIBELS.sub("", quality_name).replace("_", " ").split()) or quality_name
+    distance = BY_QUALITY_NAME.get(quality_name)
+    words = (
+        distance.words
+        if distance
+        else " ".join(_TRAILING_DECIBELS.sub("", quality_name).replace("_", " ").split()) or quality_name
+    )
     return f"{words} ({unit})" if with_unit and unit else words
 
 
 def quality_bounds(quality_name: str) -> tuple[float, float]:
-    """The least and the greatest value of a quality as it is shown: 0 and 100 for accuracies."""
+    """The least and the greatest value of a quality as it is shown: 0 and 100 for accuracies, 0 for distances."""
+    if quality_name in BY_QUALITY_NAME:
+        return 0.0, math.inf
     return (0.0, 100.0) if quality_scale(quality_name)[0] == 100 else (-math.inf, math.inf)
+
+
+def quality_label(quality_name: str, *, maximise: bool) -> str:
+    """The label of an axis: the split, the quality with its unit, and which way is better."""
+    words = quality_words(quality_name, with_unit=True)
+    return f"{split_of(quality_name).capitalize()} {words}{better_words(maximise=maximise)}"
 
 
 def better_words(*, maximise: bool) -> str:
@@ -83,11 +100,12 @@ def better_words(*, maximise: bool) -> str:
 def format_quality(quality: float, quality_name: str, *, spread: float = math.nan, with_unit: bool = True) -> str:
     """A quality as ``97.23 %``, with a spread over seeds as ``97.23 ± 0.41 %``; ``-`` for NaN.
 
-    A quality without a unit that is below one has three digits, such as ``0.000310``: errors may be small throughout.
+    A quality below one, but for those in percent and in dB, has three digits, such as ``0.000310``: errors may be small
+    throughout.
     """
     factor, unit = quality_scale(quality_name)
     if not math.isfinite(quality):
         return "-"
-    num_digits = 2 if unit or not 0 < abs(quality) < 1 else 2 - math.floor(math.log10(abs(quality)))
+    num_digits = 2 if unit in (" %", " dB") or not 0 < abs(quality) < 1 else 2 - math.floor(math.log10(abs(quality)))
     deviation = f" ± {spread * factor:.{num_digits}f}" if math.isfinite(spread) else ""
     return f"{quality * factor:.{num_digits}f}{deviation}{unit if with_unit else ''}"

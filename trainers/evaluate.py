@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +20,13 @@ _SAME = 1e-6
 another order."""
 
 
-def evaluate(model: nn.Module, split: Split, task: Task) -> float:
-    """Measure the task's quality of ``model``, in evaluation mode, on all of ``split``, which may be on any device."""
+def evaluate(
+    model: nn.Module, split: Split, task: Task, *, seen: Callable[[int, Any], None] = lambda start, outputs: None
+) -> float:
+    """Measure the task's quality of ``model``, in evaluation mode, on all of ``split``, which may be on any device.
+
+    ``seen`` is shown what the network returns for each batch, with the index of the batch's first example.
+    """
     device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
     total = 0.0
     with evaluating(model), torch.inference_mode():
@@ -27,7 +34,9 @@ def evaluate(model: nn.Module, split: Split, task: Task) -> float:
             chosen = slice(start, start + task.evaluation_batch_size)
             # copied: a network may write to its input, and others share it
             inputs, targets = (part[chosen].to(device, copy=True) for part in (split.inputs, split.targets))
-            total += float(task.score(model(inputs), targets).sum())
+            outputs = model(inputs)
+            total += float(task.score(outputs, targets).sum())
+            seen(start, outputs)
     return task.quality_of(total / len(split))
 
 

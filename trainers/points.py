@@ -22,11 +22,12 @@ from trainers.compressed import Opened, open_compressed
 from trainers.config import TrialConfig
 from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate, is_constant
+from trainers.fidelity import Fidelity, Given
 from trainers.guard import Guard
 from trainers.loop.phases import PointsOf, Trained
 from trainers.methods.parts.backend import weight_names
 from trainers.networks.storable import storable
-from trainers.preparation import Prepared
+from trainers.preparation import Prepared, holding
 from trainers.record import OperatingPoint, cell_of, from_row, to_row, write_atomically
 from trainers.seeding import seed_everything, undisturbed
 
@@ -57,6 +58,7 @@ class PointStore:
         self._trial, self._config, self._directory = trial, config, directory
         self._sweep_id, self._trial_id, self._storing, self._stored = sweep_id, trial_id, storing, stored
         self._points: dict[str, OperatingPoint] = {}
+        self._given: Given | None = None
 
     @property
     def points(self) -> list[OperatingPoint]:
@@ -106,6 +108,7 @@ class PointStore:
     def _measured(self, decoded: nn.Module, path: Path, trained: Trained) -> OperatingPoint:
         context, task, config = self._trial.context, self._trial.task, self._config
         data = path.read_bytes()
+        quality_val, fidelity = self._on_validation(decoded)
         return OperatingPoint(
             sweep_id=self._sweep_id,
             trial_id=self._trial_id,
@@ -122,14 +125,34 @@ class PointStore:
             size_bytes=len(data),
             uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
             quality=_finite(evaluate(decoded, task.test, task)),
-            quality_val=_finite(evaluate(decoded, task.validation, task)),
+            quality_val=quality_val,
             quality_name=task.quality_name,
             maximise=task.maximise,
             sha256=hashlib.sha256(data).hexdigest(),
             path=str(path),
             zero_weights=", ".join(_zero_weights(decoded)),
             is_constant=is_constant(decoded, task.validation, task),
+            kl=fidelity.kl,
+            agreement=fidelity.agreement,
+            output_error=fidelity.output_error,
         )
+
+    def _on_validation(self, decoded: nn.Module) -> tuple[float, Fidelity]:
+        """The decoded network's quality, and how far it is from the network that was given, where one was."""
+        trial, task = self._trial, self._trial.task
+        if trial.given is None:
+            return _finite(evaluate(decoded, task.validation, task)), Fidelity()
+        if self._given is None:
+            with undisturbed():
+                seed_everything(self._config.seed, "decoding")
+                network = build(trial.header.architecture, trial.architecture, trial.header.arguments)
+                network = holding(network, trial.given).to(trial.context.device)
+                self._given = Given(network, task.validation, task)
+        quality, fidelity = self._given.compare(decoded)
+        for name, value in vars(fidelity).items():
+            if value is not None:
+                _finite(value, name)
+        return _finite(quality), fidelity
 
 
 def guard_of(trial: Prepared, trained: Trained, config: TrialConfig) -> Guard:
@@ -215,7 +238,7 @@ def _divergence_explained(config: TrialConfig) -> Iterator[None]:
         raise DivergedError(f"after step {config.steps}, the last: {error}; {REMEDY}") from error
 
 
-def _finite(quality: float) -> float:
-    if not math.isfinite(quality):
-        raise DivergedError(f"the decoded network's quality is {quality}")
-    return quality
+def _finite(value: float, name: str = "quality") -> float:
+    if not math.isfinite(value):
+        raise DivergedError(f"the decoded network's {name} is {value}")
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from trainers.networks.parametrizations import load
 from trainers.networks.storable import storable
 from trainers.pretrained import initial_values
 from trainers.seeding import seed_everything
+from trainers.sources import Source
 from trainers.tasks.base import Split, Task
 
 _SHARE_OF_MEMORY = 0.25
@@ -43,6 +44,8 @@ class Prepared:
     context: Context
     model: nn.Module
     """The plain network with its initial values, drawn or those of ``init_from``."""
+    given: Mapping[str, Tensor] | None
+    """The values of ``init_from``, on the CPU, where they are those of one whole network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +137,7 @@ def prepare(
     if method.keeps_parametrizations and not any(modifier.needs_weights for modifier in modifiers):
         load(model, values)
     else:
-        model.load_state_dict(values, strict=False)
-        model = storable(model)
-        model.load_state_dict(values, strict=False)  # of what parametrizations computed
+        model = holding(model, values)
     for module in model.modules():
         # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
         if isinstance(module, nn.Conv2d) and module.weight.ndim == 4:  # not of a subclass with several kernels
@@ -151,7 +152,16 @@ def prepare(
         macs=described.examined.macs,
         context=context,
         model=model,
+        given=values if Source.from_dict(config.init_from).is_one_network else None,
     )
+
+
+def holding(model: nn.Module, values: Mapping[str, Tensor]) -> nn.Module:
+    """The plain network with these values; ``model`` is changed in place."""
+    model.load_state_dict(values, strict=False)
+    model = storable(model)
+    model.load_state_dict(values, strict=False)  # of what parametrizations computed
+    return model
 
 
 def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:

@@ -51,6 +51,13 @@ class OperatingPoint:
     """The names of the weight tensors of the decoded network that are all zero, with commas between; mostly none."""
     is_constant: bool = False
     """Whether the decoded network's outputs are the same whatever its inputs: then it was destroyed."""
+    kl: float | None = None
+    """How far the decoded network's classes are from those of the network that was given (``init_from``): the mean of
+    the Kullback-Leibler divergence over validation examples, in nats. None where no network was given, as below."""
+    agreement: float | None = None
+    """The share of validation examples for which both name the same class, in 0..1."""
+    output_error: float | None = None
+    """The relative squared error of the outputs on validation, where these are no classes."""
 
     @property
     def compression_ratio(self) -> float:
@@ -66,7 +73,7 @@ COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(OperatingPoint) 
 ODD_COLUMNS: Mapping[str, Any] = MappingProxyType(
     {field.name: field.default for field in fields(OperatingPoint) if field.default is not MISSING}
 )
-"""What only the row of an odd file has, and the value that it stands for elsewhere."""
+"""What only some rows have, and the value that it stands for elsewhere."""
 
 
 def to_row(point: OperatingPoint) -> dict[str, Any]:

@@ -58,6 +58,11 @@ class Source:
         chosen = {"key": self.key} if self.key else {}
         return {"path": self.path, **chosen, **({} if self.strict else {"strict": False})}
 
+    @property
+    def is_one_network(self) -> bool:
+        """Whether it means one whole network: neither a part of one, nor several fused."""
+        return bool(self.path) and self.strict and not fused_parts(self.path)
+
     def __str__(self) -> str:
         """The text that reports show, such as ``net.pt (key ema, not strict)``."""
         path = re.sub("#sha256=[0-9a-f]*", "", self.path)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from analysis.configurations.summary import summarise
+from analysis.fidelity import BY_QUALITY_NAME
 from analysis.fronts.attainment import vorobev
 from analysis.fronts.bd_rate import (
     Delta,
@@ -33,6 +35,8 @@ from analysis.fronts.repeats import Repeats, seed_fronts
 from analysis.fronts.scale import Scale, scale_for
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.units import quality_scale
+
+T = TypeVar("T")
 
 BOOTSTRAP_SEED = 0
 """The seed of the bootstrap is fixed: the same points give the same intervals."""
@@ -73,7 +77,8 @@ class Against:
 
     name: str
     rate: Delta | None
-    """BD-rate in percent of the anchor's bytes; None where it is not defined, and ``reason`` says why."""
+    """BD-rate in percent of the anchor's bytes, over the logarithm of the quality where that is a distance; None where
+    it is not defined, and ``reason`` says why."""
     rate_interval: Interval | None
     quality: Delta | None
     """BD-quality: the difference at equal bytes, in units of quality."""
@@ -156,12 +161,13 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
                 train_s=float(trained["train_s"].median()),
             )
         )
+    rates = (_on_logarithms(bd_rate), _on_logarithms(pchip_rate)) if quality_name in BY_QUALITY_NAME else _RATES
     return Comparison(
         task=task,
         quality_name=quality_name,
         scale=scale,
         sides=tuple(sides),
-        against=tuple(_against(sides[0], side, num_resamples) for side in sides[1:]),
+        against=tuple(_against(sides[0], side, num_resamples, rates) for side in sides[1:]),
         levels=_levels(list(fronts.values()), quality_name),
     )
 
@@ -179,13 +185,28 @@ def _shared(named: Mapping[str, pd.DataFrame], column: str) -> str:
     return values[first][0]
 
 
-def _against(anchor: Side, side: Side, num_resamples: int) -> Against:
+Rates = tuple[Callable[[Front, Front], Delta], Callable[[Front, Front], float]]
+_RATES: Rates = (bd_rate, pchip_rate)
+
+
+def _on_logarithms(delta: Callable[[Front, Front], T]) -> Callable[[Front, Front], T]:
+    """``delta`` at equal logarithms of the quality, which spans decades where it is a distance."""
+
+    def logarithm(front: Front) -> Front:
+        if not (front.quality > 0).all():
+            raise ValueError("a point of a front lies at distance 0, which has no logarithm")
+        return replace(front, quality=np.log10(front.quality))
+
+    return lambda anchor, test: delta(logarithm(anchor), logarithm(test))
+
+
+def _against(anchor: Side, side: Side, num_resamples: int, rates: Rates) -> Against:
     @functools.cache
     def draws() -> Draws:
         generator = np.random.default_rng(BOOTSTRAP_SEED)
         return draw(anchor.repeats, side.repeats, generator=generator, num_resamples=num_resamples)
 
-    rate, rate_interval, reason = _delta(bd_rate, pchip_rate, anchor, side, draws)
+    rate, rate_interval, reason = _delta(*rates, anchor, side, draws)
     quality, quality_interval, _ = _delta(bd_quality, pchip_quality, anchor, side, draws)
     return Against(
         name=side.name,

@@ -11,9 +11,10 @@ import pandas as pd
 from analysis.comparison.compare import Comparison, Side
 from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import COLOURS, MARKERS
+from analysis.fidelity import BY_QUALITY_NAME
 from analysis.fronts.attainment import Band, band, median
 from analysis.fronts.pareto import Front
-from analysis.units import better_words, quality_bounds, quality_scale, quality_words
+from analysis.units import quality_bounds, quality_label, quality_scale
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
 """Line styles, so that lines are told apart in grey print too."""
@@ -65,17 +66,16 @@ def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
         [quality for line in lines for quality in (line.front.quality, line.files["file_quality"])]
     )
     maximise = comparison.anchor.front.maximise
-    axis = quality_axis(
-        quality, np.ones(len(quality), np.bool_), maximise=maximise, bounds=quality_bounds(comparison.quality_name)
-    )
     best = factor * np.array([line.best for line in lines])  # one seed's best may lie beyond every line
+    is_log = comparison.quality_name in BY_QUALITY_NAME and bool((quality > 0).all() and (best > 0).all())
+    bounds = quality_bounds(comparison.quality_name)
+    axis = quality_axis(quality, np.ones(len(quality), np.bool_), maximise=maximise, bounds=bounds, is_log=is_log)
     axis = axis.widened(float(best.min()), float(best.max()), with_margin=True)
-    words = quality_words(comparison.quality_name, with_unit=True)
     return ComparisonPlotData(
         lines=tuple(lines),
         size_limits=(float(sizes.min()) / 1.25, float(sizes.max()) * 1.25),
         axis=axis,
-        quality_label=f"Test {words}{better_words(maximise=maximise)}",
+        quality_label=quality_label(comparison.quality_name, maximise=maximise),
         note=_note(lines, axis),
     )
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from analysis.comparison.compare import BOOTSTRAP_SEED, Comparison, Side
 from analysis.comparison.verdict import verdicts
+from analysis.fidelity import BY_QUALITY_NAME, split_of
 from analysis.fronts.attainment import difference
 from analysis.fronts.bd_rate import Delta, Interval
 from analysis.units import better_words, format_quality, format_size, quality_scale, quality_words
@@ -84,9 +85,9 @@ def _fronts(comparison: Comparison) -> Table:
     box_text, corner = comparison.scale.describe(name), comparison.scale.reference
     way = better_words(maximise=corner.maximise)
     table.caption = Text(
-        f"steps and median seconds of the trainings on the front; test {quality_words(name)}{way}; {POINTS}; a "
-        f"share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), and what a "
-        "front lacks of all together (epsilon, IGD+; less is better)",
+        f"steps and median seconds of the trainings on the front; {split_of(name)} {quality_words(name)}{way}; "
+        f"{POINTS}; a share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), "
+        "and what a front lacks of all together (epsilon, IGD+; less is better)",
         style="dim",
     )
     return table
@@ -96,15 +97,17 @@ def _deltas(comparison: Comparison) -> Table:
     factor, unit = quality_scale(comparison.quality_name)
     shown_in = {"%": "percentage points", "": "its own units"}.get(unit.strip(), unit.strip())
     points = f", in {shown_in}{better_words(maximise=comparison.anchor.front.maximise)}"
-    quality = quality_words(comparison.quality_name)
+    distance = BY_QUALITY_NAME.get(comparison.quality_name)
+    quality = distance.short if distance else quality_words(comparison.quality_name)
     table = _table(
         f"against {comparison.anchor.name}",
         *("BD-rate", "interval", "Akima", "overlap"),
         *(f"BD-{quality}", "interval", "Akima", "overlap"),
     )
+    written: Callable[[float], str] = lambda value: f"{factor * value:+{'.3g' if distance else '.2f'}}"  # noqa: E731
     for against in comparison.against:
         rate = _delta_cells(against.rate, against.rate_interval, lambda value: f"{value:+.1f}", " %")
-        gain = _delta_cells(against.quality, against.quality_interval, lambda value: f"{factor * value:+.2f}", "")
+        gain = _delta_cells(against.quality, against.quality_interval, written, "")
         table.add_row(Text(against.name), *rate, *gain)
     intervals = [one.rate_interval or one.quality_interval for one in comparison.against]
     told = {
@@ -113,7 +116,8 @@ def _deltas(comparison: Comparison) -> Table:
         if one
     }
     means = (
-        f"mean difference of bytes at equal {quality}, and of {quality} at equal bytes{points}; PCHIP, beside it Akima"
+        f"mean difference of bytes at equal {quality}, and of {quality} at equal bytes{points}; PCHIP"
+        f"{' over the logarithm of the distance' if distance else ''}, beside it Akima"
     )
     table.caption = Text(means + "".join(told), style="dim")
     return table
@@ -124,7 +128,7 @@ def _sizes(comparison: Comparison) -> Table:
     name = comparison.quality_name
     quality = quality_words(name)
     levels = [format_quality(level.quality, name) for level in comparison.levels]
-    table = _table(f"test {quality}", *(heading for level in levels for heading in (level, "ratio")))
+    table = _table(f"{split_of(name)} {quality}", *(heading for level in levels for heading in (level, "ratio")))
     for index, side in enumerate(comparison.sides):
         sizes = [(level.size_bytes[index], level.size_bytes[0]) for level in comparison.levels]
         cells = ((format_size(size), f"{size / first:.2f}" if index else "") for size, first in sizes)

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import fidelity
 from analysis.fronts.pareto import nondominated
 from analysis.keys import KEY
 from trainers.nearest import nearest
 
 _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]
 _SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]
-_MEASURED = ["size_bytes", "quality", "quality_val", "compression_ratio"]
-_FILE = ["size_bytes", "quality", "quality_val", "compression_ratio", "directory", "path", "sha256"]
-_FILE += ["seed", "trial_id", "run_id", "zero_weights"]
+_MEASURED = ["size_bytes", "quality", "quality_val", "compression_ratio", *fidelity.COLUMNS]
+_FILE = [*_MEASURED, "directory", "path", "sha256", "seed", "trial_id", "run_id", "zero_weights"]
 
 CONFIGURATION_COLUMNS: tuple[str, ...] = (
     *KEY,
@@ -81,6 +81,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     lower-median validation quality: with an even number of seeds, the worse of the middle two. Figures draw this file,
     and it is the one that ships.
 
+    Those of ``analysis.fidelity.COLUMNS`` are NaN where a trial was given no network.
+
     ``num_constant`` counts seeds whose network computes the same whatever its inputs: it was destroyed.
 
     ``on_front`` says that no other configuration is as small and as good, by mean size and mean validation quality.
@@ -102,8 +104,9 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
     points = points.assign(compression_ratio=points["uncompressed_bytes"] / points["size_bytes"])
     groups = points.groupby(KEY, sort=False)
-    means = groups[_MEASURED].agg(_mean).astype("float64").add_suffix("_mean")
-    deviations = groups[_MEASURED].std(skipna=False).add_suffix("_std")
+    measured = [name for name in _MEASURED if name not in fidelity.COLUMNS or points[name].notna().any()]
+    means = groups[measured].agg(_mean).astype("float64").reindex(columns=_MEASURED).add_suffix("_mean")
+    deviations = groups[measured].std(skipna=False).reindex(columns=_MEASURED).add_suffix("_std")
     files = _representatives(points).set_index(KEY)
     table = pd.concat([files[_SHARED], means, deviations, files[_FILE].add_prefix("file_")], axis=1)
     table["num_seeds"] = groups.size()
@@ -112,6 +115,17 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     table["on_front"] = _on_front(table)
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
     return table[list(CONFIGURATION_COLUMNS)]
+
+
+def told(configurations: pd.DataFrame) -> pd.DataFrame:
+    """The configurations without the columns of fidelity that none has: what files and scripts are told."""
+    silent = [
+        name
+        for kind in fidelity.COLUMNS
+        for name in (f"{kind}_mean", f"{kind}_std", f"file_{kind}")
+        if configurations[f"{kind}_mean"].isna().all()
+    ]
+    return configurations.drop(columns=silent)
 
 
 def _on_front(rows: pd.DataFrame) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from analysis.drawing.axes import size_ticks
 from analysis.drawing.quality_axis import QualityAxis
 from analysis.drawing.style import GREY, INK, STRIP
+from analysis.fidelity import DISTANCES, split_of
 from analysis.units import format_quality, format_ratio, format_size
 
 if TYPE_CHECKING:
@@ -62,8 +63,13 @@ def part(figure: Figure, *, element_id: str, height_px: int) -> str:
 def hover(row: dict[Any, Any]) -> str:
     """The hover text of a configuration: escaped lines."""
     name = row["quality_name"]
-    test = format_quality(row["file_quality"], name)
-    validation = format_quality(row["file_quality_val"], name)
+    splits = {"test": "quality", "validation": "quality_val"}
+    if split_of(name) == "validation":
+        del splits["test"]
+    of_file = [f"{split} {format_quality(row[f'file_{key}'], name)}" for split, key in splits.items()]
+    means = [
+        f"{split} {format_quality(row[f'{key}_mean'], name, spread=row[f'{key}_std'])}" for split, key in splits.items()
+    ]
     standing = "on the frontier" if row["on_front"] else "a seed failed" if row["num_failed"] else "dominated"
     seeds = f"{row['num_seeds']} seed{'s' if row['num_seeds'] > 1 else ''}"
     seeds += f" ({row['num_failed']} more failed)" if row["num_failed"] else ""
@@ -72,15 +78,25 @@ def hover(row: dict[Any, Any]) -> str:
         f"{row['architecture']} {row['method']}",
         *([row["config"]] if row["config"] else []),
         f"{format_size(size)} ({size:,} B), {ratio}",
-        f"test {test}, validation {validation}",
-        f"mean of {seeds}: "
-        f"test {format_quality(row['quality_mean'], name, spread=row['quality_std'])}, "
-        f"validation {format_quality(row['quality_val_mean'], name, spread=row['quality_val_std'])}",
+        ", ".join(of_file),
+        *_fidelity(row),
+        f"mean of {seeds}: {', '.join(means)}",
         f"{standing}; this is seed {row['file_seed']}",
         *([f"run {row['file_run_id']}"] if row["file_run_id"] else []),
     ]
     first, *others = (escape(line, quote=False) for line in lines)
     return "<br>".join([f"<b>{first}</b>", *others])
+
+
+def _fidelity(row: dict[Any, Any]) -> list[str]:
+    """How near a file's network is to the one that was given: a line, or none."""
+    found = []
+    if math.isfinite(row["file_kl"]):
+        found += [f"KL {format_quality(row['file_kl'], DISTANCES['kl'].quality_name)}"]
+        found += [f"agreement {format_quality(row['file_agreement'], DISTANCES['disagreement'].quality_name)}"]
+    if math.isfinite(row["file_output_error"]):
+        found += [f"output error {format_quality(row['file_output_error'], DISTANCES['output_error'].quality_name)}"]
+    return [f"to the given network, on validation: {', '.join(found)}"] if found else []
 
 
 def run_url(row: dict[Any, Any], ui_url: str | None) -> str:

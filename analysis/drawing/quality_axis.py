@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.drawing.axes import size_ticks
 from analysis.drawing.style import INK, STRIP
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class QualityAxis:
     maximise: bool
     bounds: tuple[float, float] = (-math.inf, math.inf)
     """The values that the quality can have; no tick lies beyond them."""
+    is_log: bool = False
+    """Whether the axis is logarithmic."""
     has_strip: bool = False
     """Whether there is a strip for points beyond the bad end."""
 
@@ -52,11 +55,17 @@ class QualityAxis:
     def place(self, quality: ArrayLike, /) -> Vector:
         """Where qualities lie, in units in which the axis is linear; the qualities themselves on a linear axis."""
         values = np.asarray(quality, np.float64)
+        if self.is_log:
+            decades: Vector = np.log10(values)
+            return decades
         return np.arcsinh((values - self.best) / self.bend) if self.is_stretched else values
 
     def quality(self, place: ArrayLike, /) -> Vector:
         """The qualities at places: the inverse of ``place``."""
         values = np.asarray(place, np.float64)
+        if self.is_log:
+            powers: Vector = np.power(10.0, values)
+            return powers
         return self.best + self.bend * np.sinh(values) if self.is_stretched else values
 
     def inside(self, quality: ArrayLike, /) -> NDArray[np.bool_]:
@@ -86,6 +95,8 @@ class QualityAxis:
     @property
     def ticks(self) -> dict[float, str]:
         """Round qualities with their labels, at most seven and none in the strip."""
+        if self.is_log:
+            return log_ticks(*self.limits)
         found = self._stretched_ticks() if self.is_stretched else even_ticks(*self.limits)
         return {tick: label for tick, label in found.items() if self.bounds[0] <= tick <= self.bounds[1]}
 
@@ -104,6 +115,7 @@ def quality_axis(
     *,
     maximise: bool,
     bounds: tuple[float, float] = (-math.inf, math.inf),
+    is_log: bool = False,
 ) -> QualityAxis:
     """The axis that has every point of the front in place.
 
@@ -116,24 +128,33 @@ def quality_axis(
         on_front: (num_points,), bool: the points of all fronts that are drawn.
         maximise: the direction of ``quality``.
         bounds: the values that the quality can have.
+        is_log: whether the axis is logarithmic; then ``quality`` is positive, and the axis is never stretched.
     """
     values = np.asarray(quality, np.float64)
-    best = float(np.max(values) if maximise else np.min(values))
-    losses = np.abs(best - values)  # (num_points,), 0 for the best
+    heights = np.log10(values) if is_log else values
+    best = float(np.max(heights) if maximise else np.min(heights))
+    losses = np.abs(best - heights)  # (num_points,), 0 for the best
     front = losses[np.asarray(on_front, np.bool_)]
     reach = float(front.max(initial=0.0))
     half = max(float(np.median(front)) if front.size else 0.0, _FINEST * reach)
     kept = values[losses <= max(2 * reach, float(np.median(losses)))]
     axis = QualityAxis(
-        best=best,
+        best=float(np.max(values) if maximise else np.min(values)),
         limits=(float(kept.min()), float(kept.max())),
-        bend=half / _BEND if _CROWDED * half < reach else math.inf,
+        bend=half / _BEND if _CROWDED * half < reach and not is_log else math.inf,
         maximise=maximise,
         bounds=bounds,
+        is_log=is_log,
     )
     low, high = axis.place(axis.limits)
     margin = _MARGIN * (high - low or 0.1 * abs(best) or 1.0)
     return replace(axis, limits=tuple(axis.quality([low - margin, high + margin]).tolist()))
+
+
+def log_ticks(low: float, high: float, /) -> dict[float, str]:
+    """Round numbers within [low, high] for a logarithmic axis, with labels; even ones where it spans little."""
+    found = size_ticks(low, high, most=_MOST_TICKS)
+    return {tick: f"{tick:.10g}" for tick in found} if len(found) > 1 else even_ticks(low, high)
 
 
 def even_ticks(low: float, high: float, /, *, most: int = _MOST_TICKS) -> dict[float, str]:
@@ -162,7 +183,9 @@ def roundest(low: float, high: float, /) -> float:
 
 def draw_quality_axis(axes: Axes, axis: QualityAxis) -> None:
     """Draw the ticks and ends of the axis, and the strip beyond it in grey."""
-    if axis.is_stretched:
+    if axis.is_log:
+        axes.set_yscale("log")
+    elif axis.is_stretched:
         axes.set_yscale("function", functions=(axis.place, axis.quality))
     axes.set_ylim(*axis.drawn)
     axes.set_yticks(list(axis.ticks), labels=list(axis.ticks.values()), color=INK)

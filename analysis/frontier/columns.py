@@ -1,16 +1,21 @@
 """The columns of the frontier's table: each is written once, and every place that shows the table chooses from them.
 
-To add a column, add a ``Column`` here and name it in the lists of the places that show it. ``frontier.csv`` has every
+To add a column, add a ``Column`` here and name it in the lists of the places that show it; these show those that
+``shown`` keeps. ``frontier.csv`` has every
 column of ``summarise`` and chooses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from analysis.fidelity import BY_QUALITY_NAME, DISTANCES
 from analysis.units import format_quality, format_ratio, format_size, quality_scale
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = Mapping[Any, Any]
 """A configuration: one row of ``summarise``, by the names of its columns."""
@@ -52,6 +57,12 @@ def _mean(name: str, *, with_unit: bool) -> Callable[[Row], str]:
     )
 
 
+def _fidelity(name: str, like: str) -> Callable[[Row], str]:
+    """A cell with the mean and the standard deviation of a column of fidelity over seeds, written like a distance."""
+    quality_name = DISTANCES[like].quality_name
+    return lambda row: format_quality(row[f"{name}_mean"], quality_name, spread=row[f"{name}_std"], with_unit=False)
+
+
 def _file_quality(*, with_unit: bool) -> Callable[[Row], str]:
     return lambda row: format_quality(row["file_quality"], row["quality_name"], with_unit=with_unit)
 
@@ -86,6 +97,18 @@ VALIDATION_IN_UNIT = Column(heading="validation, mean", values=_VALIDATION, form
 TEST_IN_UNIT = Column(heading="test, mean", values=_TEST, format=_mean("quality", with_unit=True))
 FILE_TEST_IN_UNIT = Column(heading="test {quality}", values=("file_quality",), format=_file_quality(with_unit=True))
 
+# How far decoded networks are from the one that was given, on validation; most sweeps have none of it.
+KL = Column(heading="KL (nats)", values=("kl_mean", "kl_std"), format=_fidelity("kl", "kl"))
+AGREEMENT = Column(
+    heading="agreement (%)", values=("agreement_mean", "agreement_std"), format=_fidelity("agreement", "disagreement")
+)
+OUTPUT_ERROR = Column(
+    heading="output error",
+    values=("output_error_mean", "output_error_std"),
+    format=_fidelity("output_error", "output_error"),
+)
+_FIDELITY = (KL, AGREEMENT, OUTPUT_ERROR)
+
 ARCHITECTURE = Column(heading="architecture", values=("architecture",), format=_plain("architecture"), is_number=False)
 METHOD = Column(heading="method", values=("method",), format=_plain("method"), is_number=False)
 SETTINGS = Column(heading="settings", values=("label",), format=_plain("label"), is_number=False)
@@ -107,7 +130,7 @@ FILE_RUN = Column(heading="run", values=("file_run_id",), format=_plain("file_ru
 
 _FILE_AND_MEANS = (
     *(SIZE.called("file size"), RATIO),
-    *(VALIDATION.called("mean val{in_unit}"), TEST.called("mean test{in_unit}")),
+    *(VALIDATION.called("mean val{in_unit}"), TEST.called("mean test{in_unit}"), *_FIDELITY),
 )
 """Sizes of one file beside means over seeds, under headings that say which is which."""
 
@@ -116,11 +139,24 @@ ON_TERMINAL = (*_FILE_AND_MEANS, ARCHITECTURE, METHOD, SETTINGS.called("config")
 IN_NOTE = (*_FILE_AND_MEANS, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
 """The note on a sweep's run in MLflow has these."""
 IN_REPORT = (
-    *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}"), SEEDS),
+    *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}"), *_FIDELITY),
+    SEEDS,
     *(ARCHITECTURE.called("network"), METHOD, SETTINGS, FILE),
 )
 """The report's page has these."""
-IN_README = (BYTES, RATIO, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT, MEAN_BYTES, CONFIGURATION)
+IN_README = (BYTES, RATIO, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT, *_FIDELITY, MEAN_BYTES, CONFIGURATION)
 """The README of an exported folder has these, and a link to each file that was kept."""
-LOGGED = (ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, VALIDATION, TEST, SEEDS, FILE_SEED, FILE_RUN)
+LOGGED = (ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, VALIDATION, TEST, *_FIDELITY, SEEDS, FILE_SEED, FILE_RUN)
 """The table among MLflow's artifacts has the ``values`` of these."""
+
+
+def shown(columns: Sequence[Column], configurations: pd.DataFrame) -> list[Column]:
+    """Those of ``columns`` that say something of ``configurations``.
+
+    Fidelity that was not measured says nothing. Where a distance stands for the quality, the columns of quality say
+    nothing that its own does not.
+    """
+    is_judged_by_distance = configurations["quality_name"].isin(BY_QUALITY_NAME).any()
+    silent = {name for column in _FIDELITY if configurations[column.values[0]].isna().all() for name in column.values}
+    silent |= {*_VALIDATION, *_TEST, "file_quality"} if is_judged_by_distance else set()
+    return [column for column in columns if not silent & set(column.values)]

@@ -84,7 +84,7 @@ def _shown(plot: FrontierPlotData, scale: float) -> LegendColumn:
     if len(plot.front):
         found.append(("frontier", line))
     if plot.falls.any():
-        found.append(("frontier, worse on test\nthan a smaller file", line | {"linestyle": DOTS}))
+        found.append((f"frontier, worse{plot.on_test}\nthan a smaller file", line | {"linestyle": DOTS}))
     if (~plot.rows["on_front"]).any():
         found.append(("dominated", {"alpha": PALE, **marker("circle", scale)}))
     if plot.rows["outside"].any():

@@ -115,7 +115,7 @@ def _front(plot: FrontierPlotData) -> list[dict[str, Any]]:
     x, y = plot.risen
     return [
         {"x": x, "y": plot.axis.place(y), "line": line | {"shape": "linear"}, "name": "frontier"},
-        whole | {"line": line | {"dash": "dot"}, "name": "frontier, worse on test<br>than a smaller file"},
+        whole | {"line": line | {"dash": "dot"}, "name": f"frontier, worse{plot.on_test}<br>than a smaller file"},
     ]
 
 

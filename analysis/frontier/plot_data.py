@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from analysis.drawing.beyond import ARROW
 from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import MARKERS, OTHER_MARKER, REFERENCE_MARKER, architecture_colours, assign
+from analysis.fidelity import BY_QUALITY_NAME, split_of
 from analysis.frontier.published_points import published_points, widened_axes
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.points.labels import method_variants
-from analysis.units import better_words, quality_bounds, quality_scale, quality_words
+from analysis.units import quality_bounds, quality_label, quality_scale
 
 _SMALL_RANGE = 0.005
 _MOST_NAMED = 4
@@ -51,11 +52,16 @@ class FrontierPlotData:
 
     @property
     def falls(self) -> NDArray[np.bool_]:
-        """Which rows of ``front`` a smaller file on it beats on test: there the line runs below what was reached."""
+        """Which rows of ``front`` a smaller file on it beats as drawn: there the line runs below what was reached."""
         gain = (1.0 if self.maximise else -1.0) * self.front["y"].to_numpy(np.float64)
         reached = np.maximum.accumulate(gain)
         found: NDArray[np.bool_] = gain < reached - _ROUNDING * np.abs(reached)
         return found
+
+    @property
+    def on_test(self) -> str:
+        """Where the line is drawn, in the legend: ``" on test"``, or nothing where validation draws it as well."""
+        return " on test" if split_of(str(self.rows["quality_name"].iloc[0])) == "test" else ""
 
     @property
     def risen(self) -> tuple[list[float], list[float]]:
@@ -81,7 +87,8 @@ def frontier_plot_data(
     """The contents of both figures.
 
     Configurations without a finite quality are left out. Every other one is drawn at its representative's own size and
-    test quality; bars show the range over seeds.
+    test quality; bars show the range over seeds. Where a distance stands for the quality, its axis is logarithmic if
+    all are positive; uncompressed networks that are the given one lie at 0, and the note counts them.
 
     Args:
         configurations: from ``summarise``.
@@ -89,6 +96,10 @@ def frontier_plot_data(
         published: from ``read_published``; rows that belong beside the others and fit on the axes are drawn.
     """
     configurations = configurations[np.isfinite(configurations["file_quality"].astype("float64"))]
+    is_distance = bool(configurations["quality_name"].isin(BY_QUALITY_NAME).any())
+    is_copy = is_distance & (configurations["method"] == REFERENCE_METHOD) & (configurations["file_quality"] == 0)
+    num_copies = int(is_copy.sum()) if not is_copy.all() else 0
+    configurations = configurations[~is_copy] if num_copies else configurations
     if configurations.empty:
         raise ValueError(
             f"no points to draw: of {len(points)} none has a finite quality on test"
@@ -120,7 +131,8 @@ def frontier_plot_data(
         variant=variants,
         marker=variants.map(markers),
     )
-    axis = quality_axis(rows["y"], rows["on_front"], maximise=maximise, bounds=quality_bounds(name))
+    is_log = is_distance and bool((rows["y_low"] > 0).all())
+    axis = quality_axis(rows["y"], rows["on_front"], maximise=maximise, bounds=quality_bounds(name), is_log=is_log)
     axis = _with_bars(axis, rows[axis.inside(rows["y"])])
     size_limits = (rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25)
     free_markers = [marker for marker in MARKERS if marker not in markers.values()]
@@ -142,11 +154,11 @@ def frontier_plot_data(
         markers=markers,
         size_limits=size_limits,
         axis=replace(axis, has_strip=bool(rows["outside"].any())),
-        quality_label=f"Test {quality_words(name, with_unit=True)}{better_words(maximise=maximise)}",
+        quality_label=quality_label(name, maximise=maximise),
         maximise=maximise,
         note="",
     )
-    return replace(plot, note=_note(plot, num_hidden))
+    return replace(plot, note=_note(plot, num_hidden, num_copies, is_distance=is_distance))
 
 
 def _markers(variants: pd.Series, on_front: pd.Series) -> dict[str, str]:
@@ -169,16 +181,19 @@ def _with_bars(axis: QualityAxis, inside: pd.DataFrame) -> QualityAxis:
     low, high = axis.limits
     most = max(high - low, _SMALL_RANGE * max(abs(low), abs(high)))
     lowest, highest = max(inside["y_low"].min(), low - most), min(inside["y_high"].max(), high + most)
+    if axis.is_log:
+        lowest, highest = max(inside["y_low"].min(), low * low / high), min(inside["y_high"].max(), high * high / low)
     return axis.widened(lowest, highest, with_margin=True)
 
 
-def _note(plot: FrontierPlotData, num_hidden: int) -> str:
+def _note(plot: FrontierPlotData, num_hidden: int, num_copies: int, *, is_distance: bool) -> str:
     rows, num_falls = plot.rows, int(plot.falls[:-1].sum())
     low, high = rows["num_seeds"].min(), rows["num_seeds"].max()
     words = [f"bars: range over {low if low == high else f'{low} to {high}'} seeds"] if high > 1 else []
     if num_falls:
+        drawn = "by means over seeds, drawn at one file each" if is_distance else "on validation, drawn on test"
         words.append(
-            f"frontier: chosen on validation, drawn on test, where {num_falls} of its {len(plot.falls) - 1} files "
+            f"frontier: chosen {drawn}, where {num_falls} of its {len(plot.falls) - 1} files "
             f"{'are' if num_falls > 1 else 'is'} worse than a smaller one (dotted)"
         )
     num_alike = list(plot.markers.values()).count(OTHER_MARKER)
@@ -191,6 +206,8 @@ def _note(plot: FrontierPlotData, num_hidden: int) -> str:
         named = [f"{count} {method}" for method, count in counts.items()]
         owners = named if len(named) <= _MOST_NAMED else [f"{counts.sum()} files of {len(named)} methods"]
         words.append(f"{ARROW[plot.maximise]} beyond the axis, with their values: {', '.join(owners)}")
+    if num_copies:
+        words.append(f"{num_copies} uncompressed, the given network itself, at 0")
     if num_hidden:
         words.append(f"{num_hidden} printed point{'s' if num_hidden > 1 else ''} beyond the axes")
     return "; ".join(words)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.frontier.columns import ON_TERMINAL, Row
+from analysis import fidelity
+from analysis.configurations.summary import told
+from analysis.frontier.columns import ON_TERMINAL, Column, Row, shown
 from analysis.keys import KEY
 from analysis.units import better_words, quality_words
 from trainers.record import cell_of
+
+FIDELITY_WORDS = "how near networks are to the given one (KL, agreement, output error): on validation"
+"""What columns of fidelity are measured on."""
 
 
 def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
@@ -26,8 +33,11 @@ def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
 
 
 def frontier_csv(configurations: pd.DataFrame) -> str:
-    """All columns but the folder on this machine, as CSV. ``file_path`` is relative to the sweep's folder."""
-    return ordered(configurations).drop(columns="file_directory").map(cell_of).to_csv(index=False)
+    """All columns but the folder on this machine, as CSV. ``file_path`` is relative to the sweep's folder.
+
+    Those of fidelity are there where a trial was given a network.
+    """
+    return ordered(told(configurations)).drop(columns="file_directory").map(cell_of).to_csv(index=False)
 
 
 def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Table:
@@ -44,27 +54,29 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     rows = ordered(configurations)
     front, others = rows[rows["on_front"]], rows[~rows["on_front"]]
     name = str(rows["quality_name"].iloc[0]) if len(rows) else "accuracy"
-    table = _plain_table()
-    for column in ON_TERMINAL:
+    table, columns = _plain_table(), shown(ON_TERMINAL, configurations)
+    for column in columns:
         heading = column.title(name).strip()  # a quality may have no unit
         if column.is_number:
             table.add_column(heading, justify="right", no_wrap=True)
         else:
             table.add_column(heading, overflow="fold")
     for row in front.to_dict("records"):
-        table.add_row(*_cells(row, mark="●"))
+        table.add_row(*_cells(columns, row, mark="●"))
     if len(front) and len(others):
         table.add_section()
     for row in others.head(num_others).to_dict("records"):
-        table.add_row(*_cells(row, mark=" "), style="dim")
+        table.add_row(*_cells(columns, row, mark=" "), style="dim")
     num_hidden = max(0, len(others) - num_others)
     more = f"; {num_hidden} more off the frontier" if num_hidden else ""
     if (rows["num_failed"] > 0).any():
         more += "; where a seed failed, a configuration is off the frontier"
     maximise = bool(rows["maximise"].all())
+    is_near = rows[[f"{kind}_mean" for kind in fidelity.COLUMNS]].notna().any(axis=None)
+    near = f"; {FIDELITY_WORDS}" if is_near else ""
     table.caption = Text(
         "● frontier, decided on validation; size and ratio: one file, that of the seed of lower-median validation, "
-        f"which ships; {quality_words(name)}{better_words(maximise=maximise)}: mean ± sd over seeds{more}",
+        f"which ships; {quality_words(name)}{better_words(maximise=maximise)}: mean ± sd over seeds{more}{near}",
         style="dim",
     )
     table.caption_justify = "left"
@@ -90,7 +102,7 @@ def _plain_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
 
 
-def _cells(row: Row, *, mark: str) -> list[Text]:
+def _cells(columns: Sequence[Column], row: Row, *, mark: str) -> list[Text]:
     """The cells of a row as plain ``Text``, so that a name such as ``mlp(hidden=[64])`` is no markup."""
-    first, *others = (column.format(row) for column in ON_TERMINAL)
+    first, *others = (column.format(row) for column in columns)
     return [Text(f"{mark} {first:>7}"), *map(Text, others)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.fronts.hypervolume import Reference, hypervolume
 from analysis.fronts.pareto import Front
-from analysis.units import format_quality, format_size, quality_scale
+from analysis.units import format_quality, format_size, quality_bounds
 
 _MARGIN = 0.1
 
@@ -78,7 +78,7 @@ def scale_for(quality_name: str, fronts: Sequence[Front], /) -> Scale:
     Raises:
         ValueError: a range is wanted and no front has a point.
     """
-    if quality_scale(quality_name)[0] == 100:
+    if quality_bounds(quality_name) == (0.0, 100.0):
         return Scale(smallest_bytes=1, largest_bytes=1e9, worst_quality=0.0, best_quality=1.0)
     return around(quality_name, fronts)
 

@@ -28,6 +28,7 @@ _TYPES = {field.name: str(field.type) for field in fields(OperatingPoint)} | {"n
 _WANTED = {
     "int": "a whole number that is not negative, below 2^53",
     "float": "a finite number",
+    "float | None": "a finite number, or nothing",
     "str": "text without control characters",
     "bool": "True or False",
     "dict": "settings by name, as JSON",
@@ -144,6 +145,11 @@ def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
             raise ValueError(f"{line}: {name} is 0: wanted {wanted}")
     if row["train_s"] < 0:
         raise ValueError(f"{line}: train_s is {row['train_s']}: wanted seconds")
+    for name in ("kl", "output_error"):
+        if (row.get(name) or 0.0) < 0:
+            raise ValueError(f"{line}: {name} is {row[name]}: wanted a distance, which is not negative")
+    if not 0 <= (row.get("agreement") or 0.0) <= 1:
+        raise ValueError(f"{line}: agreement is {row['agreement']}: it is a fraction in 0..1, such as 0.981")
     of = row["quality_name"]
     for name in ("quality", "quality_val"):
         if quality_scale(of)[0] == 100 and not 0 <= row[name] <= 1:
@@ -153,10 +159,12 @@ def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
 
 def _value(line: str, name: str, text: str) -> Any:
     kind = _TYPES[name]
+    if kind == "float | None" and not text:
+        return None
     if kind == "str" and text.isprintable():
         return text_of(text)
     try:
-        if kind == "float" and len(text) <= _MOST_DIGITS and math.isfinite(float(text)):
+        if kind.startswith("float") and len(text) <= _MOST_DIGITS and math.isfinite(float(text)):
             return float(text)
         if kind == "int" and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) <= _MOST:
             return int(text)

@@ -1,15 +1,22 @@
-"""The names under which MLflow has the qualities of points: it refuses some characters that names of qualities have."""
+"""The names under which MLflow has qualities and distances of points: it refuses some characters of names."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 
+from analysis.fidelity import COLUMNS
+
+FIDELITY_METRICS = {name: f"fidelity_{name}" for name in COLUMNS}
+"""The metrics of how far a point is from the network that was given, by their columns; a task's quality may be called
+``kl`` too."""
+
 _REFUSED = re.compile(r"[^\w.\- /:]")
 _TAKEN = frozenset(
     {
         *("size_bytes", "log10_size_bytes", "compression_ratio", "bits_per_parameter", "uncompressed_bytes"),
         *("num_parameters", "num_steps", "macs", "train_s", "epoch", "epoch_train_loss", "epoch_rate_bits"),
+        *FIDELITY_METRICS.values(),
     }
 )
 """The other metrics of a point and of a trial."""

@@ -22,7 +22,7 @@ from analysis.points.database_lock import opening
 from analysis.points.labels import config_labels, config_text
 from analysis.points.large_reads import without_collection
 from analysis.points.logged_runs import Condition, LoggedExperiment, LoggedRun, RunReader
-from analysis.points.metric_names import quality_metric
+from analysis.points.metric_names import FIDELITY_METRICS, quality_metric
 from analysis.points.tracking_uri import (
     check_answers,
     check_exists,
@@ -51,7 +51,7 @@ SWEEP_COLUMNS: tuple[str, ...] = (
 VIEW_TAG = "mlflow.sharedViewState."
 """The name of an experiment's tag, followed by a view's id; MLflow's UI opens the view that it holds."""
 
-_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
+_DTYPES = {"int": "int64", "float": "float64", "float | None": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
 _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
@@ -66,7 +66,7 @@ _PARENT_TAGS = (*_INSTANCE_TAGS, "ratefront.directory")
 _FAILED_TAGS = (*_INSTANCE_TAGS, "ratefront.config_hash", "ratefront.trial_id")
 _COUNTED_TAGS = ("ratefront.sweep_id", "ratefront.kind", "ratefront.point")
 _POINT_TAGS = (
-    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", *ODD_COLUMNS)),
+    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", "zero_weights", "is_constant")),
     "ratefront.instance",
 )
 _ID_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
@@ -122,7 +122,7 @@ def load_points(tracking_uri: str, sweep_ids: Sequence[str] = ()) -> pd.DataFram
 
 
 def as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A frame of ``POINT_COLUMNS`` with their types, also where there is no row."""
+    """A frame of ``POINT_COLUMNS`` with their types, also where there is no row; a number that is None is NaN."""
     dtypes = {field.name: _DTYPES[str(field.type)] for field in fields(OperatingPoint)} | {"num_failed": "int64"}
     whole = [{**ODD_COLUMNS, **row} for row in rows]
     return pd.DataFrame(
@@ -206,6 +206,7 @@ def _row(run: LoggedRun) -> dict[str, Any]:
             "maximise": tags["ratefront.maximise"] == "true",
             "zero_weights": tags.get("ratefront.zero_weights", ""),
             "is_constant": tags.get("ratefront.is_constant") == "true",
+            **{name: metrics.get(metric) for name, metric in FIDELITY_METRICS.items()},
             "run_id": run.run_id,
             "experiment_id": run.experiment_id,
         }

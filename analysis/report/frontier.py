@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.frontier.columns import IN_REPORT
+from analysis.frontier.columns import IN_REPORT, shown
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_part
 from analysis.report.charts import chart
@@ -44,6 +44,7 @@ def frontier(material: Material) -> Html:
 
 def frontier_table(material: Material) -> Html:
     """Every configuration on the frontier, smallest first."""
-    headings = [column.title(material.quality_name) for column in IN_REPORT]
-    rows = [[column.format(row) for column in IN_REPORT] for row in material.front.to_dict("records")]
-    return table(headings, rows, numbers=[place for place, column in enumerate(IN_REPORT) if column.is_number])
+    columns = shown(IN_REPORT, material.configurations)
+    headings = [column.title(material.quality_name) for column in columns]
+    rows = [[column.format(row) for column in columns] for row in material.front.to_dict("records")]
+    return table(headings, rows, numbers=[place for place, column in enumerate(columns) if column.is_number])

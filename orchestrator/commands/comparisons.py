@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.commands.options import (
+    FidelityOption,
     Json,
     MaxSteps,
     MaxTrainS,
@@ -16,6 +17,7 @@ from orchestrator.commands.options import (
     TrackingUri,
     UiUrl,
     check_writable,
+    judging,
     tracking_uri_or_default,
 )
 from orchestrator.reports.comparison import By
@@ -40,6 +42,7 @@ def compare(
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
+    fidelity: FidelityOption = None,
     max_steps: MaxSteps = None,
     max_train_s: MaxTrainS = None,
     as_json: Json = False,
@@ -61,8 +64,9 @@ def compare(
         check_writable(out, option="--out")
     uri = tracking_uri_or_default(tracking_uri)
     sides = sides_of(uri, sweeps, task=task, by=by, anchor=anchor)
+    judge = judging(fidelity)
     found = measure(
-        {name: within_cost(rows, max_steps=max_steps, max_train_s=max_train_s) for name, rows in sides.items()}
+        {name: judge(within_cost(rows, max_steps=max_steps, max_train_s=max_train_s)) for name, rows in sides.items()}
     )
     if as_json:
         typer.echo(json.dumps(comparison_dict(found), indent=1, allow_nan=False))

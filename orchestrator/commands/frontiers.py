@@ -13,6 +13,7 @@ import typer
 
 from orchestrator.commands.closed_pipe import what_is_wrong
 from orchestrator.commands.options import (
+    FidelityOption,
     Json,
     MaxSteps,
     MaxTrainS,
@@ -22,6 +23,7 @@ from orchestrator.commands.options import (
     TrackingUri,
     UiUrl,
     check_writable,
+    judging,
     published_files,
     tracking_uri_or_default,
 )
@@ -46,6 +48,7 @@ def frontier(
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
+    fidelity: FidelityOption = None,
     published: PublishedFile = None,
     no_published: NoPublished = False,
     max_steps: MaxSteps = None,
@@ -61,8 +64,10 @@ def frontier(
     Example: `ratefront frontier digits --out figures`
 
     While it runs: `ratefront frontier digits --watch`
+
+    Against the network that trials started from: `ratefront frontier resnet20 --fidelity kl`
     """
-    from analysis.configurations.summary import within_cost
+    from analysis.configurations.summary import told, within_cost
     from analysis.points.exported import is_path
     from orchestrator.commands.console import open_console
     from orchestrator.reports.frontier import print_frontier, write_frontier
@@ -71,7 +76,13 @@ def frontier(
     if not as_json:
         check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
-    select = partial(within_cost, max_steps=max_steps, max_train_s=max_train_s)
+    if fidelity is not None and published is not None:
+        raise ValueError("--published: papers print no distance from your network: leave it or --fidelity out")
+    judge = judging(fidelity)
+
+    def select(points: pd.DataFrame) -> pd.DataFrame:
+        return judge(within_cost(points, max_steps=max_steps, max_train_s=max_train_s))
+
     draw = partial(write_frontier, uri, sweeps or [], out, task=task, ui_url=ui_url, published=files, select=select)
     if interval is not None and not (watch and 0 < interval <= _LONGEST_S):
         raise ValueError(f"got --interval {interval:g}: wanted seconds, up to a day, and --watch with it")
@@ -82,7 +93,8 @@ def frontier(
         if published is not None or watch:
             option = "--published" if published is not None else "--watch"
             raise ValueError(f"{option} is drawn on figures, which --json does not write: give one of the two")
-        typer.echo(configurations_of(uri, sweeps or [], task=task, select=select).to_json(orient="records", indent=1))
+        found = told(configurations_of(uri, sweeps or [], task=task, select=select))
+        typer.echo(found.to_json(orient="records", indent=1))
         return
     written = _watched(uri, sweeps or [], partial(draw, is_whole=False), interval) if watch else draw()
     if written is None:
@@ -137,10 +149,12 @@ def best(
         typer.Option(
             "--quality",
             "--min-accuracy",
-            help="Validation quality to reach, such as 0.98: at least this, or at most where lower is better.",
+            help="Validation quality, or distance with --fidelity, to reach, such as 0.98: at least this, or at most "
+            "where lower is better.",
             show_default=False,
         ),
     ] = None,
+    fidelity: FidelityOption = None,
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
@@ -148,10 +162,16 @@ def best(
     """Name the file to ship: the best within a budget, or the smallest that is good enough.
 
     Example: `ratefront best digits --max-size 1kB`
+
+    The nearest to the network that trials started from: `ratefront best resnet20 --max-size 60kB --fidelity kl`
     """
+    import pandas as pd
+
     from analysis.configurations.best import best as choose
-    from analysis.units import format_quality, format_size, parse_size
-    from orchestrator.reports.points import configurations_of
+    from analysis.configurations.summary import summarise, told
+    from analysis.keys import KEY
+    from analysis.units import format_quality, format_size, parse_size, quality_words
+    from orchestrator.reports.points import points_of
     from orchestrator.storage.bucket import join
     from orchestrator.storage.locations import open_journal
     from orchestrator.storage.measured import read_measured
@@ -159,7 +179,8 @@ def best(
     if (max_size is None) == (quality is None):
         raise ValueError("give one of --max-size (such as 10kB) and --quality (such as 0.98)")
     uri = tracking_uri_or_default(tracking_uri)
-    configurations = configurations_of(uri, [sweep] if sweep else [], task=task)
+    points = points_of(uri, [sweep] if sweep else [], task)
+    configurations = told(summarise(judging(fidelity)(points)))
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=quality)
     file = join(chosen["file_directory"], chosen["file_path"])
@@ -172,12 +193,17 @@ def best(
     if as_json:
         typer.echo(json.dumps({"file": file, **json.loads(chosen.to_json())}))
         return
-    test, validation = (
-        format_quality(chosen[f"file_{key}"], chosen["quality_name"]) for key in ("quality", "quality_val")
-    )
     typer.echo(printable(file))
+    of_file = {**{key: chosen[key] for key in KEY}, "seed": chosen["file_seed"]}
+    own = points[(points[list(of_file)] == pd.Series(of_file)).all(axis=1)].iloc[0]
+    name = str(own["quality_name"])
+    test, validation = (format_quality(own[key], name) for key in ("quality", "quality_val"))
+    near = ""
+    if fidelity is not None:
+        distance = format_quality(chosen["file_quality_val"], chosen["quality_name"])
+        near = f", {quality_words(chosen['quality_name'])} {distance} on validation"
     said = (
-        f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes), {chosen['quality_name']} "
+        f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes){near}, {name} "
         f"{test} on test, {validation} on validation; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )

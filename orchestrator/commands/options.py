@@ -6,10 +6,15 @@ import errno
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TrackingUri = Annotated[
     str | None,
@@ -44,6 +49,24 @@ MaxTrainS = Annotated[
     float | None,
     typer.Option(min=0, help="Only trainings of at most so many seconds (median over seeds).", show_default=False),
 ]
+
+
+class FidelityName(StrEnum):
+    """The distances of ``analysis.fidelity.DISTANCES``."""
+
+    KL = "kl"
+    DISAGREEMENT = "disagreement"
+    OUTPUT_ERROR = "output_error"
+
+
+FidelityOption = Annotated[
+    FidelityName | None,
+    typer.Option(
+        "--fidelity",
+        help="Judge by how near networks are to the given one (init_from), not by the task's quality; lower is better.",
+        show_default=False,
+    ),
+]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
 
@@ -52,6 +75,27 @@ def tracking_uri_or_default(tracking_uri: str | None) -> str:
     from orchestrator.tracking.store import default_tracking_uri
 
     return tracking_uri or default_tracking_uri()
+
+
+def judging(fidelity: FidelityName | None) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """What puts a distance in place of the quality of points, where one is asked for.
+
+    A line says, once, of how many points it is not known.
+    """
+    said: set[str] = set()
+
+    def judged(points: pd.DataFrame) -> pd.DataFrame:
+        from analysis.fidelity import judged_by
+
+        if fidelity is None:
+            return points
+        having, line = judged_by(points, fidelity.value)
+        if line and line not in said:
+            said.add(line)
+            typer.echo(f"ratefront: {line}", err=True)
+        return having
+
+    return judged
 
 
 def check_writable(place: Path, *, option: str, is_file: bool = False) -> None:

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from analysis.frontier.columns import IN_README
+from analysis.frontier.columns import IN_README, shown
 from analysis.points.exported import EXPORTED_COLUMNS, POINTS
 from analysis.points.published import SHIPPED
 from orchestrator.errors import SweepError
@@ -149,12 +149,17 @@ def _environments(journal: Journal, points: pd.DataFrame, damage: list[str]) -> 
 def _rows(points: pd.DataFrame) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    odd = [name for name, usual in ODD_COLUMNS.items() if (points[name] != usual).any()]
+    odd = [name for name, usual in ODD_COLUMNS.items() if _differs(points[name], usual).any()]
     columns = [*EXPORTED_COLUMNS, *odd]
     writer.writerow(columns)
     for row in points.sort_values(["trial_id", "point_id"])[columns].itertuples(index=False):
-        writer.writerow(map(cell_of, row))
+        cells = zip(columns, row, strict=True)
+        writer.writerow("" if name in odd and value != value else cell_of(value) for name, value in cells)
     return table.getvalue()
+
+
+def _differs(column: pd.Series, usual: Any) -> pd.Series:
+    return column.notna() if usual is None else column != usual
 
 
 def _readme(
@@ -194,11 +199,12 @@ def _readme(
 def _table(front: pd.DataFrame, links: dict[str, str]) -> list[str]:
     """The frontier's table, as lines of Markdown."""
     name = str(front["quality_name"].iloc[0])
-    headings = [*(words(column.title(name)) for column in IN_README), "file"]
+    columns = shown(IN_README, front)
+    headings = [*(words(column.title(name)) for column in columns), "file"]
     lines = [headings, ["---"] * len(headings)]
     for row in front.to_dict("records"):
         link = links.get(row["file_path"], "too large to keep")
-        lines.append([*(words(column.format(row)) for column in IN_README), link])
+        lines.append([*(words(column.format(row)) for column in columns), link])
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

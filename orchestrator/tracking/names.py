@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.points.metric_names import quality_metric
+from analysis.points.metric_names import FIDELITY_METRICS, quality_metric
 from orchestrator.search.space import Configuration
 from trainers.config import Spec
 from trainers.record import OperatingPoint
@@ -87,6 +87,7 @@ def metrics_of(point: OperatingPoint) -> dict[str, float]:
         "num_steps": point.num_steps,
         "macs": point.macs,
         "train_s": point.train_s,
+        **{metric: value for name, metric in FIDELITY_METRICS.items() if (value := getattr(point, name)) is not None},
     }
 
 

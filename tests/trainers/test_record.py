@@ -66,11 +66,12 @@ def test_the_columns_are_the_contract_of_the_three_packages() -> None:
 
 def test_a_row_says_what_is_odd_only_where_something_is() -> None:
     """So files and logs of ordinary sweeps are those of earlier versions, which know no such columns."""
-    assert dict(ODD_COLUMNS) == {"zero_weights": "", "is_constant": False}
+    fidelity = {"kl": 0.0, "agreement": 0.5, "output_error": 1e-9}
+    assert dict(ODD_COLUMNS) == {"zero_weights": "", "is_constant": False, **dict.fromkeys(fidelity)}
     assert not set(to_row(POINT)) & set(ODD_COLUMNS)
-    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True)
+    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True, **fidelity)
     row = to_row(odd)
-    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant")
+    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant", *fidelity)
     assert from_row(json.loads(json.dumps(row))) == odd
 
 

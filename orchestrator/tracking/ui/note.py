@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.frontier.columns import IN_NOTE
+from analysis.frontier.columns import IN_NOTE, shown
 from analysis.points.labels import path_text
 from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
@@ -106,12 +106,13 @@ def _table(front: pd.DataFrame) -> str:
     num = min(len(front), _MAX_RECOMMENDED)
     chosen = front.iloc[[round(index * (len(front) - 1) / max(num - 1, 1)) for index in range(num)]]
     name = str(front["quality_name"].iloc[0])
+    columns = shown(IN_NOTE, front)
     lines = [
-        f"| {' | '.join(words(column.title(name)) for column in IN_NOTE)} |",
-        "".join("|--:" if column.is_number else "|---" for column in IN_NOTE) + "|",
+        f"| {' | '.join(words(column.title(name)) for column in columns)} |",
+        "".join("|--:" if column.is_number else "|---" for column in columns) + "|",
     ]
     for row in chosen.to_dict("records"):
-        texts = [(column, column.format(row)) for column in IN_NOTE]
+        texts = [(column, column.format(row)) for column in columns]
         first, *others = (text if column.is_number else code(text) for column, text in texts)
         link = f"[{first}]({run('', row['experiment_id'], row['file_run_id'])})"
         lines.append(f"| {f'{_GAP} | '.join([link, *others])} |")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from analysis.frontier.columns import LOGGED
+from analysis import fidelity
+from analysis.frontier.columns import LOGGED, shown
 from analysis.frontier.table import ordered
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ LOGGED_TAG = "mlflow.loggedArtifacts"
 
 _POINT_COLUMNS = ["architecture", "method", "label", "seed", "size_bytes", "quality_val", "quality"]
 _POINT_COLUMNS += ["uncompressed_bytes", "num_steps", "train_s", "trial_id", "point_id", "run_id"]
-_FRONT_COLUMNS = [name for column in LOGGED for name in column.values]
 
 
 def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str, str]:
@@ -29,8 +29,10 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
         configurations: a sweep's, as ``analysis.configurations.summary.summarise`` makes them of ``points``.
         points: its points.
     """
-    front = ordered(configurations[configurations["on_front"]])[_FRONT_COLUMNS]
-    tables = (front, points.sort_values("size_bytes")[_POINT_COLUMNS])
+    columns = [name for column in shown(LOGGED, configurations) for name in column.values]
+    front = ordered(configurations[configurations["on_front"]])[columns]
+    near = [name for name in fidelity.COLUMNS if points[name].notna().any()]
+    tables = (front, points.sort_values("size_bytes")[[*_POINT_COLUMNS, *near]])
     return {path: table.to_json(orient="split", index=False) for path, table in zip(PATHS, tables, strict=True)}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.fidelity import COLUMNS
 from analysis.points.mlflow import POINT_COLUMNS
 from tests.points import point
 from trainers.record import ODD_COLUMNS, to_row
@@ -30,7 +31,7 @@ def frame(*rows: dict[str, Any]) -> pd.DataFrame:
     for index, row in enumerate(complete):
         row.setdefault("trial_id", f"{row['config_hash']}-{row['seed']}")
         row.setdefault("run_id", f"run{index}")
-    return pd.DataFrame(complete, columns=list(POINT_COLUMNS))
+    return pd.DataFrame(complete, columns=list(POINT_COLUMNS)).astype(dict.fromkeys(COLUMNS, "float64"))
 
 
 def seeds(config_hash: str, sizes: list[int], validation: list[float], **others: Any) -> list[dict[str, Any]]:

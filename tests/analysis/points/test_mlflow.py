@@ -15,8 +15,10 @@ import pytest
 
 from analysis.configurations.summary import summarise
 from analysis.points.mlflow import POINT_COLUMNS, SWEEP_COLUMNS, check_tracking, list_sweeps, load_points
+from orchestrator.tracking.names import metrics_of
 from tests.analysis.points.store import Writer
-from trainers.record import COLUMNS
+from tests.points import point
+from trainers.record import COLUMNS, ODD_COLUMNS
 
 OLD, NEW, OTHER = "digits-00000001", "digits-00000002-2", "mnist_small-00000003"
 
@@ -54,7 +56,7 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -
 def test_finished_points_become_rows_with_the_columns_of_a_record(tracking_uri: str) -> None:
     points = load_points(tracking_uri)
     added = ("run_id", "experiment_id", "config", "label", "params", "num_failed", "directory")
-    assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, "zero_weights", "is_constant", *added)
+    assert tuple(points.columns) == POINT_COLUMNS == (*COLUMNS, *ODD_COLUMNS, *added)
     assert not points["is_constant"].any(), "older runs have no such tag"
     assert (points["zero_weights"] == "").all()
     assert points["path"].tolist() == ["t0/0.rfz", "t1/0.rfz", "t2/0.rfz", "t2/1.rfz"]
@@ -79,6 +81,26 @@ def test_what_is_odd_about_a_file_is_read_from_its_tags(workplace: Path) -> None
     points = load_points(uri)
     assert points["zero_weights"].tolist() == ["1.weight", ""]
     assert points["is_constant"].tolist() == [True, False]
+
+
+def test_how_near_a_point_is_to_the_given_network_is_read_whatever_the_task_calls_its_quality(workplace: Path) -> None:
+    """A task's own quality may be called ``kl``, and most points have no distance."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{workplace}/mlflow.db"
+    client = MlflowClient(uri)
+    writer = Writer(client, client.create_experiment("digits", f"{workplace}/artifacts"), NEW)
+    near = point(quality_name="kl", quality=0.5, quality_val=0.25, kl=0.0, agreement=0.75)
+    for trial_id, measured in (("t1", metrics_of(near)), ("t2", {}), ("t3", {"fidelity_output_error": 1e-3})):
+        run_id = writer.trial(trial_id, 1, config_hash=trial_id, measured=measured)
+        if measured.get("kl"):
+            client.set_tag(run_id, "ratefront.quality_name", "kl")
+    points = load_points(uri)
+    assert points.iloc[0][["quality_name", "quality", "quality_val", "kl", "agreement"]].tolist() == [
+        *("kl", 0.5, 0.25, 0.0, 0.75)
+    ]
+    assert points["kl"].isna().tolist() == points["agreement"].isna().tolist() == [False, True, True]
+    assert points["output_error"].fillna(-1).tolist() == [-1, -1, 1e-3]
 
 
 def test_a_trial_that_failed_counts_against_the_points_that_it_had_not_stored(workplace: Path) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
 from analysis.configurations.summary import summarise
 from analysis.frontier.table import frontier_csv
-from analysis.points.exported import EXPORTED_COLUMNS
+from analysis.points.exported import EXPORTED_COLUMNS, POINTS, read_points
 from orchestrator.reports.export import _copy_sweep, _environments, _readme, _rows
 from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
@@ -26,6 +30,20 @@ def test_columns_of_what_is_odd_are_written_where_a_file_is_odd() -> None:
     found = list(csv.DictReader(io.StringIO(_rows(frame(rows[0], {**rows[1], "zero_weights": "1.weight, 3.weight"})))))
     assert tuple(found[0]) == (*EXPORTED_COLUMNS, "zero_weights")
     assert [row["zero_weights"] for row in found] == ["", "1.weight, 3.weight"]
+
+
+def test_how_near_points_are_to_a_given_network_comes_back_from_an_export(tmp_path: Path) -> None:
+    rows = [{"config_hash": "a", "kl": 0.0123, "agreement": 0.75}, {"config_hash": "b"}]
+    points = frame(*rows, {"config_hash": "c", "kl": 0.0, "agreement": 1.0})
+    (tmp_path / POINTS).write_text(_rows(points))
+    read = read_points(tmp_path)
+    near = ["kl", "agreement", "output_error"]
+    pd.testing.assert_frame_equal(read[near], points[near], check_exact=True)
+    assert (tmp_path / POINTS).read_text().splitlines()[2].endswith(",,"), "nothing stands for what is not known"
+    for wrong in ({"kl": -0.5}, {"agreement": 1.5}, {"kl": math.inf}):
+        (tmp_path / POINTS).write_text(_rows(points.assign(**wrong)))
+        with pytest.raises(ValueError, match=rf"line 2: {next(iter(wrong))} is "):
+            read_points(tmp_path)
 
 
 def test_texts_that_a_spreadsheet_would_compute_are_quoted_wherever_csv_is_written() -> None:
