@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from analysis.configurations.best import best
     from analysis.configurations.recommended import baseline, optimism, recommended, sizes_within
     from analysis.configurations.summary import summarise
+    from analysis.fidelity import judged_by
     from analysis.frontier.figure import frontier_figure
     from analysis.frontier.page import frontier_html
     from analysis.frontier.table import frontier_table
@@ -45,6 +46,7 @@ __all__ = [
     "frontier_figure",
     "frontier_html",
     "frontier_table",
+    "judged_by",
     "load_points",
     "optimism",
     "read_points",
@@ -63,6 +65,7 @@ _MODULES = {
     "read_published": "points.published",
     "belonging": "points.published",
     "SHIPPED": "points.published",
+    "judged_by": "fidelity",
     # configurations
     "summarise": "configurations.summary",
     "best": "configurations.best",

@@ -26,8 +26,8 @@ from trainers.fidelity import Fidelity, Given
 from trainers.guard import Guard
 from trainers.loop.phases import PointsOf, Trained
 from trainers.methods.parts.backend import weight_names
-from trainers.networks.storable import storable
-from trainers.preparation import Prepared, holding
+from trainers.networks.storable import holding, storable
+from trainers.preparation import Prepared
 from trainers.record import OperatingPoint, cell_of, from_row, to_row, write_atomically
 from trainers.seeding import seed_everything, undisturbed
 

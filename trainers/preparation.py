@@ -19,7 +19,7 @@ from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.modifiers import make_modifiers
 from trainers.modifiers.base import AbstractModifier
 from trainers.networks.parametrizations import load
-from trainers.networks.storable import storable
+from trainers.networks.storable import holding, storable
 from trainers.pretrained import initial_values
 from trainers.seeding import seed_everything
 from trainers.sources import Source
@@ -154,14 +154,6 @@ def prepare(
         model=model,
         given=values if Source.from_dict(config.init_from).is_one_network else None,
     )
-
-
-def holding(model: nn.Module, values: Mapping[str, Tensor]) -> nn.Module:
-    """The plain network with these values; ``model`` is changed in place."""
-    model.load_state_dict(values, strict=False)
-    model = storable(model)
-    model.load_state_dict(values, strict=False)  # of what parametrizations computed
-    return model
 
 
 def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainers.architectures.base import Architecture
+from trainers.architectures.base import Architecture, build, build_on_meta
 from trainers.coding import container
 from trainers.compressed import open_bytes
 from trainers.downloads import DataFile, locate
@@ -22,6 +22,7 @@ from trainers.fusion import fuse, shapes_at_widths
 from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
 from trainers.networks.parametrizations import is_parametrized, without_parametrizations
+from trainers.networks.storable import holding
 from trainers.networks.tensors import first_names
 from trainers.sources import Source, fused_parts
 from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors
@@ -123,6 +124,25 @@ def initial_values(
         _check_complete(part, found, plain, field)
         networks.append(found.values)
     return fuse(networks, plain, groups)
+
+
+def given_network(source: Any, header: container.Header, architecture: Architecture, *, field: str) -> nn.Module:
+    """Build a file's architecture with the values of ``source``, which are those of one whole network.
+
+    Args:
+        source: what ``Source.from_dict`` reads.
+        header: of the file, which names the architecture and its arguments.
+        architecture: what builds it.
+        field: the name of the setting in errors.
+
+    Raises:
+        ValueError: as ``initial_values``, or the values are a part of a network, or several fused.
+    """
+    if not Source.from_dict(source, field=field).is_one_network:
+        raise ValueError(f"{field} is {source!r}: wanted one whole network, such as a file's path")
+    as_built = build_on_meta(header.architecture, architecture, header.arguments)
+    values = initial_values(source, as_built, own=architecture, field=field)
+    return holding(build(header.architecture, architecture, header.arguments), values).eval()
 
 
 def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict[str, Tensor], list[str]]:

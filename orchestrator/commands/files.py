@@ -144,6 +144,14 @@ def evaluate(
         typer.Option(metavar="TASK", help="As a sweep file has it: a name, module:callable, or {name: ..., ...}."),
     ],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    given: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Also measure how near it is to this network: a file, or a trained network's name, as init_from.",
+            show_default=False,
+        ),
+    ] = None,
     architecture: OwnArchitecture = None,
     max_parameters: MaxParameters = None,
     max_seconds: MaxSeconds = None,
@@ -154,12 +162,16 @@ def evaluate(
     Example: `ratefront evaluate point.rfz --task digits`
 
     A task with arguments: `--task '{name: "two_moons:moons", noise: 0.3}'`
+
+    How near to the network that it was made of: `--given net.pth`
     """
     from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
     from trainers.evaluate import evaluate as evaluate_network
+    from trainers.fidelity import Fidelity, Given
     from trainers.instantiate import make_task
     from trainers.lookup import one_line
+    from trainers.pretrained import given_network
 
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
@@ -167,18 +179,25 @@ def evaluate(
     data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
     with _opened(file, architecture, max_parameters, max_seconds) as opened:
         network = opened.network()
+    reference = given_network(given, opened.header, opened.architecture, field="--given") if given else None
+    examples, near = getattr(data, split), Fidelity()
     try:
-        quality = evaluate_network(network, getattr(data, split), data)
+        if reference is None:
+            quality = evaluate_network(network, examples, data)
+        else:
+            quality, near = Given(reference, examples, data).compare(network)
     except Exception as error:  # torch raises many kinds where shapes do not fit
         raise ValueError(
             f"the network of {file} does not run on task {task!r} ({one_line(error)}): wanted the task that it was "
             "trained on, with its arguments"
         ) from error
+    fidelity = {name: value for name, value in vars(near).items() if value is not None}
     if as_json:
         row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}
-        typer.echo(json.dumps(row))
+        typer.echo(json.dumps({**row, **({"fidelity": fidelity} if given else {})}))
         return
-    typer.echo(f"{file}: {len(opened.data):,} bytes, {data.quality_name} {quality:.4f} on {split}")
+    words = "".join(f", {name} {value:.4g}" for name, value in fidelity.items())
+    typer.echo(f"{file}: {len(opened.data):,} bytes, {data.quality_name} {quality:.4f}{words} on {split}")
 
 
 @contextlib.contextmanager

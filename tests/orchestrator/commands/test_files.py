@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,20 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(tmp_pa
     assert str(out.parent) in said.stderr
     assert "none.rfz" not in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+def test_a_file_is_measured_against_the_network_that_it_was_made_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An untouched copy is no distance away."""
+    file = str(next((Path(__file__).parents[3] / "results" / "digits_demo" / "frontier").glob("*epr*.rfz")))
+    decode(Path(file), out=tmp_path / "network.safetensors")
+    capsys.readouterr()
+    given = ["--given", str(tmp_path / "network.safetensors")]
+    said = CliRunner().invoke(program, ["evaluate", file, "--task", "digits", "--json", *given])
+    assert said.exit_code == 0, said.stderr
+    assert json.loads(said.stdout)["fidelity"] == {"kl": 0.0, "agreement": 1.0}
+    plain = CliRunner().invoke(program, ["evaluate", file, "--task", "digits", "--json"])
+    assert "fidelity" not in json.loads(plain.stdout)
+    parts = CliRunner().invoke(program, ["evaluate", file, "--task", "digits", "--given", "fusion(a.pth, b.pth)"])
+    assert parts.stderr.startswith("ratefront: --given is 'fusion(a.pth, b.pth)': wanted one whole network")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.fidelity import DISTANCES
 from analysis.points.published import SHIPPED
 from orchestrator.commands.options import (
+    FidelityName,
     allow_own_modules,
     check_storage,
     check_writable,
@@ -22,6 +24,10 @@ def test_an_own_file_of_published_results_is_drawn_beside_the_one_that_ships() -
     assert published_files(None, hidden=True) == []
     with pytest.raises(ValueError, match="got --published and --no-published: give one of them"):
         published_files(Path("own.csv"), hidden=True)
+
+
+def test_every_distance_can_be_asked_for() -> None:
+    assert [name.value for name in FidelityName] == list(DISTANCES)
 
 
 def test_modules_of_the_working_directory_can_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

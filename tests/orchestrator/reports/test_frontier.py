@@ -61,6 +61,46 @@ def test_a_quality_to_reach_may_be_one_where_lower_is_better(folder: Path) -> No
     assert said.stderr == "ratefront: give one of --max-size (such as 10kB) and --quality (such as 0.98)\n"
 
 
+def test_the_nearest_to_a_given_network_is_chosen_drawn_and_told(folder: Path) -> None:
+    """The point that the fixture logs knows of no given network."""
+    client = MlflowClient(address(folder))
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    sweep = Writer(client, experiment.experiment_id, "near-0123abcd", directory=str(folder / "sweep"))
+    for name, size, kl in (("t1", 900, 0.25), ("t2", 1900, 0.0625)):
+        near = {"size_bytes": size, "fidelity_kl": kl, "fidelity_agreement": 1 - kl}
+        sweep.trial(name, 1, file=FILE, measured=near, config_hash=name)
+        (folder / "sweep" / name).mkdir()
+        (folder / "sweep" / name / "0.rfz").write_bytes(FILE)
+    out = ["--out", str(folder / "out")]
+    drawn = call(folder, "frontier", "--fidelity", "kl", *out)
+    assert "1 of 3 points have no kl and are left out: only trials that start from one whole network" in drawn.stderr
+    assert "KL (nats)" in drawn.stdout
+    assert "0.0625" in drawn.stdout
+    assert "kl_mean" in (folder / "out" / "frontier.csv").read_text()
+    best = ["best", "--max-size", "2kB", "--fidelity"]
+    for distance, value in (("kl", "0.0625 nats"), ("disagreement", "6.25 %")):
+        path, said = call(folder, *best, distance).stdout.splitlines()
+        assert path.endswith("t2/0.rfz")
+        assert f" given network {value} on validation, accuracy 95.00 % on test" in said
+    assert json.loads(call(folder, *best, "kl", "--json").stdout)["file_agreement"] == 0.9375
+    rows = json.loads(call(folder, "frontier", "--fidelity", "kl", "--json").stdout)
+    assert [(row["quality_val_mean"], row["file_kl"]) for row in rows] == [(0.25, 0.25), (0.0625, 0.0625)]
+    assert "kl_mean" not in call(folder, "frontier", "digits", "--json").stdout
+    for arguments, expected in (
+        ([*best, "output_error"], "no point has output_error: the networks' outputs are classes"),
+        (["frontier", "digits", "--fidelity", "kl", *out], "no point has kl: only trials that start from one whole"),
+        (
+            ["frontier", "--fidelity", "kl", "--published", "own.csv", *out],
+            "papers print no distance from your network",
+        ),
+    ):
+        said_wrong = call(folder, *arguments)
+        assert said_wrong.exit_code == 2
+        assert expected in said_wrong.stderr
+        assert said_wrong.stderr.count("\n") == 1
+
+
 def test_best_says_where_the_copy_of_a_moved_file_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "sweep").rename(folder / "elsewhere")
     said = call(folder, "best", "--max-size", "2kB")
