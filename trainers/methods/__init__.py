@@ -9,6 +9,7 @@ from trainers.methods.lcs import CompressibleSubspace
 from trainers.methods.low_rank import LowRank
 from trainers.methods.magnitude import Magnitude
 from trainers.methods.multi_hashing import MultiHashing
+from trainers.methods.obs import OptimalBrainSurgeon
 from trainers.methods.ptq import PostTrainingQuantisation
 from trainers.methods.qat import QuantisationAwareTraining
 from trainers.methods.soft_threshold import SoftThreshold
@@ -24,6 +25,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
     "low_rank": LowRank,
     "magnitude": Magnitude,
     "multi_hashing": MultiHashing,
+    "obs": OptimalBrainSurgeon,
     "ptq": PostTrainingQuantisation,
     "qat": QuantisationAwareTraining,
     "spike_slab": SpikeSlab,

@@ -34,15 +34,17 @@ def check(source: str, model: nn.Module, context: Context) -> None:
         raise ValueError(f"calibration is {source!r}, but inputs are {inputs.dtype}, not real numbers: use 'real'")
 
 
-def examples(source: str, model: nn.Module, context: Context) -> Tensor:
-    """Calibration inputs (at most ``NUM_EXAMPLES``, *input_shape); random ones come from torch's global generator.
+def examples(source: str, model: nn.Module, context: Context, most: int = NUM_EXAMPLES) -> Tensor:
+    """Calibration inputs (at most ``most``, *input_shape); random ones come from torch's global generator.
 
     Args:
         source: ``real``: training examples, evenly spaced; ``gaussian``: noise with the mean and the standard deviation
             of each channel of those; ``batch_norm``: made from the network alone, see ``synthesised``.
         model: the trained plain network.
+        context: of the trial.
+        most: how many.
     """
-    stride = -(-context.num_train // NUM_EXAMPLES)
+    stride = -(-context.num_train // most)
     kept, seen = [], 0
     for inputs, _ in context.batches("train"):
         kept.append(inputs[-seen % stride :: stride])
@@ -50,7 +52,7 @@ def examples(source: str, model: nn.Module, context: Context) -> Tensor:
     real = torch.cat(kept)
     if source == "real":
         return real
-    noise = torch.randn(NUM_EXAMPLES, *real.shape[1:], dtype=real.dtype, device=real.device)
+    noise = torch.randn(most, *real.shape[1:], dtype=real.dtype, device=real.device)
     if source == "batch_norm":
         return synthesised(model, noise)
     variance, mean = torch.var_mean(real, dim=_all_but_channels(real), correction=0, keepdim=True)

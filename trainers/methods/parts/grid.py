@@ -151,8 +151,8 @@ def whole(tensor: Tensor, steps: Steps) -> Tensor:
     return (tensor.double() / size).round().clamp(-most, most)
 
 
-def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
-    """``tensor`` in multiples of the step that is nearest to ``size``, or of the least with which int32 holds them.
+def step_at(name: str, tensor: Tensor, size: float) -> Steps:
+    """The step that is nearest to ``size``, or the least with which int32 holds the multiples in ``tensor``.
 
     Raises:
         DivergedError: ``size`` is NaN or infinite.
@@ -160,7 +160,12 @@ def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
     if not math.isfinite(size):
         raise DivergedError(f"cannot quantise {name!r}: its step is NaN or infinite")
     largest = float(tensor.abs().max()) if tensor.numel() else 0.0
-    steps = steps_of(max(size, largest / _MOST_WHOLE))
+    return steps_of(max(size, largest / _MOST_WHOLE))
+
+
+def rounded_at(name: str, tensor: Tensor, size: float) -> Rounded:
+    """``tensor`` in multiples of ``step_at``, which says what it raises."""
+    steps = step_at(name, tensor, size)
     return whole(tensor, steps), steps
 
 

@@ -1,0 +1,168 @@
+"""Post-training quantisation whose rounding errors later weights make up for: no training, one step for all weights."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainers import checks
+from trainers.coding.sections import Sections
+from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
+from trainers.methods.parts import backend, calibration, grid
+from trainers.methods.parts.compensation import compensated
+from trainers.methods.parts.matching import match, statistics
+from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.second_moments import second_moments
+from trainers.methods.parts.steps import Steps
+from trainers.networks.parametrizations import duplicate
+
+_BATCH_SIZE = 64
+"""The calibration examples that pass the network at once."""
+_NUM_MATCHED = 256
+"""The calibration examples by which norms and biases are measured anew."""
+_COARSEST = 2.0
+"""The coarsest step of a tensor, in units of its own root mean square: a coarser one would leave nothing of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimalBrainSurgeon(AbstractMethod):
+    """Uniform quantisation with one step for the whole network, which rounds for the outputs of layers.
+
+    From some examples the second moments of each layer's inputs are taken. Then each weight is rounded, and the weights
+    of its row that are still to be rounded make up for its error (``compensation.py``); a rate term prefers integers
+    that cost few bits. Last, norms and biases are measured anew (``matching.py``). All steps come from one calibration.
+
+    It needs no training: with ``steps: 0`` and ``init_from`` it compresses a network as it is. Layers whose inputs are
+    not known (``layer_inputs.py`` says which are), and embeddings, are rounded to the nearest integer.
+
+    References:
+        Hassibi, Stork 1993; Frantar et al. 2023 (GPTQ); Conzelmann, Bamler 2025 (CERWU): see ``compensation.py``.
+    """
+
+    steps: Sequence[float] = (0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.45, 1.75)
+    """Quantisation steps in units of the root mean square of all weights of the network, with an operating point for
+    each."""
+    rate: float = 0.0
+    """The cost of a bit against errors (``compensation.py``); 0.1 is about what the choice of a step trades."""
+    calibration: str = "real"
+    """The examples: ``real``, ``gaussian`` or ``batch_norm`` as for ``ptq``, or ``none``: no data is used, and weights
+    are rounded to the nearest integer."""
+    num_examples: int = 512
+    learning_rate: float = 2e-3
+
+    version: ClassVar[int] = 1
+    rate_knob: ClassVar[RateKnob | None] = None
+    cost: ClassVar[float | None] = 1.0
+    keeps_parametrizations: ClassVar[bool] = True
+    point_fields: ClassVar[tuple[str, ...]] = ("steps",)
+
+    def __post_init__(self) -> None:
+        grid.check_steps(self.steps)
+        checks.number("rate", self.rate, low=0, high=1)
+        checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
+        checks.integer("num_examples", self.num_examples, low=1)
+        checks.number("learning_rate", self.learning_rate, low=0, above=True)
+
+    def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        if self.calibration != "none":
+            calibration.check(self.calibration, model, context)
+        return model
+
+    def phases(self, context: Context) -> tuple[Phase, ...]:
+        return (plain_phase(self.learning_rate),)
+
+    def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
+        """The size of the floats; the size after rounding is known only at the end."""
+        return torch.tensor(32.0 * context.num_parameters)
+
+    @torch.no_grad()
+    def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
+        steps = _steps(model, self.steps)
+        inputs = None
+        if self.calibration != "none":
+            inputs = calibration.examples(self.calibration, model, context, self.num_examples)
+        rounded = self._rounded(model, inputs, steps)
+        wanted, seen = ({}, None) if inputs is None else statistics(model, inputs[:_NUM_MATCHED])
+        for index, step in enumerate(self.steps):
+            chosen = {name: (numbers[index], steps[name][index]) for name, numbers in rounded.items()}
+            made = _with(model, chosen)
+            if seen is not None:
+                match(made, wanted, seen)
+            yield grid.point_id(step), grid.store(context, made.state_dict(), chosen)
+
+    @staticmethod
+    def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
+        return backend.dequantise(sections, plain)
+
+    def _rounded(
+        self, model: nn.Module, inputs: Tensor | None, steps: Mapping[str, Sequence[Steps]]
+    ) -> dict[str, Tensor]:
+        """The integers of each weight at all steps, (steps, *shape) in as few bytes as hold them."""
+        weights = dict(model.named_parameters())
+        rounded: dict[str, Tensor] = {}
+        batches = [] if inputs is None else torch.split(inputs, _BATCH_SIZE)
+        for name, moments in second_moments(model, batches, list(steps)):
+            sizes = torch.tensor([float(step.sizes[0]) for step in steps[name]])
+            found = compensated(weights[name].flatten(1), moments, sizes, self.rate)
+            rounded[name] = _narrow(found.reshape(len(sizes), *weights[name].shape))
+        plain = [name for name in steps if name not in rounded]
+        if plain and inputs is not None:
+            logging.getLogger(__name__).warning(
+                "obs: rounded to the nearest, since the inputs of their layers are not known: %s", ", ".join(plain)
+            )
+        for name in plain:
+            whole = [grid.whole(weights[name], step) for step in steps[name]]
+            rounded[name] = _narrow(torch.stack(whole))
+        return {name: rounded[name] for name in steps}
+
+
+def _steps(model: nn.Module, grid_steps: Sequence[float]) -> dict[str, list[Steps]]:
+    """The steps of each weight: the same for all, where a weight is not so small that they would leave nothing of it.
+
+    Raises:
+        DivergedError: a weight is not finite.
+    """
+    names = backend.weight_names(model)
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in names}
+    sizes = {name: _root_mean_square([weight]) for name, weight in weights.items()}
+    unit = _root_mean_square(list(weights.values()))
+    return {
+        name: [grid.step_at(name, weights[name], _not_coarser(step * unit, sizes[name])) for step in grid_steps]
+        for name in weights
+    }
+
+
+def _not_coarser(size: float, root_mean_square: float) -> float:
+    return min(size, _COARSEST * root_mean_square) if root_mean_square else 1.0
+
+
+def _root_mean_square(tensors: Sequence[Tensor]) -> float:
+    """Over all values together; computed in float64, in units of the largest."""
+    largest = max((float(tensor.abs().max()) for tensor in tensors if tensor.numel()), default=0.0)
+    num_values = sum(tensor.numel() for tensor in tensors)
+    if not largest or not math.isfinite(largest):
+        return largest
+    squares = sum(float((tensor.double() / largest).square().sum()) for tensor in tensors)
+    return largest * math.sqrt(squares / num_values)
+
+
+def _narrow(whole: Tensor) -> Tensor:
+    """Whole numbers in the narrowest of the integers that hold them, on the CPU."""
+    most = float(whole.abs().max()) if whole.numel() else 0.0
+    dtype = torch.int8 if most < 2**7 else torch.int16 if most < 2**15 else torch.int32
+    return whole.to(dtype).cpu()
+
+
+def _with(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:
+    """A copy of the network with rounded weights."""
+    made = duplicate(model)
+    for name, (numbers, steps) in rounded.items():
+        weight = made.get_parameter(name)
+        weight.copy_((numbers.double() * float(steps.sizes[0])).to(weight))
+    return made

@@ -1,0 +1,192 @@
+"""What the layers of a network are given: the inputs that each of their weight matrices is multiplied with."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
+_CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+_MOST_AT_ONCE = 1 << 25
+"""The most values of inputs that are laid out at once: a convolution repeats each of them for every place of its
+kernel."""
+
+Note = Callable[[str, Tensor], None]
+"""(name of the weight, inputs (groups, positions, columns)). The weight, flattened after its first axis, is (rows,
+columns); its rows fall into as many equal groups, each of which is multiplied with inputs of its own."""
+
+
+@contextlib.contextmanager
+def watching(network: nn.Module, names: set[str], note: Note) -> Iterator[None]:
+    """Call ``note`` with the inputs of the weights in ``names`` whenever ``network`` uses them.
+
+    A weight of a module whose computation is not known is never noted.
+    """
+    first = {id(parameter): name for name, parameter in network.named_parameters()}
+    handles = []
+    for module in network.modules():
+        own = {attribute: first[id(module.get_parameter(attribute))] for attribute in _weights_of(module)}
+        own = {attribute: name for attribute, name in own.items() if name in names}
+        if own:
+            handles.append(module.register_forward_hook(_noting(own, note), with_kwargs=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _noting(own: Mapping[str, str], note: Note) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+        for attribute, inputs in _inputs(module, args, kwargs):
+            if attribute in own and inputs.numel():
+                note(own[attribute], inputs)
+
+    return hook
+
+
+def _weights_of(module: nn.Module) -> list[str]:
+    """The weight matrices of a module whose inputs are known; a subclass that computes in a way of its own has none."""
+    kind = _kind(module)
+    if kind in _RECURRENT:
+        return [name for name in module._parameters if name.startswith(("weight_ih", "weight_hh"))]
+    if kind in _CELLS:
+        return ["weight_ih", "weight_hh"]
+    if kind is nn.MultiheadAttention:
+        projections = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+        return [*(name for name in projections if module._parameters[name] is not None), "out_proj.weight"]
+    return ["weight"] if kind else []
+
+
+def _kind(module: nn.Module) -> type[nn.Module] | None:
+    """The class of torch that ``module`` computes as."""
+    kinds = (nn.Linear, *_CONVOLUTIONS, *_RECURRENT, *_CELLS, nn.MultiheadAttention)
+    return next((kind for kind in kinds if isinstance(module, kind) and type(module).forward is kind.forward), None)
+
+
+def _inputs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    kind = _kind(module)
+    if kind is nn.MultiheadAttention:
+        yield from _of_attention(cast(nn.MultiheadAttention, module), args, kwargs)
+        return
+    inputs, *rest = (*args, *kwargs.values())
+    state = rest[0] if rest else None
+    hidden = state[0] if isinstance(state, tuple) else state
+    if kind is nn.Linear:
+        yield "weight", _flat(inputs)
+    elif kind in _CONVOLUTIONS:
+        for part in _patches(cast(nn.Conv2d, module), inputs):
+            yield "weight", part
+    elif kind in _CELLS:
+        yield "weight_ih", _flat(inputs)
+        if hidden is not None:
+            yield "weight_hh", _flat(hidden)
+    else:
+        yield from _of_recurrent(cast(nn.RNNBase, module), inputs, hidden)
+
+
+def _flat(inputs: Tensor) -> Tensor:
+    """Vectors as one group."""
+    return inputs.reshape(1, -1, inputs.shape[-1])
+
+
+def _patches(layer: nn.Conv2d, inputs: Tensor) -> Iterator[Tensor]:
+    """The inputs under the kernel at each position, (groups, positions, channels of a group times places)."""
+    num_axes = len(layer.kernel_size)
+    if inputs.ndim == num_axes + 1:
+        inputs = inputs.unsqueeze(0)
+    places = layer.in_channels * torch.Size(layer.kernel_size).numel()
+    per_example = max(1, places * inputs[0, 0].numel())
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    at_once = max(1, _MOST_AT_ONCE // per_example)
+    for begin in range(0, len(inputs), at_once):
+        part = inputs[begin : begin + at_once]
+        part = F.pad(part, layer._reversed_padding_repeated_twice, mode=mode)
+        for axis in range(num_axes):
+            size, dilation = layer.kernel_size[axis], layer.dilation[axis]
+            part = part.unfold(2 + axis, dilation * (size - 1) + 1, layer.stride[axis])[..., ::dilation]
+        # (examples, channels, *positions, *places) to (channels, *places, examples, *positions)
+        axes = [1, *range(2 + num_axes, 2 + 2 * num_axes), 0, *range(2, 2 + num_axes)]
+        columns = part.permute(axes).reshape(layer.groups, places // layer.groups, -1)
+        yield columns.transpose(1, 2)
+
+
+def _of_attention(
+    layer: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[tuple[str, Tensor]]:
+    names = ("query", "key", "value")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    rows = [_flat(given[name]) for name in names]
+    if layer._parameters["in_proj_weight"] is None:
+        for name, inputs in zip(names, rows, strict=True):
+            yield f"{name[0]}_proj_weight", inputs
+    else:
+        most = max(inputs.shape[1] for inputs in rows)  # there may be fewer keys than queries, and each counts as much
+        even = [F.pad(inputs, (0, 0, 0, most - inputs.shape[1])) * (most / inputs.shape[1]) ** 0.5 for inputs in rows]
+        yield "in_proj_weight", torch.cat(even)
+    bare = copy.copy(layer)
+    bare._modules = {"out_proj": _Identity(layer)}
+    yield "out_proj.weight", _flat(nn.MultiheadAttention.forward(bare, *args, **kwargs)[0])
+
+
+class _Identity(nn.Module):
+    """Stands for the last projection of an attention, so that what it is given comes out."""
+
+    def __init__(self, layer: nn.MultiheadAttention) -> None:
+        super().__init__()
+        like = layer.out_proj.weight
+        self.weight = nn.Parameter(torch.eye(len(like), dtype=like.dtype, device=like.device), requires_grad=False)
+        self.bias = None
+
+
+def _of_recurrent(layer: nn.RNNBase, inputs: Any, initial: Tensor | None) -> Iterator[tuple[str, Tensor]]:
+    """The inputs and the hidden states of each layer of a recurrent network, computed layer by layer."""
+    if isinstance(inputs, PackedSequence):
+        inputs, _ = nn.utils.rnn.pad_packed_sequence(inputs, batch_first=layer.batch_first)
+    if inputs.ndim == 2:
+        inputs = inputs.unsqueeze(0 if layer.batch_first else 1)
+    if layer.batch_first:
+        inputs = inputs.transpose(0, 1)
+    directions = ("", "_reverse") if layer.bidirectional else ("",)
+    for index in range(layer.num_layers):
+        outputs = []
+        for offset, direction in enumerate(directions):
+            run = inputs.flip(0) if direction else inputs
+            yield f"weight_ih_l{index}{direction}", _flat(run)
+            hidden = _single(layer, index, direction)(run)[0]
+            first = hidden.new_zeros(hidden.shape[1:])
+            if initial is not None:
+                first = initial.reshape(initial.shape[0], -1, initial.shape[-1])[index * len(directions) + offset]
+            before = torch.cat([first.unsqueeze(0), hidden[:-1]])
+            yield f"weight_hh_l{index}{direction}", _flat(before)
+            outputs.append(hidden.flip(0) if direction else hidden)
+        inputs = torch.cat(outputs, dim=-1)
+
+
+def _single(layer: nn.RNNBase, index: int, direction: str) -> nn.RNNBase:
+    """One layer and direction of a recurrent network, as a network of its own over (time, batch, features)."""
+    own = {
+        name: parameter
+        for name, parameter in layer._parameters.items()
+        if parameter is not None and name.endswith(f"_l{index}{direction}")
+    }
+    weight = own[f"weight_ih_l{index}{direction}"]
+    options: dict[str, Any] = {"bias": layer.bias}
+    if isinstance(layer, nn.LSTM):
+        options["proj_size"] = layer.proj_size
+    if isinstance(layer, nn.RNN):
+        options["nonlinearity"] = layer.nonlinearity
+    kind = cast(Any, type(layer))
+    single: nn.RNNBase = kind(weight.shape[1], layer.hidden_size, device="meta", **options)
+    for name in list(single._parameters):
+        single._parameters[name] = own[f"{name[:-1]}{index}{direction}"]
+    single._init_flat_weights()
+    return single.eval()

@@ -1,0 +1,86 @@
+"""Second moments of what layers are given: the Hessians of the squared errors of their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.parts.layer_inputs import watching
+from trainers.methods.parts.steps import times_power, wide
+from trainers.networks.modes import evaluating
+
+_MOST_BYTES = 1 << 29
+"""The second moments that are held at once; the examples pass the network once for each such group of weights."""
+_MOST_POSITIONS = 1 << 16
+_POSITIONS_A_COLUMN = 16
+"""Neighbouring positions of an image say nearly the same: beyond this many, they are taken evenly spaced."""
+
+
+@torch.no_grad()
+def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """Yield (name of a weight, sum of x x^T over the inputs x that it is multiplied with), a few at a time in memory.
+
+    A weight that no watched module uses is left out. The sums are in units of their own.
+
+    Args:
+        network: stays as it is.
+        batches: of inputs, on the network's device.
+        names: of weights; they come in this order.
+
+    Returns:
+        For each weight (groups, columns, columns) in float32: ``layer_inputs.Note`` says what groups are.
+    """
+    sizes = {name: _num_bytes(parameter) for name, parameter in network.named_parameters() if name in names}
+    for group in _in_groups([name for name in names if name in sizes], sizes):
+        sums = _Sums(share=1 / max(1, len(batches)))
+        with evaluating(network), watching(network, set(group), sums.add):
+            for batch in batches:
+                network(batch.clone())  # the network may write to it
+        for name in group:
+            if name in sums.found:
+                yield name, sums.found.pop(name)
+
+
+class _Sums:
+    """Sums of x x^T, by the name of the weight; their scale is any, since no rounding depends on it."""
+
+    def __init__(self, share: float) -> None:
+        """``share``: how much of all examples passes the network at once."""
+        self.found: dict[str, Tensor] = {}
+        self._share, self._exponents = share, dict[str, int]()
+
+    def add(self, name: str, inputs: Tensor) -> None:
+        """Add inputs (groups, positions, columns), or some of them where they are many."""
+        inputs = wide(_some(inputs.detach(), self._share))
+        if name not in self.found:
+            largest = float(inputs.abs().max())
+            self._exponents[name] = -int(np.frexp(largest)[1]) if np.isfinite(largest) else 0
+        near_one = times_power(inputs, self._exponents[name]).float()
+        products = near_one.transpose(1, 2) @ near_one
+        self.found[name] = self.found[name] + products if name in self.found else products
+
+
+def _num_bytes(weight: Tensor) -> int:
+    return 4 * weight[0].numel() ** 2
+
+
+def _in_groups(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
+    """``names`` in order, in groups of no more than ``_MOST_BYTES``, or of one."""
+    group: list[str] = []
+    for name in names:
+        if group and sum(sizes[one] for one in group) + sizes[name] > _MOST_BYTES:
+            yield group
+            group = []
+        group.append(name)
+    if group:
+        yield group
+
+
+def _some(inputs: Tensor, share: float) -> Tensor:
+    """At most the ``share`` of the positions that are worth their time, evenly spaced."""
+    most = int(share * max(_MOST_POSITIONS, _POSITIONS_A_COLUMN * inputs.shape[2]))
+    stride = -(-inputs.shape[1] // max(1, most))
+    return inputs[:, ::stride]
