@@ -37,6 +37,7 @@ FINEST: dict[str, dict[str, Any]] = {
     "low_rank": {"ratio": 0.5, "steps": FINE},
     "magnitude": {"keep_ratio": 1.0, "steps": FINE},
     "multi_hashing": {"fraction": 0.5, "steps": FINE},
+    "obs": {"steps": FINE},
     "ptq": {"bits": 16},
     "qat": {"bits": 8},
     "spike_slab": {"kl_weight": 0.1, "cuts": [0.5], "steps": FINE},

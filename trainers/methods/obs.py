@@ -26,8 +26,8 @@ _BATCH_SIZE = 64
 """The calibration examples that pass the network at once."""
 _NUM_MATCHED = 256
 """The calibration examples by which norms and biases are measured anew."""
-_COARSEST = 2.0
-"""The coarsest step of a tensor, in units of its own root mean square: a coarser one would leave nothing of it."""
+_MOST_SPREAD = 4.0
+"""A tensor whose root mean square is less than that of all weights by more than this factor has a finer step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         rounded: dict[str, Tensor] = {}
         batches = [] if inputs is None else torch.split(inputs, _BATCH_SIZE)
         for name, moments in second_moments(model, batches, list(steps)):
-            sizes = torch.tensor([float(step.sizes[0]) for step in steps[name]])
+            sizes = torch.tensor([float(step.sizes[0]) for step in steps[name]], dtype=torch.float64)
             found = compensated(weights[name].flatten(1), moments, sizes, self.rate)
             rounded[name] = _narrow(found.reshape(len(sizes), *weights[name].shape))
         plain = [name for name in steps if name not in rounded]
@@ -123,23 +123,19 @@ class OptimalBrainSurgeon(AbstractMethod):
 
 
 def _steps(model: nn.Module, grid_steps: Sequence[float]) -> dict[str, list[Steps]]:
-    """The steps of each weight: the same for all, where a weight is not so small that they would leave nothing of it.
+    """The steps of each weight: the same for all, but finer for a tensor of which they would leave nothing.
 
     Raises:
         DivergedError: a weight is not finite.
     """
     names = backend.weight_names(model)
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in names}
-    sizes = {name: _root_mean_square([weight]) for name, weight in weights.items()}
     unit = _root_mean_square(list(weights.values()))
+    units = {name: min(unit, _MOST_SPREAD * _root_mean_square([weight])) or 1.0 for name, weight in weights.items()}
     return {
-        name: [grid.step_at(name, weights[name], _not_coarser(step * unit, sizes[name])) for step in grid_steps]
-        for name in weights
+        name: [grid.step_at(name, weight, step * units[name]) for step in grid_steps]
+        for name, weight in weights.items()
     }
-
-
-def _not_coarser(size: float, root_mean_square: float) -> float:
-    return min(size, _COARSEST * root_mean_square) if root_mean_square else 1.0
 
 
 def _root_mean_square(tensors: Sequence[Tensor]) -> float:

@@ -44,7 +44,7 @@ def compensated(weight: Tensor, moments: Tensor, steps: Tensor, rate: float = 0.
     Args:
         weight: (rows, columns).
         moments: (groups, columns, columns): each of as many equal groups of rows has moments of its own.
-        steps: positive, (steps,).
+        steps: positive, (steps,) in float64.
         rate: the cost of a bit, in units of c.
 
     Returns:
@@ -70,7 +70,8 @@ def _factor(moments: Tensor) -> Tensor:
     damping = torch.where(unit > 0, _DAMPING * unit, 1.0)  # inputs that are all zero: no error matters
     wide = wide + damping.reshape(-1, 1, 1) * torch.eye(wide.shape[1], dtype=wide.dtype, device=wide.device)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(wide))
-    return torch.linalg.cholesky(inverse, upper=True).float()
+    factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return factor.float()
 
 
 def _in_turn(values: Tensor, factor: Tensor, choose: Choice) -> Tensor:

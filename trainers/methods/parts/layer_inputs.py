@@ -144,7 +144,7 @@ class _Identity(nn.Module):
         super().__init__()
         like = layer.out_proj.weight
         self.weight = nn.Parameter(torch.eye(len(like), dtype=like.dtype, device=like.device), requires_grad=False)
-        self.bias = None
+        self.bias = nn.Parameter(torch.zeros_like(like[0]), requires_grad=False)
 
 
 def _of_recurrent(layer: nn.RNNBase, inputs: Any, initial: Tensor | None) -> Iterator[tuple[str, Tensor]]:

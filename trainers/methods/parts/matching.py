@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,8 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from trainers.methods.parts.recalibration import remembering
+from trainers.methods.parts.steps import wide
 from trainers.networks.modes import evaluating
 
+_FEW = 4
+"""The examples that show how large outputs are, and the least that are measured."""
 _MOST_VALUES = 1 << 26
 """The most values of one layer's outputs, for all examples together."""
 _MOST_FACTOR = 4.0
@@ -33,6 +37,10 @@ class Statistics:
     mean: Tensor
     variance: Tensor
 
+    @property
+    def is_finite(self) -> bool:
+        return bool(self.mean.isfinite().all() and self.variance.isfinite().all())
+
 
 @torch.no_grad()
 def statistics(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Statistics], Tensor]:
@@ -45,21 +53,19 @@ def statistics(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Statistics
     Returns:
         The statistics, and the examples that they are of: fewer where a layer's outputs are large.
     """
-    few = inputs[:1]
-    seen: list[tuple[str, Tensor]] = []
-    _run(network, few, lambda prefix, module, values: seen.append((prefix, values)))
-    largest = max((values.numel() for _, values in seen), default=1)
-    prefixes = [prefix for prefix, _ in seen]
-    once = {prefix for prefix in prefixes if prefixes.count(prefix) == 1}
-    used = inputs[: max(2, _MOST_VALUES // largest)]
+    few = inputs[:_FEW]
+    sizes: dict[str, list[int]] = defaultdict(list)
+    _run(network, few, lambda prefix, module, values: sizes[prefix].append(values.numel()))
+    largest = max(1, max(map(max, sizes.values()), default=1) // len(few))
+    used = inputs[: max(_FEW, _MOST_VALUES // largest)]
     found: dict[str, Statistics] = {}
 
     def note(prefix: str, module: nn.Module, values: Tensor) -> None:
-        if prefix in once:
+        if len(sizes[prefix]) == 1 and values.numel():
             found[prefix] = _statistics(values, module)
 
     _run(network, used, note)
-    return found, used
+    return {prefix: one for prefix, one in found.items() if one.is_finite}, used
 
 
 @torch.no_grad()
@@ -78,6 +84,8 @@ def match(network: nn.Module, wanted: dict[str, Statistics], inputs: Tensor) -> 
         if prefix not in wanted:
             return None
         before, now = wanted[prefix], _statistics(values, module)
+        if not now.is_finite:
+            return None
         if isinstance(module, _LAYERS):
             moved = (before.mean - now.mean).to(values)
             cast(Tensor, module.bias).add_(moved)
@@ -102,7 +110,7 @@ def _run(network: nn.Module, inputs: Tensor, see: _See) -> None:
     for name, module in network.named_modules():
         prefix = f"{name}." if name else ""
         if prefix in norms:
-            handles.append(module.register_forward_pre_hook(_before(prefix, see)))
+            handles.append(module.register_forward_pre_hook(_before(prefix, see), with_kwargs=True))
         elif isinstance(module, _LAYERS) and type(module).forward in _FORWARDS and module.bias is not None:
             handles.append(module.register_forward_hook(_after(prefix, see)))
     try:
@@ -117,8 +125,8 @@ _FORWARDS = {layer.forward for layer in _LAYERS}
 
 
 def _before(prefix: str, see: _See) -> Callable[..., None]:
-    def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
-        see(prefix, module, args[0])
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        see(prefix, module, next(iter((*args, *kwargs.values()))))
 
     return hook
 
@@ -145,6 +153,6 @@ def _beside(values: Tensor, module: nn.Module) -> Sequence[int]:
 
 
 def _statistics(values: Tensor, module: nn.Module) -> Statistics:
-    flat = values.movedim(_axis(values, module), 0).flatten(1).float()
+    flat = wide(values.movedim(_axis(values, module), 0).flatten(1))
     variance, mean = torch.var_mean(flat, dim=1, correction=0)
     return Statistics(mean=mean, variance=variance)

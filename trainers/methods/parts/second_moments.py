@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ _POSITIONS_A_COLUMN = 16
 def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
     """Yield (name of a weight, sum of x x^T over the inputs x that it is multiplied with), a few at a time in memory.
 
-    A weight that no watched module uses is left out. The sums are in units of their own.
+    A weight that no watched module uses is left out, and one whose inputs are not finite. Units are arbitrary.
 
     Args:
         network: stays as it is.
@@ -40,8 +41,9 @@ def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequenc
             for batch in batches:
                 network(batch.clone())  # the network may write to it
         for name in group:
-            if name in sums.found:
-                yield name, sums.found.pop(name)
+            products = sums.found.pop(name, None)
+            if products is not None and products.isfinite().all():
+                yield name, products
 
 
 class _Sums:
@@ -64,7 +66,7 @@ class _Sums:
 
 
 def _num_bytes(weight: Tensor) -> int:
-    return 4 * weight[0].numel() ** 2
+    return 4 * math.prod(weight.shape[1:]) ** 2
 
 
 def _in_groups(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:

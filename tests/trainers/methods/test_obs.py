@@ -1,0 +1,183 @@
+"""Rounding whose errors later weights make up for: its optimality, what it watches, and what it measures anew."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.parts.compensation import compensated
+from trainers.methods.parts.layer_inputs import watching
+from trainers.methods.parts.matching import match, statistics
+from trainers.methods.parts.second_moments import second_moments
+
+
+def inputs_with_correlation(num: int, columns: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(columns, columns, generator=generator)
+    return torch.randn(num, columns, generator=generator) @ mixing
+
+
+def error(weight: Tensor, rounded: Tensor, inputs: Tensor) -> float:
+    return float(((weight - rounded) @ inputs.T).square().sum())
+
+
+def test_compensation_follows_the_update_of_optimal_brain_surgeon() -> None:
+    """By the formula: quantise w_q, then delta = -(w_q - s q) / [H^-1]_qq H^-1_:q, with H of the columns left."""
+    inputs = inputs_with_correlation(64, 6)
+    weight = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
+    moments = inputs.T @ inputs
+    hessian = moments.double() + 0.01 * moments.double().diagonal().mean() * torch.eye(6)
+    left, wanted = weight.double().clone(), torch.zeros(3, 6).double()
+    for column in range(6):
+        inverse = torch.linalg.inv(hessian[column:, column:])
+        wanted[:, column] = (left[:, column] / 0.3).round()
+        off = left[:, column] - 0.3 * wanted[:, column]
+        left[:, column:] -= off[:, None] / inverse[0, 0] * inverse[0]
+    found = compensated(weight, moments[None], torch.tensor([0.3]).double())
+    assert torch.equal(found[0].double(), wanted)
+
+
+@pytest.mark.parametrize("columns", [7, 300])
+def test_compensation_has_less_output_error_than_the_nearest_integers_at_every_step(columns: int) -> None:
+    inputs = inputs_with_correlation(4 * columns, columns)
+    weight = torch.randn(5, columns, generator=torch.Generator().manual_seed(1))
+    steps = torch.tensor([0.5, 1.0]).double()
+    found = compensated(weight, (inputs.T @ inputs)[None], steps)
+    for step, whole in zip(steps.tolist(), found, strict=True):
+        assert torch.equal(whole, whole.round())
+        nearest = (weight / step).round()
+        assert error(weight, whole * step, inputs) < 0.7 * error(weight, nearest * step, inputs)
+
+
+def test_groups_of_rows_have_moments_of_their_own() -> None:
+    weight = torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
+    steps = torch.tensor([0.4, 0.9]).double()
+    moments = torch.stack([inputs.T @ inputs for inputs in (inputs_with_correlation(50, 5), torch.eye(5))])
+    together = compensated(weight, moments, steps, rate=0.1)
+    apart = [compensated(part, one[None], steps, rate=0.1) for part, one in zip(weight.split(2), moments, strict=True)]
+    plain = torch.cat(
+        [compensated(part, one[None], steps) for part, one in zip(weight.split(2), moments, strict=True)], 1
+    )
+    assert torch.equal(compensated(weight, moments, steps), plain)
+    assert together.shape == torch.cat(apart, 1).shape
+    assert float(together.abs().sum()) < float(plain.abs().sum()), "a rate prefers smaller integers"
+
+
+def test_inputs_that_are_all_zero_leave_the_nearest_integers() -> None:
+    weight = torch.randn(4, 5)
+    assert torch.equal(
+        compensated(weight, torch.zeros(1, 5, 5), torch.tensor([0.5]).double())[0], (weight / 0.5).round()
+    )
+
+
+LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]]]] = {
+    "linear": (lambda: nn.Linear(6, 4), lambda: (torch.randn(3, 5, 6),)),
+    "conv1d": (lambda: nn.Conv1d(4, 6, 3, stride=2, dilation=2, padding=1), lambda: (torch.randn(3, 4, 11),)),
+    "conv2d of groups": (lambda: nn.Conv2d(4, 6, (3, 5), groups=2, padding="same"), lambda: (torch.randn(3, 4, 5, 6),)),
+    "circular": (lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"), lambda: (torch.randn(2, 2, 5, 5),)),
+    "one image": (lambda: nn.Conv2d(2, 3, 3), lambda: (torch.randn(2, 5, 5),)),
+    "conv3d": (lambda: nn.Conv3d(2, 3, 2, stride=(1, 2, 1)), lambda: (torch.randn(2, 2, 4, 5, 4),)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_is_noted_is_what_the_weight_is_multiplied_with(name: str) -> None:
+    """Weights times the noted inputs are the outputs."""
+    torch.manual_seed(0)
+    make, arguments = LAYERS[name]
+    layer, args = make(), arguments()
+    seen: list[Tensor] = []
+    with torch.no_grad(), watching(layer, {"weight"}, lambda _, inputs: seen.append(inputs)):
+        outputs = layer(*args)
+    inputs = torch.cat(seen, dim=1)
+    weight = layer.get_parameter("weight").detach().flatten(1)
+    rows = weight.reshape(len(inputs), -1, weight.shape[1])
+    made = (inputs @ rows.transpose(1, 2)).permute(1, 0, 2).flatten(1) + layer.get_parameter("bias").detach()
+    channels = (
+        outputs
+        if name == "linear"
+        else outputs.movedim(-4 if name == "conv3d" else 1 if outputs.ndim != 3 or name == "conv1d" else 0, -1)
+    )
+    torch.testing.assert_close(made, channels.reshape(made.shape))
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_are_noted_layer_by_layer(kind: type[nn.RNNBase], batch_first: bool) -> None:
+    torch.manual_seed(0)
+    layer = kind(5, 4, num_layers=2, bidirectional=True, batch_first=batch_first)  # type: ignore[arg-type]
+    sequence = torch.randn(7, 3, 5)
+    names = {name for name in layer._parameters if name.startswith("weight")}
+    seen: dict[str, Tensor] = {}
+    with torch.no_grad(), watching(layer, names, lambda name, inputs: seen.update({name: inputs})):
+        outputs, _ = layer(sequence.transpose(0, 1) if batch_first else sequence)
+    outputs = outputs.transpose(0, 1) if batch_first else outputs
+    assert set(seen) == names
+    torch.testing.assert_close(seen["weight_ih_l0"], sequence.reshape(1, -1, 5))
+    hidden = outputs[..., :4]  # of the last layer, forwards
+    before = torch.cat([torch.zeros(1, 3, 4), hidden[:-1]])
+    torch.testing.assert_close(seen["weight_hh_l1"], before.reshape(1, -1, 4))
+    backwards = outputs[..., 4:].flip(0)
+    before = torch.cat([torch.zeros(1, 3, 4), backwards[:-1]])
+    torch.testing.assert_close(seen["weight_hh_l1_reverse"], before.reshape(1, -1, 4))
+
+
+def test_attention_is_noted_with_its_queries_keys_values_and_what_it_projects_last() -> None:
+    torch.manual_seed(0)
+    layer = nn.MultiheadAttention(6, 2, batch_first=True).eval()
+    query, key = torch.randn(2, 3, 6), torch.randn(2, 5, 6)
+    seen: dict[str, Tensor] = {}
+    with (
+        torch.no_grad(),
+        watching(layer, {"in_proj_weight", "out_proj.weight"}, lambda name, x: seen.update({name: x})),
+    ):
+        outputs, _ = layer(query, key, value=key)
+    moments = seen["in_proj_weight"].transpose(1, 2) @ seen["in_proj_weight"]
+    flat = [part.reshape(-1, 6) for part in (query, key, key)]
+    wanted = torch.stack([part.T @ part / len(part) for part in flat])
+    torch.testing.assert_close(moments / 10, wanted)
+    made = seen["out_proj.weight"] @ layer.out_proj.weight.T + layer.out_proj.bias
+    torch.testing.assert_close(made.detach(), outputs.reshape(1, -1, 6))
+
+
+def test_a_transformer_is_watched_also_where_torch_would_take_a_shorter_way() -> None:
+    network = nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, enable_nested_tensor=False
+    )
+    names = [name for name, parameter in network.named_parameters() if parameter.ndim == 2]
+    assert [name for name, _ in second_moments(network.eval(), [torch.randn(3, 4, 8)], names)] == names
+
+
+def test_a_layer_that_computes_in_a_way_of_its_own_is_not_watched() -> None:
+    class Doubled(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    network = nn.Sequential(Doubled(3, 3), nn.Linear(3, 3))
+    assert [name for name, _ in second_moments(network, [torch.randn(4, 3)], ["0.weight", "1.weight"])] == ["1.weight"]
+
+
+def test_norms_and_biases_get_back_the_statistics_that_they_had() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)).eval()
+    norm = network[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean += torch.randn(4)
+    norm.running_var *= 2
+    inputs = torch.randn(50, 2, 5, 5)
+    wanted, seen = statistics(network, inputs)
+    moved = copy.deepcopy(network)
+    for layer in (moved[0], moved[4]):
+        layer.weight.data += 0.1 * torch.randn(layer.weight.shape)  # type: ignore[operator, union-attr]
+    match(moved, wanted, seen)
+    outputs = [net[:2](inputs) for net in (network, moved)]
+    torch.testing.assert_close(outputs[0].mean((0, 2, 3)), outputs[1].mean((0, 2, 3)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(outputs[0].var((0, 2, 3)), outputs[1].var((0, 2, 3)), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(network(inputs).mean(0), moved(inputs).mean(0), atol=1e-4, rtol=1e-4)
