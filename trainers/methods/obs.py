@@ -18,14 +18,15 @@ from trainers.methods.parts import backend, calibration, grid
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
 from trainers.methods.parts.steps import Steps
 from trainers.networks.parametrizations import duplicate
 
 _BATCH_SIZE = 64
 """The calibration examples that pass the network at once."""
-_NUM_MATCHED = 256
-"""The calibration examples by which norms and biases are measured anew."""
+_FEW = 4
+"""The examples that show which layers a pass calls once."""
 _MOST_SPREAD = 4.0
 """A tensor whose root mean square is less than that of all weights by more than this factor has a finer step."""
 
@@ -53,7 +54,11 @@ class OptimalBrainSurgeon(AbstractMethod):
     calibration: str = "real"
     """The examples: ``real``, ``gaussian`` or ``batch_norm`` as for ``ptq``, or ``none``: no data is used, and weights
     are rounded to the nearest integer."""
-    num_examples: int = 512
+    num_examples: int = 256
+    """The most calibration examples."""
+    propagation: float = 0.5
+    """How far layers make up for the errors of the layers before them (``propagation.py``); 0: not at all, and then the
+    examples pass the network once for all steps, rather than once for each."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -67,6 +72,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         checks.number("rate", self.rate, low=0, high=1)
         checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
         checks.integer("num_examples", self.num_examples, low=1)
+        checks.number("propagation", self.propagation, low=0, high=1)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
@@ -87,18 +93,33 @@ class OptimalBrainSurgeon(AbstractMethod):
         inputs = None
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context, self.num_examples)
-        rounded = self._rounded(model, inputs, steps)
-        wanted, seen = ({}, None) if inputs is None else statistics(model, inputs[:_NUM_MATCHED])
+        wanted, seen = ({}, None) if inputs is None else statistics(model, inputs)
+        layers = {} if seen is None or not self.propagation else called_once(model, seen[:_FEW])
+        rounded = self._rounded(model, inputs, {name: steps[name] for name in steps if name not in layers})
         for index, step in enumerate(self.steps):
             chosen = {name: (numbers[index], steps[name][index]) for name, numbers in rounded.items()}
             made = _with(model, chosen)
             if seen is not None:
-                match(made, wanted, seen)
-            yield grid.point_id(step), grid.store(context, made.state_dict(), chosen)
+                rounding = self._rounding(made, {name: steps[name][index] for name in layers}, chosen)
+                with propagating(model, made, seen, layers, self.propagation, rounding):
+                    match(made, wanted, seen)
+            in_order = {name: chosen[name] for name in steps}
+            yield grid.point_id(step), grid.store(context, made.state_dict(), in_order)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
         return backend.dequantise(sections, plain)
+
+    def _rounding(self, made: nn.Module, steps: Mapping[str, Steps], chosen: dict[str, grid.Rounded]) -> Round:
+        """What rounds a weight of ``made``, and puts it into ``chosen``."""
+
+        def rounding(name: str, weight: Tensor, moments: Tensor) -> None:
+            parameter, sizes = made.get_parameter(name), torch.from_numpy(steps[name].sizes)
+            numbers = _narrow(compensated(weight, moments, sizes, self.rate)[0].reshape(parameter.shape))
+            chosen[name] = numbers, steps[name]
+            _set(parameter, chosen[name])
+
+        return rounding
 
     def _rounded(
         self, model: nn.Module, inputs: Tensor | None, steps: Mapping[str, Sequence[Steps]]
@@ -158,7 +179,11 @@ def _narrow(whole: Tensor) -> Tensor:
 def _with(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:
     """A copy of the network with rounded weights."""
     made = duplicate(model)
-    for name, (numbers, steps) in rounded.items():
-        weight = made.get_parameter(name)
-        weight.copy_((numbers.double() * float(steps.sizes[0])).to(weight))
+    for name, numbers in rounded.items():
+        _set(made.get_parameter(name), numbers)
     return made
+
+
+def _set(weight: Tensor, rounded: grid.Rounded) -> None:
+    numbers, steps = rounded
+    weight.copy_((numbers.double() * float(steps.sizes[0])).to(weight))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainers.methods.parts.alongside import alongside
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.layer_inputs import watching
 from trainers.methods.parts.matching import match, statistics
+from trainers.methods.parts.propagation import called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
 
 
@@ -181,3 +184,67 @@ def test_norms_and_biases_get_back_the_statistics_that_they_had() -> None:
     torch.testing.assert_close(outputs[0].mean((0, 2, 3)), outputs[1].mean((0, 2, 3)), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(outputs[0].var((0, 2, 3)), outputs[1].var((0, 2, 3)), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(network(inputs).mean(0), moved(inputs).mean(0), atol=1e-4, rtol=1e-4)
+
+
+def deep() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [layer for _ in range(4) for layer in (nn.Linear(12, 12), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(12, 3)).eval()
+
+
+def test_a_network_alongside_gives_what_its_layers_are_given_and_ends_when_nobody_asks() -> None:
+    network, inputs = deep(), torch.randn(5, 12)
+    with alongside(network, inputs, {"0": network[0], "2": network[2], "4": network[4]}) as take:
+        first, second = take("0"), take("2")
+    assert first is not None
+    assert second is not None
+    torch.testing.assert_close(first, inputs)
+    torch.testing.assert_close(second, network[:2](inputs).detach())
+    with alongside(network, inputs, {"0": network[0], "2": network[2]}) as take:
+        assert take("2") is None, "the network alongside takes another way"
+        assert take("2") is None
+    assert threading.active_count() == 1
+    assert not network[0]._forward_pre_hooks
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_layers_make_up_for_the_errors_of_those_before_them(share: float) -> None:
+    given = deep()
+    mixing = torch.randn(12, 12)
+    inputs, others = torch.randn(400, 12) @ mixing, torch.randn(400, 12) @ mixing
+    layers = called_once(given, inputs[:2])
+    assert list(layers) == ["0.weight", "2.weight", "4.weight", "6.weight", "8.weight"]
+    step = torch.tensor([0.2]).double()
+    wanted = given(others).detach()
+    errors = {}
+    for name, shares in {"apart": None, "propagated": share}.items():
+        made = copy.deepcopy(given)
+
+        def set_rounded(name: str, weight: Tensor, moments: Tensor, made: nn.Module = made) -> None:
+            parameter = made.get_parameter(name)
+            parameter.data = (compensated(weight, moments, step)[0] * 0.2).reshape(parameter.shape)
+
+        with torch.no_grad():
+            if shares is None:
+                for weight_name, moments in second_moments(given, [inputs], list(layers)):
+                    set_rounded(weight_name, given.get_parameter(weight_name), moments)
+            else:
+                with propagating(given, made, inputs, layers, shares, set_rounded):
+                    made(inputs)
+            errors[name] = float((made(others) - wanted).square().sum())
+    assert errors["propagated"] < 0.9 * errors["apart"]
+
+
+def test_a_layer_that_a_pass_calls_twice_or_whose_weight_is_shared_is_not_rounded_on_the_way() -> None:
+    class Reused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.once, self.twice, self.tied = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+            self.other = nn.Linear(4, 4)
+            self.other.weight = self.tied.weight
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.other(self.tied(self.twice(self.twice(self.once(x)))))
+            return made
+
+    assert called_once(Reused(), torch.randn(2, 4)) == {"once.weight": "once"}

@@ -63,13 +63,17 @@ def compensated(weight: Tensor, moments: Tensor, steps: Tensor, rate: float = 0.
     return torch.stack([part.transpose(1, 2).reshape(weight.shape) for part in found.chunk(len(steps), dim=2)])
 
 
-def _factor(moments: Tensor) -> Tensor:
-    """The upper Cholesky factors of the inverses of the damped moments, (groups, columns, columns)."""
+def damped(moments: Tensor) -> Tensor:
+    """The moments with the damping added to their diagonals, (groups, columns, columns) in float64."""
     wide = moments.double()
     unit = wide.diagonal(dim1=1, dim2=2).mean(dim=1)
     damping = torch.where(unit > 0, _DAMPING * unit, 1.0)  # inputs that are all zero: no error matters
-    wide = wide + damping.reshape(-1, 1, 1) * torch.eye(wide.shape[1], dtype=wide.dtype, device=wide.device)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(wide))
+    return wide + damping.reshape(-1, 1, 1) * torch.eye(wide.shape[1], dtype=wide.dtype, device=wide.device)
+
+
+def _factor(moments: Tensor) -> Tensor:
+    """The upper Cholesky factors of the inverses of the damped moments, (groups, columns, columns)."""
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(moments)))
     factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
     return factor.float()
 

@@ -19,6 +19,10 @@ _MOST_AT_ONCE = 1 << 25
 """The most values of inputs that are laid out at once: a convolution repeats each of them for every place of its
 kernel."""
 
+_MOST_POSITIONS = 1 << 14
+_POSITIONS_A_COLUMN = 8
+"""A layer that has more positions than this many for each column, and than the former, is looked at in some of them."""
+
 Note = Callable[[str, Tensor], None]
 """(name of the weight, inputs (groups, positions, columns)). The weight, flattened after its first axis, is (rows,
 columns); its rows fall into as many equal groups, each of which is multiplied with inputs of its own."""
@@ -80,10 +84,8 @@ def _inputs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     inputs, *rest = (*args, *kwargs.values())
     state = rest[0] if rest else None
     hidden = state[0] if isinstance(state, tuple) else state
-    if kind is nn.Linear:
-        yield "weight", _flat(inputs)
-    elif kind in _CONVOLUTIONS:
-        for part in _patches(cast(nn.Conv2d, module), inputs):
+    if kind in (nn.Linear, *_CONVOLUTIONS):
+        for part in inputs_of(module, inputs):
             yield "weight", part
     elif kind in _CELLS:
         yield "weight_ih", _flat(inputs)
@@ -91,6 +93,27 @@ def _inputs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
             yield "weight_hh", _flat(hidden)
     else:
         yield from _of_recurrent(cast(nn.RNNBase, module), inputs, hidden)
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether a module is a linear or convolutional layer, with one weight that it multiplies with its inputs."""
+    return _kind(module) in (nn.Linear, *_CONVOLUTIONS)
+
+
+def inputs_of(layer: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
+    """What the weight of a layer, for which ``is_plain`` holds, is multiplied with, as for ``Note``, in parts.
+
+    Where there are many positions, some of them, evenly spaced: neighbours in an image say nearly the same.
+    """
+    if isinstance(layer, nn.Linear):
+        flat = _flat(inputs)
+        yield flat[:, :: _stride(flat.shape[1], flat.shape[2])]
+    else:
+        yield from _patches(cast(nn.Conv2d, layer), inputs)
+
+
+def _stride(num_positions: int, num_columns: int) -> int:
+    return -(-num_positions // max(_MOST_POSITIONS, _POSITIONS_A_COLUMN * num_columns))
 
 
 def _flat(inputs: Tensor) -> Tensor:
@@ -104,19 +127,19 @@ def _patches(layer: nn.Conv2d, inputs: Tensor) -> Iterator[Tensor]:
     if inputs.ndim == num_axes + 1:
         inputs = inputs.unsqueeze(0)
     places = layer.in_channels * torch.Size(layer.kernel_size).numel()
-    per_example = max(1, places * inputs[0, 0].numel())
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    at_once = max(1, _MOST_AT_ONCE // per_example)
-    for begin in range(0, len(inputs), at_once):
-        part = inputs[begin : begin + at_once]
-        part = F.pad(part, layer._reversed_padding_repeated_twice, mode=mode)
-        for axis in range(num_axes):
-            size, dilation = layer.kernel_size[axis], layer.dilation[axis]
-            part = part.unfold(2 + axis, dilation * (size - 1) + 1, layer.stride[axis])[..., ::dilation]
-        # (examples, channels, *positions, *places) to (channels, *places, examples, *positions)
-        axes = [1, *range(2 + num_axes, 2 + 2 * num_axes), 0, *range(2, 2 + num_axes)]
+    padded = F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
+    for axis in range(num_axes):  # views
+        size, dilation = layer.kernel_size[axis], layer.dilation[axis]
+        padded = padded.unfold(2 + axis, dilation * (size - 1) + 1, layer.stride[axis])[..., ::dilation]
+    # (examples, channels, *positions, *kernel) to (channels, *kernel, examples, *positions)
+    axes = [1, *range(2 + num_axes, 2 + 2 * num_axes), 0, *range(2, 2 + num_axes)]
+    an_example = padded[0, 0].numel() * layer.in_channels
+    at_once = max(1, _MOST_AT_ONCE // max(1, an_example))
+    stride = _stride(len(padded) * an_example // places, places // layer.groups)
+    for part in torch.split(padded, at_once):
         columns = part.permute(axes).reshape(layer.groups, places // layer.groups, -1)
-        yield columns.transpose(1, 2)
+        yield columns[:, :, ::stride].transpose(1, 2)
 
 
 def _of_attention(

@@ -15,9 +15,6 @@ from trainers.networks.modes import evaluating
 
 _MOST_BYTES = 1 << 29
 """The second moments that are held at once; the examples pass the network once for each such group of weights."""
-_MOST_POSITIONS = 1 << 16
-_POSITIONS_A_COLUMN = 16
-"""Neighbouring positions of an image say nearly the same: beyond this many, they are taken evenly spaced."""
 
 
 @torch.no_grad()
@@ -36,7 +33,7 @@ def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequenc
     """
     sizes = {name: _num_bytes(parameter) for name, parameter in network.named_parameters() if name in names}
     for group in _in_groups([name for name in names if name in sizes], sizes):
-        sums = _Sums(share=1 / max(1, len(batches)))
+        sums = _Sums()
         with evaluating(network), watching(network, set(group), sums.add):
             for batch in batches:
                 network(batch.clone())  # the network may write to it
@@ -49,14 +46,13 @@ def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequenc
 class _Sums:
     """Sums of x x^T, by the name of the weight; their scale is any, since no rounding depends on it."""
 
-    def __init__(self, share: float) -> None:
-        """``share``: how much of all examples passes the network at once."""
+    def __init__(self) -> None:
         self.found: dict[str, Tensor] = {}
-        self._share, self._exponents = share, dict[str, int]()
+        self._exponents: dict[str, int] = {}
 
     def add(self, name: str, inputs: Tensor) -> None:
-        """Add inputs (groups, positions, columns), or some of them where they are many."""
-        inputs = wide(_some(inputs.detach(), self._share))
+        """Add inputs (groups, positions, columns)."""
+        inputs = wide(inputs.detach())
         if name not in self.found:
             largest = float(inputs.abs().max())
             self._exponents[name] = -int(np.frexp(largest)[1]) if np.isfinite(largest) else 0
@@ -79,10 +75,3 @@ def _in_groups(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str
         group.append(name)
     if group:
         yield group
-
-
-def _some(inputs: Tensor, share: float) -> Tensor:
-    """At most the ``share`` of the positions that are worth their time, evenly spaced."""
-    most = int(share * max(_MOST_POSITIONS, _POSITIONS_A_COLUMN * inputs.shape[2]))
-    stride = -(-inputs.shape[1] // max(1, most))
-    return inputs[:, ::stride]

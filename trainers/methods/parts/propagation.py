@@ -1,0 +1,109 @@
+"""Layers rounded one after the other, each for the inputs that the rounded layers before it give.
+
+References:
+    Arai, Ichikawa 2025, "Quantization Error Propagation: Revisiting Layer-Wise Post-Training Quantization" (QEP),
+    arXiv 2504.09629.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trainers.methods.parts.alongside import Take, alongside
+from trainers.methods.parts.compensation import damped
+from trainers.methods.parts.layer_inputs import inputs_of, is_plain
+from trainers.methods.parts.steps import level, times_power, wide
+from trainers.networks.modes import evaluating
+
+Round = Callable[[str, Tensor, Tensor], None]
+"""(name of a weight, its values (rows, columns) as they are to be rounded, second moments) sets the rounded weight."""
+
+
+@torch.no_grad()
+def called_once(network: nn.Module, inputs: Tensor) -> dict[str, str]:
+    """The names of the linear and convolutional layers that a pass calls once, by their weights' names.
+
+    Layers with a weight in common are left out.
+    """
+    calls: Counter[str] = Counter()
+    modules = {prefix: module for prefix, module in network.named_modules() if is_plain(module)}
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    owners = Counter(id(parameter) for module in network.modules() for parameter in module._parameters.values())
+    handles = [
+        module.register_forward_pre_hook(lambda *_, prefix=prefix: calls.update([prefix]))
+        for prefix, module in modules.items()
+    ]
+    try:
+        with evaluating(network):
+            network(inputs.clone())
+    finally:
+        for handle in handles:
+            handle.remove()
+    once = [prefix for prefix in modules if calls[prefix] == 1 and owners[id(modules[prefix].weight)] == 1]
+    return {names[id(modules[prefix].weight)]: prefix for prefix in once}
+
+
+@contextlib.contextmanager
+def propagating(
+    given: nn.Module, rounded: nn.Module, inputs: Tensor, layers: Mapping[str, str], share: float, round_: Round
+) -> Iterator[None]:
+    """Round the weight of each layer of ``rounded`` when it is called, in a pass of ``inputs`` that the caller makes.
+
+    With X the inputs of the given network's layer, X' those of the rounded one's, and H = X' X'^T, what is rounded is
+    W + share W (X - X') X'^T H^-1, whose outputs are nearer to W X (QEP), and H are its second moments.
+
+    Args:
+        given: the network as it was.
+        rounded: a copy, whose layers are changed one after the other.
+        inputs: examples.
+        layers: from ``called_once``.
+        share: between 0 and 1; 1 trusts the examples, less holds on to the given weights.
+        round_: rounds a weight.
+    """
+    if not layers:
+        yield
+        return
+    with alongside(given, inputs, {prefix: given.get_submodule(prefix) for prefix in layers.values()}) as take:
+        handles = [
+            rounded.get_submodule(prefix).register_forward_pre_hook(
+                _rounding(name, prefix, take, share, round_), with_kwargs=True
+            )
+            for name, prefix in layers.items()
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _rounding(name: str, prefix: str, take: Take, share: float, round_: Round) -> Callable[..., None]:
+    def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        weight = cast(Tensor, layer.weight).detach().flatten(1)
+        moments, crossed = _moments(layer, take(prefix), next(iter((*args, *kwargs.values()))))
+        if not moments.isfinite().all():
+            moments, crossed = torch.zeros_like(moments), None  # nothing to go by: the nearest
+        rows = weight.double().reshape(len(moments), -1, weight.shape[1])
+        if crossed is not None and crossed.isfinite().all():
+            rows = rows + torch.linalg.solve(damped(moments), share * rows @ (crossed - moments).double(), left=False)
+        round_(name, rows.reshape(weight.shape), moments)
+
+    return hook
+
+
+def _moments(layer: nn.Module, before: Tensor | None, now: Tensor) -> tuple[Tensor, Tensor | None]:
+    """X' X'^T, and X X'^T where the given network has inputs of the same shape, (groups, columns, columns)."""
+    exponent = -level(now)
+    both = (now, before) if before is not None and before.shape == now.shape else (now,)
+    sums: list[Tensor] = []
+    for parts in zip(*(inputs_of(layer, one) for one in both), strict=True):
+        near_one = [times_power(wide(part), exponent).float() for part in parts]
+        products = [one.transpose(1, 2) @ near_one[0] for one in near_one]
+        sums = [old + new for old, new in zip(sums, products, strict=True)] if sums else products
+    return sums[0], sums[1] if len(sums) > 1 else None
