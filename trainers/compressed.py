@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers import checks
-from trainers.architectures import lookup_architecture
+from trainers.architectures import lookup_architecture, tensors
 from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta
 from trainers.architectures.forms import Form, forms
 from trainers.coding import container
@@ -54,6 +54,11 @@ class Opened:
         """The architecture on the meta device; its ``state_dict`` names each tensor once."""
         return self.form.plain
 
+    @property
+    def is_weights_only(self) -> bool:
+        """Whether the file holds tensors without a network: they can be decoded, and not run."""
+        return self.header.architecture == tensors.NAME
+
     def state_dict(self) -> dict[str, Tensor]:
         """The decoded ``state_dict`` of ``network``, on the CPU: tied tensors under all their names."""
         method = METHODS.get(self.header.method)
@@ -74,6 +79,11 @@ class Opened:
 
     def filled(self, state: Mapping[str, Tensor]) -> nn.Module:
         """``network``, with the values of ``state``."""
+        if self.is_weights_only:
+            raise RfzError(
+                "the file holds tensors without a network, which cannot be run: write them with ratefront decode, "
+                "or take state_dict() of open_compressed, and load them into yours"
+            )
         self.check()
         with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
             model = build(self.header.architecture, self.architecture, self.header.arguments)
@@ -148,6 +158,9 @@ def open_bytes(
         ValueError: as there; an ``RfzError``, unless the architecture is unknown or cannot be built.
     """
     header = container.read_header(data)
+    if header.architecture == tensors.NAME:
+        tensors.check_size(header.arguments.get("tree"), max_parameters)
+        architecture = tensors.tensors
     found = architecture or lookup_architecture(header.architecture, allow_import=allow_import)
     known = forms(lambda: build_on_meta(header.architecture, found, header.arguments, max_parameters=max_parameters))
     present = next(known)

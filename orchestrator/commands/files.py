@@ -75,6 +75,9 @@ def inspect(
     table.add_row("total", "", "", f"{sum(share.size_bytes for share in shares):,.1f}", "100.0%", "", style="bold")
     console = open_console()
     arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in opened.header.arguments.items())
+    of_what = "the plain network's"
+    if opened.is_weights_only:
+        arguments, of_what = f"{len(tensors)}, without a network", "the tensors'"
     console.print(
         escape(
             f"{file}: method {opened.header.method} {opened.header.method_version}, "
@@ -84,7 +87,7 @@ def inspect(
         soft_wrap=True,
     )
     console.print(
-        f"{len(opened.data):,} bytes, {uncompressed / len(opened.data):,.1f} times smaller than the plain network's "
+        f"{len(opened.data):,} bytes, {uncompressed / len(opened.data):,.1f} times smaller than {of_what} "
         f"{uncompressed:,}\n",
         highlight=False,
     )
@@ -104,6 +107,8 @@ def decode(
     """Write the decoded plain state_dict as safetensors, with tied tensors once, or as torch.save does.
 
     Example: `ratefront decode point.rfz --out network.safetensors`
+
+    A checkpoint that was compressed without its architecture is written under all the names that it had.
     """
     from trainers.record import write_atomically
     from trainers.tensor_files import PICKLES, pickle_bytes, safetensors_bytes
@@ -112,6 +117,8 @@ def decode(
     check_writable(target, option="--out", is_file=True)
     with _opened(file, architecture, max_parameters, max_seconds) as opened:
         tensors = opened.state_dict()
+    if opened.is_weights_only:  # nobody knows which names are tied but the file: each is written
+        tensors = {name: tensor.detach() for name, tensor in tensors.items()}
     write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
     once = {id(tensor): tensor for tensor in tensors.values()}
     typer.echo(f"{target}: {len(once)} tensors, {sum(tensor.numel() for tensor in once.values()):,} values")

@@ -24,7 +24,8 @@ Architecture = Callable[..., nn.Module]
 MAX_PARAMETERS = 1 << 28
 _DRAWS = (Tensor.normal_, Tensor.uniform_)
 """In place."""
-_STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32", "float64")
+STORABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32", "float64")
+"""The dtypes that a file holds."""
 
 
 def complete(architecture: Architecture, arguments: Mapping[str, Any], **from_task: Any) -> dict[str, Any]:
@@ -171,8 +172,8 @@ def _check_tensor(name: str, tensor: Any) -> None:
         kind, mend = f"{tensor.dtype}", "keep the real and the imaginary part (torch.view_as_real)"
     elif tensor.is_floating_point() and tensor.element_size() == 1:
         kind, mend = f"{tensor.dtype}", "use torch.bfloat16 or float32; methods choose the bits of what is stored"
-    elif str(tensor.dtype).removeprefix("torch.") not in _STORABLE:
-        kind, mend = f"{tensor.dtype}", f"wanted one of {', '.join(_STORABLE)}"
+    elif str(tensor.dtype).removeprefix("torch.") not in STORABLE:
+        kind, mend = f"{tensor.dtype}", f"wanted one of {', '.join(STORABLE)}"
     else:
         return
     raise ValueError(f"tensor {name!r} of the architecture is {kind}, which a file does not hold: {mend}")

@@ -8,15 +8,20 @@ from typing import Any
 
 from trainers.coding import plaindata
 from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
+from trainers.echo import echo
 
 MAGIC = b"RFZ"
 FORMAT_VERSION = 2
 """The version that is written. Version 1 is read."""
 _READ = (1, 2)
 CHECKSUM_BYTES = 4
-_NO_FLAGS = 0
-"""Flags say what is added to a file; a reader refuses those that it does not know. So far there are none."""
+_DEFLATED = 1
+"""The one flag that there is: the arguments are deflated. A reader refuses flags that it does not know."""
 _MAX_TEXT_BYTES = 4096
+_MAX_INFLATED_BYTES = 1 << 20
+"""The most bytes of deflated arguments, before and after."""
+_RAW_DEFLATE = -15
+"""What zlib calls its largest window, without a header and a checksum of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,15 @@ class Header:
     architecture: str
     arguments: dict[str, Any] = field(default_factory=dict)
     """The architecture's keyword arguments that differ from their defaults."""
+    is_deflated: bool = False
+    """Whether the arguments are stored deflated: they are long where they list tensors."""
+
+
+class FileReader(Reader):
+    """Reads a file from its header on."""
+
+    is_deflated: bool
+    """Whether its flags say that the arguments are deflated."""
 
 
 def write_header(header: Header) -> bytearray:
@@ -42,11 +56,14 @@ def write_header(header: Header) -> bytearray:
         raise ValueError(f"the arguments of architecture {header.architecture!r} are no plain data: {error}") from error
     out = bytearray(MAGIC)
     out.append(FORMAT_VERSION)
-    put_varint(out, _NO_FLAGS)
+    put_varint(out, _DEFLATED if header.is_deflated else 0)
     _put(out, header.method.encode())
     out.append(header.method_version)
     _put(out, header.architecture.encode())
-    _put(out, arguments)
+    if header.is_deflated:
+        _put(out, _deflated(arguments), at_most=_MAX_INFLATED_BYTES)
+    else:
+        _put(out, arguments)
     return out
 
 
@@ -60,7 +77,7 @@ def version_of(data: bytes) -> int:
     return data[len(MAGIC)]
 
 
-def unseal(data: bytes) -> Reader:
+def unseal(data: bytes) -> FileReader:
     """Check that ``data`` is a whole, undamaged file of a known version; return a reader of its header.
 
     Raises:
@@ -79,14 +96,16 @@ def unseal(data: bytes) -> Reader:
     body, checksum = data[:-CHECKSUM_BYTES], int.from_bytes(data[-CHECKSUM_BYTES:], "little")
     if zlib.crc32(body) != checksum:
         raise RfzError("the file is damaged or truncated: its checksum does not match")
-    reader = Reader(body)
+    reader = FileReader(body)
     reader.take(len(MAGIC) + 1)
-    if version > 1 and reader.varint() != _NO_FLAGS:
+    flags = reader.varint() if version > 1 else 0
+    if flags not in (0, _DEFLATED):
         raise RfzError("the file was written by a newer ratefront: it has flags that this one does not know")
+    reader.is_deflated = flags == _DEFLATED
     return reader
 
 
-def take_header(reader: Reader) -> Header:
+def take_header(reader: FileReader) -> Header:
     """Read what ``write_header`` wrote after the version.
 
     Raises:
@@ -98,11 +117,38 @@ def take_header(reader: Reader) -> Header:
         architecture = reader.prefixed_bytes(at_most=_MAX_TEXT_BYTES).decode()
     except UnicodeDecodeError as error:
         raise RfzError(f"the header is malformed: {error}") from error
-    arguments = plaindata.decode(reader.prefixed_bytes(at_most=_MAX_TEXT_BYTES))
-    return Header(method=method, method_version=method_version, architecture=architecture, arguments=arguments)
+    if reader.is_deflated:
+        arguments = _inflated(reader.prefixed_bytes(at_most=_MAX_INFLATED_BYTES))
+    else:
+        arguments = reader.prefixed_bytes(at_most=_MAX_TEXT_BYTES)
+    return Header(
+        method=method,
+        method_version=method_version,
+        architecture=architecture,
+        arguments=plaindata.decode(arguments),
+        is_deflated=reader.is_deflated,
+    )
 
 
-def _put(out: bytearray, text: bytes) -> None:
-    if len(text) > _MAX_TEXT_BYTES:
-        raise ValueError(f"a file's header has no room for {len(text)} bytes (at most {_MAX_TEXT_BYTES}): {text!r}")
+def _put(out: bytearray, text: bytes, *, at_most: int = _MAX_TEXT_BYTES) -> None:
+    if len(text) > at_most:
+        raise ValueError(f"a file's header has no room for {len(text)} bytes (at most {at_most}): {echo(text)}")
     put_bytes(out, text)
+
+
+def _deflated(data: bytes) -> bytes:
+    if len(data) > _MAX_INFLATED_BYTES:
+        raise ValueError(f"a file's header has no room for {len(data)} bytes (at most {_MAX_INFLATED_BYTES})")
+    deflating = zlib.compressobj(zlib.Z_BEST_COMPRESSION, zlib.DEFLATED, _RAW_DEFLATE)
+    return deflating.compress(data) + deflating.flush()
+
+
+def _inflated(data: bytes) -> bytes:
+    inflating = zlib.decompressobj(_RAW_DEFLATE)
+    try:
+        found = inflating.decompress(data, _MAX_INFLATED_BYTES)  # no more memory is taken, whatever the bytes say
+    except zlib.error as error:
+        raise RfzError(f"the header is malformed: its arguments cannot be inflated ({error})") from error
+    if not inflating.eof or inflating.unused_data:
+        raise RfzError("the header is malformed: its arguments are no whole deflated text, or a longer one than may be")
+    return found

@@ -52,7 +52,7 @@ def plan(
         number: [section.values for section in integers.values() if section.table == number] for number in numbers
     }
     static = {number: tables.count(values) for number, values in groups.items()}
-    notes = _adaptive(integers, groups, {number: _static_bits(table) for number, table in static.items()}, done)
+    notes = _adaptive(integers, groups, {number: static_bits(table) for number, table in static.items()}, done)
     done([entry for entry in layout if entry not in integers])
     encodings: list[Encoding] = []
     for entry in layout:
@@ -111,7 +111,8 @@ def _plan_raw(entry: Entry, section: Section | None) -> Encoding:
     return Encoding(entry=entry, kind=section_kinds.HALF if is_half else section_kinds.RAW, argument=0)
 
 
-def _static_bits(table: tables.Table) -> float:
+def static_bits(table: tables.Table) -> float:
+    """The bits of a table and of the values that it counts."""
     stored = bytearray()
     tables.write_table(stored, table)
     return 8 * len(stored) + float(table.counts @ information_bits(table.counts))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from orchestrator.cli import program
 from orchestrator.commands.files import decode
+from tests.trainers.coding import forgery
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tiny.rfz"
 
@@ -47,6 +49,32 @@ def test_what_a_file_of_a_stranger_may_cost_is_limited(
     assert message in said.stderr
     assert said.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_without_its_architecture_is_decoded_under_all_its_names_and_not_run(tmp_path: Path) -> None:
+    path, out = tmp_path / "net.rfz", tmp_path / "net.safetensors"
+    path.write_bytes(forgery.checkpoint())
+    said = CliRunner().invoke(program, ["decode", str(path), "--out", str(out)])
+    assert said.stdout == f"{out}: 8 tensors, {72 + 4 + 20 + 20 + 4 + 1 + 81} values\n"
+    found = load_file(out)
+    assert {name: (str(one.dtype), tuple(one.shape)) for name, one in found.items()} == {
+        "conv.weight": ("torch.float32", (4, 2, 3, 3)),
+        "conv.bias": ("torch.float32", (4,)),
+        "head.weight": ("torch.bfloat16", (5, 4)),
+        "last.weight": ("torch.bfloat16", (5, 4)),
+        "head": ("torch.float64", (2, 2)),
+        "steps": ("torch.int64", ()),
+        "mask": ("torch.bool", (9, 9)),
+        "empty": ("torch.float32", (0, 3)),
+    }
+    shown = CliRunner().invoke(program, ["inspect", str(path)]).stdout
+    assert "method ecq 1, architecture tensors(7, without a network)" in shown
+    assert "times smaller than the tensors' " in shown
+    for command in (["evaluate", str(path), "--task", "digits"], ["evaluate", str(path), "--task", "digits", "--json"]):
+        refused = CliRunner().invoke(program, command)
+        assert refused.exit_code == 2
+        assert "the file holds tensors without a network, which cannot be run" in refused.stderr
+        assert refused.stderr.count("\n") == 1
 
 
 def test_a_file_is_written_anew_in_the_newest_version(tmp_path: Path) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from trainers.coding.bytestream import RfzError, put_varint
-from trainers.compressed import load_compressed
+from trainers.compressed import load_compressed, open_bytes
+from trainers.state_dicts import StateDict
+from trainers.weights_only import WeightsOnly
 
 
 def sealed(data: bytes) -> bytes:
@@ -41,3 +45,20 @@ def varints(*values: int) -> bytes:
     for value in values:
         put_varint(out, value)
     return bytes(out)
+
+
+def checkpoint(*, is_deflated: bool = True) -> bytes:
+    """A file of tensors without a network, of several dtypes and with a tied one; its header is deflated or not."""
+    generator = torch.Generator().manual_seed(0)
+    given = {
+        "conv.weight": torch.randn(4, 2, 3, 3, generator=generator),
+        "conv.bias": torch.randn(4, generator=generator),
+        "head.weight": torch.randn(5, 4, generator=generator).bfloat16(),
+        "head": torch.randn(2, 2, generator=generator).double(),
+        "steps": torch.tensor(7),
+        "mask": torch.eye(9, dtype=torch.bool),
+        "empty": torch.zeros(0, 3),
+    }
+    weights = WeightsOnly(StateDict(tensors=given, aliases={"last.weight": "head.weight"}, left_out=[]))
+    opened = open_bytes(weights.written(0.1).data)
+    return replace(opened, header=replace(opened.header, is_deflated=is_deflated)).recoded()

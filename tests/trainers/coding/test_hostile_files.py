@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import nn
 
 from tests.golden.regenerate import TINY as TINY_FILE
 from tests.golden.regenerate import TINY_SCALED
+from tests.trainers.coding import forgery
 from tests.trainers.coding.forgery import error_of, sealed, varints
 from tests.trainers.networks import NORMED, normed
 from tests.trainers.trials import architecture_of, configuration, run
@@ -73,7 +76,7 @@ def test_a_forged_header_that_changes_nothing_still_decodes(good: bytes, tmp_pat
          "the file has format version 3, this ratefront reads 1 and 2: use a newer ratefront"),
         (lambda good: sealed(good[:3] + b"\x00" + good[4:]),
          "the file has format version 0, this ratefront reads 1 and 2"),
-        (lambda good: sealed(good[:4] + b"\x01" + good[5:]),
+        (lambda good: sealed(good[:4] + b"\x02" + good[5:]),
          "the file was written by a newer ratefront: it has flags that this one does not know"),
         (lambda good: forged(good, method="later"),
          f"the file was written by method 'later' 1, this ratefront decodes {DECODED}: use a newer ratefront"),
@@ -275,6 +278,47 @@ def test_a_truth_value_is_zero_or_one(tmp_path: Path) -> None:
     assert message == "the file is malformed: tensor 'mask' holds a truth value that is not 0 or 1"
 
 
+def with_deflated(arguments: bytes) -> bytes:
+    """A file of tensors without a network that says this where its deflated arguments are."""
+    reader = Reader(forgery.checkpoint())
+    head = reader.take(4 + 1)
+    for _ in range(2):
+        text = reader.prefixed_bytes(at_most=4096)
+        head += bytes([len(text)]) + text + (reader.take(1) if text == b"ecq" else b"")
+    reader.prefixed_bytes(at_most=4096)
+    out = bytearray(head)
+    put_bytes(out, arguments)
+    return sealed(bytes(out) + reader.take(reader.remaining))
+
+
+def deflated(data: bytes) -> bytes:
+    deflating = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflating.compress(data) + deflating.flush()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (b"", "the header is malformed: its arguments are no whole deflated text, or a longer one than may be"),
+        (deflated(b"a" * 100)[:-1], "the header is malformed: its arguments are no whole deflated text"),
+        (deflated(b"") + b"more", "the header is malformed: its arguments are no whole deflated text"),
+        (deflated(bytes((1 << 20) + 1)), "the header is malformed: its arguments are no whole deflated text"),
+        (deflated(bytes(10**9)), "the header is malformed: its arguments are no whole deflated text"),
+        (b"\xff" * 20, "the header is malformed: its arguments cannot be inflated"),
+        (bytes((1 << 20) + 1), "the file is malformed: a text of 1048577 bytes where at most 1048576 may be"),
+        (deflated(b""), "the tree of tensors has None"),
+        (deflated(plaindata.encode({"tree": {"a": [1 << 20, 1 << 20]}})), "the file has tensors of 1099511627776"),
+        (deflated(plaindata.encode({"tree": {"..": [1]}})), "a tensor is called '..': wanted"),
+        (deflated(plaindata.encode({"tree": {"a": [1]}, "more": 1})), "architecture 'tensors' has no argument 'more'"),
+        (deflated(plaindata.encode({"tree": {"a": [1]}})), "the file was written for another version of architecture"),
+    ],
+)
+def test_deflated_arguments_take_no_memory_and_name_no_paths(arguments: bytes, message: str, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert error_of(tmp_path, with_deflated(arguments)).startswith(message)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 50_000
+
+
 def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
     """In a process with limits there is nothing but ``RfzError``: no crash, no hang, no memory beyond torch's."""
     files: list[str] = []
@@ -288,6 +332,10 @@ def test_thousands_of_mutants_are_refused_or_decoded(tmp_path: Path) -> None:
             *_, data = run(configuration(method, architecture), tmp_path / path.stem)[0].values()  # lcs: the subspace
             path.write_bytes(data)
             files.append(str(path))
+    for is_deflated in (False, True):  # the tree of a checkpoint's names, where damage reaches it, and deflated
+        path = tmp_path / f"tensors-{is_deflated}.rfz"
+        path.write_bytes(forgery.checkpoint(is_deflated=is_deflated))
+        files.append(str(path))
     done = subprocess.run(
         [sys.executable, "-m", "tests.trainers.coding.fuzz", "0", "5000", *files],
         cwd=ROOT,
