@@ -69,7 +69,7 @@ def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
     trained = train_network(trial, config, lambda progress: None, file)
     guard = guard_of(trial, trained, config).quick(trial.macs)
     seed_everything(config.seed, "points")
-    point_id, sections = next(iter(trial.method.points(trained.model, trial.context)))
+    point_id, sections = next(iter(trial.method.rehearsed(trial.context).points(trained.model, trial.context)))
     check_sections(trial.layout, sections)
     stored = trial.method.decode(sections, trial.context.plain)
     arranged = trial.method.decode(arrange(sections, trial.context.free_groups), trial.context.plain)

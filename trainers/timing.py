@@ -183,13 +183,14 @@ def _measure(
     decoded, point_s, num_unguarded = _point_s(trial, trained, config, clock, piece_s)
     if example_s is None:
         example_s = _example_s(decoded, task, clock, piece_s)
+    calibration = trial.method.calibration_macs(trial.context, trial.macs) / max(1, trial.macs)  # in examples
     return Timing(
         begin_s=begin_s,
         step_s=steps_s / config.steps if config.steps else 0.0,
         rate_s=rate_s,
         validation_s=validation_s,
         num_points=trial.method.num_points * (1 + sum(phase.points is not None for phase in phases)),
-        point_s=point_s + 2 * num_unguarded * example_s,
+        point_s=point_s + (2 * num_unguarded + calibration) * example_s,
         example_s=example_s,
         is_extrapolated=is_extrapolated,
     )
@@ -294,7 +295,7 @@ def _point_s(
     quick = guard.quick(trial.macs)
     num_unguarded = len(guard.inputs) - len(quick.inputs)
     seed_everything(config.seed, "points")
-    points = iter(method.points(trained.model, trial.context))
+    points = iter(method.rehearsed(trial.context).points(trained.model, trial.context))
     made_s: list[float] = []
     while not made_s or (len(made_s) <= method.num_points // 2 and sum(made_s) + max(made_s) < piece_s):
         (point_id, sections), took_s = _timed(clock, lambda: next(points))

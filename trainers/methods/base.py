@@ -187,6 +187,19 @@ class AbstractMethod(abc.ABC):
         """How many operating points ``points`` yields, and each phase that stores some."""
         return math.prod(len(getattr(self, name)) for name in self.point_fields)
 
+    def rehearsed(self, context: Context) -> AbstractMethod:
+        """The method that stands for this one where it is tried beforehand: files of the same form, in little time."""
+        return self
+
+    def calibration_macs(self, context: Context, macs: int) -> float:
+        """The multiply-accumulates of one operating point that ``rehearsed`` leaves out.
+
+        Args:
+            context: of the trial.
+            macs: multiply-accumulates of the network on one example.
+        """
+        return 0.0
+
     @abc.abstractmethod
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         """Put the method's latents, masks or factors on a plain network; may change ``model`` in place."""

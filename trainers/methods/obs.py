@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -26,7 +26,9 @@ from trainers.networks.parametrizations import duplicate
 _BATCH_SIZE = 64
 """The calibration examples that pass the network at once."""
 _FEW = 4
-"""The examples that show which layers a pass calls once."""
+"""The examples that show which layers a pass calls once, and those of a rehearsal."""
+_MOST_REHEARSED = 1 << 20
+"""The most parameters with which a rehearsal calibrates."""
 _MOST_SPREAD = 4.0
 """A tensor whose root mean square is less than that of all weights by more than this factor has a finer step."""
 
@@ -74,6 +76,25 @@ class OptimalBrainSurgeon(AbstractMethod):
         checks.integer("num_examples", self.num_examples, low=1)
         checks.number("propagation", self.propagation, low=0, high=1)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
+
+    def rehearsed(self, context: Context) -> OptimalBrainSurgeon:
+        if context.num_parameters > _MOST_REHEARSED:
+            return replace(self, calibration="none")
+        return replace(self, num_examples=min(self.num_examples, _FEW))
+
+    def calibration_macs(self, context: Context, macs: int) -> float:
+        """Passes of the examples, second moments (as many positions as rows make of ``macs``), and the factors."""
+        if self.calibration == "none":
+            return 0.0
+        weights = [
+            weight for name, weight in context.plain.named_parameters() if name in backend.weight_names(context.plain)
+        ]
+        sizes = [(len(weight), math.prod(weight.shape[1:])) for weight in weights if weight.numel()]
+        num_values = sum(rows * columns for rows, columns in sizes)
+        moments = sum(columns**2 for _, columns in sizes) / max(1, num_values)
+        factors = sum(2.0 * columns**3 + rows * columns**2 for rows, columns in sizes)
+        one_pass = min(self.num_examples, context.num_train) * macs * (1 + moments)
+        return 2 * one_pass + factors if self.propagation else (one_pass + factors) / self.num_points
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         if self.calibration != "none":
