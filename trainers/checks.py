@@ -43,6 +43,12 @@ def choice(name: str, value: Any, /, valid: Sequence[str]) -> None:
         raise ValueError(f"{name} is {echo(value)}: wanted {' or '.join(valid)}")
 
 
+def boolean(name: str, value: Any, /) -> None:
+    """Demand true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}: wanted true or false")
+
+
 def unused(settings: Any, /, *names: str, where: str) -> None:
     """Refuse any value but the default in fields that have no effect; sweeps write defaults out."""
     for field in dataclasses.fields(settings):

@@ -13,7 +13,8 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend
-from trainers.methods.parts.grid import check_steps, grid_points
+from trainers.methods.parts.grid import check_steps, grid_points, in_steps, point_id, store, whole
+from trainers.methods.parts.network_steps import UNITS, Measured, network_steps
 from trainers.methods.parts.plain import plain_phase
 
 
@@ -21,9 +22,9 @@ from trainers.methods.parts.plain import plain_phase
 class EntropyCodedQuantisation(AbstractMethod):
     """Uniform quantisation of a trained network to unbounded integers, of which only the entropy costs bytes.
 
-    q = round(w / s) with s in units of the standard deviation of each weight tensor (``grid.py``). With an entropy
-    coder q needs no bound: at fine steps no other quantiser of single weights does better, and the best quantiser of
-    any kind saves a quarter of a bit per weight.
+    q = round(w / s) with s in units of the standard deviation of each weight tensor (``grid.py``), or of the network.
+    With an entropy coder q needs no bound: at fine steps no other quantiser of single weights does better, and the best
+    quantiser of any kind saves a quarter of a bit per weight.
 
     It is a method of its own rather than a setting of ``ptq`` because one training gives the whole curve: there is no
     knob to sweep, while ``ptq`` has one point for each number of bits.
@@ -34,6 +35,11 @@ class EntropyCodedQuantisation(AbstractMethod):
 
     steps: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
     """Quantisation steps, with an operating point for each."""
+    unit: str = "tensor"
+    """The unit of ``steps``: ``tensor``, the standard deviation of each weight tensor, or ``network``, the root mean
+    square of all weights together: one step for the whole network, which costs fewer bytes."""
+    recalibrate: bool = False
+    """Whether norms and biases are measured anew for each step, on training examples (``matching.py``)."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -44,6 +50,8 @@ class EntropyCodedQuantisation(AbstractMethod):
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
+        checks.choice("unit", self.unit, UNITS)
+        checks.boolean("recalibrate", self.recalibrate)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
@@ -57,7 +65,20 @@ class EntropyCodedQuantisation(AbstractMethod):
         return torch.tensor(32.0 * context.num_parameters)
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        yield from grid_points(context, model.state_dict(), self.steps)
+        state = model.state_dict()
+        if self.unit == "tensor" and not self.recalibrate:
+            yield from grid_points(context, state, self.steps)
+            return
+        measured = Measured(model, context) if self.recalibrate else None
+        sizes = network_steps(model, self.steps)
+        for index, step in enumerate(self.steps):
+            rounded = {
+                name: (whole(state[name], of_tensor[index]), of_tensor[index])
+                if self.unit == "network"
+                else in_steps(name, state[name], step)
+                for name, of_tensor in sizes.items()
+            }
+            yield point_id(step), measured.store(rounded) if measured else store(context, state, rounded)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -17,11 +17,11 @@ from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.matching import match, statistics
+from trainers.methods.parts.network_steps import network_steps, set_rounded, with_rounded
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
 from trainers.methods.parts.steps import Steps
-from trainers.networks.parametrizations import duplicate
 
 _BATCH_SIZE = 64
 """The calibration examples that pass the network at once."""
@@ -29,8 +29,6 @@ _FEW = 4
 """The examples that show which layers a pass calls once, and those of a rehearsal."""
 _MOST_REHEARSED = 1 << 20
 """The most parameters with which a rehearsal calibrates."""
-_MOST_SPREAD = 4.0
-"""A tensor whose root mean square is less than that of all weights by more than this factor has a finer step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +108,7 @@ class OptimalBrainSurgeon(AbstractMethod):
 
     @torch.no_grad()
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        steps = _steps(model, self.steps)
+        steps = network_steps(model, self.steps)
         inputs = None
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context, self.num_examples)
@@ -119,7 +117,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         rounded = self._rounded(model, inputs, {name: steps[name] for name in steps if name not in layers})
         for index, step in enumerate(self.steps):
             chosen = {name: (numbers[index], steps[name][index]) for name, numbers in rounded.items()}
-            made = _with(model, chosen)
+            made = with_rounded(model, chosen)
             if seen is not None:
                 rounding = self._rounding(made, {name: steps[name][index] for name in layers}, chosen)
                 with propagating(model, made, seen, layers, self.propagation, rounding):
@@ -138,7 +136,7 @@ class OptimalBrainSurgeon(AbstractMethod):
             parameter, sizes = made.get_parameter(name), torch.from_numpy(steps[name].sizes)
             numbers = _narrow(compensated(weight, moments, sizes, self.rate)[0].reshape(parameter.shape))
             chosen[name] = numbers, steps[name]
-            _set(parameter, chosen[name])
+            set_rounded(parameter, chosen[name])
 
         return rounding
 
@@ -164,47 +162,8 @@ class OptimalBrainSurgeon(AbstractMethod):
         return {name: rounded[name] for name in steps}
 
 
-def _steps(model: nn.Module, grid_steps: Sequence[float]) -> dict[str, list[Steps]]:
-    """The steps of each weight: the same for all, but finer for a tensor of which they would leave nothing.
-
-    Raises:
-        DivergedError: a weight is not finite.
-    """
-    names = backend.weight_names(model)
-    weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in names}
-    unit = _root_mean_square(list(weights.values()))
-    units = {name: min(unit, _MOST_SPREAD * _root_mean_square([weight])) or 1.0 for name, weight in weights.items()}
-    return {
-        name: [grid.step_at(name, weight, step * units[name]) for step in grid_steps]
-        for name, weight in weights.items()
-    }
-
-
-def _root_mean_square(tensors: Sequence[Tensor]) -> float:
-    """Over all values together; computed in float64, in units of the largest."""
-    largest = max((float(tensor.abs().max()) for tensor in tensors if tensor.numel()), default=0.0)
-    num_values = sum(tensor.numel() for tensor in tensors)
-    if not largest or not math.isfinite(largest):
-        return largest
-    squares = sum(float((tensor.double() / largest).square().sum()) for tensor in tensors)
-    return largest * math.sqrt(squares / num_values)
-
-
 def _narrow(whole: Tensor) -> Tensor:
     """Whole numbers in the narrowest of the integers that hold them, on the CPU."""
     most = float(whole.abs().max()) if whole.numel() else 0.0
     dtype = torch.int8 if most < 2**7 else torch.int16 if most < 2**15 else torch.int32
     return whole.to(dtype).cpu()
-
-
-def _with(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:
-    """A copy of the network with rounded weights."""
-    made = duplicate(model)
-    for name, numbers in rounded.items():
-        _set(made.get_parameter(name), numbers)
-    return made
-
-
-def _set(weight: Tensor, rounded: grid.Rounded) -> None:
-    numbers, steps = rounded
-    weight.copy_((numbers.double() * float(steps.sizes[0])).to(weight))

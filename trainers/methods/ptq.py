@@ -15,6 +15,7 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid
+from trainers.methods.parts.network_steps import Measured
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
@@ -46,6 +47,8 @@ class PostTrainingQuantisation(AbstractMethod):
     """What the steps minimise the squared error of: with ``none`` the weights, else the outputs of each fully connected
     and convolutional layer, on ``real`` training examples, on ``gaussian`` noise like them, or on inputs that are
     synthesised from ``batch_norm`` statistics (``trainers/methods/parts/calibration.py``)."""
+    recalibrate: bool = False
+    """Whether norms and biases are measured anew after the rounding, on training examples (``matching.py``)."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -57,6 +60,7 @@ class PostTrainingQuantisation(AbstractMethod):
         checks.integer("bits", self.bits, low=2, high=16)
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
+        checks.boolean("recalibrate", self.recalibrate)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
@@ -79,7 +83,10 @@ class PostTrainingQuantisation(AbstractMethod):
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         state = model.state_dict()
         rounded = {name: _rounded(state[name], steps, self.bits) for name, steps in self._steps(model, context).items()}
-        yield "point", grid.store(context, state, rounded)
+        if self.recalibrate:
+            yield "point", Measured(model, context).store(rounded)
+        else:
+            yield "point", grid.store(context, state, rounded)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

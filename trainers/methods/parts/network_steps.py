@@ -1,0 +1,78 @@
+"""One step for all weights of a network, and a copy of it that computes with rounded weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trainers.coding.sections import Sections
+from trainers.methods.base import Context
+from trainers.methods.parts import backend, calibration, grid
+from trainers.methods.parts.matching import match, statistics
+from trainers.methods.parts.steps import Steps
+from trainers.networks.parametrizations import duplicate
+
+UNITS = ("tensor", "network")
+"""What steps are measured in: the deviation of each tensor, or the root mean square of all weights together."""
+_MOST_SPREAD = 4.0
+"""A tensor whose root mean square is less than that of all weights by more than this factor has a finer step."""
+_NUM_EXAMPLES = 256
+
+
+def network_steps(model: nn.Module, grid_steps: Sequence[float]) -> dict[str, list[Steps]]:
+    """The steps of each weight: the same for all, but finer for a tensor of which they would leave nothing.
+
+    Raises:
+        DivergedError: a weight is not finite.
+    """
+    names = backend.weight_names(model)
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in names}
+    unit = _root_mean_square(list(weights.values()))
+    units = {name: min(unit, _MOST_SPREAD * _root_mean_square([weight])) or 1.0 for name, weight in weights.items()}
+    return {
+        name: [grid.step_at(name, weight, step * units[name]) for step in grid_steps]
+        for name, weight in weights.items()
+    }
+
+
+def _root_mean_square(tensors: Sequence[Tensor]) -> float:
+    """Over all values together; computed in float64, in units of the largest."""
+    largest = max((float(tensor.abs().max()) for tensor in tensors if tensor.numel()), default=0.0)
+    num_values = sum(tensor.numel() for tensor in tensors)
+    if not largest or not math.isfinite(largest):
+        return largest
+    squares = sum(float((tensor.double() / largest).square().sum()) for tensor in tensors)
+    return largest * math.sqrt(squares / num_values)
+
+
+def with_rounded(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:
+    """A copy of the network with rounded weights."""
+    made = duplicate(model)
+    for name, numbers in rounded.items():
+        set_rounded(made.get_parameter(name), numbers)
+    return made
+
+
+@torch.no_grad()
+def set_rounded(weight: Tensor, rounded: grid.Rounded) -> None:
+    numbers, steps = rounded
+    weight.copy_((numbers.double() * float(steps.sizes[0])).to(weight))
+
+
+class Measured:
+    """Stores rounded networks with their norms and biases measured anew, on training examples (``matching.py``)."""
+
+    def __init__(self, model: nn.Module, context: Context) -> None:
+        """``model``: the network before it is rounded."""
+        self._model, self._context = model, context
+        examples = calibration.examples("real", model, context, _NUM_EXAMPLES)
+        self._wanted, self._examples = statistics(model, examples)
+
+    def store(self, rounded: Mapping[str, grid.Rounded]) -> Sections:
+        """The sections of the network with these weights."""
+        made = with_rounded(self._model, rounded)
+        match(made, self._wanted, self._examples)
+        return grid.store(self._context, made.state_dict(), rounded)
