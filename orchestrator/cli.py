@@ -11,6 +11,7 @@ import typer
 from orchestrator.commands import (
     catalogue,
     comparisons,
+    compress,
     files,
     frontiers,
     plans,
@@ -70,6 +71,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "list": frontiers.list_sweeps,
     "catalogue": catalogue.catalogue,
     "ui": ui.ui,
+    "compress": compress.compress,
     "inspect": files.inspect,
     "decode": files.decode,
     "recode": files.recode,

@@ -102,11 +102,17 @@ class Given:
                 self._kept[start] = found
 
         with undisturbed():
-            evaluate(network, split, task, seen=keep)
+            self.quality = evaluate(network, split, task, seen=keep)
+            """The given network's own quality on the split."""
         if num_bytes <= most_bytes:
             self._network = None
         else:
             self._kept.clear()
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether outputs are compared as the logits of classes."""
+        return self._of_classes
 
     def compare(self, network: nn.Module) -> tuple[float, Fidelity]:
         """Return the quality of another network on the split, and how far it is from the given one."""

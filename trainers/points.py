@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from trainers.architectures.base import build
 from trainers.arrange import arrange
 from trainers.coding import container
+from trainers.coding.meter import Show, unseen
 from trainers.coding.sections import Sections, check_sections
 from trainers.compressed import Opened, open_compressed
 from trainers.config import TrialConfig
@@ -30,6 +31,7 @@ from trainers.networks.storable import holding, storable
 from trainers.preparation import Prepared
 from trainers.record import OperatingPoint, cell_of, from_row, to_row, write_atomically
 from trainers.seeding import seed_everything, undisturbed
+from trainers.tasks.base import Split
 
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
 _NUM_GUARDED = 32
@@ -100,8 +102,8 @@ class PointStore:
                 path = self._directory / f"{point_id}.rfz"
                 opened = _written(trial, sections, path, self._storing)
                 with undisturbed():
-                    decoded = _guarded(trial, guard, sections, opened, path, config.seed)
-                self._points[point_id] = self._measured(decoded, path, trained)
+                    network = _guarded(trial, guard, sections, opened, path, config.seed)
+                self._points[point_id] = self._measured(network, path, trained)
         if not self._points:
             raise ValueError(f"method {config.method.name!r} yielded no operating point: wanted at least one")
 
@@ -143,11 +145,7 @@ class PointStore:
         if trial.given is None:
             return _finite(evaluate(decoded, task.validation, task)), Fidelity()
         if self._given is None:
-            with undisturbed():
-                seed_everything(self._config.seed, "decoding")
-                network = build(trial.header.architecture, trial.architecture, trial.header.arguments)
-                network = holding(network, trial.given).to(trial.context.device)
-                self._given = Given(network, task.validation, task)
+            self._given = given_on(trial, trial.given, task.validation, self._config.seed)
         quality, fidelity = self._given.compare(decoded)
         for name, value in vars(fidelity).items():
             if value is not None:
@@ -167,6 +165,14 @@ def guard_of(trial: Prepared, trained: Trained, config: TrialConfig) -> Guard:
     )
 
 
+def given_on(trial: Prepared, values: Mapping[str, Tensor], split: Split, seed: int) -> Given:
+    """The network that was given, whose values are ``values``, on a split of the trial's task."""
+    with undisturbed():
+        seed_everything(seed, "decoding")
+        network = build(trial.header.architecture, trial.architecture, trial.header.arguments)
+        return Given(holding(network, values).to(trial.context.device), split, trial.task)
+
+
 def rebuilt(trial: Prepared, state: Mapping[str, Tensor], seed: int) -> nn.Module:
     """Another build of the trial's network, under other random numbers than the first, with the values of ``state``."""
     seed_everything(seed, "decoding")
@@ -175,32 +181,46 @@ def rebuilt(trial: Prepared, state: Mapping[str, Tensor], seed: int) -> nn.Modul
     return network.eval().to(trial.context.device)
 
 
+def content_of(trial: Prepared, sections: Sections, *, show: Show = unseen) -> bytes:
+    """What a file of these sections holds; ``show`` is called with the share that is written."""
+    check_sections(trial.layout, sections)
+    arranged = arrange(sections, trial.context.free_groups)  # frozen weights stay, read or not
+    return container.write(trial.header, trial.layout, arranged, show=show)
+
+
 def _written(trial: Prepared, sections: Sections, path: Path, storing: Callable[[str], None]) -> Opened:
     """Write the file, and open it again."""
 
     def said(doing: str) -> Callable[[float], None]:
         return lambda share: storing(f"{doing} {path.stem}, {share:.0%}")
 
-    check_sections(trial.layout, sections)
-    arranged = arrange(sections, trial.context.free_groups)  # frozen weights stay, read or not
-    write_atomically(path, container.write(trial.header, trial.layout, arranged, show=said("writing")))
+    write_atomically(path, content_of(trial, sections, show=said("writing")))
     opened = open_compressed(path, architecture=trial.architecture, show=said("reading"))
     write_atomically(path.with_suffix(".sections.csv"), _table(opened.account()))
     return opened
 
 
 def _guarded(trial: Prepared, guard: Guard, sections: Sections, opened: Opened, path: Path, seed: int) -> nn.Module:
-    """The decoded network, built under other random numbers than the trained one; a wrong file is removed."""
-    stored = trial.method.decode(sections, trial.context.plain)
-    seed_everything(seed, "decoding")
-    decoded = opened.network().to(trial.context.device)
+    """The decoded network; a wrong file is removed."""
     try:
-        guard.check(path.stem, stored, decoded, lambda: rebuilt(trial, stored, seed))
+        return decoded(trial, guard, sections, opened, path.stem, seed)
     except BaseException:
         path.unlink()
         path.with_suffix(".sections.csv").unlink()
         raise
-    return decoded
+
+
+def decoded(trial: Prepared, guard: Guard, sections: Sections, opened: Opened, point_id: str, seed: int) -> nn.Module:
+    """The network of a file with these sections, built under other random numbers than the trained one, and guarded.
+
+    Raises:
+        StoredWronglyError: it is not the one that was trained; one line calls the file ``point_id``.
+    """
+    stored = trial.method.decode(sections, trial.context.plain)
+    seed_everything(seed, "decoding")
+    network = opened.network().to(trial.context.device)
+    guard.check(point_id, stored, network, lambda: rebuilt(trial, stored, seed))
+    return network
 
 
 def _zero_weights(network: nn.Module) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainers.architectures.base import Architecture, build, build_on_meta, layout_of
+from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
 from trainers.evaluate import evaluate
@@ -18,6 +18,7 @@ from trainers.instantiate import check_steps, find_architecture, make_method, ma
 from trainers.methods.base import AbstractMethod, Batch, Context
 from trainers.modifiers import make_modifiers
 from trainers.modifiers.base import AbstractModifier
+from trainers.networks.norms import batch_norms
 from trainers.networks.parametrizations import load
 from trainers.networks.storable import holding, storable
 from trainers.pretrained import initial_values
@@ -61,36 +62,53 @@ class Described:
     layout: container.Layout
     examined: Examined
 
-    def initial_values(self, source: Any) -> dict[str, Tensor]:
+    def initial_values(self, source: Any, *, field: str = "init_from") -> dict[str, Tensor]:
         """See ``pretrained.initial_values``."""
-        return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture)
+        return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture, field=field)
 
 
-def describe(spec: Spec, task: Task) -> Described:
-    """Build a network without its memory, and examine it.
+def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS) -> Described:
+    """Build a network without its memory, and examine it; a larger one is refused.
 
     Raises:
         ValueError: it cannot be built, run or stored, or has nothing to train; one line says how.
     """
-    architecture, arguments = find_architecture(spec, task)
-    as_built = build_on_meta(spec.name, architecture, arguments)
-    plain = storable(build_on_meta(spec.name, architecture, arguments))
-    layout = layout_of(plain)
-    if not any(parameter.requires_grad for parameter in plain.parameters()):
-        kind = "has no parameters" if not list(plain.parameters()) else "freezes all of its parameters"
+    found = described_unexamined(spec, task, max_parameters=max_parameters)
+    if not any(parameter.requires_grad for parameter in found.plain.parameters()):
+        kind = "has no parameters" if not list(found.plain.parameters()) else "freezes all of its parameters"
         raise ValueError(f"architecture {spec.name!r} {kind}: nothing to train")
+    inputs = task.train.inputs
+    examined = examine(spec.name, found.architecture, found.arguments, found.plain, found.layout, inputs)
+    return replace(found, examined=examined)
+
+
+def described_unexamined(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS) -> Described:
+    """Build a network without its memory, and without any inputs: no hidden units are known, and no norm is folded.
+
+    Raises:
+        ValueError: it cannot be built or stored; one line says how.
+    """
+    architecture, arguments = find_architecture(spec, task)
+    as_built, plain = (
+        build_on_meta(spec.name, architecture, arguments, max_parameters=max_parameters) for _ in range(2)
+    )
+    plain = storable(plain)
     return Described(
         architecture=architecture,
         arguments=arguments,
         as_built=as_built,
         plain=plain,
-        layout=layout,
-        examined=examine(spec.name, architecture, arguments, plain, layout, task.train.inputs),
+        layout=layout_of(plain),
+        examined=Examined(macs=0, groups=(), kept_norms=frozenset(batch_norms(plain)), written=frozenset()),
     )
 
 
 def prepare(
-    config: TrialConfig, device: torch.device, task: Task | None = None, described: Described | None = None
+    config: TrialConfig,
+    device: torch.device,
+    task: Task | None = None,
+    described: Described | None = None,
+    values: Mapping[str, Tensor] | None = None,
 ) -> Prepared:
     """Find, check and build what ``config`` names.
 
@@ -99,6 +117,7 @@ def prepare(
         device: where its network shall be.
         task: its task, where that is loaded already.
         described: its network, where that is described already.
+        values: those of its ``init_from``, where they are loaded already.
 
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
@@ -133,7 +152,8 @@ def prepare(
     )
     seed_everything(config.seed, "initialisation")
     model = build(name, architecture, arguments).to(device)
-    values = described.initial_values(config.init_from) if config.init_from else {}  # counters may be missing
+    if values is None:  # counters may be missing
+        values = described.initial_values(config.init_from) if config.init_from else {}
     if method.keeps_parametrizations and not any(modifier.needs_weights for modifier in modifiers):
         load(model, values)
     else:

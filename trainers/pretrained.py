@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import hashlib
 import logging
 import re
@@ -47,6 +48,12 @@ PRETRAINED: dict[str, DataFile] = {
     ),
 }
 """Trained networks by name. A name's meaning never changes: sweeps in the world refer to it."""
+
+BUILT_BY: dict[str, dict[str, Any]] = {
+    "resnet20_cifar10": {"name": "resnet_cifar", "depth": 20},
+    "resnet32_cifar10": {"name": "resnet_cifar", "depth": 32},
+}
+"""The architecture of each, as a sweep file has it."""
 
 _COMPRESSED = ".rfz"
 _SUFFIXES = (*PICKLES, SAFETENSORS, _COMPRESSED)
@@ -153,10 +160,28 @@ def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict
     else:
         path, content = read_pinned(source.path, field=field)
     if path.suffix != _COMPRESSED:
-        return read_tensors(path, content, key=source.key, field=field)
-    if source.key:
-        raise ValueError(f"{field}.key is {source.key!r}: wanted none, since a {_COMPRESSED} file holds one network")
+        return _without(source.ignore, *read_tensors(path, content, key=source.key, field=field), path, field)
+    if source.key or source.ignore:
+        option = "key" if source.key else "ignore"
+        raise ValueError(
+            f"{field}.{option} is {getattr(source, option)!r}: wanted none, since a {_COMPRESSED} file holds one "
+            "network and nothing else"
+        )
     return _decoded(path, content, own, field), []
+
+
+def _without(
+    patterns: Sequence[str], tensors: dict[str, Tensor], others: list[str], path: Path, field: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Leave out the names that fit a pattern; one that fits none is a mistake."""
+    for pattern in patterns:
+        if not fnmatch.filter([*tensors, *others], pattern):
+            raise ValueError(f"{field}.ignore: no name in {path} fits {pattern!r}: it holds {few([*tensors, *others])}")
+
+    def is_kept(name: str) -> bool:
+        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+    return {name: tensor for name, tensor in tensors.items() if is_kept(name)}, list(filter(is_kept, others))
 
 
 def _fitting(source: Source, network: nn.Module, own: Architecture | None, field: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainers.nearest import nearest
 
-_FIELDS = ("path", "key", "strict")
+_FIELDS = ("path", "key", "strict", "ignore")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Source:
     strict: bool = True
     """Whether the file holds exactly the network's tensors; else those it lacks keep their initial values, and others
     are left out."""
+    ignore: tuple[str, ...] = ()
+    """Patterns such as ``similarity_*`` of names in the file that are left out."""
 
     @staticmethod
     def from_dict(value: Any, *, field: str = "init_from") -> Source:
@@ -53,10 +55,12 @@ class Source:
 
     def to_dict(self) -> Any:
         """The shortest form that means the same: a text where the path says all."""
-        if not self.key and self.strict:
-            return self.path
-        chosen = {"key": self.key} if self.key else {}
-        return {"path": self.path, **chosen, **({} if self.strict else {"strict": False})}
+        chosen: dict[str, Any] = {"key": self.key} if self.key else {}
+        if not self.strict:
+            chosen["strict"] = False
+        if self.ignore:
+            chosen["ignore"] = list(self.ignore)
+        return {"path": self.path, **chosen} if chosen else self.path
 
     @property
     def is_one_network(self) -> bool:
@@ -67,6 +71,7 @@ class Source:
         """The text that reports show, such as ``net.pt (key ema, not strict)``."""
         path = re.sub("#sha256=[0-9a-f]*", "", self.path)
         options = [*([f"key {self.key}"] if self.key else []), *([] if self.strict else ["not strict"])]
+        options += [f"without {pattern}" for pattern in self.ignore]
         return f"{path} ({', '.join(options)})" if options else path
 
 
@@ -81,9 +86,13 @@ def _from_mapping(value: Mapping[Any, Any], field: str) -> Source:
         raise ValueError(f"{field}.key is {key!r}: wanted the name of an entry of the file, as text")
     if not isinstance(strict, bool):
         raise ValueError(f"{field}.strict is {strict!r}: wanted true or false")
-    if fused_parts(path, field=field) and (key or not strict):
-        raise ValueError(f"{field}: {path} takes whole networks: wanted no key, and strict: true")
-    return Source(path=path, key=key, strict=strict)
+    ignore = value.get("ignore", [])
+    patterns = [ignore] if isinstance(ignore, str) else ignore
+    if not isinstance(patterns, list | tuple) or not all(isinstance(one, str) and one for one in patterns):
+        raise ValueError(f"{field}.ignore is {ignore!r}: wanted patterns of names in the file, such as [similarity_*]")
+    if fused_parts(path, field=field) and (key or not strict or patterns):
+        raise ValueError(f"{field}: {path} takes whole networks: wanted no key, nothing to ignore, and strict: true")
+    return Source(path=path, key=key, strict=strict, ignore=tuple(patterns))
 
 
 def fused_parts(path: str, *, field: str = "init_from") -> list[str]:

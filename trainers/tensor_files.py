@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,11 @@ def read_tensors(path: Path, content: bytes, *, key: str = "", field: str) -> tu
     Raises:
         ValueError: the file is damaged, or holds no tensors there; one line says what it holds.
     """
+    if _is_torchscript(content):
+        raise ValueError(
+            f"{field}: {path} is a TorchScript archive, which holds code: save its tensors alone, "
+            f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'tensors.pt'), and give that file"
+        )
     try:
         found = _unpacked(path, content)
     except Exception as error:  # a file may hold anything
@@ -94,6 +100,15 @@ def few(names: Sequence[str]) -> str:
     """The first of many names, for a line."""
     shown = ", ".join(names[:_MOST_NAMED]) or "none"
     return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+
+
+def _is_torchscript(content: bytes) -> bool:
+    """Whether it is a zip with compiled code, as ``torch.jit.save`` writes it; it is not unpacked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return any(name.count("/") and name.split("/")[1] == "code" for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def _unpacked(path: Path, content: bytes) -> Any:

@@ -74,6 +74,16 @@ def load_some(num_train: int, num_test: int) -> tuple[Examples, Examples]:
     return (images[:num_train], labels[:num_train]), (test_images[:num_test], test_labels[:num_test])
 
 
+def load_last() -> tuple[Examples, Examples]:
+    """Load the examples of the last training file, and the test examples.
+
+    All files must be there, as for ``load``.
+    """
+    *_, last, _ = _SHA1
+    batches = _load((last, _TEST))
+    return batches[last], batches[_TEST]
+
+
 def _load(names: Collection[str], most: int | None = None) -> dict[str, Examples]:
     """Find all files, and read those called ``names``; of ``most`` examples, if given, or more."""
     local = {name: find_local(DataFile(path=f"cifar10/{name}.xz", sha256=_XZ_SHA256[name], urls=())) for name in _SHA1}

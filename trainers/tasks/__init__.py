@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from trainers.tasks.base import Excerpt, Task
-from trainers.tasks.cifar10 import cifar10, some_of_cifar10
+from trainers.tasks.cifar10 import cifar10, end_of_cifar10, some_of_cifar10
 from trainers.tasks.digits import digits
 from trainers.tasks.mnist import fashion_mnist, mnist
 
@@ -18,3 +18,8 @@ EXCERPTS: dict[str, Callable[..., Excerpt]] = {
     "cifar10": some_of_cifar10,
 }
 """For tasks whose data takes long to load: functions of the same arguments that load a part of it."""
+
+MEASURING: dict[str, Callable[..., Task]] = {
+    "cifar10": end_of_cifar10,
+}
+"""For the same tasks: functions of the same arguments that load all of validation and test, and less to train on."""

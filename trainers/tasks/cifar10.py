@@ -44,6 +44,13 @@ def some_of_cifar10(*, augment: bool = True) -> Excerpt:
     )
 
 
+def end_of_cifar10(*, augment: bool = True) -> Task:
+    """``cifar10`` with its last 5,000 training images alone: unpacking takes a third of the time."""
+    _check(augment)
+    train, test = files.load_last()
+    return _task(train, len(train[0]) - _NUM_VALIDATION, test, augment=augment)
+
+
 def _check(augment: bool) -> None:
     if not isinstance(augment, bool):
         raise ValueError(f"augment is {augment!r}: wanted true or false")
