@@ -158,10 +158,7 @@ def prepare(
         load(model, values)
     else:
         model = holding(model, values)
-    for module in model.modules():
-        # 1.5 times as fast, and more in bfloat16; checkpoints of epr hold latents in this order
-        if isinstance(module, nn.Conv2d) and module.weight.ndim == 4:  # not of a subclass with several kernels
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = in_channels_last(model)  # checkpoints of epr hold latents in this order
     return Prepared(
         task=task,
         method=method,
@@ -174,6 +171,14 @@ def prepare(
         model=model,
         given=values if Source.from_dict(config.init_from).is_one_network else None,
     )
+
+
+def in_channels_last(model: nn.Module) -> nn.Module:
+    """The network, changed in place, with convolutions that are 1.5 times as fast, and more in bfloat16."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.weight.ndim == 4:  # not of a subclass with several kernels
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
 
 
 def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:

@@ -164,8 +164,8 @@ def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict
     if source.key or source.ignore:
         option = "key" if source.key else "ignore"
         raise ValueError(
-            f"{field}.{option} is {getattr(source, option)!r}: wanted none, since a {_COMPRESSED} file holds one "
-            "network and nothing else"
+            f"{field}.{option} is {getattr(source, option)!r}: wanted none, since "
+            f"a {_COMPRESSED} file holds one network"
         )
     return _decoded(path, content, own, field), []
 
@@ -190,7 +190,7 @@ def _fitting(source: Source, network: nn.Module, own: Architecture | None, field
     if others and source.strict:
         raise ValueError(
             f"{field}: {_shown(source.path)} holds {few(others)} beside tensors: "
-            "wanted a state_dict; strict: false leaves other entries out"
+            "wanted a state_dict; ignore leaves out what it names, and strict: false all other entries"
         )
     forms = [network, *([without_parametrizations(network)] if is_parametrized(network) else [])]
     found: list[Fitted] = []

@@ -100,8 +100,10 @@ def compress(
     from orchestrator.commands.console import open_console
     from orchestrator.reports.compression import as_data, print_compressed
     from trainers.architectures.base import MAX_PARAMETERS
+    from trainers.compression.candidates import test_quality
     from trainers.compression.compress import MOST_EXAMPLES
     from trainers.compression.compress import compress as compress_network
+    from trainers.compression.subject import check_method
     from trainers.guard import StoredWronglyError
     from trainers.record import write_atomically
     from trainers.sources import Source
@@ -109,20 +111,22 @@ def compress(
     goal = _goal(max_size, max_loss, max_kl)
     target = _target(network, out)
     source = Source(path=network, key=key, ignore=tuple(ignore or ()))
+    asked = _spec("method", method)
+    check_method(asked)
+    values = None if steps_grid is None else _values(steps_grid, asked)
     with _Shown() as shown:
         subject = _subject(
             source,
             architecture,
             task,
             calibration,
-            method,
+            asked,
             no_data,
             input_shape,
             device=device,
             max_parameters=max_parameters or MAX_PARAMETERS,
             shown=shown,
         )
-        values = None if steps_grid is None else _values(steps_grid, subject.method)
         try:
             found = compress_network(
                 subject,
@@ -135,12 +139,14 @@ def compress(
         except StoredWronglyError as error:
             typer.echo(f"ratefront: {error}", err=True)
             raise typer.Exit(1) from None
-    write_atomically(target, found.shipped.data)
-    if as_json:
-        typer.echo(json.dumps(as_data(found, subject, target), indent=1))
-        return
+        write_atomically(target, found.shipped.data)
+        shown.say("measuring on test examples")
+        tested = test_quality(subject, found.shipped)
     given = source.path if source.to_dict() == source.path else None
-    print_compressed(found, subject, target, open_console(), task=task, given=given)
+    if as_json:
+        typer.echo(json.dumps(as_data(found, subject, target, tested), indent=1))
+    else:
+        print_compressed(found, subject, target, open_console(), tested=tested, task=task, given=given)
 
 
 def _goal(max_size: str | None, max_loss: float | None, max_kl: float | None) -> Goal:
@@ -184,7 +190,7 @@ def _subject(
     architecture: str | None,
     task: str | None,
     calibration: Path | None,
-    method: str,
+    method: Spec,
     no_data: str | None,
     input_shape: str | None,
     *,
@@ -203,8 +209,6 @@ def _subject(
             raise ValueError(f"got {option} and {'--task' if task else '--calibration'}: give one of them")
     if no_data not in (None, "none", "gaussian", "batch_norm"):
         raise ValueError(f"--no-data is {no_data!r}: wanted gaussian, batch_norm or none")
-    asked = _spec("method", method)
-    subjects.check_method(asked)
     allow_own_modules()
     found = subjects.find_network(source, None if architecture is None else _spec("architecture", architecture))
     if found is None:
@@ -218,9 +222,9 @@ def _subject(
         task=None if task is None else _spec("task", task), calibration=calibration, input_shape=shape
     )
     if not has_data:
-        asked = subjects.method_without_data(asked, no_data or "none", evidence)
+        method = subjects.method_without_data(method, no_data or "none", evidence)
     shown.say("building the network")
-    return subjects.open_subject(source, found, asked, evidence, device=_device(device), max_parameters=max_parameters)
+    return subjects.open_subject(source, found, method, evidence, device=_device(device), max_parameters=max_parameters)
 
 
 def _shape(text: str) -> list[int]:

@@ -17,7 +17,7 @@ from trainers.compression.subject import Subject
 from trainers.echo import printable
 
 
-def as_data(found: Compressed, subject: Subject, target: Path) -> dict[str, Any]:
+def as_data(found: Compressed, subject: Subject, target: Path, tested: float | None) -> dict[str, Any]:
     """Everything about the files as plain data; what was not measured is None."""
     label = KNOBS[subject.method.name].label
     rows = [
@@ -41,13 +41,20 @@ def as_data(found: Compressed, subject: Subject, target: Path) -> dict[str, Any]
         "num_validation_examples": found.num_examples,
         "quality_name": subject.trial.task.quality_name if subject.evidence.has_targets else None,
         "given_quality_val": found.given_quality,
-        "quality_test": found.test_quality,
+        "quality_test": tested,
         "points": rows,
     }
 
 
 def print_compressed(
-    found: Compressed, subject: Subject, target: Path, console: Console, *, task: str | None, given: str | None
+    found: Compressed,
+    subject: Subject,
+    target: Path,
+    console: Console,
+    *,
+    tested: float | None,
+    task: str | None,
+    given: str | None,
 ) -> None:
     """Print the files, the one that is shipped, and the command that measures it again.
 
@@ -56,6 +63,7 @@ def print_compressed(
         subject: the network that they are of.
         target: where the one to ship was written.
         console: to print to.
+        tested: the quality of the one to ship on test examples.
         task: as the user named it.
         given: the path or name of the given network, where that says all.
     """
@@ -63,9 +71,10 @@ def print_compressed(
     table = _table(found, name, KNOBS[subject.method.name].label)
     console.print(table)
     digest = hashlib.sha256(found.shipped.data).hexdigest()
+    on_test = "" if tested is None else f", {name} {format_quality(tested, name)} on test"
     lines = [
         _measured_on(found, name),
-        f"{target}: {found.shipped.size_bytes:,} bytes{_on_test(found, name)}, sha256 {digest}",
+        f"{target}: {found.shipped.size_bytes:,} bytes{on_test}, sha256 {digest}",
         _next(target, task, given),
     ]
     for line in lines:
@@ -102,12 +111,6 @@ def _measured_on(found: Compressed, quality_name: str) -> str:
     if found.given_quality is not None:
         line += f", whose {quality_name} there is {format_quality(found.given_quality, quality_name)}"
     return line
-
-
-def _on_test(found: Compressed, quality_name: str) -> str:
-    if found.test_quality is None:
-        return ""
-    return f", {quality_name} {format_quality(found.test_quality, quality_name)} on test"
 
 
 def _next(target: Path, task: str | None, given: str | None) -> str:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import program
 
 RESULTS = Path(__file__).parents[2] / "results" / "digits_demo"
+GOLDEN = Path(__file__).parents[1] / "golden" / "tiny.rfz"
 HEAVY = ("matplotlib", "mlflow", "numpy", "pandas", "pydantic", "ray", "scipy", "sqlalchemy", "torch")
 
 
@@ -34,6 +35,7 @@ HEAVY = ("matplotlib", "mlflow", "numpy", "pandas", "pydantic", "ray", "scipy", 
         ("sync a", 2, "numpy pandas pydantic sqlalchemy"),
         ("replay a", 2, "numpy pydantic"),
         ("jobs", 0, "numpy pydantic"),
+        (f"compress {GOLDEN} --out a.rfz --steps-grid 1", 0, "numpy pydantic torch"),
     ],
 )
 def test_a_command_loads_no_heavy_package_that_it_does_not_need(

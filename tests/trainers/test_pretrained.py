@@ -328,7 +328,19 @@ def test_a_tied_tensor_counts_once_in_the_line(tmp_path: Path, caplog: pytest.Lo
 def test_without_such_a_word_a_part_is_refused_and_the_word_is_named(tmp_path: Path) -> None:
     path = saved(part_of(network().state_dict()), tmp_path / "net.pt")
     assert message_of(lambda: initial_values(str(path), network())) == (
-        f"init_from: {path} holds epoch, lr beside tensors: wanted a state_dict; strict: false leaves other entries out"
+        f"init_from: {path} holds epoch, lr beside tensors: wanted a state_dict; ignore leaves out what it names, and "
+        "strict: false all other entries"
+    )
+
+
+def test_names_that_fit_a_pattern_are_left_out(tmp_path: Path) -> None:
+    wanted = network().state_dict()
+    path = saved({**wanted, "loss.weight": torch.ones(2), "epoch": 3}, tmp_path / "net.pt")
+    assert_same(initial_values({"path": str(path), "ignore": ["loss.*", "epoch"]}, network()), wanted)
+    said = message_of(lambda: initial_values({"path": str(path), "ignore": ["epochs"]}, network()))
+    assert said == (
+        f"init_from.ignore: no name in {path} fits 'epochs': it holds {', '.join([*wanted][:3])} and "
+        f"{len(wanted) + 2 - 3} more"
     )
 
 

@@ -23,6 +23,8 @@ DIGEST = "sha256=" + "0" * 64
         ({"strict": False, "path": "net.pt"}, {"path": "net.pt", "strict": False}),
         ({"key": "ema", "path": "net.pt"}, {"path": "net.pt", "key": "ema"}),
         ({"path": "fusion(a.pt, b.pt)"}, "fusion(a.pt, b.pt)"),
+        ({"path": "net.pt", "ignore": []}, "net.pt"),
+        ({"path": "net.pt", "ignore": "loss_*"}, {"path": "net.pt", "ignore": ["loss_*"]}),
     ],
 )
 def test_what_means_the_same_has_one_form(given: Any, wanted: Any) -> None:
@@ -45,6 +47,8 @@ def test_what_means_the_same_has_one_form(given: Any, wanted: Any) -> None:
         ({"path": "net.pt", "strict": "no"}, "init_from.strict is 'no': wanted true or false"),
         ({"path": "net.pt", "key": 3}, "init_from.key is 3: wanted the name of an entry of the file, as text"),
         ({"path": "fusion(a.pt, b.pt)", "strict": False}, "fusion(a.pt, b.pt) takes whole networks: wanted no key"),
+        ({"path": "fusion(a.pt, b.pt)", "ignore": "x"}, "wanted no key, nothing to ignore, and strict: true"),
+        ({"path": "net.pt", "ignore": [3]}, "init_from.ignore is [3]: wanted patterns of names in the file"),
         ({"path": "fusion(a.pt)"}, "init_from is 'fusion(a.pt)': wanted fusion(A, B)"),
     ],
 )
@@ -56,8 +60,8 @@ def test_a_mistake_is_one_line(given: Any, said: str) -> None:
 
 
 def test_a_person_reads_the_path_without_its_digest_and_what_is_taken() -> None:
-    source = Source.from_dict({"path": f"net.pt#{DIGEST}", "key": "ema", "strict": False})
-    assert str(source) == "net.pt (key ema, not strict)"
+    source = Source.from_dict({"path": f"net.pt#{DIGEST}", "key": "ema", "strict": False, "ignore": ["x*"]})
+    assert str(source) == "net.pt (key ema, not strict, without x*)"
     assert str(Source(path="net.pt")) == "net.pt"
 
 

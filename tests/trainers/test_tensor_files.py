@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from tests.trainers.state_files import message_of
 from tests.zoo import loading
 from trainers.tensor_files import pickle_bytes, read_tensors, safetensors_bytes
 
@@ -117,3 +118,11 @@ def test_pickles_keep_every_name() -> None:
     found = torch.load(io.BytesIO(pickle_bytes(state)), weights_only=True)
     assert list(found) == list(state)
     assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_torchscript_is_refused_with_what_to_save_instead(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "net.pt")
+    said = message_of(lambda: read_tensors(tmp_path / "net.pt", (tmp_path / "net.pt").read_bytes(), field="init_from"))
+    assert "is a TorchScript archive, which holds code: save its tensors alone" in said
+    assert "torch.jit.load('net.pt').state_dict()" in said

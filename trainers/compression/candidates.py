@@ -22,7 +22,7 @@ from trainers.instantiate import make_method
 from trainers.loop.phases import Trained
 from trainers.networks.storable import storable
 from trainers.points import content_of, decoded, given_on, guard_of
-from trainers.preparation import Prepared
+from trainers.preparation import Prepared, in_channels_last
 from trainers.seeding import seed_everything, undisturbed
 
 Said = Callable[[str], None]
@@ -36,7 +36,7 @@ class Candidate:
     called: str
     """The setting that made it, such as ``step 0.5``."""
     value: float
-    """Of the knob."""
+    """What the knob was set to."""
     data: bytes
     """What the file holds."""
     quality: float | None
@@ -112,15 +112,6 @@ class Candidates:
             self._said("rounding")
         return found
 
-    def test_quality(self, candidate: Candidate) -> float:
-        """The task's quality of a file on all test examples."""
-        task = self._subject.trial.task
-        return evaluate(self._opened(candidate.data).network().to(self._device), task.test, task)
-
-    @property
-    def _device(self) -> torch.device:
-        return self._subject.trial.context.device
-
     def _sections(self, values: Sequence[float]) -> Iterator[tuple[Prepared, Sections]]:
         config, trial = self._subject.config, self._subject.trial
         for spec in KNOBS[config.method.name].settings(self._subject.method, values):
@@ -128,13 +119,9 @@ class Candidates:
             for _, sections in with_method.method.points(self._model, trial.context):
                 yield with_method, sections
 
-    def _opened(self, data: bytes) -> Opened:
-        architecture = self._subject.trial.architecture
-        return open_bytes(data, architecture=architecture, max_parameters=self._subject.max_parameters)
-
     def _decoded(self, trial: Prepared, sections: Sections, data: bytes, called: str) -> nn.Module | None:
         """The network of a file, guarded; none where nothing can be computed: then its tensors are compared."""
-        opened = self._opened(data)
+        opened = _opened(self._subject, data)
         if self._guard is not None:
             return decoded(trial, self._guard, sections, opened, called, self._subject.config.seed)
         stored, found = trial.method.decode(sections, trial.context.plain), opened.state_dict()
@@ -146,7 +133,7 @@ class Candidates:
     def _measured(self, called: str, value: float, data: bytes, network: nn.Module | None) -> Candidate:
         quality, loss, fidelity = None, None, Fidelity()
         if self._given is not None and network is not None:
-            quality, fidelity = self._given.compare(network)
+            quality, fidelity = self._given.compare(in_channels_last(network))
             for name, number in {"quality": quality, **vars(fidelity)}.items():
                 if number is not None and not math.isfinite(number):
                     raise DivergedError(f"the decoded network's {name} is {number}")
@@ -157,3 +144,16 @@ class Candidates:
                 drop = self._given.quality - quality
                 loss = drop if self._subject.trial.task.maximise else -drop
         return Candidate(called=called, value=value, data=data, quality=quality, loss=loss, fidelity=fidelity)
+
+
+def test_quality(subject: Subject, candidate: Candidate) -> float | None:
+    """The quality of a file on all test examples; none without a task."""
+    if not subject.evidence.has_targets:
+        return None
+    trial = subject.trial
+    network = _opened(subject, candidate.data).network().to(trial.context.device)
+    return evaluate(in_channels_last(network), trial.task.test, trial.task)
+
+
+def _opened(subject: Subject, data: bytes) -> Opened:
+    return open_bytes(data, architecture=subject.trial.architecture, max_parameters=subject.max_parameters)

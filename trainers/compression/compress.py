@@ -24,8 +24,6 @@ class Compressed:
     given_quality: float | None
     num_examples: int
     """The validation examples that measured each; 0 without examples."""
-    test_quality: float | None
-    """Of the shipped file, on all test examples; none without a task."""
     uncompressed_bytes: int
 
 
@@ -66,17 +64,11 @@ def compress(
         if further:
             num_all = len(grid) + len(further)
             found += maker.make(further, lambda num_made: made(len(grid) + num_made, num_all))
-        shipped = goal.chosen(found)
-        test_quality = None
-        if subject.evidence.has_targets:
-            said("measuring on test examples")
-            test_quality = maker.test_quality(shipped)
         return Compressed(
             candidates=tuple(sorted(found, key=lambda one: -one.size_bytes)),
-            shipped=shipped,
+            shipped=goal.chosen(found),
             given_quality=maker.given_quality,
             num_examples=maker.num_examples,
-            test_quality=test_quality,
             uncompressed_bytes=maker.uncompressed_bytes,
         )
 

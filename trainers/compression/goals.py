@@ -73,7 +73,7 @@ class Goal:
             _, measure = self._limited()
             least = min(candidates, key=measure)
             word, limit = ("KL", self.max_kl) if self.max_kl is not None else ("a loss", self.max_loss)
-            asked = f"{word} of {limit:g} cannot be reached: the least is {measure(least):.4g}"
+            asked = f"{word} of {limit:g} is not reached: the least is {measure(least):.4g}"
             asked += f" in {least.size_bytes:,} bytes"
         return f"{asked} at {least.called}"
 

@@ -18,7 +18,7 @@ from trainers.tensor_files import SAFETENSORS, few
 
 _NUMPY = ".npz"
 _EVERY = 4
-"""Of so many examples one measures, and the others calibrate."""
+"""One example of so many measures, and the others calibrate."""
 _NUM_RANDOM = 32
 
 

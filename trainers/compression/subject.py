@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,17 @@ from trainers.compression.inputs import empty_task, random_task, read_inputs, ta
 from trainers.compression.knobs import KNOBS
 from trainers.config import Spec, TrialConfig
 from trainers.instantiate import make_method, make_task
-from trainers.lookup import check_complete, find, is_import_path
+from trainers.lookup import check_complete, find, is_import_path, one_line
 from trainers.methods import METHODS
-from trainers.preparation import Prepared, describe, described_unexamined, prepare
+from trainers.preparation import Described, Prepared, describe, described_unexamined, prepare
 from trainers.pretrained import BUILT_BY, PRETRAINED, read_pinned
 from trainers.sources import Source
 from trainers.tasks import MEASURING, TASKS
 from trainers.tasks.base import Task
 
 COMPRESSED = ".rfz"
+_BATCH_SIZE = 64
+"""The examples that are measured at once on a CPU: what a network makes of more leaves its caches."""
 _NETWORK = "NETWORK"
 """What messages call the given network."""
 
@@ -130,11 +132,11 @@ def open_subject(
         ValueError: the network, its values or the method are wrong, or do not fit; one line says how.
     """
     task, knob = evidence.task, KNOBS[method.name]
+    if device.type == "cpu":
+        task = replace(task, evaluation_batch_size=min(task.evaluation_batch_size, _BATCH_SIZE))
     if not evidence.has_targets:
         architecture = _completed(architecture, evidence)
-    described = (describe if evidence.has_inputs else described_unexamined)(
-        architecture, task, max_parameters=max_parameters
-    )
+    described = _described(architecture, evidence, max_parameters)
     config = TrialConfig(
         task=Spec(name="given"),
         architecture=architecture,
@@ -145,6 +147,22 @@ def open_subject(
     values = described.initial_values(source.to_dict(), field=_NETWORK)
     trial = prepare(config, device, task, described, values)
     return Subject(trial=trial, config=config, method=method, evidence=evidence, max_parameters=max_parameters)
+
+
+def _described(architecture: Spec, evidence: Evidence, max_parameters: int) -> Described:
+    """The network without its memory; examined where it can be run."""
+    if not evidence.has_inputs:
+        return described_unexamined(architecture, evidence.task, max_parameters=max_parameters)
+    try:
+        return describe(architecture, evidence.task, max_parameters=max_parameters)
+    except ValueError:
+        raise
+    except Exception as error:  # a network may raise anything where inputs are of the wrong type
+        inputs = evidence.task.train.inputs
+        raise ValueError(
+            f"architecture {architecture.name!r} does not run on inputs of shape {tuple(inputs.shape[1:])}, "
+            f"{inputs.dtype} ({one_line(error)}): wanted inputs as its forward takes them"
+        ) from error
 
 
 def _completed(spec: Spec, evidence: Evidence) -> Spec:
@@ -184,7 +202,9 @@ def method_without_data(method: Spec, no_data: str, evidence: Evidence) -> Spec:
     if asked == "real":
         raise ValueError("calibration is 'real', and there are no examples: wanted a task or a file of inputs")
     if asked != "none" and not evidence.has_inputs:
-        raise ValueError(f"calibration is {asked!r}, and the network's input shape is not known: wanted that as well")
+        raise ValueError(
+            f"calibration is {asked!r}, and the network's input shape is not known: wanted it (--input-shape)"
+        )
     return Spec(name=method.name, arguments={**method.arguments, "calibration": asked})
 
 

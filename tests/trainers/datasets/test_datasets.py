@@ -254,6 +254,17 @@ def test_some_of_cifar10_is_the_beginning_of_two_of_its_files(
         np.testing.assert_array_equal(labels, all_labels[:wanted])
 
 
+def test_the_end_of_cifar10_is_its_last_files(
+    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(made, tmp_path, monkeypatch)
+    (images, labels), (test_images, _) = cifar10.load_last()
+    (whole, all_labels), (all_tests, _) = cifar10.load()
+    np.testing.assert_array_equal(images, whole[-len(images) :])
+    np.testing.assert_array_equal(labels, all_labels[-len(images) :])
+    np.testing.assert_array_equal(test_images, all_tests)
+
+
 def test_some_of_cifar10_comes_from_the_archive_as_well(
     made: dict[str, bytes], served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from trainers.datasets import cifar10 as cifar10_files
 from trainers.datasets import idx
 from trainers.tasks.base import Task
-from trainers.tasks.cifar10 import cifar10, some_of_cifar10
+from trainers.tasks.cifar10 import cifar10, end_of_cifar10, some_of_cifar10
 from trainers.tasks.mnist import fashion_mnist, mnist
 
 Bytes = npt.NDArray[np.uint8]
@@ -58,6 +58,18 @@ def test_an_excerpt_of_cifar10_is_a_tenth_of_it_and_says_how_much_there_is(monke
     splits = (found.task.train, found.task.validation, found.task.test)
     assert [len(split) for split in splits] == [4_500, 500, 1_000]
     assert found.task.augment is None
+
+
+def test_the_end_of_cifar10_measures_as_all_of_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = made(50, 3, 32, 32)
+    monkeypatch.setattr(cifar10_files, "load_last", lambda: ((images[-10:], labels[-10:]), made(10, 3, 32, 32)))
+    monkeypatch.setattr(importlib.import_module("trainers.tasks.cifar10"), "_NUM_VALIDATION", 5)
+    whole, end = cifar10(), end_of_cifar10()
+    for split in ("validation", "test"):
+        assert getattr(end, split).inputs.equal(getattr(whole, split).inputs)
+        assert getattr(end, split).targets.equal(getattr(whole, split).targets)
+    assert end.train.inputs.equal(whole.train.inputs[-5:])
+    assert (end.input_shape, end.num_outputs, end.augment) == (whole.input_shape, whole.num_outputs, whole.augment)
 
 
 def shifts(image: Tensor, most: int, fill: float) -> list[Tensor]:
