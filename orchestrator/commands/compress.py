@@ -103,7 +103,7 @@ def compress(
     from trainers.compression.candidates import test_quality
     from trainers.compression.compress import MOST_EXAMPLES
     from trainers.compression.compress import compress as compress_network
-    from trainers.compression.subject import check_method
+    from trainers.compression.knobs import check_method
     from trainers.guard import StoredWronglyError
     from trainers.record import write_atomically
     from trainers.sources import Source
@@ -199,6 +199,7 @@ def _subject(
     shown: _Shown,
 ) -> Subject:
     """The network and what it is measured on; all that is wrong with either is said here."""
+    from trainers.compression import evidence as evidences
     from trainers.compression import subject as subjects
 
     if task is not None and calibration is not None:
@@ -218,11 +219,11 @@ def _subject(
         )
     shape = _shape(input_shape) if input_shape is not None else None if has_data else subjects.known_shape(found)
     shown.say("loading examples" if has_data else "building the network")
-    evidence = subjects.find_evidence(
+    evidence = evidences.find_evidence(
         task=None if task is None else _spec("task", task), calibration=calibration, input_shape=shape
     )
     if not has_data:
-        method = subjects.method_without_data(method, no_data or "none", evidence)
+        method = evidences.method_without_data(method, no_data or "none", evidence)
     shown.say("building the network")
     return subjects.open_subject(source, found, method, evidence, device=_device(device), max_parameters=max_parameters)
 

@@ -71,7 +71,7 @@ class Candidates:
         self._given: Given | None = None
         self.num_examples = 0
         if evidence.is_real and trial.given is not None:
-            split = spread(evidence.task.validation, most_examples)
+            split = spread(trial.task.validation, most_examples)
             said("measuring the given network")
             self._given, self.num_examples = given_on(trial, trial.given, split, subject.config.seed), len(split)
 

@@ -114,5 +114,6 @@ def _without_targets(train: Tensor, validation: Tensor) -> Task:
 
 def spread(split: Split, most: int) -> Split:
     """At most ``most`` of a split's examples, evenly spaced."""
-    chosen = torch.arange(min(most, len(split))) * len(split) // min(most, len(split))
+    num_chosen = min(most, len(split))
+    chosen = torch.arange(num_chosen, device=split.inputs.device) * len(split) // num_chosen
     return Split(inputs=split.inputs[chosen], targets=split.targets[chosen])

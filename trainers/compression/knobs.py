@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainers.config import Spec
+from trainers.instantiate import make_method
+from trainers.lookup import find
 from trainers.methods import METHODS
 
 
@@ -47,3 +49,16 @@ KNOBS: dict[str, Knob] = {
     if name in METHODS
 }
 """The methods that compress a network as it is."""
+
+
+def check_method(method: Spec) -> None:
+    """Refuse a method that cannot compress a network as it is, or settings that it does not have.
+
+    Raises:
+        ValueError: one line says which.
+    """
+    find("method", method.name, METHODS)
+    if method.name not in KNOBS:
+        raise ValueError(f"method {method.name!r} is for trainings: wanted one of {', '.join(KNOBS)}")
+    knob = KNOBS[method.name]
+    make_method(knob.settings(method, knob.default(method))[0])

@@ -1,28 +1,24 @@
-"""What is compressed: a given network with its architecture, and what is known of its inputs."""
+"""What is compressed: a given network with its architecture and its values, checked against its examples."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from trainers.architectures import lookup_architecture
-from trainers.architectures.base import MAX_PARAMETERS
+from trainers.architectures.base import MAX_PARAMETERS, build_on_meta
 from trainers.coding import container
-from trainers.compression.inputs import empty_task, random_task, read_inputs, task_of
+from trainers.compression.evidence import Evidence
 from trainers.compression.knobs import KNOBS
 from trainers.config import Spec, TrialConfig
-from trainers.instantiate import make_method, make_task
-from trainers.lookup import check_complete, find, is_import_path, one_line
-from trainers.methods import METHODS
+from trainers.instantiate import find_architecture
+from trainers.lookup import is_import_path, one_line
 from trainers.preparation import Described, Prepared, describe, described_unexamined, prepare
 from trainers.pretrained import BUILT_BY, PRETRAINED, read_pinned
 from trainers.sources import Source
-from trainers.tasks import MEASURING, TASKS
 from trainers.tasks.base import Task
 
 COMPRESSED = ".rfz"
@@ -30,19 +26,6 @@ _BATCH_SIZE = 64
 """The examples that are measured at once on a CPU: what a network makes of more leaves its caches."""
 _NETWORK = "NETWORK"
 """What messages call the given network."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """The examples that a network is calibrated and measured on."""
-
-    task: Task
-    has_targets: bool
-    """Whether the task's quality means something."""
-    is_real: bool
-    """Whether its inputs are examples, on which networks may be compared; else they are drawn at random, or none."""
-    has_inputs: bool
-    """Whether it has inputs of the network's shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,30 +38,6 @@ class Subject:
     """As it was asked for; that of ``config`` has a value of its knob."""
     evidence: Evidence
     max_parameters: int
-
-
-def find_evidence(
-    *, task: Spec | None = None, calibration: Path | None = None, input_shape: Sequence[int] | None = None
-) -> Evidence:
-    """Load what is known of the network's inputs: a task, a file of inputs, their shape, or nothing.
-
-    Raises:
-        ValueError: the data is unavailable or wrong; one line says what.
-    """
-    if task is not None:
-        return Evidence(task=_loaded(task), has_targets=True, is_real=True, has_inputs=True)
-    if calibration is not None:
-        return Evidence(task=task_of(read_inputs(calibration)), has_targets=False, is_real=True, has_inputs=True)
-    made = empty_task() if input_shape is None else random_task(input_shape)
-    return Evidence(task=made, has_targets=False, is_real=False, has_inputs=input_shape is not None)
-
-
-def _loaded(spec: Spec) -> Task:
-    """The task, with fewer examples to train on where that is sooner loaded."""
-    if spec.name not in MEASURING:
-        return make_task(spec)
-    check_complete("task", spec.name, TASKS[spec.name], spec.arguments)
-    return MEASURING[spec.name](**spec.arguments)
 
 
 def find_network(source: Source, chosen: Spec | None) -> Spec | None:
@@ -136,7 +95,8 @@ def open_subject(
         task = replace(task, evaluation_batch_size=min(task.evaluation_batch_size, _BATCH_SIZE))
     if not evidence.has_targets:
         architecture = _completed(architecture, evidence)
-    described = _described(architecture, evidence, max_parameters)
+        task = _in_dtype_of(architecture, task, max_parameters)
+    described = _described(architecture, task, evidence, max_parameters)
     config = TrialConfig(
         task=Spec(name="given"),
         architecture=architecture,
@@ -149,16 +109,27 @@ def open_subject(
     return Subject(trial=trial, config=config, method=method, evidence=evidence, max_parameters=max_parameters)
 
 
-def _described(architecture: Spec, evidence: Evidence, max_parameters: int) -> Described:
+def _in_dtype_of(architecture: Spec, task: Task, max_parameters: int) -> Task:
+    """The task with real inputs in the type of the network's parameters."""
+    function, arguments = find_architecture(architecture, task)
+    network = build_on_meta(architecture.name, function, arguments, max_parameters=max_parameters)
+    dtype = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
+    if dtype == torch.float32 or not task.train.inputs.is_floating_point():
+        return task
+    splits = {name: getattr(task, name) for name in ("train", "validation", "test")}
+    return replace(task, **{name: replace(one, inputs=one.inputs.to(dtype)) for name, one in splits.items()})
+
+
+def _described(architecture: Spec, task: Task, evidence: Evidence, max_parameters: int) -> Described:
     """The network without its memory; examined where it can be run."""
     if not evidence.has_inputs:
-        return described_unexamined(architecture, evidence.task, max_parameters=max_parameters)
+        return described_unexamined(architecture, task, max_parameters=max_parameters)
     try:
-        return describe(architecture, evidence.task, max_parameters=max_parameters)
+        return describe(architecture, task, max_parameters=max_parameters)
     except ValueError:
         raise
     except Exception as error:  # a network may raise anything where inputs are of the wrong type
-        inputs = evidence.task.train.inputs
+        inputs = task.train.inputs
         raise ValueError(
             f"architecture {architecture.name!r} does not run on inputs of shape {tuple(inputs.shape[1:])}, "
             f"{inputs.dtype} ({one_line(error)}): wanted inputs as its forward takes them"
@@ -185,37 +156,3 @@ def _default(spec: Spec, argument: str) -> Any:
     function = lookup_architecture(spec.name, allow_import=True)
     parameter = inspect.signature(function).parameters.get(argument)
     return None if parameter is None or parameter.default is parameter.empty else parameter.default
-
-
-def method_without_data(method: Spec, no_data: str, evidence: Evidence) -> Spec:
-    """The method with the source of calibration that is asked for where there are no examples.
-
-    Raises:
-        ValueError: the method cannot be calibrated like that; one line says why.
-    """
-    fields = vars(find("method", method.name, METHODS))["__dataclass_fields__"]
-    if "calibration" not in fields:
-        if no_data != "none":
-            raise ValueError(f"method {method.name!r} is not calibrated: wanted no other no_data than none")
-        return method
-    asked = method.arguments.get("calibration", no_data)
-    if asked == "real":
-        raise ValueError("calibration is 'real', and there are no examples: wanted a task or a file of inputs")
-    if asked != "none" and not evidence.has_inputs:
-        raise ValueError(
-            f"calibration is {asked!r}, and the network's input shape is not known: wanted it (--input-shape)"
-        )
-    return Spec(name=method.name, arguments={**method.arguments, "calibration": asked})
-
-
-def check_method(method: Spec) -> None:
-    """Refuse a method that cannot compress a network as it is, or settings that it does not have.
-
-    Raises:
-        ValueError: one line says which.
-    """
-    find("method", method.name, METHODS)
-    if method.name not in KNOBS:
-        raise ValueError(f"method {method.name!r} is for trainings: wanted one of {', '.join(KNOBS)}")
-    knob = KNOBS[method.name]
-    make_method(knob.settings(method, knob.default(method))[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import Result
+from rich.console import Console
 from torch import nn
 from typer.testing import CliRunner
 
@@ -161,6 +163,15 @@ def test_a_mistake_is_one_line_and_leaves_nothing(call: str, said: str) -> None:
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert set(os.listdir()) - {"__pycache__"} == before
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_bar_counts_files_on_a_terminal(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=is_terminal, width=100)
+    monkeypatch.setattr("orchestrator.commands.console.open_console", lambda stderr=False: console)
+    assert called(*CALL, "--steps-grid", "0.1,0.4", "--json").exit_code == 0
+    assert ("2/2" in drawn.getvalue()) is is_terminal
 
 
 def test_a_network_is_never_written_over() -> None:

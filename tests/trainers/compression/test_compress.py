@@ -16,9 +16,10 @@ from tests.trainers.state_files import message_of, saved
 from trainers.architectures import ARCHITECTURES
 from trainers.compressed import load_compressed
 from trainers.compression.compress import compress
+from trainers.compression.evidence import Evidence, find_evidence, method_without_data
 from trainers.compression.goals import Goal
 from trainers.compression.inputs import task_of
-from trainers.compression.subject import Evidence, Subject, find_evidence, find_network, known_shape, open_subject
+from trainers.compression.subject import Subject, find_network, known_shape, open_subject
 from trainers.config import Spec
 from trainers.guard import StoredWronglyError
 from trainers.methods import METHODS
@@ -39,6 +40,10 @@ class Recurrent(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         outputs: torch.Tensor = self.read(self.recurrent(inputs)[0])
         return outputs
+
+
+def double_net() -> nn.Module:
+    return nn.Linear(5, 3, dtype=torch.float64)
 
 
 @pytest.fixture
@@ -130,6 +135,28 @@ def test_without_data_nothing_is_measured_but_sizes(
         assert torch.allclose(decoded(inputs), given(inputs), atol=0.1)
     for goal, word in ((Goal(max_kl=1), "KL"), (Goal(max_loss=1), "a loss")):
         assert message_of(lambda goal=goal: compress(subject, goal)).startswith(f"{word} is measured on examples")
+
+
+def test_without_examples_nothing_is_calibrated_on_them() -> None:
+    nothing = find_evidence()
+    for method, said in (
+        ({"name": "obs", "calibration": "real"}, "calibration is 'real', and there are no examples"),
+        ({"name": "obs", "calibration": "gaussian"}, "the network's input shape is not known: wanted it"),
+        ({"name": "ecq", "recalibrate": True}, "recalibrate measures norms, and there are no examples"),
+    ):
+        spec = Spec.from_dict("method", method)
+        assert said in message_of(lambda spec=spec: method_without_data(spec, "none", nothing))
+    assert method_without_data(Spec(name="obs"), "none", nothing).arguments == {"calibration": "none"}
+    assert method_without_data(Spec(name="ecq"), "none", nothing) == Spec(name="ecq")
+
+
+def test_inputs_have_the_type_of_the_network(tmp_path: Path) -> None:
+    path = saved(double_net().state_dict(), tmp_path / "net.pt")
+    evidence = Evidence(task=task_of(torch.randn(16, 5)), has_targets=False, is_real=True, has_inputs=True)
+    subject = subject_of(path, evidence, {"name": "obs"}, Spec(name=f"{__name__}:double_net"))
+    found = compress(subject, Goal(), values=[0.1])
+    assert found.shipped.fidelity.kl is not None
+    assert found.shipped.fidelity.kl < 0.01
 
 
 def test_a_loss_says_nothing_where_the_given_network_makes_no_mistake(path: Path) -> None:
