@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import hashlib
 import logging
 import re
@@ -26,7 +25,7 @@ from trainers.networks.parametrizations import is_parametrized, without_parametr
 from trainers.networks.storable import holding
 from trainers.networks.tensors import first_names
 from trainers.sources import Source, fused_parts
-from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors
+from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors, without
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 _MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"
@@ -160,7 +159,7 @@ def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict
     else:
         path, content = read_pinned(source.path, field=field)
     if path.suffix != _COMPRESSED:
-        return _without(source.ignore, *read_tensors(path, content, key=source.key, field=field), path, field)
+        return without(source.ignore, *read_tensors(path, content, key=source.key, field=field), path, field)
     if source.key or source.ignore:
         option = "key" if source.key else "ignore"
         raise ValueError(
@@ -168,20 +167,6 @@ def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict
             f"a {_COMPRESSED} file holds one network"
         )
     return _decoded(path, content, own, field), []
-
-
-def _without(
-    patterns: Sequence[str], tensors: dict[str, Tensor], others: list[str], path: Path, field: str
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Leave out the names that fit a pattern; one that fits none is a mistake."""
-    for pattern in patterns:
-        if not fnmatch.filter([*tensors, *others], pattern):
-            raise ValueError(f"{field}.ignore: no name in {path} fits {pattern!r}: it holds {few([*tensors, *others])}")
-
-    def is_kept(name: str) -> bool:
-        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-    return {name: tensor for name, tensor in tensors.items() if is_kept(name)}, list(filter(is_kept, others))
 
 
 def _fitting(source: Source, network: nn.Module, own: Architecture | None, field: str) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainers.echo import echo
 from trainers.lookup import one_line
-from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors
+from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors, without
 
 _SUFFIXES = (*PICKLES, SAFETENSORS)
 _INDEX = ".index.json"
@@ -32,12 +32,13 @@ class StateDict:
     """The names of what lay beside the tensors."""
 
 
-def read_state_dict(path: Path, *, key: str = "", field: str) -> StateDict:
+def read_state_dict(path: Path, *, key: str = "", ignore: Sequence[str] = (), field: str) -> StateDict:
     """Read a file (``tensor_files.read_tensors``), or all safetensors of a Hugging Face folder. No code in it is run.
 
     Args:
         path: of the file or folder.
         key: as in ``read_tensors``; of files alone.
+        ignore: patterns of names that are left out.
         field: the name of the setting in errors.
 
     Raises:
@@ -52,6 +53,7 @@ def read_state_dict(path: Path, *, key: str = "", field: str) -> StateDict:
         if path.suffix not in _SUFFIXES:
             raise ValueError(f"{field} is {path}: wanted a folder, or a file that ends in {', '.join(_SUFFIXES)}")
         found, others = read_tensors(path, _content(path, field), key=key, field=field)
+    found, others = without(ignore, found, others, path, field)
     first: dict[Any, str] = {}
     aliases = {}
     for name, tensor in found.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import warnings
 import zipfile
@@ -69,6 +70,30 @@ def read_tensors(path: Path, content: bytes, *, key: str = "", field: str) -> tu
         )
     tensors = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
     return tensors, [str(name) for name in found if str(name) not in tensors]
+
+
+def without(
+    patterns: Sequence[str], tensors: dict[str, Tensor], others: list[str], path: Path, field: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Leave out the names of a file that fit a pattern.
+
+    Args:
+        patterns: such as ``similarity_*``.
+        tensors, others: as ``read_tensors`` returns them.
+        path: of the file.
+        field: the name of the setting in errors.
+
+    Raises:
+        ValueError: nothing fits a pattern.
+    """
+    for pattern in patterns:
+        if not fnmatch.filter([*tensors, *others], pattern):
+            raise ValueError(f"{field}.ignore: no name in {path} fits {pattern!r}: it holds {few([*tensors, *others])}")
+
+    def is_kept(name: str) -> bool:
+        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+    return {name: tensor for name, tensor in tensors.items() if is_kept(name)}, list(filter(is_kept, others))
 
 
 def safetensors_bytes(tensors: Mapping[str, Tensor]) -> bytes:

@@ -129,10 +129,7 @@ class WeightsOnly:
         coarse = max([_COARSEST * size / self._rms for size in self._sizes.values()], default=1.0)
         best = (coarse, *self._encoded(coarse, show))
         if len(best[1]) > max_bytes:
-            raise ValueError(
-                f"{self._what} cannot be stored in {max_bytes:,} bytes: the smallest is {len(best[1]):,}; wanted a "
-                "larger size, or another method"
-            )
+            raise ValueError(f"{self._what} cannot be stored in {max_bytes:,} bytes: the smallest is {len(best[1]):,}")
         too_fine, scale = LEAST_STEP, 1.0
         for _ in range(_TRIES):
             step = self._step_for(max_bytes / scale, too_fine, best[0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ import typer
 
 from orchestrator.commands.files import MaxParameters
 from orchestrator.commands.options import Json, allow_own_modules, check_writable
+from orchestrator.commands.weights import compress_weights
 
 if TYPE_CHECKING:
     from trainers.compression.goals import Goal
@@ -27,7 +30,9 @@ def compress(
     network: Annotated[
         str,
         typer.Argument(
-            metavar="NETWORK", help="A file (.pth, .pt, .th, .safetensors, .rfz), or a trained network's name."
+            metavar="NETWORK",
+            help="A file (.pth, .pt, .th, .safetensors, .rfz), or a trained network's name; with --weights-only a "
+            "file of tensors, or a folder of safetensors.",
         ),
     ],
     architecture: Annotated[
@@ -87,6 +92,10 @@ def compress(
         int | None,
         typer.Option(min=1, help="Validation examples that measure each file; default: 2000.", show_default=False),
     ] = None,
+    weights_only: Annotated[
+        bool,
+        typer.Option("--weights-only", help="Without an architecture and data: store the tensors as they are named."),
+    ] = False,
     max_parameters: MaxParameters = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: Json = False,
@@ -96,6 +105,8 @@ def compress(
     Example: `ratefront compress net.safetensors --architecture mynet:Net --calibration inputs.npz --out small.rfz`
 
     A known network, into a size: `ratefront compress resnet20_cifar10 --task cifar10 --max-size 60kB`
+
+    Tensors of any network: `ratefront compress checkpoint.safetensors --weights-only --max-size 20MB`
     """
     from orchestrator.commands.console import open_console
     from orchestrator.reports.compression import as_data, print_compressed
@@ -104,12 +115,30 @@ def compress(
     from trainers.compression.compress import MOST_EXAMPLES
     from trainers.compression.compress import compress as compress_network
     from trainers.compression.knobs import check_method
-    from trainers.guard import StoredWronglyError
     from trainers.record import write_atomically
     from trainers.sources import Source
 
     goal = _goal(max_size, max_loss, max_kl)
     target = _target(network, out)
+    if weights_only:
+        refused = {"--architecture": architecture, "--task": task, "--calibration": calibration, "--max-loss": max_loss}
+        refused |= {"--max-kl": max_kl, "--no-data": no_data, "--input-shape": input_shape}
+        refused |= {"--max-examples": max_examples, "--max-parameters": max_parameters}
+        _refuse_beside_weights_only({**refused, "--device": None if device == "cpu" else device})
+        with _Shown() as shown, _wrong_files_end():
+            show = compress_weights(
+                network,
+                target,
+                method=method,
+                max_bytes=goal.max_size_bytes,
+                steps_grid=steps_grid,
+                key=key,
+                ignore=ignore or (),
+                as_json=as_json,
+                say=shown.say,
+            )
+        show()
+        return
     source = Source(path=network, key=key, ignore=tuple(ignore or ()))
     asked = _spec("method", method)
     check_method(asked)
@@ -127,7 +156,7 @@ def compress(
             max_parameters=max_parameters or MAX_PARAMETERS,
             shown=shown,
         )
-        try:
+        with _wrong_files_end():
             found = compress_network(
                 subject,
                 goal,
@@ -136,9 +165,6 @@ def compress(
                 said=shown.say,
                 made=shown.count,
             )
-        except StoredWronglyError as error:
-            typer.echo(f"ratefront: {error}", err=True)
-            raise typer.Exit(1) from None
         write_atomically(target, found.shipped.data)
         shown.say("measuring on test examples")
         tested = test_quality(subject, found.shipped)
@@ -147,6 +173,24 @@ def compress(
         typer.echo(json.dumps(as_data(found, subject, target, tested), indent=1))
     else:
         print_compressed(found, subject, target, open_console(), tested=tested, task=task, given=given)
+
+
+@contextlib.contextmanager
+def _wrong_files_end() -> Iterator[None]:
+    """End the command with one line where a file does not decode to what was meant."""
+    from trainers.guard import StoredWronglyError
+
+    try:
+        yield
+    except StoredWronglyError as error:
+        typer.echo(f"ratefront: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _refuse_beside_weights_only(options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"got --weights-only and {name}: tensors alone are not run, give one of them")
 
 
 def _goal(max_size: str | None, max_loss: float | None, max_kl: float | None) -> Goal:
@@ -167,7 +211,12 @@ def _goal(max_size: str | None, max_loss: float | None, max_kl: float | None) ->
 def _target(network: str, out: Path | None) -> Path:
     from trainers.pretrained import PRETRAINED
 
-    target = out or (Path(f"{network}{_SUFFIX}") if network in PRETRAINED else Path(network).with_suffix(_SUFFIX))
+    given = Path(network).expanduser()
+    if network in PRETRAINED or given.is_dir():  # what follows a dot in its name is no suffix
+        given = given.resolve() if given.is_dir() else given
+        target = out or given.with_name(f"{given.name}{_SUFFIX}")
+    else:
+        target = out or given.with_suffix(_SUFFIX)
     if target.suffix != _SUFFIX:
         raise ValueError(f"--out is {target}: wanted a name that ends in {_SUFFIX}")
     if target.absolute() == Path(network).expanduser().absolute() or (

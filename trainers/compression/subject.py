@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from trainers.architectures import lookup_architecture
+from trainers.architectures import lookup_architecture, tensors
 from trainers.architectures.base import MAX_PARAMETERS, build_on_meta
 from trainers.coding import container
 from trainers.compression.evidence import Evidence
@@ -59,6 +59,8 @@ def find_network(source: Source, chosen: Spec | None) -> Spec | None:
         header = container.read_header(content)
     except ValueError as error:
         raise ValueError(f"{_NETWORK}: {path} cannot be read ({error})") from error
+    if header.architecture == tensors.NAME:  # which is no network
+        return chosen
     if chosen is None:
         if is_import_path(header.architecture):
             raise ValueError(
