@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainers.architectures import ARCHITECTURES
+from trainers.architectures import ARCHITECTURES, tensors
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
 from trainers.coding import container
-from trainers.coding.sections import Integers, Raw, Sections
+from trainers.coding.sections import Integers, Layout, Raw, Sections
 from trainers.downloads import DataUnavailableError
+from trainers.networks.tensors import each_once
 from trainers.tasks import TASKS
 from trainers.tasks.base import Task
 
@@ -32,6 +33,7 @@ TINY_FACTORS = FOLDER / "tiny_factors.rfz"
 TINY_SCALED = FOLDER / "tiny_scaled.rfz"
 TINY_BFLOAT16 = FOLDER / "tiny_bfloat16.rfz"
 TINY_TABLES = FOLDER / "tiny_tables.rfz"
+TINY_TENSORS = FOLDER / "tiny_tensors.rfz"
 ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
 SPLIT_FINGERPRINTS = FOLDER / "splits.json"
 
@@ -210,12 +212,45 @@ def plain(value: object) -> object:
     return json.loads(json.dumps(value))
 
 
+TENSORS_HEADER = container.Header(
+    method="ecq",
+    method_version=1,
+    architecture=tensors.NAME,
+    arguments={
+        "tree": {
+            "conv": {"": [3], "bias": ["bfloat16", 2], "weight": [2, 3]},
+            "last": {"weight": "conv.weight"},
+            "mask": ["bool", 2],
+        }
+    },
+    is_deflated=True,
+)
+
+
+def tensors_sections() -> Sections:
+    """Integers, raw values and a constant of tensors whose names and shapes are the file's."""
+    return Sections(
+        tensors={
+            "conv": Raw(values=np.array([0.5, 2.0, -1.0], np.float16)),
+            "conv.bias": Raw(values=np.array([0x3F80, 0xBF80], np.uint16)),
+            "conv.weight": Integers(values=np.array([[0, 1, -2], [3, 0, 0]], np.int32), table=0),
+            "mask": Raw(values=np.array([True, True])),
+        },
+        vectors=(np.array([0.25], np.float16),),
+    )
+
+
+def tensors_layout() -> Layout:
+    return layout_of(each_once(build_on_meta(tensors.NAME, tensors.tensors, TENSORS_HEADER.arguments)))
+
+
 def main() -> None:
     TINY.write_bytes(container.write(TINY_HEADER, tiny_layout(), tiny_sections()))
     TINY_FACTORS.write_bytes(container.write(FACTORS_HEADER, factors_layout(), factors_sections()))
     TINY_SCALED.write_bytes(container.write(SCALED_HEADER, scaled_layout(), scaled_sections()))
     TINY_BFLOAT16.write_bytes(container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()))
     TINY_TABLES.write_bytes(container.write(TABLES_HEADER, tables_layout(), tables_sections()))
+    TINY_TENSORS.write_bytes(container.write(TENSORS_HEADER, tensors_layout(), tensors_sections()))
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
     splits = json.loads(SPLIT_FINGERPRINTS.read_text()) if SPLIT_FINGERPRINTS.exists() else {}

@@ -19,6 +19,7 @@ from tests.golden.regenerate import (
     TINY_HEADER,
     TINY_SCALED,
     TINY_TABLES,
+    TINY_TENSORS,
     VERSION_1,
     bfloat16_layout,
     bfloat16_sections,
@@ -147,6 +148,18 @@ def test_bfloat16_is_read(path: Path) -> None:
     expected = torch.tensor([[1, -1], [2, 3e38], [1e-38, -0.0]]).bfloat16()
     assert torch.equal(state["weight"].view(torch.int16), expected.view(torch.int16))
     assert state["bias"].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_tensors_without_a_network_are_read() -> None:
+    """Not written as the committed bytes: builds of zlib deflate differently."""
+    found = open_compressed(TINY_TENSORS).state_dict()
+    assert {name: (tensor.dtype, tensor.tolist()) for name, tensor in found.items()} == {
+        "conv": (torch.float32, [0.5, 2.0, -1.0]),
+        "conv.bias": (torch.bfloat16, [1.0, -1.0]),
+        "conv.weight": (torch.float32, [[0.0, 0.25, -0.5], [0.75, 0.0, 0.0]]),
+        "last.weight": (torch.float32, [[0.0, 0.25, -0.5], [0.75, 0.0, 0.0]]),
+        "mask": (torch.bool, [True, True]),
+    }
 
 
 def test_the_header_of_a_tiny_network_is_lean() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tests.trainers.coding.forgery import as_version_1
-from trainers.architectures import ARCHITECTURES
+from trainers.architectures import ARCHITECTURES, tensors
 from trainers.architectures.base import build_on_meta, layout_of
 from trainers.coding import adaptive, container, section_kinds
 from trainers.coding.bytestream import RfzError, put_varint, zigzag
@@ -28,7 +28,7 @@ from trainers.coding.coder import Encoder
 from trainers.coding.contexts import ContextCoder
 from trainers.coding.forms import matrix_shape
 from trainers.coding.header import Header, seal
-from trainers.coding.sections import Layout
+from trainers.coding.sections import Entry, Layout
 from trainers.coding.structure import MAX_WIDTH
 
 
@@ -123,6 +123,18 @@ def contexts_file(architecture: str, arguments: dict[str, Any], value: int, num_
     return seal(out)
 
 
+def many_names() -> bytes:
+    """As many tensors without a network as there may be, of one value and sixteen axes each."""
+    entries = {
+        str(index): Entry(name=str(index), shape=(1,) * 16, dtype="float32") for index in range(tensors.MOST_TENSORS)
+    }
+    arguments = {"tree": tensors.tree_of(entries, {})}
+    header = Header(method="ecq", method_version=1, architecture=tensors.NAME, arguments=arguments, is_deflated=True)
+    layout = layout_of(build_on_meta(tensors.NAME, tensors.tensors, arguments))
+    constants = b"\0" + bytes([section_kinds.CONSTANT]) * len(layout)  # no vectors
+    return seal(container.write_header(header) + container.fingerprint(layout) + constants)
+
+
 def _begun(
     method: str, architecture: str, arguments: dict[str, Any], head: Callable[[bytes], bytes] = bytes
 ) -> tuple[bytearray, Layout]:
@@ -156,11 +168,12 @@ CASES: dict[str, Callable[[], bytes]] = {
         "mlp", {"hidden": [], "input_shape": [16, 1 << 20], "num_outputs": 1}, 1
     ),
     "many symbols": many_symbols,
+    "many names": many_names,
 }
 
 
 def _measure(name: str, data: bytes) -> None:
-    from trainers.compressed import load_compressed  # what importing takes is no file's cost
+    from trainers.compressed import open_compressed  # what importing takes is no file's cost
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.rfz"
@@ -168,7 +181,8 @@ def _measure(name: str, data: bytes) -> None:
         before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started = time.process_time()
         try:
-            load_compressed(path)
+            opened = open_compressed(path)
+            _ = opened.state_dict() if opened.is_weights_only else opened.network()
             outcome = "decoded"
         except RfzError as error:
             outcome = str(error).removeprefix(f"{path}: ")[:120]
