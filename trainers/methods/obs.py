@@ -35,15 +35,17 @@ _MOST_REHEARSED = 1 << 20
 class OptimalBrainSurgeon(AbstractMethod):
     """Uniform quantisation with one step for the whole network, which rounds for the outputs of layers.
 
-    From some examples the second moments of each layer's inputs are taken. Then each weight is rounded, and the weights
-    of its row that are still to be rounded make up for its error (``compensation.py``); a rate term prefers integers
-    that cost few bits. Last, norms and biases are measured anew (``matching.py``). All steps come from one calibration.
+    Some examples pass the network, and each layer is rounded when it is called. The second moments of its inputs say
+    how errors of its weights add up: each weight is rounded, and the weights of its row that are still to be rounded
+    make up for its error (``compensation.py``), as they do for errors of the layers before (``propagation.py``). Norms
+    and biases are measured anew on the way (``matching.py``).
 
     It needs no training: with ``steps: 0`` and ``init_from`` it compresses a network as it is. Layers whose inputs are
     not known (``layer_inputs.py`` says which are), and embeddings, are rounded to the nearest integer.
 
     References:
         Hassibi, Stork 1993; Frantar et al. 2023 (GPTQ); Conzelmann, Bamler 2025 (CERWU): see ``compensation.py``.
+        Arai, Ichikawa 2025 (QEP): see ``propagation.py``.
     """
 
     steps: Sequence[float] = (0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.45, 1.75)
@@ -122,6 +124,9 @@ class OptimalBrainSurgeon(AbstractMethod):
                 rounding = self._rounding(made, {name: steps[name][index] for name in layers}, chosen)
                 with propagating(model, made, seen, layers, self.propagation, rounding):
                     match(made, wanted, seen)
+            for name in set(layers) - set(chosen):  # another way than that of a few examples
+                chosen[name] = grid.whole(made.get_parameter(name), steps[name][index]), steps[name][index]
+                set_rounded(made.get_parameter(name), chosen[name])
             in_order = {name: chosen[name] for name in steps}
             yield grid.point_id(step), grid.store(context, made.state_dict(), in_order)
 

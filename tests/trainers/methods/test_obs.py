@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainers.methods.base import Context
+from trainers.methods.obs import OptimalBrainSurgeon
 from trainers.methods.parts.alongside import alongside
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.layer_inputs import watching
@@ -249,3 +251,29 @@ def test_a_layer_that_a_pass_calls_twice_or_whose_weight_is_shared_is_not_rounde
             return made
 
     assert called_once(Reused(), torch.randn(2, 4)) == {"once.weight": "once"}
+
+
+def test_a_layer_that_only_a_few_examples_take_is_stored_as_well() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.few, self.many = nn.Linear(6, 3), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = (self.few if len(x) <= 4 else self.many)(x)
+            return made
+
+    network, inputs = Branching().eval(), torch.randn(64, 6)
+    context = Context(
+        plain=network,
+        loss=nn.functional.cross_entropy,
+        num_train=64,
+        total_steps=0,
+        device=torch.device("cpu"),
+        batches=lambda split: iter([(inputs, torch.zeros(64))]),
+        validate=lambda model: 0.0,
+    )
+    ((point_id, sections),) = OptimalBrainSurgeon(steps=[0.05]).points(network, context)
+    assert point_id == "step0.05"
+    for name, tensor in OptimalBrainSurgeon.decode(sections, network).items():
+        assert float((tensor - network.get_parameter(name).detach()).abs().max()) < 0.05
