@@ -1,4 +1,4 @@
-"""Which of several files is shipped, and at which further values of the knob a better one is looked for."""
+"""Which of several files is shipped, and at which value of the knob a better one is looked for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from trainers.compression.candidates import Candidate
 
 LEAST_AGREEMENT, MOST_OUTPUT_ERROR = 0.99, 0.01
 """What is shipped where nobody asked for anything: the smallest file that is as near to the given network."""
-_NUM_REFINED = 3
-_INSIDE = (0.975, 0.985, 0.995)
-"""The shares of the limit that refined values aim at: how a measure goes between two values is not quite known."""
-_BEYOND = (1.3, 1.7, 2.2)
-"""How much coarser, or finer, values beyond the ends of the grid are."""
-_MOST_STEP = 16.0
+_AIM = 0.985
+"""The share of the limit that is aimed at."""
+_NEAR_SIZE, _NEAR_DISTANCE = 0.97, 0.9
+"""The shares of the limit that are near enough: a distance, measured on some examples, is not known better."""
+_SAFE_AIM = 0.9
+"""Where no file keeps to the limit yet, so much of a size is aimed at, or of the step with which a distance would."""
+_SIZE_POWER, _DISTANCE_POWER = -0.55, 2.5
+"""The powers of the step that bytes and distances are about like, where one file says nothing of it."""
+_MARGIN = 0.1
+"""The least part, in logarithms, of what lies between two values that a look between them leaves out."""
+_SAME = 1.01
+"""Values whose ratio is less are the same."""
+_MOST_FACTOR, _MOST_VALUE = 4.0, 16.0
+"""How far the next value is from the others, and how large."""
 
 
 class UnreachableError(ValueError):
@@ -77,38 +85,44 @@ class Goal:
             asked += f" in {least.size_bytes:,} bytes"
         return f"{asked} at {least.called}"
 
-    def further(self, candidates: Sequence[Candidate]) -> list[float]:
-        """The values at which a better file is looked for, given files at values from fine to coarse; none if no use.
+    def next_value(self, candidates: Sequence[Candidate]) -> float | None:
+        """The value at which a better file is looked for, given some; None if there is none, or no use in it.
 
-        They lie between the last value on the side of many bytes and the first on the other, or beyond the grid.
+        It lies between the last value on the side of many bytes and the first on the other or, where all are on one
+        side, beyond them. Measures go about like a power of the value.
         """
         if self.is_any:
-            return []
+            return None
         limit, measure = self._limited()
-        ordered = sorted(candidates, key=lambda one: one.value)
         is_size = self.max_size_bytes is not None
-        is_coarse = [self.fits(one) == is_size for one in ordered]  # too coarse, or coarse enough
-        if not any(is_coarse):
-            return [value for share in _BEYOND if (value := ordered[-1].value * share) <= _MOST_STEP]
-        if is_coarse[0]:
-            return [] if is_size else [ordered[0].value / share for share in _BEYOND]
-        above = is_coarse.index(True)
-        fine, coarse = ordered[above - 1], ordered[above]
-        aimed = [_between(fine, coarse, measure, limit * share) for share in _INSIDE]
-        inside = [value for value in aimed if fine.value < value < coarse.value]
-        if len({f"{value:g}" for value in inside}) == _NUM_REFINED:
-            return inside
-        ratio = coarse.value / fine.value
-        return [fine.value * ratio ** (index / (_NUM_REFINED + 1)) for index in range(1, _NUM_REFINED + 1)]
+        near = _NEAR_SIZE if is_size else _NEAR_DISTANCE
+        if any(near * limit <= measure(one) <= limit for one in candidates):
+            return None
+        ordered = sorted(candidates, key=lambda one: one.value)
+        is_coarse = [self.fits(one) == is_size for one in ordered]  # coarse enough, or too coarse
+        if any(is_coarse) and not is_coarse[0]:
+            above = is_coarse.index(True)
+            fine, coarse = ordered[above - 1], ordered[above]
+            ratio = coarse.value / fine.value
+            wanted = _share(measure(fine), measure(coarse), _AIM * limit)
+            return fine.value * ratio ** min(max(wanted, _MARGIN), 1 - _MARGIN) if ratio > _SAME else None
+        end = ordered[0] if is_coarse[0] else ordered[-1]
+        power = _SIZE_POWER if is_size else _DISTANCE_POWER
+        aim = _AIM if any(self.fits(one) for one in ordered) else _SAFE_AIM if is_size else _SAFE_AIM**power
+        factor = (aim * limit / measure(end)) ** (1 / power) if 0 < measure(end) < math.inf else math.inf
+        factor = min(max(factor, 1 / factor), _MOST_FACTOR) if factor else _MOST_FACTOR
+        value = min(end.value / factor if is_coarse[0] else end.value * factor, _MOST_VALUE)
+        return value if value != end.value else None
 
 
-def _between(fine: Candidate, coarse: Candidate, measure: Callable[[Candidate], float], wanted: float) -> float:
-    """Where the measure would be ``wanted`` if its logarithm were linear in that of the value; NaN if it has none."""
-    ends = [measure(fine), measure(coarse), wanted]
-    if min(ends) <= 0 or ends[0] == ends[1]:
-        return math.nan
-    share = (math.log(wanted) - math.log(ends[0])) / (math.log(ends[1]) - math.log(ends[0]))
-    return math.exp(math.log(fine.value) + share * math.log(coarse.value / fine.value))
+def _share(fine: float, coarse: float, wanted: float) -> float:
+    """How far between two values a measure is ``wanted``, if its logarithm is linear in that of the value.
+
+    One half where that says nothing.
+    """
+    if min(fine, coarse, wanted) <= 0 or fine == coarse or math.isinf(coarse):
+        return 0.5
+    return (math.log(wanted) - math.log(fine)) / (math.log(coarse) - math.log(fine))
 
 
 def _known(value: float | None) -> float:

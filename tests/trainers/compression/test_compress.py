@@ -91,7 +91,7 @@ def test_a_size_is_kept_to_after_a_second_look(path: Path) -> None:
     grid = compress(subject, Goal(), values=[0.1, 0.4, 1.6])
     limit = (grid.candidates[0].size_bytes + grid.candidates[1].size_bytes) // 2
     found = compress(subject, Goal(max_size_bytes=limit), values=[0.1, 0.4, 1.6])
-    assert len(found.candidates) == 6
+    assert 4 <= len(found.candidates) <= 6
     assert grid.candidates[1].size_bytes < found.shipped.size_bytes <= limit
 
 
