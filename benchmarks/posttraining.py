@@ -50,6 +50,7 @@ OURS: dict[str, dict[str, Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", choices=OURS, default=list(OURS), metavar="METHOD")
+    parser.add_argument("--steps", nargs="+", type=float, help="in place of the grids of obs")
     parser.add_argument("--networks", nargs="+", choices=_NETWORKS, default=_NETWORKS)
     parser.add_argument("--record", action="store_true", help="measure NNCodec's files, and write them down")
     parser.add_argument("--python", help="with --record: the Python of an environment that has nncodec")
@@ -69,8 +70,9 @@ def main() -> None:
         anchor = _envelope([(int(row["size_bytes"]), float(row["kl"])) for row in _recorded(network)])
         rows = []
         for method in arguments.methods:
+            chosen = {"steps": arguments.steps} if arguments.steps and method.startswith("obs") else {}
             started, points = time.process_time(), []
-            for point_id, size, kl, accuracy, made_s in ours(network, OURS[method], task):
+            for point_id, size, kl, accuracy, made_s in ours(network, {**OURS[method], **chosen}, task):
                 points.append((size, kl))
                 rows.append([method, point_id, f"{size:,}", f"{kl:.4f}", f"{accuracy:.2%}", f"{made_s:.1f}"])
                 print("  ".join(rows[-1]), flush=True)
