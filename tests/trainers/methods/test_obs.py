@@ -210,6 +210,36 @@ def test_a_network_alongside_gives_what_its_layers_are_given_and_ends_when_nobod
     assert not network[0]._forward_pre_hooks
 
 
+def test_what_a_network_alongside_raises_is_raised_where_it_is_waited_for_and_it_computes_only_then() -> None:
+    class Drawing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            if threading.current_thread() is not threading.main_thread():
+                raise RuntimeError("on another thread")
+            return x + torch.rand(())
+
+    inputs = torch.randn(5, 12)
+    num_threads = threading.active_count()
+    network = nn.Sequential(nn.Linear(12, 12), Drawing(), nn.Linear(12, 3))
+    with alongside(network, inputs, {"0": network[0], "2": network[2]}) as take:
+        assert take("0") is not None
+        with pytest.raises(RuntimeError, match="on another thread"):
+            take("2")
+    assert threading.active_count() == num_threads
+    dropping = nn.Sequential(nn.Linear(12, 12), nn.Linear(12, 3))
+    dropping[0].register_forward_hook(lambda module, args, outputs: outputs + torch.rand_like(outputs))
+    drawn = set()
+    for _ in range(5):
+        torch.manual_seed(0)
+        with alongside(dropping, inputs, {"0": dropping[0], "1": dropping[1]}) as take:
+            take("0")
+            torch.rand(1000, 1000)
+            before = float(torch.rand(()))
+            second = take("1")
+            assert second is not None
+            drawn.add((before, float(second.sum())))
+    assert len(drawn) == 1
+
+
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_layers_make_up_for_the_errors_of_those_before_them(share: float) -> None:
     given = deep()
@@ -253,6 +283,18 @@ def test_a_layer_that_a_pass_calls_twice_or_whose_weight_is_shared_is_not_rounde
     assert called_once(Reused(), torch.randn(2, 4)) == {"once.weight": "once"}
 
 
+def context_of(network: nn.Module, inputs: Tensor) -> Context:
+    return Context(
+        plain=network,
+        loss=nn.functional.cross_entropy,
+        num_train=len(inputs),
+        total_steps=0,
+        device=torch.device("cpu"),
+        batches=lambda split: iter([(inputs, torch.zeros(len(inputs)))]),
+        validate=lambda model: 0.0,
+    )
+
+
 def test_a_layer_that_only_a_few_examples_take_is_stored_as_well() -> None:
     class Branching(nn.Module):
         def __init__(self) -> None:
@@ -264,16 +306,50 @@ def test_a_layer_that_only_a_few_examples_take_is_stored_as_well() -> None:
             return made
 
     network, inputs = Branching().eval(), torch.randn(64, 6)
-    context = Context(
-        plain=network,
-        loss=nn.functional.cross_entropy,
-        num_train=64,
-        total_steps=0,
-        device=torch.device("cpu"),
-        batches=lambda split: iter([(inputs, torch.zeros(64))]),
-        validate=lambda model: 0.0,
-    )
-    ((point_id, sections),) = OptimalBrainSurgeon(steps=[0.05]).points(network, context)
+    ((point_id, sections),) = OptimalBrainSurgeon(steps=[0.05]).points(network, context_of(network, inputs))
     assert point_id == "step0.05"
     for name, tensor in OptimalBrainSurgeon.decode(sections, network).items():
         assert float((tensor - network.get_parameter(name).detach()).abs().max()) < 0.05
+
+
+class Experts(nn.Module):
+    """Has a linear and a convolutional layer that no example takes, and one without outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken, self.linear, self.conv = nn.Linear(6, 3), nn.Linear(6, 3), nn.Conv1d(2, 2, 3, groups=2)
+        self.cell, self.attention = nn.GRUCell(6, 6), nn.MultiheadAttention(6, 2, batch_first=True)
+        self.empty, self.after = nn.Linear(6, 0), nn.Linear(0, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        none = x[:0]
+        apart = self.cell(none, none), self.conv(none.reshape(0, 2, 3)), self.linear(none)
+        assert not any(one.numel() for one in apart)
+        made: Tensor = self.taken(x) + self.after(self.empty(x))
+        return made
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("settings", [{}, {"propagation": 0.0, "rate": 0.1}])
+def test_layers_that_no_example_takes_and_those_without_weights_are_stored_as_well(settings: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    network, inputs = Experts().eval(), torch.randn(64, 6)
+    ((_, sections),) = OptimalBrainSurgeon(steps=[0.05], **settings).points(network, context_of(network, inputs))
+    found = OptimalBrainSurgeon.decode(sections, network)
+    for name, tensor in network.named_parameters():
+        assert found[name].shape == tensor.shape
+        assert torch.allclose(found[name], tensor, atol=0.05), name
+
+
+def test_a_recurrent_layer_whose_arguments_are_named_in_another_order_is_watched() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.recurrent = nn.GRU(4, 3, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            outputs: Tensor = self.recurrent(hx=torch.ones(1, len(x), 3), input=x)[0]
+            return outputs
+
+    names = ["recurrent.weight_ih_l0", "recurrent.weight_hh_l0"]
+    assert [name for name, _ in second_moments(Named(), [torch.randn(2, 5, 4)], names)] == names

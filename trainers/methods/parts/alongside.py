@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,49 +15,66 @@ from trainers.determinism import denormals_flushed
 from trainers.networks.modes import evaluating
 
 Take = Callable[[str], Tensor | None]
-"""Returns what the module of a name is given, or None where the network takes another way than the one beside it."""
+"""Returns what the module of a name is given, which stays as it is until the next is taken, or None where the network
+takes another way than the one beside it."""
 
 
-class _OverError(Exception):
-    """Nobody wants the rest."""
+class _OverError(BaseException):
+    """Nobody wants the rest; no network that goes on after errors is to catch it."""
 
 
 @contextlib.contextmanager
 def alongside(network: nn.Module, inputs: Tensor, modules: Mapping[str, nn.Module]) -> Iterator[Take]:
     """Run ``network`` on ``inputs`` in a thread, which waits at each of ``modules`` until what that is given is taken.
 
-    The names are to be taken in the order in which the network calls its modules.
+    The names are to be taken in the order in which the network calls its modules. The thread computes only while it is
+    waited for, so that networks which draw random numbers draw the same each time.
 
     Args:
         network: in no other use meanwhile.
         inputs: a batch.
         modules: those of ``network`` to wait at, by name.
-    """
-    given: queue.Queue[tuple[str, Tensor]] = queue.Queue(maxsize=1)
-    is_over = threading.Event()
 
-    def put(name: str, values: Tensor) -> None:
-        while not is_over.is_set():
-            with contextlib.suppress(queue.Full):
-                given.put((name, values), timeout=0.1)
-                return
-        raise _OverError
+    Raises:
+        Exception: what the network raised, from the take that waited for it.
+    """
+    given: queue.SimpleQueue[tuple[str, Tensor]] = queue.SimpleQueue()
+    is_wanted, is_over = threading.Semaphore(0), threading.Event()
+    errors: list[BaseException] = []
+
+    def wait() -> None:
+        is_wanted.acquire()
+        if is_over.is_set():
+            raise _OverError
 
     def hook(name: str) -> Callable[..., None]:
-        return lambda module, args, kwargs: put(name, next(iter((*args, *kwargs.values()))).clone())
+        def put(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+            given.put((name, cast(Tensor, next(iter((*args, *kwargs.values()))))))
+            wait()
+
+        return put
 
     @denormals_flushed()
     @torch.no_grad()
     def run() -> None:
-        with contextlib.suppress(_OverError):
-            try:
-                with evaluating(network):
-                    network(inputs.clone())
-            finally:
-                put("", inputs)
+        try:
+            wait()
+            with evaluating(network):
+                network(inputs.clone())
+        except _OverError:
+            pass
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            given.put(("", inputs))
 
     def take(name: str) -> Tensor | None:
-        found, values = given.get() if not is_over.is_set() else ("", inputs)
+        if is_over.is_set():
+            return None
+        is_wanted.release()
+        found, values = given.get()
+        if errors:
+            raise errors[0]
         if found != name:
             is_over.set()
             return None
@@ -69,6 +87,7 @@ def alongside(network: nn.Module, inputs: Tensor, modules: Mapping[str, nn.Modul
         yield take
     finally:
         is_over.set()
+        is_wanted.release()
         thread.join()
         for handle in handles:
             handle.remove()

@@ -50,6 +50,8 @@ def compensated(weight: Tensor, moments: Tensor, steps: Tensor, rate: float = 0.
     Returns:
         Whole numbers, (steps, rows, columns) in float32.
     """
+    if not weight.numel():
+        return torch.zeros(len(steps), *weight.shape, device=weight.device)
     factor = _factor(moments)
     rows = len(weight) // len(moments)
     given = weight.double().reshape(len(moments), rows, -1).transpose(1, 2)  # (groups, columns, rows)

@@ -51,7 +51,7 @@ def watching(network: nn.Module, names: set[str], note: Note) -> Iterator[None]:
 def _noting(own: Mapping[str, str], note: Note) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
         for attribute, inputs in _inputs(module, args, kwargs):
-            if attribute in own and inputs.numel():
+            if attribute in own:
                 note(own[attribute], inputs)
 
     return hook
@@ -81,8 +81,10 @@ def _inputs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     if kind is nn.MultiheadAttention:
         yield from _of_attention(cast(nn.MultiheadAttention, module), args, kwargs)
         return
-    inputs, *rest = (*args, *kwargs.values())
-    state = rest[0] if rest else None
+    given = {**dict(zip(("input", "hx"), args, strict=False)), **kwargs}
+    inputs, state = given["input"], given.get("hx")
+    if isinstance(inputs, Tensor) and not inputs.numel():
+        return
     hidden = state[0] if isinstance(state, tuple) else state
     if kind in (nn.Linear, *_CONVOLUTIONS):
         for part in inputs_of(module, inputs):
@@ -105,6 +107,8 @@ def inputs_of(layer: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
 
     Where there are many positions, some of them, evenly spaced: neighbours in an image say nearly the same.
     """
+    if not inputs.numel():  # an expert that no example takes, say
+        return
     if isinstance(layer, nn.Linear):
         flat = _flat(inputs)
         yield flat[:, :: _stride(flat.shape[1], flat.shape[2])]
@@ -147,6 +151,8 @@ def _of_attention(
 ) -> Iterator[tuple[str, Tensor]]:
     names = ("query", "key", "value")
     given = {**dict(zip(names, args, strict=False)), **kwargs}
+    if not all(given[name].numel() for name in names):
+        return
     rows = [_flat(given[name]) for name in names]
     if layer._parameters["in_proj_weight"] is None:
         for name, inputs in zip(names, rows, strict=True):

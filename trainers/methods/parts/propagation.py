@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
@@ -89,7 +90,8 @@ def _rounding(name: str, prefix: str, take: Take, share: float, round_: Round) -
         moments, crossed = _moments(layer, take(prefix), next(iter((*args, *kwargs.values()))))
         if not moments.isfinite().all():
             moments, crossed = torch.zeros_like(moments), None  # nothing to go by: the nearest
-        rows = weight.double().reshape(len(moments), -1, weight.shape[1])
+        groups = len(moments)
+        rows = weight.double().reshape(groups, len(weight) // groups, weight.shape[1])
         if crossed is not None and crossed.isfinite().all():
             rows = rows + torch.linalg.solve(damped(moments), share * rows @ (crossed - moments).double(), left=False)
         round_(name, rows.reshape(weight.shape), moments)
@@ -106,4 +108,7 @@ def _moments(layer: nn.Module, before: Tensor | None, now: Tensor) -> tuple[Tens
         near_one = [times_power(wide(part), exponent).float() for part in parts]
         products = [one.transpose(1, 2) @ near_one[0] for one in near_one]
         sums = [old + new for old, new in zip(sums, products, strict=True)] if sums else products
+    if not sums:  # no inputs: nothing to go by
+        columns = math.prod(cast(Tensor, layer.weight).shape[1:])
+        return torch.zeros(cast(int, getattr(layer, "groups", 1)), columns, columns, device=now.device), None
     return sums[0], sums[1] if len(sums) > 1 else None
