@@ -67,14 +67,16 @@ class Described:
         return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture, field=field)
 
 
-def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS) -> Described:
+def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS, may_be_frozen: bool = False) -> Described:
     """Build a network without its memory, and examine it; a larger one is refused.
+
+    ``may_be_frozen``: nothing is trained, so no parameter needs a gradient.
 
     Raises:
         ValueError: it cannot be built, run or stored, or has nothing to train; one line says how.
     """
     found = described_unexamined(spec, task, max_parameters=max_parameters)
-    if not any(parameter.requires_grad for parameter in found.plain.parameters()):
+    if not any(parameter.requires_grad or may_be_frozen for parameter in found.plain.parameters()):
         kind = "has no parameters" if not list(found.plain.parameters()) else "freezes all of its parameters"
         raise ValueError(f"architecture {spec.name!r} {kind}: nothing to train")
     inputs = task.train.inputs

@@ -307,7 +307,7 @@ def _device(text: str) -> Any:
 
     try:
         device = torch.device(text)
-        torch.empty(0, device=device)
+        torch.empty(0, device=device).cpu()  # meta has no values
     except Exception as error:  # torch raises many kinds
         raise ValueError(f"--device is {text!r}: wanted cpu, or cuda where there is a GPU") from error
     return device

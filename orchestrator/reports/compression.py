@@ -107,6 +107,11 @@ def _table(found: Compressed, quality_name: str, label: str) -> Table:
 def _measured_on(found: Compressed, quality_name: str) -> str:
     if not found.num_examples:
         return "measured: sizes alone, since there are no examples"
+    if all(one.distance is None for one in found.candidates):
+        return (
+            f"measured: sizes alone, since on {found.num_examples:,} validation examples the given network's outputs "
+            "cannot be compared: they are NaN, infinite or all zero, or of another shape each time"
+        )
     line = f"measured on {found.num_examples:,} validation examples against the given network"
     if found.given_quality is not None:
         line += f", whose {quality_name} there is {format_quality(found.given_quality, quality_name)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from trainers.evaluate import evaluate
 from trainers.fidelity import Fidelity, Given
 from trainers.guard import StoredWronglyError
 from trainers.instantiate import make_method
+from trainers.lookup import one_line
 from trainers.loop.phases import Trained
 from trainers.networks.storable import storable
 from trainers.points import content_of, decoded, given_on, guard_of
@@ -73,7 +75,8 @@ class Candidates:
         if evidence.is_real and trial.given is not None:
             split = spread(trial.task.validation, most_examples)
             said("measuring the given network")
-            self._given, self.num_examples = given_on(trial, trial.given, split, subject.config.seed), len(split)
+            with _refusals_in_one_line():
+                self._given, self.num_examples = given_on(trial, trial.given, split, subject.config.seed), len(split)
 
     @property
     def given_quality(self) -> float | None:
@@ -144,6 +147,20 @@ class Candidates:
                 drop = self._given.quality - quality
                 loss = drop if self._subject.trial.task.maximise else -drop
         return Candidate(called=called, value=value, data=data, quality=quality, loss=loss, fidelity=fidelity)
+
+
+@contextlib.contextmanager
+def _refusals_in_one_line() -> Iterator[None]:
+    """Say in one line that the given network raises where it is run on examples."""
+    try:
+        yield
+    except (ValueError, OSError, StoredWronglyError):
+        raise
+    except Exception as error:  # a network may raise anything
+        raise ValueError(
+            f"the given network does not run on all validation examples ({type(error).__name__}: {one_line(error)}): "
+            "wanted inputs as its forward takes them"
+        ) from error
 
 
 def test_quality(subject: Subject, candidate: Candidate) -> float | None:

@@ -36,7 +36,10 @@ def read_inputs(path: Path) -> Tensor:
     if isinstance(array, np.ndarray):
         if array.dtype.kind not in "fiub":
             raise ValueError(f"calibration: {echo(name)} of {path} is {kind}: wanted numbers")
-        array = torch.from_numpy(array.astype(_WIDE[array.dtype.kind]))
+        if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"calibration: {echo(name)} of {path} is {kind} with {array.max()}: wanted int64")
+        with np.errstate(over="ignore"):  # infinity is refused below
+            array = torch.from_numpy(array.astype(_WIDE[array.dtype.kind]))
     if array.is_complex():
         raise ValueError(f"calibration: {echo(name)} of {path} is {kind}: wanted real numbers")
     inputs: Tensor = (

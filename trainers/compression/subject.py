@@ -127,7 +127,7 @@ def _described(architecture: Spec, task: Task, evidence: Evidence, max_parameter
     if not evidence.has_inputs:
         return described_unexamined(architecture, task, max_parameters=max_parameters)
     try:
-        return describe(architecture, task, max_parameters=max_parameters)
+        return describe(architecture, task, max_parameters=max_parameters, may_be_frozen=True)
     except ValueError:
         raise
     except Exception as error:  # a network may raise anything where inputs are of the wrong type

@@ -37,6 +37,24 @@ class Net(nn.Module):
         return self.second(self.first(inputs).relu())
 
 
+class Frozen(Net):
+    def __init__(self):
+        super().__init__()
+        self.requires_grad_(False)
+
+
+class Overflowing(Net):
+    def forward(self, inputs):
+        return super().forward(inputs) / 0
+
+
+class Refusing(Net):
+    def forward(self, inputs):
+        if len(inputs) == 20:
+            raise IndexError("out of range\\nat the twentieth")
+        return super().forward(inputs)
+
+
 class Lazy(nn.Module):
     def __init__(self):
         super().__init__()
@@ -101,6 +119,15 @@ def test_what_lies_beside_the_network_is_left_out_and_json_says_all() -> None:
     assert found["num_validation_examples"] == 20
 
 
+def test_frozen_networks_are_compressed_and_outputs_that_nothing_can_be_compared_with_are_named() -> None:
+    said = called("net.pt", "--architecture", "somebodys:Frozen", *CALL[3:], "--steps-grid", "0.05")
+    assert said.exit_code == 0, said.stderr
+    assert "measured on 20 validation examples against the given network" in said.stdout
+    said = called("net.pt", "--architecture", "somebodys:Overflowing", *CALL[3:], "--steps-grid", "0.05")
+    assert said.exit_code == 0, said.stderr
+    assert "measured: sizes alone, since on 20 validation examples the given network's outputs cannot be" in said.stdout
+
+
 def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
     torch.save(ARCHITECTURES["mlp"](hidden=[4], input_shape=[1, 8, 8], num_outputs=10).state_dict(), "digits.pt")
     said = called("digits.pt", "--architecture", "{name: mlp, hidden: [4]}", "--task", "digits", "--steps-grid", "0.5")
@@ -122,6 +149,11 @@ def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
         ("net.pt --architecture somebodys:Nett", "has no callable 'Nett'; did you mean 'Net'?"),
         ("net.pt --architecture somebodys:Lazy", "takes its shapes from its first input"),
         ("net.pt --architecture tests.trainers.networks:normed --input-shape 1,4,4", "needs num_outputs"),
+        (
+            "net.pt --architecture somebodys:Refusing --calibration inputs.npz",
+            "does not run on all validation examples (IndexError: out of range): wanted inputs as its forward takes",
+        ),
+        ("net.pt --architecture somebodys:Net --device meta", "--device is 'meta': wanted cpu, or cuda where"),
         ("net.pt --architecture mlp", "architecture 'mlp' needs input_shape: wanted --input-shape"),
         ("net.pt --architecture mlp --input-shape 6", "architecture 'mlp' needs num_outputs, which a task would say"),
         ("empty.pt --architecture somebodys:Net", "holds entries none: wanted a state_dict"),

@@ -42,6 +42,7 @@ def test_safetensors_are_read_in_their_types(tmp_path: Path) -> None:
     [
         ({"x": np.full((4, 3), np.nan)}, "holds NaN or infinity: wanted finite inputs"),
         ({"x": np.full((4, 3), 1e300)}, "holds NaN or infinity: wanted finite inputs"),
+        ({"x": np.full((4, 3), 2**63, np.uint64)}, "is uint64 (4, 3) with 9223372036854775808: wanted int64"),
         ({"x": np.zeros(4)}, "is float64 (4,): wanted (n, ...), the inputs of two examples or more"),
         ({"x": np.zeros((1, 3))}, "wanted (n, ...), the inputs of two examples or more"),
         ({"x": np.zeros((4, 0))}, "wanted (n, ...), the inputs of two examples or more"),
@@ -51,7 +52,6 @@ def test_safetensors_are_read_in_their_types(tmp_path: Path) -> None:
         ({"x": np.zeros((4, 3)), "y": np.zeros(4)}, "holds 2 arrays, x, y: wanted one, of inputs"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_what_is_no_array_of_inputs_is_one_line(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **arrays)
     assert said in message_of(lambda: read_inputs(tmp_path / "x.npz"))
