@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import cast
 
@@ -141,10 +142,12 @@ class OutputError:
 def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, OutputError]]:
     """Yield (name of the weight, its error) for each fully connected or convolutional layer that is called.
 
+    Layers whose weight another module has as well are left out: their outputs are not all that it makes.
     They come one at a time: the inputs of all layers together may not fit in memory.
     """
+    owners = Counter(id(parameter) for module in model.modules() for parameter in module._parameters.values())
     for prefix, layer in model.named_modules():
-        if isinstance(layer, _LINEAR) and "weight" in layer._parameters:
+        if isinstance(layer, _LINEAR) and "weight" in layer._parameters and owners[id(layer.weight)] == 1:
             with evaluating(model):
                 seen = _inputs_of(layer, model, inputs)
             if seen:
@@ -154,7 +157,9 @@ def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, Outpu
 def _inputs_of(layer: nn.Module, model: nn.Module, inputs: Tensor) -> list[tuple[Tensor, ...]]:
     """The arguments of each call of ``layer``."""
     seen: list[tuple[Tensor, ...]] = []
-    handle = layer.register_forward_pre_hook(lambda _, args: seen.append(tuple(arg.clone() for arg in args)))
+    handle = layer.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(tuple(arg.clone() for arg in (*args, *kwargs.values()))), with_kwargs=True
+    )
     try:
         model(inputs.clone())  # the network may write to it
     finally:

@@ -188,3 +188,22 @@ def test_calibration_draws_the_same_each_time_that_a_trial_is_repeated() -> None
         ((_, sections),) = trial.method.points(trial.model, trial.context)
         found.append(sections.vectors[0].tolist())
     assert found[0] == found[1]
+
+
+def test_layers_that_share_a_weight_are_left_out_and_named_arguments_are_seen() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.middle, self.read = nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 9, bias=False)
+            self.read.weight = self.embedding.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            read: torch.Tensor = self.read(self.middle(input=self.embedding(x)))
+            return read
+
+    network, inputs = Tied(), torch.arange(9).reshape(3, 3)
+    ((name, error),) = output_errors(network, inputs)
+    assert name == "middle.weight"
+    difference = torch.randn(4, 4)
+    wanted = (network.embedding(inputs).detach() @ difference.T).square().sum((0, 1))
+    torch.testing.assert_close(error(difference)[:, 0], wanted)
