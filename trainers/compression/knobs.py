@@ -40,13 +40,9 @@ class Knob:
 
 _STEPS = Knob(field="steps", label="step", is_list=True)
 KNOBS: dict[str, Knob] = {
-    name: knob
-    for name, knob in {
-        "obs": _STEPS,
-        "ecq": _STEPS,
-        "ptq": Knob(field="bits", label="bits", is_list=False, values=(8, 7, 6, 5, 4, 3, 2)),
-    }.items()
-    if name in METHODS
+    "obs": _STEPS,
+    "ecq": _STEPS,
+    "ptq": Knob(field="bits", label="bits", is_list=False, values=(8, 7, 6, 5, 4, 3, 2)),
 }
 """The methods that compress a network as it is."""
 
