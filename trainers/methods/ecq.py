@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings
 from trainers.methods.parts.grid import check_steps, grid_points, in_steps, point_id, store, whole
-from trainers.methods.parts.network_steps import UNITS, Measured, network_steps
+from trainers.methods.parts.network_steps import UNITS, Measured, check_tensors, network_steps, step_of
 from trainers.methods.parts.plain import plain_phase
 
 
@@ -40,6 +41,9 @@ class EntropyCodedQuantisation(AbstractMethod):
     square of all weights together: one step for the whole network, which costs fewer bytes."""
     recalibrate: bool = False
     """Whether norms and biases are measured anew for each step, on training examples (``matching.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``, stored as
+    float16, such as ``{"fc.weight": {step: 0.1}, "stem.*": {skip: true}}``."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -52,9 +56,13 @@ class EntropyCodedQuantisation(AbstractMethod):
         check_steps(self.steps)
         checks.choice("unit", self.unit, UNITS)
         checks.boolean("recalibrate", self.recalibrate)
+        tensor_settings.check(
+            self.tensors, step=partial(checks.number, low=0, high=16, above=True), skip=tensor_settings.check_skip
+        )
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        check_tensors(self.tensors, context)
         return model
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -66,16 +74,16 @@ class EntropyCodedQuantisation(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         state = model.state_dict()
-        if self.unit == "tensor" and not self.recalibrate:
+        if self.unit == "tensor" and not self.recalibrate and not self.tensors:
             yield from grid_points(context, state, self.steps)
             return
         measured = Measured(model, context) if self.recalibrate else None
-        sizes = network_steps(model, self.steps)
+        sizes = network_steps(model, self.steps, self.tensors)
         for index, step in enumerate(self.steps):
             rounded = {
                 name: (whole(state[name], of_tensor[index]), of_tensor[index])
                 if self.unit == "network"
-                else in_steps(name, state[name], step)
+                else in_steps(name, state[name], step_of(self.tensors, name, step))
                 for name, of_tensor in sizes.items()
             }
             yield point_id(step), measured.store(rounded) if measured else store(context, state, rounded)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,10 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.parts import backend, calibration, grid
+from trainers.methods.parts import backend, calibration, grid, tensor_settings
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.matching import match, statistics
-from trainers.methods.parts.network_steps import network_steps, set_rounded, with_rounded
+from trainers.methods.parts.network_steps import check_tensors, network_steps, set_rounded, with_rounded
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
@@ -61,6 +62,9 @@ class OptimalBrainSurgeon(AbstractMethod):
     propagation: float = 0.5
     """How far layers make up for the errors of the layers before them (``propagation.py``); 0: not at all, and then the
     examples pass the network once for all steps, rather than once for each."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``, stored as
+    float16, such as ``{"fc.weight": {step: 0.1}, "stem.*": {skip: true}}``."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -75,6 +79,9 @@ class OptimalBrainSurgeon(AbstractMethod):
         checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
         checks.integer("num_examples", self.num_examples, low=1)
         checks.number("propagation", self.propagation, low=0, high=1)
+        tensor_settings.check(
+            self.tensors, step=partial(checks.number, low=0, high=16, above=True), skip=tensor_settings.check_skip
+        )
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def rehearsed(self, context: Context) -> OptimalBrainSurgeon:
@@ -97,6 +104,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         return 2 * one_pass + factors if self.propagation else (one_pass + factors) / self.num_points
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        check_tensors(self.tensors, context)
         if self.calibration != "none":
             calibration.check(self.calibration, model, context)
         return model
@@ -110,12 +118,13 @@ class OptimalBrainSurgeon(AbstractMethod):
 
     @torch.no_grad()
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        steps = network_steps(model, self.steps)
+        steps = network_steps(model, self.steps, self.tensors)
         inputs = None
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context, self.num_examples)
         wanted, seen = ({}, None) if inputs is None else statistics(model, inputs)
-        layers = {} if seen is None or not self.propagation else called_once(model, seen[:_FEW])
+        found = {} if seen is None or not self.propagation else called_once(model, seen[:_FEW])
+        layers = {name: prefix for name, prefix in found.items() if name in steps}
         rounded = self._rounded(model, inputs, {name: steps[name] for name in steps if name not in layers})
         for index, step in enumerate(self.steps):
             chosen = {name: (numbers[index], steps[name][index]) for name, numbers in rounded.items()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.parts import backend, calibration, grid
-from trainers.methods.parts.network_steps import Measured
+from trainers.methods.parts import backend, calibration, grid, tensor_settings
+from trainers.methods.parts.network_steps import Measured, check_tensors, rounded_names
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
@@ -49,6 +50,9 @@ class PostTrainingQuantisation(AbstractMethod):
     synthesised from ``batch_norm`` statistics (``trainers/methods/parts/calibration.py``)."""
     recalibrate: bool = False
     """Whether norms and biases are measured anew after the rounding, on training examples (``matching.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``bits``, in place of the others', or ``skip: true``, stored as
+    float16, such as ``{"fc.weight": {bits: 8}, "stem.*": {skip: true}}``."""
     learning_rate: float = 2e-3
 
     version: ClassVar[int] = 1
@@ -61,9 +65,13 @@ class PostTrainingQuantisation(AbstractMethod):
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
         checks.boolean("recalibrate", self.recalibrate)
+        tensor_settings.check(
+            self.tensors, bits=partial(checks.integer, low=2, high=16), skip=tensor_settings.check_skip
+        )
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        check_tensors(self.tensors, context)
         if self.calibration != "none":
             calibration.check(self.calibration, model, context)
         return model
@@ -75,14 +83,16 @@ class PostTrainingQuantisation(AbstractMethod):
         """The size of the weights before entropy coding, and of everything else as other methods estimate it."""
         quantised = backend.weight_names(model)
         stored = (
-            (self.bits if name in quantised else BIAS_BITS) * parameter.numel()
+            (self._bits(name) if name in quantised else BIAS_BITS) * parameter.numel()
             for name, parameter in model.named_parameters()
         )
         return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         state = model.state_dict()
-        rounded = {name: _rounded(state[name], steps, self.bits) for name, steps in self._steps(model, context).items()}
+        rounded = {
+            name: _rounded(state[name], steps, self._bits(name)) for name, steps in self._steps(model, context).items()
+        }
         if self.recalibrate:
             yield "point", Measured(model, context).store(rounded)
         else:
@@ -93,15 +103,22 @@ class PostTrainingQuantisation(AbstractMethod):
         return backend.dequantise(sections, plain, by_row=True)
 
     def _steps(self, model: nn.Module, context: Context) -> dict[str, Steps]:
-        weights = {name: tensor for name, tensor in model.state_dict().items() if name in backend.weight_names(model)}
+        state = model.state_dict()
+        weights = {name: state[name] for name in rounded_names(model, self.tensors)}
         by_row = self.granularity == "channel"
         steps: dict[str, Steps] = {}
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context)
             for name, error in calibration.output_errors(model, inputs):
-                steps[name] = best_steps(weights[name], self.bits, by_row=by_row, error=error)
-        rest = {name: best_steps(weights[name], self.bits, by_row=by_row) for name in weights if name not in steps}
+                if name in weights:
+                    steps[name] = best_steps(weights[name], self._bits(name), by_row=by_row, error=error)
+        rest = {
+            name: best_steps(weights[name], self._bits(name), by_row=by_row) for name in weights if name not in steps
+        }
         return {**steps, **rest}
+
+    def _bits(self, name: str) -> int:
+        return int(tensor_settings.first_fit(self.tensors, name, {}).get("bits", self.bits))
 
 
 def best_steps(

@@ -101,11 +101,12 @@ def store(
     Args:
         context: of the trial.
         state: the network's ``state_dict``, without what the method makes of factors.
-        weights: the rounded form of each of ``backend.weight_names`` in ``state``.
+        weights: the rounded form of those of ``backend.weight_names`` in ``state``; the others are stored as float16.
         factors: in rounded form, with one step each.
     """
     folded, norm_steps = folded_norms(context, state, NORM_STEP)
     values = {**state, **folded}
+    kept = backend.weight_names(context.plain) - set(weights)
     parameters = {name for name, parameter in context.plain.named_parameters() if parameter.is_floating_point()}
     rounded = {
         name: weights[name]
@@ -114,7 +115,7 @@ def store(
         if name in norm_steps
         else in_steps(name, values[name], BIAS_STEP)
         for name in state
-        if name in parameters
+        if name in parameters and name not in kept
     }
     # tensors of one key share a table
     keys = {name: f"norm {name.rpartition('.')[2]}" if name in norm_steps else name for name in rounded}
@@ -125,6 +126,8 @@ def store(
     vectors = {key: vector for vector, key in enumerate(by_row, start=1)}
 
     def section(name: str) -> Section:
+        if name in kept:
+            return backend.half(values[name])
         if name not in rounded:
             return backend.raw(values[name])
         numbers, steps = rounded[name]

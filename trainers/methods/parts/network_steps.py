@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
 from trainers.methods.base import Context
-from trainers.methods.parts import backend, calibration, grid
+from trainers.methods.parts import backend, calibration, grid, tensor_settings
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.steps import Steps
 from trainers.networks.parametrizations import duplicate
@@ -22,20 +23,52 @@ _MOST_SPREAD = 4.0
 _NUM_EXAMPLES = 256
 
 
-def network_steps(model: nn.Module, grid_steps: Sequence[float]) -> dict[str, list[Steps]]:
+Tensors = Mapping[str, Mapping[str, Any]]
+"""Settings by patterns of weights' names (``tensor_settings.py``)."""
+
+
+def network_steps(model: nn.Module, grid_steps: Sequence[float], tensors: Tensors) -> dict[str, list[Steps]]:
     """The steps of each weight: the same for all, but finer for a tensor of which they would leave nothing.
+
+    Args:
+        model: the network.
+        grid_steps: in units of the root mean square of all weights.
+        tensors: ``step`` stands for all of ``grid_steps``; what has ``skip`` is left out.
 
     Raises:
         DivergedError: a weight is not finite.
     """
-    names = backend.weight_names(model)
+    names = rounded_names(model, tensors)
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in names}
     unit = _root_mean_square(list(weights.values()))
     units = {name: min(unit, _MOST_SPREAD * _root_mean_square([weight])) or 1.0 for name, weight in weights.items()}
     return {
-        name: [grid.step_at(name, weight, step * units[name]) for step in grid_steps]
+        name: [grid.step_at(name, weight, step_of(tensors, name, step) * units[name]) for step in grid_steps]
         for name, weight in weights.items()
     }
+
+
+def rounded_names(model: nn.Module, tensors: Tensors) -> list[str]:
+    """The weights that are not skipped, in order."""
+    names = backend.weight_names(model)
+    parameters = (name for name, _ in model.named_parameters())
+    return [name for name in parameters if name in names and not tensor_settings.is_skipped(tensors, name)]
+
+
+def step_of(tensors: Tensors, name: str, step: float) -> float:
+    """The step of a tensor, where that of the others is ``step``."""
+    return float(tensor_settings.first_fit(tensors, name, {}).get("step", step))
+
+
+def check_tensors(tensors: Tensors, context: Context) -> None:
+    """Refuse a pattern that fits no weight of the network, or that never counts.
+
+    Raises:
+        ValueError: one line says which.
+    """
+    names = backend.weight_names(context.plain)
+    own = [name for name, _ in context.plain.named_parameters() if name in names]
+    tensor_settings.check_counts("tensors", tensors, own)
 
 
 def _root_mean_square(tensors: Sequence[Tensor]) -> float:

@@ -45,6 +45,17 @@ def check(tensors: Any, /, **settings: Check) -> None:
             settings[name](f"tensors: {pattern!r}: {name}", value)
 
 
+def is_skipped(tensors: Mapping[str, Mapping[str, Any]], name: str) -> bool:
+    """Whether a tensor is not to be rounded."""
+    return bool(first_fit(tensors, name, {}).get("skip", False))
+
+
+def check_skip(name: str, value: Any) -> None:
+    """The check of the setting ``skip``."""
+    if value is not True:
+        raise ValueError(f"{name} is {value!r}: wanted true, or the setting left out")
+
+
 def check_fits(field: str, patterns: Iterable[str], names: Sequence[str]) -> None:
     """Refuse a pattern that fits no tensor.
 
