@@ -353,3 +353,13 @@ def test_a_recurrent_layer_whose_arguments_are_named_in_another_order_is_watched
 
     names = ["recurrent.weight_ih_l0", "recurrent.weight_hh_l0"]
     assert [name for name, _ in second_moments(Named(), [torch.randn(2, 5, 4)], names)] == names
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_scripted_modules_are_stored_as_well() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(torch.jit.script(nn.Linear(6, 4)), nn.Linear(4, 3)).eval()
+    ((_, sections),) = OptimalBrainSurgeon(steps=[0.05]).points(network, context_of(network, torch.randn(16, 6)))
+    found = OptimalBrainSurgeon.decode(sections, network)
+    for name, tensor in network.named_parameters():
+        assert torch.allclose(found[name], tensor, atol=0.05), name

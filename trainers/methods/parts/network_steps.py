@@ -84,8 +84,9 @@ def _root_mean_square(tensors: Sequence[Tensor]) -> float:
 def with_rounded(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:
     """A copy of the network with rounded weights."""
     made = duplicate(model)
+    parameters = dict(made.named_parameters())  # get_parameter does not find those of scripted modules
     for name, numbers in rounded.items():
-        set_rounded(made.get_parameter(name), numbers)
+        set_rounded(parameters[name], numbers)
     return made
 
 
