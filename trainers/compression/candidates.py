@@ -75,7 +75,7 @@ class Candidates:
         if evidence.is_real and trial.given is not None:
             split = spread(trial.task.validation, most_examples)
             said("measuring the given network")
-            with _refusals_in_one_line():
+            with _refusals_in_one_line("validation"):
                 self._given, self.num_examples = given_on(trial, trial.given, split, subject.config.seed), len(split)
 
     @property
@@ -119,8 +119,13 @@ class Candidates:
         config, trial = self._subject.config, self._subject.trial
         for spec in KNOBS[config.method.name].settings(self._subject.method, values):
             with_method = replace(trial, method=make_method(spec))
-            for _, sections in with_method.method.points(self._model, trial.context):
-                yield with_method, sections
+            points = with_method.method.points(self._model, trial.context)
+            while True:
+                with _refusals_in_one_line("calibration"):
+                    found = next(points, None)
+                if found is None:
+                    break
+                yield with_method, found[1]
 
     def _decoded(self, trial: Prepared, sections: Sections, data: bytes, called: str) -> nn.Module | None:
         """The network of a file, guarded; none where nothing can be computed: then its tensors are compared."""
@@ -150,7 +155,7 @@ class Candidates:
 
 
 @contextlib.contextmanager
-def _refusals_in_one_line() -> Iterator[None]:
+def _refusals_in_one_line(examples: str) -> Iterator[None]:
     """Say in one line that the given network raises where it is run on examples."""
     try:
         yield
@@ -158,7 +163,7 @@ def _refusals_in_one_line() -> Iterator[None]:
         raise
     except Exception as error:  # a network may raise anything
         raise ValueError(
-            f"the given network does not run on all validation examples ({type(error).__name__}: {one_line(error)}): "
+            f"the given network does not run on all {examples} examples ({type(error).__name__}: {one_line(error)}): "
             "wanted inputs as its forward takes them"
         ) from error
 

@@ -55,6 +55,13 @@ class Refusing(Net):
         return super().forward(inputs)
 
 
+class RefusingMore(Net):
+    def forward(self, inputs):
+        if len(inputs) == 60:
+            raise IndexError("out of range")
+        return super().forward(inputs)
+
+
 class Lazy(nn.Module):
     def __init__(self):
         super().__init__()
@@ -152,6 +159,10 @@ def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
         (
             "net.pt --architecture somebodys:Refusing --calibration inputs.npz",
             "does not run on all validation examples (IndexError: out of range): wanted inputs as its forward takes",
+        ),
+        (
+            "net.pt --architecture somebodys:RefusingMore --calibration inputs.npz",
+            "does not run on all calibration examples (IndexError: out of range)",
         ),
         ("net.pt --architecture somebodys:Net --device meta", "--device is 'meta': wanted cpu, or cuda where"),
         ("net.pt --architecture mlp", "architecture 'mlp' needs input_shape: wanted --input-shape"),
