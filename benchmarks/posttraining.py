@@ -1,6 +1,7 @@
 """Trained networks compressed without a training: whole files beside NNCodec's (ISO/IEC 15938-17) at equal KL.
 
     python -m benchmarks.posttraining                                      # ours, beside NNCodec's recorded files
+    python -m benchmarks.posttraining --figure results/posttraining_resnet20/nncodec.svg    # of recorded points alone
     python -m venv peer && peer/bin/pip install nncodec==2.1.3 torchvision
     python -m benchmarks.posttraining --record --python peer/bin/python    # NNCodec's files, measured anew
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from trainers.tasks.base import Task
 
 _RECORDED = Path(__file__).with_name("posttraining_nncodec.csv")
+_RESULTS = Path(__file__).resolve().parents[1] / "results" / "posttraining_resnet20"
 _QPS = {False: (-24, -22, -20, -18, -16), True: (-30, -28, -26, -24, -22, -20, -18)}
 _NETWORKS = ("resnet20_cifar10", "resnet32_cifar10")
 _STEPS = [0.6, 0.75, 0.9, 1.05, 1.2, 1.4, 1.65, 1.9, 2.2]
@@ -54,7 +56,11 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=_NETWORKS, default=_NETWORKS)
     parser.add_argument("--record", action="store_true", help="measure NNCodec's files, and write them down")
     parser.add_argument("--python", help="with --record: the Python of an environment that has nncodec")
+    parser.add_argument("--figure", type=Path, help="draw the points of results/posttraining_resnet20, and no more")
     arguments = parser.parse_args()
+    if arguments.figure:
+        draw(arguments.figure)
+        return
     import torch
 
     from benchmarks.report import print_machine, print_table
@@ -138,6 +144,36 @@ def _against(anchor: Front, points: list[tuple[int, float]]) -> str:
 
     delta = bd_rate(anchor, _envelope(points))
     return f"{delta.pchip:+.1f} % (overlap {delta.overlap:.0%})"
+
+
+def draw(path: Path) -> None:
+    """Draw accuracy on test over bytes of the recorded files of a ResNet-20, ours and NNCodec's."""
+    from matplotlib.figure import Figure
+
+    from analysis.drawing.axes import draw_frame, draw_size_axis
+    from analysis.drawing.legend import marker
+    from analysis.drawing.picture import picture
+    from analysis.drawing.style import COLOURS, INK, MARKERS
+
+    with (_RESULTS / "points.csv").open() as stream:
+        rows = [(row["method"], int(row["size_bytes"]), float(row["quality"])) for row in csv.DictReader(stream)]
+    rows += [("NNCodec", int(row["size_bytes"]), float(row["accuracy"])) for row in _recorded(_NETWORKS[0])]
+    figure = Figure(figsize=(5.5, 3.6), layout="constrained", dpi=150)
+    axes = figure.add_subplot()
+    for colour, symbol, name in zip(COLOURS, MARKERS, ("obs", "ecq", "ptq", "NNCodec"), strict=False):
+        points = sorted((size, 100 * accuracy) for method, size, accuracy in rows if method == name)
+        best = [point for index, point in enumerate(points) if point[1] > max([0, *(y for _, y in points[:index])])]
+        axes.plot(*zip(*best, strict=True), color=colour, linewidth=1.2)
+        axes.plot(*zip(*points, strict=True), color=colour, linewidth=0, label=name, **marker(symbol, 0.8))
+    axes.axhline(91.73, color="#777777", linewidth=0.8, linestyle="--", label="given network, 1,085 kB")
+    draw_size_axis(axes, (32e3, 170e3), most_ticks=7)
+    axes.set_ylim(84, 92.5)
+    axes.set_xlabel("File size", fontsize=8, color=INK)
+    axes.set_ylabel("Test accuracy (%)", fontsize=8, color=INK)
+    draw_frame(axes, 8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    axes.set_title("ResNet-20 on CIFAR-10 without a training", fontsize=9, loc="left", color=INK)
+    path.write_bytes(picture(figure, "svg" if path.suffix == ".svg" else "png"))
 
 
 def record(python: str, networks: list[str], task: Task) -> None:
