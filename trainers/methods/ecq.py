@@ -15,7 +15,7 @@ from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, tensor_settings
 from trainers.methods.parts.grid import check_steps, grid_points, in_steps, point_id, store, whole
-from trainers.methods.parts.network_steps import UNITS, Measured, check_tensors, network_steps, step_of
+from trainers.methods.parts.network_steps import UNITS, Measured, check_tensors, kept_names, network_steps, step_of
 from trainers.methods.parts.plain import plain_phase
 
 
@@ -78,7 +78,7 @@ class EntropyCodedQuantisation(AbstractMethod):
             yield from grid_points(context, state, self.steps)
             return
         measured = Measured(model, context) if self.recalibrate else None
-        sizes = network_steps(model, self.steps, self.tensors)
+        sizes, kept = network_steps(model, self.steps, self.tensors), kept_names(model, self.tensors)
         for index, step in enumerate(self.steps):
             rounded = {
                 name: (whole(state[name], of_tensor[index]), of_tensor[index])
@@ -86,7 +86,10 @@ class EntropyCodedQuantisation(AbstractMethod):
                 else in_steps(name, state[name], step_of(self.tensors, name, step))
                 for name, of_tensor in sizes.items()
             }
-            yield point_id(step), measured.store(rounded) if measured else store(context, state, rounded)
+            yield (
+                point_id(step),
+                measured.store(rounded, kept) if measured else store(context, state, rounded, kept=kept),
+            )
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid, tensor_settings
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.matching import match, statistics
-from trainers.methods.parts.network_steps import check_tensors, network_steps, set_rounded, with_rounded
+from trainers.methods.parts.network_steps import check_tensors, kept_names, network_steps, set_rounded, with_rounded
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
@@ -119,6 +119,7 @@ class OptimalBrainSurgeon(AbstractMethod):
     @torch.no_grad()
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         steps = network_steps(model, self.steps, self.tensors)
+        kept = kept_names(model, self.tensors)
         inputs = None
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context, self.num_examples)
@@ -137,7 +138,7 @@ class OptimalBrainSurgeon(AbstractMethod):
                 chosen[name] = grid.whole(made.get_parameter(name), steps[name][index]), steps[name][index]
                 set_rounded(made.get_parameter(name), chosen[name])
             in_order = {name: chosen[name] for name in steps}
-            yield grid.point_id(step), grid.store(context, made.state_dict(), in_order)
+            yield grid.point_id(step), grid.store(context, made.state_dict(), in_order, kept=kept)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

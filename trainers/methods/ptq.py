@@ -16,7 +16,7 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid, tensor_settings
-from trainers.methods.parts.network_steps import Measured, check_tensors, rounded_names
+from trainers.methods.parts.network_steps import Measured, check_tensors, kept_names, rounded_names
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
@@ -93,10 +93,11 @@ class PostTrainingQuantisation(AbstractMethod):
         rounded = {
             name: _rounded(state[name], steps, self._bits(name)) for name, steps in self._steps(model, context).items()
         }
+        kept = kept_names(model, self.tensors)
         if self.recalibrate:
-            yield "point", Measured(model, context).store(rounded)
+            yield "point", Measured(model, context).store(rounded, kept)
         else:
-            yield "point", grid.store(context, state, rounded)
+            yield "point", grid.store(context, state, rounded, kept=kept)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,11 @@ Rounded = tuple[Tensor, Steps]
 
 
 def store(
-    context: Context, state: Mapping[str, Tensor], weights: Mapping[str, Rounded], factors: Sequence[Rounded] = ()
+    context: Context,
+    state: Mapping[str, Tensor],
+    weights: Mapping[str, Rounded],
+    factors: Sequence[Rounded] = (),
+    kept: Collection[str] = (),
 ) -> Sections:
     """The sections of a network whose weights are rounded already; everything else is as in ``grid_points``.
 
@@ -101,12 +105,12 @@ def store(
     Args:
         context: of the trial.
         state: the network's ``state_dict``, without what the method makes of factors.
-        weights: the rounded form of those of ``backend.weight_names`` in ``state``; the others are stored as float16.
+        weights: the rounded form of each of ``backend.weight_names`` in ``state``, but for ``kept``.
         factors: in rounded form, with one step each.
+        kept: the names of weights that are stored as float16.
     """
     folded, norm_steps = folded_norms(context, state, NORM_STEP)
     values = {**state, **folded}
-    kept = backend.weight_names(context.plain) - set(weights)
     parameters = {name for name, parameter in context.plain.named_parameters() if parameter.is_floating_point()}
     rounded = {
         name: weights[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -53,6 +53,11 @@ def rounded_names(model: nn.Module, tensors: Tensors) -> list[str]:
     names = backend.weight_names(model)
     parameters = (name for name, _ in model.named_parameters())
     return [name for name in parameters if name in names and not tensor_settings.is_skipped(tensors, name)]
+
+
+def kept_names(model: nn.Module, tensors: Tensors) -> set[str]:
+    """The weights that are skipped."""
+    return {name for name in backend.weight_names(model) if tensor_settings.is_skipped(tensors, name)}
 
 
 def step_of(tensors: Tensors, name: str, step: float) -> float:
@@ -105,8 +110,8 @@ class Measured:
         examples = calibration.examples("real", model, context, _NUM_EXAMPLES)
         self._wanted, self._examples = statistics(model, examples)
 
-    def store(self, rounded: Mapping[str, grid.Rounded]) -> Sections:
-        """The sections of the network with these weights."""
+    def store(self, rounded: Mapping[str, grid.Rounded], kept: Collection[str]) -> Sections:
+        """The sections of the network with these weights, and with those of ``kept`` as float16."""
         made = with_rounded(self._model, rounded)
         match(made, self._wanted, self._examples)
-        return grid.store(self._context, made.state_dict(), rounded)
+        return grid.store(self._context, made.state_dict(), rounded, kept=kept)
