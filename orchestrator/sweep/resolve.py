@@ -83,8 +83,10 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
     if kind not in LISTS_ARE_CHOICES:
         _refuse_lists_for_single_values(f"{kind} {spec.name!r}", arguments, parameters)
+    later = getattr(function, "later_fields", ()) if kind == "method" else ()
+    left_out = {*from_task, *later}
     for name, parameter in parameters.items():
-        if name not in from_task and parameter.default is not parameter.empty and _is_plain(parameter.default):
+        if name not in left_out and parameter.default is not parameter.empty and _is_plain(parameter.default):
             default = _plain(parameter.default)
             # a list, such as a method's grid of steps, would be read back as choices
             is_list = kind in LISTS_ARE_CHOICES and isinstance(default, list)

@@ -173,6 +173,9 @@ class AbstractMethod(abc.ABC):
     nobody has."""
     point_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that list operating points: one training gives a point for each combination of their values."""
+    later_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that came after sweeps with this method were in the world. Their defaults change nothing, and are not
+    written out: older sweeps keep their ids."""
     keeps_parametrizations: ClassVar[bool] = False
     """Whether the network is trained with its parametrizations (``weight_norm``, say); else the weights that they
     compute are trained without them. Files hold the computed weights either way."""

@@ -50,6 +50,7 @@ class EntropyCodedQuantisation(AbstractMethod):
     rate_knob: ClassVar[RateKnob | None] = None
     cost: ClassVar[float | None] = 1.0
     keeps_parametrizations: ClassVar[bool] = True
+    later_fields: ClassVar[tuple[str, ...]] = ("unit", "recalibrate")
     point_fields: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __post_init__(self) -> None:

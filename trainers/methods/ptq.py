@@ -58,6 +58,7 @@ class PostTrainingQuantisation(AbstractMethod):
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(2, 3, 4, 6, 8))
     cost: ClassVar[float | None] = 1.0
+    later_fields: ClassVar[tuple[str, ...]] = ("recalibrate",)
     keeps_parametrizations: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

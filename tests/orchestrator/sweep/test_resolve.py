@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from orchestrator.search.space import SpecSpace
 from orchestrator.sweep import resolve
 from orchestrator.sweep.definition import Sweep
 from tests.orchestrator.samples import document, error_of
+from trainers.methods import METHODS
 
 
 def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +137,13 @@ def test_a_path_with_fewer_steps_than_values_is_refused() -> None:
         "method 'epr': lam has a path with a value for which none of 5 steps is left: wanted more steps, fewer "
         "values, or a single one"
     )
+
+
+def test_a_field_that_came_later_changes_no_sweep_unless_it_is_set() -> None:
+    resolved = resolve.resolve_spec("method", SpecSpace(name="ptq", arguments={"bits": 4}))
+    assert "recalibrate" not in resolved.arguments
+    changed = resolve.resolve_spec("method", SpecSpace(name="ptq", arguments={"bits": 4, "recalibrate": True}))
+    assert changed.arguments["recalibrate"] is True
+    for name, kind in METHODS.items():
+        fields = {one.name for one in dataclasses.fields(kind) if one.default is not dataclasses.MISSING}
+        assert set(kind.later_fields) <= fields, name
