@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +16,9 @@ from trainers.coding.planning import static_bits
 from trainers.coding.sections import Entry, Raw
 from trainers.echo import echo
 from trainers.methods.parts import backend
+from trainers.methods.parts.magnitudes import pieces, root_mean_square
 from trainers.methods.parts.steps import NORMAL, Steps
 
-_AT_ONCE = 1 << 22
-"""The most values that are computed with at once, in float64."""
 _FEW_VALUES = 64
 """Fewer whole numbers are stored as they are."""
 _EXACT = 2**24
@@ -75,40 +73,8 @@ def look(name: str, tensor: Tensor) -> Look:
     return Look(largest=largest, size=root_mean_square(tensor) if is_weight else 0.0)
 
 
-def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield copies of the values of contiguous tensors in float64, some at a time."""
-    flat = [tensor.reshape(-1) for tensor in tensors]
-    for begin in range(0, len(flat[0]), _AT_ONCE):
-        yield tuple(one[begin : begin + _AT_ONCE].to(torch.float64, copy=True) for one in flat)
-
-
 def _are_whole(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or all(bool((piece == piece.round()).all()) for (piece,) in _pieces(tensor))
-
-
-def root_mean_square(tensor: Tensor, other: Tensor | None = None) -> float:
-    """That of a tensor, or of its difference from another one, whatever its numbers."""
-    sums = [0.0]
-    largest = max(float(tensor.abs().max()), 0.0 if other is None else float(other.abs().max()))
-    if not largest:
-        return 0.0
-    for values in _pieces(*(tensor, *(() if other is None else (other,)))):
-        values[0].div_(largest)
-        if other is not None:
-            values[0].sub_(values[1].div_(largest))
-        sums.append(float(values[0].square_().sum()))
-    return largest * math.sqrt(math.fsum(sums) / tensor.numel())
-
-
-def together(sizes: Iterable[float], numbers: Iterable[int]) -> float:
-    """The root mean square of several tensors from that of each and their numbers of values; 0 without any."""
-    sizes, numbers = list(sizes), list(numbers)
-    largest = max(sizes, default=0.0)
-    if not largest:
-        return 0.0
-    return largest * math.sqrt(
-        math.fsum(number * (size / largest) ** 2 for size, number in zip(sizes, numbers, strict=True)) / sum(numbers)
-    )
+    return not tensor.is_floating_point() or all(bool((piece == piece.round()).all()) for (piece,) in pieces(tensor))
 
 
 def _rounded(tensor: Tensor, steps: Steps) -> npt.NDArray[np.int32]:
@@ -117,7 +83,7 @@ def _rounded(tensor: Tensor, steps: Steps) -> npt.NDArray[np.int32]:
     most = _MOST_WHOLE
     if tensor.is_floating_point():
         most = float(math.floor(min(torch.finfo(tensor.dtype).max / size, most)))
-    for (piece,) in _pieces(tensor):
+    for (piece,) in pieces(tensor):
         whole[begin : begin + len(piece)] = piece.div_(size).round_().clamp_(-most, most).numpy()
         begin += len(piece)
     return whole.reshape(tuple(tensor.shape))

@@ -19,13 +19,14 @@ import torch
 from trainers import checks
 from trainers.architectures import tensors as holder
 from trainers.architectures.base import build_on_meta, layout_of
-from trainers.checkpoint_tensors import entry_of, kept, look, meant, root_mean_square, together, whole_numbers
+from trainers.checkpoint_tensors import entry_of, kept, look, meant, whole_numbers
 from trainers.coding import container
 from trainers.coding.meter import Show, unseen
 from trainers.coding.sections import Integers, Section, Sections
 from trainers.compressed import open_bytes
 from trainers.guard import StoredWronglyError
 from trainers.methods.ecq import EntropyCodedQuantisation
+from trainers.methods.parts.magnitudes import root_mean_square, together
 from trainers.methods.parts.steps import NORMAL, Steps, steps_of
 from trainers.networks.tensors import each_once
 from trainers.state_dicts import StateDict

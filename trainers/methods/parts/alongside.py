@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.determinism import denormals_flushed
+from trainers.methods.parts.layer_inputs import first_argument
 from trainers.networks.modes import evaluating
 
 Take = Callable[[str], Tensor | None]
@@ -49,7 +50,7 @@ def alongside(network: nn.Module, inputs: Tensor, modules: Mapping[str, nn.Modul
 
     def hook(name: str) -> Callable[..., None]:
         def put(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-            given.put((name, cast(Tensor, next(iter((*args, *kwargs.values()))))))
+            given.put((name, cast(Tensor, first_argument(args, kwargs))))
             wait()
 
         return put

@@ -97,6 +97,11 @@ def _inputs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         yield from _of_recurrent(cast(nn.RNNBase, module), inputs, hidden)
 
 
+def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a module is given first, by position or by name."""
+    return next(iter((*args, *kwargs.values())))
+
+
 def is_plain(module: nn.Module) -> bool:
     """Whether a module is a linear or convolutional layer, with one weight that it multiplies with its inputs."""
     return _kind(module) in (nn.Linear, *_CONVOLUTIONS)

@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from trainers.methods.parts.layer_inputs import first_argument, is_plain
 from trainers.methods.parts.recalibration import remembering
 from trainers.methods.parts.steps import wide
 from trainers.networks.modes import evaluating
@@ -27,7 +28,6 @@ _MOST_VALUES = 1 << 26
 """The most values of one layer's outputs, for all examples together."""
 _MOST_FACTOR = 4.0
 """A norm's variance changes by this factor at most: more is a channel that rounding silenced or made."""
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def match(network: nn.Module, wanted: dict[str, Statistics], inputs: Tensor) -> 
         before, now = wanted[prefix], _statistics(values, module)
         if not now.is_finite:
             return None
-        if isinstance(module, _LAYERS):
+        if is_plain(module):
             moved = (before.mean - now.mean).to(values)
             cast(Tensor, module.bias).add_(moved)
             return values + moved.reshape(_beside(values, module))
@@ -111,7 +111,7 @@ def _run(network: nn.Module, inputs: Tensor, see: _See) -> None:
         prefix = f"{name}." if name else ""
         if prefix in norms:
             handles.append(module.register_forward_pre_hook(_before(prefix, see), with_kwargs=True))
-        elif isinstance(module, _LAYERS) and type(module).forward in _FORWARDS and module.bias is not None:
+        elif is_plain(module) and module.bias is not None:
             handles.append(module.register_forward_hook(_after(prefix, see)))
     try:
         with evaluating(network):
@@ -121,12 +121,9 @@ def _run(network: nn.Module, inputs: Tensor, see: _See) -> None:
             handle.remove()
 
 
-_FORWARDS = {layer.forward for layer in _LAYERS}
-
-
 def _before(prefix: str, see: _See) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        see(prefix, module, next(iter((*args, *kwargs.values()))))
+        see(prefix, module, first_argument(args, kwargs))
 
     return hook
 
@@ -142,7 +139,7 @@ def _axis(values: Tensor, module: nn.Module) -> int:
     """The axis of channels: unbatched inputs of a convolution have one less."""
     if isinstance(module, nn.Linear):
         return values.ndim - 1
-    if isinstance(module, _LAYERS):
+    if is_plain(module):
         return values.ndim - 1 - len(cast(tuple[int, ...], module.kernel_size))
     return 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from trainers.coding.sections import Sections
 from trainers.methods.base import Context
 from trainers.methods.parts import backend, calibration, grid, tensor_settings
+from trainers.methods.parts.magnitudes import root_mean_square, together
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.steps import Steps
 from trainers.networks.parametrizations import duplicate
@@ -40,8 +40,9 @@ def network_steps(model: nn.Module, grid_steps: Sequence[float], tensors: Tensor
     """
     names = rounded_names(model, tensors)
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in names}
-    unit = _root_mean_square(list(weights.values()))
-    units = {name: min(unit, _MOST_SPREAD * _root_mean_square([weight])) or 1.0 for name, weight in weights.items()}
+    sizes = {name: root_mean_square(weight) if weight.numel() else 0.0 for name, weight in weights.items()}
+    unit = together(sizes.values(), [weight.numel() for weight in weights.values()])
+    units = {name: min(unit, _MOST_SPREAD * size) or 1.0 for name, size in sizes.items()}
     return {
         name: [grid.step_at(name, weight, step_of(tensors, name, step) * units[name]) for step in grid_steps]
         for name, weight in weights.items()
@@ -74,16 +75,6 @@ def check_tensors(tensors: Tensors, context: Context) -> None:
     names = backend.weight_names(context.plain)
     own = [name for name, _ in context.plain.named_parameters() if name in names]
     tensor_settings.check_counts("tensors", tensors, own)
-
-
-def _root_mean_square(tensors: Sequence[Tensor]) -> float:
-    """Over all values together; computed in float64, in units of the largest."""
-    largest = max((float(tensor.abs().max()) for tensor in tensors if tensor.numel()), default=0.0)
-    num_values = sum(tensor.numel() for tensor in tensors)
-    if not largest or not math.isfinite(largest):
-        return largest
-    squares = sum(float((tensor.double() / largest).square().sum()) for tensor in tensors)
-    return largest * math.sqrt(squares / num_values)
 
 
 def with_rounded(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:

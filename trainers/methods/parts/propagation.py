@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from trainers.methods.parts.alongside import Take, alongside
 from trainers.methods.parts.compensation import damped
-from trainers.methods.parts.layer_inputs import inputs_of, is_plain
+from trainers.methods.parts.layer_inputs import first_argument, inputs_of, is_plain
 from trainers.methods.parts.steps import level, times_power, wide
 from trainers.networks.modes import evaluating
 
@@ -87,7 +87,7 @@ def propagating(
 def _rounding(name: str, prefix: str, take: Take, share: float, round_: Round) -> Callable[..., None]:
     def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         weight = cast(Tensor, layer.weight).detach().flatten(1)
-        moments, crossed = _moments(layer, take(prefix), next(iter((*args, *kwargs.values()))))
+        moments, crossed = _moments(layer, take(prefix), first_argument(args, kwargs))
         if not moments.isfinite().all():
             moments, crossed = torch.zeros_like(moments), None  # nothing to go by: the nearest
         groups = len(moments)
