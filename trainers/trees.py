@@ -1,0 +1,85 @@
+"""Trees: a tensor, or tuples, lists and dicts of trees. Inputs and targets of networks are such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Tree = Any
+"""A tensor, or tuples, lists and dicts of trees; named tuples stay such."""
+
+
+def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """The tree with ``function`` of each of its leaves."""
+    if isinstance(tree, Mapping):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(mapped(function, part) for part in tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(mapped(function, part) for part in tree)
+    return function(tree)
+
+
+def leaves(tree: Tree) -> Iterator[Any]:
+    """The leaves of a tree, from left to right."""
+    if isinstance(tree, Mapping):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple | list):
+        for part in tree:
+            yield from leaves(part)
+    else:
+        yield tree
+
+
+def first(tree: Tree) -> Tensor:
+    """The first tensor of a tree."""
+    found: Tensor = next(leaves(tree))
+    return found
+
+
+def num_rows(tree: Tree) -> int:
+    """The examples that a batch's tree has: the length of its tensors."""
+    return len(first(tree))
+
+
+def rows(tree: Tree, chosen: Any) -> Tree:
+    """Some examples of a batch's tree; ``chosen`` indexes the first axis of each tensor."""
+    return mapped(lambda tensor: tensor[chosen], tree)
+
+
+def joined(trees: Sequence[Tree]) -> Tree:
+    """Batches' trees of one structure, one after the other."""
+    import torch
+
+    parts = [list(leaves(tree)) for tree in trees]
+    together = iter([torch.cat(tensors) for tensors in zip(*parts, strict=True)])
+    return mapped(lambda _: next(together), trees[0])
+
+
+def copied_to(tree: Tree, device: torch.device) -> Tree:
+    """A copy of the tree on ``device``: a network may write to what it is given."""
+    return mapped(lambda tensor: tensor.to(device, copy=True), tree)
+
+
+def empty_on_meta(tree: Tree, num_examples: int) -> Tree:
+    """A batch of the same shapes and types with ``num_examples``, without memory."""
+    import torch
+
+    return mapped(lambda tensor: torch.empty(num_examples, *tensor.shape[1:], device="meta", dtype=tensor.dtype), tree)
+
+
+def shape_text(tree: Tree) -> str:
+    """The shapes and types of one example, as messages and keys show them: ``float32 (1, 28, 28)``."""
+
+    def text(tensor: Tensor) -> str:
+        return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape[1:])}"
+
+    if isinstance(tree, Mapping):
+        return "{" + ", ".join(f"{key}: {shape_text(part)}" for key, part in tree.items()) + "}"
+    if isinstance(tree, tuple | list):
+        return "(" + ", ".join(shape_text(part) for part in tree) + ")"
+    return text(tree)
