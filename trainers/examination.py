@@ -22,9 +22,11 @@ from trainers.networks.storable import storable
 from trainers.seeding import seed_everything, undisturbed
 
 _NUM_EXAMPLES = 4
-_LEAST_EXAMPLES, _LARGE_MACS = 2, 1e9
-"""The examples where each takes at least so many multiplications."""
-_NOISE = 0.02
+_LARGE_MACS = 1e9
+"""The multiplications of an example from which on as few as a network takes at once are looked at."""
+_NUM_TRAINED = 2
+"""The examples of a pass in training mode, which many networks refuse for one."""
+_NOISE = 0.04
 _MOST_KNOWN = 100
 _known: dict[str, Examined] = {}
 
@@ -35,6 +37,8 @@ class Examined:
 
     macs: int
     """The multiply-accumulates of one example."""
+    fewest: int
+    """The fewest examples that it takes at once, in evaluation mode."""
     groups: tuple[UnitGroup, ...]
     kept_norms: frozenset[str]
     """The batch norms that are not to be folded, by prefix."""
@@ -46,7 +50,6 @@ def examine(
     name: str,
     architecture: Architecture,
     arguments: Mapping[str, Any],
-    plain: nn.Module,
     layout: Layout,
     inputs: Tensor,
 ) -> Examined:
@@ -56,8 +59,7 @@ def examine(
         name: the architecture's name.
         architecture: its function.
         arguments: its arguments.
-        plain: the network on the meta device, as ``storable`` makes it.
-        layout: its layout.
+        layout: the network's layout.
         inputs: training examples; a few are used.
 
     Raises:
@@ -68,18 +70,15 @@ def examine(
     if key not in _known:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        example = tuple(inputs.shape[1:]), inputs.dtype
         with undisturbed():
-            macs = count_macs(
-                plain, *example, real=lambda: (storable(build(name, architecture, arguments)), inputs[:1].cpu())
-            )
-            few = inputs[: _NUM_EXAMPLES if macs < _LARGE_MACS else _LEAST_EXAMPLES].cpu()
             first, second = _two_builds(name, architecture, arguments)
+            macs, fewest = count_macs(first, inputs[:1].cpu())
+            few = inputs[: _NUM_EXAMPLES if macs < _LARGE_MACS else fewest].cpu()
             _refuse_if_they_differ(name, first, second, few)
             kept_norms = frozenset(batch_norms(first)) - foldable(first, few)
-            written = _written(second, few)
-        groups = unit_groups(plain, *example)
-        _known[key] = Examined(macs=macs, groups=groups, kept_norms=kept_norms, written=written)
+            written = _written(second, inputs[:_NUM_TRAINED].cpu())
+            groups = unit_groups(first, tuple(inputs.shape[1:]), inputs.dtype)
+        _known[key] = Examined(macs=macs, fewest=fewest, groups=groups, kept_norms=kept_norms, written=written)
     return _known[key]
 
 
@@ -108,7 +107,7 @@ def _two_builds(name: str, architecture: Architecture, arguments: Mapping[str, A
     with torch.no_grad():
         for parameter in first.parameters():  # a layer that starts at zero would hide what comes before it
             if parameter.is_floating_point():
-                parameter.add_(_NOISE * torch.randn(parameter.shape).to(parameter))
+                parameter.add_(torch.empty(parameter.shape).uniform_(-_NOISE, _NOISE).to(parameter))
     second.load_state_dict(first.state_dict())
     return first, second
 

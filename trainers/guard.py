@@ -14,8 +14,6 @@ from trainers.networks.norms import BatchNorm, batch_norms, is_folded, unfold
 from trainers.networks.parametrizations import duplicate
 from trainers.networks.tensors import places
 
-_LEAST_EXAMPLES = 2
-"""Some networks refuse a batch of one."""
 _QUICK_MACS = 6e9
 """The multiplications of a batch that is looked at beforehand."""
 
@@ -41,13 +39,14 @@ class Guard:
     seed: Callable[[], None]
     """Called before each pass, so that what a network draws is drawn alike."""
 
-    def quick(self, macs: int) -> Guard:
+    def quick(self, macs: int, fewest: int) -> Guard:
         """The same on fewer examples where the network is large, for a look beforehand.
 
         Args:
             macs: the multiply-accumulates of one example.
+            fewest: the fewest examples that the network takes at once.
         """
-        return replace(self, inputs=self.inputs[: max(_LEAST_EXAMPLES, int(_QUICK_MACS / max(1, macs)))])
+        return replace(self, inputs=self.inputs[: max(fewest, int(_QUICK_MACS / max(1, macs)))])
 
     def check(
         self, point_id: str, stored: Mapping[str, Tensor], decoded: nn.Module, unsorted: Callable[[], nn.Module]

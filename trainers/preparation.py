@@ -42,6 +42,8 @@ class Prepared:
     header: container.Header
     layout: container.Layout
     macs: int
+    fewest: int
+    """The fewest examples that the network takes at once."""
     context: Context
     model: nn.Module
     """The plain network with its initial values, drawn or those of ``init_from``."""
@@ -80,7 +82,7 @@ def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS, ma
         kind = "has no parameters" if not list(found.plain.parameters()) else "freezes all of its parameters"
         raise ValueError(f"architecture {spec.name!r} {kind}: nothing to train")
     inputs = task.train.inputs
-    examined = examine(spec.name, found.architecture, found.arguments, found.plain, found.layout, inputs)
+    examined = examine(spec.name, found.architecture, found.arguments, found.layout, inputs)
     return replace(found, examined=examined)
 
 
@@ -101,7 +103,7 @@ def described_unexamined(spec: Spec, task: Task, *, max_parameters: int = MAX_PA
         as_built=as_built,
         plain=plain,
         layout=layout_of(plain),
-        examined=Examined(macs=0, groups=(), kept_norms=frozenset(batch_norms(plain)), written=frozenset()),
+        examined=Examined(macs=0, fewest=1, groups=(), kept_norms=frozenset(batch_norms(plain)), written=frozenset()),
     )
 
 
@@ -169,6 +171,7 @@ def prepare(
         header=header,
         layout=described.layout,
         macs=described.examined.macs,
+        fewest=described.examined.fewest,
         context=context,
         model=model,
         given=values if Source.from_dict(config.init_from).is_one_network else None,

@@ -67,7 +67,7 @@ def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
     trial = prepare(config, torch.device("cpu"), task)
     file = CheckpointFile(folder / "checkpoint.pt", interval_s=math.inf)
     trained = train_network(trial, config, lambda progress: None, file)
-    guard = guard_of(trial, trained, config).quick(trial.macs)
+    guard = guard_of(trial, trained, config).quick(trial.macs, trial.fewest)
     seed_everything(config.seed, "points")
     point_id, sections = next(iter(trial.method.rehearsed(trial.context).points(trained.model, trial.context)))
     check_sections(trial.layout, sections)

@@ -183,6 +183,8 @@ def _measure(
     decoded, point_s, num_unguarded = _point_s(trial, trained, config, clock, piece_s)
     if example_s is None:
         example_s = _example_s(decoded, task, clock, piece_s)
+    if trial.given is not None:  # it passes the validation examples once
+        begin_s += data.num_validation * example_s
     calibration = trial.method.calibration_macs(trial.context, trial.macs) / max(1, trial.macs)  # in examples
     return Timing(
         begin_s=begin_s,
@@ -292,12 +294,13 @@ def _point_s(
     """
     method, plain = trial.method, trial.context.plain
     guard = guard_of(trial, trained, config)
-    quick = guard.quick(trial.macs)
+    quick = guard.quick(trial.macs, trial.fewest)
     num_unguarded = len(guard.inputs) - len(quick.inputs)
     seed_everything(config.seed, "points")
-    points = iter(method.rehearsed(trial.context).points(trained.model, trial.context))
+    rehearsed = method.rehearsed(trial.context)
+    points = iter(rehearsed.points(trained.model, trial.context))
     made_s: list[float] = []
-    while not made_s or (len(made_s) <= method.num_points // 2 and sum(made_s) + max(made_s) < piece_s):
+    while not made_s or (len(made_s) <= rehearsed.num_points // 2 and sum(made_s) + max(made_s) < piece_s):
         (point_id, sections), took_s = _timed(clock, lambda: next(points))
         made_s.append(took_s)
     check_sections(trial.layout, sections)

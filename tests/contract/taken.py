@@ -84,6 +84,7 @@ KINDS: dict[str, set[str]] = {
 
 WITH_HIDDEN_UNITS = {
     "branched",
+    "causal_decoder",
     "constants",
     "frozen_backbone",
     "huge_inputs",

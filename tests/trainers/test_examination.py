@@ -50,7 +50,7 @@ class Shuffling(nn.Module):
 
 def examined(function: Callable[[], nn.Module], name: str) -> Examined:
     plain = storable(build_on_meta(name, function, {}))
-    return examine(name, function, {}, plain, layout_of(plain), INPUTS)
+    return examine(name, function, {}, layout_of(plain), INPUTS)
 
 
 def test_a_random_buffer_that_is_not_stored_is_named() -> None:

@@ -85,7 +85,7 @@ def test_the_decoded_network_is_built_under_other_random_numbers(
 ) -> None:
     """Were the examination to miss what is drawn when a network is built, the guard would not."""
     monkeypatch.setattr("trainers.preparation.examine", lambda *given: examination.Examined(
-        macs=1, groups=(), kept_norms=frozenset(), written=frozenset()))  # fmt: skip
+        macs=1, fewest=1, groups=(), kept_norms=frozenset(), written=frozenset()))  # fmt: skip
     with pytest.raises(StoredWronglyError, match="outputs differ"):
         run(f"{__name__}:shuffling", tmp_path, name="uncompressed")
 

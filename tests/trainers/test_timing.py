@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from trainers import timing
+from trainers.architectures.base import build
+from trainers.architectures.mlp import mlp
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
 from trainers.guard import StoredWronglyError
@@ -103,6 +105,14 @@ def test_without_a_step_only_the_beginning_and_the_points_count(
     assert (found.step_s, found.validation_s, found.rate_s) == (0, 0, 0)
     assert found.example_s == pytest.approx(0.001)
     assert found.trial_s(config, digits) == pytest.approx(0.001 * (digits.num_validation + digits.num_test))
+
+
+def test_a_given_network_passes_the_validation_examples_once(digits: Excerpt, clock: Clock, tmp_path: Path) -> None:
+    values = build("mlp", mlp, {"input_shape": [1, 8, 8], "num_outputs": 10, "hidden": [8]}).state_dict()
+    torch.save(values, tmp_path / "net.pth")
+    config = dataclasses.replace(PLAIN, steps=0, init_from=str(tmp_path / "net.pth"))
+    found = measure(config, digits, example_s=0.25)
+    assert found.begin_s == 0.25 * digits.num_validation
 
 
 def test_what_is_known_of_examples_is_not_measured_again_and_counts_for_those_that_were_not_guarded(

@@ -19,7 +19,7 @@ from trainers.networks.parametrizations import duplicate
 def unit_groups(
     plain: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> tuple[UnitGroup, ...]:
-    """Find the hidden units of ``plain``, which is on the meta device, in the order of its layers.
+    """Find the hidden units of ``plain``, in the order of its layers.
 
     Knows fully connected layers, also those on the last of several axes, two-dimensional convolutions (ungrouped and
     depthwise), batch norms, elementwise activations, multiplication by a number, two-dimensional pooling, means over
@@ -28,14 +28,15 @@ def unit_groups(
     are is always right.
 
     Args:
-        plain: the network; its mode is restored.
+        plain: the network, with or without its memory; its mode is restored.
         input_shape: the shape of one example.
         dtype: the dtype of an example.
     """
+    device = next((parameter.device for parameter in plain.parameters()), None)
     try:
         with evaluating(plain), torch.no_grad():
             traced = fx.symbolic_trace(duplicate(plain))  # a buffer that it writes would keep what tracing makes
-            _Shapes(traced).run(torch.empty(2, *input_shape, device="meta", dtype=dtype))
+            _Shapes(traced).run(torch.zeros(2, *input_shape, device=device, dtype=dtype))
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]

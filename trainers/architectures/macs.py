@@ -10,59 +10,73 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.flop_counter import flop_registry
 
 from trainers.lookup import one_line
 from trainers.networks.modes import evaluating
 
-Real = Callable[[], tuple[nn.Module, Tensor]]
-"""Builds a network with its memory on the CPU, and gives an example for it, (1, ...)."""
 
-
-def count_macs(
-    model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32, *, real: Real | None = None
-) -> int:
-    """Count the multiply-accumulates of one forward pass, on one example, of a network on the meta device.
+def count_macs(model: nn.Module, inputs: Tensor) -> tuple[int, int]:
+    """Count the multiply-accumulates of one forward pass on one example.
 
     Args:
         model: the network; its mode is restored.
-        input_shape: the shape of one example.
-        dtype: the dtype of an example.
-        real: gives the network with its memory. It is counted instead where the meta device cannot run it, for instance
-            because its path depends on values. Without it only the meta device is tried.
+        inputs: examples, (at least 1, ...), where the network is; one is used, or two if the network refuses one.
+
+    Returns:
+        The multiply-accumulates, and the fewest examples that the network takes at once.
 
     Raises:
-        ValueError: the network does not take such an example.
+        ValueError: the network does not take such examples.
     """
     for num_examples in (1, 2):  # a norm that uses the batch's own statistics refuses a batch of one
+        some = inputs[:1].repeat_interleave(num_examples, 0)
         try:
-            counted = _counted(model, torch.empty(num_examples, *input_shape, device="meta", dtype=dtype))
-            return counted // num_examples
+            return _counted(model, some) // num_examples, num_examples
         except Exception as error:  # a user's own architecture may raise anything
             reason = error
-    if real is not None:
-        try:
-            return _counted(*real())
-        except Exception as error:
-            reason = error
     raise ValueError(
-        f"the architecture does not take inputs of shape {tuple(input_shape)}: {one_line(reason)}"
+        f"the architecture does not take inputs of shape {tuple(inputs.shape[1:])}: {one_line(reason)}"
     ) from reason
 
 
 def _counted(model: nn.Module, inputs: Tensor) -> int:
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    try:
-        for parameter in trained:  # else the counter asks for the gradient of what a module returns
-            parameter.requires_grad_(False)
-        with evaluating(model), torch.no_grad(), _without_fused_kernels():
-            counter = FlopCounterMode(display=False, custom_mapping=_UNKNOWN_TO_TORCH)
-            with counter:
-                model(inputs)
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
-    return int(counter.get_total_flops()) // 2
+    counter = _Counter()
+    with evaluating(model), torch.no_grad(), _without_fused_kernels(), counter:
+        model(inputs)
+    return counter.num_operations // 2
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up what torch's own formulas say of the operations that a pass comes down to.
+
+    ``FlopCounterMode`` does the same, but its first use loads ``torch._dynamo``, which takes longer than many a pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.num_operations = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation loads it
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        with self:
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts
+        made = func(*args, **kwargs)
+        packet = func._overloadpacket
+        formula: Any = flop_registry.get(packet)  # takes tensors as they are
+        if packet in _UNKNOWN_TO_TORCH:
+            self.num_operations += _UNKNOWN_TO_TORCH[packet](*tree_map_only(Tensor, lambda one: one.shape, args))
+        elif formula is not None:
+            self.num_operations += formula(*args, **kwargs, out_val=made)
+        return made
 
 
 @contextlib.contextmanager
@@ -94,7 +108,7 @@ def _bilinear(first: Any, weight: Any, second: Any, *_: Any, **__: Any) -> int:
     return int(2 * first[0] * num_outputs * num_second * (num_first + 1))
 
 
-_UNKNOWN_TO_TORCH = {
+_UNKNOWN_TO_TORCH: dict[Any, Callable[..., int]] = {
     torch.ops.aten.mv: _dot,
     torch.ops.aten.addmv: _addmv,
     torch.ops.aten.dot: _dot,

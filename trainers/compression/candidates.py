@@ -68,7 +68,9 @@ class Candidates:
         trial, evidence = subject.trial, subject.evidence
         self._model = trial.method.attach(trial.model, trial.context)
         trained = Trained(model=self._model, num_steps=0, train_s=0.0)
-        self._guard = guard_of(trial, trained, subject.config).quick(trial.macs) if evidence.has_inputs else None
+        self._guard = (
+            guard_of(trial, trained, subject.config).quick(trial.macs, trial.fewest) if evidence.has_inputs else None
+        )
         storable(trial.model)
         self._given: Given | None = None
         self.num_examples = 0

@@ -85,17 +85,17 @@ class OptimalBrainSurgeon(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def rehearsed(self, context: Context) -> OptimalBrainSurgeon:
+        middle = replace(self, steps=self.steps[len(self.steps) // 2 :][:1])
         if context.num_parameters > _MOST_REHEARSED:
-            return replace(self, calibration="none")
-        return replace(self, num_examples=min(self.num_examples, _FEW))
+            return replace(middle, calibration="none")
+        return replace(middle, num_examples=min(self.num_examples, _FEW))
 
     def calibration_macs(self, context: Context, macs: int) -> float:
         """Passes of the examples, second moments (as many positions as rows make of ``macs``), and the factors."""
         if self.calibration == "none":
             return 0.0
-        weights = [
-            weight for name, weight in context.plain.named_parameters() if name in backend.weight_names(context.plain)
-        ]
+        names = backend.weight_names(context.plain)
+        weights = [weight for name, weight in context.plain.named_parameters() if name in names]
         sizes = [(len(weight), math.prod(weight.shape[1:])) for weight in weights if weight.numel()]
         num_values = sum(rows * columns for rows, columns in sizes)
         moments = sum(columns**2 for _, columns in sizes) / max(1, num_values)
