@@ -25,8 +25,10 @@ from trainers.coding.sections import Integers
 from trainers.config import Spec, TrialConfig
 from trainers.loop.steps import Steps
 from trainers.loop.training import Training
+from trainers.loop.updates import Updates
 from trainers.methods.base import Moment
 from trainers.preparation import prepare
+from trainers.training_settings import PRECISIONS
 
 _EPR: dict[str, object] = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
 _METHODS: dict[str, dict[str, object]] = {
@@ -81,12 +83,12 @@ class ByHand:
         self._steps, self._step = Steps(training), 0
         self._model = self._method.attach(trial.model, self._context)
         (self._phase,) = self._method.phases(self._context)
-        self._optimisers = self._phase.optimisers(self._model, _PLANNED)
+        self._updates = Updates(training, self._phase, self._model, _PLANNED)
 
     def take(self, num_steps: int) -> None:
         for _ in range(num_steps):
             moment = Moment(step=self._step, phase_step=self._step, num_phase_steps=_PLANNED)
-            self._steps.take(self._model, self._phase, self._optimisers, moment)
+            self._steps.take(self._model, self._phase, self._updates, moment)
             self._step += 1
 
     def share_of_zeros(self) -> float:
@@ -99,7 +101,7 @@ class ByHand:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architecture", default="lenet300_100", help="for images of 1x28x28")
-    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--device", default="cpu", help="cpu, with one thread, or cuda")
     parser.add_argument("--steps", type=int, default=300, help=f"of each method, in blocks of {_BLOCK}, in turn")
     parser.add_argument(

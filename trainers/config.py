@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from trainers import checks
+from trainers import checks, training_settings
 from trainers.nearest import nearest
 from trainers.path_label import is_path, path_label
 from trainers.sources import Source, values_identity
@@ -29,6 +29,11 @@ class Spec:
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
             raise ValueError(f"{kind} is {value!r}: wanted a name, or a mapping with a name and arguments")
         return Spec(name=value["name"], arguments={key: item for key, item in value.items() if key != "name"})
+
+    @staticmethod
+    def own() -> Spec:
+        """The method's own optimiser or schedule."""
+        return Spec(name=training_settings.OWN)
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.arguments}
@@ -53,8 +58,19 @@ class TrialConfig:
     steps: int
     batch_size: int = 64
     seed: int = 0
+    optimiser: Spec = field(default_factory=Spec.own)
+    """What moves weights in place of the method's own optimiser, at the method's learning rates."""
+    schedule: Spec = field(default_factory=Spec.own)
+    """What multiplies these learning rates over the steps of each phase, in place of the method's own schedule."""
     precision: str = "float32"
-    """The dtype of activations in training, ``float32`` or ``bfloat16``; parameters and measurements are float32."""
+    """The dtype of activations in training, ``float32``, ``bfloat16`` or ``float16``; parameters and measurements are
+    float32."""
+    clip: float = 0.0
+    """The largest norm of all gradients of a step together; 0: any."""
+    ema: float = 0.0
+    """The decay of the moving averages that stand for trained tensors at the end of a phase; 0: none are taken."""
+    accumulate: int = 1
+    """In how many parts the gradients of a batch are computed, one after the other."""
     init_from: Any = ""
     """The source of the plain network's initial values (``trainers/sources.py``): the path of a ``state_dict`` or a
     ``.rfz``, the name of a trained network, ``fusion(A, B)`` of several, or a mapping of a path and what of it to take;
@@ -66,7 +82,16 @@ class TrialConfig:
         checks.integer("steps", self.steps, low=0)
         checks.integer("batch_size", self.batch_size, low=1)
         checks.integer("seed", self.seed, low=0)
-        checks.choice("precision", self.precision, ("float32", "bfloat16"))
+        for name, check in training_settings.PLAIN.items():
+            check(getattr(self, name))
+        for kind in training_settings.NAMED:
+            spec: Spec = getattr(self, kind)
+            training_settings.make(kind, spec.name, spec.arguments)
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"accumulate is {self.accumulate} and batch_size is {self.batch_size}: wanted an example at least in "
+                "each part of a batch"
+            )
         Source.from_dict(self.init_from)
         if not isinstance(self.modifiers, Mapping) or not all(
             isinstance(name, str) and isinstance(settings, Mapping) for name, settings in self.modifiers.items()
@@ -92,19 +117,34 @@ class TrialConfig:
             if key not in value:
                 raise ValueError(f"a trial needs {key!r}; given: {', '.join(value) or 'nothing'}")
         given: dict[str, Any] = dict(value)
-        for key in ("task", "architecture", "method"):
-            given[key] = Spec.from_dict(key, given[key])
+        for key in ("task", "architecture", "method", *training_settings.NAMED):
+            if key in given:
+                given[key] = Spec.from_dict(key, given[key])
         if "modifiers" in given:
             given["modifiers"] = modifiers_from_dict(given["modifiers"])
         return TrialConfig(**given)
 
     def to_dict(self) -> dict[str, Any]:
         specs = {key: getattr(self, key).to_dict() for key in ("task", "architecture", "method")}
-        optional = {"precision": self.precision, "init_from": Source.from_dict(self.init_from).to_dict()}
-        changed = {key: value for key, value in optional.items() if value != _DEFAULTS[key]}
+        changed = self.settings
+        if source := Source.from_dict(self.init_from).to_dict():
+            changed["init_from"] = source
         if self.modifiers:
             changed["modifiers"] = {name: dict(settings) for name, settings in sorted(self.modifiers.items())}
         return {**specs, "steps": self.steps, "batch_size": self.batch_size, **changed, "seed": self.seed}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The training settings that are not at their defaults, as plain data."""
+        given = {name: getattr(self, name) for name in training_settings.DEFAULTS}
+        given |= {name: float(given[name]) for name in ("clip", "ema")}  # 1 and 1.0 are one setting
+        plain = {name: value.to_dict() if isinstance(value, Spec) else value for name, value in given.items()}
+        return {name: value for name, value in plain.items() if value != training_settings.DEFAULTS[name]}
+
+    def with_batches_of(self, batch_size: int) -> TrialConfig:
+        """The same with other batches, in parts of about the same size where these are not smaller."""
+        part = self.batch_size // self.accumulate
+        return replace(self, batch_size=batch_size, accumulate=max(1, min(self.accumulate, batch_size // part)))
 
     def to_json(self) -> str:
         """One line of JSON; equal configurations give equal text."""
@@ -157,9 +197,6 @@ def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
                 "or true"
             )
     return {name: {} if settings is True else dict(settings) for name, settings in value.items()}
-
-
-_DEFAULTS = {item.name: item.default for item in fields(TrialConfig)}
 
 
 def _short(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 REMEDY = "a lower learning rate may mend it"
+REMEDY_OF_FLOAT16 = "float16 ends at 65504: precision bfloat16, or a lower learning rate, may mend it"
 
 
 class DivergedError(ValueError):

@@ -30,11 +30,27 @@ def make_method(spec: Spec) -> AbstractMethod:
         raise ValueError(f"method {spec.name!r}: {error}") from error
 
 
+def check_settings(config: TrialConfig) -> None:
+    """Refuse an optimiser in place of one that the method owns.
+
+    Raises:
+        ValueError: one line says why it does.
+    """
+    owns = find("method", config.method.name, METHODS).owns_optimiser
+    if owns and config.optimiser != Spec.own():
+        others = ", ".join(other for other, kind in METHODS.items() if not kind.owns_optimiser)
+        raise ValueError(
+            f"optimiser is {config.optimiser.name!r}, and method {config.method.name!r} owns its optimiser ({owns}): "
+            f"leave optimiser out, or use one of {others}"
+        )
+
+
 def check_steps(config: TrialConfig) -> None:
     """Refuse a training of zero steps in which something was to be learned.
 
     Raises:
-        ValueError: the method learns what it stores, passes a path, or is modified; one line says which.
+        ValueError: the method learns what it stores, passes a path, or the training is another than the method's own;
+            one line says which.
     """
     if config.steps:
         return
@@ -57,6 +73,11 @@ def check_steps(config: TrialConfig) -> None:
             f"steps is 0, and modifier {min(config.modifiers)!r} changes only how a network is trained: wanted steps, "
             "or no modifiers"
         )
+    for name in config.settings:
+        if name != "precision":
+            raise ValueError(
+                f"steps is 0, and {name!r} changes only how a network is trained: wanted steps, or no {name}"
+            )
 
 
 def make_task(spec: Spec) -> Task:

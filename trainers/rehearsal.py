@@ -46,7 +46,7 @@ def rehearse(config: TrialConfig, task: Task) -> None:
         task, validation=task.validation.head(_NUM_EXAMPLES), test=task.test.head(_NUM_EXAMPLES)
     )
     num_steps = _NUM_STEPS if config.steps else 0
-    short = dataclasses.replace(config, steps=num_steps, batch_size=min(config.batch_size, _BATCH_SIZE))
+    short = dataclasses.replace(config.with_batches_of(min(config.batch_size, _BATCH_SIZE)), steps=num_steps)
     try:
         with undisturbed(), deterministic(torch.device("cpu")), tempfile.TemporaryDirectory() as folder:
             _rehearse(short, little, Path(folder))

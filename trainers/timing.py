@@ -6,6 +6,7 @@ points that a method stores one is guarded, on fewer examples where the network 
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from trainers.loop.phases import Trained, boundaries
 from trainers.loop.progress import report_steps
 from trainers.loop.steps import Steps
 from trainers.loop.training import Training
+from trainers.loop.updates import Updates
 from trainers.methods.base import Moment, Phase
 from trainers.points import guard_of, rebuilt
 from trainers.preparation import Described, Prepared, describe, prepare
@@ -152,7 +154,7 @@ def _measure(
     task = replace(data.task, validation=data.task.validation.head(_MOST_VALIDATED))
     described = described or describe(config.architecture, task)
     few = max(_MORE, int(_MACS / max(1, described.examined.macs)))
-    begun = replace(config, batch_size=min(config.batch_size, few))
+    begun = config.with_batches_of(min(config.batch_size, few))
     trial, prepare_s = _timed(clock, lambda: prepare(begun, device, task, described))
     num_validations = count()
     trial = replace(trial, context=replace(trial.context, validate=_counted(trial.context.validate, num_validations)))
@@ -214,17 +216,19 @@ def _step_s(
     training: Training, phase: Phase, model: nn.Module, first: int, end: int, clock: Clock, piece_s: float
 ) -> tuple[float, bool]:
     """The seconds of a step of ``phase``, from ``first`` to before ``end``; and whether that was whole."""
-    optimisers = phase.optimisers(model, max(end - first, 2 * _MOST_LAPS))
+    config = training.config
+    updates = Updates(training, phase, model, max(end - first, 2 * _MOST_LAPS))
     numbers = count(first)
 
     def laps_s(batch_size: int) -> Iterator[float]:
-        steps = Steps(replace(training, config=replace(training.config, batch_size=batch_size)))
+        steps = Steps(replace(training, config=replace(config, batch_size=batch_size, accumulate=1)))
         while True:
             number = min(next(numbers), end - 1)
             moment = Moment(step=number, phase_step=number - first, num_phase_steps=end - first)
-            yield _timed(clock, lambda: steps.take(model, phase, optimisers, moment))[1]  # noqa: B023 - called at once
+            yield _timed(clock, lambda: steps.take(model, phase, updates, moment))[1]  # noqa: B023 - called at once
 
-    return _scaled(laps_s, training.config.batch_size, piece_s)
+    part_s, is_whole = _scaled(laps_s, math.ceil(config.batch_size / config.accumulate), piece_s)
+    return config.accumulate * part_s, is_whole
 
 
 def _example_s(model: nn.Module, task: Task, clock: Clock, piece_s: float) -> float:

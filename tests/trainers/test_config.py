@@ -78,8 +78,8 @@ def test_specs_are_shown_as_legends_have_them() -> None:
     ("change", "message"),
     [
         ({"step": 3}, "a trial has no field 'step'; did you mean 'steps'?"),
-        ({1: 3}, "a trial has no field 1; valid: architecture, batch_size, init_from, method, modifiers, "
-         "precision, seed, steps, task"),
+        ({1: 3}, "a trial has no field 1; valid: accumulate, architecture, batch_size, clip, ema, init_from, method, "
+         "modifiers, optimiser, precision, schedule, seed, steps, task"),
         ({"steps": -1}, "steps is -1: wanted a whole number of at least 0"),
         ({"steps": 1.0}, "steps is 1.0: wanted a whole number of at least 0"),
         ({"steps": True}, "steps is True: wanted a whole number of at least 0"),
@@ -91,6 +91,23 @@ def test_specs_are_shown_as_legends_have_them() -> None:
          "a trial is plain data, as JSON has it: Out of range float values are not JSON compliant"),
         ({"method": {"name": "epr", "lam": torch.tensor(1)}},
          "a trial is plain data, as JSON has it: Object of type Tensor is not JSON serializable"),
+        ({"precision": "bf16"}, "precision is 'bf16': wanted float32 or bfloat16 or float16"),
+        ({"clip": -1}, "clip is -1: wanted a number of at least 0"),
+        ({"ema": 1}, "ema is 1: wanted a number of at least 0 and below 1"),
+        ({"accumulate": 0}, "accumulate is 0: wanted a whole number of at least 1"),
+        ({"accumulate": 33}, "accumulate is 33 and batch_size is 32: wanted an example at l"),
+        ({"optimiser": "sdg"}, "unknown optimiser 'sdg'; did you mean 'sgd'?"),
+        ({"optimiser": {"name": "sgd", "momentun": 0.5}},
+         "optimiser 'sgd' has no argument 'momentun'; did you mean 'momentum'?"),
+        ({"optimiser": {"name": "sgd", "momentum": 1}},
+         "optimiser 'sgd': momentum is 1: wanted a number of at least 0 and below 1"),
+        ({"optimiser": {"name": "sgd", "momentum": 0, "nesterov": True}},
+         "optimiser 'sgd': nesterov is true a"),
+        ({"optimiser": {"name": "adam", "betas": [0.9]}}, "optimiser 'adam': betas is [0.9]: wanted two"),
+        ({"optimiser": {"name": "adamw", "betas": [0.9, 2]}}, "optimiser 'adamw': betas[1] is 2: wanted a n"),
+        ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'?"),
+        ({"schedule": {"name": "linear", "final": 2}}, "schedule 'linear': final is 2: wanted a number of"),
+        ({"schedule": {"name": "step", "milestones": 0.5}}, "schedule 'step': milestones is 0.5: wanted a list"),
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_named(change: dict[Any, Any], message: str) -> None:

@@ -60,6 +60,8 @@ class Checkpoint:
     model: dict[str, Tensor]
     optimisers: list[dict[str, Any]]
     schedules: list[dict[str, Any]]
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the trial's training settings keep beside them, such as moving averages."""
 
 
 class CheckpointFile:
@@ -140,6 +142,7 @@ class CheckpointFile:
                 "model": checkpoint.model,
                 "optimisers": checkpoint.optimisers,
                 "schedules": checkpoint.schedules,
+                **({"settings": checkpoint.settings} if checkpoint.settings else {}),
             },
             buffer,
         )
@@ -192,6 +195,7 @@ def _read(content: bytes) -> Checkpoint:
             model=state["model"],
             optimisers=state["optimisers"],
             schedules=state["schedules"],
+            settings=state.get("settings", {}),
         )
     except MemoryError:
         raise

@@ -9,11 +9,12 @@ import time
 import torch
 from torch import nn
 
-from trainers.divergence import REMEDY, DivergedError
+from trainers.divergence import REMEDY, REMEDY_OF_FLOAT16, DivergedError
 from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
 from trainers.loop.progress import Progress, judged_interval, report_steps, steps_per_epoch
 from trainers.loop.steps import Steps
 from trainers.loop.training import Training
+from trainers.loop.updates import Updates
 from trainers.methods.base import Moment, Phase
 from trainers.seeding import seed_everything
 
@@ -28,13 +29,14 @@ class PhaseRun:
         self._steps = Steps(training)
         self._judged_every = judged_interval(training.config, len(training.task.train))
         self._report_steps = report_steps(training.config, len(training.task.train))
-        self._optimisers = phase.optimisers(model, end - first)
+        self._updates = Updates(training, phase, model, end - first)
 
     def restore(self, saved: Checkpoint) -> None:
         """Set the optimisers back to those of ``saved``; the network has its values already."""
-        for index, optimiser in enumerate(self._optimisers):
+        for index, optimiser in enumerate(self._updates.optimisers):
             optimiser.optimiser.load_state_dict(saved.optimisers[index])
             optimiser.schedule.load_state_dict(saved.schedules[index])
+        self._updates.load_state_dict(saved.settings)
 
     def checkpoint(self, position: Position) -> Checkpoint:
         """What the training is resumed from at ``position``."""
@@ -42,8 +44,9 @@ class PhaseRun:
             config=self._training.config.to_json(),
             position=position,
             model=self._model.state_dict(),
-            optimisers=[optimiser.optimiser.state_dict() for optimiser in self._optimisers],
-            schedules=[optimiser.schedule.state_dict() for optimiser in self._optimisers],
+            optimisers=[optimiser.optimiser.state_dict() for optimiser in self._updates.optimisers],
+            schedules=[optimiser.schedule.state_dict() for optimiser in self._updates.optimisers],
+            settings=self._updates.state_dict(),
         )
 
     def run(self, position: Position, file: CheckpointFile) -> None:
@@ -61,10 +64,12 @@ class PhaseRun:
                 is_end = until == self._end
                 is_stored_now = is_end and self._phase.points is not None  # and before anybody stops the trial
                 is_judged = not is_stored_now and (is_end or until % self._judged_every == 0)
-                self._report(position, is_judged=is_judged)
-                position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
+                with self._updates.averaged():
+                    self._report(position, is_judged=is_judged)
+                    position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
             if file.is_due:
                 file.save(self.checkpoint(position))
+        self._updates.end()
         self._check_parameters(position)  # a phase may have no step, and ``apply`` may fail
 
     def _train(self, position: Position, file: CheckpointFile, *, until: int) -> None:
@@ -76,7 +81,7 @@ class PhaseRun:
                 step=position.step, phase_step=position.step - self._first, num_phase_steps=self._end - self._first
             )
             try:
-                loss_sum += self._steps.take(self._model, self._phase, self._optimisers, moment)
+                loss_sum += self._steps.take(self._model, self._phase, self._updates, moment)
             except Exception as error:  # a decomposition, say, raises what it pleases where it meets NaN
                 self._check_parameters(position, cause=error)
                 raise
@@ -90,8 +95,13 @@ class PhaseRun:
         if not math.isfinite(position.loss_sum):
             raise DivergedError(
                 f"the training loss became {position.loss_sum} between steps {position.step - position.loss_steps} and "
-                f"{position.step} of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
+                f"{position.step} of {self._training.config.steps}, in phase {self._phase.name!r}: {self._remedy}"
             )
+        self._updates.check()
+
+    @property
+    def _remedy(self) -> str:
+        return REMEDY_OF_FLOAT16 if self._training.config.precision == "float16" else REMEDY
 
     def _check_parameters(self, position: Position, cause: Exception | None = None) -> None:
         """Raise if a parameter is not finite. On a GPU this waits once for its result, too slow for every step."""
@@ -103,7 +113,7 @@ class PhaseRun:
                 raise DivergedError(f"parameter {name!r} is NaN or infinite without a step: wanted finite values")
             raise DivergedError(
                 f"parameter {name!r} became NaN or infinite by step {position.step} "
-                f"of {self._training.config.steps}, in phase {self._phase.name!r}: {REMEDY}"
+                f"of {self._training.config.steps}, in phase {self._phase.name!r}: {self._remedy}"
             ) from cause
 
     def _report(self, position: Position, *, is_judged: bool) -> None:

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from trainers.loop.progress import steps_per_epoch
 from trainers.loop.training import Training
-from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
+from trainers.loop.updates import Updates, parts_of
+from trainers.methods.base import Batch, Context, Moment, Phase
 from trainers.seeding import derive, seed_everything
+
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Steps:
@@ -23,30 +26,34 @@ class Steps:
         self._order = torch.empty(0, dtype=torch.int64)
         self._order_epoch = -1
 
-    def take(self, model: nn.Module, phase: Phase, optimisers: tuple[Optimiser, ...], moment: Moment) -> Tensor:
+    def take(self, model: nn.Module, phase: Phase, updates: Updates, moment: Moment) -> Tensor:
         """Take the step ``moment`` of ``phase``; returns its loss, without gradient."""
         training = self._training
         model.train()
         seed_everything(training.config.seed, "step", moment.step)
-        device = training.context.device.type
-        with contextlib.ExitStack() as around:
-            around.enter_context(
-                torch.autocast(device, dtype=torch.bfloat16, enabled=training.config.precision == "bfloat16")
-            )
+        with self._autocast():
             batch = self._batch(moment.step)
-            context = self._modified(batch, around)
-            loss = phase.loss(model, batch, context, moment)
-        for optimiser in optimisers:
-            optimiser.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimiser in optimisers:
-            optimiser.optimiser.step()
-            optimiser.schedule.step()
+        updates.begin()
+        losses = []
+        for part, share in parts_of(batch, training.config.accumulate):
+            with contextlib.ExitStack() as around:
+                around.enter_context(self._autocast())
+                context = self._modified(part, around)
+                loss = phase.loss(model, part, context, moment)
+            loss = loss if share == 1 else share * loss
+            updates.backward(loss)
+            losses.append(loss.detach())
+        updates.step()
         with torch.no_grad():
             phase.after_step(model, training.context, moment)
             for modification in training.modifications:
                 modification.after_step()
-        return loss.detach()
+        updates.average(moment)
+        return torch.stack(losses).sum()
+
+    def _autocast(self) -> torch.autocast:
+        dtype = _DTYPES.get(self._training.config.precision)
+        return torch.autocast(self._training.context.device.type, dtype=dtype, enabled=dtype is not None)
 
     def _modified(self, batch: Batch, around: contextlib.ExitStack) -> Context:
         """The context that the loss of this batch is computed with."""

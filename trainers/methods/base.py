@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -92,12 +92,28 @@ class Moment:
         return self.phase_step / self.num_phase_steps
 
 
+Groups = Sequence[Mapping[str, Any]]
+"""Parameter groups as torch's optimisers take them, each with its ``params`` and its ``lr``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """An optimiser over parameter groups, and its learning rate schedule over a phase's steps."""
+    """An optimiser over parameter groups, and its learning rate schedule over a phase's steps.
+
+    A trial may ask for other ones. ``parts/plain.py`` makes optimisers that say how they are made anew; one that does
+    not say so stays as it is.
+    """
 
     optimiser: torch.optim.Optimizer
     schedule: Schedule
+    weights: Groups = ()
+    """The groups that the optimiser and the schedule of a trial act on: weights, biases and norms."""
+    beside: Groups = ()
+    """The groups of what the method trains beside these, such as masks: they keep the method's own."""
+    scheduled: Callable[[torch.optim.Optimizer], Schedule] | None = None
+    """Makes the schedule of another optimiser in place of this one."""
+    connect: Callable[[torch.optim.Optimizer], None] | None = None
+    """Registers what is done around each step of the optimiser over ``weights``."""
 
 
 def decide_nothing(model: nn.Module, context: Context) -> JSON:
@@ -181,6 +197,8 @@ class AbstractMethod(abc.ABC):
     compute are trained without them. Files hold the computed weights either way."""
     trains_weights: ClassVar[bool] = True
     """Whether every phase trains the plain network's own weights and biases, rather than tensors that make them."""
+    owns_optimiser: ClassVar[str] = ""
+    """Why no other optimiser can train what the method trains, as the end of a sentence; empty where another can."""
     learns: ClassVar[str] = ""
     """What only a training makes worth storing, such as "its masks": the method is refused with zero steps. Empty where
     it then compresses the network that it is given."""

@@ -103,6 +103,7 @@ class EntropyPenalized(AbstractMethod):
     """The step of the folded scales and shifts of norm layers, in units of their median magnitude."""
 
     version: ClassVar[int] = 1
+    owns_optimiser: ClassVar[str] = "the learning rates of latents are in units of their steps, as Adam moves them"
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True, both_ways=True)
     cost: ClassVar[float | None] = 1.3
     trains_weights: ClassVar[bool] = False

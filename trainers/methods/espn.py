@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -17,6 +18,7 @@ from trainers.methods.base import (
     AbstractMethod,
     Batch,
     Context,
+    Groups,
     Moment,
     Optimiser,
     Phase,
@@ -24,8 +26,7 @@ from trainers.methods.base import (
 )
 from trainers.methods.parts import backend
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
-from trainers.methods.parts.masters import adam
-from trainers.methods.parts.plain import plain_phase
+from trainers.methods.parts.plain import plain_phase, scheduled_adam
 from trainers.methods.parts.pruning import (
     Masked,
     keep_largest,
@@ -198,7 +199,7 @@ class ExtremeSparsePruning(AbstractMethod):
         relaxed = cast(Relaxed, model)
         weights = {"params": list(relaxed.network.parameters()), "lr": self.learning_rate}
         masks = {"params": list(relaxed.masks), "lr": self.mask_pace / max(1, num_steps)}
-        return (_constant_adam([weights, masks]),)
+        return (_constant_adam([weights], beside=[masks]),)
 
     def _penalised_loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         relaxed = cast(Relaxed, model)
@@ -220,10 +221,9 @@ class ExtremeSparsePruning(AbstractMethod):
         return {name: int(mask.sum()) for name, mask in zip(relaxed.weights(), kept, strict=True)}
 
 
-def _constant_adam(groups: list[dict[str, object]]) -> Optimiser:
-    optimiser = adam(groups)
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0, total_iters=0)
-    return Optimiser(optimiser=optimiser, schedule=schedule)
+def _constant_adam(groups: Groups, *, beside: Groups = ()) -> Optimiser:
+    constant = partial(torch.optim.lr_scheduler.ConstantLR, factor=1.0, total_iters=0)
+    return scheduled_adam(groups, constant, beside=beside)
 
 
 def _begin_discovery(model: nn.Module, decision: Any) -> nn.Module:

@@ -138,11 +138,9 @@ class QuantisationAwareTraining(AbstractMethod):
 
     def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
         trained = cast(Quantised, model)
-        groups: list[dict[str, object]] = [
-            {"params": list(trained.network.parameters()), "lr": factor * self.learning_rate},
-            {"params": list(trained.log_steps.values()), "lr": factor * self.step_learning_rate},
-        ]
-        return (adam_cosine([group for group in groups if group["params"]], num_steps),)
+        weights = {"params": list(trained.network.parameters()), "lr": factor * self.learning_rate}
+        steps = {"params": list(trained.log_steps.values()), "lr": factor * self.step_learning_rate}
+        return (adam_cosine([weights], num_steps, beside=[steps] if steps["params"] else []),)
 
 
 def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:

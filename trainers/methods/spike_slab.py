@@ -234,11 +234,9 @@ class SpikeSlab(AbstractMethod):
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         posterior = cast(Posterior, model)
-        groups: list[dict[str, object]] = [
-            {"params": list(posterior.network.parameters()), "lr": self.learning_rate},
-            {"params": [*posterior.rhos, *posterior.thetas], "lr": self.pace / max(1, num_steps)},
-        ]
-        return (adam_cosine(groups, num_steps),)
+        means = {"params": list(posterior.network.parameters()), "lr": self.learning_rate}
+        others = {"params": [*posterior.rhos, *posterior.thetas], "lr": self.pace / max(1, num_steps)}
+        return (adam_cosine([means], num_steps, beside=[others]),)
 
 
 def _typical(sigma: Tensor) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.base import Batch, Context, Moment, Optimiser, Phase
+from trainers.methods.base import Batch, Context, Groups, Moment, Optimiser, Phase, Schedule
 from trainers.methods.parts.masters import adam
 
 
@@ -25,8 +28,41 @@ def plain_phase(learning_rate: float) -> Phase:
     return Phase(name="train", loss=loss, optimisers=optimisers, rate_comparable=False)
 
 
-def adam_cosine(groups: list[dict[str, object]], num_steps: int) -> Optimiser:
-    """Adam over parameter groups with a learning rate each, all of which fall to zero along a cosine."""
-    optimiser = adam(groups)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=num_steps)
-    return Optimiser(optimiser=optimiser, schedule=schedule)
+def adam_cosine(
+    groups: Groups,
+    num_steps: int,
+    *,
+    beside: Groups = (),
+    connect: Callable[[torch.optim.Optimizer], None] | None = None,
+) -> Optimiser:
+    """Adam over parameter groups with a learning rate each, all of which fall to zero along a cosine.
+
+    Args:
+        groups: weights, biases and norms, or what stands for them.
+        num_steps: of the phase.
+        beside: what is trained beside these.
+        connect: see ``Optimiser``.
+    """
+    cosine = partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=num_steps)
+    return scheduled_adam(groups, cosine, beside=beside, connect=connect)
+
+
+def scheduled_adam(
+    groups: Groups,
+    scheduled: Callable[[torch.optim.Optimizer], Schedule],
+    *,
+    beside: Groups = (),
+    connect: Callable[[torch.optim.Optimizer], None] | None = None,
+) -> Optimiser:
+    """Adam as ``adam_cosine``, with the schedule that ``scheduled`` makes."""
+    optimiser = adam([*groups, *beside])
+    if connect is not None:
+        connect(optimiser)
+    return Optimiser(
+        optimiser=optimiser,
+        schedule=scheduled(optimiser),
+        weights=groups,
+        beside=beside,
+        scheduled=scheduled,
+        connect=connect,
+    )

@@ -108,26 +108,28 @@ def project_masked(model: nn.Module, context: Context, moment: Moment) -> None:
 
 
 def decayed_adam(network: nn.Module, learning_rate: float, weight_decay: float, num_steps: int) -> Optimiser:
-    """Adam with a cosine schedule to zero; before each of its steps the weights that may be pruned decay.
+    """Adam with a cosine schedule to zero; before each step the weights that may be pruned decay.
 
     The decay, w <- (1 - learning rate * weight_decay) w, is decoupled from Adam's normalised gradient, in which an L2
     penalty would move weights equally fast whatever its strength (Loshchilov and Hutter 2019, arXiv 1711.05101).
     """
     weights = list(prunable(network).values())
-    optimiser = adam_cosine([{"params": list(network.parameters()), "lr": learning_rate}], num_steps)
     floats = [one for one in network.parameters() if one.is_floating_point()]
-    updated = dict(zip(floats, optimiser.optimiser.param_groups[0]["params"], strict=True))
 
-    @torch.no_grad()
-    def decay(adam: torch.optim.Optimizer, *arguments: object) -> None:
-        for weight in weights:
-            if weight.grad is None:
-                continue  # frozen
-            updated[weight].mul_(1 - adam.param_groups[0]["lr"] * weight_decay)
+    def connect(optimiser: torch.optim.Optimizer) -> None:
+        updated = dict(zip(floats, optimiser.param_groups[0]["params"], strict=True))
 
-    if weight_decay:
-        optimiser.optimiser.register_step_pre_hook(decay)
-    return optimiser
+        @torch.no_grad()
+        def decay(optimiser: torch.optim.Optimizer, *arguments: object) -> None:
+            for weight in weights:
+                if weight.grad is None:
+                    continue  # frozen
+                updated[weight].mul_(1 - optimiser.param_groups[0]["lr"] * weight_decay)
+
+        optimiser.register_step_pre_hook(decay)
+
+    groups = [{"params": list(network.parameters()), "lr": learning_rate}]
+    return adam_cosine(groups, num_steps, connect=connect if weight_decay else None)
 
 
 def replaced(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
