@@ -53,5 +53,7 @@ def unused(settings: Any, /, *names: str, where: str) -> None:
     """Refuse any value but the default in fields that have no effect; sweeps write defaults out."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if field.name in names and (tuple(value) if isinstance(value, list) else value) != field.default:
+        factory = field.default_factory
+        default = field.default if factory is dataclasses.MISSING else factory()
+        if field.name in names and (tuple(value) if isinstance(value, list) else value) != default:
             raise ValueError(f"{field.name} is {value!r}, which has no effect where {where}: leave it out")

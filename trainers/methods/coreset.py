@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import torch
@@ -14,7 +14,7 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import AbstractMethod, Context, Moment, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.sensitivities import sensitivities
@@ -78,6 +78,9 @@ class Coreset(AbstractMethod):
     """Falls along a cosine to zero, in each of the two trainings."""
     steps: Sequence[float] = STEPS
     """Quantisation steps, with an operating point for each (``grid.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``,
+    stored as float16, without the units that go (``weight_settings.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.05, high=1.0, log=True)
@@ -90,8 +93,10 @@ class Coreset(AbstractMethod):
         checks.number("finetune", self.finetune, low=0, high=1)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        weight_settings.check_fits(self.tensors, context)
         return Thinned(model, removable(context))
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -109,7 +114,8 @@ class Coreset(AbstractMethod):
         return kept_bits(context.plain, thinned.groups, thinned.kept())
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        yield from grid_points(context, cast(Thinned, model).network.state_dict(), self.steps)
+        state = cast(Thinned, model).network.state_dict()
+        yield from grid_points(context, state, self.steps, tensors=self.tensors)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -13,9 +12,9 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.parts import backend, tensor_settings
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import check_steps, grid_points, in_steps, point_id, store, whole
-from trainers.methods.parts.network_steps import UNITS, Measured, check_tensors, kept_names, network_steps, step_of
+from trainers.methods.parts.network_steps import UNITS, Measured, network_steps
 from trainers.methods.parts.plain import plain_phase
 
 
@@ -57,13 +56,11 @@ class EntropyCodedQuantisation(AbstractMethod):
         check_steps(self.steps)
         checks.choice("unit", self.unit, UNITS)
         checks.boolean("recalibrate", self.recalibrate)
-        tensor_settings.check(
-            self.tensors, step=partial(checks.number, low=0, high=16, above=True), skip=tensor_settings.check_skip
-        )
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        check_tensors(self.tensors, context)
+        weight_settings.check_fits(self.tensors, context)
         return model
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -75,16 +72,17 @@ class EntropyCodedQuantisation(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         state = model.state_dict()
-        if self.unit == "tensor" and not self.recalibrate and not self.tensors:
-            yield from grid_points(context, state, self.steps)
+        if self.unit == "tensor" and not self.recalibrate:
+            yield from grid_points(context, state, self.steps, tensors=self.tensors)
             return
         measured = Measured(model, context) if self.recalibrate else None
-        sizes, kept = network_steps(model, self.steps, self.tensors), kept_names(model, self.tensors)
+        sizes = network_steps(model, self.steps, self.tensors)
+        kept = weight_settings.skipped_names(model, self.tensors)
         for index, step in enumerate(self.steps):
             rounded = {
                 name: (whole(state[name], of_tensor[index]), of_tensor[index])
                 if self.unit == "network"
-                else in_steps(name, state[name], step_of(self.tensors, name, step))
+                else in_steps(name, state[name], weight_settings.step_of(self.tensors, name, step))
                 for name, of_tensor in sizes.items()
             }
             yield (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -24,7 +24,7 @@ from trainers.methods.base import (
     Phase,
     RateKnob,
 )
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase, scheduled_adam
 from trainers.methods.parts.pruning import (
@@ -55,19 +55,23 @@ def paired_alpha(keep_ratio: float) -> float:
 class Relaxed(nn.Module):
     """A network that computes with W m, where m are real masks; it may remember its early values, to rewind to."""
 
-    def __init__(self, network: nn.Module, *, rewinds: bool) -> None:
-        """All masks start at 1."""
+    def __init__(self, network: nn.Module, *, rewinds: bool, skipped: Collection[str] = ()) -> None:
+        """All masks start at 1; what is ``skipped`` has none."""
         super().__init__()
-        self.network = network
-        weights = prunable(network).values()
+        self.network, self.skipped = network, set(skipped)
+        weights = self.prunable().values()
         self.masks = nn.ParameterList(nn.Parameter(torch.ones_like(wide(weight))) for weight in weights)
         self._substitution = Substitution(network)
         self._num_early = len(network.state_dict()) if rewinds else 0
         self.remember()
 
+    def prunable(self) -> dict[str, nn.Parameter]:
+        """The weights that may be pruned, W, by their names."""
+        return prunable(self.network, self.skipped)
+
     def weights(self) -> dict[str, Tensor]:
         """W m by the names of the weights."""
-        weights = prunable(self.network)
+        weights = self.prunable()
         return {
             name: (wide(weight) * mask).to(weight.dtype)
             for (name, weight), mask in zip(weights.items(), self.masks, strict=True)
@@ -79,7 +83,7 @@ class Relaxed(nn.Module):
     @torch.no_grad()
     def importances(self) -> list[Tensor]:
         """|m| for each weight tensor. Of equal masks, such as those before the search, the larger weight wins."""
-        weights = prunable(self.network).values()
+        weights = self.prunable().values()
         return [
             mask.abs().double() + _TIE * weight.abs().tanh() for mask, weight in zip(self.masks, weights, strict=True)
         ]
@@ -116,7 +120,7 @@ class ExtremeSparsePruning(AbstractMethod):
     """
 
     keep_ratio: float
-    """Share of all weights that is kept; biases and norms are kept."""
+    """Share of the weights that is kept; biases and norms are kept."""
     alpha: float | str = "paired"
     """L1 penalty of a mask, in nats; ``paired``: derived from ``keep_ratio`` as the authors pair them."""
     then: str = "finetune"
@@ -131,6 +135,9 @@ class ExtremeSparsePruning(AbstractMethod):
     """How many times a mask that nothing holds up could fall from 1 to 0 during the search."""
     steps: Sequence[float] = STEPS
     """Quantisation steps, with an operating point for each (``grid.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``,
+    neither pruned nor rounded but stored as float16 (``weight_settings.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.005, high=0.5, log=True)
@@ -150,9 +157,12 @@ class ExtremeSparsePruning(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("mask_pace", self.mask_pace, low=0, above=True)
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        return Relaxed(model, rewinds=self.then == "rewind")
+        weight_settings.check_fits(self.tensors, context)
+        skipped = weight_settings.skipped_names(model, self.tensors)
+        return Relaxed(model, rewinds=self.then == "rewind", skipped=skipped)
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         train = plain_phase(self.learning_rate)
@@ -179,13 +189,13 @@ class ExtremeSparsePruning(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """The size of the nonzero weights; before the masks are decided these are all."""
-        network = cast(Relaxed | Masked, model).network
-        return stored_bits(network, dict(prunable(network)))
+        trained = cast(Relaxed | Masked, model)
+        return stored_bits(trained.network, trained.prunable())
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Relaxed | Masked, model)
         weights = trained.weights() if isinstance(trained, Relaxed) else {}
-        yield from grid_points(context, replaced(trained.network, weights), self.steps)
+        yield from grid_points(context, replaced(trained.network, weights), self.steps, tensors=self.tensors)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -248,7 +258,7 @@ def _rewind(model: nn.Module, decision: Any) -> nn.Module:
 
 
 def _masked(relaxed: Relaxed, decision: Any) -> Masked:
-    masked = Masked(relaxed.network)
+    masked = Masked(relaxed.network, relaxed.skipped)
     names = masked.masks()
     masked.prune(
         keep_largest([importance], decision[name])[0]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.hidden_units import UnitGroup
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.parts import backend, grid
+from trainers.methods.parts import backend, grid, tensor_settings, weight_settings
 from trainers.methods.parts.compression_levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
 from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
 from trainers.methods.parts.quantisers import QUANTISERS
@@ -78,6 +78,9 @@ class CompressibleSubspace(AbstractMethod):
     """Decay of weights at every step, in units of the learning rate, as in ``magnitude``."""
     steps: Sequence[float] = (0.25, 0.5)
     """Quantisation steps, with an operating point for each at each level (``grid.py``); not for ``quantised``."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names, not for ``quantised``: ``step``, in place of the others'
+    (``weight_settings.py``). There is no ``skip``: the file of all levels compresses every weight."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
@@ -94,10 +97,11 @@ class CompressibleSubspace(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
         grid.check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP)
         if self.compression != "unstructured":
             checks.unused(self, "warmup", where=f"compression is {self.compression!r}")
         if self.compression == "quantised":
-            checks.unused(self, "steps", where="compression is 'quantised'")
+            checks.unused(self, "steps", "tensors", where="compression is 'quantised'")
         if self.subspace != "line" or self.compression == "structured":
             checks.unused(self, "penalty", where=f"subspace is {self.subspace!r} and compression {self.compression!r}")
 
@@ -123,6 +127,7 @@ class CompressibleSubspace(AbstractMethod):
                 "compression is 'structured', but no hidden units were found that could go: wanted a network of layers "
                 "that trainers/architectures/graph.py knows, or compression 'unstructured' or 'quantised'"
             )
+        weight_settings.check_fits(self.tensors, context)
         check_statistics(model, context)
         copied = [
             name
@@ -149,9 +154,11 @@ class CompressibleSubspace(AbstractMethod):
             if self.compression == "quantised":
                 yield f"bits{level}", grid.store(context, state, subspace.rounded(int(level)))
                 continue
-            for point_id, sections in grid.grid_points(context, state, self.steps):
+            for point_id, sections in grid.grid_points(context, state, self.steps, tensors=self.tensors):
                 yield f"level{level:g}-{point_id}", sections
         is_quantised = self.compression == "quantised"
+        step = QUANTISERS[int(self.all_levels[-1])].spread_step if is_quantised else min(self.steps)
+        weights = backend.weight_names(context.plain)
         yield (
             "subspace",
             subspace_sections(
@@ -160,7 +167,7 @@ class CompressibleSubspace(AbstractMethod):
                 subspace.copies(),
                 kind=self.compression,
                 levels=self.all_levels,
-                step=QUANTISERS[int(self.all_levels[-1])].spread_step if is_quantised else min(self.steps),
+                steps={name: weight_settings.step_of(self.tensors, name, step) for name in weights},
                 statistics=remembered,
             ),
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import torch
@@ -15,7 +15,7 @@ from trainers import checks
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.products import check_products
@@ -58,12 +58,12 @@ def product(factor: Tensor, shape: Sequence[int]) -> Tensor:
 class Ranked(nn.Module):
     """A network and the ranks chosen for its weights; once truncated, it has factors in place of weights."""
 
-    def __init__(self, network: nn.Module) -> None:
-        """All weights are whole at first."""
+    def __init__(self, network: nn.Module, skipped: Collection[str] = ()) -> None:
+        """All weights are whole at first; what is ``skipped`` stays so."""
         super().__init__()
         self.network = network
         self.shapes = {name: shape for name, shape in matrices(network).items()
-                       if network.get_parameter(name).requires_grad}  # fmt: skip
+                       if network.get_parameter(name).requires_grad and name not in skipped}  # fmt: skip
         self.ranks = full(self.shapes)
         self.factors = nn.ParameterList()
         self._substitution = Substitution(network)
@@ -89,6 +89,10 @@ class Ranked(nn.Module):
             self._made[name] = self.network.get_parameter(name).detach().to("meta")
             self.factors.append(nn.Parameter(torch.cat([u, vh.T]) * sigma.sqrt()))
         self._substitution.remove(self.network, self._made)
+
+    def stored_factors(self) -> dict[str, Tensor]:
+        """The factors, by the names of the weights that they make."""
+        return {name: factor.detach() for name, factor in zip(self._made, self.factors, strict=True)}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         if not self._made:
@@ -134,6 +138,9 @@ class LowRank(AbstractMethod):
     """Falls to zero along a cosine in each phase."""
     steps: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
     """Quantisation steps of factors and whole weights, with an operating point for each (``grid.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``, left
+    whole, out of ``ratio``, and stored as float16 (``weight_settings.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="ratio", low=0.02, high=0.5, log=True)
@@ -154,11 +161,13 @@ class LowRank(AbstractMethod):
             )
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
         if self.ranks != "bsr":
             checks.unused(self, "penalty", "regularise", where=f"ranks is {self.ranks!r}")
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        return Ranked(model)
+        weight_settings.check_fits(self.tensors, context)
+        return Ranked(model, weight_settings.skipped_names(model, self.tensors))
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         train = plain_phase(self.learning_rate)
@@ -194,8 +203,9 @@ class LowRank(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Ranked, model)
-        factors = [factor.detach() for factor in trained.factors]
-        yield from grid_points(context, trained.network.state_dict(), self.steps, factors)
+        yield from grid_points(
+            context, trained.network.state_dict(), self.steps, trained.stored_factors(), self.tensors
+        )
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

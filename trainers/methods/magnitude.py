@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import (
@@ -22,7 +22,6 @@ from trainers.methods.parts.pruning import (
     keep_largest,
     num_kept,
     project_masked,
-    prunable,
     stored_bits,
 )
 from trainers.paths import Path
@@ -55,7 +54,7 @@ class Magnitude(AbstractMethod):
     """
 
     keep_ratio: float | Mapping[str, Any]
-    """Share of all weights that is kept; biases and norms are kept. For ``gradual`` it may be a falling path, such as
+    """Share of the weights that is kept; biases and norms are kept. For ``gradual`` it may be a falling path, such as
     ``{path: [0.3, 0.1, 0.03]}`` (``trainers/paths.py``): one training, with points at each."""
     schedule: str = "gradual"
     """``gradual`` or ``one_shot``."""
@@ -66,6 +65,9 @@ class Magnitude(AbstractMethod):
     """Decay of weights at every step, in units of the learning rate: without it weights that start large stay so."""
     steps: Sequence[float] = STEPS
     """Quantisation steps, with an operating point for each (``grid.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``,
+    neither pruned nor rounded but stored as float16 (``weight_settings.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="keep_ratio", low=0.01, high=0.5, log=True)
@@ -85,9 +87,11 @@ class Magnitude(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        return Masked(model)
+        weight_settings.check_fits(self.tensors, context)
+        return Masked(model, weight_settings.skipped_names(model, self.tensors))
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         train = dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers)
@@ -107,8 +111,8 @@ class Magnitude(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """The size of what is left now; before the pruning it says nothing about the end."""
-        network = cast(Masked, model).network
-        return stored_bits(network, dict(prunable(network)))
+        masked = cast(Masked, model)
+        return stored_bits(masked.network, masked.prunable())
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         return self._stored(model, context, self._path.stretches[-1].called("keep", ""))
@@ -136,7 +140,8 @@ class Magnitude(AbstractMethod):
             before = stretch.value
 
     def _stored(self, model: nn.Module, context: Context, prefix: str) -> Iterator[tuple[str, Sections]]:
-        for point_id, sections in grid_points(context, cast(Masked, model).network.state_dict(), self.steps):
+        state = cast(Masked, model).network.state_dict()
+        for point_id, sections in grid_points(context, state, self.steps, tensors=self.tensors):
             yield f"{prefix}-{point_id}" if prefix else point_id, sections
 
     def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
@@ -145,7 +150,7 @@ class Magnitude(AbstractMethod):
 
     def _decide(self, model: nn.Module, context: Context) -> dict[str, int]:
         """The number of weights that each tensor keeps."""
-        weights = prunable(cast(Masked, model).network)
+        weights = cast(Masked, model).prunable()
         (keep_ratio,) = self._path.values
         masks = keep_largest(list(weights.values()), num_kept(keep_ratio, weights.values()))
         return {name: int(mask.sum()) for name, mask in zip(weights, masks, strict=True)}
@@ -157,7 +162,7 @@ class Magnitude(AbstractMethod):
         masked.project()
         begin = _BEGIN if is_first else 0.0
         if is_pruning(moment, self.finetune, begin):
-            weights = prunable(masked.network).values()
+            weights = masked.prunable().values()
             keep_ratio = 1 - sparsity(moment, self.finetune, 1 - kept[1], initial=1 - kept[0], begin=begin)
             masked.prune(keep_largest(list(weights), num_kept(keep_ratio, weights)))
 
@@ -185,6 +190,6 @@ def sparsity(moment: Moment, finetune: float, final: float, *, initial: float = 
 
 def _prune(model: nn.Module, decision: Any) -> nn.Module:
     masked = cast(Masked, model)
-    weights = prunable(masked.network)
+    weights = masked.prunable()
     masked.prune(keep_largest([weight], decision[name])[0] for name, weight in weights.items())
     return masked

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from trainers import checks
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.products import check_products
@@ -61,11 +61,16 @@ def handed_out(pool: Tensor, scales: Tensor, shapes: Sequence[torch.Size]) -> li
 class Hashed(nn.Module):
     """A network without weights of its own: each call makes them from the pool."""
 
-    def __init__(self, network: nn.Module, fraction: float) -> None:
-        """``network`` loses its weights; each s_l is the root mean square of the tensor that it replaces."""
+    def __init__(self, network: nn.Module, fraction: float, skipped: Collection[str] = ()) -> None:
+        """``network`` loses its weights, but for those that are ``skipped``.
+
+        Each s_l is the root mean square of the tensor that it replaces.
+        """
         super().__init__()
         self.network = network
-        weights = {name: weight for name, weight in hashed(network).items() if weight.requires_grad}
+        weights = {
+            name: weight for name, weight in hashed(network).items() if weight.requires_grad and name not in skipped
+        }
         self._names = list(weights)
         self._shapes, self._dtypes = [w.shape for w in weights.values()], [w.dtype for w in weights.values()]
         n = side(self._shapes)
@@ -120,6 +125,9 @@ class MultiHashing(AbstractMethod):
     scale_learning_rate: float = 1e-3
     steps: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
     """Quantisation steps of V1 and V2, in units of their spread, with an operating point for each (``grid.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``skip: true``, left out of the pool and stored as float16
+    (``weight_settings.py``). There is no ``step``: all weights of the pool share those of V1 and V2."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="fraction", low=0.01, high=0.3, log=True)
@@ -133,9 +141,11 @@ class MultiHashing(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("scale_learning_rate", self.scale_learning_rate, low=0, above=True)
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, skip=weight_settings.SKIP)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        return Hashed(model, self.fraction)
+        weight_settings.check_fits(self.tensors, context)
+        return Hashed(model, self.fraction, weight_settings.skipped_names(model, self.tensors))
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         return (dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers),)
@@ -150,7 +160,7 @@ class MultiHashing(AbstractMethod):
         scales = trained.scales.detach().cpu().double().numpy()
         half_exponent = -(-steps_of(np.abs(scales)).exponent // 2)  # the pool enters a weight twice
         vector = np.ldexp(scales, -2 * half_exponent).astype(np.float16)
-        for point_id, sections in grid_points(context, state, self.steps, [trained.pool.detach()]):
+        for point_id, sections in grid_points(context, state, self.steps, {"all": trained.pool.detach()}, self.tensors):
             (pool,) = sections.factors
             pool = dataclasses.replace(pool, exponent=pool.exponent + half_exponent)
             yield point_id, dataclasses.replace(sections, vectors=(*sections.vectors, vector), factors=(pool,))

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -15,10 +14,10 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.parts import backend, calibration, grid, tensor_settings
+from trainers.methods.parts import backend, calibration, grid, tensor_settings, weight_settings
 from trainers.methods.parts.compensation import compensated
 from trainers.methods.parts.matching import match, statistics
-from trainers.methods.parts.network_steps import check_tensors, kept_names, network_steps, set_rounded, with_rounded
+from trainers.methods.parts.network_steps import network_steps, set_rounded, with_rounded
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
@@ -79,9 +78,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
         checks.integer("num_examples", self.num_examples, low=1)
         checks.number("propagation", self.propagation, low=0, high=1)
-        tensor_settings.check(
-            self.tensors, step=partial(checks.number, low=0, high=16, above=True), skip=tensor_settings.check_skip
-        )
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def rehearsed(self, context: Context) -> OptimalBrainSurgeon:
@@ -104,7 +101,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         return 2 * one_pass + factors if self.propagation else (one_pass + factors) / self.num_points
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        check_tensors(self.tensors, context)
+        weight_settings.check_fits(self.tensors, context)
         if self.calibration != "none":
             calibration.check(self.calibration, model, context)
         return model
@@ -119,7 +116,7 @@ class OptimalBrainSurgeon(AbstractMethod):
     @torch.no_grad()
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         steps = network_steps(model, self.steps, self.tensors)
-        kept = kept_names(model, self.tensors)
+        kept = weight_settings.skipped_names(model, self.tensors)
         inputs = None
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context, self.num_examples)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
-from trainers.methods.parts import backend, calibration, grid, tensor_settings
-from trainers.methods.parts.network_steps import Measured, check_tensors, kept_names, rounded_names
+from trainers.methods.parts import backend, calibration, grid, tensor_settings, weight_settings
+from trainers.methods.parts.network_steps import Measured
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import NORMAL, Steps, in_float16_bits, level, steps_of, times_power, wide
@@ -66,13 +66,11 @@ class PostTrainingQuantisation(AbstractMethod):
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         checks.choice("calibration", self.calibration, ("none", *calibration.SOURCES))
         checks.boolean("recalibrate", self.recalibrate)
-        tensor_settings.check(
-            self.tensors, bits=partial(checks.integer, low=2, high=16), skip=tensor_settings.check_skip
-        )
+        tensor_settings.check(self.tensors, bits=partial(checks.integer, low=2, high=16), skip=weight_settings.SKIP)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        check_tensors(self.tensors, context)
+        weight_settings.check_fits(self.tensors, context)
         if self.calibration != "none":
             calibration.check(self.calibration, model, context)
         return model
@@ -94,7 +92,7 @@ class PostTrainingQuantisation(AbstractMethod):
         rounded = {
             name: _rounded(state[name], steps, self._bits(name)) for name, steps in self._steps(model, context).items()
         }
-        kept = kept_names(model, self.tensors)
+        kept = weight_settings.skipped_names(model, self.tensors)
         if self.recalibrate:
             yield "point", Measured(model, context).store(rounded, kept)
         else:
@@ -106,7 +104,7 @@ class PostTrainingQuantisation(AbstractMethod):
 
     def _steps(self, model: nn.Module, context: Context) -> dict[str, Steps]:
         state = model.state_dict()
-        weights = {name: state[name] for name in rounded_names(model, self.tensors)}
+        weights = {name: state[name] for name in weight_settings.rounded_names(model, self.tensors)}
         by_row = self.granularity == "channel"
         steps: dict[str, Steps] = {}
         if self.calibration != "none":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.parts import backend, grid
+from trainers.methods.parts import backend, grid, tensor_settings, weight_settings
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
@@ -57,6 +57,9 @@ class QuantisationAwareTraining(AbstractMethod):
     learning_rate: float = 2e-3
     step_learning_rate: float = 1e-3
     """For ``learned`` scale: the learning rate of the steps' logarithms."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``bits``, on a path as well, or ``skip: true``, trained as floats
+    and stored as float16 (``weight_settings.py``). There is no ``step``: ``scale`` says how steps are found."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="bits", values=(1, "ternary", 2, 3, 4, 6, 8))
@@ -66,14 +69,14 @@ class QuantisationAwareTraining(AbstractMethod):
         if isinstance(self.bits, Mapping) and isinstance(self.bits.get("path"), Mapping):
             raise ValueError(f"bits is {self.bits}: wanted a list of bits, such as {{path: [8, 4, 2]}}")
         for bits in self._path.values:
-            if type(bits) not in (int, str) or bits not in QUANTISERS:
-                raise ValueError(f"bits is {bits!r}: wanted a whole number from 1 to 8, or ternary")
+            _check_bits("bits", bits)
+        tensor_settings.check(self.tensors, bits=_check_bits, skip=weight_settings.SKIP)
         checks.choice("granularity", self.granularity, backend.GRANULARITIES)
         if isinstance(self.scale, str):
             checks.choice("scale", self.scale, ("spread", "learned"))
         else:
             checks.number("scale", self.scale, low=0, above=True)
-            if 1 in self._path.values:
+            if 1 in (*self._path.values, *(given.get("bits") for given in self.tensors.values())):
                 raise ValueError(f"scale is {self.scale} and bits 1, which has no zero: wanted ternary, or more bits")
         checks.number("float_share", self.float_share, low=0, high=0.99)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
@@ -83,7 +86,11 @@ class QuantisationAwareTraining(AbstractMethod):
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
         context.refuse_written()
-        return Quantised(model, self._quantiser(self._path.values[0]), by_row=self.granularity == "channel")
+        weight_settings.check_fits(self.tensors, context)
+        first = self._path.values[0]
+        names = weight_settings.rounded_names(model, self.tensors)
+        quantisers = {name: self._quantiser(self._bits(name, first)) for name in names}
+        return Quantised(model, quantisers, by_row=self.granularity == "channel")
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         floats = replace(plain_phase(self.learning_rate), name="float", share=self.float_share)
@@ -103,11 +110,12 @@ class QuantisationAwareTraining(AbstractMethod):
 
     def rate_bits(self, model: nn.Module, context: Context) -> Tensor:
         """The size of the weights before entropy coding, at a path's end, and of the rest as other methods estimate."""
-        bits = self._path.values[-1]
-        num_bits = math.log2(3) if bits == "ternary" else float(bits)
-        weights = backend.weight_names(context.plain)
-        parameters = context.plain.named_parameters()
-        stored = ((num_bits if name in weights else BIAS_BITS) * p.numel() for name, p in parameters)
+        last = self._path.values[-1]
+        num_bits = dict.fromkeys(weight_settings.skipped_names(context.plain, self.tensors), 16.0)
+        for name in weight_settings.rounded_names(context.plain, self.tensors):
+            bits = self._bits(name, last)
+            num_bits[name] = math.log2(3) if bits == "ternary" else float(bits)
+        stored = (num_bits.get(name, BIAS_BITS) * p.numel() for name, p in context.plain.named_parameters())
         return torch.tensor(float(sum(stored)))
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
@@ -121,6 +129,11 @@ class QuantisationAwareTraining(AbstractMethod):
     def _path(self) -> Path:
         return Path.of("bits", self.bits)
 
+    def _bits(self, name: str, bits: int | str) -> int | str:
+        """The bits of a weight, where those of the others are ``bits``."""
+        own: int | str = tensor_settings.first_fit(self.tensors, name, {}).get("bits", bits)
+        return own
+
     def _quantiser(self, bits: int | str) -> Quantiser:
         found = QUANTISERS[bits]
         return found if isinstance(self.scale, str) else found._replace(spread_step=self.scale)
@@ -130,10 +143,13 @@ class QuantisationAwareTraining(AbstractMethod):
         weights = {
             name: (whole, steps_of(step.reshape(-1).cpu().numpy())) for name, (whole, step) in trained.rounded().items()
         }
-        yield point_id, grid.store(context, trained.network.state_dict(), weights)
+        kept = weight_settings.skipped_names(context.plain, self.tensors)
+        yield point_id, grid.store(context, trained.network.state_dict(), weights, kept=kept)
 
     def _begin(self, model: nn.Module, decision: None, *, bits: int | str) -> nn.Module:
-        cast(Quantised, model).begin(self._quantiser(bits), is_learned=self.scale == "learned")
+        trained = cast(Quantised, model)
+        quantisers = {name: self._quantiser(self._bits(name, bits)) for name in trained.names}
+        trained.begin(quantisers, is_learned=self.scale == "learned")
         return model
 
     def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
@@ -141,6 +157,11 @@ class QuantisationAwareTraining(AbstractMethod):
         weights = {"params": list(trained.network.parameters()), "lr": factor * self.learning_rate}
         steps = {"params": list(trained.log_steps.values()), "lr": factor * self.step_learning_rate}
         return (adam_cosine([weights], num_steps, beside=[steps] if steps["params"] else []),)
+
+
+def _check_bits(name: str, bits: Any) -> None:
+    if type(bits) not in (int, str) or bits not in QUANTISERS:
+        raise ValueError(f"{name} is {bits!r}: wanted a whole number from 1 to 8, or ternary")
 
 
 def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
@@ -151,20 +172,27 @@ def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> T
 class Quantised(nn.Module):
     """A network that computes with rounded weights, once ``begin`` was called."""
 
-    def __init__(self, network: nn.Module, quantiser: Quantiser, *, by_row: bool) -> None:
+    def __init__(self, network: nn.Module, quantisers: Mapping[str, Quantiser], *, by_row: bool) -> None:
+        """``quantisers``: those of the weights that are rounded, by their names."""
         super().__init__()
         self.network = network
         self.log_steps = nn.ParameterDict()
-        self._quantiser, self._by_row, self._is_rounding = quantiser, by_row, False
+        self._quantisers, self._by_row, self._is_rounding = dict(quantisers), by_row, False
         self._substitution = Substitution(network)
         self._levels = {name: level(weight) for name, weight in self._weights().items()}
 
-    def begin(self, quantiser: Quantiser, *, is_learned: bool) -> None:
+    @property
+    def names(self) -> list[str]:
+        """The weights that are rounded."""
+        return list(self._quantisers)
+
+    def begin(self, quantisers: Mapping[str, Quantiser], *, is_learned: bool) -> None:
         """Round from now on; learned steps begin at 2 mean |v| / sqrt(Q_P), section 2.1, and at mean |v| if binary."""
-        self._quantiser, self._is_rounding = quantiser, True
+        self._quantisers, self._is_rounding = dict(quantisers), True
         if is_learned:
             for name, weight in self._values().items():
-                factor = 1.0 if self._quantiser.is_binary else 2 / math.sqrt(self._quantiser.q_p)
+                quantiser = self._quantisers[name]
+                factor = 1.0 if quantiser.is_binary else 2 / math.sqrt(quantiser.q_p)
                 step = factor * _mean(weight.detach(), self._by_row, order=1)
                 # weights that start at zero, as a last layer's may, get a step as if initialised: else none could grow
                 step = step.where(step > 0, factor / (2 * math.sqrt(math.prod(weight.shape[1:]) or 1)))
@@ -175,7 +203,7 @@ class Quantised(nn.Module):
             return cast(Tensor, self.network(*inputs))
         steps = self._steps()
         weights = {
-            name: cast(Tensor, _Round.apply(values, steps[name], self._quantiser))  # type: ignore[no-untyped-call]
+            name: cast(Tensor, _Round.apply(values, steps[name], self._quantisers[name]))  # type: ignore[no-untyped-call]
             for name, values in self._values().items()
         }
         made = {name: weights[name].to(weight.dtype) for name, weight in self._weights().items()}
@@ -186,13 +214,12 @@ class Quantised(nn.Module):
         """The whole numbers and step(s) of each weight, as in a forward pass."""
         steps = self._steps()
         return {
-            name: (_whole(values / steps[name], self._quantiser), steps[name])
+            name: (_whole(values / steps[name], self._quantisers[name]), steps[name])
             for name, values in self._values().items()
         }
 
     def _weights(self) -> dict[str, nn.Parameter]:
-        names = backend.weight_names(self.network)
-        return {name: parameter for name, parameter in self.network.named_parameters() if name in names}
+        return {name: parameter for name, parameter in self.network.named_parameters() if name in self._quantisers}
 
     def _values(self) -> dict[str, Tensor]:
         """The weights, in float32 at least."""
@@ -207,9 +234,10 @@ class Quantised(nn.Module):
     def _size(self, name: str, values: Tensor) -> Tensor:
         if _key(name) in self.log_steps:
             return cast(nn.Parameter, self.log_steps[_key(name)]).exp()
-        order, exponent = 1 if self._quantiser.is_binary else 2, self._levels[name]
+        quantiser, exponent = self._quantisers[name], self._levels[name]
+        order = 1 if quantiser.is_binary else 2
         mean = _mean(times_power(values.detach(), -exponent), self._by_row, order=order)
-        return times_power(self._quantiser.spread_step * mean, exponent)
+        return times_power(quantiser.spread_step * mean, exponent)
 
 
 class _Round(torch.autograd.Function):

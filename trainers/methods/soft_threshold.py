@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Optimiser, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import decayed_adam, prunable, replaced, stored_bits
@@ -36,16 +36,16 @@ def soft_threshold(w: Tensor, s: Tensor) -> Tensor:
 class Thresholded(nn.Module):
     """A network that computes with soft-thresholded weights, each tensor with a threshold of its own."""
 
-    def __init__(self, network: nn.Module, start: Sequence[float]) -> None:
-        """``start``: the first s of each weight tensor."""
+    def __init__(self, network: nn.Module, start: Sequence[float], skipped: Collection[str] = ()) -> None:
+        """``start``: the first s of each weight tensor, but for those that are ``skipped``."""
         super().__init__()
-        self.network = network
+        self.network, self._skipped = network, set(skipped)
         self._substitution = Substitution(network)
         self.s = nn.ParameterList(nn.Parameter(torch.tensor(value)) for value in start)
 
     def weights(self) -> dict[str, Tensor]:
         """S_g(W, s) by the names of the weights."""
-        weights = prunable(self.network)
+        weights = prunable(self.network, self._skipped)
         return {
             name: soft_threshold(wide(w), s).to(w.dtype) for (name, w), s in zip(weights.items(), self.s, strict=True)
         }
@@ -88,6 +88,9 @@ class SoftThreshold(AbstractMethod):
     no gradient and only decays."""
     steps: Sequence[float] = STEPS
     """Quantisation steps, with an operating point for each (``grid.py``)."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``,
+    neither pruned nor rounded but stored as float16 (``weight_settings.py``)."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="threshold_decay", low=0.5, high=6.0, log=True)
@@ -102,10 +105,14 @@ class SoftThreshold(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
-        start = [s_where_it_prunes(w) * math.exp(self._decayed(self.begin)) for w in prunable(model).values()]
-        return Thresholded(model, start).to(context.device)
+        weight_settings.check_fits(self.tensors, context)
+        skipped = weight_settings.skipped_names(model, self.tensors)
+        weights = prunable(model, skipped).values()
+        start = [s_where_it_prunes(w) * math.exp(self._decayed(self.begin)) for w in weights]
+        return Thresholded(model, start, skipped).to(context.device)
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
         return (dataclasses.replace(plain_phase(self.learning_rate), optimisers=self._optimisers),)
@@ -117,7 +124,8 @@ class SoftThreshold(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         trained = cast(Thresholded, model)
-        yield from grid_points(context, replaced(trained.network, trained.weights()), self.steps)
+        state = replaced(trained.network, trained.weights())
+        yield from grid_points(context, state, self.steps, tensors=self.tensors)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

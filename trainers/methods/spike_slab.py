@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
-from trainers.methods.parts import backend
+from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import check_grid, check_steps, point_id, rounded_at, store
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.recalibration import recalibrate
@@ -182,6 +182,9 @@ class SpikeSlab(AbstractMethod):
     """Inclusion probabilities: units above a cut are kept."""
     steps: Sequence[float] = (2.0, 3.0, 4.0, 6.0)
     """Quantisation steps of weights and biases, in units of their posterior standard deviations."""
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of weights by patterns of their names: ``step``, in place of the others', or ``skip: true``,
+    stored as float16, without the units that go (``weight_settings.py``)."""
     learning_rate: float = 3e-3
     """The learning rate of means and norms; falls to zero along a cosine. At 0.01 LeNet5 does not train."""
     pace: float = 25.0
@@ -198,10 +201,12 @@ class SpikeSlab(AbstractMethod):
         checks.number("prior_scale", self.prior_scale, low=0, above=True)
         check_grid("cuts", self.cuts, high=0.999, example="[0.5, 0.9]")
         check_steps(self.steps)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=weight_settings.SKIP)
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("pace", self.pace, low=0, above=True)
 
     def attach(self, model: nn.Module, context: Context) -> nn.Module:
+        weight_settings.check_fits(self.tensors, context)
         return Posterior(model, removable(context))
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -214,13 +219,18 @@ class SpikeSlab(AbstractMethod):
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
         posterior = cast(Posterior, model)
-        sigmas = posterior.sigmas()
+        kept = weight_settings.skipped_names(context.plain, self.tensors)
+        sigmas = {name: sigma for name, sigma in posterior.sigmas().items() if name not in kept}
+        weights = backend.weight_names(context.plain)
         for cut in self.cuts:
             mean = posterior.measured(cut, context)
             units = {name: _typical(sigma[mean[name] != 0]) for name, sigma in sigmas.items()}
             for step in self.steps:
-                rounded = {name: rounded_at(name, mean[name], step * unit) for name, unit in units.items()}
-                yield f"pip{cut:g}-{point_id(step)}", store(context, mean, rounded)
+                own = {
+                    name: weight_settings.step_of(self.tensors if name in weights else {}, name, step) for name in units
+                }
+                rounded = {name: rounded_at(name, mean[name], own[name] * unit) for name, unit in units.items()}
+                yield f"pip{cut:g}-{point_id(step)}", store(context, mean, rounded, kept=kept)
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:

@@ -44,8 +44,8 @@ def test_steps_scales_and_thresholds_are_those_of_float32(dtype: torch.dtype) ->
     for is_learned in (False, True):
         found = []
         for one in (low, full):
-            quantised = Quantised(one, QUANTISERS[3], by_row=True)
-            quantised.begin(QUANTISERS[3], is_learned=is_learned)
+            quantised = Quantised(one, {"weight": QUANTISERS[3]}, by_row=True)
+            quantised.begin({"weight": QUANTISERS[3]}, is_learned=is_learned)
             found.append(quantised.rounded()["weight"])
         assert all(torch.equal(*parts) for parts in zip(*found, strict=True))
     torch.testing.assert_close(Hashed(layer(dtype), 0.5).scales, Hashed(layer(torch.float32), 0.5).scales)
@@ -54,8 +54,8 @@ def test_steps_scales_and_thresholds_are_those_of_float32(dtype: torch.dtype) ->
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_a_network_computes_with_has_its_own_dtype(dtype: torch.dtype) -> None:
     inputs = torch.randn(3, 16).to(dtype)
-    quantised = Quantised(layer(dtype), QUANTISERS[3], by_row=False)
-    quantised.begin(QUANTISERS[3], is_learned=True)
+    quantised = Quantised(layer(dtype), {"weight": QUANTISERS[3]}, by_row=False)
+    quantised.begin({"weight": QUANTISERS[3]}, is_learned=True)
     ranked = Ranked(layer(dtype))
     ranked.ranks = {"weight": 2}
     ranked.truncate()

@@ -247,8 +247,9 @@ def test_a_tied_weight_is_rounded_once() -> None:
             y: Tensor = self.two(self.one(x))
             return y
 
-    model = Quantised(Tied(), QUANTISERS[2], by_row=False)
-    model.begin(QUANTISERS[2], is_learned=True)
+    quantisers = {"one.weight": QUANTISERS[2]}
+    model = Quantised(Tied(), quantisers, by_row=False)
+    model.begin(quantisers, is_learned=True)
     assert list(model.log_steps) == ["one/weight"]
     rounded = model.rounded()
     assert list(rounded) == ["one.weight"]
@@ -262,8 +263,9 @@ def test_a_tied_weight_is_rounded_once() -> None:
 def test_a_recurrent_network_computes_with_rounded_weights() -> None:
     torch.manual_seed(0)
     network = nn.GRU(3, 5, batch_first=True)
-    model = Quantised(network, QUANTISERS["ternary"], by_row=True)
-    model.begin(QUANTISERS["ternary"], is_learned=False)
+    quantisers = dict.fromkeys(("weight_ih_l0", "weight_hh_l0"), QUANTISERS["ternary"])
+    model = Quantised(network, quantisers, by_row=True)
+    model.begin(quantisers, is_learned=False)
     inputs = torch.randn(2, 4, 3)
     found, _ = cast(tuple[Tensor, Tensor], model(inputs))
     rounded = {name: whole * step for name, (whole, step) in model.rounded().items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from trainers.methods.base import Context
 from trainers.methods.parts import backend
 from trainers.methods.parts.folded_norms import folded_norms
 from trainers.methods.parts.steps import Steps, level, steps_of, times_power
+from trainers.methods.parts.weight_settings import Tensors, skipped_names, step_of
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
@@ -64,7 +66,11 @@ def point_id(step: float) -> str:
 
 
 def grid_points(
-    context: Context, state: Mapping[str, Tensor], steps: Sequence[float], factors: Sequence[Tensor] = ()
+    context: Context,
+    state: Mapping[str, Tensor],
+    steps: Sequence[float],
+    factors: Mapping[str, Tensor] = MappingProxyType({}),
+    tensors: Tensors = MappingProxyType({}),
 ) -> Iterator[tuple[str, Sections]]:
     """Yield an operating point for each step; ``backend.dequantise`` decodes all of them.
 
@@ -77,14 +83,15 @@ def grid_points(
         context: of the trial.
         state: the network's ``state_dict``, zero where weights were pruned, without what the method makes of factors.
         steps: such as ``check_steps`` accepts.
-        factors: matrices, which are rounded as weights are.
+        factors: matrices, which are rounded as weights are, by the name of what is made of them.
+        tensors: ``step``, of a weight or of the factor that it is made of, or ``skip`` (``weight_settings.py``).
     """
+    kept = skipped_names(context.plain, tensors)
+    names = [name for name in backend.weight_names(context.plain) - kept if name in state]
     for step in steps:
-        weights = {
-            name: in_steps(name, state[name], step) for name in backend.weight_names(context.plain) if name in state
-        }
-        rounded = [in_steps(f"factor {index}", factor, step) for index, factor in enumerate(factors)]
-        yield point_id(step), store(context, state, weights, rounded)
+        weights = {name: in_steps(name, state[name], step_of(tensors, name, step)) for name in names}
+        rounded = [in_steps(f"a factor of {name}", one, step_of(tensors, name, step)) for name, one in factors.items()]
+        yield point_id(step), store(context, state, weights, rounded, kept)
 
 
 Rounded = tuple[Tensor, Steps]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
 from trainers.methods.base import Context
-from trainers.methods.parts import backend, calibration, grid, tensor_settings
+from trainers.methods.parts import calibration, grid
 from trainers.methods.parts.magnitudes import root_mean_square, together
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.steps import Steps
+from trainers.methods.parts.weight_settings import Tensors, rounded_names, step_of
 from trainers.networks.parametrizations import duplicate
 
 UNITS = ("tensor", "network")
@@ -21,10 +21,6 @@ UNITS = ("tensor", "network")
 _MOST_SPREAD = 4.0
 """A tensor whose root mean square is less than that of all weights by more than this factor has a finer step."""
 _NUM_EXAMPLES = 256
-
-
-Tensors = Mapping[str, Mapping[str, Any]]
-"""Settings by patterns of weights' names (``tensor_settings.py``)."""
 
 
 def network_steps(model: nn.Module, grid_steps: Sequence[float], tensors: Tensors) -> dict[str, list[Steps]]:
@@ -47,34 +43,6 @@ def network_steps(model: nn.Module, grid_steps: Sequence[float], tensors: Tensor
         name: [grid.step_at(name, weight, step_of(tensors, name, step) * units[name]) for step in grid_steps]
         for name, weight in weights.items()
     }
-
-
-def rounded_names(model: nn.Module, tensors: Tensors) -> list[str]:
-    """The weights that are not skipped, in order."""
-    names = backend.weight_names(model)
-    parameters = (name for name, _ in model.named_parameters())
-    return [name for name in parameters if name in names and not tensor_settings.is_skipped(tensors, name)]
-
-
-def kept_names(model: nn.Module, tensors: Tensors) -> set[str]:
-    """The weights that are skipped."""
-    return {name for name in backend.weight_names(model) if tensor_settings.is_skipped(tensors, name)}
-
-
-def step_of(tensors: Tensors, name: str, step: float) -> float:
-    """The step of a tensor, where that of the others is ``step``."""
-    return float(tensor_settings.first_fit(tensors, name, {}).get("step", step))
-
-
-def check_tensors(tensors: Tensors, context: Context) -> None:
-    """Refuse a pattern that fits no weight of the network, or that never counts.
-
-    Raises:
-        ValueError: one line says which.
-    """
-    names = backend.weight_names(context.plain)
-    own = [name for name, _ in context.plain.named_parameters() if name in names]
-    tensor_settings.check_counts("tensors", tensors, own)
 
 
 def with_rounded(model: nn.Module, rounded: Mapping[str, grid.Rounded]) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -19,19 +19,21 @@ BIAS_BITS = 6
 """The bits at a step of a sixteenth, as biases have it."""
 
 
-def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+def prunable(model: nn.Module, skipped: Collection[str] = ()) -> dict[str, nn.Parameter]:
     """The weights by their names, each parameter once; biases and norms, few and sensitive, are not among them.
 
-    Nor are frozen weights: who freezes them wants them kept.
+    Nor are frozen weights: who freezes them wants them kept; nor those that are ``skipped``.
 
     Raises:
         ValueError: there are none.
     """
     names = backend.weight_names(model)
+    names -= set(skipped)
     found = {name: weight for name, weight in model.named_parameters() if name in names and weight.requires_grad}
     if not any(weight.numel() for weight in found.values()):
         raise ValueError(
-            "the network has no weights to prune: wanted a parameter of two or more dimensions that is not frozen"
+            "the network has no weights to prune: wanted a parameter of two or more dimensions that is neither frozen "
+            "nor skipped"
         )
     return found
 
@@ -73,16 +75,20 @@ class Masked(nn.Module):
     which treats each value on its own, this is the same as training the product with the mask.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        """Nothing is pruned yet."""
+    def __init__(self, network: nn.Module, skipped: Collection[str] = ()) -> None:
+        """Nothing is pruned yet; what is ``skipped`` never is."""
         super().__init__()
-        self.network = network
-        for index, weight in enumerate(prunable(network).values()):
+        self.network, self._skipped = network, set(skipped)
+        for index, weight in enumerate(self.prunable().values()):
             self.register_buffer(f"mask{index}", torch.ones_like(weight, dtype=torch.bool))
+
+    def prunable(self) -> dict[str, nn.Parameter]:
+        """The weights that may be pruned, by their names."""
+        return prunable(self.network, self._skipped)
 
     def masks(self) -> dict[str, Tensor]:
         """The masks, by the names of the network's weights."""
-        return {name: self.get_buffer(f"mask{index}") for index, name in enumerate(prunable(self.network))}
+        return {name: self.get_buffer(f"mask{index}") for index, name in enumerate(self.prunable())}
 
     @torch.no_grad()
     def prune(self, masks: Iterable[Tensor]) -> None:
@@ -94,7 +100,7 @@ class Masked(nn.Module):
     @torch.no_grad()
     def project(self) -> None:
         """Set pruned weights back to zero; NaN stays, for the training loop to find."""
-        for weight, mask in zip(prunable(self.network).values(), self.masks().values(), strict=True):
+        for weight, mask in zip(self.prunable().values(), self.masks().values(), strict=True):
             weight.mul_(mask)
 
     def forward(self, *inputs: Tensor) -> Tensor:

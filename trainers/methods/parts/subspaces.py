@@ -72,13 +72,13 @@ def subspace_sections(
     *,
     kind: str,
     levels: Sequence[float],
-    step: float,
+    steps: Mapping[str, float],
     statistics: Sequence[Sequence[Tensor]],
 ) -> Sections:
     """The sections of a whole subspace.
 
     Every parameter of floats is stored as a factor: W0 as a matrix of outputs by inputs, above W1 if there is one, with
-    one step for both: ``step`` for weights, and the step of all methods for biases and norms. Factors keep the order of
+    one step for both: its own for a weight, and the step of all methods for biases and norms. Factors keep the order of
     hidden units, by which a level chooses them. The vectors are the steps; kind and levels; and each level's batch-norm
     statistics.
 
@@ -88,17 +88,16 @@ def subspace_sections(
         copies: W0, or W0 and W1, by the names of the parameters, each once.
         kind: the kind of compression.
         levels: in ascending order.
-        step: in units of a weight's standard deviation.
+        steps: of each weight, in units of its standard deviation.
         statistics: for each level, what ``statistics`` returns.
     """
-    weights = backend.weight_names(context.plain)
     parameters = {name for name, one in context.plain.named_parameters() if one.numel() and one.is_floating_point()}
     values = {**state, **fold_norms(context.folded_norms, state)}
     tensors: dict[str, Section] = {name: backend.raw(values[name]) for name in state if name not in parameters}
     stacked = {
         name: torch.cat([_matrix(values) for values in found]) for name, found in copies.items() if name in parameters
     }
-    rounded = [in_steps(name, values, step if name in weights else BIAS_STEP) for name, values in stacked.items()]
+    rounded = [in_steps(name, values, steps.get(name, BIAS_STEP)) for name, values in stacked.items()]
     remembered = [torch.cat([values.reshape(-1) for values in found]) for found in statistics if found]
     return Sections(
         tensors=tensors,
