@@ -146,7 +146,7 @@ class Pictures:
     def _scaled(self, image: Image.Image) -> Image.Image:
         height, width = self._sides
         whole = image.size
-        box = _random_box(whole) if self.random_crop else self._centred_box(whole)
+        box = random_box(whole) if self.random_crop else self._centred_box(whole)
         scale = max(width / (box[2] - box[0]), height / (box[3] - box[1]))
         if scale < 1:
             image.draft(self._mode, (math.ceil(whole[0] * scale), math.ceil(whole[1] * scale)))  # of a JPEG alone
@@ -163,7 +163,7 @@ class Pictures:
         return max(0.0, left), max(0.0, top), min(whole[0], whole[0] - left), min(whole[1], whole[1] - top)
 
 
-def _random_box(whole: tuple[int, int]) -> Box:
+def random_box(whole: tuple[int, int]) -> Box:
     width, height = whole
     for _ in range(_ATTEMPTS):
         area = width * height * random.uniform(0.08, 1.0)

@@ -1,0 +1,142 @@
+"""Data that is not in memory: images a second of a folder of JPEGs, against torch's DataLoader used directly.
+
+    python -m benchmarks.loading images                # two minutes
+
+Images are made: blurred noise of 500x375 pixels, which takes about 100 kB as JPEG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.report import print_machine, print_table, quartiles
+from trainers.data.feed import Feed, Read
+from trainers.data.images import ImageFolder
+from trainers.data.pictures import Pictures, random_box
+
+_NUM_IMAGES = 512
+_BATCH_SIZE = 32
+_SIDE = 224
+_WARM_UP = 4
+"""Batches before the clock starts: more than workers read ahead."""
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Plain(Dataset[tuple[Tensor, int]]):
+    """What one writes without ratefront: Pillow decodes whole images, and each is a tensor at once."""
+
+    def __init__(self, files: list[tuple[str, int]]) -> None:
+        self.files = files
+        self.mean, self.deviation = torch.tensor(_MEAN).view(3, 1, 1), torch.tensor(_DEVIATION).view(3, 1, 1)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+        path, label = self.files[number]
+        with Image.open(path) as image:
+            part = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, random_box(image.size))
+        if random.random() < 0.5:
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        pixels = torch.from_numpy(np.array(part)).permute(2, 0, 1).contiguous().float().div_(255)
+        return pixels.sub_(self.mean).div_(self.deviation), label
+
+
+class Same(Plain):
+    """The same with ratefront's decoding, image by image."""
+
+    pictures = Pictures(size=_SIDE, random_crop=True, flip=True, mean=_MEAN, deviation=_DEVIATION)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+        path, label = self.files[number]
+        return self.pictures.batch([Path(path)], [path], (_SIDE, _SIDE))[0], label
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("images",))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--batches", type=int, default=24, help="in each turn")
+    parser.add_argument("--turns", type=int, default=9)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print_machine(torch.device("cpu"))
+    with tempfile.TemporaryDirectory() as folder:
+        show_images(Path(folder), arguments.workers, arguments.batches, arguments.turns)
+
+
+def show_images(folder: Path, num_workers: int, num_batches: int, num_turns: int) -> None:
+    files = make_images(folder)
+    loaders: dict[str, Callable[[], Iterator[object]]] = {
+        "ratefront": lambda: fed(folder, num_workers),
+        "DataLoader, the same decoding": lambda: bare(Same(files), num_workers),
+        "DataLoader, whole images decoded": lambda: bare(Plain(files), num_workers),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in loaders}
+    for _ in range(num_turns):
+        for name, start in loaders.items():
+            batches = start()
+            for _ in range(_WARM_UP):
+                next(batches)
+            began_s = time.perf_counter()
+            for _ in range(num_batches):
+                next(batches)
+            rates[name].append(num_batches * _BATCH_SIZE / (time.perf_counter() - began_s))
+            batches.close()  # type: ignore[attr-defined]
+    ours = np.array(rates["ratefront"])
+    rows = [
+        [name, f"{np.median(found):.0f}", quartiles((ours / np.array(found)).tolist())] for name, found in rates.items()
+    ]
+    title = f"{num_workers} workers, batches of {_BATCH_SIZE} at {_SIDE}x{_SIDE}, medians of n = {num_turns} in turns"
+    print_table(title, ["", "images/s", "ratefront / this"], rows)
+
+
+def fed(folder: Path, num_workers: int) -> Iterator[object]:
+    images = ImageFolder(folder, size=_SIDE, random_crop=True, flip=True, mean=_MEAN, deviation=_DEVIATION)
+    with Feed(Read(images, num_workers), batch_size=_BATCH_SIZE, seed=0) as feed:
+        step = 0
+        while True:
+            yield feed.batch(step)
+            step += 1
+
+
+def bare(dataset: Dataset[tuple[Tensor, int]], num_workers: int) -> Iterator[object]:
+    loader = DataLoader(
+        dataset,
+        batch_size=_BATCH_SIZE,
+        shuffle=True,
+        num_workers=num_workers,
+        multiprocessing_context="forkserver",
+        persistent_workers=True,
+        drop_last=True,
+    )
+    while True:
+        yield from loader
+
+
+def make_images(folder: Path) -> list[tuple[str, int]]:
+    generator = np.random.default_rng(0)
+    files = []
+    for number in range(_NUM_IMAGES):
+        path = folder / f"class_{number % 4}" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        noise = generator.integers(0, 256, (375, 500, 3), np.uint8)
+        Image.fromarray(noise).filter(ImageFilter.GaussianBlur(1)).save(path, quality=90)
+        files.append((str(path), number % 4))
+    print(f"images    {sum(Path(path).stat().st_size for path, _ in files) / len(files) / 1000:.0f} kB each")
+    return files
+
+
+if __name__ == "__main__":
+    main()
