@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.report import print_machine, print_table, quartiles
-from trainers.data.feed import Feed, Read
+from trainers.data.feed import Feed
 from trainers.data.images import ImageFolder
 from trainers.data.pictures import Pictures, random_box
 
@@ -104,7 +104,7 @@ def show_images(folder: Path, num_workers: int, num_batches: int, num_turns: int
 
 def fed(folder: Path, num_workers: int) -> Iterator[object]:
     images = ImageFolder(folder, size=_SIDE, random_crop=True, flip=True, mean=_MEAN, deviation=_DEVIATION)
-    with Feed(Read(images, num_workers), batch_size=_BATCH_SIZE, seed=0) as feed:
+    with Feed(images, batch_size=_BATCH_SIZE, seed=0, num_workers=num_workers) as feed:
         step = 0
         while True:
             yield feed.batch(step)

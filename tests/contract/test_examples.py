@@ -16,7 +16,7 @@ from PIL import Image
 from torch.utils.data import Subset, TensorDataset
 
 from trainers.data.examples import Batch, Chosen, Examples, InMemory
-from trainers.data.feed import Feed, Read, passed
+from trainers.data.feed import Feed, passed
 from trainers.data.images import ImageFolder
 from trainers.data.map_style import MapStyle, as_examples
 from trainers.data.mapped import ArrayFile, Mapped, Tokens
@@ -119,9 +119,9 @@ def test_it_is_the_same_after_it_was_sent(examples: Examples) -> None:
 
 
 def test_workers_read_what_is_read_here(examples: Examples) -> None:
-    with Feed(examples, batch_size=4, seed=1) as here, Feed(Read(examples, 1), batch_size=4, seed=1) as there:
+    with Feed(examples, batch_size=4, seed=1) as here, Feed(examples, batch_size=4, seed=1, num_workers=1) as there:
         for step in (0, 1, 5):
             for one, other in zip(here.batch(step), there.batch(step), strict=True):
                 assert equal(one, other)
-    for batch, other in zip(passed(examples, 5), passed(Read(examples, 2), 5), strict=True):
+    for batch, other in zip(passed(examples, 5), passed(examples, 5, num_workers=2), strict=True):
         assert equal(batch.inputs, other.inputs)

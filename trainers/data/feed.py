@@ -5,67 +5,33 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from trainers import checks
 from trainers.data.examples import Batch, Chosen, Examples, InMemory
 from trainers.data.loading import Loading, Wanted
 from trainers.data.order import Order
 from trainers.data.workers import Workers, bytes_of
-from trainers.trees import mapped
-
-_MEASURE = "measure"
-
-
-@dataclass(frozen=True)
-class Read:
-    """Examples that are not in memory, and how many workers read their batches; 0 where this process does.
-
-    What is drawn while examples are read depends on the seed and the step, or in a measurement on the batch's number.
-    """
-
-    examples: Examples
-    num_workers: int = 0
-
-    def __post_init__(self) -> None:
-        checks.integer("num_workers", self.num_workers, low=0)
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def take(self, numbers: Tensor, /) -> Batch:
-        return Loading(self.examples, 0, _MEASURE).here(Wanted(0, numbers.numpy()))
-
-
-def read_by(examples: Examples, num_workers: int) -> Examples:
-    """The examples, read by so many workers where they are not in memory."""
-    return examples if in_memory(examples) else Read(examples, num_workers)
-
-
-def in_memory(examples: Examples) -> bool:
-    """Whether taking examples only indexes tensors."""
-    return isinstance(examples, InMemory) or (isinstance(examples, Chosen) and in_memory(examples.whole))
 
 
 class Feed:
     """The batches of a training: a function of seed and step, whoever reads them.
 
     What lies in memory is taken by its numbers, and nothing is drawn. Everything else is read with generators that are
-    seeded for (seed, "load", step), in this process, whose own stay as they are, or in workers.
+    seeded for (seed, "load", step), in this process, whose own stay as they are, or in ``num_workers`` others.
     """
 
-    def __init__(self, examples: Examples, *, batch_size: int, seed: int) -> None:
-        self._examples = examples
+    def __init__(self, examples: Examples, *, batch_size: int, seed: int, num_workers: int = 0) -> None:
+        checks.integer("num_workers", num_workers, low=0)
+        self._examples, self._seed = examples, seed
         self._in_memory = in_memory(examples)
-        bare, self._num_workers = _taken_apart(examples)
+        self._num_workers = 0 if self._in_memory else num_workers
         device = examples.device if isinstance(examples, InMemory) else None
         self._order = Order(len(examples), batch_size=batch_size, seed=seed, device=device)
-        self._loading = Loading(bare, seed, "load")
+        self._loading = Loading(examples, seed, "load")
         self._workers: Workers | None = None
         self._next_step = -1
 
@@ -102,23 +68,17 @@ class Feed:
         self.close()
 
 
-def passed(examples: Examples, batch_size: int, device: torch.device | None = None) -> Iterator[Batch]:
-    """Yield all examples in their order, at most ``batch_size`` at once, on ``device``."""
-    for batch in _passed(examples, batch_size):
-        yield batch if device is None else mapped(lambda leaf: leaf.to(device), batch)
-
-
-def _passed(examples: Examples, batch_size: int) -> Iterator[Batch]:
+def passed(examples: Examples, batch_size: int, *, num_workers: int = 0) -> Iterator[Batch]:
+    """Yield all examples in their order, at most ``batch_size`` at once."""
     starts = range(0, len(examples), batch_size)
-    if in_memory(examples):
-        for start in starts:
-            yield examples.take(torch.arange(start, min(start + batch_size, len(examples))))
-        return
     wanted = [
         Wanted(place, np.arange(start, min(start + batch_size, len(examples)))) for place, start in enumerate(starts)
     ]
-    bare, num_workers = _taken_apart(examples)
-    loading = Loading(bare, 0, _MEASURE)
+    if in_memory(examples):
+        for one in wanted:
+            yield examples.take(torch.from_numpy(one.numbers))
+        return
+    loading = Loading(examples, 0, "measure")
     if not num_workers or len(wanted) < 2:
         yield from map(loading.here, wanted)
         return
@@ -129,14 +89,9 @@ def _passed(examples: Examples, batch_size: int) -> Iterator[Batch]:
         workers.close()
 
 
-def _taken_apart(examples: Examples) -> tuple[Examples, int]:
-    """The examples without who reads them, and how many workers do."""
-    if isinstance(examples, Read):
-        return examples.examples, examples.num_workers
-    if isinstance(examples, Chosen):
-        bare, num_workers = _taken_apart(examples.whole)
-        return Chosen(whole=bare, numbers=examples.numbers), num_workers
-    return examples, 0
+def in_memory(examples: Examples) -> bool:
+    """Whether taking examples only indexes tensors."""
+    return isinstance(examples, InMemory) or (isinstance(examples, Chosen) and in_memory(examples.whole))
 
 
 def _wanted(order: Order, step: int) -> Wanted:

@@ -18,7 +18,7 @@ from tests.processes import is_alive, wait_until
 from tests.trainers.data.feed_examples import Noisy, Odd, Pids
 from trainers.data import workers
 from trainers.data.examples import Chosen, InMemory, head
-from trainers.data.feed import Feed, Read, in_memory, passed, read_by
+from trainers.data.feed import Feed, in_memory, passed
 from trainers.data.map_style import MapStyle
 from trainers.data.order import Order
 from trainers.data.starting import check_pickled
@@ -31,7 +31,7 @@ WAIT_S = 60
 def digests(num_workers, steps, num=1000, batch_size=16):
     """A hash of each step's batch."""
     found = []
-    with Feed(Read(Noisy(num), num_workers), batch_size=batch_size, seed=3) as feed:
+    with Feed(Noisy(num), batch_size=batch_size, seed=3, num_workers=num_workers) as feed:
         for step in steps:
             parts = (leaf.numpy().tobytes() for tree in feed.batch(step) for leaf in leaves(tree))
             found.append(hashlib.sha256(b"".join(parts)).hexdigest())
@@ -39,7 +39,7 @@ def digests(num_workers, steps, num=1000, batch_size=16):
 
 
 def all_of(examples):
-    with Feed(Read(examples, 2), batch_size=10, seed=0) as feed:
+    with Feed(examples, batch_size=10, seed=0, num_workers=2) as feed:
         for step in range(10):
             feed.batch(step)
 
@@ -67,9 +67,9 @@ def test_the_generators_of_the_training_stay_as_they_are():
         torch.manual_seed(5)
         wanted = torch.rand(3)
         torch.manual_seed(5)
-        with Feed(Read(Noisy(100), num_workers), batch_size=4, seed=0) as feed:
+        with Feed(Noisy(100), batch_size=4, seed=0, num_workers=num_workers) as feed:
             feed.batch(0)
-            list(passed(Read(Noisy(100), num_workers), 50))
+            list(passed(Noisy(100), 50, num_workers=num_workers))
         assert torch.equal(torch.rand(3), wanted)
 
 
@@ -77,38 +77,25 @@ def test_what_lies_in_memory_is_indexed_and_nothing_is_seeded(monkeypatch):
     monkeypatch.setattr("trainers.data.loading.seed_everything", None)
     examples = InMemory(inputs=torch.arange(10.0), targets=torch.arange(10))
     order = Order(10, batch_size=4, seed=1)
-    assert read_by(examples, 2) is examples
-    with Feed(examples, batch_size=4, seed=1) as feed:
+    with Feed(examples, batch_size=4, seed=1, num_workers=2) as feed:
         assert torch.equal(feed.batch(3).targets, order.numbers(3))
         assert feed.batch(3).inputs.data_ptr() != examples.inputs.data_ptr()
-    assert [batch.targets.tolist() for batch in passed(read_by(head(examples, 5), 2), 3)] == [[0, 1, 2], [3, 4]]
+    assert [batch.targets.tolist() for batch in passed(head(examples, 5), 3, num_workers=2)] == [[0, 1, 2], [3, 4]]
     assert in_memory(Chosen(whole=head(examples, 5), numbers=torch.arange(2)))
     assert not in_memory(head(Noisy(10), 5))
     assert not multiprocessing.active_children()
 
 
-def test_parts_of_what_workers_read_are_read_by_workers():
-    part = head(read_by(Pids(), 2), 5)
-    assert {os.getpid()} != {batch.inputs[0].item() for batch in passed(part, 2)}
-    assert read_by(Pids(), 2).take(torch.tensor([1])).inputs.item() == os.getpid()
-    assert torch.equal(Read(Noisy(9)).take(torch.arange(3)).targets, torch.tensor([0.0, 2.0, 4.0]))
-    assert equal(Read(Noisy(9)).take(torch.arange(3)), Read(Noisy(9)).take(torch.arange(3)))
-
-
-def equal(one, other):
-    return all(torch.equal(*pair) for pair in zip(leaves(one), leaves(other), strict=True))
-
-
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_measurement_passes_all_examples_in_their_order(num_workers):
-    found = list(passed(Read(Noisy(25), num_workers), 10))
+    found = list(passed(Noisy(25), 10, num_workers=num_workers))
     assert [len(batch.targets) for batch in found] == [10, 10, 5]
     assert torch.cat([batch.inputs["number"] for batch in found]).tolist() == list(range(25))
     assert not multiprocessing.active_children()
 
 
 def test_workers_have_one_thread_and_end_when_the_feed_closes_or_a_measurement_is_left():
-    feed = Feed(Read(Pids(), 2), batch_size=2, seed=0)
+    feed = Feed(Pids(), batch_size=2, seed=0, num_workers=2)
     batches = [feed.batch(step) for step in range(6)]
     pids = {batch.inputs[0].item() for batch in batches}
     assert len(pids) == 2
@@ -117,7 +104,7 @@ def test_workers_have_one_thread_and_end_when_the_feed_closes_or_a_measurement_i
     feed.close()
     feed.close()
     assert not multiprocessing.active_children()
-    measured = passed(Read(Pids(), 2), 2)
+    measured = passed(Pids(), 2, num_workers=2)
     next(measured)
     assert len(multiprocessing.active_children()) == 2
     measured.close()
@@ -148,7 +135,7 @@ def test_what_a_worker_cannot_read_is_one_line(deed, error, said):
 
 def test_a_closed_feed_does_not_wait_for_a_worker_that_is_busy(monkeypatch):
     monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.2)
-    feed = Feed(Read(Odd("sleep"), 1), batch_size=10, seed=0)
+    feed = Feed(Odd("sleep"), batch_size=10, seed=0, num_workers=1)
     feed.batch(step_before(40))
     feed.close()
     assert not multiprocessing.active_children()
@@ -157,7 +144,7 @@ def test_a_closed_feed_does_not_wait_for_a_worker_that_is_busy(monkeypatch):
 def test_too_little_shared_memory_is_said_before_workers_start(monkeypatch):
     monkeypatch.setattr(workers, "_room", lambda: 1000)
     with pytest.raises(ValueError, match=r"/dev/shm has 0 MB free, and 3 data_workers keep up to 7 batches of 0.0 MB"):
-        Feed(Read(Noisy(100), 3), batch_size=64, seed=0).batch(0)
+        Feed(Noisy(100), batch_size=64, seed=0, num_workers=3).batch(0)
     assert not multiprocessing.active_children()
 
 
@@ -173,7 +160,7 @@ import torch
 from tests.processes import is_alive, wait_until
 from tests.trainers.data.feed_examples import Odd, Pids
 from torch.utils.data import Dataset
-from trainers.data.feed import Feed, Read
+from trainers.data.feed import Feed
 from trainers.data.map_style import MapStyle
 
 class Mine(Dataset):
@@ -198,7 +185,7 @@ def script(tmp_path, body):
 
 def test_a_data_set_of_the_main_module_is_found_there(tmp_path):
     body = """
-        with Feed(Read(MapStyle(Mine()), 1), batch_size=8, seed=0) as feed:
+        with Feed(MapStyle(Mine()), batch_size=8, seed=0, num_workers=1) as feed:
             print(sorted(feed.batch(0).targets.tolist()))
     """
     assert script(tmp_path, body).communicate(timeout=WAIT_S)[0] == "[0, 1, 2, 3, 4, 5, 6, 7]\n"
@@ -207,7 +194,7 @@ def test_a_data_set_of_the_main_module_is_found_there(tmp_path):
 def test_workers_of_a_training_that_is_killed_end_by_themselves(tmp_path):
     body = """
         import multiprocessing, time
-        feed = Feed(Read(Odd("sleep"), 2), batch_size=10, seed=0)  # one will be busy
+        feed = Feed(Odd("sleep"), batch_size=10, seed=0, num_workers=2)  # one will be busy
         feed.batch({step})
         from multiprocessing import forkserver
         pids = [child.pid for child in multiprocessing.active_children()]
@@ -226,7 +213,7 @@ def test_workers_of_a_training_that_is_killed_end_by_themselves(tmp_path):
 
 
 def test_a_feed_that_is_forgotten_ends_its_workers():
-    feed = Feed(Read(Pids(), 1), batch_size=2, seed=0)
+    feed = Feed(Pids(), batch_size=2, seed=0, num_workers=1)
     feed.batch(0)
     del feed
     gc.collect()
