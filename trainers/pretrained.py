@@ -21,6 +21,7 @@ from trainers.fitting import Fitted, MisfitError, fitted, is_narrow, named_alike
 from trainers.fusion import fuse, shapes_at_widths
 from trainers.hidden_units import UnitGroup
 from trainers.lookup import is_import_path, one_line
+from trainers.networks.norms import BatchNorm
 from trainers.networks.parametrizations import is_parametrized, without_parametrizations
 from trainers.networks.storable import holding
 from trainers.networks.tensors import first_names
@@ -128,6 +129,7 @@ def initial_values(
             given = named_alike(entries, plain)
             found = fitted(given, plain, shapes=shapes_at_widths(given, plain, groups))
         _check_complete(part, found, plain, field)
+        _check_variances(part, found, plain, field)
         networks.append(found.values)
     return fuse(networks, plain, groups)
 
@@ -185,6 +187,7 @@ def _fitting(source: Source, network: nn.Module, own: Architecture | None, field
     best = min(found, key=lambda one: len(one.missing) + len(one.unknown) + len(one.misshapen))
     form = forms[found.index(best)]
     _check_complete(source.path, best, form, field, is_partial=not source.strict)
+    _check_variances(source.path, best, form, field)
     if not source.strict:
         _check_scales(source.path, entries, best, field)
         _tell(source.path, best, form, len(others), field)
@@ -210,6 +213,18 @@ def _check_complete(source: str, found: Fitted, network: nn.Module, field: str, 
             f"{len(network.state_dict())} tensors of the architecture: change its name or arguments to those of the "
             "file, or give another file"
         )
+
+
+def _check_variances(source: str, found: Fitted, network: nn.Module, field: str) -> None:
+    """Refuse batch norms with variances below zero, whose outputs are no numbers."""
+    for prefix, module in network.named_modules():
+        name = f"{prefix}.running_var" if prefix else "running_var"
+        variance = found.values.get(name) if isinstance(module, BatchNorm) else None
+        if variance is not None and (variance < 0).any():
+            raise ValueError(
+                f"{field}: {_shown(source)}: tensor {name} holds {float(variance.min()):g}: wanted variances, which "
+                "are at least 0"
+            )
 
 
 def _check_scales(source: str, entries: Mapping[str, Tensor], found: Fitted, field: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.commands.files import MaxParameters
-from orchestrator.commands.options import Json, allow_own_modules, check_writable
+from orchestrator.commands.options import Json, allow_own_modules, check_writable, write_out
 from orchestrator.commands.weights import compress_weights
 
 if TYPE_CHECKING:
@@ -115,7 +115,6 @@ def compress(
     from trainers.compression.compress import MOST_EXAMPLES
     from trainers.compression.compress import compress as compress_network
     from trainers.compression.knobs import check_method
-    from trainers.record import write_atomically
     from trainers.sources import Source
 
     goal = _goal(max_size, max_loss, max_kl)
@@ -165,7 +164,7 @@ def compress(
                 said=shown.say,
                 made=shown.count,
             )
-        write_atomically(target, found.shipped.data)
+        write_out(target, found.shipped.data)
         shown.say("measuring on test examples")
         tested = test_quality(subject, found.shipped)
     given = source.path if source.to_dict() == source.path else None
@@ -297,6 +296,8 @@ def _values(text: str, method: Spec) -> list[float]:
     except ValueError:
         kind = "numbers, such as 0.5,0.7,1" if knob.is_list else "whole numbers, such as 3,4,6"
         raise ValueError(f"--steps-grid is {text!r}: wanted {kind}") from None
+    if len(set(values)) < len(values):
+        raise ValueError(f"--steps-grid is {text!r}: wanted each once")
     for spec in knob.settings(method, values):
         make_method(spec)
     return values

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import Json, allow_own_modules, check_writable
+from orchestrator.commands.options import Json, allow_own_modules, check_writable, write_out
 
 if TYPE_CHECKING:
     from trainers.compressed import Opened
@@ -110,7 +110,6 @@ def decode(
 
     A checkpoint that was compressed without its architecture is written under all the names that it had.
     """
-    from trainers.record import write_atomically
     from trainers.tensor_files import PICKLES, pickle_bytes, safetensors_bytes
 
     target = out or file.with_suffix(".safetensors")
@@ -119,7 +118,7 @@ def decode(
         tensors = opened.state_dict()
     if opened.is_weights_only:  # nobody knows which names are tied but the file: each is written
         tensors = {name: tensor.detach() for name, tensor in tensors.items()}
-    write_atomically(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
+    write_out(target, (pickle_bytes if target.suffix in PICKLES else safetensors_bytes)(tensors))
     once = {id(tensor): tensor for tensor in tensors.values()}
     typer.echo(f"{target}: {len(once)} tensors, {sum(tensor.numel() for tensor in once.values()):,} values")
 
@@ -135,12 +134,11 @@ def recode(
 
     Example: `ratefront recode point.rfz --out smaller.rfz`
     """
-    from trainers.record import write_atomically
 
     check_writable(out, option="--out", is_file=True)
     with _opened(file, architecture, max_parameters, max_seconds) as opened:
         data = opened.recoded()
-    write_atomically(out, data)
+    write_out(out, data)
     typer.echo(f"{out}: {len(data):,} bytes in format version {data[3]}; {file} has {len(opened.data):,}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -120,6 +121,20 @@ def check_writable(place: Path, *, option: str, is_file: bool = False) -> None:
         raise ValueError(
             f"{option} {place} cannot be written ({error.strerror}): wanted {wanted} that can be written to"
         ) from error
+
+
+def write_out(path: Path, data: bytes) -> None:
+    """Write a file that an option names; folders that were made for it go again where it cannot be written."""
+    from trainers.record import write_atomically
+
+    made = [folder for folder in path.absolute().parents if not folder.exists()]
+    try:
+        write_atomically(path, data)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what others put there stays
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def check_storage(storage: str) -> None:

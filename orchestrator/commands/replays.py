@@ -53,6 +53,11 @@ def replay(
 
     known = RecordedSweep.load(recorded, damaged=lambda line: typer.echo(f"ratefront: {printable(line)}", err=True))
     whole = whole_hypervolume(known)
+    if not whole:
+        raise ValueError(
+            f"{recorded}: by means over seeds no configuration comes near the front of single seeds, so hypervolumes "
+            "are 0 and compare nothing: wanted a sweep of more configurations"
+        )
     pairs = itertools.product(searchers or [name for name in SEARCHERS if name != "gp"], schedulers or ["none"])
     sweeps = {  # all, before the first takes its time: one may be wrong
         (searcher, scheduler): _with(

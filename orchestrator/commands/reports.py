@@ -15,6 +15,7 @@ from orchestrator.commands.options import (
     check_writable,
     published_files,
     tracking_uri_or_default,
+    write_out,
 )
 
 
@@ -32,7 +33,6 @@ def report(
     """
     from orchestrator.reports.page import report_of
     from trainers.echo import printable
-    from trainers.record import write_atomically
 
     check_writable(out, option="--out", is_file=True)
     files = published_files(published, no_published)
@@ -44,5 +44,5 @@ def report(
     if page is None:
         typer.echo(f"ratefront: sweep {sweep!r} has no finished point yet: nothing to report", err=True)
         raise typer.Exit(1)
-    write_atomically(out, page.encode())
+    write_out(out, page.encode())
     typer.echo(f"{out}: {len(page.encode()) / 1e6:.1f} MB, opens in any browser, without a network")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from orchestrator.commands.options import write_out
+
 if TYPE_CHECKING:
     from trainers.state_dicts import StateDict
     from trainers.weights_only import WeightsOnly, Written
@@ -49,7 +51,6 @@ def compress_weights(
         ValueError: a mistake of the user's, in one line.
         StoredWronglyError: the file does not decode to what was meant.
     """
-    from trainers.record import write_atomically
     from trainers.state_dicts import read_state_dict
     from trainers.weights_only import WeightsOnly
 
@@ -74,7 +75,7 @@ def compress_weights(
             "give coarser steps, or no --steps-grid"
         )
     shipped = fitting[0]
-    write_atomically(target, shipped.data)
+    write_out(target, shipped.data)
     return lambda: _print(given, whole, found, shipped, target, as_json=as_json)
 
 
@@ -86,6 +87,8 @@ def _steps(text: str) -> list[float]:
         steps = [float(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"--steps-grid is {text!r}: wanted numbers, such as 0.1,0.25,0.5") from None
+    if len(set(steps)) < len(steps):
+        raise ValueError(f"--steps-grid is {text!r}: wanted each once")
     for step in steps:
         checks.number("--steps-grid", step, low=LEAST_STEP, high=MOST_STEP)
     return steps

@@ -263,6 +263,14 @@ def test_values_that_are_no_finite_numbers_are_refused(change: Any, message: str
     assert message in message_of(lambda: initial_values(str(path), network()))
 
 
+def test_variances_below_zero_are_refused(tmp_path: Path) -> None:
+    normed = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    path = saved({**normed.state_dict(), "1.running_var": torch.tensor([1.0, -0.5])}, tmp_path / "net.pth")
+    assert message_of(lambda: initial_values(str(path), normed)) == (
+        f"init_from: {path}: tensor 1.running_var holds -0.5: wanted variances, which are at least 0"
+    )
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_values_of_other_dtypes_load_in_those_of_the_network(dtype: torch.dtype, suffix: str, tmp_path: Path) -> None:

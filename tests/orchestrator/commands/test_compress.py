@@ -172,7 +172,7 @@ def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
         ("checkpoint.pth --architecture somebodys:Net", "has unknown similarity_scale"),
         ("net.pt --architecture somebodys:Net --ignore x*", "no name in"),
         ("net.pt --architecture somebodys:Net --calibration wrong.npz", "does not take inputs of shape (5,)"),
-        ("net.pt --architecture somebodys:Net --calibration whole.npz", "does not run on inputs of shape (6,)"),
+        ("net.pt --architecture somebodys:Net --calibration whole.npz", "does not take inputs of shape (6,): mat1 and mat2 must have the same dtype"),
         ("net.pt --architecture somebodys:Net --task digits --calibration inputs.npz", "got --task and --calibration"),
         ("net.pt --architecture somebodys:Net --task digits --no-data none", "got --no-data and --task: give one"),
         (
@@ -188,6 +188,9 @@ def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
         ("net.pt --architecture somebodys:Net --max-loss 0.1", "a loss is measured on examples"),
         ("net.pt --architecture somebodys:Net --steps-grid a", "--steps-grid is 'a': wanted numbers, such as"),
         ("net.pt --architecture somebodys:Net --method ptq --steps-grid 1.5", "wanted whole numbers, such as 3,4,6"),
+        ("net.pt --architecture somebodys:Net --steps-grid 1,0.5,1", "--steps-grid is '1,0.5,1': wanted each once"),
+        ("net.pt --architecture somebodys:Net --method ptq --steps-grid 3,3", "'3,3': wanted each once"),
+        ("net.pt --weights-only --max-size 1MB --steps-grid 1,1", "--steps-grid is '1,1': wanted each once"),
         ("net.pt --architecture somebodys:Net --method obss", "unknown method 'obss'; did you mean 'obs'?"),
         (
             "net.pt --architecture somebodys:Net --method epr",
@@ -228,7 +231,7 @@ def test_a_network_is_never_written_over() -> None:
 def test_ctrl_c_and_a_full_disk_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(os.listdir())
     with files_of_at_most(50):
-        full = called(*CALL, "--steps-grid", "0.1")
+        full = called(*CALL, "--steps-grid", "0.1", "--out", "new/folder/net.rfz")
     assert full.exit_code == 2
     assert full.stderr.startswith("ratefront: the disk is full (file too large for ")
     assert full.stderr.count("\n") == 1
