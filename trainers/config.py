@@ -86,7 +86,8 @@ class TrialConfig:
             check(getattr(self, name))
         for kind in training_settings.NAMED:
             spec: Spec = getattr(self, kind)
-            training_settings.make(kind, spec.name, spec.arguments)
+            if spec.name != training_settings.OWN or spec.arguments:
+                training_settings.make(kind, spec.name, spec.arguments)
         if self.accumulate > self.batch_size:
             raise ValueError(
                 f"accumulate is {self.accumulate} and batch_size is {self.batch_size}: wanted an example at least in "
@@ -136,10 +137,14 @@ class TrialConfig:
     @property
     def settings(self) -> dict[str, Any]:
         """The training settings that are not at their defaults, as plain data."""
-        given = {name: getattr(self, name) for name in training_settings.DEFAULTS}
-        given |= {name: float(given[name]) for name in ("clip", "ema")}  # 1 and 1.0 are one setting
-        plain = {name: value.to_dict() if isinstance(value, Spec) else value for name, value in given.items()}
-        return {name: value for name, value in plain.items() if value != training_settings.DEFAULTS[name]}
+        changed: dict[str, Any] = {}
+        for name, default in training_settings.DEFAULTS.items():
+            value = getattr(self, name)
+            if isinstance(value, Spec):
+                value = value.to_dict()
+            if value != default:
+                changed[name] = float(value) if isinstance(default, float) else value  # 1 and 1.0 are one setting
+        return changed
 
     def with_batches_of(self, batch_size: int) -> TrialConfig:
         """The same with other batches, in parts of about the same size where these are not smaller."""
@@ -162,6 +167,12 @@ class TrialConfig:
                 for name, settings in self.modifiers.items()
             }
         return hashlib.sha256(json.dumps(in_order(content), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Training settings as people read them: ``optimiser sgd(momentum=0.9), clip 1``."""
+    texts = {name: Spec.from_dict(name, one) if isinstance(one, Mapping) else one for name, one in settings.items()}
+    return ", ".join(f"{name} {one:g}" if isinstance(one, float) else f"{name} {one}" for name, one in texts.items())
 
 
 def in_order(content: Any) -> Any:

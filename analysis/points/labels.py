@@ -11,19 +11,22 @@ from typing import Any
 
 from trainers.path_label import is_path, path_label
 
-_SCHEDULE = ("steps", "batch_size")
+TRAINING_SETTINGS = ("optimiser", "schedule", "precision", "clip", "ema", "accumulate")
+"""What a sweep may ask of any method's training, in the order of ``trainers/training_settings.py``; each is there where
+it is set."""
+_TRAINING = ("steps", "batch_size", *TRAINING_SETTINGS)
 _BETWEEN = re.compile(r" (?=[^\s=\[{(]+=)")
 """The space before a setting's name; those within a value, such as a list, are part of it."""
 _SETTINGS = ("method.", "modifiers.")
 
 
 def config_text(params: Mapping[str, str]) -> str:
-    """Every setting of the method, then the schedule: ``bits=4 learning_rate=0.005 steps=2000 batch_size=64``.
+    """Every setting of the method, then of the training: ``bits=4 learning_rate=0.005 steps=2000 batch_size=64``.
 
     Settings of modifiers are among those of the method, and begin with the modifier's name: ``disout.alpha=5``.
 
     Args:
-        params: settings by their names in MLflow: ``method.<field>``, ``steps``, ``batch_size``.
+        params: settings by their names in MLflow: ``method.<field>``, ``steps``, ``batch_size``, ``optimiser``.
     """
     return " ".join(f"{name}={params[key]}" for key, name in _shown(tuple(params)))
 
@@ -31,7 +34,7 @@ def config_text(params: Mapping[str, str]) -> str:
 @lru_cache
 def _shown(params: tuple[str, ...]) -> list[tuple[str, str]]:
     """The parameters that ``config_text`` shows, in its order, with their names: the same for thousands of runs."""
-    keys = [*settings_of(params), *(key for key in _SCHEDULE if key in params)]
+    keys = [*settings_of(params), *training_of(params)]
     return [(key, setting_name(key)) for key in keys]
 
 
@@ -46,6 +49,12 @@ def path_text(given: Mapping[str, Any]) -> str:
 def settings_of(params: Iterable[str]) -> list[str]:
     """The names among ``params`` that are settings of the method, then those of modifiers."""
     return [key for prefix in _SETTINGS for key in sorted(params) if key.startswith(prefix)]
+
+
+def training_of(params: Iterable[str]) -> list[str]:
+    """The names among ``params`` that say how it was trained: ``optimiser`` is followed by ``optimiser.momentum``."""
+    given = sorted(params)
+    return [key for name in _TRAINING for key in given if key == name or key.startswith(f"{name}.")]
 
 
 def setting_name(key: str) -> str:
@@ -84,9 +93,9 @@ def method_variants(methods: Sequence[str], configs: Sequence[str]) -> list[str]
 def config_labels(rows: Sequence[Mapping[str, Any]], params: Sequence[Mapping[str, str]]) -> list[str]:
     """One label for each row, such as ``lam=0.3`` or ``bits=4``; empty where nothing needs to be told apart.
 
-    A label shows the settings and the schedule that differ between the rows of one task and method, with as few digits
-    as keep numbers apart. It shows the point where one trial yields several, and the sweep where rows would otherwise
-    have the same text.
+    A label shows the settings of method and training that differ between the rows of one task and method, with as few
+    digits as keep numbers apart. It shows the point where one trial yields several, and the sweep where rows would
+    otherwise have the same text.
 
     Args:
         rows: (num_rows,), with ``task``, ``architecture``, ``method``, ``sweep_id``, ``trial_id`` and ``point_id``.
@@ -126,8 +135,9 @@ def _told_apart(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> lis
 
 def _differing(group: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """The parameters that differ within ``group``, and the text of each of their values."""
-    settings = settings_of({key for given in group for key in given})
-    values = {key: {given.get(key) for given in group} for key in (*settings, *_SCHEDULE)}
+    names = {key for given in group for key in given}
+    settings = [*settings_of(names), *training_of(names)]
+    values = {key: {given.get(key) for given in group} for key in settings}
     return {
         key: _short([value for value in found if value is not None]) for key, found in values.items() if len(found) > 1
     }

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.configurations.best import best
 from analysis.configurations.recommended import baseline, unbeaten
 from analysis.keys import REFERENCE_METHOD
-from analysis.points.labels import path_text
+from analysis.points.labels import TRAINING_SETTINGS, path_text
 from analysis.report.markup import Html, bullets, code, element, escaped, facts_list, joined, paragraph, section
 from analysis.report.material import Material
 from analysis.report.recommendations import chosen, loss_text, recommended_loss
@@ -97,6 +97,7 @@ def question(material: Material) -> Html:
         "training": f"{_domain(document['steps'])} steps in batches of {_domain(document['batch_size'])}, "
         f"each configuration with {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
         + (f", from {_initial_values(document['init_from'])}" if document.get("init_from") else ""),
+        "settings": _settings(document),
         "modifiers": _modifiers(document.get("modifiers", [])),
         "search": _named(document["search"]),
         "early stopping": _named(document["scheduler"]) if "scheduler" in document else "",
@@ -157,6 +158,23 @@ def _initial_values(given: Any) -> str:
         return _DIGEST.sub("", given)
     rest = ", ".join(f"{key}: {item}" for key, item in given.items() if key != "path").replace("False", "false")
     return f"{_DIGEST.sub('', given['path'])} ({rest})"
+
+
+def _settings(document: Mapping[str, Any]) -> Html | str:
+    """The optimisers, schedules and other settings that a sweep asked of every method's training."""
+    told = []
+    for name in (key for key in TRAINING_SETTINGS if key in document):
+        given = document[name]
+        some = [_named_with_domains(one) for one in (given if isinstance(given, list) else [given])]
+        told.append(joined([f"{name} ", joined(some, " or ")]))
+    return bullets(told) if told else ""
+
+
+def _named_with_domains(one: Any) -> Html:
+    if not isinstance(one, Mapping) or "name" not in one:
+        return code(_domain(one))
+    rest = ", ".join(f"{key} {_domain(item)}" for key, item in one.items() if key != "name")
+    return joined([code(one["name"]), f" ({rest})" if rest else ""])
 
 
 def _modifiers(given: Any) -> str:

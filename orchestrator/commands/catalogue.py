@@ -24,7 +24,7 @@ _OWN = {
 
 
 def catalogue(as_json: Json = False) -> None:
-    """List what can be swept: methods, architectures, tasks, modifiers, searchers, schedulers, recipes.
+    """List what can be swept: methods, networks, tasks, modifiers, training settings, searches, recipes.
 
     `ratefront list` lists the sweeps that ran.
 

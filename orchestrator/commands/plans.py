@@ -12,7 +12,7 @@ from orchestrator.commands.options import Json, allow_own_modules
 from orchestrator.commands.source import SweepSource, with_sweep_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -109,12 +109,20 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
     from rich.markup import escape
     from rich.table import Table
 
-    from trainers.config import Spec
+    from trainers.config import Spec, settings_text
 
     first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed]
     table = Table(box=None, header_style="bold")
     are_modified = any(config.modifiers for config in first_seed)
-    for column in ("task", "architecture", "method", *["modifiers"] * are_modified, "steps"):
+    kept = _varying([config.settings for config in first_seed])
+    for column in (
+        "task",
+        "architecture",
+        "method",
+        *["modifiers"] * are_modified,
+        *["training"] * bool(kept),
+        "steps",
+    ):
         table.add_column(column)
     methods: dict[str, dict[str, Any]] = {}
     for config in first_seed:
@@ -129,7 +137,9 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
         varied = {key: value for key, value in config.method.arguments.items() if (config.method.name, key) in varying}
         shown = Spec(name=config.method.name, arguments=varied)
         modifiers = ", ".join(str(Spec(name=name, arguments=own)) for name, own in config.modifiers.items())
-        cells = (config.task, config.architecture, shown, *[modifiers] * are_modified, f"{config.steps:,}")
+        training = settings_text({name: one for name, one in config.settings.items() if name in kept})
+        beside = [*[modifiers] * are_modified, *[training] * bool(kept)]
+        cells = (config.task, config.architecture, shown, *beside, f"{config.steps:,}")
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
     if len(first_seed) > _MOST_LINES:
@@ -137,8 +147,16 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
     console.print()
 
 
+def _varying(settings: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names of training settings that are not the same in all."""
+    names = {name for one in settings for name in one}
+    return {name for name in names if any(one.get(name) != settings[0].get(name) for one in settings)}
+
+
 def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     """Print what will run, and with what."""
+    from orchestrator.search.domains import Choice
+    from orchestrator.search.space import SpecSpace, setting_to_dict
     from trainers.sources import Source
 
     chosen = study.sweep
@@ -157,6 +175,10 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     sets = [" with ".join(spec.name for spec in one) or "none" for one in chosen.modifiers]
     if sets != ["none"]:
         lines.append(f"modifiers: {' or '.join(sets)}")
+    for name, some in chosen.space.settings.items():
+        first = some[0].values if isinstance(some[0], Choice) else some
+        texts = [one.name if isinstance(one, SpecSpace) else setting_to_dict(one) for one in first]
+        lines.append(f"{name}: {' or '.join(map(str, texts))}")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -174,15 +196,21 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
     from rich.markup import escape
     from rich.table import Table
 
+    from orchestrator.search.space import settings_without_numbers
+
     table = Table(box=None, header_style="bold")
-    for column in ("architecture", "method"):
+    kinds = [settings_without_numbers(kind.example.settings) for kind in found.kinds]
+    kept = _varying(kinds)
+    for column in ("architecture", "method", *["training"] * bool(kept)):
         table.add_column(column, overflow="fold")
     for column in ("ms a step", "s a trial", "trials"):
         table.add_column(column, justify="right")
-    for kind in found.kinds:
+    for kind, settings in zip(found.kinds, kinds, strict=True):
+        training = ", ".join(name if one is True else f"{name} {one}" for name, one in settings.items() if name in kept)
         step_ms = f"{1000 * kind.step_s:.3g}" if kind.example.steps else "-"
         times = ("-", "-") if kind.failure else (step_ms, f"{kind.trial_s:.3g}")
-        table.add_row(escape(str(kind.example.architecture)), escape(kind.method), *times, f"{kind.num_trials}")
+        cells = (str(kind.example.architecture), kind.method, *[training] * bool(kept), *times, f"{kind.num_trials}")
+        table.add_row(*map(escape, cells))
     console.print(table)
     for kind in (kind for kind in found.kinds if kind.failure):
         line = f"left out: {kind.example.architecture} with {kind.method}: {kind.failure}"
@@ -231,6 +259,8 @@ def _duration(hours: float) -> str:
 def _as_json(
     chosen: Sweep, trials: Sequence[Trial], num_trials: int, found: Estimate | None, price_per_hour: float | None
 ) -> dict[str, Any]:
+    from orchestrator.search.space import settings_without_numbers
+
     content: dict[str, Any] = {
         "sweep_id": chosen.sweep_id,
         "num_trials": num_trials,
@@ -241,6 +271,7 @@ def _as_json(
             {
                 "architecture": kind.example.architecture.to_dict(),
                 "method": kind.method,
+                "settings": settings_without_numbers(kind.example.settings),
                 "resources": kind.resources.model_dump(),
                 "num_trials": kind.num_trials,
                 "step_s": kind.step_s,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SweepError
-from orchestrator.search.space import identity, without_numbers
+from orchestrator.search.space import identity, settings_without_numbers, without_numbers
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.trials import Trial
 
@@ -77,7 +77,7 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
         task = tasks[key] = make_task(task_spec)
         for _, configs, _ in _networks(trials, task_spec, task):
             # a method's numbers do not decide whether it takes a network
-            by_method = {identity(without_numbers({c.method.name: c.method.arguments})): c for c in configs}
+            by_method = {_kind(config): config for config in configs}
             for config in by_method.values():
                 rehearse(config, task)
     return tasks
@@ -97,6 +97,11 @@ def check_quickly(trials: list[Trial]) -> Known:
         for spec, _, described in _networks(trials, task_spec, known.data[key].task):
             known.networks[key, identity(spec.to_dict())] = described
     return known
+
+
+def _kind(config: TrialConfig) -> str:
+    method = without_numbers({config.method.name: config.method.arguments})
+    return identity({**method, "settings": settings_without_numbers(config.settings)})
 
 
 def _tasks(trials: list[Trial]) -> dict[str, Spec]:

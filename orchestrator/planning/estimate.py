@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from orchestrator.planning.checks import Known
-from orchestrator.search.space import identity, without_numbers
+from orchestrator.search.space import identity, settings_without_numbers, without_numbers
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.resources import TrialResources
@@ -239,6 +239,7 @@ def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
         rest = {key: item for key, item in trial.config.to_dict().items() if key not in ("method", "steps", "seed")}
         if "modifiers" in rest:
             rest["modifiers"] = without_numbers(rest["modifiers"])
+        rest |= settings_without_numbers(trial.config.settings)
         method = trial.config.method
         rest["is_trained"] = trial.config.steps > 0
         varied = [key for key, found in values.get(method.name, {}).items() if len(found) > 1]

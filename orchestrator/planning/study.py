@@ -7,7 +7,6 @@ is appended to ``<sweep>/study.jsonl``, in order; reading it restores the search
 from __future__ import annotations
 
 import collections
-import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -254,10 +253,8 @@ def plan(sweep: Sweep) -> list[Trial]:
 
 
 def _ends(sweep: Sweep) -> Iterator[Configuration]:
-    """Configurations at the ends of the ranges, at most 32 for each architecture, method and set of modifiers."""
-    space = sweep.space
-    for architecture, method, modifiers in itertools.product(space.architectures, space.methods, space.modifiers):
-        branch = dataclasses.replace(space, architectures=(architecture,), methods=(method,), modifiers=(modifiers,))
+    """Configurations at the ends of the ranges, at most 32 for each branch of the space."""
+    for branch in sweep.space.branches():
         yield from itertools.islice(branch.grid(2), _MOST_CHECKED)
 
 

@@ -56,9 +56,7 @@ class RecordedSpace(Space):
 
         def distance(located: Mapping[str, Any]) -> tuple[bool, float]:
             shared = [name for name in domains if name in located]
-            is_elsewhere = any(
-                located.get(kind) != wanted.get(kind) for kind in ("architecture", "method", "modifiers")
-            )
+            is_elsewhere = any(located.get(kind) != wanted.get(kind) for kind in self._alternatives)
             return is_elsewhere, math.hypot(*(domains[name].distance(wanted[name], located[name]) for name in shared))
 
         return min(self._located, key=lambda one: distance(one[1]))[0]

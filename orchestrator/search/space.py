@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, parse_setting
-from trainers import checks, paths
+from trainers import checks, paths, training_settings
 from trainers.config import Spec, in_order, modifiers_from_dict
 from trainers.echo import echo
 
 Configuration = dict[str, Any]
 """A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
-``precision``, ``init_from`` and ``modifiers`` where they are set."""
+``init_from``, ``modifiers`` and training settings where they are set."""
 LISTS_ARE_CHOICES = ("method", "modifier")
 """Kinds whose arguments may be lists of choices; for a task or an architecture a list is one value."""
 
@@ -58,9 +58,9 @@ class SpecSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The product of architectures, methods and sets of modifiers for one task, and of the domains that each has.
+    """The product of architectures, methods, sets of modifiers and settings for one task, and of the domains of each.
 
-    A branch is one architecture with one method and one set of modifiers; a configuration fills a branch's domains.
+    A branch has one of each; a configuration fills a branch's domains.
     """
 
     task: SpecSpace
@@ -68,21 +68,23 @@ class Space:
     methods: tuple[SpecSpace, ...]
     steps: int | AbstractDomain
     batch_size: int | AbstractDomain
-    precision: str = "float32"
     init_from: Any = ""
     modifiers: tuple[tuple[SpecSpace, ...], ...] = ((),)
     """Alternative sets; the modifiers of one set act together."""
+    settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The alternatives of each training setting that is not at its default, by its name: for optimisers and schedules
+    one or more specs, for others a value or a domain."""
 
     def grid(self, num_values: int) -> Iterator[Configuration]:
         """All configurations, branch by branch, with ``num_values`` of each range; the last domain varies fastest."""
         for numbers in self._numbers():
-            branch = self._branch(*numbers)
+            branch = self._branch(numbers)
             domains = [domain for _, domain in _domains(branch)]
             for values in itertools.product(*(domain.grid(num_values) for domain in domains)):
                 yield _filled(branch, values)
 
     def at(self, fractions: Iterable[float]) -> Configuration:
-        """The configuration at ``fractions``: of the architectures, methods, sets of modifiers, then of each domain.
+        """The configuration at ``fractions``: of the parts of its branch as ``choose`` has them, then of each domain.
 
         Args:
             fractions: ``num_fractions`` of them, from 0 to below 1; a branch with fewer domains leaves some unused.
@@ -94,69 +96,107 @@ class Space:
         """The configuration of the values that ``choose(name, domain)`` returns.
 
         It is asked first for the numbers of the architecture, the method and, where there are several, the set of
-        modifiers, then for a value of each domain of that branch. A name always has the same domain.
+        modifiers, the optimiser and the schedule, then for a value of each domain of that branch. A name always has the
+        same domain.
         """
-        architecture = choose("architecture", Choice(range(len(self.architectures))))
-        method = choose("method", Choice(range(len(self.methods))))
-        modifiers = choose("modifiers", Choice(range(len(self.modifiers)))) if len(self.modifiers) > 1 else 0
-        branch = self._branch(architecture, method, modifiers)
-        names = self._names(architecture, method, modifiers)
+        asked = self._asked
+        numbers = {
+            kind: choose(kind, Choice(range(len(parts)))) if kind in asked else 0
+            for kind, parts in self._alternatives.items()
+        }
+        branch = self._branch(numbers)
+        names = self._names(numbers)
         values = [choose(_renamed(path, names), domain) for path, domain in _domains(branch)]
         return _filled(branch, values)
 
     def locate(self, configuration: Configuration) -> dict[str, Any] | None:
         """What ``choose`` has to return to get ``configuration``, by name; None where the space has no such one."""
+        complete = {**training_settings.DEFAULTS, **configuration}
         for numbers in self._numbers():
-            branch = self._branch(*numbers)
+            branch = self._branch(numbers)
             domains = dict(_domains(branch))
-            given = dict(_leaves(configuration, domains))
+            given = dict(_leaves(complete, domains))
             if all(path in given and domain.contains(given[path]) for path, domain in domains.items()) and (
                 _filled(branch, [given[path] for path in domains]) == configuration
             ):
-                names = self._names(*numbers)
+                names = self._names(numbers)
                 located = {_renamed(path, names): given[path] for path in domains}
-                several = {"modifiers": numbers[2]} if len(self.modifiers) > 1 else {}
-                return {"architecture": numbers[0], "method": numbers[1], **several, **located}
+                return {**{kind: numbers[kind] for kind in self._asked}, **located}
         return None
+
+    def branches(self) -> Iterator[Space]:
+        """The space in parts of one branch each."""
+        for numbers in self._numbers():
+            yield replace(
+                self,
+                architectures=(self.architectures[numbers["architecture"]],),
+                methods=(self.methods[numbers["method"]],),
+                modifiers=(self.modifiers[numbers["modifiers"]],),
+                settings={name: (parts[numbers[name]],) for name, parts in self.settings.items()},
+            )
 
     @property
     def num_fractions(self) -> int:
         """The most fractions that ``at`` takes."""
-        num_domains = max(len(list(_domains(self._branch(*numbers)))) for numbers in self._numbers())
-        return 2 + (len(self.modifiers) > 1) + num_domains
+        num_domains = max(len(list(_domains(self._branch(numbers)))) for numbers in self._numbers())
+        return len(self._asked) + num_domains
 
     @property
     def ranges(self) -> list[set[str]]:
         """The names of each branch's domains that are ranges, not choices."""
         return [
             {
-                _renamed(path, self._names(*numbers))
-                for path, domain in _domains(self._branch(*numbers))
+                _renamed(path, self._names(numbers))
+                for path, domain in _domains(self._branch(numbers))
                 if not isinstance(domain, Choice)
             }
             for numbers in self._numbers()
         ]
 
-    def _numbers(self) -> Iterator[tuple[int, int, int]]:
-        """The branches, each as the numbers of its architecture, method and set of modifiers."""
-        return itertools.product(range(len(self.architectures)), range(len(self.methods)), range(len(self.modifiers)))
+    @property
+    def _alternatives(self) -> dict[str, Sequence[Any]]:
+        """What a branch has one of, by kind."""
+        parts = {"architecture": self.architectures, "method": self.methods, "modifiers": self.modifiers}
+        return {**parts, **self.settings}
 
-    def _names(self, architecture: int, method: int, modifiers: int) -> dict[str, str]:
+    @property
+    def _asked(self) -> list[str]:
+        """The kinds of which there is something to choose; architecture and method are always asked for."""
+        return [kind for kind, parts in self._alternatives.items() if kind in _ALWAYS_ASKED or len(parts) > 1]
+
+    def _numbers(self) -> Iterator[dict[str, int]]:
+        """The branches, each as the number of its alternative of each kind."""
+        alternatives = self._alternatives
+        for numbers in itertools.product(*(range(len(parts)) for parts in alternatives.values())):
+            yield dict(zip(alternatives, numbers, strict=True))
+
+    def _names(self, numbers: Mapping[str, int]) -> dict[str, str]:
         """How the names of a branch's domains begin, keyed by how their paths begin."""
-        names = {"architecture": f"architecture {architecture}", "method": f"method {method}"}
-        return {**names, "modifiers": f"modifiers {modifiers}"} if len(self.modifiers) > 1 else names
+        return {kind: f"{kind} {numbers[kind]}" for kind in self._asked}
 
-    def _branch(self, architecture: int, method: int, modifiers: int) -> dict[str, Any]:
-        chosen = self.modifiers[modifiers]
-        specs = {"task": self.task, "architecture": self.architectures[architecture], "method": self.methods[method]}
+    def _branch(self, numbers: Mapping[str, int]) -> dict[str, Any]:
+        chosen = {kind: parts[numbers[kind]] for kind, parts in self._alternatives.items()}
+        specs = {"task": self.task, "architecture": chosen["architecture"], "method": chosen["method"]}
+        settings = {name: chosen[name] for name in self.settings}
         return {
-            **{kind: {"name": spec.name, **spec.arguments} for kind, spec in specs.items()},
+            **{kind: _tree(spec) for kind, spec in specs.items()},
             "steps": self.steps,
             "batch_size": self.batch_size,
-            **({"precision": self.precision} if self.precision != "float32" else {}),
+            **{name: _tree(item) if isinstance(item, SpecSpace) else item for name, item in settings.items()},
             **({"init_from": self.init_from} if self.init_from else {}),
-            **({"modifiers": {spec.name: spec.arguments for spec in chosen}} if chosen else {}),
+            **(
+                {"modifiers": {spec.name: spec.arguments for spec in chosen["modifiers"]}}
+                if chosen["modifiers"]
+                else {}
+            ),
         }
+
+
+_ALWAYS_ASKED = ("architecture", "method")
+
+
+def _tree(spec: SpecSpace) -> dict[str, Any]:
+    return {"name": spec.name, **spec.arguments}
 
 
 def parse_specs(kind: str, value: Any) -> tuple[SpecSpace, ...]:
@@ -181,10 +221,15 @@ def parse_modifiers(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
 
 def parse_count(name: str, value: Any, *, low: int = 1) -> int | AbstractDomain:
     """Read a whole number of at least ``low``, or a domain of such numbers."""
+    return parse_checked(name, value, lambda item: checks.integer(name, item, low=low))  # type: ignore[no-any-return]
+
+
+def parse_checked(name: str, value: Any, check: Callable[[Any], None]) -> Any:
+    """Read a value that passes ``check``, or a domain of such values; a list is a choice."""
     setting = parse_setting(name, value, lists_are_choices=True)
     for item in setting.grid(2) if isinstance(setting, AbstractDomain) else [setting]:
-        checks.integer(name, item, low=low)
-    return setting  # type: ignore[no-any-return]
+        check(item)
+    return setting
 
 
 def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
@@ -258,6 +303,14 @@ def without_numbers(modifiers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
     }
 
 
+def settings_without_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Training settings without what does not decide how long a step takes, nor whether it can be taken."""
+    return {
+        name: item if name in ("precision", "accumulate") else item["name"] if isinstance(item, Mapping) else True
+        for name, item in settings.items()
+    }
+
+
 Path = tuple[str, ...]
 
 
@@ -271,7 +324,7 @@ def _domains(tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, A
 
 
 def _filled(tree: Mapping[str, Any], values: Iterable[Any]) -> Configuration:
-    """``tree`` with the next of ``values`` in place of each domain."""
+    """``tree`` with the next of ``values`` in place of each domain, without training settings at their defaults."""
     following = iter(values)
 
     def fill(item: Any) -> Any:
@@ -279,7 +332,9 @@ def _filled(tree: Mapping[str, Any], values: Iterable[Any]) -> Configuration:
             return next(following)
         return {key: fill(part) for key, part in item.items()} if isinstance(item, Mapping) else item
 
-    return {key: fill(item) for key, item in tree.items()}
+    filled = {key: fill(item) for key, item in tree.items()}
+    defaults = training_settings.DEFAULTS
+    return {key: item for key, item in filled.items() if key not in defaults or item != defaults[key]}
 
 
 def _leaves(tree: Any, paths: Iterable[Path]) -> Iterator[tuple[Path, Any]]:

@@ -18,6 +18,7 @@ from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.modifiers import MODIFIERS
 from trainers.tasks import TASKS
+from trainers.training_settings import OPTIMISERS, SCHEDULES
 
 Row = dict[str, Any]
 
@@ -33,6 +34,8 @@ def catalogue() -> dict[str, list[Row]]:
         "architectures": _rows(ARCHITECTURES, description),
         "tasks": _rows(TASKS, description),
         "modifiers": _rows(MODIFIERS, module_description),
+        "optimisers": _rows(OPTIMISERS, description),
+        "schedules": _rows(SCHEDULES, description),
         "searchers": _rows(SEARCHERS, description),
         "schedulers": _rows(SCHEDULERS, description),
         "recipes": [{"name": name, "description": _first_comment(path)} for name, path in recipe_paths().items()],

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
 
@@ -25,14 +25,20 @@ from orchestrator.sweep.fields import (
     parse_init_from,
     parse_methods,
     parse_modifier_sets,
+    parse_optimisers,
+    parse_plain_setting,
     parse_scheduler,
+    parse_schedules,
     parse_search,
     parse_task,
+    settings_of,
+    settings_to_dict,
 )
 from orchestrator.sweep.resolve import source_digests
 from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
 from orchestrator.sweep.yaml_text import to_yaml
+from trainers import training_settings
 from trainers.config import Spec, in_order
 from trainers.echo import echo
 from trainers.nearest import nearest
@@ -45,6 +51,13 @@ MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
 """The fields that are mappings, each with an example for errors."""
 
 
+_OWN = (SpecSpace(name=training_settings.OWN, arguments={}),)
+
+
+def _plain(name: str) -> PlainValidator:
+    return PlainValidator(lambda value: parse_plain_setting(name, value))
+
+
 class Sweep(YamlSection):
     """Everything that a sweep runs: all names exist, all arguments fit, and open rate knobs have become domains."""
 
@@ -54,8 +67,18 @@ class Sweep(YamlSection):
     method: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_methods)]
     steps: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("steps", value, low=0))] = 2000
     batch_size: Annotated[int | AbstractDomain, PlainValidator(lambda value: parse_count("batch_size", value))] = 64
-    precision: Literal["float32", "bfloat16"] = "float32"
+    optimiser: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_optimisers)] = _OWN
+    """Alternatives to the optimiser of each method; ``trainers/training_settings.py`` has these settings."""
+    schedule: Annotated[tuple[SpecSpace, ...], PlainValidator(parse_schedules)] = _OWN
+    """Alternatives to the schedule of learning rates of each method."""
+    precision: Annotated[str | AbstractDomain, _plain("precision")] = "float32"
     """Type of the activations while training."""
+    clip: Annotated[float | AbstractDomain, _plain("clip")] = 0.0
+    """The largest norm of the gradients of a step; 0: any."""
+    ema: Annotated[float | AbstractDomain, _plain("ema")] = 0.0
+    """The decay of moving averages of what is trained; 0: none."""
+    accumulate: Annotated[int | AbstractDomain, _plain("accumulate")] = 1
+    """The parts in which a batch is computed."""
     init_from: Annotated[Any, PlainValidator(parse_init_from)] = ""
     """Initial values of every trial's network; ``trainers/sources.py`` says what it may be."""
     modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(parse_modifier_sets)] = ((),)
@@ -130,7 +153,7 @@ class Sweep(YamlSection):
             "method": [spec.to_dict() for spec in self.method],
             "steps": setting_to_dict(self.steps),
             "batch_size": setting_to_dict(self.batch_size),
-            **({"precision": self.precision} if self.precision != "float32" else {}),
+            **settings_to_dict(settings_of(vars(self))),
             **({"init_from": self.init_from} if self.init_from else {}),
             **({"modifiers": self._modifiers_to_dict()} if any(self.modifiers) else {}),
             "seed": self.seed,
@@ -177,9 +200,9 @@ class Sweep(YamlSection):
             methods=self.method,
             steps=self.steps,
             batch_size=self.batch_size,
-            precision=self.precision,
             init_from=self.init_from,
             modifiers=self.modifiers,
+            settings=settings_of(vars(self)),
         )
 
     @property

@@ -11,8 +11,16 @@ from pydantic import ValidationInfo
 from orchestrator.search.goals import Constraint
 from orchestrator.search.schedulers import SCHEDULERS
 from orchestrator.search.searchers import SEARCHERS
-from orchestrator.search.space import Space, SpecSpace, parse_modifiers, parse_specs
-from orchestrator.sweep.resolve import resolve_spec
+from orchestrator.search.space import (
+    Space,
+    SpecSpace,
+    parse_checked,
+    parse_modifiers,
+    parse_specs,
+    setting_to_dict,
+)
+from orchestrator.sweep.resolve import as_float, resolve_spec
+from trainers import training_settings
 from trainers.config import Spec
 from trainers.lookup import check_complete, find
 from trainers.sources import Source
@@ -35,6 +43,44 @@ def parse_methods(value: Any) -> tuple[SpecSpace, ...]:
 
 def parse_modifier_sets(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:
     return tuple(tuple(resolve_spec("modifier", spec) for spec in one) for one in parse_modifiers(value))
+
+
+def parse_optimisers(value: Any) -> tuple[SpecSpace, ...]:
+    return tuple(resolve_spec("optimiser", spec) for spec in parse_specs("optimiser", value))
+
+
+def parse_schedules(value: Any) -> tuple[SpecSpace, ...]:
+    return tuple(resolve_spec("schedule", spec) for spec in parse_specs("schedule", value))
+
+
+def parse_plain_setting(name: str, value: Any) -> Any:
+    """Read a training setting that is one value, or a domain of such values."""
+    setting = parse_checked(name, value, training_settings.PLAIN[name])
+    return as_float(setting) if isinstance(training_settings.DEFAULTS[name], float) else setting
+
+
+def settings_of(given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """The training settings that are not at their defaults, as ``Space`` has them, from a sweep's fields or some."""
+    alternatives = {
+        name: given[name] if isinstance(given[name], tuple) else (given[name],)
+        for name in training_settings.DEFAULTS
+        if name in given
+    }
+    return {
+        name: some
+        for name, some in alternatives.items()
+        if [_written(one) for one in some] != [training_settings.DEFAULTS[name]]
+    }
+
+
+def settings_to_dict(settings: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """The inverse of ``settings_of``, as a sweep file writes it: a single alternative by itself, several as a list."""
+    written = {name: [_written(one) for one in some] for name, some in settings.items()}
+    return {name: some[0] if len(some) == 1 else some for name, some in written.items()}
+
+
+def _written(one: Any) -> Any:
+    return one.to_dict() if isinstance(one, SpecSpace) else setting_to_dict(one)
 
 
 def parse_init_from(value: Any) -> Any:
@@ -71,7 +117,8 @@ def _default_search(given: Mapping[str, Any]) -> Any:
     fields = ("task", "architecture", "method", "steps", "batch_size", "modifiers")
     if any(name not in given for name in fields):
         return "grid"
-    ranges = Space(**{names.get(name, name): given[name] for name in fields}).ranges
+    parts = {names.get(name, name): given[name] for name in fields}
+    ranges = Space(**parts, settings=settings_of(given)).ranges
     if max(map(len, ranges)) < 2:
         return "grid"
     return {"name": "tpe", "num_trials": _TRIALS_FOR_A_RANGE * len(set().union(*ranges))}

@@ -12,10 +12,12 @@ from orchestrator.errors import SweepError
 from orchestrator.sweep.definition import MAPPINGS, Sweep
 from orchestrator.sweep.resolve import lookup
 from orchestrator.sweep.yaml_text import parse_yaml
+from trainers import training_settings
 from trainers.config import Spec
 from trainers.nearest import nearest
 
 _SPECS = ("task", "architecture", "method")
+_EXAMPLES = {"optimiser": "sgd", "schedule": "cosine"}
 BASELINES = ("ptq", "uncompressed")
 """The methods that every other has to beat: plain quantisation, and the network as it is."""
 _POINTS_OF_A_PATH = 6
@@ -64,7 +66,8 @@ def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[
     """A copy of ``document``, changed by ``key=value`` in order; values are YAML.
 
     ``steps=100`` sets a field and ``method=epr`` a whole entry. ``method.lam=0.5`` sets the argument of each method
-    that has it, ``method.epr.lam=0.5`` that of the methods named ``epr``; likewise task and architecture.
+    that has it, ``method.epr.lam=0.5`` that of the methods named ``epr``; likewise task, architecture, optimiser and
+    schedule.
     ``modifiers.disout=true`` adds a modifier and ``modifiers.disout.alpha=5`` sets its field.
     ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler, budget and init_from.
 
@@ -91,7 +94,9 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
         if path not in Sweep.model_fields:
             raise SweepError(f"unknown field {path!r}{nearest(path, Sweep.model_fields)}")
         document[path] = value
-    elif section in _SPECS:
+    elif section in training_settings.NAMED and section not in document:
+        raise SweepError(f"{path!r} needs {section} itself first, as in --set {section}={_EXAMPLES[section]}")
+    elif section in (*_SPECS, *training_settings.NAMED):
         _set_argument(document, section, rest, value)
     elif section == "modifiers":
         _set_modifier(document, rest, value)
@@ -107,7 +112,7 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
             raise SweepError(f"{section} is {given!r}: wanted a mapping, such as {MAPPINGS[section]}")
         document[section] = {**given, rest: value}
     else:
-        valid = (*_SPECS, "init_from", "modifiers", "search", "scheduler", *MAPPINGS)
+        valid = (*_SPECS, *training_settings.NAMED, "init_from", "modifiers", "search", "scheduler", *MAPPINGS)
         raise SweepError(f"unknown field {path!r}{nearest(path, [f'{name}.{rest}' for name in valid])}")
 
 
@@ -135,7 +140,7 @@ def _refuse_part_of_setting(section: str, rest: str, parameters: Mapping[str, It
     """Refuse ``lam.path`` and ``epr.lam.path``: an override sets a whole setting.
 
     Args:
-        section: ``task``, ``architecture`` or ``method``.
+        section: ``task``, ``architecture``, ``method``, ``optimiser`` or ``schedule``.
         rest: what follows it in the override.
         parameters: the settings of each spec, by its name.
 

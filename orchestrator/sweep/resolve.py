@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.search.domains import AbstractDomain, Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
+from trainers import training_settings
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 from trainers.paths import completed
 
@@ -26,11 +27,13 @@ _SINGLE = (bool, int, float, str)
 
 
 def registry(kind: str) -> Mapping[str, Callable[..., Any]]:
-    """The registry of tasks, architectures, methods or modifiers.
+    """The registry of tasks, architectures, methods, modifiers, optimisers or schedules.
 
     Args:
-        kind: ``task``, ``architecture``, ``method`` or ``modifier``.
+        kind: ``task``, ``architecture``, ``method``, ``modifier``, ``optimiser`` or ``schedule``.
     """
+    if kind in training_settings.NAMED:
+        return training_settings.NAMED[kind]
     if kind == "task":
         from trainers.tasks import TASKS
 
@@ -56,7 +59,11 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
     Raises:
         ValueError: there is no such object.
     """
-    if kind in ("method", "modifier"):  # a file names the method that decodes it, so methods are registered
+    if kind in (
+        "method",
+        "modifier",
+        *training_settings.NAMED,
+    ):  # a file names the method that decodes it, so methods are registered
         return find(kind, name, registry(kind))
     if kind == "architecture" and is_timm(name):
         from trainers.architectures import lookup_architecture
@@ -94,7 +101,7 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     floats = {name for name, parameter in parameters.items() if _is_real(parameter.annotation)}
     if knob is not None and "Mapping" in str(parameters[knob.field].annotation):  # it may be a path
         arguments[knob.field] = _completed(arguments[knob.field])
-    arguments = {name: _as_float(value) if name in floats else value for name, value in arguments.items()}
+    arguments = {name: as_float(value) if name in floats else value for name, value in arguments.items()}
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
             arguments[name] = _pinned(name, arguments[name])
@@ -186,10 +193,10 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _as_float(value: Any) -> Any:
+def as_float(value: Any) -> Any:
     """``1`` and ``1.0`` are one setting where a real number is wanted."""
     if isinstance(value, Choice):
-        return Choice([_as_float(item) for item in value.values])
+        return Choice([as_float(item) for item in value.values])
     if isinstance(value, Mapping) and "path" in value:
         return {**value, "path": _as_floats(value["path"])}
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -198,5 +205,5 @@ def _as_float(value: Any) -> Any:
 def _as_floats(path: Any) -> Any:
     """The values of a path, or its ends, as real numbers; their number stays whole."""
     if isinstance(path, Mapping):
-        return {key: item if key == "points" else _as_float(item) for key, item in path.items()}
-    return [_as_float(item) for item in path] if isinstance(path, list) else path
+        return {key: item if key == "points" else as_float(item) for key, item in path.items()}
+    return [as_float(item) for item in path] if isinstance(path, list) else path

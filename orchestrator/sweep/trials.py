@@ -36,18 +36,24 @@ def trials_of(
         configurations: what to try.
         first_number: the number of the first configuration.
         seeds_together: order the trials configuration by configuration, else seed by seed.
+
+    Raises:
+        SweepError: a configuration's settings do not go together; one line says why.
     """
     numbered = list(enumerate(configurations, start=first_number))
     seeds = range(sweep.seed, sweep.seed + sweep.seeds)
     by_seed = ((one, seed) for seed in seeds for one in numbered)
     pairs = itertools.product(numbered, seeds) if seeds_together else by_seed
-    return [
-        Trial(
-            trial_id=f"{number:04d}-{configuration['method']['name']}-s{seed}",
-            config=TrialConfig.from_dict({**configuration, "seed": seed}),
-        )
-        for (number, configuration), seed in pairs
-    ]
+    try:
+        return [
+            Trial(
+                trial_id=f"{number:04d}-{configuration['method']['name']}-s{seed}",
+                config=TrialConfig.from_dict({**configuration, "seed": seed}),
+            )
+            for (number, configuration), seed in pairs
+        ]
+    except ValueError as error:
+        raise SweepError(str(error)) from error
 
 
 def _check_stretches(config: TrialConfig, knob: RateKnob | None) -> None:
@@ -66,9 +72,10 @@ def check_trials(trials: Iterable[Trial]) -> None:
     """Make each method and set of modifiers once, so that a mistake in them is found before anything runs.
 
     Raises:
-        SweepError: one cannot be made, the two do not go together, or they need steps; one line says why.
+        SweepError: one cannot be made, the two do not go together, they need steps, or a training setting does not go
+            with a method; one line says why.
     """
-    from trainers.instantiate import check_steps, make_method  # loads torch
+    from trainers.instantiate import check_settings, check_steps, make_method  # loads torch
     from trainers.modifiers import make_modifiers
 
     try:
@@ -78,6 +85,7 @@ def check_trials(trials: Iterable[Trial]) -> None:
             for name, spec in {str(trial.config.method): trial.config.method for trial in trials}.items()
         }
         for trial in trials:
+            check_settings(trial.config)
             check_steps(trial.config)
             _check_stretches(trial.config, knobs[str(trial.config.method)])
         sets = {(trial.config.method.name, str(trial.config.modifiers)): trial.config.modifiers for trial in trials}

@@ -13,13 +13,14 @@ from typing import Any
 
 from analysis.points.metric_names import FIDELITY_METRICS, quality_metric
 from orchestrator.search.space import Configuration
+from trainers import training_settings
 from trainers.config import Spec
 from trainers.record import OperatingPoint
 
 EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
 """Metrics that have a value for each epoch, by their names in a trial's progress; beside ``epoch_<quality>_val``."""
 
-_SCALARS = ("steps", "batch_size", "seed", "precision", "init_from")
+_SCALARS = ("steps", "batch_size", "seed", *training_settings.PLAIN, "init_from")
 """Settings that are one parameter each, under their own name; all but the seed belong to the configuration."""
 _MAX_PARAM_LENGTH = 6000  # what MLflow takes
 _MAX_TAG_LENGTH = 5000
@@ -38,6 +39,9 @@ def params_of(config: Mapping[str, Any]) -> dict[str, str]:
         # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes
         params[kind] = spec.name if kind == "method" else str(spec)
         params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
+    for kind in training_settings.NAMED.keys() & config:
+        spec = Spec.from_dict(kind, config[kind])
+        params |= {kind: spec.name, **{f"{kind}.{key}": value for key, value in spec.arguments.items()}}
     for name, settings in config.get("modifiers", {}).items():
         params |= {f"modifiers.{name}.{key}": value for key, value in settings.items()} or {f"modifiers.{name}": True}
     return {key: _text(value)[:_MAX_PARAM_LENGTH] for key, value in params.items()}
@@ -46,7 +50,8 @@ def params_of(config: Mapping[str, Any]) -> dict[str, str]:
 def configuration_of(params: Mapping[str, str]) -> Configuration:
     """The configuration that ``params_of`` turned into these parameters."""
     configuration: Configuration = {}
-    for kind in ("task", "architecture", "method"):
+    named = [kind for kind in training_settings.NAMED if kind in params]
+    for kind in ("task", "architecture", "method", *named):
         own = [key for key in params if key.startswith(f"{kind}.")]
         arguments = {key.removeprefix(f"{kind}."): _value(params[key]) for key in own}
         configuration[kind] = {"name": params[kind].partition("(")[0], **arguments}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import torch
@@ -34,7 +35,7 @@ class Steps:
         with self._autocast():
             batch = self._batch(moment.step)
         updates.begin()
-        losses = []
+        total: Tensor | None = None
         for part, share in parts_of(batch, training.config.accumulate):
             with contextlib.ExitStack() as around:
                 around.enter_context(self._autocast())
@@ -42,18 +43,21 @@ class Steps:
                 loss = phase.loss(model, part, context, moment)
             loss = loss if share == 1 else share * loss
             updates.backward(loss)
-            losses.append(loss.detach())
+            total = loss.detach() if total is None else total + loss.detach()
         updates.step()
         with torch.no_grad():
             phase.after_step(model, training.context, moment)
             for modification in training.modifications:
                 modification.after_step()
         updates.average(moment)
-        return torch.stack(losses).sum()
+        assert total is not None
+        return total
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self) -> AbstractContextManager[None]:
         dtype = _DTYPES.get(self._training.config.precision)
-        return torch.autocast(self._training.context.device.type, dtype=dtype, enabled=dtype is not None)
+        if dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self._training.context.device.type, dtype=dtype)
 
     def _modified(self, batch: Batch, around: contextlib.ExitStack) -> Context:
         """The context that the loss of this batch is computed with."""

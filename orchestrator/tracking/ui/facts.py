@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.points.labels import is_number, settings_of
+from analysis.points.labels import is_number, settings_of, training_of
 from analysis.points.metric_names import quality_metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SCHEDULE = ("steps", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +64,8 @@ def facts_of(points: pd.DataFrame) -> Facts:
 
 
 def _varying(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """The parameters that are not the same in all of ``params``: of a method, of modifiers, or of the schedule."""
-    own = settings_of({name for some in params for name in some})
-    return tuple(name for name in (*own, *_SCHEDULE) if len({some.get(name) for some in params}) > 1)
+    """The parameters that are not the same in all of ``params``: of a method, of modifiers, or of the training."""
+    known = {name for some in params for name in some}
+    return tuple(
+        name for name in (*settings_of(known), *training_of(known)) if len({some.get(name) for some in params}) > 1
+    )

@@ -14,6 +14,7 @@ from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
 from orchestrator.tracking.ui.markdown import code, words
+from trainers import training_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,6 +134,10 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
     if "modifiers" in document:
         sets = document["modifiers"] if isinstance(document["modifiers"], list) else [document["modifiers"]]
         lines.append(f"- modifiers: {' or '.join(' with '.join(map(code, one)) or 'none' for one in sets)}")
+    for name in (name for name in training_settings.DEFAULTS if name in document):
+        some = document[name] if isinstance(document[name], list) else [document[name]]
+        texts = [_space(one, with_fixed=True) if _is_named(one) else _domain(one) for one in some]
+        lines.append(f"- {name}: {' or '.join(texts)}")
     lines.append(
         f"- {_domain(document['steps'])} steps, {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
     )
@@ -142,6 +147,10 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
     lines.append(f"- {ending.num_finished} of {ending.num_trials} trials finished{ends}")
     lines += [f"  - {count} x {code(reason)}" for reason, count in Counter(ending.failures).most_common(_MAX_REASONS)]
     return "\n".join(["### What was asked", "", *lines])
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, Mapping) and "name" in value
 
 
 def _space(value: Any, *, with_fixed: bool = False) -> str:

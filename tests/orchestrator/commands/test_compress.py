@@ -172,7 +172,10 @@ def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
         ("checkpoint.pth --architecture somebodys:Net", "has unknown similarity_scale"),
         ("net.pt --architecture somebodys:Net --ignore x*", "no name in"),
         ("net.pt --architecture somebodys:Net --calibration wrong.npz", "does not take inputs of shape (5,)"),
-        ("net.pt --architecture somebodys:Net --calibration whole.npz", "does not take inputs of shape (6,): mat1 and mat2 must have the same dtype"),
+        (
+            "net.pt --architecture somebodys:Net --calibration whole.npz",
+            "does not take inputs of shape (6,): mat1 and mat2 must have the same dtype",
+        ),
         ("net.pt --architecture somebodys:Net --task digits --calibration inputs.npz", "got --task and --calibration"),
         ("net.pt --architecture somebodys:Net --task digits --no-data none", "got --no-data and --task: give one"),
         (

@@ -17,12 +17,15 @@ from trainers.architectures import ARCHITECTURES
 from trainers.methods import METHODS
 from trainers.modifiers import MODIFIERS
 from trainers.tasks import TASKS
+from trainers.training_settings import OPTIMISERS, SCHEDULES
 
 REGISTRIES = {
     "methods": METHODS,
     "architectures": ARCHITECTURES,
     "tasks": TASKS,
     "modifiers": MODIFIERS,
+    "optimisers": OPTIMISERS,
+    "schedules": SCHEDULES,
     "searchers": SEARCHERS,
     "schedulers": SCHEDULERS,
     "recipes": recipe_paths(),

@@ -208,7 +208,7 @@ def test_precision_is_every_trials_and_part_of_the_sweep() -> None:
     assert Sweep.from_dict(sweep.to_dict()) == sweep
     assert Sweep.from_dict(document(precision="float32")).sweep_id == Sweep.from_dict(document()).sweep_id
     assert sweep.sweep_id != Sweep.from_dict(document()).sweep_id
-    assert error_of(document(precision="bf16")) == "precision is 'bf16': wanted 'float32' or 'bfloat16'"
+    assert error_of(document(precision="bf16")) == "precision is 'bf16': wanted float32 or bfloat16 or float16"
 
 
 def test_a_mapping_is_one_value_of_a_choice() -> None:
