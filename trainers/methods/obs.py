@@ -16,12 +16,14 @@ from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid, tensor_settings, weight_settings
 from trainers.methods.parts.compensation import compensated
+from trainers.methods.parts.layer_inputs import owners
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.network_steps import network_steps, set_rounded, with_rounded
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
 from trainers.methods.parts.steps import Steps
+from trainers.methods.parts.weight_matrices import matrix_of, weight_of
 
 _BATCH_SIZE = 64
 """The calibration examples that pass the network at once."""
@@ -143,10 +145,11 @@ class OptimalBrainSurgeon(AbstractMethod):
 
     def _rounding(self, made: nn.Module, steps: Mapping[str, Steps], chosen: dict[str, grid.Rounded]) -> Round:
         """What rounds a weight of ``made``, and puts it into ``chosen``."""
+        layers = owners(made)
 
-        def rounding(name: str, weight: Tensor, moments: Tensor) -> None:
+        def rounding(name: str, matrix: Tensor, moments: Tensor) -> None:
             parameter, sizes = made.get_parameter(name), torch.from_numpy(steps[name].sizes)
-            numbers = _narrow(compensated(weight, moments, sizes, self.rate)[0].reshape(parameter.shape))
+            numbers = _narrow(weight_of(layers[name], compensated(matrix, moments, sizes, self.rate)[0], parameter))
             chosen[name] = numbers, steps[name]
             set_rounded(parameter, chosen[name])
 
@@ -158,20 +161,31 @@ class OptimalBrainSurgeon(AbstractMethod):
         """The integers of each weight at all steps, (steps, *shape) in as few bytes as hold them."""
         weights = dict(model.named_parameters())
         rounded: dict[str, Tensor] = {}
+        layers = owners(model)
         batches = [] if inputs is None else torch.split(inputs, _BATCH_SIZE)
         for name, moments in second_moments(model, batches, list(steps)):
             sizes = torch.tensor([float(step.sizes[0]) for step in steps[name]], dtype=torch.float64)
-            found = compensated(weights[name].flatten(1), moments, sizes, self.rate)
-            rounded[name] = _narrow(found.reshape(len(sizes), *weights[name].shape))
+            found = compensated(matrix_of(layers[name], weights[name]), moments, sizes, self.rate)
+            rounded[name] = _narrow(weight_of(layers[name], found, weights[name]))
         plain = [name for name in steps if name not in rounded]
-        if plain and inputs is not None:
+        unknown = [name for name in plain if name not in _embeddings(model)]
+        if unknown and inputs is not None:
             logging.getLogger(__name__).warning(
-                "obs: rounded to the nearest, since the inputs of their layers are not known: %s", ", ".join(plain)
+                "obs: rounded to the nearest, since the inputs of their layers are not known: %s", ", ".join(unknown)
             )
         for name in plain:
             whole = [grid.whole(weights[name], step) for step in steps[name]]
             rounded[name] = _narrow(torch.stack(whole))
         return {name: rounded[name] for name in steps}
+
+
+def _embeddings(model: nn.Module) -> set[str]:
+    """The names of weights whose rows are read one by one: their second moments, the counts of how often each is, are
+    diagonal, so no other weight could make up for an error, and the nearest integers are the best."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {
+        names[id(module.weight)] for module in model.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)
+    }
 
 
 def _narrow(whole: Tensor) -> Tensor:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
+
+from trainers.methods.parts.weight_matrices import is_linear_by_inputs, is_transposed
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
@@ -24,7 +27,7 @@ _POSITIONS_A_COLUMN = 8
 """A layer that has more positions than this many for each column, and than the former, is looked at in some of them."""
 
 Note = Callable[[str, Tensor], None]
-"""(name of the weight, inputs (groups, positions, columns)). The weight, flattened after its first axis, is (rows,
+"""(name of the weight, inputs (groups, positions, columns)). The weight as a matrix (``weight_matrices.py``) is (rows,
 columns); its rows fall into as many equal groups, each of which is multiplied with inputs of its own."""
 
 
@@ -34,6 +37,7 @@ def watching(network: nn.Module, names: set[str], note: Note) -> Iterator[None]:
 
     A weight of a module whose computation is not known is never noted.
     """
+    names = names & set(owners(network))
     first = {id(parameter): name for name, parameter in network.named_parameters()}
     handles = []
     for module in network.modules():
@@ -46,6 +50,23 @@ def watching(network: nn.Module, names: set[str], note: Note) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def owners(network: nn.Module) -> dict[str, nn.Module]:
+    """A module that has the weight, by the names of the weights whose inputs are known.
+
+    One that several modules have, as matrices of different layouts, is left out.
+    """
+    first = {id(parameter): name for name, parameter in network.named_parameters()}
+    found: dict[str, list[nn.Module]] = {}
+    for module in network.modules():
+        for attribute in _weights_of(module):
+            found.setdefault(first[id(module.get_parameter(attribute))], []).append(module)
+    return {
+        name: modules[0]
+        for name, modules in found.items()
+        if len({(is_transposed(one), is_linear_by_inputs(one)) for one in modules}) == 1
+    }
 
 
 def _noting(own: Mapping[str, str], note: Note) -> Callable[..., None]:
@@ -67,7 +88,7 @@ def _weights_of(module: nn.Module) -> list[str]:
     if kind is nn.MultiheadAttention:
         projections = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
         return [*(name for name in projections if module._parameters[name] is not None), "out_proj.weight"]
-    return ["weight"] if kind else []
+    return ["weight"] if kind or is_plain(module) else []
 
 
 def _kind(module: nn.Module) -> type[nn.Module] | None:
@@ -81,15 +102,16 @@ def _inputs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     if kind is nn.MultiheadAttention:
         yield from _of_attention(cast(nn.MultiheadAttention, module), args, kwargs)
         return
+    if is_plain(module):
+        for part in inputs_of(module, first_argument(args, kwargs)):
+            yield "weight", part
+        return
     given = {**dict(zip(("input", "hx"), args, strict=False)), **kwargs}
     inputs, state = given["input"], given.get("hx")
     if isinstance(inputs, Tensor) and not inputs.numel():
         return
     hidden = state[0] if isinstance(state, tuple) else state
-    if kind in (nn.Linear, *_CONVOLUTIONS):
-        for part in inputs_of(module, inputs):
-            yield "weight", part
-    elif kind in _CELLS:
+    if kind in _CELLS:
         yield "weight_ih", _flat(inputs)
         if hidden is not None:
             yield "weight_hh", _flat(hidden)
@@ -104,7 +126,7 @@ def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def is_plain(module: nn.Module) -> bool:
     """Whether a module is a linear or convolutional layer, with one weight that it multiplies with its inputs."""
-    return _kind(module) in (nn.Linear, *_CONVOLUTIONS)
+    return _kind(module) in (nn.Linear, *_CONVOLUTIONS) or is_transposed(module) or is_linear_by_inputs(module)
 
 
 def inputs_of(layer: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
@@ -114,11 +136,13 @@ def inputs_of(layer: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
     """
     if not inputs.numel():  # an expert that no example takes, say
         return
-    if isinstance(layer, nn.Linear):
+    if isinstance(layer, nn.Linear) or is_linear_by_inputs(layer):
         flat = _flat(inputs)
         yield flat[:, :: _stride(flat.shape[1], flat.shape[2])]
+    elif is_transposed(layer):
+        yield from _spread_patches(cast(nn.ConvTranspose2d, layer), inputs)
     else:
-        yield from _patches(cast(nn.Conv2d, layer), inputs)
+        yield from _of_convolution(cast(nn.Conv2d, layer), inputs)
 
 
 def _stride(num_positions: int, num_columns: int) -> int:
@@ -130,24 +154,55 @@ def _flat(inputs: Tensor) -> Tensor:
     return inputs.reshape(1, -1, inputs.shape[-1])
 
 
-def _patches(layer: nn.Conv2d, inputs: Tensor) -> Iterator[Tensor]:
-    """The inputs under the kernel at each position, (groups, positions, channels of a group times places)."""
+def _of_convolution(layer: nn.Conv2d, inputs: Tensor) -> Iterator[Tensor]:
+    if inputs.ndim == len(layer.kernel_size) + 1:
+        inputs = inputs.unsqueeze(0)
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return _patches(layer, F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode), layer.stride)
+
+
+def _spread_patches(layer: nn.ConvTranspose2d, inputs: Tensor) -> Iterator[Tensor]:
+    """Those of a transposed convolution: it convolves its inputs, apart by its stride, with the kernel turned round."""
     num_axes = len(layer.kernel_size)
     if inputs.ndim == num_axes + 1:
         inputs = inputs.unsqueeze(0)
+    reach = [dilation * (size - 1) for dilation, size in zip(layer.dilation, layer.kernel_size, strict=True)]
+    padding = cast(tuple[int, ...], layer.padding)
+    sizes = [stride * (length - 1) + 1 for stride, length in zip(layer.stride, inputs.shape[2:], strict=True)]
+    margins = [
+        margin
+        for axis in reversed(range(num_axes))
+        for margin in (reach[axis] - padding[axis], reach[axis] - padding[axis] + layer.output_padding[axis])
+    ]
+    at_once = max(1, _MOST_AT_ONCE // max(1, layer.in_channels * math.prod(sizes)))
+    for part in torch.split(inputs, at_once):
+        apart = part.new_zeros(*part.shape[:2], *sizes)
+        spread = apart
+        for axis, stride in enumerate(layer.stride):  # views
+            spread = spread.unfold(2 + axis, 1, stride).squeeze(-1)
+        spread.copy_(part)
+        yield from _patches(layer, F.pad(apart, margins), [1] * num_axes, is_turned=True)
+
+
+def _patches(
+    layer: nn.Conv2d | nn.ConvTranspose2d, padded: Tensor, strides: Sequence[int], *, is_turned: bool = False
+) -> Iterator[Tensor]:
+    """The inputs under the kernel at each position, (groups, positions, channels of a group times places)."""
+    num_axes = len(layer.kernel_size)
     places = layer.in_channels * torch.Size(layer.kernel_size).numel()
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    padded = F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
     for axis in range(num_axes):  # views
         size, dilation = layer.kernel_size[axis], layer.dilation[axis]
-        padded = padded.unfold(2 + axis, dilation * (size - 1) + 1, layer.stride[axis])[..., ::dilation]
+        padded = padded.unfold(2 + axis, dilation * (size - 1) + 1, strides[axis])[..., ::dilation]
     # (examples, channels, *positions, *kernel) to (channels, *kernel, examples, *positions)
     axes = [1, *range(2 + num_axes, 2 + 2 * num_axes), 0, *range(2, 2 + num_axes)]
     an_example = padded[0, 0].numel() * layer.in_channels
     at_once = max(1, _MOST_AT_ONCE // max(1, an_example))
     stride = _stride(len(padded) * an_example // places, places // layer.groups)
     for part in torch.split(padded, at_once):
-        columns = part.permute(axes).reshape(layer.groups, places // layer.groups, -1)
+        laid = part.permute(axes)
+        columns = (laid.flip([*range(1, 1 + num_axes)]) if is_turned else laid).reshape(
+            layer.groups, places // layer.groups, -1
+        )
         yield columns[:, :, ::stride].transpose(1, 2)
 
 

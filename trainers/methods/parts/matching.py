@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from trainers.methods.parts.layer_inputs import first_argument, is_plain
 from trainers.methods.parts.recalibration import remembering
 from trainers.methods.parts.steps import wide
+from trainers.methods.parts.weight_matrices import is_linear_by_inputs
 from trainers.networks.modes import evaluating
 
 _FEW = 4
@@ -137,7 +138,7 @@ def _after(prefix: str, see: _See) -> Callable[..., Any]:
 
 def _axis(values: Tensor, module: nn.Module) -> int:
     """The axis of channels: unbatched inputs of a convolution have one less."""
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear) or is_linear_by_inputs(module):
         return values.ndim - 1
     if is_plain(module):
         return values.ndim - 1 - len(cast(tuple[int, ...], module.kernel_size))

@@ -8,7 +8,6 @@ References:
 from __future__ import annotations
 
 import contextlib
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
@@ -20,10 +19,11 @@ from trainers.methods.parts.alongside import Take, alongside
 from trainers.methods.parts.compensation import damped
 from trainers.methods.parts.layer_inputs import first_argument, inputs_of, is_plain
 from trainers.methods.parts.steps import level, times_power, wide
+from trainers.methods.parts.weight_matrices import matrix_of
 from trainers.networks.modes import evaluating
 
 Round = Callable[[str, Tensor, Tensor], None]
-"""(name of a weight, its values (rows, columns) as they are to be rounded, second moments) sets the rounded weight."""
+"""(name of a weight, its matrix (rows, columns) as it is to be rounded, second moments) sets the rounded weight."""
 
 
 @torch.no_grad()
@@ -86,7 +86,7 @@ def propagating(
 
 def _rounding(name: str, prefix: str, take: Take, share: float, round_: Round) -> Callable[..., None]:
     def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        weight = cast(Tensor, layer.weight).detach().flatten(1)
+        weight = matrix_of(layer, cast(Tensor, layer.weight).detach())
         moments, crossed = _moments(layer, take(prefix), first_argument(args, kwargs))
         if not moments.isfinite().all():
             moments, crossed = torch.zeros_like(moments), None  # nothing to go by: the nearest
@@ -109,6 +109,6 @@ def _moments(layer: nn.Module, before: Tensor | None, now: Tensor) -> tuple[Tens
         products = [one.transpose(1, 2) @ near_one[0] for one in near_one]
         sums = [old + new for old, new in zip(sums, products, strict=True)] if sums else products
     if not sums:  # no inputs: nothing to go by
-        columns = math.prod(cast(Tensor, layer.weight).shape[1:])
+        columns = matrix_of(layer, cast(Tensor, layer.weight)).shape[1]
         return torch.zeros(cast(int, getattr(layer, "groups", 1)), columns, columns, device=now.device), None
     return sums[0], sums[1] if len(sums) > 1 else None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.parts.layer_inputs import watching
+from trainers.methods.parts.layer_inputs import owners, watching
 from trainers.methods.parts.steps import times_power, wide
+from trainers.methods.parts.weight_matrices import matrix_of
 from trainers.networks.modes import evaluating
 
 _MOST_BYTES = 1 << 29
@@ -31,7 +31,12 @@ def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequenc
     Returns:
         For each weight (groups, columns, columns) in float32: ``layer_inputs.Note`` says what groups are.
     """
-    sizes = {name: _num_bytes(parameter) for name, parameter in network.named_parameters() if name in names}
+    having = owners(network)
+    sizes = {
+        name: _num_bytes(having[name], parameter)
+        for name, parameter in network.named_parameters()
+        if name in names and name in having
+    }
     for group in _in_groups([name for name in names if name in sizes], sizes):
         sums = _Sums()
         with evaluating(network), watching(network, set(group), sums.add):
@@ -61,8 +66,8 @@ class _Sums:
         self.found[name] = self.found[name] + products if name in self.found else products
 
 
-def _num_bytes(weight: Tensor) -> int:
-    return 4 * math.prod(weight.shape[1:]) ** 2
+def _num_bytes(layer: nn.Module, weight: Tensor) -> int:
+    return 4 * matrix_of(layer, weight).shape[1] ** 2
 
 
 def _in_groups(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
