@@ -413,7 +413,7 @@ class Decoder(nn.Module):
 def test_layers_whose_weights_begin_with_inputs_have_less_output_error_than_the_nearest_integers(
     propagation: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The nearest integers are the best for embeddings, which are not named; a weight that is read in two layouts is named."""
+    """Embeddings, of which the nearest integers are the best, are not named; a weight of two layouts is."""
     torch.manual_seed(0)
     network, inputs = Decoder().eval().requires_grad_(requires_grad=False), torch.randint(9, (256, 3))
     finer = {name: {"step": 0.01} for name in ("embed.weight", "shared.weight")}
