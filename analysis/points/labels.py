@@ -57,6 +57,20 @@ def training_of(params: Iterable[str]) -> list[str]:
     return [key for name in _TRAINING for key in given if key == name or key.startswith(f"{name}.")]
 
 
+def varied_settings(params: Sequence[Mapping[str, str]]) -> list[str]:
+    """The names of the settings, of method and training, that differ between ``params``.
+
+    An optimiser's momentum differs only between those that have one: its name tells them from the others.
+    """
+    names = {name for given in params for name in given}
+    found = {key: {given.get(key) for given in params} for key in (*settings_of(names), *training_of(names))}
+    return [key for key, some in found.items() if len(some - {None} if _is_of_training(key) else some) > 1]
+
+
+def _is_of_training(key: str) -> bool:
+    return key.partition(".")[0] in TRAINING_SETTINGS and "." in key
+
+
 def setting_name(key: str) -> str:
     """``method.lam`` as ``lam``, ``modifiers.disout.alpha`` as ``disout.alpha``."""
     for prefix in _SETTINGS:
@@ -135,12 +149,7 @@ def _told_apart(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> lis
 
 def _differing(group: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """The parameters that differ within ``group``, and the text of each of their values."""
-    names = {key for given in group for key in given}
-    settings = [*settings_of(names), *training_of(names)]
-    values = {key: {given.get(key) for given in group} for key in settings}
-    return {
-        key: _short([value for value in found if value is not None]) for key, found in values.items() if len(found) > 1
-    }
+    return {key: _short(list({given[key] for given in group if key in given})) for key in varied_settings(group)}
 
 
 def _short(values: Sequence[str]) -> dict[str, str]:

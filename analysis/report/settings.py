@@ -13,7 +13,7 @@ from analysis.configurations.importance import MIN_CONFIGURATIONS, importances, 
 from analysis.drawing.legend import whole_name
 from analysis.drawing.style import COLOURS
 from analysis.keys import KEY
-from analysis.points.labels import is_number, setting_name, settings_of, training_of
+from analysis.points.labels import is_number, setting_name, varied_settings
 from analysis.report.charts import chart, legend, new_figure, style
 from analysis.report.markup import Html, element, note, paragraph, section
 from analysis.report.material import Material
@@ -37,9 +37,7 @@ def varying(configurations: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """
     params = points.drop_duplicates(KEY).set_index(KEY)["params"]
     given = [json.loads(params.loc[key]) for key in configurations[KEY].itertuples(index=False, name=None)]
-    known = {name for one in given for name in one}
-    names = [*settings_of(known), *training_of(known)]
-    columns = {setting_name(name): [one.get(name, "-") for one in given] for name in names}
+    columns = {setting_name(name): [one.get(name, "-") for one in given] for name in varied_settings(given)}
     table = pd.DataFrame({ARCHITECTURE: list(configurations["architecture"]), **columns}, index=configurations.index)
     kept = table[[name for name in table if table[name].nunique() > 1]]
     numeric = {name: "float64" for name in kept if all(map(_is_finite, kept[name]))}

@@ -96,6 +96,12 @@ def test_a_quick_step_is_measured_with_whole_batches(digits: Excerpt, clock: Clo
     assert found.step_s == pytest.approx(0.001)
 
 
+def test_a_batch_in_parts_takes_the_time_of_each(digits: Excerpt, clock: Clock) -> None:
+    config = dataclasses.replace(PLAIN, batch_size=64, accumulate=4)
+    timing = measure(config, slow(digits, clock, step_s=0.1))
+    assert timing.step_s == pytest.approx(4 * 0.1)
+
+
 def test_without_a_step_only_the_beginning_and_the_points_count(
     digits: Excerpt, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

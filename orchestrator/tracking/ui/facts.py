@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.points.labels import is_number, settings_of, training_of
+from analysis.points.labels import is_number, varied_settings
 from analysis.points.metric_names import quality_metric
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def facts_of(points: pd.DataFrame) -> Facts:
     by_method: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for method, params in zip(points["method"], points["params"], strict=True):
         by_method[method].append(json.loads(params))
-    settings = {method: _varying(params) for method, params in sorted(by_method.items())}
+    settings = {method: tuple(varied_settings(params)) for method, params in sorted(by_method.items())}
     given = [params for some in by_method.values() for params in some]
     names = {name for some in settings.values() for name in some}
     first = points.iloc[0]
@@ -60,12 +60,4 @@ def facts_of(points: pd.DataFrame) -> Facts:
         architectures=tuple(sorted(points["architecture"].unique())),
         settings=settings,
         numeric=frozenset(name for name in names if all(is_number(some[name]) for some in given if name in some)),
-    )
-
-
-def _varying(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """The parameters that are not the same in all of ``params``: of a method, of modifiers, or of the training."""
-    known = {name for some in params for name in some}
-    return tuple(
-        name for name in (*settings_of(known), *training_of(known)) if len({some.get(name) for some in params}) > 1
     )

@@ -93,3 +93,11 @@ def test_the_heading_counts_files_and_trainings() -> None:
     made = material()
     assert f"{len(made.points)} compressed networks from {len(made.trials)} trainings" in heading(made)
     assert "2023-11-14 22:13 UTC" in heading(made)
+
+
+def test_what_was_asked_of_trainings_is_said() -> None:
+    sgd = {"name": "sgd", "momentum": {"choice": [0.8, 0.9]}, "nesterov": False}
+    asked = {**DOCUMENT, "optimiser": [{"name": "own"}, sgd], "clip": {"uniform": [0.5, 1.0]}}
+    text = read(question(material(document=asked))).text
+    assert "optimiser own or sgd (momentum 0.8, 0.9, nesterov False)" in text
+    assert "clip 0.5 to 1.0 (uniform)" in text

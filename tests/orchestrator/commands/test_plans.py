@@ -85,3 +85,17 @@ def test_a_plan_as_json_has_the_factor() -> None:
     planned = json.loads(CliRunner().invoke(program, ["plan", *given]).stdout)
     assert planned["estimate"]["factor"] == 2.0
     assert planned["estimate"]["num_kinds"] == 1
+
+
+def test_a_plan_shows_the_training_settings_that_vary(tmp_path: Path) -> None:
+    path = tmp_path / "set.yaml"
+    path.write_text(
+        "task: digits\narchitecture: {name: mlp, hidden: [8]}\nmethod: uncompressed\nsteps: 5\nbatch_size: 96\n"
+        "optimiser: [own, adam]\naccumulate: [1, 48]\nema: 0.9\n"
+    )
+    shown = CliRunner().invoke(program, ["plan", str(path)], env={"COLUMNS": "240"}).stdout
+    assert "uncompressed  optimiser adam(betas=[0.9,0.999], eps=1e-08, weight_decay=0), accumulate 48  5" in shown
+    assert "\noptimiser: own or adam\nema: 0.9\naccumulate: 1 or 48\n" in shown
+    assert re.search(r"uncompressed  optimiser adam, accumulate 48 +[0-9.]+ ", shown)
+    kinds = json.loads(CliRunner().invoke(program, ["plan", str(path), "--json"]).stdout)["estimate"]["kinds"]
+    assert {"optimiser": "adam", "accumulate": 48, "ema": True} in [kind["settings"] for kind in kinds]

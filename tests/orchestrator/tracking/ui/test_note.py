@@ -133,3 +133,10 @@ def test_headline_search_and_versions_make_no_markup() -> None:
     text = note(document, summarise(rows), len(rows), ending(versions={"version.own": bad}))
     assert text.count(bad) >= 3
     assert [line for line in text.splitlines() if bad in re.sub("`[^`]*`", "", line)] == []
+
+
+def test_what_was_asked_of_trainings_is_said() -> None:
+    rows = points()
+    document = {**DOCUMENT, "optimiser": [{"name": "own"}, {"name": "sgd", "momentum": 0.9}], "ema": 0.99}
+    text = note(document, summarise(rows), len(rows), ending())
+    assert "- optimiser: `own` or `sgd` (momentum 0.9)\n- ema: 0.99\n" in text
