@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from benchmarks.report import print_machine, print_table
 from trainers.config import TrialConfig
 from trainers.record import OperatingPoint
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import InMemory, Task, supervised
 from trainers.train import train
 
 _HERE = "benchmarks.first_step"
@@ -40,16 +40,15 @@ def characters() -> Task:
     index = {character: number for number, character in enumerate(sorted(set(text)))}
     numbers = torch.tensor([index[character] for character in text])
 
-    def split(part: Tensor, most: int) -> Split:
+    def split(part: Tensor, most: int) -> InMemory:
         windows = part[: len(part) // (_WINDOW + 1) * (_WINDOW + 1)].view(-1, _WINDOW + 1)[:most]
-        return Split(inputs=windows[:, :-1].contiguous(), targets=windows[:, 1:].contiguous())
+        return InMemory(inputs=windows[:, :-1].contiguous(), targets=windows[:, 1:].contiguous())
 
     first, last = int(0.9 * len(numbers)), int(0.95 * len(numbers))
-    return Task(
+    return supervised(
         train=split(numbers[:first], len(numbers)),
         validation=split(numbers[first:last], 400),
         test=split(numbers[last:], 400),
-        input_shape=(_WINDOW,),
         num_outputs=len(index),
         loss=lambda outputs, targets: F.cross_entropy(outputs.flatten(0, 1), targets.flatten()),
         score=lambda outputs, targets: F.cross_entropy(outputs.mT, targets, reduction="none").mean(1),
@@ -67,12 +66,11 @@ def image() -> Task:
     height, width = (side // 4 for side in pixels.shape[:2])
     pixels = pixels.reshape(height, 4, width, 4, 3).mean((1, 3))
     places = np.stack(np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij"), -1)
-    whole = Split(inputs=torch.tensor(places.reshape(-1, 2)).float(), targets=torch.tensor(pixels.reshape(-1, 3)))
-    return Task(
+    whole = InMemory(inputs=torch.tensor(places.reshape(-1, 2)).float(), targets=torch.tensor(pixels.reshape(-1, 3)))
+    return supervised(
         train=whole,
         validation=whole,
         test=whole,
-        input_shape=(2,),
         num_outputs=3,
         loss=F.mse_loss,
         score=lambda outputs, targets: (outputs - targets).square().mean(1),

@@ -6,7 +6,7 @@ import functools
 
 import torch
 
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import InMemory, Task, classification
 
 
 @functools.cache
@@ -15,9 +15,9 @@ def patterns() -> Task:
     generator = torch.Generator().manual_seed(0)
     classes = torch.randn(10, 1, 28, 28, generator=generator)
 
-    def split(size: int) -> Split:
+    def split(size: int) -> InMemory:
         targets = torch.randint(10, (size,), generator=generator)
         inputs = 0.3 * classes[targets] + torch.randn(size, 1, 28, 28, generator=generator)
-        return Split(inputs=inputs, targets=targets)
+        return InMemory(inputs=inputs, targets=targets)
 
     return classification(train=split(8192), validation=split(256), test=split(256), num_classes=10)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import InMemory, Task, classification
 
 
 def task() -> Task:
     """Eight numbers in two classes."""
-    split = Split(inputs=torch.arange(8.0).reshape(8, 1) / 8, targets=torch.arange(8) % 2)
+    split = InMemory(inputs=torch.arange(8.0).reshape(8, 1) / 8, targets=torch.arange(8) % 2)
     return classification(train=split, validation=split, test=split, num_classes=2)
 
 

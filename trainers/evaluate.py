@@ -1,17 +1,22 @@
-"""The one evaluator: the quality of a network on a split of a task."""
+"""The one evaluator: the qualities of a network on a split of a task."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trainers.data.examples import Batch, Examples
+from trainers.data.feed import passed
+from trainers.networks.calling import call
 from trainers.networks.comparison import tensors_in
 from trainers.networks.modes import evaluating
-from trainers.tasks.base import Split, Task
+from trainers.tasks.task import Score, Task
+from trainers.trees import moved_to
 
 _FEW = 16
 """The examples that almost always show it."""
@@ -20,43 +25,83 @@ _SAME = 1e-6
 another order."""
 
 
-def evaluate(
-    model: nn.Module, split: Split, task: Task, *, seen: Callable[[int, Any], None] = lambda start, outputs: None
-) -> float:
-    """Measure the task's quality of ``model``, in evaluation mode, on all of ``split``, which may be on any device.
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a network was measured to be on a split."""
 
-    ``seen`` is shown what the network returns for each batch, with the index of the batch's first example.
+    quality: float
+    """The task's objective."""
+    others: dict[str, float] = field(default_factory=dict)
+    """Its other qualities, by name."""
+
+
+def evaluate(model: nn.Module, split: Examples, task: Task, *, seen: Callable[[int, Any], None] | None = None) -> float:
+    """The task's objective, as ``measure`` finds it."""
+    return measure(model, split, task, seen=seen).quality
+
+
+def measure(
+    model: nn.Module, split: Examples, task: Task, *, seen: Callable[[int, Any], None] | None = None
+) -> Measured:
+    """Measure the task's qualities of ``model``, in evaluation mode, on all of ``split``, which may be on any device.
+
+    ``seen`` is shown what the network returns for each batch, with the number of the batch's first example: one call's
+    outputs, or a list where the task calls the network several times.
     """
-    device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
-    total = 0.0
+    totals: list[Any] = []
+    count, start, device = 0, 0, _device_of(model)
     with evaluating(model), torch.inference_mode():
-        for start in range(0, len(split), task.evaluation_batch_size):
-            chosen = slice(start, start + task.evaluation_batch_size)
-            # copied: a network may write to its input, and others share it
-            inputs, targets = (part[chosen].to(device, copy=True) for part in (split.inputs, split.targets))
-            outputs = model(inputs)
-            total += float(task.score(outputs, targets).sum())
-            seen(start, outputs)
-    return task.quality_of(total / len(split))
+        for batch in passed(split, task.evaluation_batch_size, num_workers=task.data_workers):
+            batch = batch if device is None else Batch(*moved_to(batch, device))
+            found, num = task.score(model, batch) if seen is None else recorded(model, task, batch, start, seen)
+            sums = [_number(one) for one in (found if isinstance(found, tuple) else (found,))]
+            totals = [old + new for old, new in zip(totals, sums, strict=True)] if totals else sums
+            count += int(num)
+            start += task.evaluation_batch_size
+    quality, others = task.quality(totals, count)
+    return Measured(quality=quality, others=others)
 
 
-def is_constant(model: nn.Module, split: Split, task: Task) -> bool:
+def recorded(model: nn.Module, task: Task, batch: Batch, start: int, seen: Callable[[int, Any], None]) -> Score:
+    """Score a batch, and show what the network returned for it: see ``measure``."""
+    outputs: list[Any] = []
+
+    def called(*args: Any, **named: Any) -> Any:
+        outputs.append(model(*args, **named))
+        return outputs[-1]
+
+    found = task.score(called, batch)
+    seen(start, outputs[0] if len(outputs) == 1 else outputs)
+    return found
+
+
+def _device_of(model: nn.Module) -> torch.device | None:
+    return next((parameter.device for parameter in model.parameters()), None)
+
+
+def _number(total: Any) -> Any:
+    """A sum in double precision: a float, or a tensor of several."""
+    return float(total) if not isinstance(total, Tensor) or total.ndim == 0 else total.double().cpu()
+
+
+def is_constant(model: nn.Module, split: Examples, task: Task) -> bool:
     """Whether the outputs of ``model``, in evaluation mode, are the same for all examples of ``split``.
 
     Such a network was destroyed. A few examples usually show that outputs vary; a split of one example shows nothing,
     and counts as not constant.
     """
-    device = next((parameter.device for parameter in model.parameters()), split.inputs.device)
+    device = _device_of(model)
     with evaluating(model), torch.inference_mode():
-        first: list[Tensor] = []
+        kept: list[Tensor] = []
         ends = [0, *range(_FEW, len(split), task.evaluation_batch_size), len(split)]
         for start, end in itertools.pairwise(ends):
-            outputs = model(split.inputs[start:end].to(device, copy=True))
+            inputs = split.take(torch.arange(start, end)).inputs
+            outputs = call(model, inputs if device is None else moved_to(inputs, device))
             tensors = [tensor for tensor in tensors_in(outputs) if tensor.ndim]
             if not tensors or any(len(tensor) != end - start for tensor in tensors):
                 return False  # not an output for each example: nothing shows
-            first = first or [tensor[:1].clone() for tensor in tensors]
-            if any(_differs(tensor, one) for tensor, one in zip(tensors, first, strict=True)):
+            kept = kept or [tensor[:1].clone() for tensor in tensors]
+            if any(_differs(tensor, one) for tensor, one in zip(tensors, kept, strict=True)):
                 return False
     return len(split) > 1
 

@@ -16,12 +16,14 @@ from trainers.architectures.macs import count_macs
 from trainers.coding.sections import Layout
 from trainers.echo import printable
 from trainers.hidden_units import UnitGroup
+from trainers.networks.calling import call
 from trainers.networks.comparison import difference
 from trainers.networks.norms import batch_norms, foldable
 from trainers.networks.storable import storable
 from trainers.seeding import seed_everything, undisturbed
+from trainers.trees import Tree, copied, moved_to, rows, shape_text, type_text
 
-_NUM_EXAMPLES = 4
+MOST_EXAMINED = 4
 _LARGE_MACS = 1e9
 """The multiplications of an example from which on as few as a network takes at once are looked at."""
 _NUM_TRAINED = 2
@@ -51,7 +53,7 @@ def examine(
     architecture: Architecture,
     arguments: Mapping[str, Any],
     layout: Layout,
-    inputs: Tensor,
+    inputs: Tree,
 ) -> Examined:
     """Examine a network, once for all trials of a process.
 
@@ -60,24 +62,25 @@ def examine(
         architecture: its function.
         arguments: its arguments.
         layout: the network's layout.
-        inputs: training examples; a few are used.
+        inputs: of a few training examples.
 
     Raises:
         ValueError: the network does not take such inputs, or two builds with the same values compute differently; one
             line says where.
     """
-    key = f"{name} {dict(arguments)} {layout} {tuple(inputs.shape[1:])} {inputs.dtype}"
+    key = f"{name} {dict(arguments)} {layout} {shape_text(inputs)} {type_text(inputs)}"
     if key not in _known:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
+        inputs = moved_to(inputs, torch.device("cpu"))
         with undisturbed():
             first, second = _two_builds(name, architecture, arguments)
-            macs, fewest = count_macs(first, inputs[:1].cpu())
-            few = inputs[: _NUM_EXAMPLES if macs < _LARGE_MACS else fewest].cpu()
+            macs, fewest = count_macs(first, inputs)
+            few = rows(inputs, slice(MOST_EXAMINED if macs < _LARGE_MACS else fewest))
             _refuse_if_they_differ(name, first, second, few)
             kept_norms = frozenset(batch_norms(first)) - foldable(first, few)
-            written = _written(second, inputs[:_NUM_TRAINED].cpu())
-            groups = unit_groups(first, tuple(inputs.shape[1:]), inputs.dtype)
+            written = _written(second, rows(inputs, slice(_NUM_TRAINED)))
+            groups = unit_groups(first, inputs)
         _known[key] = Examined(macs=macs, fewest=fewest, groups=groups, kept_norms=kept_norms, written=written)
     return _known[key]
 
@@ -112,7 +115,7 @@ def _two_builds(name: str, architecture: Architecture, arguments: Mapping[str, A
     return first, second
 
 
-def _refuse_if_they_differ(name: str, first: nn.Module, second: nn.Module, inputs: Tensor) -> None:
+def _refuse_if_they_differ(name: str, first: nn.Module, second: nn.Module, inputs: Tree) -> None:
     """Refuse two builds that differ by more than their values, which are equal."""
     unstored = [kept for kept in _unstored(first, second) if not _equal(kept.first, kept.second)]
     found = difference(first, second, inputs, seed=lambda: seed_everything(0, "examination"))
@@ -128,12 +131,12 @@ def _refuse(name: str, seen: str) -> NoReturn:
     )
 
 
-def _written(network: nn.Module, inputs: Tensor) -> frozenset[str]:
+def _written(network: nn.Module, inputs: Tree) -> frozenset[str]:
     """The parameters that a pass in training mode writes to, such as those of a moving average."""
     before = {name: parameter._version for name, parameter in network.named_parameters()}
     try:
         with torch.no_grad():
-            network.train()(inputs.clone())
+            call(network.train(), copied(inputs))
     except Exception:  # a network that cannot be trained is refused when it is tried
         return frozenset()
     return frozenset(name for name, parameter in network.named_parameters() if parameter._version != before[name])

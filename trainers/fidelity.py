@@ -9,11 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.evaluate import evaluate
+from trainers.data.examples import Examples, few
+from trainers.evaluate import evaluate, recorded
 from trainers.networks.comparison import tensors_in
 from trainers.networks.modes import evaluating
 from trainers.seeding import undisturbed
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import Task
+from trainers.tasks.supervised import is_cross_entropy
+from trainers.trees import moved_to
 
 _MOST_BYTES = 256 << 20
 """The most memory that kept outputs take."""
@@ -85,7 +88,7 @@ class Given:
     others.
     """
 
-    def __init__(self, network: nn.Module, split: Split, task: Task, *, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, network: nn.Module, split: Examples, task: Task, *, most_bytes: int = _MOST_BYTES) -> None:
         """``network`` may be on any device; ``most_bytes`` is how much memory kept outputs may take."""
         self._split, self._task = split, task
         self._network: nn.Module | None = network
@@ -128,10 +131,17 @@ class Given:
     def _outputs(self, start: int) -> Outputs:
         if self._network is None:
             return self._kept[start]
-        inputs = self._split.inputs[start : start + self._task.evaluation_batch_size]
-        device = next((parameter.device for parameter in self._network.parameters()), inputs.device)
+        found: list[Outputs] = []
+        numbers = torch.arange(start, min(start + self._task.evaluation_batch_size, len(self._split)))
         with undisturbed(), evaluating(self._network), torch.inference_mode():
-            return _on_cpu(self._network(inputs.to(device, copy=True)))
+            batch = self._split.take(numbers)
+            for parameter in self._network.parameters():
+                batch = moved_to(batch, parameter.device)
+                break
+            recorded(
+                self._network, self._task, batch, start, seen=lambda start, outputs: found.append(_on_cpu(outputs))
+            )
+        return found[0]
 
 
 def are_logits(task: Task) -> bool:
@@ -140,9 +150,10 @@ def are_logits(task: Task) -> bool:
     A class for each example is a whole number in a tensor (n,). Several labels for each example, or a single output
     for two classes, have no softmax.
     """
-    targets = task.validation.targets
-    is_classifier = task.loss is torch.nn.functional.cross_entropy or task.quality_name.endswith("accuracy")
-    return is_classifier and targets.ndim == 1 and not targets.is_floating_point() and not targets.is_complex()
+    targets = few(task.validation, 1).targets
+    is_classifier = is_cross_entropy(task.loss) or task.quality_name.endswith("accuracy")
+    is_whole = isinstance(targets, Tensor) and not targets.is_floating_point() and not targets.is_complex()
+    return is_classifier and is_whole and targets.ndim == 1
 
 
 def _has_classes(outputs: Outputs) -> bool:

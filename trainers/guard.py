@@ -13,6 +13,7 @@ from trainers.networks.comparison import difference
 from trainers.networks.norms import BatchNorm, batch_norms, is_folded, unfold
 from trainers.networks.parametrizations import duplicate
 from trainers.networks.tensors import places
+from trainers.trees import Tree, rows
 
 _QUICK_MACS = 6e9
 """The multiplications of a batch that is looked at beforehand."""
@@ -34,8 +35,8 @@ class Guard:
     network: nn.Module
     """The plain network that was trained."""
     context: Context
-    inputs: Tensor
-    """A small batch."""
+    inputs: Tree
+    """Those of a small batch."""
     seed: Callable[[], None]
     """Called before each pass, so that what a network draws is drawn alike."""
 
@@ -46,7 +47,7 @@ class Guard:
             macs: the multiply-accumulates of one example.
             fewest: the fewest examples that the network takes at once.
         """
-        return replace(self, inputs=self.inputs[: max(fewest, int(_QUICK_MACS / max(1, macs)))])
+        return replace(self, inputs=rows(self.inputs, slice(max(fewest, int(_QUICK_MACS / max(1, macs))))))
 
     def check(
         self, point_id: str, stored: Mapping[str, Tensor], decoded: nn.Module, unsorted: Callable[[], nn.Module]

@@ -88,7 +88,15 @@ def make_task(spec: Spec) -> Task:
     """
     function = resolve("task", spec.name, TASKS, allow_import=True)
     check_complete("task", spec.name, function, spec.arguments)
-    task = function(**spec.arguments)
+    try:
+        task = function(**spec.arguments)
+    except TypeError as error:
+        if "unexpected keyword argument 'input_shape'" not in str(error):
+            raise
+        raise ValueError(
+            f"task {spec.name!r} gives Task an input_shape, as tasks did before losses were given networks: wanted "
+            "supervised(...) of trainers.tasks.base in place of Task(...), without input_shape"
+        ) from error
     if not isinstance(task, Task):
         raise ValueError(f"task {spec.name!r} returned {type(task).__name__}: wanted a trainers.tasks.base.Task")
     return task
@@ -108,4 +116,4 @@ def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, A
     The function is a registered one, timm's or the user's own.
     """
     function = lookup_architecture(spec.name, allow_import=True)
-    return function, complete(function, spec.arguments, input_shape=task.input_shape, num_outputs=task.num_outputs)
+    return function, complete(function, spec.arguments, **{"input_shape": task.input_shape, **task.offers})

@@ -21,6 +21,7 @@ from trainers.coding.meter import Show, unseen
 from trainers.coding.sections import Sections, check_sections
 from trainers.compressed import Opened, open_compressed
 from trainers.config import TrialConfig
+from trainers.data.examples import Examples, few
 from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import evaluate, is_constant
 from trainers.fidelity import Fidelity, Given
@@ -31,7 +32,7 @@ from trainers.networks.storable import holding, storable
 from trainers.preparation import Prepared
 from trainers.record import OperatingPoint, cell_of, from_row, to_row, write_atomically
 from trainers.seeding import seed_everything, undisturbed
-from trainers.tasks.base import Split
+from trainers.trees import moved_to
 
 _POINT_ID = re.compile(r"[A-Za-z0-9._-]+")
 _NUM_GUARDED = 32
@@ -160,12 +161,12 @@ def guard_of(trial: Prepared, trained: Trained, config: TrialConfig) -> Guard:
     return Guard(
         network=trial.model,
         context=trial.context,
-        inputs=trial.task.validation.inputs[:_NUM_GUARDED].to(trial.context.device),
+        inputs=moved_to(few(trial.task.validation, _NUM_GUARDED).inputs, trial.context.device),
         seed=lambda: seed_everything(config.seed, "guard"),
     )
 
 
-def given_on(trial: Prepared, values: Mapping[str, Tensor], split: Split, seed: int) -> Given:
+def given_on(trial: Prepared, values: Mapping[str, Tensor], split: Examples, seed: int) -> Given:
     """The network that was given, whose values are ``values``, on a split of the trial's task."""
     with undisturbed():
         seed_everything(seed, "decoding")

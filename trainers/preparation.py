@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
+from trainers.data.examples import few
 from trainers.evaluate import evaluate
-from trainers.examination import Examined, examine
+from trainers.examination import MOST_EXAMINED, Examined, examine
 from trainers.instantiate import check_steps, find_architecture, make_method, make_task
-from trainers.methods.base import AbstractMethod, Batch, Context
+from trainers.methods.base import AbstractMethod, Context
 from trainers.modifiers import make_modifiers
 from trainers.modifiers.base import AbstractModifier
 from trainers.networks.norms import batch_norms
@@ -24,7 +25,7 @@ from trainers.networks.storable import holding, storable
 from trainers.pretrained import initial_values
 from trainers.seeding import seed_everything
 from trainers.sources import Source
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import Task
 
 _SHARE_OF_MEMORY = 0.25
 """The share of a GPU's free memory that data may take: several trials may share the GPU."""
@@ -81,7 +82,7 @@ def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS, ma
     if not any(parameter.requires_grad or may_be_frozen for parameter in found.plain.parameters()):
         kind = "has no parameters" if not list(found.plain.parameters()) else "freezes all of its parameters"
         raise ValueError(f"architecture {spec.name!r} {kind}: nothing to train")
-    inputs = task.train.inputs
+    inputs = few(task.train, MOST_EXAMINED).inputs
     examined = examine(spec.name, found.architecture, found.arguments, found.layout, inputs)
     return replace(found, examined=examined)
 
@@ -140,14 +141,14 @@ def prepare(
     container.write_header(header)  # what cannot be written is refused now, not after the training
     if device.type != "cuda" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
         task = task.to(device)  # else each batch is moved when it is needed
-    seen = {"train": task.train, "validation": task.validation}
     context = Context(
         plain=described.plain,
         loss=task.loss,
-        num_train=len(task.train),
+        train=task.train,
+        validation=task.validation,
+        batch_size=config.batch_size,
         total_steps=config.steps,
         device=device,
-        batches=lambda split: _batches(seen[split], config.batch_size, device),
         validate=lambda model: evaluate(model, task.validation, task),
         maximise=task.maximise,
         groups=described.examined.groups,
@@ -184,9 +185,3 @@ def in_channels_last(model: nn.Module) -> nn.Module:
         if isinstance(module, nn.Conv2d) and module.weight.ndim == 4:  # not of a subclass with several kernels
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model
-
-
-def _batches(split: Split, batch_size: int, device: torch.device) -> Iterator[Batch]:
-    for start in range(0, len(split), batch_size):
-        chosen = slice(start, start + batch_size)  # copied: see evaluate
-        yield split.inputs[chosen].to(device, copy=True), split.targets[chosen].to(device, copy=True)

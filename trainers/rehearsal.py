@@ -12,6 +12,7 @@ import torch
 from trainers.arrange import arrange
 from trainers.coding.sections import check_sections
 from trainers.config import TrialConfig
+from trainers.data.examples import head
 from trainers.determinism import denormals_flushed, deterministic
 from trainers.divergence import DivergedError
 from trainers.guard import StoredWronglyError
@@ -43,7 +44,7 @@ def rehearse(config: TrialConfig, task: Task) -> None:
         ValueError: the method cannot train or store the network; one line says why.
     """
     little = dataclasses.replace(
-        task, validation=task.validation.head(_NUM_EXAMPLES), test=task.test.head(_NUM_EXAMPLES)
+        task, validation=head(task.validation, _NUM_EXAMPLES), test=head(task.test, _NUM_EXAMPLES)
     )
     num_steps = _NUM_STEPS if config.steps else 0
     short = dataclasses.replace(config.with_batches_of(min(config.batch_size, _BATCH_SIZE)), steps=num_steps)

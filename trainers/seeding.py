@@ -10,6 +10,10 @@ import contextlib
 import hashlib
 import random
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, purpose: str, index: int = 0) -> int:
@@ -30,6 +34,15 @@ def seed_everything(seed: int, purpose: str, index: int = 0) -> None:
     torch.default_generator.manual_seed(derived)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(derived)
+
+
+def default_generator(device: torch.device) -> torch.Generator:
+    """Torch's own generator for ``device``, from which whatever names no other draws."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
+    return torch.default_generator
 
 
 @contextlib.contextmanager

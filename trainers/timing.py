@@ -24,6 +24,7 @@ from trainers.coding import container
 from trainers.coding.excerpt import excerpt
 from trainers.coding.sections import Layout, Sections, check_sections
 from trainers.config import TrialConfig
+from trainers.data.examples import head
 from trainers.determinism import denormals_flushed, deterministic
 from trainers.evaluate import evaluate
 from trainers.loop.phases import Trained, boundaries
@@ -38,6 +39,7 @@ from trainers.record import write_atomically
 from trainers.seeding import seed_everything, undisturbed
 from trainers.tasks.base import Excerpt, Task
 from trainers.train import attached
+from trainers.trees import num_rows
 
 _FEW = 4
 """The examples of the first measurements, which warm up and say how many more there may be."""
@@ -151,7 +153,7 @@ def _measure(
     clock: Clock,
     piece_s: float,
 ) -> Timing:
-    task = replace(data.task, validation=data.task.validation.head(_MOST_VALIDATED))
+    task = replace(data.task, validation=head(data.task.validation, _MOST_VALIDATED))
     described = described or describe(config.architecture, task)
     few = max(_MORE, int(_MACS / max(1, described.examined.macs)))
     begun = config.with_batches_of(min(config.batch_size, few))
@@ -235,7 +237,7 @@ def _example_s(model: nn.Module, task: Task, clock: Clock, piece_s: float) -> fl
     """The seconds of evaluating ``model`` on one example, of as many at once as the task allows."""
 
     def laps_s(num_examples: int) -> Iterator[float]:
-        split = task.validation.head(num_examples)
+        split = head(task.validation, num_examples)
         while True:
             yield _timed(clock, lambda: evaluate(model, split, task))[1]
 
@@ -299,7 +301,7 @@ def _point_s(
     method, plain = trial.method, trial.context.plain
     guard = guard_of(trial, trained, config)
     quick = guard.quick(trial.macs, trial.fewest)
-    num_unguarded = len(guard.inputs) - len(quick.inputs)
+    num_unguarded = num_rows(guard.inputs) - num_rows(quick.inputs)
     seed_everything(config.seed, "points")
     rehearsed = method.rehearsed(trial.context)
     points = iter(rehearsed.points(trained.model, trial.context))

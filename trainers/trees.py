@@ -51,6 +51,11 @@ def rows(tree: Tree, chosen: Any) -> Tree:
     return mapped(lambda tensor: tensor[chosen], tree)
 
 
+def split(tree: Tree, batch_size: int) -> list[Tree]:
+    """A batch's tree in parts of ``batch_size`` examples; the last one may be smaller."""
+    return [rows(tree, slice(start, start + batch_size)) for start in range(0, num_rows(tree), batch_size)]
+
+
 def joined(trees: Sequence[Tree]) -> Tree:
     """Batches' trees of one structure, one after the other."""
     import torch
@@ -60,26 +65,32 @@ def joined(trees: Sequence[Tree]) -> Tree:
     return mapped(lambda _: next(together), trees[0])
 
 
-def copied_to(tree: Tree, device: torch.device) -> Tree:
-    """A copy of the tree on ``device``: a network may write to what it is given."""
-    return mapped(lambda tensor: tensor.to(device, copy=True), tree)
+def moved_to(tree: Tree, device: torch.device) -> Tree:
+    """The tree on ``device``."""
+    return mapped(lambda tensor: tensor.to(device), tree)
 
 
-def empty_on_meta(tree: Tree, num_examples: int) -> Tree:
-    """A batch of the same shapes and types with ``num_examples``, without memory."""
+def copied(tree: Tree) -> Tree:
+    """A copy of the tree: a network may write to what it is given."""
+    return mapped(lambda tensor: tensor.clone(), tree)
+
+
+def zeros(tree: Tree, num_examples: int, device: torch.device | None) -> Tree:
+    """A batch of the same shapes and types with ``num_examples``, all zero, on ``device``."""
     import torch
 
-    return mapped(lambda tensor: torch.empty(num_examples, *tensor.shape[1:], device="meta", dtype=tensor.dtype), tree)
+    return mapped(lambda tensor: torch.zeros(num_examples, *tensor.shape[1:], device=device, dtype=tensor.dtype), tree)
 
 
 def shape_text(tree: Tree) -> str:
-    """The shapes and types of one example, as messages and keys show them: ``float32 (1, 28, 28)``."""
-
-    def text(tensor: Tensor) -> str:
-        return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape[1:])}"
-
+    """The shape of one example, as messages and keys show it: ``(1, 28, 28)``, or that of each of several inputs."""
     if isinstance(tree, Mapping):
         return "{" + ", ".join(f"{key}: {shape_text(part)}" for key, part in tree.items()) + "}"
     if isinstance(tree, tuple | list):
-        return "(" + ", ".join(shape_text(part) for part in tree) + ")"
-    return text(tree)
+        return "[" + ", ".join(shape_text(part) for part in tree) + "]"
+    return str(tuple(tree.shape[1:]))
+
+
+def type_text(tree: Tree) -> str:
+    """The types of a tree's tensors: ``float32``."""
+    return ", ".join(dict.fromkeys(str(leaf.dtype).removeprefix("torch.") for leaf in leaves(tree)))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import InMemory, Task, classification
 
 
 def moons(*, noise: float = 0.2) -> Task:
@@ -37,11 +37,11 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def _sample(num_points: int, noise: float, *, seed: int) -> Split:
+def _sample(num_points: int, noise: float, *, seed: int) -> InMemory:
     generator = np.random.default_rng(seed)
     label = generator.integers(0, 2, num_points)
     angle = generator.uniform(0, np.pi, num_points)
     upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
     points = np.where(label[:, None] == 0, upper, lower) + generator.normal(0, noise, (num_points, 2))
-    return Split(inputs=torch.tensor(points, dtype=torch.float32), targets=torch.tensor(label))
+    return InMemory(inputs=torch.tensor(points, dtype=torch.float32), targets=torch.tensor(label))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 import sys
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.search.space import identity
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from trainers.data.examples import Examples
     from trainers.tasks.base import Task
+    from trainers.trees import Tree
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class _Packed:
     """A task with its tensors as arrays of bytes: an object store maps NumPy's arrays, and copies anything else."""
 
     bare: Task
-    """The task with one example in each split."""
+    """The task with one example in each split that is in memory; others travel as they are, such as paths."""
     arrays: list[NDArray[np.uint8]]
-    """Bytes of the inputs and targets of the splits for training, validation and test."""
+    """Bytes of the inputs and targets of the splits in memory, for training, validation and test."""
     forms: list[tuple[torch.dtype, torch.Size]]
     """Type and shape of each tensor in ``arrays``."""
 
@@ -93,25 +95,39 @@ def pack(task: Task) -> _Packed:
     """The inverse of ``unpack``."""
     import torch
 
-    splits = (task.train, task.validation, task.test)
-    tensors = [tensor for split in splits for tensor in (split.inputs, split.targets)]
-    flat = [tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy() for tensor in tensors]
-    train, validation, test = (
-        replace(one, inputs=one.inputs[:1].clone(), targets=one.targets[:1].clone()) for one in splits
-    )
-    bare = replace(task, train=train, validation=validation, test=test)
-    return _Packed(bare, flat, [(tensor.dtype, tensor.shape) for tensor in tensors])
+    from trainers.trees import mapped
+
+    found: list[torch.Tensor] = []
+
+    def taken_out(tensor: torch.Tensor) -> torch.Tensor:
+        found.append(tensor)
+        return tensor[:1].clone()
+
+    bare = task.with_splits(lambda split: _with_tensors(split, lambda tree: mapped(taken_out, tree)))
+    flat = [tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy() for tensor in found]
+    return _Packed(bare, flat, [(tensor.dtype, tensor.shape) for tensor in found])
 
 
 def unpack(packed: _Packed) -> Task:
     """The packed task. Its tensors share memory with the arrays, which are read-only: networks are given copies."""
     import torch
 
-    from trainers.tasks.base import Split
+    from trainers.trees import mapped
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         flat = [torch.from_numpy(array) for array in packed.arrays]
-    tensors = [one.view(dtype).reshape(shape) for one, (dtype, shape) in zip(flat, packed.forms, strict=True)]
-    train, validation, test = (Split(inputs=tensors[i], targets=tensors[i + 1]) for i in (0, 2, 4))
-    return replace(packed.bare, train=train, validation=validation, test=test)
+    tensors = iter([one.view(dtype).reshape(shape) for one, (dtype, shape) in zip(flat, packed.forms, strict=True)])
+    return packed.bare.with_splits(
+        lambda split: _with_tensors(split, lambda tree: mapped(lambda _: next(tensors), tree))
+    )
+
+
+def _with_tensors(split: Examples, change: Callable[[Tree], Tree]) -> Examples:
+    """A split with its inputs and targets changed, in this order, where these are in memory."""
+    from trainers.data.examples import InMemory
+
+    if not isinstance(split, InMemory):
+        return split
+    inputs = change(split.inputs)
+    return InMemory(inputs=inputs, targets=change(split.targets))

@@ -87,6 +87,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     if knob is not None and knob.field not in arguments:
         arguments[knob.field] = knob_domain(knob)
     from_task = FROM_TASK & set(parameters) if kind == "architecture" else set()
+    if kind == "architecture" and is_import_path(spec.name):  # a task may offer more, and only its data says what
+        from_task |= {name for name, one in parameters.items() if one.default is one.empty}
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
     if kind not in LISTS_ARE_CHOICES:
         _refuse_lists_for_single_values(f"{kind} {spec.name!r}", arguments, parameters)

@@ -386,12 +386,12 @@ def test_fields_are_checked_when_a_method_is_made(name: str) -> None:
 
 def test_the_test_split_is_out_of_reach(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def peek(self: AbstractMethod, model: Any, context: Any) -> Any:
-        assert len(next(context.batches("validation"))[0]) == 48
-        assert len(next(context.batches("train"))[0]) == 96
-        return next(context.batches("test"))
+        assert len(context.validation) == 48
+        assert len(context.train) == 96
+        return context.test
 
     monkeypatch.setattr(kind_of(name), "attach", peek)
-    with pytest.raises(KeyError, match="test"):
+    with pytest.raises(AttributeError, match="test"):
         run(configuration(name), tmp_path)
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from tests.golden.regenerate import SPLIT_FINGERPRINTS, split_fingerprints
+from trainers.data.examples import few
 from trainers.downloads import DataUnavailableError
 from trainers.tasks import TASKS
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import InMemory, Task
 
 SHIPPED = {"digits"}
 """Tasks whose data comes with the installation; every other one is a system test."""
@@ -32,7 +33,10 @@ def loaded(name: str) -> Task:
         pytest.skip(str(error))
 
 
-def splits_of(task: Task) -> dict[str, Split]:
+def splits_of(task: Task) -> dict[str, InMemory]:
+    assert isinstance(task.train, InMemory)
+    assert isinstance(task.validation, InMemory)
+    assert isinstance(task.test, InMemory)
     return {"train": task.train, "validation": task.validation, "test": task.test}
 
 
@@ -60,27 +64,31 @@ def test_examples_have_the_stated_shapes_and_dtypes(name: str) -> None:
         assert split.inputs.dtype == torch.float32
         assert split.inputs.isfinite().all()
         assert len(split.targets) == len(split.inputs)
-    assert task.train.inputs.abs().max() < 10
-    assert task.train.inputs.std() > 0.1
+    train = splits_of(task)["train"]
+    assert train.inputs.abs().max() < 10
+    assert train.inputs.std() > 0.1
 
 
-def test_loss_is_a_differentiable_scalar_and_score_one_number_for_each_example(name: str) -> None:
+def test_loss_is_a_differentiable_scalar_and_scores_are_summed(name: str) -> None:
     task = loaded(name)
-    outputs = torch.randn(5, task.num_outputs, requires_grad=True)
-    loss = task.loss(outputs, task.train.targets[:5])
+    outputs = torch.randn(5, task.offers["num_outputs"], requires_grad=True)
+    loss = task.loss(lambda inputs: outputs, few(task.train, 5))
     assert loss.shape == ()
     loss.backward()
     assert outputs.grad is not None
     assert outputs.grad.isfinite().all()
-    score = task.score(outputs, task.train.targets[:5])
-    assert score.shape == (5,)
-    assert score.dtype == torch.float32
-    assert math.isfinite(task.quality_of(float(score.mean())))
+    (total,), num = task.score(lambda inputs: outputs, few(task.train, 5))
+    assert total.shape == ()
+    assert num == 5
+    quality, others = task.quality([float(total)], num)
+    assert math.isfinite(quality)
+    assert others == {}
     assert task.quality_name
 
 
 def test_every_class_is_in_every_split(name: str) -> None:
     task = loaded(name)
-    if task.train.targets.dtype == torch.int64:
-        for split in splits_of(task).values():
-            assert split.targets.unique().tolist() == list(range(task.num_outputs))
+    splits = splits_of(task)
+    if splits["train"].targets.dtype == torch.int64:
+        for split in splits.values():
+            assert split.targets.unique().tolist() == list(range(task.offers["num_outputs"]))

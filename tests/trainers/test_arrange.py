@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
+from tests.trainers.tracing import unit_groups
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import initialise
-from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding.sections import Integers, Raw, Section, Sections
 from trainers.hidden_units import Role, UnitAxis, UnitGroup

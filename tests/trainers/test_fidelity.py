@@ -17,6 +17,7 @@ from trainers.divergence import DivergedError
 from trainers.fidelity import Comparison, Fidelity, Given, are_logits
 from trainers.pretrained import pin
 from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.supervised import SupervisedLoss, SupervisedScore
 from trainers.train import train
 
 INPUTS = torch.randn(25, 4, generator=torch.Generator().manual_seed(0))
@@ -117,7 +118,7 @@ def test_outputs_in_bfloat16_are_compared_in_more_digits() -> None:
 
 def test_several_outputs_are_no_classes() -> None:
     first: Any = lambda outputs, targets: outputs["values"][:, 0]  # noqa: E731
-    task = dataclasses.replace(TASK, score=first)
+    task = dataclasses.replace(TASK, score=SupervisedScore((first,)))
     given, other = (Network(lambda x: {"values": x, "signs": x.abs()}, scale) for scale in (1.0, 1.5))
     quality, found = Given(given, SPLIT, task).compare(other)
     assert quality == pytest.approx(float(1.5 * INPUTS[:, 0].mean()))
@@ -129,15 +130,25 @@ def test_several_outputs_are_no_classes() -> None:
     ("targets", "changes", "expected"),
     [
         (torch.zeros(25, dtype=torch.int64), {}, True),
-        (torch.zeros(25, dtype=torch.int64), {"loss": nn.functional.nll_loss, "quality_name": "top5_accuracy"}, True),
+        (
+            torch.zeros(25, dtype=torch.int64),
+            {"loss": SupervisedLoss(nn.functional.nll_loss), "quality_name": "top5_accuracy"},
+            True,
+        ),
         (torch.zeros(25, dtype=torch.int64), {"quality_name": "error"}, True),
-        (torch.zeros(25, dtype=torch.int64), {"loss": nn.functional.mse_loss, "quality_name": "mse"}, False),
+        (
+            torch.zeros(25, dtype=torch.int64),
+            {"loss": nn.functional.mse_loss, "quality_name": "mse"},
+            False,
+        ),
         (torch.zeros(25, 3, dtype=torch.int64), {}, False),
         (torch.zeros(25), {}, False),
     ],
 )
 def test_a_task_says_whether_outputs_are_logits(targets: Tensor, changes: dict[str, Any], expected: bool) -> None:
     split = Split(inputs=INPUTS, targets=targets)
+    if "loss" in changes:
+        changes = {**changes, "loss": SupervisedLoss(changes["loss"])}
     task: Task = dataclasses.replace(TASK, train=split, validation=split, test=split, **changes)
     assert are_logits(task) is expected
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainers.networks import NORMED, normed
+from tests.trainers.tracing import unit_groups
 from tests.trainers.trials import attach, configuration, run
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build_on_meta
-from trainers.architectures.graph import unit_groups
 from trainers.compressed import load_compressed
 from trainers.config import Spec, TrialConfig
 from trainers.evaluate import evaluate

@@ -14,9 +14,11 @@ from trainers.architectures.base import build
 from trainers.architectures.mlp import mlp
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
+from trainers.data.examples import Batch
 from trainers.guard import StoredWronglyError
 from trainers.instantiate import make_excerpt, make_task
-from trainers.tasks.base import Excerpt
+from trainers.networks.calling import Network
+from trainers.tasks.base import Excerpt, Score
 from trainers.timing import Timing, measure
 
 CONFIG = TrialConfig(
@@ -49,13 +51,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def slow(data: Excerpt, clock: Clock, *, step_s: float = 0.0, example_s: float = 0.0, score_s: float = 0.0) -> Excerpt:
     """The data, whose loss takes ``step_s`` and ``example_s`` for each example, and whose score takes ``score_s``."""
 
-    def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        clock.now_s += step_s + len(outputs) * example_s
-        return torch.nn.functional.cross_entropy(outputs, targets)
+    def loss(network: Network, batch: Batch) -> torch.Tensor:
+        clock.now_s += step_s + len(batch.targets) * example_s
+        return data.task.loss(network, batch)
 
-    def score(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        clock.now_s += len(outputs) * score_s
-        return data.task.score(outputs, targets)
+    def score(network: Network, batch: Batch) -> Score:
+        clock.now_s += len(batch.targets) * score_s
+        return data.task.score(network, batch)
 
     return dataclasses.replace(data, task=dataclasses.replace(data.task, loss=loss, score=score))
 
@@ -136,9 +138,9 @@ def test_of_a_network_that_is_slow_to_evaluate_one_lap_of_two_examples_is_enough
     lengths: list[int] = []
     slowed = slow(digits, clock, score_s=1.0)
 
-    def score(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        lengths.append(len(outputs))
-        return slowed.task.score(outputs, targets)
+    def score(network: Network, batch: Batch) -> Score:
+        lengths.append(len(batch.targets))
+        return slowed.task.score(network, batch)
 
     data = dataclasses.replace(slowed, task=dataclasses.replace(slowed.task, score=score))
     assert measure(dataclasses.replace(PLAIN, steps=0), data).example_s == 1.0

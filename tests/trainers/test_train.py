@@ -26,6 +26,7 @@ from trainers.methods.base import Context
 from trainers.methods.uncompressed import Uncompressed
 from trainers.record import OperatingPoint, from_row, to_row
 from trainers.tasks.base import Split, Task
+from trainers.tasks.supervised import SupervisedScore
 from trainers.train import train
 
 
@@ -243,7 +244,7 @@ def test_a_metric_that_is_no_mean_is_of_the_mean_score() -> None:
     squared = Task(
         **{
             **vars(task),
-            "score": lambda outputs, targets: (outputs[:, 0] - targets) ** 2,
+            "score": SupervisedScore((lambda outputs, targets: (outputs[:, 0] - targets) ** 2,)),
             "quality_of": lambda mean: -10 * mean,
         }
     )

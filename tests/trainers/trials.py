@@ -13,6 +13,7 @@ from torch import nn
 from tests.trainers.networks import CLUSTERS, NORMED, ODD
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
+from trainers.data.examples import few
 from trainers.instantiate import find_architecture, make_task
 from trainers.loop.progress import Progress
 from trainers.methods import METHODS
@@ -133,7 +134,7 @@ class Attached:
 
     @property
     def batch(self) -> Batch:
-        return self.task.train.inputs[:48], self.task.train.targets[:48]
+        return few(self.task.train, 48)
 
 
 def attach(config: TrialConfig, *, noise: float = 0.0) -> Attached:
@@ -151,19 +152,6 @@ def attach(config: TrialConfig, *, noise: float = 0.0) -> Attached:
         model=prepared.method.attach(prepared.model, prepared.context),
         header=prepared.header,
         layout=prepared.layout,
-    )
-
-
-def context_of(plain: nn.Module) -> Context:
-    """A context for what looks at the plain network alone."""
-    return Context(
-        plain=plain,
-        loss=nn.functional.cross_entropy,
-        num_train=1,
-        total_steps=1,
-        device=torch.device("cpu"),
-        batches=lambda split: iter(()),
-        validate=lambda model: 0.0,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,11 +16,10 @@ from torch.nn import functional as F
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.networks.modes import evaluating
 from trainers.networks.parametrizations import duplicate
+from trainers.trees import Tree, zeros
 
 
-def unit_groups(
-    plain: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
-) -> tuple[UnitGroup, ...]:
+def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
     """Find the hidden units of ``plain``, in the order of its layers.
 
     Knows fully connected layers, also those on the last of several axes, two-dimensional convolutions (ungrouped and
@@ -29,20 +30,31 @@ def unit_groups(
 
     Args:
         plain: the network, with or without its memory; its mode is restored.
-        input_shape: the shape of one example.
-        dtype: the dtype of an example.
+        inputs: those of a batch, for the shapes and types of one example.
     """
     device = next((parameter.device for parameter in plain.parameters()), None)
     try:
         with evaluating(plain), torch.no_grad():
             traced = fx.symbolic_trace(duplicate(plain))  # a buffer that it writes would keep what tracing makes
-            _Shapes(traced).run(torch.zeros(2, *input_shape, device=device, dtype=dtype))
+            _Shapes(traced).run(*_in_order(traced, zeros(inputs, 2, device)))
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(plain.parameters())):
         return ()
     return _Tracer(traced, set(plain.state_dict())).groups()
+
+
+def _in_order(traced: fx.GraphModule, inputs: Tree) -> list[Any]:
+    """Arguments of a traced network by position, as an interpreter takes them."""
+    parameters = [str(node.target) for node in traced.graph.nodes if node.op == "placeholder"]
+    bound = inspect.signature(traced.forward).bind(*inputs) if isinstance(inputs, tuple | list) else None
+    if isinstance(inputs, Mapping):
+        bound = inspect.signature(traced.forward).bind(**inputs)
+    if bound is None:
+        return [inputs]
+    bound.apply_defaults()
+    return [bound.arguments[name] for name in parameters]
 
 
 _RECTIFIERS = (nn.ReLU, F.relu, torch.relu, "relu", "relu_")

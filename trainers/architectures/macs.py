@@ -15,15 +15,17 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from trainers.lookup import one_line
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, mapped, shape_text
 
 
-def count_macs(model: nn.Module, inputs: Tensor) -> tuple[int, int]:
+def count_macs(model: nn.Module, inputs: Tree) -> tuple[int, int]:
     """Count the multiply-accumulates of one forward pass on one example.
 
     Args:
         model: the network; its mode is restored.
-        inputs: examples, (at least 1, ...), where the network is; one is used, or two if the network refuses one.
+        inputs: those of examples, where the network is; one is used, or two if the network refuses one.
 
     Returns:
         The multiply-accumulates, and the fewest examples that the network takes at once.
@@ -32,20 +34,20 @@ def count_macs(model: nn.Module, inputs: Tensor) -> tuple[int, int]:
         ValueError: the network does not take such examples.
     """
     for num_examples in (1, 2):  # a norm that uses the batch's own statistics refuses a batch of one
-        some = inputs[:1].repeat_interleave(num_examples, 0)
+        some = mapped(lambda one: one[:1].repeat_interleave(num_examples, 0), inputs)  # noqa: B023 - called at once
         try:
             return _counted(model, some) // num_examples, num_examples
         except Exception as error:  # a user's own architecture may raise anything
             reason = error
     raise ValueError(
-        f"the architecture does not take inputs of shape {tuple(inputs.shape[1:])}: {one_line(reason)}"
+        f"the architecture does not take inputs of shape {shape_text(inputs)}: {one_line(reason)}"
     ) from reason
 
 
-def _counted(model: nn.Module, inputs: Tensor) -> int:
+def _counted(model: nn.Module, inputs: Tree) -> int:
     counter = _Counter()
     with evaluating(model), torch.no_grad(), _without_fused_kernels(), counter:
-        model(inputs)
+        call(model, inputs)
     return counter.num_operations // 2
 
 

@@ -12,9 +12,9 @@ from torch import nn
 
 from trainers.coding.sections import Sections
 from trainers.compressed import Opened, open_bytes
-from trainers.compression.inputs import spread
 from trainers.compression.knobs import KNOBS
 from trainers.compression.subject import Subject
+from trainers.data.examples import spread
 from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate
 from trainers.fidelity import Fidelity, Given

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainers.echo import echo
 from trainers.lookup import one_line
-from trainers.tasks.base import Split, Task
+from trainers.tasks.base import InMemory, Task, supervised
 from trainers.tensor_files import SAFETENSORS, few
 
 _NUMPY = ".npz"
@@ -99,24 +99,16 @@ def _without_targets(train: Tensor, validation: Tensor) -> Task:
     It says that outputs are classes, so that those which may be, (batch, 2 or more), are compared as such.
     """
 
-    def split(inputs: Tensor) -> Split:
-        return Split(inputs=inputs, targets=torch.zeros(len(inputs), dtype=torch.int64))
+    def split(inputs: Tensor) -> InMemory:
+        return InMemory(inputs=inputs, targets=torch.zeros(len(inputs), dtype=torch.int64))
 
-    return Task(
+    return supervised(
         train=split(train),
         validation=split(validation),
         test=split(validation[:1]),
-        input_shape=tuple(train.shape[1:]),
         num_outputs=0,
         loss=torch.nn.functional.cross_entropy,
         score=lambda outputs, targets: torch.zeros(len(targets)),
         quality_name="none",
         maximise=True,
     )
-
-
-def spread(split: Split, most: int) -> Split:
-    """At most ``most`` of a split's examples, evenly spaced."""
-    num_chosen = min(most, len(split))
-    chosen = torch.arange(num_chosen, device=split.inputs.device) * len(split) // num_chosen
-    return Split(inputs=split.inputs[chosen], targets=split.targets[chosen])

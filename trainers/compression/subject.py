@@ -14,12 +14,14 @@ from trainers.coding import container
 from trainers.compression.evidence import Evidence
 from trainers.compression.knobs import KNOBS
 from trainers.config import Spec, TrialConfig
+from trainers.data.examples import Examples, InMemory, few
 from trainers.instantiate import find_architecture
 from trainers.lookup import is_import_path, one_line
 from trainers.preparation import Described, Prepared, describe, described_unexamined, prepare
 from trainers.pretrained import BUILT_BY, PRETRAINED, read_pinned
 from trainers.sources import Source
 from trainers.tasks.base import Task
+from trainers.trees import mapped, shape_text, type_text
 
 COMPRESSED = ".rfz"
 _BATCH_SIZE = 64
@@ -116,10 +118,15 @@ def _in_dtype_of(architecture: Spec, task: Task, max_parameters: int) -> Task:
     function, arguments = find_architecture(architecture, task)
     network = build_on_meta(architecture.name, function, arguments, max_parameters=max_parameters)
     dtype = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
-    if dtype == torch.float32 or not task.train.inputs.is_floating_point():
+    if dtype == torch.float32:
         return task
-    splits = {name: getattr(task, name) for name in ("train", "validation", "test")}
-    return replace(task, **{name: replace(one, inputs=one.inputs.to(dtype)) for name, one in splits.items()})
+    return task.with_splits(lambda split: _in_dtype(split, dtype))
+
+
+def _in_dtype(split: Examples, dtype: torch.dtype) -> Examples:
+    if not isinstance(split, InMemory):
+        return split
+    return replace(split, inputs=mapped(lambda one: one.to(dtype) if one.is_floating_point() else one, split.inputs))
 
 
 def _described(architecture: Spec, task: Task, evidence: Evidence, max_parameters: int) -> Described:
@@ -131,10 +138,10 @@ def _described(architecture: Spec, task: Task, evidence: Evidence, max_parameter
     except ValueError:
         raise
     except Exception as error:  # a network may raise anything where inputs are of the wrong type
-        inputs = task.train.inputs
+        inputs = few(task.train, 1).inputs
         raise ValueError(
-            f"architecture {architecture.name!r} does not run on inputs of shape {tuple(inputs.shape[1:])}, "
-            f"{inputs.dtype} ({one_line(error)}): wanted inputs as its forward takes them"
+            f"architecture {architecture.name!r} does not run on inputs of shape {shape_text(inputs)}, "
+            f"{type_text(inputs)} ({one_line(error)}): wanted inputs as its forward takes them"
         ) from error
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import math
 import time
 
 import torch
 from torch import nn
 
+from trainers.data.order import steps_per_epoch
 from trainers.divergence import REMEDY, REMEDY_OF_FLOAT16, DivergedError
 from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
-from trainers.loop.progress import Progress, judged_interval, report_steps, steps_per_epoch
+from trainers.loop.progress import Progress, judged_interval, report_steps
 from trainers.loop.steps import Steps
 from trainers.loop.training import Training
 from trainers.loop.updates import Updates
@@ -55,20 +57,21 @@ class PhaseRun:
         Raises:
             DivergedError: the loss or a parameter became NaN or infinite.
         """
-        while position.step < self._end and not position.stopped:
-            next_report = self._report_steps[bisect.bisect_right(self._report_steps, position.step)]
-            until = min(next_report, self._end)
-            self._train(position, file, until=until)
-            self._check_parameters(position)  # the loss does not show the last update
-            if position.step == until:
-                is_end = until == self._end
-                is_stored_now = is_end and self._phase.points is not None  # and before anybody stops the trial
-                is_judged = not is_stored_now and (is_end or until % self._judged_every == 0)
-                with self._updates.averaged():
-                    self._report(position, is_judged=is_judged)
-                    position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
-            if file.is_due:
-                file.save(self.checkpoint(position))
+        with contextlib.closing(self._steps):
+            while position.step < self._end and not position.stopped:
+                next_report = self._report_steps[bisect.bisect_right(self._report_steps, position.step)]
+                until = min(next_report, self._end)
+                self._train(position, file, until=until)
+                self._check_parameters(position)  # the loss does not show the last update
+                if position.step == until:
+                    is_end = until == self._end
+                    is_stored_now = is_end and self._phase.points is not None  # and before anybody stops the trial
+                    is_judged = not is_stored_now and (is_end or until % self._judged_every == 0)
+                    with self._updates.averaged():
+                        self._report(position, is_judged=is_judged)
+                        position.stopped = is_judged and self._phase.stop(self._model, self._training.context)
+                if file.is_due:
+                    file.save(self.checkpoint(position))
         self._updates.end()
         self._check_parameters(position)  # a phase may have no step, and ``apply`` may fail
 
@@ -127,7 +130,7 @@ class PhaseRun:
             Progress(
                 step=position.step,
                 total_steps=training.config.steps,
-                epoch=position.step / steps_per_epoch(training.config, len(training.task.train)),
+                epoch=position.step / steps_per_epoch(len(training.task.train), training.config.batch_size),
                 phase=self._phase.name,
                 train_loss=train_loss,
                 rate_bits=rate_bits,

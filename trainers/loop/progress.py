@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from trainers.config import TrialConfig
+from trainers.data.order import steps_per_epoch
 
 _MOST_JUDGED = 50
 _LEAST_REPORTS = 10
@@ -33,15 +34,11 @@ class Progress:
     are not: a verdict depends on whole epochs alone."""
 
 
-def steps_per_epoch(config: TrialConfig, num_train: int) -> int:
-    """The batches of one epoch of ``num_train`` examples; the last, partial one is left out."""
-    return max(1, num_train // config.batch_size)
-
-
 def judged_interval(config: TrialConfig, num_train: int) -> int:
     """The steps between two judged reports: whole epochs, as few as keep the number of these at fifty or below."""
-    num_epochs = math.ceil(config.steps / steps_per_epoch(config, num_train))
-    return steps_per_epoch(config, num_train) * max(1, math.ceil(num_epochs / _MOST_JUDGED))
+    an_epoch = steps_per_epoch(num_train, config.batch_size)
+    num_epochs = math.ceil(config.steps / an_epoch)
+    return an_epoch * max(1, math.ceil(num_epochs / _MOST_JUDGED))
 
 
 def report_steps(config: TrialConfig, num_train: int) -> list[int]:

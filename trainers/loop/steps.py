@@ -9,11 +9,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from trainers.loop.progress import steps_per_epoch
+from trainers.data.examples import Batch
+from trainers.data.feed import Feed
 from trainers.loop.training import Training
 from trainers.loop.updates import Updates, parts_of
-from trainers.methods.base import Batch, Context, Moment, Phase
-from trainers.seeding import derive, seed_everything
+from trainers.methods.base import Context, Moment, Phase
+from trainers.seeding import default_generator, seed_everything
+from trainers.trees import mapped, moved_to
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -23,23 +25,24 @@ class Steps:
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        self._steps_per_epoch = steps_per_epoch(training.config, len(training.task.train))
-        self._order = torch.empty(0, dtype=torch.int64)
-        self._order_epoch = -1
+        config, task = training.config, training.task
+        self._feed = Feed(task.train, batch_size=config.batch_size, seed=config.seed, num_workers=task.data_workers)
+
+    def close(self) -> None:
+        """End the workers that read examples, if there are any."""
+        self._feed.close()
 
     def take(self, model: nn.Module, phase: Phase, updates: Updates, moment: Moment) -> Tensor:
         """Take the step ``moment`` of ``phase``; returns its loss, without gradient."""
         training = self._training
         model.train()
-        seed_everything(training.config.seed, "step", moment.step)
-        with self._autocast():
-            batch = self._batch(moment.step)
+        batch = self._batch(moment.step)
         updates.begin()
         total: Tensor | None = None
         for part, share in parts_of(batch, training.config.accumulate):
             with contextlib.ExitStack() as around:
                 around.enter_context(self._autocast())
-                context = self._modified(part, around)
+                context = self._modified(around)
                 loss = phase.loss(model, part, context, moment)
             loss = loss if share == 1 else share * loss
             updates.backward(loss)
@@ -59,29 +62,26 @@ class Steps:
             return contextlib.nullcontext()
         return torch.autocast(self._training.context.device.type, dtype=dtype)
 
-    def _modified(self, batch: Batch, around: contextlib.ExitStack) -> Context:
-        """The context that the loss of this batch is computed with."""
+    def _modified(self, around: contextlib.ExitStack) -> Context:
+        """The context that the loss of a step is computed with."""
         context, modifications = self._training.context, self._training.modifications
         task_loss = context.loss
         for modification in modifications:
-            task_loss = modification.loss(task_loss, batch[0])
+            task_loss = modification.loss(task_loss)
             around.enter_context(modification.around_loss())
         return replace(context, loss=task_loss) if modifications else context
 
     def _batch(self, step: int) -> Batch:
-        """The examples of a step: each epoch has a new order, and leaves out the last, partial batch."""
-        config, task = self._training.config, self._training.task
-        epoch, position = divmod(step, self._steps_per_epoch)
-        if epoch != self._order_epoch:
-            self._order_epoch = epoch
-            generator = torch.Generator().manual_seed(derive(config.seed, "order", epoch))
-            order = torch.randperm(len(task.train), generator=generator)
-            self._order = order.to(task.train.inputs.device)
-        chosen = self._order[position * config.batch_size : (position + 1) * config.batch_size]
-        device = self._training.context.device
-        inputs, targets = task.train.inputs[chosen].to(device), task.train.targets[chosen].to(device)
-        if task.augment is not None:
-            inputs = task.augment(inputs)
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)  # as the kernels: see preparation.py
-        return inputs, targets
+        """The examples of a step, on the network's device, as they are trained on."""
+        task, device = self._training.task, self._training.context.device
+        batch = Batch(*moved_to(self._feed.batch(step), device))
+        seed_everything(self._training.config.seed, "step", step)
+        with self._autocast():
+            if task.augment is not None:
+                batch = task.augment(batch, default_generator(device))
+        return batch._replace(inputs=mapped(_in_channels_last, batch.inputs))
+
+
+def _in_channels_last(inputs: Tensor) -> Tensor:
+    """Images as the kernels: see preparation.py."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs

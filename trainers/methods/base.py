@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
+from trainers.data.examples import Batch, Examples
 from trainers.hidden_units import UnitGroup, untouched
+from trainers.networks.calling import Network
 from trainers.networks.norms import BatchNorm, batch_norms
 from trainers.networks.tensors import frozen
 
-Batch = tuple[Tensor, Tensor]
 Schedule = torch.optim.lr_scheduler.LRScheduler
 JSON = Any
 
@@ -30,12 +31,14 @@ class Context:
 
     Its ``state_dict`` names each tensor once, and it has no parametrizations.
     """
-    loss: Callable[[Tensor, Tensor], Tensor]
-    num_train: int
+    loss: Callable[[Network, Batch], Tensor]
+    """(network, batch) -> the task's loss, scalar; the network is a module, or a function that is called like one."""
+    train: Examples
+    """The training split, without augmentation."""
+    validation: Examples
+    batch_size: int
     total_steps: int
     device: torch.device
-    batches: Callable[[str], Iterator[Batch]]
-    """``batches("train" | "validation")``: one pass over a split, in order, without augmentation."""
     validate: Callable[[nn.Module], float]
     """Quality on the validation split."""
     maximise: bool = True
@@ -48,6 +51,10 @@ class Context:
 
     written: frozenset[str] = frozenset()
     """The parameters that the network itself writes to while it trains."""
+
+    @property
+    def num_train(self) -> int:
+        return len(self.train)
 
     @property
     def folded_norms(self) -> dict[str, BatchNorm]:

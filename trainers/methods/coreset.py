@@ -43,9 +43,8 @@ class Thinned(nn.Module):
             if tensor is not state[name]:
                 state[name].copy_(tensor)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        result: Tensor = self.network(*inputs)
-        return result
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.network(*inputs, **named)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
+from trainers.data.examples import Batch
 from trainers.methods.base import (
     AbstractMethod,
-    Batch,
     Context,
     Moment,
     Optimiser,
@@ -210,10 +210,9 @@ class EntropyPenalized(AbstractMethod):
     def _loss(
         self, model: nn.Module, batch: Batch, context: Context, moment: Moment, *, lam: float, warmup: float
     ) -> Tensor:
-        inputs, targets = batch
         lam *= min(1.0, moment.progress / warmup) if warmup else 1.0
-        outputs, bits = cast(Reparameterized, model).outputs_and_rate(inputs)
-        return context.loss(outputs, targets) + lam / context.num_parameters * bits
+        network, bits = cast(Reparameterized, model).network_and_rate()
+        return context.loss(network, batch) + lam / context.num_parameters * bits
 
     def _refit(self, model: nn.Module, context: Context, moment: Moment) -> None:
         if (moment.phase_step + 1) % _FIT_EVERY == 0:

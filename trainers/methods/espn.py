@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
+from trainers.data.examples import Batch
 from trainers.methods.base import (
     AbstractMethod,
-    Batch,
     Context,
     Groups,
     Moment,
@@ -77,8 +77,8 @@ class Relaxed(nn.Module):
             for (name, weight), mask in zip(weights.items(), self.masks, strict=True)
         }
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self._substitution.compute(self.network, self.weights(), *inputs)
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self._substitution.compute(self.network, self.weights(), *inputs, **named)
 
     @torch.no_grad()
     def importances(self) -> list[Tensor]:
@@ -213,9 +213,8 @@ class ExtremeSparsePruning(AbstractMethod):
 
     def _penalised_loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         relaxed = cast(Relaxed, model)
-        inputs, targets = batch
         alpha = paired_alpha(self.keep_ratio) if isinstance(self.alpha, str) else self.alpha
-        loss = context.loss(relaxed(inputs), targets)
+        loss = context.loss(relaxed, batch)
         for mask in relaxed.masks:
             loss = loss + alpha * mask.abs().sum()
         return loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
+from trainers.data.examples import Batch
 from trainers.hidden_units import UnitGroup
-from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.methods.base import AbstractMethod, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend, grid, tensor_settings, weight_settings
 from trainers.methods.parts.compression_levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
 from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
@@ -20,6 +22,7 @@ from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.steps import steps_of, wide
 from trainers.methods.parts.subspaces import check_statistics, decode_subspace, statistics, subspace_sections
+from trainers.networks.calling import Network
 from trainers.networks.parametrizations import duplicate
 from trainers.networks.substitution import Substitution
 from trainers.networks.tensors import frozen
@@ -195,11 +198,7 @@ class CompressibleSubspace(AbstractMethod):
 
     def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         subspace = cast(Subspace, model)
-        inputs, targets = batch
-        losses = [
-            context.loss(subspace.compute(inputs, level, self._amount(level, moment)), targets)
-            for level in self._drawn()
-        ]
+        losses = [context.loss(subspace.at(level, self._amount(level, moment)), batch) for level in self._drawn()]
         return torch.stack(losses).mean() + self.penalty * subspace.squared_cosine()
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
@@ -251,15 +250,15 @@ class Subspace(nn.Module):
         starts, ends = (torch.cat(vectors) for vectors in zip(*pairs, strict=True))
         return (starts * ends).sum().square() / (starts.square().sum() * ends.square().sum()).clamp(min=1e-30)
 
-    def compute(self, inputs: Tensor, level: float, amount: float) -> Tensor:
-        """The outputs of W(a) at ``level``, compressed to ``amount``. Buffers follow the highest level alone."""
+    def at(self, level: float, amount: float) -> Network:
+        """The network W(a) at ``level``, compressed to ``amount``. Buffers follow the highest level alone."""
         values = compress(self._kind, self.line(level), self._weights, amount, self._groups)
         if level != self._levels[-1]:
             values |= {name: buffer.clone() for name, buffer in self.network.named_buffers()}
-        return self._substitution.compute(self.network, values, inputs)
+        return partial(self._substitution.compute, self.network, values)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.compute(inputs, self._levels[-1], self._levels[-1])
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.at(self._levels[-1], self._levels[-1])(*inputs, **named)
 
     @torch.no_grad()
     def baked(self, level: float, context: Context) -> dict[str, Tensor]:

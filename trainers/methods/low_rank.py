@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from trainers import checks
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Sections
-from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Phase, RateKnob
+from trainers.data.examples import Batch
+from trainers.methods.base import AbstractMethod, Context, Moment, Phase, RateKnob
 from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
@@ -94,12 +95,12 @@ class Ranked(nn.Module):
         """The factors, by the names of the weights that they make."""
         return {name: factor.detach() for name, factor in zip(self._made, self.factors, strict=True)}
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         if not self._made:
-            return cast(Tensor, self.network(*inputs))
+            return self.network(*inputs, **named)
         pairs = zip(self._made.items(), self.factors, strict=True)
         made = {name: product(factor, weight.shape).to(weight.dtype) for (name, weight), factor in pairs}
-        return self._substitution.compute(self.network, made, *inputs)
+        return self._substitution.compute(self.network, made, *inputs, **named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,8 +267,7 @@ class LowRank(AbstractMethod):
 
     def _penalised_loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         ranked = cast(Ranked, model)
-        inputs, targets = batch
-        loss = context.loss(ranked(inputs), targets)
+        loss = context.loss(ranked, batch)
         for name in ranked.factored():
             loss = loss + self.penalty * tail_over_head(ranked.matrix(name), ranked.ranks[name])
         return loss

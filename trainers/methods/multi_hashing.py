@@ -88,8 +88,8 @@ class Hashed(nn.Module):
         tensors = handed_out(self.pool, self.scales, self._shapes)
         return {name: one.to(dtype) for name, one, dtype in zip(self._names, tensors, self._dtypes, strict=True)}
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self._substitution.compute(self.network, self.weights(), *inputs)
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self._substitution.compute(self.network, self.weights(), *inputs, **named)
 
 
 def _dtype_of_scales(weights: Iterable[Tensor]) -> torch.dtype:

@@ -24,6 +24,7 @@ from trainers.methods.parts.propagation import Round, called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
 from trainers.methods.parts.steps import Steps
 from trainers.methods.parts.weight_matrices import matrix_of, weight_of
+from trainers.trees import Tree, rows, split
 
 _BATCH_SIZE = 64
 """The calibration examples that pass the network at once."""
@@ -123,7 +124,7 @@ class OptimalBrainSurgeon(AbstractMethod):
         if self.calibration != "none":
             inputs = calibration.examples(self.calibration, model, context, self.num_examples)
         wanted, seen = ({}, None) if inputs is None else statistics(model, inputs)
-        found = {} if seen is None or not self.propagation else called_once(model, seen[:_FEW])
+        found = {} if seen is None or not self.propagation else called_once(model, rows(seen, slice(_FEW)))
         layers = {name: prefix for name, prefix in found.items() if name in steps}
         rounded = self._rounded(model, inputs, {name: steps[name] for name in steps if name not in layers})
         for index, step in enumerate(self.steps):
@@ -156,13 +157,13 @@ class OptimalBrainSurgeon(AbstractMethod):
         return rounding
 
     def _rounded(
-        self, model: nn.Module, inputs: Tensor | None, steps: Mapping[str, Sequence[Steps]]
+        self, model: nn.Module, inputs: Tree | None, steps: Mapping[str, Sequence[Steps]]
     ) -> dict[str, Tensor]:
         """The integers of each weight at all steps, (steps, *shape) in as few bytes as hold them."""
         weights = dict(model.named_parameters())
         rounded: dict[str, Tensor] = {}
         layers = owners(model)
-        batches = [] if inputs is None else torch.split(inputs, _BATCH_SIZE)
+        batches = [] if inputs is None else split(inputs, _BATCH_SIZE)
         for name, moments in second_moments(model, batches, list(steps)):
             sizes = torch.tensor([float(step.sizes[0]) for step in steps[name]], dtype=torch.float64)
             found = compensated(matrix_of(layers[name], weights[name]), moments, sizes, self.rate)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Sections
-from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.data.examples import Batch
+from trainers.methods.base import AbstractMethod, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend, grid, tensor_settings, weight_settings
 from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
@@ -165,8 +166,7 @@ def _check_bits(name: str, bits: Any) -> None:
 
 
 def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
-    inputs, targets = batch
-    return context.loss(model(inputs), targets)
+    return context.loss(model, batch)
 
 
 class Quantised(nn.Module):
@@ -198,16 +198,16 @@ class Quantised(nn.Module):
                 step = step.where(step > 0, factor / (2 * math.sqrt(math.prod(weight.shape[1:]) or 1)))
                 self.log_steps[_key(name)] = nn.Parameter(step.log())
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         if not self._is_rounding:
-            return cast(Tensor, self.network(*inputs))
+            return self.network(*inputs, **named)
         steps = self._steps()
         weights = {
             name: cast(Tensor, _Round.apply(values, steps[name], self._quantisers[name]))  # type: ignore[no-untyped-call]
             for name, values in self._values().items()
         }
         made = {name: weights[name].to(weight.dtype) for name, weight in self._weights().items()}
-        return self._substitution.compute(self.network, made, *inputs)
+        return self._substitution.compute(self.network, made, *inputs, **named)
 
     @torch.no_grad()
     def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:

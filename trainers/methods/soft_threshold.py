@@ -50,8 +50,8 @@ class Thresholded(nn.Module):
             name: soft_threshold(wide(w), s).to(w.dtype) for (name, w), s in zip(weights.items(), self.s, strict=True)
         }
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self._substitution.compute(self.network, self.weights(), *inputs)
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self._substitution.compute(self.network, self.weights(), *inputs, **named)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 
 from trainers import checks
 from trainers.coding.sections import Sections
+from trainers.data.examples import Batch
 from trainers.hidden_units import Role, UnitGroup
-from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
+from trainers.methods.base import AbstractMethod, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend, tensor_settings, weight_settings
 from trainers.methods.parts.grid import check_grid, check_steps, point_id, rounded_at, store
 from trainers.methods.parts.plain import adam_cosine, plain_phase
@@ -76,9 +77,9 @@ class Posterior(nn.Module):
         """For each group (num_units,), bool: the units whose inclusion is more probable than ``cut``."""
         return [gamma > cut for gamma in self.gammas()]
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         parameters = self._drawn() if self.training else self.mean(0.5)
-        return self._substitution.compute(self.network, parameters, *inputs)
+        return self._substitution.compute(self.network, parameters, *inputs, **named)
 
     @torch.no_grad()
     def mean(self, cut: float) -> dict[str, Tensor]:
@@ -238,9 +239,8 @@ class SpikeSlab(AbstractMethod):
 
     def _loss(self, model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
         posterior = cast(Posterior, model)
-        inputs, targets = batch
         weight = self.kl_weight / context.num_parameters
-        return context.loss(posterior(inputs), targets) + weight * posterior.divergence(self.prior_scale)
+        return context.loss(posterior, batch) + weight * posterior.divergence(self.prior_scale)
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         posterior = cast(Posterior, model)

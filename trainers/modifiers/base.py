@@ -12,14 +12,16 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from trainers.config import Spec
+from trainers.data.examples import Batch
 from trainers.methods.base import Context
+from trainers.networks.calling import Network
 from trainers.tasks.base import Task
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""(outputs, targets) -> scalar."""
+Loss = Callable[[Network, Batch], Tensor]
+"""(network, batch) -> scalar."""
 
 
-def as_it_is(loss: Loss, inputs: Tensor) -> Loss:
+def as_it_is(loss: Loss) -> Loss:
     return loss
 
 
@@ -35,8 +37,8 @@ def accept(model: nn.Module) -> None:
 class Modification:
     """What a modifier does to one training, as data: the loop applies it to every step of every phase."""
 
-    loss: Callable[[Loss, Tensor], Loss] = as_it_is
-    """(the task's loss, a batch of inputs) -> what the method sees as the task's loss of this batch."""
+    loss: Callable[[Loss], Loss] = as_it_is
+    """The task's loss -> what the method sees as the task's loss in one step."""
     around_loss: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     """A context that is entered while the loss of a step is computed, and never while anything is measured."""
     after_step: Callable[[], None] = do_nothing

@@ -13,10 +13,13 @@ from torch.nn import functional as F
 
 from trainers import checks
 from trainers.config import Spec
+from trainers.data.examples import few
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Modification
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
 from trainers.tasks.base import Task
+from trainers.trees import zeros
 
 _READERS = (nn.Linear, nn.Conv2d)
 
@@ -114,7 +117,7 @@ class Disout(AbstractModifier):
         ]
         try:
             with evaluating(plain), torch.no_grad():
-                plain(torch.empty(1, *task.input_shape, device="meta", dtype=task.train.inputs.dtype))
+                call(plain, zeros(few(task.train, 1).inputs, 1, torch.device("meta")))
         finally:
             for handle in handles:
                 handle.remove()

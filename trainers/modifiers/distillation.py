@@ -15,16 +15,35 @@ from trainers.architectures.base import build, build_on_meta
 from trainers.coding import container
 from trainers.compressed import open_compressed
 from trainers.config import Spec
+from trainers.data.examples import Batch, few
 from trainers.instantiate import find_architecture
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Loss, Modification
+from trainers.networks.calling import Network, call
 from trainers.networks.parametrizations import load
 from trainers.pretrained import PRETRAINED, initial_values, read_pinned
 from trainers.tasks.base import Task
+from trainers.trees import copied, first, moved_to, shape_text
 
 _COMPRESSED = ".rfz"
 _NUM_SHOWN = 2
 """The number of examples that a teacher is tried on before the training."""
+
+
+class _Lessons:
+    """What a teacher says of a step's inputs, once for all the times that a method calls its network with them."""
+
+    def __init__(self, teacher: nn.Module) -> None:
+        self._teacher = teacher
+        self._given: list[Any] = []
+        self._taught: Any = None
+
+    def on(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        given = [*args, *named.values()]
+        if [id(one) for one in given] != [id(one) for one in self._given]:
+            with torch.no_grad():
+                self._given, self._taught = given, self._teacher(*args, **named)
+        return self._taught
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +88,20 @@ class Distillation(AbstractModifier):
     def attach(self, model: nn.Module, context: Context, task: Task, architecture: Spec) -> Modification:
         teacher = self._load(task, architecture, context.device)
 
-        def modified(loss: Loss, inputs: Tensor) -> Loss:
-            with torch.no_grad():
-                taught = teacher(inputs)
+        def modified(loss: Loss) -> Loss:
+            lessons = _Lessons(teacher)
 
-            def distilled(outputs: Tensor, targets: Tensor) -> Tensor:
-                return (1 - self.weight) * loss(outputs, targets) + self.weight * self.divergence(outputs, taught)
+            def distilled(network: Network, batch: Batch) -> Tensor:
+                divergences: list[Tensor] = []
+
+                def watched(*args: Any, **named: Any) -> Any:
+                    taught = lessons.on(args, named)  # before the network, which may write to its inputs
+                    outputs = network(*args, **named)
+                    divergences.append(self.divergence(outputs, taught))
+                    return outputs
+
+                plain = loss(watched, batch)
+                return (1 - self.weight) * plain + self.weight * torch.stack(divergences).mean()
 
             return distilled
 
@@ -88,26 +115,31 @@ class Distillation(AbstractModifier):
         return self.temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
     def _load(self, task: Task, architecture: Spec, device: torch.device) -> nn.Module:
-        targets = task.train.targets
+        inputs, targets = few(task.train, _NUM_SHOWN)
+        if not isinstance(targets, Tensor):
+            raise ValueError(
+                "distillation compares the probabilities of classes, and this task has several targets for an example: "
+                "wanted a classifier's, whole numbers of shape (examples,)"
+            )
         if targets.ndim != 1 or targets.is_floating_point() or targets.is_complex():
             raise ValueError(
                 f"distillation compares the probabilities of classes, and this task's targets are {targets.dtype} of "
                 f"shape {tuple(targets.shape)}: wanted a classifier's, whole numbers of shape (examples,)"
             )
         teacher = self._network(task, architecture).to(device).eval().requires_grad_(False)
-        wanted = (min(_NUM_SHOWN, len(task.train)), task.num_outputs)
+        wanted = (len(targets), task.offers.get("num_outputs"))
         try:
             with torch.no_grad():
-                found = teacher(task.train.inputs[:_NUM_SHOWN].to(device, copy=True))
+                found = call(teacher, moved_to(copied(inputs), device))
         except RuntimeError as error:
             raise ValueError(
-                f"distillation: teacher {self.teacher} does not take the task's inputs of shape {task.input_shape}: "
+                f"distillation: teacher {self.teacher} does not take the task's inputs of shape {shape_text(inputs)}: "
                 "wanted a network that was trained on this task"
             ) from error
         if tuple(found.shape) != wanted or not found.isfinite().all():
             raise ValueError(
                 f"distillation: teacher {self.teacher} gives outputs of shape {tuple(found.shape)} for inputs of shape "
-                f"{tuple(task.train.inputs[:_NUM_SHOWN].shape)}: wanted finite ones of shape {wanted}, from a network "
+                f"{tuple(first(inputs).shape)}: wanted finite ones of shape {wanted}, from a network "
                 "that was trained on this task"
             )
         return teacher

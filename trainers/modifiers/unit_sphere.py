@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainers.architectures.graph import unit_groups
 from trainers.config import Spec
+from trainers.data.examples import few
 from trainers.hidden_units import Role, UnitGroup
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Modification
@@ -53,7 +54,7 @@ class UnitSphere(AbstractModifier):
         """Groups of units that one layer computes and only layers read, with only homogeneous functions between."""
         groups = [
             group
-            for group in unit_groups(plain, task.input_shape, task.train.inputs.dtype)
+            for group in unit_groups(plain, few(task.train, 1).inputs)
             if group.homogeneous
             and {axis.role for axis in group.axes} <= {Role.WEIGHT, Role.BIAS, Role.READER}
             and sum(axis.role is Role.WEIGHT for axis in group.axes) == 1

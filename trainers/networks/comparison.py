@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
 from trainers.networks.parametrizations import duplicate
+from trainers.trees import Tree, copied, mapped
 
 TOLERANCE = 1e-4
 """How far two outputs may be apart, in units of the largest magnitude among those that differ."""
@@ -47,7 +49,7 @@ class Difference:
 def difference(
     first: nn.Module,
     second: nn.Module,
-    inputs: Tensor,
+    inputs: Tree,
     *,
     seed: Callable[[], None],
     located: Callable[[], nn.Module] | None = None,
@@ -69,7 +71,7 @@ def difference(
     if found.share() <= tolerance:
         return None
     try:
-        doubled = inputs.double() if inputs.is_floating_point() else inputs
+        doubled = mapped(lambda one: one.double() if one.is_floating_point() else one, inputs)
         exact = _apart(*(_outputs(duplicate(network).double(), doubled, seed) for network in (first, second)))
     except Exception:  # a network may insist on its own dtype; then the first verdict stands
         exact = found
@@ -80,10 +82,10 @@ def difference(
 
 
 @torch.no_grad()
-def _outputs(network: nn.Module, inputs: Tensor, seed: Callable[[], None]) -> Outputs:
+def _outputs(network: nn.Module, inputs: Tree, seed: Callable[[], None]) -> Outputs:
     with evaluating(network):
         seed()
-        return _tensors(network(inputs.clone()))  # it may write to its inputs
+        return _tensors(call(network, copied(inputs)))  # it may write to its inputs
 
 
 def tensors_in(outputs: Any) -> Outputs:
@@ -134,9 +136,7 @@ def _tensors_apart(first: Tensor, second: Tensor) -> Difference:
     return Difference(largest=float(apart[differ].max()), scale=float(magnitude[differ].max()))
 
 
-def _first_module(
-    first: nn.Module, second: nn.Module, inputs: Tensor, seed: Callable[[], None], tolerance: float
-) -> str:
+def _first_module(first: nn.Module, second: nn.Module, inputs: Tree, seed: Callable[[], None], tolerance: float) -> str:
     """The name and type of the first call of a module with other outputs; the innermost one."""
     calls = [_calls(network, inputs, seed) for network in (first, second)]
     for (name, one), (_, other) in zip(*calls, strict=False):
@@ -146,7 +146,7 @@ def _first_module(
     return ""
 
 
-def _calls(network: nn.Module, inputs: Tensor, seed: Callable[[], None]) -> list[tuple[str, Outputs]]:
+def _calls(network: nn.Module, inputs: Tree, seed: Callable[[], None]) -> list[tuple[str, Outputs]]:
     """The outputs of each call of a module, in the order in which calls end."""
     calls: list[tuple[str, Outputs]] = []
 

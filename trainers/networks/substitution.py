@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import cast
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -30,7 +30,7 @@ class Substitution:
                 # not by setattr, which makes recurrent layers forget which weights they have
                 network.get_submodule(prefix)._parameters[attribute] = None
 
-    def compute(self, network: nn.Module, tensors: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
+    def compute(self, network: nn.Module, tensors: Mapping[str, Tensor], *inputs: Any, **named: Any) -> Any:
         """The outputs of ``network`` with ``tensors`` in place of those of the same first names."""
         placed = {place: tensors[first] for place, first in self._places.items() if first in tensors}
-        return cast(Tensor, functional_call(network, placed, inputs, tie_weights=False))
+        return functional_call(network, placed, inputs, named, tie_weights=False)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainers.datasets import cifar10 as files
 from trainers.tasks.augment import random_flip, random_shift
-from trainers.tasks.base import Excerpt, Split, Task, classification
+from trainers.tasks.base import Excerpt, InMemory, Task, classification
 
 _NUM_TRAIN, _NUM_VALIDATION, _NUM_TEST = 45_000, 5_000, 10_000
 _MOST_SHIFT = 4
@@ -72,8 +72,8 @@ def shift_and_flip(inputs: Tensor) -> Tensor:
     return random_flip(random_shift(inputs, most=_MOST_SHIFT))
 
 
-def _split(examples: files.Examples) -> Split:
+def _split(examples: files.Examples) -> InMemory:
     images, labels = examples
     mean, standard_deviation = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _STANDARD_DEVIATION))
     inputs = torch.tensor(images).to(torch.float32).div_(255).sub_(mean).div_(standard_deviation)
-    return Split(inputs=inputs, targets=torch.tensor(labels).to(torch.int64))
+    return InMemory(inputs=inputs, targets=torch.tensor(labels).to(torch.int64))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainers.seeding import derive
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import InMemory, Task, classification
 
 _NUM_TRAIN, _NUM_VALIDATION = 1097, 300
 
@@ -29,8 +29,8 @@ def digits() -> Task:
     targets = data[order, -1]
     stop = _NUM_TRAIN + _NUM_VALIDATION
     return classification(
-        train=Split(inputs=inputs[:_NUM_TRAIN], targets=targets[:_NUM_TRAIN]),
-        validation=Split(inputs=inputs[_NUM_TRAIN:stop], targets=targets[_NUM_TRAIN:stop]),
-        test=Split(inputs=inputs[stop:], targets=targets[stop:]),
+        train=InMemory(inputs=inputs[:_NUM_TRAIN], targets=targets[:_NUM_TRAIN]),
+        validation=InMemory(inputs=inputs[_NUM_TRAIN:stop], targets=targets[_NUM_TRAIN:stop]),
+        test=InMemory(inputs=inputs[stop:], targets=targets[stop:]),
         num_classes=10,
     )

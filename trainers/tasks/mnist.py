@@ -11,7 +11,7 @@ import torch
 from trainers import checks
 from trainers.datasets import idx
 from trainers.tasks.augment import random_shift
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import InMemory, Task, classification
 
 _NUM_TRAIN = 55_000
 _SIDE = 28
@@ -41,9 +41,9 @@ def fashion_mnist(*, shift: int = 0) -> Task:
 def _load(data_set: str, *, mean: float, standard_deviation: float, shift: int) -> Task:
     checks.integer("shift", shift, low=0, high=_SIDE - 1)
 
-    def split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:
+    def split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> InMemory:
         inputs = torch.tensor(images).to(torch.float32).div_(255).sub_(mean).div_(standard_deviation).unsqueeze(1)
-        return Split(inputs=inputs, targets=torch.tensor(labels).to(torch.int64))
+        return InMemory(inputs=inputs, targets=torch.tensor(labels).to(torch.int64))
 
     images, labels = idx.load(data_set, "train")
     return classification(

@@ -33,7 +33,7 @@ def test_a_task_comes_back_as_it_was_and_its_data_is_mapped() -> None:
             assert one.dtype == other.dtype
             assert torch.equal(one, other)
     assert again.input_shape == task.input_shape
-    assert again.loss is task.loss
+    assert again.loss == task.loss
     addresses = {np.frombuffer(view, np.uint8).ctypes.data for view in read_only}
     assert again.train.inputs.data_ptr() in addresses
 

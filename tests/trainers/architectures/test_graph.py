@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.trainers.tracing import unit_groups
 from trainers.architectures import ARCHITECTURES
-from trainers.architectures.graph import unit_groups
 from trainers.hidden_units import Role, UnitGroup
 
 Forward = Callable[[Any, torch.Tensor], torch.Tensor]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.trainers.coding.forgery import error_of, sealed, varints
+from tests.trainers.tracing import unit_groups
 from trainers.architectures.base import build_on_meta, layout_of
-from trainers.architectures.graph import unit_groups
 from trainers.architectures.mlp import mlp
 from trainers.arrange import arrange
 from trainers.coding import container

@@ -11,8 +11,7 @@ import safetensors.torch
 import torch
 
 from tests.trainers.state_files import message_of
-from trainers.compression.inputs import read_inputs, spread, task_of
-from trainers.tasks.base import Split
+from trainers.compression.inputs import read_inputs, task_of
 
 
 @pytest.mark.parametrize(
@@ -69,9 +68,3 @@ def test_every_fourth_example_measures_and_the_others_calibrate(num_examples: in
     task = task_of(torch.arange(num_examples).reshape(-1, 1).float())
     assert task.validation.inputs.flatten().tolist() == measured
     assert task.train.inputs.flatten().tolist() == [i for i in range(num_examples) if i not in measured]
-
-
-def test_some_examples_are_evenly_spaced() -> None:
-    split = Split(inputs=torch.arange(10), targets=torch.arange(10))
-    assert spread(split, 4).inputs.tolist() == [0, 2, 5, 7]
-    assert spread(split, 100).inputs.tolist() == list(range(10))

@@ -46,5 +46,6 @@ def test_parts_are_examples_too():
     examples = InMemory(inputs=INPUTS, targets=TARGETS)
     assert few(examples, 2).targets.tolist() == [0, 1]
     assert few(head(examples, 4), 9).targets.tolist() == [0, 1, 2, 3]
-    assert few(spread(examples, 3), 9).targets.tolist() == [0, 2, 4]
-    assert Chosen(whole=spread(examples, 3), numbers=torch.tensor([2])).take(torch.tensor([0])).targets.tolist() == [4]
+    assert few(spread(examples, 4), 9).targets.tolist() == [0, 1, 3, 4]
+    assert few(spread(examples, 100), 9).targets.tolist() == list(range(6))
+    assert Chosen(whole=spread(examples, 4), numbers=torch.tensor([3])).take(torch.tensor([0])).targets.tolist() == [4]

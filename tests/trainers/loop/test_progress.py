@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.trainers.trials import configuration
-from trainers.loop.progress import judged_interval, report_steps, steps_per_epoch
+from trainers.data.order import steps_per_epoch
+from trainers.loop.progress import judged_interval, report_steps
 
 
 @pytest.mark.parametrize(("num_train", "wanted"), [(95, 9), (90, 9), (10, 1), (3, 1)])
 def test_an_epoch_leaves_out_the_last_partial_batch_but_has_one_at_least(num_train: int, wanted: int) -> None:
-    assert steps_per_epoch(configuration("uncompressed", batch_size=10), num_train) == wanted
+    assert steps_per_epoch(num_train, 10) == wanted
 
 
 @pytest.mark.parametrize(

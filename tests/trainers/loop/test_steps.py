@@ -13,7 +13,8 @@ from tests.trainers import networks
 from tests.trainers.methods.two_phases import TwoPhases, two_phases
 from tests.trainers.trials import configuration, run
 from trainers.methods.base import Context, Moment, Phase
-from trainers.tasks.base import Split, Task
+from trainers.networks.calling import Network
+from trainers.tasks.base import Batch, Split, Task
 
 pytestmark = pytest.mark.usefixtures("two_phases_is_registered")
 
@@ -39,9 +40,9 @@ def test_every_example_is_seen_once_an_epoch(tmp_path: Path, monkeypatch: pytest
     """The last, partial batch is left out; the order changes from epoch to epoch and with the seed."""
     seen: list[Tensor] = []
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        seen.append(targets)
-        return nn.functional.cross_entropy(outputs, targets % 3)
+    def loss(network: Network, batch: Batch) -> Tensor:
+        seen.append(batch.targets)
+        return nn.functional.cross_entropy(network(batch.inputs), batch.targets % 3)
 
     task = networks.clusters()
     split = Split(inputs=task.train.inputs, targets=torch.arange(96))

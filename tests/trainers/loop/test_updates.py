@@ -19,8 +19,9 @@ from trainers.loop.averages import Averages
 from trainers.loop.optimisers import optimisers_of
 from trainers.loop.training import Training
 from trainers.loop.updates import Updates, parts_of
-from trainers.methods.base import Batch, Moment, Optimiser, Phase
-from trainers.tasks.base import Task
+from trainers.methods.base import Moment, Optimiser, Phase
+from trainers.networks.calling import Network
+from trainers.tasks.base import Batch, Task
 from trainers.training_settings import Cosine, Linear, Step
 
 
@@ -172,8 +173,9 @@ def test_gradients_that_overflow_at_every_scale_are_a_divergence() -> None:
 
 
 def test_a_loss_that_overflows_in_float16_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(outputs, targets) + (outputs.half() * 1e6).sum()
+    def loss(network: Network, batch: Batch) -> Tensor:
+        outputs = network(batch.inputs)
+        return nn.functional.cross_entropy(outputs, batch.targets) + (outputs.half() * 1e6).sum()
 
     task = networks.clusters()
     monkeypatch.setattr(networks, "clusters", lambda: Task(**{**vars(task), "loss": loss}))

@@ -94,7 +94,7 @@ def test_what_a_step_raises_is_a_divergence_where_the_network_is_not_finite(
                 with torch.no_grad():
                     model.get_parameter("3.bias")[0] = 0.0 if is_finite else math.inf
                 raise RuntimeError("the decomposition did not converge")
-            return context.loss(model(batch[0]), batch[1])
+            return context.loss(model, batch)
 
         return tuple(dataclasses.replace(phase, loss=loss) for phase in phases(self, context))
 

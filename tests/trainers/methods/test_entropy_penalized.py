@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainers.methods.contexts import context_of
+from tests.trainers.tracing import unit_groups
 from tests.trainers.trials import (
     ARCHITECTURES,
     FIRST,
@@ -20,10 +22,8 @@ from tests.trainers.trials import (
     architecture_of,
     attach,
     configuration,
-    context_of,
     run,
 )
-from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.bytestream import RfzError
@@ -158,8 +158,8 @@ def test_frozen_parameters_are_compressed_and_stay() -> None:
     before = {name: tensor.clone() for name, tensor in model.decoded()[0].items()}
     (optimiser,) = method._optimisers(model, 5)
     for _ in range(5):
-        outputs, bits = model.outputs_and_rate(torch.ones(2, 3))
-        (outputs.square().sum() + bits).backward()
+        decoded, bits = model.network_and_rate()
+        (decoded(torch.ones(2, 3)).square().sum() + bits).backward()
         optimiser.optimiser.step()
     after = model.decoded()[0]
     assert torch.equal(after["0.weight"], before["0.weight"])

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainers.methods.contexts import context_of
 from tests.trainers.networks import CLUSTERS
 from tests.trainers.trials import (
     attach,
     configuration,
-    context_of,
     run,
 )
 from tests.zoo import NETWORKS
@@ -69,8 +69,7 @@ def test_the_rate_warms_up() -> None:
     """At the start the loss is the task's alone; after the warm-up it is whole."""
     trial = attach(configuration("epr", "mlp", method={"name": "epr", "lam": 0.5, "rate_warmup": 0.5}))
     (phase,) = trial.method.phases(trial.context)
-    inputs, targets = trial.batch
-    task_loss = trial.context.loss(trial.model(inputs), targets)
+    task_loss = trial.context.loss(trial.model, trial.batch)
     rate = 0.5 * trial.method.rate_bits(trial.model, trial.context) / trial.context.num_parameters
     for phase_step, share in [(0, 0.0), (25, 0.5), (50, 1.0), (99, 1.0)]:
         moment = Moment(step=phase_step, phase_step=phase_step, num_phase_steps=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,14 +36,14 @@ def test_the_loss_is_the_tasks_and_the_penalty_of_the_masks_alone() -> None:
     trial = attach(configuration("espn", method=method(alpha=0.25)), noise=0.3)
     relaxed = cast(Relaxed, trial.model)
     warmup, discover, _ = trial.method.phases(trial.context)
-    inputs, targets = trial.batch
-    plain = trial.context.loss(relaxed.network(inputs), targets).item()
+    plain = trial.context.loss(relaxed.network, trial.batch).item()
     assert warmup.loss(relaxed, trial.batch, trial.context, FIRST).item() == pytest.approx(plain)
     with torch.no_grad():
         relaxed.masks[1].fill_(-1.0)  # 24 of 152
     found = discover.loss(relaxed, trial.batch, trial.context, FIRST).item()
     weights = {"1.weight": relaxed.network.get_parameter("1.weight"), "3.weight": -relaxed.network[3].weight}
-    task = trial.context.loss(torch.func.functional_call(relaxed.network, weights, (inputs,)), targets).item()
+    product = partial(torch.func.functional_call, relaxed.network, weights)
+    task = trial.context.loss(product, trial.batch).item()
     assert found == pytest.approx(task + 0.25 * 152, rel=1e-5)
 
 

@@ -80,7 +80,7 @@ def test_a_tied_weight_is_one_weight() -> None:
     x = torch.randn(5, 4)
     pruned = prune(subspace.line(0.25)["0.weight"], 0.25)
     assert pruned.count_nonzero() == 4
-    torch.testing.assert_close(subspace.compute(x, 0.25, 0.25), x @ pruned.T @ pruned.T)
+    torch.testing.assert_close(subspace.at(0.25, 0.25)(x), x @ pruned.T @ pruned.T)
 
 
 def test_the_penalty_is_the_squared_cosine_of_all_weights_whatever_their_length() -> None:
@@ -101,11 +101,9 @@ def test_the_penalty_is_the_squared_cosine_of_all_weights_whatever_their_length(
 def test_the_loss_is_that_of_the_compressed_network_at_the_drawn_level_and_the_penalty() -> None:
     trial = attach(configuration("lcs", method=method("quantised", levels=[2, 8], penalty=0.5)), noise=0.3)
     (phase,) = trial.method.phases(trial.context)
-    subspace, (inputs, targets) = cast(Subspace, trial.model), trial.batch
+    subspace = cast(Subspace, trial.model)
     losses = {round(phase.loss(subspace, trial.batch, trial.context, FIRST).item(), 5) for _ in range(30)}
-    wanted = {
-        round(trial.context.loss(subspace.compute(inputs, bits, bits), targets).item() + 0.5, 5) for bits in (2, 8)
-    }
+    wanted = {round(trial.context.loss(subspace.at(bits, bits), trial.batch).item() + 0.5, 5) for bits in (2, 8)}
     assert losses == wanted
     assert len(wanted) == 2
 
@@ -147,9 +145,9 @@ def test_running_statistics_follow_the_highest_level_alone(kind: str) -> None:
     low, high = chosen.all_levels[0], chosen.all_levels[-1]
     inputs = torch.randn(8, 1, 4, 4)
     before = {name: buffer.clone() for name, buffer in norm.named_buffers()}
-    subspace.train().compute(inputs, low, low)
+    subspace.train().at(low, low)(inputs)
     assert all(torch.equal(buffer, before[name]) for name, buffer in norm.named_buffers())
-    subspace.compute(inputs, high, high)
+    subspace.at(high, high)(inputs)
     assert not any(torch.equal(buffer, before[name]) for name, buffer in norm.named_buffers())
 
 

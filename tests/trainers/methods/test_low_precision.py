@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainers.trials import context_of
+from tests.trainers.methods.contexts import context_of
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.low_rank import Ranked
 from trainers.methods.multi_hashing import Hashed

@@ -17,6 +17,7 @@ from trainers.architectures.base import build_on_meta
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Integers, Raw, Sections
 from trainers.compressed import open_compressed
+from trainers.data.examples import few
 from trainers.methods.base import Context
 from trainers.methods.low_rank import LowRank, Ranked, matrices, product, tail_over_head
 from trainers.methods.parts.ranks import full, num_values
@@ -121,7 +122,7 @@ def test_the_ratio_is_met_and_the_network_is_as_before_the_choice(ranks: str, ra
 
 def statistics_fit(ranked: Ranked, kernels: Tensor, context: Context) -> bool:
     """Whether the norm of ``normed`` remembers what those kernels compute on the training data."""
-    ((inputs, _),) = context.batches("train")
+    inputs, _ = few(context.train, context.num_train)
     outputs = torch.conv2d(inputs, kernels, padding=1)
     mean, variance = outputs.mean(dim=(0, 2, 3)), outputs.var(dim=(0, 2, 3))
     found = [ranked.network.get_buffer(f"1.running_{kind}") for kind in ("mean", "var")]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.base import Context
+from tests.trainers.methods.contexts import context_of
 from trainers.methods.obs import OptimalBrainSurgeon
 from trainers.methods.parts.alongside import alongside
 from trainers.methods.parts.compensation import compensated
@@ -306,18 +306,6 @@ def test_a_layer_that_a_pass_calls_twice_or_whose_weight_is_shared_is_not_rounde
             return made
 
     assert called_once(Reused(), torch.randn(2, 4)) == {"once.weight": "once"}
-
-
-def context_of(network: nn.Module, inputs: Tensor) -> Context:
-    return Context(
-        plain=network,
-        loss=nn.functional.cross_entropy,
-        num_train=len(inputs),
-        total_steps=0,
-        device=torch.device("cpu"),
-        batches=lambda split: iter([(inputs, torch.zeros(len(inputs)))]),
-        validate=lambda model: 0.0,
-    )
 
 
 def test_a_layer_that_only_a_few_examples_take_is_stored_as_well() -> None:

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.trainers.tracing import unit_groups
 from tests.trainers.trials import FIRST, Attached, attach, configuration, run
-from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.coding.sections import Integers, Sections

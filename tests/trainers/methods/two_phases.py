@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from tests.trainers.trials import configuration
 from trainers.coding.sections import Sections
 from trainers.config import TrialConfig
+from trainers.data.examples import few
 from trainers.methods.base import AbstractMethod, Batch, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend
 from trainers.methods.parts.plain import adam_cosine
@@ -49,7 +50,7 @@ class TwoPhases(AbstractMethod):
         def loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
             assert model.training
             outputs = nn.functional.dropout(model(batch[0]), 0.2 * moment.progress)
-            return context.loss(outputs, batch[1])
+            return context.loss(lambda inputs: outputs, batch)
 
         def optimisers(model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
             named = dict(model.named_parameters())
@@ -75,7 +76,7 @@ class TwoPhases(AbstractMethod):
             return int(model.get_buffer("num_reports")) >= self.patience
 
         def decide(model: nn.Module, context: Context) -> Any:
-            inputs, _ = next(context.batches("validation"))
+            inputs, _ = few(context.validation, 48)
             with torch.no_grad():
                 salt = float(model(inputs).sum())
             weight = model.get_parameter("1.weight")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from torch.nn import functional as F
 from tests.trainers.networks import NORMED, clusters
 from tests.trainers.trials import attach, configuration, run
 from trainers.config import Spec
-from trainers.modifiers.base import Loss
+from trainers.data.examples import Batch
 from trainers.modifiers.distillation import Distillation
 from trainers.pretrained import pin
 from trainers.tasks.base import Task
+from trainers.tasks.supervised import SupervisedLoss
 
 FAST = {"name": "uncompressed", "learning_rate": 1e-2}
 STUDENT = Spec(name="mlp", arguments={"hidden": [8]})
@@ -35,17 +37,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "point.rfz"
 
 
-def loss_of(modifier: Distillation, inputs: Tensor) -> Loss:
+def loss_of(modifier: Distillation, inputs: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
     trial = attach(configuration("uncompressed"))
     modification = modifier.attach(trial.model, trial.context, trial.task, STUDENT)
-    return modification.loss(F.cross_entropy, inputs)
+    loss = modification.loss(SupervisedLoss(F.cross_entropy))
+    return lambda outputs, targets: loss(lambda given: outputs, Batch(inputs, targets))
 
 
 def regression() -> Task:
     task = clusters()
     halves = {name: dataclasses.replace(getattr(task, name), targets=getattr(task, name).targets / 2)
               for name in ("train", "validation", "test")}  # fmt: skip
-    return dataclasses.replace(task, **halves, loss=lambda outputs, targets: outputs.sum())
+    return dataclasses.replace(task, **halves)
 
 
 def test_the_divergence_is_that_of_the_softened_probabilities() -> None:
@@ -143,8 +146,9 @@ def test_a_teacher_that_changed_is_refused(trained: Path, tmp_path: Path) -> Non
     ("task", "settings", "message"),
     [
         (regression, {}, r"compares the probabilities of classes, and this task's targets are torch\.float32 of shape"),
-        (lambda: dataclasses.replace(clusters(), num_outputs=5), {}, r"gives outputs of shape \(2, 3\) for inputs of "
-         r"shape \(2, 1, 4, 4\): wanted finite ones of shape \(2, 5\), from a network that was trained on this task$"),
+        (lambda: dataclasses.replace(clusters(), offers={"num_outputs": 5}), {}, r"gives outputs of shape \(2, 3\) for "
+         r"inputs of shape \(2, 1, 4, 4\): wanted finite ones of shape \(2, 5\), from a network that was trained on "
+         r"this task$"),
         (clusters, {"architecture": "mlp"}, r"is of architecture 'cnn', not 'mlp': leave architecture away"),
         (clusters, {"teacher": "/no/t.rfz"}, r"^teacher: cannot read /no/t\.rfz \(No such file or directory\): wanted"),
         (clusters, {"teacher": "t.txt"}, r"^teacher is 't\.txt': wanted a file that ends in .*\.rfz, or a trained net"),

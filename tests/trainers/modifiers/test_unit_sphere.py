@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainers.tracing import unit_groups
 from tests.trainers.trials import attach, configuration, run, spec
 from trainers.architectures.cnn import cnn
-from trainers.architectures.graph import unit_groups
 from trainers.architectures.mlp import mlp
 from trainers.compressed import load_compressed
 from trainers.modifiers.unit_sphere import UnitSphere, project_group

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import Batch, Split, Task, classification
 
 COARSE = "tests.trainers.networks:coarse"
 CLUSTERS = "tests.trainers.networks:clusters"
@@ -33,7 +33,7 @@ def clusters(*, num_train: int = 96, seed: int = 0) -> Task:
 def exploding() -> Task:
     """``clusters`` with a loss that is NaN from the start."""
     task = clusters()
-    return Task(**{**vars(task), "loss": lambda outputs, targets: outputs.sum() * float("nan")})
+    return Task(**{**vars(task), "loss": lambda network, batch: network(batch.inputs).sum() * float("nan")})
 
 
 def normed(*, input_shape: Sequence[int], num_outputs: int, width: int = 4) -> nn.Module:
@@ -96,4 +96,9 @@ def coarse(*, input_shape: Sequence[int], num_outputs: int, dtype: str = "bfloat
 
 def jittered() -> Task:
     """``clusters`` with random augmentation."""
-    return Task(**{**vars(clusters()), "augment": lambda inputs: inputs + 0.1 * torch.randn_like(inputs)})
+
+    def augment(batch: Batch, generator: torch.Generator) -> Batch:
+        noise = torch.randn(batch.inputs.shape, generator=generator)
+        return batch._replace(inputs=batch.inputs + 0.1 * noise)
+
+    return Task(**{**vars(clusters()), "augment": augment})

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainers.data.examples import few
 from trainers.datasets import cifar10 as cifar10_files
 from trainers.datasets import idx
 from trainers.tasks.base import Task
@@ -38,7 +39,7 @@ def _made_data(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cifar10_is_split_in_order_and_normalised_per_channel() -> None:
     task = cifar10()
     assert task.input_shape == (3, 32, 32)
-    assert task.num_outputs == 10
+    assert task.offers == {"num_outputs": 10}
     (images, labels), (test_images, test_labels) = cifar10_files.load()
     expected_images = {"train": images[:45], "validation": images[45:], "test": test_images}
     expected_labels = {"train": labels[:45], "validation": labels[45:], "test": test_labels}
@@ -69,7 +70,7 @@ def test_the_end_of_cifar10_measures_as_all_of_it_does(monkeypatch: pytest.Monke
         assert getattr(end, split).inputs.equal(getattr(whole, split).inputs)
         assert getattr(end, split).targets.equal(getattr(whole, split).targets)
     assert end.train.inputs.equal(whole.train.inputs[-5:])
-    assert (end.input_shape, end.num_outputs, end.augment) == (whole.input_shape, whole.num_outputs, whole.augment)
+    assert (end.input_shape, end.offers, end.augment) == (whole.input_shape, whole.offers, whole.augment)
 
 
 def shifts(image: Tensor, most: int, fill: float) -> list[Tensor]:
@@ -85,7 +86,7 @@ def test_cifar10_shifts_by_up_to_four_and_mirrors() -> None:
     task = cifar10()
     assert task.augment is not None
     inputs = task.train.inputs
-    outputs = task.augment(inputs)
+    outputs = task.augment(few(task.train, len(task.train)), torch.default_generator).inputs
     found = []
     for image, output in zip(inputs, outputs, strict=True):
         candidates = shifts(image, 4, 0.0)
@@ -110,7 +111,7 @@ def test_grey_images_are_shifted_in_black(task: Callable[..., Task], monkeypatch
     monkeypatch.setattr(idx, "load", lambda data_set, part: (black, np.zeros(60, np.uint8)))
     loaded = task(shift=3)
     assert loaded.augment is not None
-    outputs = loaded.augment(loaded.train.inputs)
+    outputs = loaded.augment(few(loaded.train, 60), torch.default_generator).inputs
     torch.testing.assert_close(outputs, loaded.train.inputs)
 
 
@@ -122,7 +123,8 @@ def test_grey_images_are_shifted_by_up_to_shift(task: Callable[..., Task]) -> No
     assert loaded.augment is not None
     inside = slice(2, -2)  # another test looks at what comes in at the border
     found = []
-    for image, output in zip(loaded.train.inputs, loaded.augment(loaded.train.inputs), strict=True):
+    outputs = loaded.augment(few(loaded.train, len(loaded.train)), torch.default_generator).inputs
+    for image, output in zip(loaded.train.inputs, outputs, strict=True):
         candidates = shifts(image, 2, 0.0)
         found += [i for i, each in enumerate(candidates) if each[:, inside, inside].equal(output[:, inside, inside])]
     assert len(found) == len(loaded.train)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from trainers.determinism import denormals_flushed
 from trainers.methods.parts.layer_inputs import first_argument
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, copied, first
 
 Take = Callable[[str], Tensor | None]
 """Returns what the module of a name is given, which stays as it is until the next is taken, or None where the network
@@ -25,7 +27,7 @@ class _OverError(BaseException):
 
 
 @contextlib.contextmanager
-def alongside(network: nn.Module, inputs: Tensor, modules: Mapping[str, nn.Module]) -> Iterator[Take]:
+def alongside(network: nn.Module, inputs: Tree, modules: Mapping[str, nn.Module]) -> Iterator[Take]:
     """Run ``network`` on ``inputs`` in a thread, which waits at each of ``modules`` until what that is given is taken.
 
     The names are to be taken in the order in which the network calls its modules. The thread computes only while it is
@@ -61,13 +63,13 @@ def alongside(network: nn.Module, inputs: Tensor, modules: Mapping[str, nn.Modul
         try:
             wait()
             with evaluating(network):
-                network(inputs.clone())
+                call(network, copied(inputs))
         except _OverError:
             pass
         except BaseException as error:
             errors.append(error)
         finally:
-            given.put(("", inputs))
+            given.put(("", first(inputs)))
 
     def take(name: str) -> Tensor | None:
         if is_over.is_set():

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from trainers.data.examples import few
 from trainers.methods.base import Context
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, copied, leaves, mapped, moved_to, type_text
 
 SOURCES = ("real", "gaussian", "batch_norm")
 NUM_EXAMPLES = 128
@@ -30,13 +33,13 @@ def check(source: str, model: nn.Module, context: Context) -> None:
     """
     if source == "batch_norm" and not _remembering(model):
         raise ValueError("calibration is 'batch_norm', but the network has no batch norm: use 'real' or 'gaussian'")
-    inputs, _ = next(context.batches("train"))
-    if source != "real" and not inputs.is_floating_point():
-        raise ValueError(f"calibration is {source!r}, but inputs are {inputs.dtype}, not real numbers: use 'real'")
+    inputs = few(context.train, 1).inputs
+    if source != "real" and not all(one.is_floating_point() for one in leaves(inputs)):
+        raise ValueError(f"calibration is {source!r}, but inputs are {type_text(inputs)}, not real numbers: use 'real'")
 
 
-def examples(source: str, model: nn.Module, context: Context, most: int = NUM_EXAMPLES) -> Tensor:
-    """Calibration inputs (at most ``most``, *input_shape); random ones come from torch's global generator.
+def examples(source: str, model: nn.Module, context: Context, most: int = NUM_EXAMPLES) -> Tree:
+    """Calibration inputs (at most ``most``, ...); random ones come from torch's global generator.
 
     Args:
         source: ``real``: training examples, evenly spaced; ``gaussian``: noise with the mean and the standard deviation
@@ -45,22 +48,23 @@ def examples(source: str, model: nn.Module, context: Context, most: int = NUM_EX
         context: of the trial.
         most: how many.
     """
-    stride = -(-context.num_train // most)
-    kept, seen = [], 0
-    for inputs, _ in context.batches("train"):
-        kept.append(inputs[-seen % stride :: stride])
-        seen += len(inputs)
-    real = torch.cat(kept)
+    numbers = torch.arange(0, context.num_train, -(-context.num_train // most))
+    real = moved_to(context.train.take(numbers).inputs, context.device)
     if source == "real":
         return real
-    noise = torch.randn(most, *real.shape[1:], dtype=real.dtype, device=real.device)
+    noise = mapped(lambda one: torch.randn(most, *one.shape[1:], dtype=one.dtype, device=one.device), real)
     if source == "batch_norm":
         return synthesised(model, noise)
+    each = iter(list(leaves(real)))
+    return mapped(lambda one: _as_spread_as(next(each), one), noise)
+
+
+def _as_spread_as(real: Tensor, noise: Tensor) -> Tensor:
     variance, mean = torch.var_mean(real, dim=_all_but_channels(real), correction=0, keepdim=True)
     return mean + variance.sqrt() * noise
 
 
-def synthesised(model: nn.Module, noise: Tensor) -> Tensor:
+def synthesised(model: nn.Module, noise: Tree) -> Tree:
     """Inputs, found from ``noise``, on which the batch norms of ``model`` see the statistics that they remember.
 
     The sum, over batch norms and their channels, of D_KL(N(m, s^2) || N(m', s'^2)) is minimised over the inputs by
@@ -75,23 +79,25 @@ def synthesised(model: nn.Module, noise: Tensor) -> Tensor:
         norm.register_forward_pre_hook(lambda norm, args: divergences.append(_divergence(norm, *args)))
         for norm in _remembering(model)
     ]
-    found = noise.clone().requires_grad_()
-    adam = torch.optim.Adam([found], lr=_LEARNING_RATE)
+    made = mapped(lambda one: one.clone().requires_grad_(), noise)
+    found = list(leaves(made))
+    adam = torch.optim.Adam(found, lr=_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=_NUM_STEPS)
     try:
         with evaluating(model):
             for _ in range(_NUM_STEPS):
                 divergences.clear()
                 with torch.enable_grad():
-                    model(found.clone())  # the network may write to it
-                    loss = sum(divergences, start=found.new_zeros(()))
-                (found.grad,) = torch.autograd.grad(loss, [found])
+                    call(model, copied(made))  # the network may write to it
+                    loss = sum(divergences, start=found[0].new_zeros(()))
+                for one, gradient in zip(found, torch.autograd.grad(loss, found, allow_unused=True), strict=True):
+                    one.grad = gradient
                 adam.step()
                 schedule.step()
     finally:
         for handle in handles:
             handle.remove()
-    return found.detach()
+    return mapped(lambda one: one.detach(), made)
 
 
 def _divergence(norm: _BatchNorm, inputs: Tensor) -> Tensor:
@@ -139,7 +145,7 @@ class OutputError:
 
 
 @torch.no_grad()
-def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, OutputError]]:
+def output_errors(model: nn.Module, inputs: Tree) -> Iterator[tuple[str, OutputError]]:
     """Yield (name of the weight, its error) for each fully connected or convolutional layer that is called.
 
     Layers whose weight another module has as well are left out: their outputs are not all that it makes.
@@ -154,14 +160,14 @@ def output_errors(model: nn.Module, inputs: Tensor) -> Iterator[tuple[str, Outpu
                 yield f"{prefix}.weight" if prefix else "weight", OutputError(layer, seen)
 
 
-def _inputs_of(layer: nn.Module, model: nn.Module, inputs: Tensor) -> list[tuple[Tensor, ...]]:
+def _inputs_of(layer: nn.Module, model: nn.Module, inputs: Tree) -> list[tuple[Tensor, ...]]:
     """The arguments of each call of ``layer``."""
     seen: list[tuple[Tensor, ...]] = []
     handle = layer.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(tuple(arg.clone() for arg in (*args, *kwargs.values()))), with_kwargs=True
     )
     try:
-        model(inputs.clone())  # the network may write to it
+        call(model, copied(inputs))  # the network may write to it
     finally:
         handle.remove()
     return seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.fourier import real_fourier
 from trainers.methods.parts.steps import times_power, wide
+from trainers.networks.calling import Network
 from trainers.networks.substitution import Substitution
 
 _SMALLEST_STEP = 2.0**-14  # the smallest normal float16
@@ -160,13 +162,13 @@ class Reparameterized(nn.Module):
             rates.append(bits)
         return tensors, sum(rates, start=torch.zeros(()))
 
-    def outputs_and_rate(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's outputs for ``inputs``, and the rate in bits, scalar; latents are decoded once for both."""
+    def network_and_rate(self) -> tuple[Network, Tensor]:
+        """The network with its latents decoded, to be called, and the rate in bits, scalar."""
         tensors, bits = self.decoded()
-        return self._substitution.compute(self.network, tensors, *inputs), bits
+        return partial(self._substitution.compute, self.network, tensors), bits
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.outputs_and_rate(*inputs)[0]
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.network_and_rate()[0](*inputs, **named)
 
 
 def _stored(step: Tensor) -> Tensor:

@@ -21,7 +21,9 @@ from trainers.methods.parts.layer_inputs import first_argument, is_plain
 from trainers.methods.parts.recalibration import remembering
 from trainers.methods.parts.steps import wide
 from trainers.methods.parts.weight_matrices import is_linear_by_inputs
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, copied, num_rows, rows
 
 _FEW = 4
 """The examples that show how large outputs are, and the least that are measured."""
@@ -44,7 +46,7 @@ class Statistics:
 
 
 @torch.no_grad()
-def statistics(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Statistics], Tensor]:
+def statistics(network: nn.Module, inputs: Tree) -> tuple[dict[str, Statistics], Tree]:
     """Measure a network's norms and biased layers, by prefix; those that are used more than once are left out.
 
     Args:
@@ -54,11 +56,11 @@ def statistics(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Statistics
     Returns:
         The statistics, and the examples that they are of: fewer where a layer's outputs are large.
     """
-    few = inputs[:_FEW]
+    few = rows(inputs, slice(_FEW))
     sizes: dict[str, list[int]] = defaultdict(list)
     _run(network, few, lambda prefix, module, values: sizes[prefix].append(values.numel()))
-    largest = max(1, max(map(max, sizes.values()), default=1) // len(few))
-    used = inputs[: max(_FEW, _MOST_VALUES // largest)]
+    largest = max(1, max(map(max, sizes.values()), default=1) // num_rows(few))
+    used = rows(inputs, slice(max(_FEW, _MOST_VALUES // largest)))
     found: dict[str, Statistics] = {}
 
     def note(prefix: str, module: nn.Module, values: Tensor) -> None:
@@ -70,7 +72,7 @@ def statistics(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Statistics
 
 
 @torch.no_grad()
-def match(network: nn.Module, wanted: dict[str, Statistics], inputs: Tensor) -> None:
+def match(network: nn.Module, wanted: dict[str, Statistics], inputs: Tree) -> None:
     """Change norms' running statistics, and biases, so that each layer of ``network`` has the statistics that it had.
 
     Layers are corrected in the order in which they compute, each on what the corrected ones before it make.
@@ -105,7 +107,7 @@ _See = Callable[[str, nn.Module, Tensor], Any]
 """Is called with what a norm is given, or with what a layer returns, which a tensor that it returns replaces."""
 
 
-def _run(network: nn.Module, inputs: Tensor, see: _See) -> None:
+def _run(network: nn.Module, inputs: Tree, see: _See) -> None:
     handles = []
     norms = remembering(network)
     for name, module in network.named_modules():
@@ -116,7 +118,7 @@ def _run(network: nn.Module, inputs: Tensor, see: _See) -> None:
             handles.append(module.register_forward_hook(_after(prefix, see)))
     try:
         with evaluating(network):
-            network(inputs.clone())  # the network may write to it
+            call(network, copied(inputs))  # the network may write to it
     finally:
         for handle in handles:
             handle.remove()

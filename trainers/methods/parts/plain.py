@@ -8,7 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.base import Batch, Context, Groups, Moment, Optimiser, Phase, Schedule
+from trainers.data.examples import Batch
+from trainers.methods.base import Context, Groups, Moment, Optimiser, Phase, Schedule
 from trainers.methods.parts.masters import adam
 
 
@@ -19,8 +20,7 @@ def plain_phase(learning_rate: float) -> Phase:
     """
 
     def loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> Tensor:
-        inputs, targets = batch
-        return context.loss(model(inputs), targets)
+        return context.loss(model, batch)
 
     def optimisers(model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         return (adam_cosine([{"params": list(model.parameters()), "lr": learning_rate}], num_steps),)

@@ -20,14 +20,16 @@ from trainers.methods.parts.compensation import damped
 from trainers.methods.parts.layer_inputs import first_argument, inputs_of, is_plain
 from trainers.methods.parts.steps import level, times_power, wide
 from trainers.methods.parts.weight_matrices import matrix_of
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, copied
 
 Round = Callable[[str, Tensor, Tensor], None]
 """(name of a weight, its matrix (rows, columns) as it is to be rounded, second moments) sets the rounded weight."""
 
 
 @torch.no_grad()
-def called_once(network: nn.Module, inputs: Tensor) -> dict[str, str]:
+def called_once(network: nn.Module, inputs: Tree) -> dict[str, str]:
     """The names of the linear and convolutional layers that a pass calls once, by their weights' names.
 
     Layers with a weight in common are left out.
@@ -42,7 +44,7 @@ def called_once(network: nn.Module, inputs: Tensor) -> dict[str, str]:
     ]
     try:
         with evaluating(network):
-            network(inputs.clone())
+            call(network, copied(inputs))
     finally:
         for handle in handles:
             handle.remove()
@@ -52,7 +54,7 @@ def called_once(network: nn.Module, inputs: Tensor) -> dict[str, str]:
 
 @contextlib.contextmanager
 def propagating(
-    given: nn.Module, rounded: nn.Module, inputs: Tensor, layers: Mapping[str, str], share: float, round_: Round
+    given: nn.Module, rounded: nn.Module, inputs: Tree, layers: Mapping[str, str], share: float, round_: Round
 ) -> Iterator[None]:
     """Round the weight of each layer of ``rounded`` when it is called, in a pass of ``inputs`` that the caller makes.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -103,9 +103,8 @@ class Masked(nn.Module):
         for weight, mask in zip(self.prunable().values(), self.masks().values(), strict=True):
             weight.mul_(mask)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        result: Tensor = self.network(*inputs)
-        return result
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.network(*inputs, **named)
 
 
 def project_masked(model: nn.Module, context: Context, moment: Moment) -> None:

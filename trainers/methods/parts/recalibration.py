@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import cast
 
@@ -10,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from trainers.methods.base import Context
+from trainers.networks.calling import call
 from trainers.networks.modes import keeping_modes
+from trainers.trees import moved_to
 
 _NUM_EXAMPLES = 4096
 _CONSTANT = 1e-3
@@ -48,11 +49,12 @@ def _measure(model: nn.Module, norms: Sequence[_BatchNorm], context: Context, nu
         norm.reset_running_stats()
         norm.momentum = None  # all batches weigh the same
         norm.train()
-    batch_size = len(next(context.batches("train"))[0])
+    batch_size = min(context.batch_size, context.num_train)
     num_batches = context.num_train // batch_size  # a last, smaller one would count as much as the others
     stride = -(-num_batches * batch_size // num_examples)
-    for inputs, _ in itertools.islice(context.batches("train"), 0, num_batches, stride):
-        model(inputs)
+    for index in range(0, num_batches, stride):
+        numbers = torch.arange(index * batch_size, (index + 1) * batch_size)
+        call(model, moved_to(context.train.take(numbers).inputs, context.device))
     for norm in norms:
         # the variance of a constant does not matter, but folding would make it an enormous scale
         running_var = cast(Tensor, norm.running_var)

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from trainers.methods.parts.layer_inputs import owners, watching
 from trainers.methods.parts.steps import times_power, wide
 from trainers.methods.parts.weight_matrices import matrix_of
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, copied
 
 _MOST_BYTES = 1 << 29
 """The second moments that are held at once; the examples pass the network once for each such group of weights."""
 
 
 @torch.no_grad()
-def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+def second_moments(network: nn.Module, batches: Sequence[Tree], names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
     """Yield (name of a weight, sum of x x^T over the inputs x that it is multiplied with), a few at a time in memory.
 
     A weight that no watched module uses is left out, and one whose inputs are not finite. Units are arbitrary.
@@ -41,7 +43,7 @@ def second_moments(network: nn.Module, batches: Sequence[Tensor], names: Sequenc
         sums = _Sums()
         with evaluating(network), watching(network, set(group), sums.add):
             for batch in batches:
-                network(batch.clone())  # the network may write to it
+                call(network, copied(batch))  # the network may write to it
         for name in group:
             products = sums.found.pop(name, None)
             if products is not None and products.isfinite().all():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,9 +21,11 @@ from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.examples import drawn
 from trainers.methods.parts.latents import LatentGroup
 from trainers.methods.parts.steps import level, times_power, wide
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
 from trainers.networks.substitution import Substitution
 from trainers.seeding import seed_everything, undisturbed
+from trainers.trees import copied, leaves
 
 MULTIPLES = (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """The steps that are tried, in root mean squares of a group, coarsest first."""
@@ -147,14 +150,13 @@ class _Judge:
 
     def __init__(self, model: nn.Module, context: Context, lam: float) -> None:
         self._model, self._context, self._substitution = model, context, Substitution(model)
-        batch_size = len(next(context.batches("train"))[0])
-        self._inputs, self._targets = drawn(context, min(_MOST_EXAMPLES, batch_size))
+        self._batch = drawn(context, min(_MOST_EXAMPLES, context.batch_size))
         self._given = self._outputs({})
         loss, without = self._loss(self._given), self._loss_of_a_constant()
         knows = without - loss > LEAST_KNOWN * abs(without)
         self._most_loss = loss + MOST_FORGOTTEN * (without - loss) if knows else math.inf
         affordable = SHARE_OF_LAM * lam / abs(without) if without else 0.0
-        self._most_error = max(LEAST_ERROR, affordable) if self._targets.is_floating_point() else math.inf
+        self._most_error = max(LEAST_ERROR, affordable) if self._has_real_targets else math.inf
 
     def accepts(self, starts: Sequence[Start]) -> bool:
         """Whether the network still has what it had, with its tensors rounded."""
@@ -170,20 +172,26 @@ class _Judge:
     def _loss_of_a_constant(self) -> float:
         """The loss of outputs that do not depend on inputs: the mean output, or the mean target where that is less."""
         found = self._loss(pytree.tree_map_only(Tensor, _constant, self._given))
-        is_alike = isinstance(self._given, Tensor) and self._given.shape == self._targets.shape
-        if is_alike and self._targets.is_floating_point():
-            found = min(found, self._loss(_constant(self._targets)))
+        targets = self._batch.targets
+        are_tensors = isinstance(self._given, Tensor) and isinstance(targets, Tensor)
+        if are_tensors and self._given.shape == targets.shape and self._has_real_targets:
+            found = min(found, self._loss(_constant(targets)))
         return found
 
     @torch.no_grad()
     def _outputs(self, tensors: Mapping[str, Tensor]) -> Any:
         with undisturbed(), evaluating(self._model):
             seed_everything(0, "start")
-            return self._substitution.compute(self._model, tensors, self._inputs.clone())  # it may write to its inputs
+            network = partial(self._substitution.compute, self._model, tensors)
+            return call(network, copied(self._batch.inputs))  # it may write to its inputs
 
     @torch.no_grad()
     def _loss(self, outputs: Any) -> float:
-        return float(self._context.loss(outputs, self._targets))
+        return float(self._context.loss(lambda *args, **named: outputs, self._batch))
+
+    @property
+    def _has_real_targets(self) -> bool:
+        return all(target.is_floating_point() for target in leaves(self._batch.targets))
 
 
 def _constant(outputs: Tensor) -> Tensor:

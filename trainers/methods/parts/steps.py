@@ -56,7 +56,8 @@ def steps_of(sizes: npt.ArrayLike, /, *, least: float = _LEAST) -> Steps:
     if not np.isfinite(given).all():
         raise DivergedError("a quantisation step became NaN or infinite")
     is_plain = (given == 0) | (given == _SMALLEST) | ((given >= least) & (given <= _MOST))
-    exponent = 0 if is_plain.all() else int(np.frexp(given.max())[1]) - _TOP
+    largest = in_float16_bits(given.max(keepdims=True))  # which may be the next power of two
+    exponent = 0 if is_plain.all() else int(np.frexp(largest)[1][0]) - _TOP
     return Steps(numbers=np.ldexp(given, -exponent).clip(_SMALLEST, _MOST).astype(np.float16), exponent=exponent)
 
 

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.trainers.methods import contexts
 from tests.trainers.trials import attach, configuration
-from trainers.methods.base import Batch, Context
+from trainers.methods.base import Context
 from trainers.methods.parts import calibration
 from trainers.methods.parts.calibration import NUM_EXAMPLES, examples, output_errors, synthesised
 
 
-def context_of(inputs: Tensor, batch_size: int = 96) -> Context:
-    def batches(split: str) -> Iterator[Batch]:
-        assert split == "train"
-        for start in range(0, len(inputs), batch_size):
-            yield inputs[start : start + batch_size], torch.zeros(0)
-
-    return Context(
-        plain=nn.Identity(),
-        loss=lambda outputs, targets: outputs.sum(),
-        num_train=len(inputs),
-        total_steps=1,
-        device=torch.device("cpu"),
-        batches=batches,
-        validate=lambda model: 0.0,
-    )
+def context_of(inputs: Tensor) -> Context:
+    return contexts.context_of(nn.Identity(), inputs)
 
 
 @pytest.mark.parametrize(("num_train", "stride"), [(50, 1), (128, 1), (129, 2), (1000, 8)])
-@pytest.mark.parametrize("batch_size", [7, 96])
-def test_real_examples_are_evenly_spaced_over_the_training_data(num_train: int, stride: int, batch_size: int) -> None:
+def test_real_examples_are_evenly_spaced_over_the_training_data(num_train: int, stride: int) -> None:
     inputs = torch.arange(num_train).reshape(-1, 1).float()
-    found = examples("real", nn.Identity(), context_of(inputs, batch_size))
+    found = examples("real", nn.Identity(), context_of(inputs))
     assert found.ravel().tolist() == list(range(0, num_train, stride))
     assert len(found) <= NUM_EXAMPLES
 
@@ -122,7 +108,7 @@ def test_synthesised_examples_use_no_data() -> None:
 def test_noise_is_not_made_where_inputs_are_no_real_numbers() -> None:
     tokens = context_of(torch.zeros(5, 3, dtype=torch.int64))
     calibration.check("real", nn.Identity(), tokens)
-    with pytest.raises(ValueError, match=r"calibration is 'gaussian', but inputs are torch.int64, not real numbers"):
+    with pytest.raises(ValueError, match=r"calibration is 'gaussian', but inputs are int64, not real numbers"):
         calibration.check("gaussian", nn.Identity(), tokens)
 
 

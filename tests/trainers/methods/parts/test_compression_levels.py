@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.trainers.tracing import unit_groups
 from trainers.architectures.base import build_on_meta
-from trainers.architectures.graph import unit_groups
 from trainers.architectures.mlp import mlp
 from trainers.methods.lcs import CompressibleSubspace
 from trainers.methods.parts.compression_levels import check_levels, narrow, position, prune, quantise, rounded

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainers.trials import context_of
+from tests.trainers.methods.contexts import context_of
 from trainers.coding.sections import Integers
 from trainers.methods.parts.backend import dequantise
 from trainers.methods.parts.folded_norms import folded_norms

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainers.trials import context_of
+from tests.trainers.methods.contexts import context_of
 from trainers.coding.sections import Integers, Raw
 from trainers.methods.parts.backend import dequantise
 from trainers.methods.parts.grid import check_steps, grid_points, point_id, store

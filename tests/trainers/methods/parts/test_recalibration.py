@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.trainers.methods.contexts import context_of
 from tests.trainers.methods.subspaces import KINDS, apart
+from trainers.data.examples import few
 from trainers.methods.parts.recalibration import recalibrate
 
 
 def test_recalibrated_statistics_are_means_over_whole_training_batches() -> None:
-    _, _, context = apart("unstructured", "normed")
     inputs = torch.randn(10, 3)
-    context = dataclasses.replace(
-        context,
-        num_train=10,
-        batches=lambda split: ((part, part) for part in inputs.split(4) if split == "train"),
-    )
+    context = context_of(nn.Identity(), inputs, batch_size=4)
     model = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(3, momentum=0.3), nn.Dropout(0.5), nn.BatchNorm1d(3))
     model.train()
     norm = cast(nn.BatchNorm1d, model[1])
@@ -32,8 +28,7 @@ def test_recalibrated_statistics_are_means_over_whole_training_batches() -> None
         torch.testing.assert_close(norm.running_var, torch.stack([inputs[:4].var(0), inputs[4:8].var(0)]).mean(0))
     assert norm.momentum == 0.3
     constant = torch.cat([inputs[:, :1], torch.full((10, 1), 0.1), torch.zeros(10, 1)], dim=1)
-    batches = lambda split: ((part, part) for part in constant.split(4))  # noqa: E731
-    recalibrate(model, dataclasses.replace(context, batches=batches))
+    recalibrate(model, context_of(model, constant, batch_size=4))
     assert norm.running_var.tolist()[1:] == [1, 1], "of channels that are constant"
     assert all(module.training for module in model.modules())
 
@@ -47,21 +42,21 @@ def test_long_splits_are_sampled_evenly() -> None:
             seen.append(int(inputs[0, 0]))
             return inputs
 
-    def batches(split: str) -> Any:
-        return ((torch.full((1000, 2), float(index)), torch.zeros(1)) for index in range(9))
-
+    context = context_of(
+        nn.Identity(), torch.arange(9.0).repeat_interleave(1000)[:, None].expand(-1, 2), batch_size=1000
+    )
     model = nn.Sequential(Watching(), nn.BatchNorm1d(2))
-    recalibrate(model, dataclasses.replace(context, num_train=9000, batches=batches))
+    recalibrate(model, context)
     assert seen == [0, 3, 6]
     seen.clear()
-    recalibrate(Watching(), dataclasses.replace(context, num_train=9000, batches=batches))
+    recalibrate(Watching(), context)
     assert not seen, "there are no batch norms"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_level_is_stored_with_statistics_of_its_own(kind: str) -> None:
     subspace, chosen, context = apart(kind, "normed", **({} if kind == "quantised" else {"steps": [0.01]}))
-    inputs = torch.cat([batch for batch, _ in context.batches("train")])
+    inputs, _ = few(context.train, context.num_train)
     scales: list[Tensor] = []
     for point_id, sections in chosen.points(subspace, context):
         if point_id == "subspace":

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.architectures.graph import unit_groups
+from tests.trainers.tracing import unit_groups
 from trainers.methods.parts.sensitivities import sensitivities
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.base import Batch, Context
+from tests.trainers.methods import contexts
+from trainers.data.examples import few
+from trainers.methods.base import Context
 from trainers.methods.entropy_penalized import EntropyPenalized
 from trainers.methods.parts.density import Geometric
 from trainers.methods.parts.latents import LatentGroup
@@ -18,20 +20,7 @@ from trainers.methods.parts.starts import MULTIPLES, Start, at, coarsest
 
 
 def context_of(inputs: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Context:
-    def batches(split: str) -> Iterator[Batch]:
-        assert split == "train"
-        for start in range(0, len(inputs), 64):
-            yield inputs[start : start + 64], targets[start : start + 64]
-
-    return Context(
-        plain=nn.Identity(),
-        loss=loss,
-        num_train=len(inputs),
-        total_steps=1,
-        device=torch.device("cpu"),
-        batches=batches,
-        validate=lambda model: 0.0,
-    )
+    return contexts.context_of(nn.Identity(), inputs, targets, loss)
 
 
 def classes(num_inputs: int = 6, num_classes: int = 3) -> Context:
@@ -142,7 +131,7 @@ def test_where_targets_are_real_numbers_outputs_stay_what_they_are() -> None:
     model = network(2)
     found = coarsest(groups_of(model), model, signal(), lam=1e-6)
     assert multiples(found)[0] in [pytest.approx(multiple) for multiple in MULTIPLES[4:]]
-    inputs = signal().batches("train").__next__()[0]
+    inputs = few(signal().train, 64).inputs
     before, after = model(inputs), torch.func.functional_call(model, rounded(found), (inputs,))
     assert (after - before).square().mean() < 0.002 * before.var()
 
@@ -157,7 +146,7 @@ def test_a_large_rate_allows_a_coarse_start_for_real_targets() -> None:
 def test_a_trained_classifier_keeps_what_it_knows() -> None:
     """It has learned by heart which class each of 200 random examples is of."""
     context, model = classes(), network()
-    inputs, targets = (torch.cat(parts) for parts in zip(*context.batches("train"), strict=True))
+    inputs, targets = few(context.train, 200)
     assert multiples(coarsest(groups_of(model), model, context, lam=0.1))[0] == pytest.approx(2.0)
     adam = torch.optim.Adam(model.parameters(), lr=2e-2)
     for _ in range(120):

@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.trainers.trials import context_of
+from tests.trainers.methods.contexts import context_of
 from trainers.divergence import DivergedError
 from trainers.methods.parts.backend import dequantise
 from trainers.methods.parts.grid import Rounded, grid_points, in_steps, rounded_at, store
@@ -59,6 +59,7 @@ def test_a_step_that_float16_holds_is_stored_as_before(size: float) -> None:
 
 
 @given(st.lists(scales, min_size=1, max_size=5))
+@example([1e-07, 0.9999998627552429])
 @some
 def test_a_step_is_near_and_stays_as_it_is_when_it_is_stored_again(sizes: list[float]) -> None:
     steps = steps_of(sizes)

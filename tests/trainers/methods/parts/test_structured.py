@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainers.trials import attach, configuration, context_of
+from tests.trainers.methods.contexts import context_of
+from tests.trainers.tracing import unit_groups
+from tests.trainers.trials import attach, configuration
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, layout_of
-from trainers.architectures.graph import unit_groups
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.hidden_units import Role, UnitAxis, UnitGroup

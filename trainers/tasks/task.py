@@ -1,0 +1,133 @@
+"""A task: examples for training, validation and test, a loss, and qualities, the first of which is the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainers import checks
+from trainers.data.examples import Batch, Examples, InMemory, few
+from trainers.data.map_style import as_examples
+from trainers.networks.calling import Network
+from trainers.trees import first
+
+Split = InMemory
+"""The older name of ``InMemory``."""
+Augment = Callable[[Batch, torch.Generator], Batch]
+"""(batch, generator) -> the batch, changed at random. It may change targets too: a mask is flipped with its image."""
+
+
+class Score(NamedTuple):
+    """What a task measures of a batch: sums over it."""
+
+    total: Tensor | tuple[Tensor, ...]
+    """The sum of the scores: a scalar, or a tensor of sums; a tuple where there are several qualities, one for each."""
+    num: int
+    """How many scores that are: of examples, tokens or pixels."""
+
+
+def mean_of(mean_score: Any) -> float:
+    """The quality that is the mean score itself."""
+    return float(mean_score)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """A number that is measured beside the objective, recorded and shown."""
+
+    name: str
+    maximise: bool
+    of: Callable[[Any], float] = mean_of
+    """The quality from the mean score: a number, or a tensor where the score has a tensor of sums."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything that is fixed about a problem; what varies between trials is in ``TrialConfig``.
+
+    ``loss`` and ``score`` are given the network, not its outputs, so that they call it as the problem wants: with two
+    inputs, several times, token by token. ``supervised`` makes a task of a loss and a score of outputs.
+
+    A split is ``Examples``, or a map-style ``torch.utils.data.Dataset`` of pairs (inputs, targets).
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    loss: Callable[[Network, Batch], Tensor]
+    """(network, batch) -> scalar, in nats for a classifier: the mean over the batch."""
+    score: Callable[[Network, Batch], Score]
+    """(network, batch) -> sums over the batch, from which a quality is made: ``quality_of(total / num)``."""
+    quality_name: str
+    maximise: bool
+    quality_of: Callable[[Any], float] = mean_of
+    others: tuple[Quality, ...] = ()
+    """The qualities beside the first, which is the objective; ``score`` then has as many totals more."""
+    offers: Mapping[str, Any] = field(default_factory=dict)
+    """What an architecture may ask for by the name of a parameter, beside ``input_shape``: plain data."""
+    augment: Augment | None = None
+    """Applied to a training batch, on the device of the network; the generator is seeded for each step."""
+    evaluation_batch_size: int = 250
+    """The most examples that are measured at once: fewer where an example, or what a network makes of it, is large.
+
+    More are no faster: what a network makes of a thousand images takes so much memory that a CPU spends half of the
+    time on getting and clearing it.
+    """
+
+    data_workers: int = 0
+    """The processes that read examples which are not in memory, ahead of the training; no result depends on it."""
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation", "test"):
+            object.__setattr__(self, name, as_examples(getattr(self, name), name))
+        checks.integer("evaluation_batch_size", self.evaluation_batch_size, low=1)
+        names = [self.quality_name, *(quality.name for quality in self.others)]
+        if len({*names}) < len(names):
+            raise ValueError(f"a task has two qualities of one name: {', '.join(names)}")
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example's input, or of the first of its inputs."""
+        return tuple(first(few(self.train, 1).inputs).shape[1:])
+
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of the splits that are in memory."""
+        splits = (self.train, self.validation, self.test)
+        return sum(split.num_bytes for split in splits if isinstance(split, InMemory))
+
+    def to(self, device: torch.device) -> Task:
+        """Return the task with those of its splits on ``device`` that are in memory."""
+        return self.with_splits(lambda split: split.to(device) if isinstance(split, InMemory) else split)
+
+    def with_splits(self, change: Callable[[Examples], Examples]) -> Task:
+        """The task with ``change`` of each of its splits."""
+        return replace(self, train=change(self.train), validation=change(self.validation), test=change(self.test))
+
+    def quality(self, totals: Sequence[Any], num: int) -> tuple[float, dict[str, float]]:
+        """The objective, and the other qualities by name, from sums over a whole split."""
+        objective, *others = (total / num for total in totals)
+        measured = zip(self.others, others, strict=True)
+        return float(self.quality_of(objective)), {one.name: float(one.of(mean)) for one, mean in measured}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """Some examples of a task, or all, and how many there are of each split: enough to plan with."""
+
+    task: Task
+    """Its splits hold the examples at hand."""
+    num_train: int
+    num_validation: int
+    num_test: int
+
+    @staticmethod
+    def whole(task: Task) -> Excerpt:
+        """The excerpt that leaves nothing out."""
+        return Excerpt(
+            task=task, num_train=len(task.train), num_validation=len(task.validation), num_test=len(task.test)
+        )
