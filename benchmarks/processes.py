@@ -24,16 +24,32 @@ def processor_s() -> dict[str, float]:
 
     By kind. Ray renames a worker when it works and when it is idle; both are workers.
     """
-    fields: dict[int, list[str]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended
-            fields[int(status.parent.name)] = status.read_text().rpartition(")")[2].split()
+    fields = _fields()
     found: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
-    pids = [os.getpid()]
-    for pid in pids:
-        pids += [child for child, row in fields.items() if int(row[1]) == pid]
+    for pid in (os.getpid(), *_below(os.getpid(), fields)):
         found[_kind(pid)] += int(fields[pid][11]) + int(fields[pid][12])
     return {kind: ticks / os.sysconf("SC_CLK_TCK") for kind, ticks in found.items()}
+
+
+def below(pid: int) -> list[int]:
+    """All processes that ``pid`` started, directly or not."""
+    return _below(pid, _fields())
+
+
+def _fields() -> dict[int, list[str]]:
+    """What the kernel says of each process, after its name."""
+    found: dict[int, list[str]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            found[int(status.parent.name)] = status.read_text().rpartition(")")[2].split()
+    return found
+
+
+def _below(pid: int, fields: dict[int, list[str]]) -> list[int]:
+    pids = [pid]
+    for one in pids:
+        pids += [child for child, row in fields.items() if int(row[1]) == one]
+    return pids[1:]
 
 
 def _kind(pid: int) -> str:

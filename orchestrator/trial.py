@@ -221,6 +221,7 @@ def _train(
         damaged=lambda line: journal.note_damage(request.trial_id, line),
         stored=stored,
         task=find_task(config.task) if find_task is not None else None,
+        data_workers=request.resources.data_workers,
     )
     return [replace(point, path=journal.name_of(point.path)) for point in points]
 

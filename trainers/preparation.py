@@ -114,6 +114,7 @@ def prepare(
     task: Task | None = None,
     described: Described | None = None,
     values: Mapping[str, Tensor] | None = None,
+    data_workers: int | None = None,
 ) -> Prepared:
     """Find, check and build what ``config`` names.
 
@@ -123,6 +124,7 @@ def prepare(
         task: its task, where that is loaded already.
         described: its network, where that is described already.
         values: those of its ``init_from``, where they are loaded already.
+        data_workers: the processes that read its examples where these are not in memory; None for what the task says.
 
     Raises:
         ValueError: the configuration is wrong, or a file could not hold its network; one line says how.
@@ -130,6 +132,8 @@ def prepare(
     check_steps(config)
     method, modifiers = make_method(config.method), make_modifiers(config.modifiers, method=config.method.name)
     task = task or make_task(config.task)
+    if data_workers is not None:
+        task = replace(task, data_workers=data_workers)
     described = described or describe(config.architecture, task)
     name, architecture, arguments = config.architecture.name, described.architecture, described.arguments
     header = container.Header(

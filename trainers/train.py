@@ -35,6 +35,7 @@ def train(
     damaged: Callable[[str], None] = lambda line: None,
     stored: Callable[[Sequence[OperatingPoint]], None] = lambda points: None,
     task: Task | None = None,
+    data_workers: int | None = None,
 ) -> list[OperatingPoint]:
     """Train, write each operating point to ``directory/<point id>.rfz``, and score what those files decode to.
 
@@ -45,7 +46,8 @@ def train(
     with the seconds trained, ``damaged`` with a line for each that is set aside and one where there is no space for
     them, ``storing`` with what is being done while points are stored, such as ``writing point, 40%``. ``stored`` is
     called with all points so far when a phase before the last has stored some. ``task`` is that of ``config``, if it
-    is loaded already.
+    is loaded already. ``data_workers`` processes read its examples where these are not in memory; None stands for what
+    the task says.
     The same config and seed give the same bytes on the same machine, device, number of threads and versions.
 
     Raises:
@@ -54,7 +56,7 @@ def train(
         ValueError: the configuration is wrong, or the method's points are; one line says how.
     """
     device = torch.device(device)
-    trial = prepare(config, device, task)
+    trial = prepare(config, device, task, data_workers=data_workers)
     with deterministic(device):
         file = CheckpointFile(
             _checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved, damaged=damaged

@@ -53,13 +53,14 @@ def _check_fits(sweep: Sweep, trials: Iterable[Trial]) -> None:
     import ray
 
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    bundles = {str(one): one.for_ray() for one in (sweep.resources.of(trial.config) for trial in trials)}
-    for wanted in bundles.values():
-        for name, amount in wanted.items():
+    granted = {str(one): one for one in (sweep.resources.of(trial.config) for trial in trials)}
+    for one in granted.values():
+        for name, amount in one.for_ray().items():
             if amount > has.get(name, 0.0):
                 there = format_size(has[name]) if name == "memory" else f"{has.get(name, 0.0):g}"
                 said = format_size(amount) if name == "memory" else f"{amount:g}"
-                raise SweepError(f"resources.{name.lower()} is {said} and this machine has {there}: give trials less")
+                called = "cpu + resources.data_workers" if name == "CPU" and amount > one.cpu else name.lower()
+                raise SweepError(f"resources.{called} is {said} and this machine has {there}: give trials less")
 
 
 def _check_shared(location: str) -> None:

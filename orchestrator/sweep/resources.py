@@ -27,6 +27,8 @@ class _Amounts(YamlSection):
     """Bytes that a node must have left to start it; Ray counts them and enforces nothing."""
     time_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Most seconds of training; a trial that has trained longer at a report fails."""
+    data_workers: int = Field(default=0, ge=0)
+    """Processes that read examples ahead where these are not in memory, each on a core of its own beside ``cpu``."""
 
     @field_validator("gpu")
     @classmethod
@@ -44,12 +46,17 @@ class TrialResources(_Amounts):
 
     def for_ray(self) -> dict[str, float]:
         """The same as a bundle of Ray's."""
-        return {"CPU": self.cpu, "GPU": self.gpu, **({"memory": self.memory} if self.memory else {})}
+        return {
+            "CPU": self.cpu + self.data_workers,
+            "GPU": self.gpu,
+            **({"memory": self.memory} if self.memory else {}),
+        }
 
     def __str__(self) -> str:
         gpu = f", {self.gpu:g} GPU" if self.gpu else ""
         memory = f", {format_size(self.memory, trim=True)} of memory" if self.memory else ""
-        return f"{self.cpu} CPU{'s' * (self.cpu > 1)}{gpu}{memory}"
+        workers = f", {self.data_workers} data worker{'s' * (self.data_workers > 1)}" if self.data_workers else ""
+        return f"{self.cpu} CPU{'s' * (self.cpu > 1)}{workers}{gpu}{memory}"
 
 
 def _pattern(section: str, value: Any) -> dict[str, Any] | None:
@@ -91,6 +98,8 @@ class Resources(_Amounts):
     def to_dict(self) -> dict[str, Any]:
         """Plain data; an entry of ``where`` has only what it said."""
         common = {key: getattr(self, key) for key in _Amounts.model_fields if getattr(self, key) is not None}
+        if not self.data_workers:
+            del common["data_workers"]  # as sweeps were written before there were any
         entries = [entry.model_dump(exclude_unset=True) for entry in self.where]
         return {**common, **({"where": entries} if entries else {})}
 

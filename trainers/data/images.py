@@ -42,6 +42,8 @@ class ImageFolder:
 
     classes: tuple[str, ...]
     """What the labels 0, 1, ... mean; none where labels were given with the files."""
+    names: Names
+    """The paths below ``root``."""
 
     def __init__(
         self,
@@ -74,16 +76,16 @@ class ImageFolder:
             self.classes = tuple(classes or ())
         if not files:
             raise ValueError(f"{self.root} has no images: wanted files that end in {', '.join(SUFFIXES)}")
-        self._names = Names(name for name, _ in files)
+        self.names = Names(name for name, _ in files)
         self._labels = torch.tensor([label for _, label in files])
         first = self.root / files[0][0]
         self._shape = self.pictures.shape_of(first, str(first))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
     def take(self, numbers: Tensor, /) -> Batch:
-        files = [self.root / self._names[number] for number in numbers.tolist()]
+        files = [self.root / self.names[number] for number in numbers.tolist()]
         return Batch(self.pictures.batch(files, [str(file) for file in files], self._shape), self._labels[numbers])
 
 

@@ -60,7 +60,7 @@ class Workers:
                 prefetch_factor=_AHEAD,
                 generator=torch.Generator(),  # else it draws from the training's
             )
-            self._batches: Any = iter(loader)
+            self._batches: Any = _begun(loader)
 
     def __next__(self) -> Batch:
         """The next batch.
@@ -95,6 +95,18 @@ class Workers:
         if -signal.SIGKILL in codes:
             return RuntimeError("a process that loads data was killed: by hand, or as the machine has no memory left")
         return RuntimeError(f"a process that loads data ended: {one_line(error)}")
+
+
+def _begun(loader: DataLoader[Any]) -> Any:
+    try:
+        return iter(loader)
+    except RuntimeError as error:
+        if _NO_ROOM not in str(error):
+            raise
+        raise ValueError(
+            f"{_SHARED_MEMORY} has no room for the tensors that the data set itself holds, which workers share there: "
+            "have more of it (docker run --shm-size=...), or set resources.data_workers to 0"
+        ) from error
 
 
 def bytes_of(batch: Batch) -> int:

@@ -43,6 +43,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     ("resources", "message"),
     [
         ({"cpu": 5}, "resources.cpu is 5 and this machine has 4: give trials less"),
+        ({"cpu": 3, "data_workers": 2}, r"resources.cpu \+ resources.data_workers is 5 and this machine has 4: give"),
         ({"memory": "9 GB"}, r"resources.memory is 9\.00 GB and this machine has 8\.00 GB: give trials less"),
         ({"where": [{"method": "ptq", "cpu": 8}]}, "resources.cpu is 8 and this machine has 4: give trials less"),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.errors import SweepError
 from orchestrator.sweep.definition import Sweep
+from orchestrator.sweep.resources import TrialResources
 
 LAM = {"loguniform": [0.1, 1.0]}
 
@@ -37,9 +38,20 @@ def test_resources_of_an_architecture_are_read_written_and_no_part_of_the_identi
     assert given.sweep_id == Sweep.from_dict(document()).sweep_id
 
 
+def test_data_workers_have_cores_of_their_own_and_are_written_where_there_are_any() -> None:
+    sweep = Sweep.from_dict(document(resources={"cpu": 2, "data_workers": 3, "where": [{"method": "epr", "gpu": 1}]}))
+    assert sweep.to_dict()["resources"]["data_workers"] == 3
+    assert sweep.sweep_id == Sweep.from_dict(document()).sweep_id
+    resources = TrialResources(cpu=2, data_workers=3, gpu=1)
+    assert resources.for_ray() == {"CPU": 5, "GPU": 1}
+    assert str(resources) == "2 CPUs, 3 data workers, 1 GPU"
+    assert str(TrialResources(data_workers=1)) == "1 CPU, 1 data worker"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"resources": {"data_workers": -1}}, "resources.data_workers is -1: wanted greater than or equal to 0"),
         ({"resources": {"gpus": 1}}, "unknown field 'resources.gpus'; did you mean 'resources.gpu'?"),
         ({"resources": {"gpu": -1}}, "resources.gpu is -1: wanted greater than or equal to 0"),
         ({"resources": {"gpu": 1.5}}, f"resources.gpu is 1.5: {ONE_GPU}"),

@@ -52,7 +52,7 @@ class Odd:
             if self.deed == "sleep":
                 time.sleep(600)
             os.kill(os.getpid(), getattr(signal, self.deed))
-        return Batch(numbers.float(), numbers.clone())
+        return Batch(numbers[:, None].float(), numbers % 2)
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,28 @@ class Pids:
 
     def take(self, numbers: Tensor, /) -> Batch:
         return Batch(torch.full((len(numbers),), os.getpid()), torch.full((len(numbers),), torch.get_num_threads()))
+
+
+@dataclass(frozen=True)
+class Wide:
+    """Examples of 200 kB."""
+
+    def __len__(self) -> int:
+        return 1000
+
+    def take(self, numbers: Tensor, /) -> Batch:
+        return Batch(torch.ones(len(numbers), 50_000), numbers.clone())
+
+
+@dataclass(frozen=True)
+class Jittered:
+    """Points of two classes, moved a little whenever they are read."""
+
+    num: int
+
+    def __len__(self) -> int:
+        return self.num
+
+    def take(self, numbers: Tensor, /) -> Batch:
+        targets = numbers % 2
+        return Batch(targets[:, None] + 0.3 * torch.randn(len(numbers), 4), targets)

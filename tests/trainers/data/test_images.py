@@ -37,7 +37,7 @@ def test_a_folder_for_each_class_is_numbered_in_sorted_order(folder):
     assert targets.tolist() == [0, 1, 1, 1]
     assert (inputs.shape, inputs.dtype) == ((4, 3, 4, 4), torch.float32)
     assert inputs[0, :, 0, 0].tolist() == [0, 0, 1]
-    assert [images._names[number] for number in range(4)] == [
+    assert [images.names[number] for number in range(4)] == [
         "cats/a.png", "dogs/b1.png", "dogs/b2.png", "dogs/deep/er/b3.JPG",
     ]  # fmt: skip
 
@@ -175,7 +175,7 @@ def test_folders_without_images_or_classes_are_named(tmp_path):
 
 
 def names_of(images):
-    return {images._names[number] for number in range(len(images))}
+    return {images.names[number] for number in range(len(images))}
 
 
 def test_a_split_of_a_folder_stays_when_files_come(tmp_path):
