@@ -160,7 +160,9 @@ class MultiHashing(AbstractMethod):
         scales = trained.scales.detach().cpu().double().numpy()
         half_exponent = -(-steps_of(np.abs(scales)).exponent // 2)  # the pool enters a weight twice
         vector = np.ldexp(scales, -2 * half_exponent).astype(np.float16)
-        for point_id, sections in grid_points(context, state, self.steps, {"all": trained.pool.detach()}, self.tensors):
+        for point_id, sections in grid_points(
+            context, state, self.steps, {"all weights": trained.pool.detach()}, self.tensors
+        ):
             (pool,) = sections.factors
             pool = dataclasses.replace(pool, exponent=pool.exponent + half_exponent)
             yield point_id, dataclasses.replace(sections, vectors=(*sections.vectors, vector), factors=(pool,))
