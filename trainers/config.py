@@ -12,6 +12,7 @@ from trainers import checks, training_settings
 from trainers.nearest import nearest
 from trainers.path_label import is_path, path_label
 from trainers.sources import Source, values_identity
+from trainers.training_settings import steps_per_epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,10 @@ class TrialConfig:
     """The decay of the moving averages that stand for trained tensors at the end of a phase; 0: none are taken."""
     accumulate: int = 1
     """In how many parts the gradients of a batch are computed, one after the other."""
+    epochs: float = 0.0
+    """How often the training passes its data, in place of ``steps``, which is 0 then; 0: ``steps`` says how long."""
+    validate_examples: int = 0
+    """How many validation examples are looked at while training, evenly spaced; 0: all. Files are measured on all."""
     init_from: Any = ""
     """The source of the plain network's initial values (``trainers/sources.py``): the path of a ``state_dict`` or a
     ``.rfz``, the name of a trained network, ``fusion(A, B)`` of several, or a mapping of a path and what of it to take;
@@ -88,6 +93,8 @@ class TrialConfig:
             spec: Spec = getattr(self, kind)
             if spec.name != training_settings.OWN or spec.arguments:
                 training_settings.make(kind, spec.name, spec.arguments)
+        if self.epochs and self.steps:
+            raise ValueError(f"steps is {self.steps} and epochs is {self.epochs:g}: wanted one of them")
         if self.accumulate > self.batch_size:
             raise ValueError(
                 f"accumulate is {self.accumulate} and batch_size is {self.batch_size}: wanted an example at least in "
@@ -114,10 +121,10 @@ class TrialConfig:
         for key in value:
             if key not in valid:
                 raise ValueError(f"a trial has no field {key!r}{nearest(key, valid)}")
+        given: dict[str, Any] = {**({"steps": 0} if value.get("epochs") else {}), **value}
         for key in ("task", "architecture", "method", "steps"):
-            if key not in value:
+            if key not in given:
                 raise ValueError(f"a trial needs {key!r}; given: {', '.join(value) or 'nothing'}")
-        given: dict[str, Any] = dict(value)
         for key in ("task", "architecture", "method", *training_settings.NAMED):
             if key in given:
                 given[key] = Spec.from_dict(key, given[key])
@@ -145,6 +152,23 @@ class TrialConfig:
             if value != default:
                 changed[name] = float(value) if isinstance(default, float) else value  # 1 and 1.0 are one setting
         return changed
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a step at all."""
+        return bool(self.steps or self.epochs)
+
+    @property
+    def length(self) -> str:
+        """How long it trains, for people: ``12,000``, or ``30 epochs``."""
+        return f"{self.epochs:g} epochs" if self.epochs else f"{self.steps:,}"
+
+    def in_steps(self, num_train: int) -> TrialConfig:
+        """The same with its epochs counted in steps, one at least."""
+        if not self.epochs:
+            return self
+        steps = max(1, round(self.epochs * steps_per_epoch(num_train, self.batch_size)))
+        return replace(self, steps=steps, epochs=0.0)
 
     def with_batches_of(self, batch_size: int) -> TrialConfig:
         """The same with other batches, in parts of about the same size where these are not smaller."""

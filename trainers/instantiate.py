@@ -52,7 +52,7 @@ def check_steps(config: TrialConfig) -> None:
         ValueError: the method learns what it stores, passes a path, or the training is another than the method's own;
             one line says which.
     """
-    if config.steps:
+    if config.trains:
         return
     name, arguments = config.method.name, config.method.arguments
     learns = find("method", name, METHODS).learns

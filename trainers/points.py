@@ -254,9 +254,10 @@ def _divergence_explained(config: TrialConfig) -> Iterator[None]:
     try:
         yield
     except DivergedError as error:
-        if not config.steps:
+        if not config.trains:
             raise
-        raise DivergedError(f"after step {config.steps}, the last: {error}; {REMEDY}") from error
+        last = f"step {config.steps}" if config.steps else config.length
+        raise DivergedError(f"after {last}, the last: {error}; {REMEDY}") from error
 
 
 def _finite(value: float, name: str = "quality") -> float:

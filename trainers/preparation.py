@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
 from trainers.coding import container
 from trainers.config import Spec, TrialConfig
-from trainers.data.examples import few
+from trainers.data.examples import few, spread
 from trainers.evaluate import evaluate
 from trainers.examination import MOST_EXAMINED, Examined, examine
 from trainers.instantiate import check_steps, find_architecture, make_method, make_task
@@ -145,6 +145,7 @@ def prepare(
     container.write_header(header)  # what cannot be written is refused now, not after the training
     if device.type != "cuda" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
         task = task.to(device)  # else each batch is moved when it is needed
+    validated = spread(task.validation, config.validate_examples) if config.validate_examples else task.validation
     context = Context(
         plain=described.plain,
         loss=task.loss,
@@ -153,7 +154,7 @@ def prepare(
         batch_size=config.batch_size,
         total_steps=config.steps,
         device=device,
-        validate=lambda model: evaluate(model, task.validation, task),
+        validate=lambda model: evaluate(model, validated, task),
         maximise=task.maximise,
         groups=described.examined.groups,
         kept_norms=described.examined.kept_norms,

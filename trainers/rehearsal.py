@@ -46,8 +46,9 @@ def rehearse(config: TrialConfig, task: Task) -> None:
     little = dataclasses.replace(
         task, validation=head(task.validation, _NUM_EXAMPLES), test=head(task.test, _NUM_EXAMPLES)
     )
-    num_steps = _NUM_STEPS if config.steps else 0
-    short = dataclasses.replace(config.with_batches_of(min(config.batch_size, _BATCH_SIZE)), steps=num_steps)
+    num_steps = _NUM_STEPS if config.trains else 0
+    short = config.with_batches_of(min(config.batch_size, _BATCH_SIZE))
+    short = dataclasses.replace(short, steps=num_steps, epochs=0.0)
     try:
         with undisturbed(), deterministic(torch.device("cpu")), tempfile.TemporaryDirectory() as folder:
             _rehearse(short, little, Path(folder))

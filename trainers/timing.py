@@ -85,8 +85,9 @@ class Timing:
 
     def trial_s(self, config: TrialConfig, data: Excerpt) -> float:
         """The seconds of a whole trial, with all examples and operating points."""
+        config = config.in_steps(data.num_train)
         num_reports = len(report_steps(config, data.num_train))
-        reports_s = num_reports * (self.rate_s + data.num_validation * self.validation_s)
+        reports_s = num_reports * (self.rate_s + (config.validate_examples or data.num_validation) * self.validation_s)
         points_s = self.num_points * (self.point_s + (data.num_validation + data.num_test) * self.example_s)
         return self.begin_s + self.train_s(config) + reports_s + points_s
 
@@ -117,6 +118,7 @@ def measure(
     Raises:
         Exception: whatever ``train`` raises.
     """
+    config = config.in_steps(data.num_train)
     threads = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     where = torch.device(device)

@@ -10,6 +10,7 @@ from torch import nn
 
 from trainers.config import TrialConfig
 from trainers.determinism import denormals_flushed, deterministic
+from trainers.instantiate import make_task
 from trainers.loop.checkpoint import CheckpointFile, paths_of
 from trainers.loop.phases import Store, Trained, run_phases
 from trainers.loop.progress import Progress
@@ -56,14 +57,16 @@ def train(
         ValueError: the configuration is wrong, or the method's points are; one line says how.
     """
     device = torch.device(device)
-    trial = prepare(config, device, task, data_workers=data_workers)
+    task = task or make_task(config.task)
+    training = config.in_steps(len(task.train))
+    trial = prepare(training, device, task, data_workers=data_workers)
     with deterministic(device):
         file = CheckpointFile(
             _checkpoint_path(directory), interval_s=checkpoint_interval_s, saved=saved, damaged=damaged
         )
         names = {"sweep_id": sweep_id, "trial_id": trial_id}
         store = PointStore(trial, config, directory, **names, storing=storing, stored=stored)
-        store.store(trial.method.points, train_network(trial, config, report, file, store))
+        store.store(trial.method.points, train_network(trial, training, report, file, store))
         return store.points
 
 

@@ -156,11 +156,21 @@ def _accumulate(value: Any) -> None:
     checks.integer("accumulate", value, low=1)
 
 
+def _epochs(value: Any) -> None:
+    checks.number("epochs", value, low=0)
+
+
+def _validate_examples(value: Any) -> None:
+    checks.integer("validate_examples", value, low=0)
+
+
 PLAIN: dict[str, Callable[[Any], None]] = {
     "precision": _precision,
     "clip": _clip,
     "ema": _ema,
     "accumulate": _accumulate,
+    "epochs": _epochs,
+    "validate_examples": _validate_examples,
 }
 """The settings that are one value, and the check of each."""
 
@@ -171,8 +181,15 @@ DEFAULTS: dict[str, Any] = {
     "clip": 0.0,
     "ema": 0.0,
     "accumulate": 1,
+    "epochs": 0.0,
+    "validate_examples": 0,
 }
 """Every setting as plain data, in the order in which they are shown; at these a trial does not mention them."""
+
+
+def steps_per_epoch(num_examples: int, batch_size: int) -> int:
+    """The batches of one epoch; the last, partial one is left out."""
+    return max(1, num_examples // batch_size)
 
 
 def make(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:

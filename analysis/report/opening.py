@@ -106,7 +106,11 @@ def question(material: Material) -> Html:
         "budget": ", ".join(f"{key} {item}" for key, item in document.get("budget", {}).items()),
         "sizes found": f"{format_size(sizes.min())} to {format_size(sizes.max())}",
     }
-    done = "trained with each method" if document["steps"] != 0 else "compressed by each method as they were given"
+    done = (
+        "trained with each method"
+        if document["steps"] != 0 or "epochs" in document
+        else "compressed by each method as they were given"
+    )
     lead = paragraph(
         f"How good a network can be shipped in how many bytes? The networks below were {done}, "
         "again and again with other settings, and every result was written to a file."

@@ -139,7 +139,7 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
         modifiers = ", ".join(str(Spec(name=name, arguments=own)) for name, own in config.modifiers.items())
         training = settings_text({name: one for name, one in config.settings.items() if name in kept})
         beside = [*[modifiers] * are_modified, *[training] * bool(kept)]
-        cells = (config.task, config.architecture, shown, *beside, f"{config.steps:,}")
+        cells = (config.task, config.architecture, shown, *beside, config.length)
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
     if len(first_seed) > _MOST_LINES:
@@ -207,7 +207,7 @@ def _print_estimate(found: Estimate, price_per_hour: float | None, console: Cons
         table.add_column(column, justify="right")
     for kind, settings in zip(found.kinds, kinds, strict=True):
         training = ", ".join(name if one is True else f"{name} {one}" for name, one in settings.items() if name in kept)
-        step_ms = f"{1000 * kind.step_s:.3g}" if kind.example.steps else "-"
+        step_ms = f"{1000 * kind.step_s:.3g}" if kind.example.trains else "-"
         times = ("-", "-") if kind.failure else (step_ms, f"{kind.trial_s:.3g}")
         cells = (str(kind.example.architecture), kind.method, *[training] * bool(kept), *times, f"{kind.num_trials}")
         table.add_row(*map(escape, cells))
@@ -243,7 +243,7 @@ def _measured(found: Estimate) -> str:
         )
     if not found.is_whole:
         return "steps are long here, so they were measured with fewer examples than a batch has"
-    if not any(kind.example.steps for kind in found.kinds):
+    if not any(kind.example.trains for kind in found.kinds):
         return "the beginning of each kind of trial was measured, some examples and a small file"
     return "a few whole steps of each kind of trial were measured, some examples and a small file"
 

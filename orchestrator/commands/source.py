@@ -42,6 +42,10 @@ class SweepSource:
             show_default=False,
         ),
     ] = None
+    epochs: Annotated[
+        float | None,
+        typer.Option("--epochs", min=0, help="Passes over the training data, in place of steps.", show_default=False),
+    ] = None
     name: Annotated[str | None, typer.Option(help="Name of the sweep and its experiment.", show_default=False)] = None
     no_baselines: Annotated[
         bool, typer.Option("--no-baselines", help="With --method and no file: without ptq and uncompressed beside it.")
@@ -61,8 +65,13 @@ class SweepSource:
 
         source, name = self.recipe_or_file, self.name
         task, architecture, method = self.task, self.architecture, self.method
-        flags = {"task": task, "architecture": architecture, "method": method, "steps": self.steps, "name": name}
+        flags = {"task": task, "architecture": architecture, "method": method, "name": name}
         given = {key: value for key, value in flags.items() if value is not None}
+        lengths = [
+            f"{key}={value}" for key, value in (("steps", self.steps), ("epochs", self.epochs)) if value is not None
+        ]
+        if len(lengths) > 1:
+            raise SweepError("--steps and --epochs say how long a training is: wanted one of them")
         if source is not None and self.no_baselines:
             raise SweepError(f"{source} says itself which methods run: --no-baselines is for flags alone")
         if source is not None:
@@ -75,7 +84,7 @@ class SweepSource:
                 task=task, architecture=architecture, method=method, baselines=not self.no_baselines
             )
             document = {**given, **parts, **({"name": name} if name is not None else {})}
-        document = apply_overrides(document, self.overrides or [])
+        document = apply_overrides(document, [*lengths, *(self.overrides or [])])
         return Sweep.from_dict(document if source is not None else with_paths(document), source=source or "")
 
 

@@ -241,7 +241,7 @@ def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
             rest["modifiers"] = without_numbers(rest["modifiers"])
         rest |= settings_without_numbers(trial.config.settings)
         method = trial.config.method
-        rest["is_trained"] = trial.config.steps > 0
+        rest["is_trained"] = trial.config.trains
         varied = [key for key, found in values.get(method.name, {}).items() if len(found) > 1]
         chosen = Spec(name=method.name, arguments={key: method.arguments[key] for key in varied})
         kinds.setdefault((identity(rest), str(chosen)), []).append(trial)

@@ -79,6 +79,10 @@ class Sweep(YamlSection):
     """The decay of moving averages of what is trained; 0: none."""
     accumulate: Annotated[int | AbstractDomain, _plain("accumulate")] = 1
     """The parts in which a batch is computed."""
+    epochs: Annotated[float | AbstractDomain, _plain("epochs")] = 0.0
+    """Passes over the training data, in place of ``steps``; 0: ``steps`` says how long a training is."""
+    validate_examples: Annotated[int | AbstractDomain, _plain("validate_examples")] = 0
+    """The validation examples that are looked at while training; 0: all."""
     init_from: Annotated[Any, PlainValidator(parse_init_from)] = ""
     """Initial values of every trial's network; ``trainers/sources.py`` says what it may be."""
     modifiers: Annotated[tuple[tuple[SpecSpace, ...], ...], PlainValidator(parse_modifier_sets)] = ((),)
@@ -102,6 +106,17 @@ class Sweep(YamlSection):
                 f"name is {echo(value)}: wanted letters, digits, '.', '_', '-', the first a letter or digit"
             )
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_or_epochs(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not given.get("epochs"):
+            return given
+        if given.get("steps", 0) != 0:
+            raise ValueError(
+                f"steps is {echo(given['steps'])} and epochs is {echo(given['epochs'])}: wanted one of them"
+            )
+        return {**given, "steps": 0}
 
     @model_validator(mode="after")
     def _scheduler_sees_the_objectives(self) -> Sweep:
@@ -213,6 +228,8 @@ class Sweep(YamlSection):
     @property
     def may_train_nothing(self) -> bool:
         """Whether a trial may take no steps at all."""
+        if self.epochs != 0:
+            return isinstance(self.epochs, AbstractDomain) and self.epochs.contains(0)
         return self.steps.contains(0) if isinstance(self.steps, AbstractDomain) else self.steps == 0
 
     @property

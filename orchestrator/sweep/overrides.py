@@ -25,6 +25,10 @@ _LEAST_STEPS = 10 * _POINTS_OF_A_PATH
 """A training with fewer has no time to pass a range."""
 
 
+_LENGTHS = {"steps": "epochs", "epochs": "steps"}
+"""Two ways of saying how long a training is: who sets one leaves the other out."""
+
+
 def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
     """The document of a sweep that is named after its parts; ``Sweep`` has the defaults of all else.
 
@@ -94,6 +98,8 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
         if path not in Sweep.model_fields:
             raise SweepError(f"unknown field {path!r}{nearest(path, Sweep.model_fields)}")
         document[path] = value
+        if path in _LENGTHS:
+            document.pop(_LENGTHS[path], None)
     elif section in training_settings.NAMED and section not in document:
         raise SweepError(f"{path!r} needs {section} itself first, as in --set {section}={_EXAMPLES[section]}")
     elif section in (*_SPECS, *training_settings.NAMED):

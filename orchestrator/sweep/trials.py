@@ -61,7 +61,7 @@ def _check_stretches(config: TrialConfig, knob: RateKnob | None) -> None:
     value = config.method.arguments.get(knob.field) if knob is not None else None
     if knob is not None and isinstance(value, Mapping):
         least = min(stretch.share for stretch in Path.of(knob.field, value).stretches)
-        if least * config.steps < 1:
+        if not config.epochs and least * config.steps < 1:
             raise ValueError(
                 f"method {config.method.name!r}: {knob.field} has a path with a value for which none of "
                 f"{config.steps} steps is left: wanted more steps, fewer values, or a single one"

@@ -130,7 +130,8 @@ def _running(board: Board) -> Table:
 def _report(trial: RunningTrial) -> tuple[str, ...]:
     row = trial.progress
     if not row:
-        return (f"0/{trial.config['steps']:,}", "", "", "")
+        epochs = trial.config.get("epochs")
+        return (f"0/{epochs:g} epochs" if epochs else f"0/{trial.config['steps']:,}", "", "", "")
     rate = format_size(row["rate_bits"] / 8) if row["rate_comparable"] else "-"
     quality = format_quality(row["quality_val"], row["quality_name"])
     return (f"{row['step']:,}/{row['total_steps']:,}", row["phase"], rate, quality)

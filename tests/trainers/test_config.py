@@ -78,8 +78,8 @@ def test_specs_are_shown_as_legends_have_them() -> None:
     ("change", "message"),
     [
         ({"step": 3}, "a trial has no field 'step'; did you mean 'steps'?"),
-        ({1: 3}, "a trial has no field 1; valid: accumulate, architecture, batch_size, clip, ema, init_from, method, "
-         "modifiers, optimiser, precision, schedule, seed, steps, task"),
+        ({1: 3}, "a trial has no field 1; valid: accumulate, architecture, batch_size, clip, ema, epochs, init_from, "
+         "method, modifiers, optimiser, precision, schedule, seed, steps, task, validate_examples"),
         ({"steps": -1}, "steps is -1: wanted a whole number of at least 0"),
         ({"steps": 1.0}, "steps is 1.0: wanted a whole number of at least 0"),
         ({"steps": True}, "steps is True: wanted a whole number of at least 0"),
@@ -94,6 +94,9 @@ def test_specs_are_shown_as_legends_have_them() -> None:
         ({"precision": "bf16"}, "precision is 'bf16': wanted float32 or bfloat16 or float16"),
         ({"clip": -1}, "clip is -1: wanted a number of at least 0"),
         ({"ema": 1}, "ema is 1: wanted a number of at least 0 and below 1"),
+        ({"epochs": 2}, "steps is 10 and epochs is 2: wanted one of them"),
+        ({"epochs": math.inf}, "epochs is inf: wanted a number of at least 0"),
+        ({"validate_examples": 0.5}, "validate_examples is 0.5: wanted a whole number of at least 0"),
         ({"accumulate": 0}, "accumulate is 0: wanted a whole number of at least 1"),
         ({"accumulate": 33}, "accumulate is 33 and batch_size is 32: wanted an example at l"),
         ({"optimiser": "sdg"}, "unknown optimiser 'sdg'; did you mean 'sgd'?"),

@@ -8,15 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.seeding import derive
+from trainers.training_settings import steps_per_epoch
 
 MOST_SHUFFLED = 1 << 24
 """The most examples whose order is a list in memory: drawing one of more takes seconds and 8 bytes an example."""
 _NUM_ROUNDS = 6
-
-
-def steps_per_epoch(num_examples: int, batch_size: int) -> int:
-    """The batches of one epoch; the last, partial one is left out."""
-    return max(1, num_examples // batch_size)
 
 
 class Order:

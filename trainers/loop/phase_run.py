@@ -10,7 +10,6 @@ import time
 import torch
 from torch import nn
 
-from trainers.data.order import steps_per_epoch
 from trainers.divergence import REMEDY, REMEDY_OF_FLOAT16, DivergedError
 from trainers.loop.checkpoint import Checkpoint, CheckpointFile, Position
 from trainers.loop.progress import Progress, judged_interval, report_steps
@@ -19,6 +18,7 @@ from trainers.loop.training import Training
 from trainers.loop.updates import Updates
 from trainers.methods.base import Moment, Phase
 from trainers.seeding import seed_everything
+from trainers.training_settings import steps_per_epoch
 
 
 class PhaseRun:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from trainers.config import TrialConfig
-from trainers.data.order import steps_per_epoch
+from trainers.training_settings import steps_per_epoch
 
 _MOST_JUDGED = 50
 _LEAST_REPORTS = 10

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from trainers.networks.calling import call
 from trainers.networks.modes import evaluating
+from trainers.trees import Tree, copied
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 """Layers whose parameters are scales and shifts, few and sensitive: no method quantises them."""
@@ -54,7 +56,7 @@ def _held(module: nn.Module) -> list[Tensor]:
     return [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
 
 
-def foldable(network: nn.Module, inputs: Tensor) -> frozenset[str]:
+def foldable(network: nn.Module, inputs: Tree) -> frozenset[str]:
     """The prefixes of the batch norms that compute x * scale + shift, and whose tensors nothing else reads.
 
     A subclass with a ``forward`` of its own is tried where the network calls it: with statistics at random, folded and
@@ -62,13 +64,13 @@ def foldable(network: nn.Module, inputs: Tensor) -> frozenset[str]:
 
     Args:
         network: a real network, which stays as it is.
-        inputs: a small batch.
+        inputs: those of a small batch.
     """
     norms = batch_norms(network)
     if not norms:
         return frozenset()
     with torch.no_grad(), evaluating(network), _seen_calls(norms) as seen, _Readers(norms) as readers:
-        network(inputs.clone())
+        call(network, copied(inputs))
     return frozenset(
         prefix
         for prefix, norm in norms.items()

@@ -138,9 +138,9 @@ def _asked(document: Mapping[str, Any], ending: Ending) -> str:
         some = document[name] if isinstance(document[name], list) else [document[name]]
         texts = [_space(one, with_fixed=True) if _is_named(one) else _domain(one) for one in some]
         lines.append(f"- {name}: {' or '.join(texts)}")
-    lines.append(
-        f"- {_domain(document['steps'])} steps, {document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
-    )
+    steps = [] if "epochs" in document else [f"{_domain(document['steps'])} steps"]
+    seeds = f"{document['seeds']} seed{'s' if document['seeds'] > 1 else ''}"
+    lines.append(f"- {', '.join([*steps, seeds])}")
     lines.append(f"- search: {document['search']['name']}{f' ({said})' if said else ''}")
     counts = {"failed": len(ending.failures), "stopped early": ending.num_stopped}
     ends = "".join(f", {count} {what}" for what, count in counts.items() if count)

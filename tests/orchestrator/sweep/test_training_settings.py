@@ -35,6 +35,7 @@ EVERYTHING: dict[str, Any] = {
     "clip": {"uniform": [0, 2]},
     "ema": [0, 0.99],
     "accumulate": [1, 4],
+    "validate_examples": [0, 8],
 }
 
 
@@ -184,3 +185,24 @@ def test_the_page_has_a_sweep_that_can_be_read_and_all_arguments() -> None:
         for name, made in registry.items():
             assert f"`{name}`" in rows[kind]
             assert all(f"`{field.name}`" in rows[kind] for field in dataclasses.fields(made))
+
+
+def without_steps(**changes: Any) -> dict[str, Any]:
+    return {key: value for key, value in document(**changes).items() if key != "steps"}
+
+
+def test_epochs_take_the_place_of_steps() -> None:
+    sweep = Sweep.from_dict(without_steps(epochs=[2, 0.5], search="grid"))
+    found = [trial.config for trial in plan(sweep)]
+    assert [(config.epochs, config.steps) for config in found] == [(2, 0), (0.5, 0)]
+    assert [config.in_steps(480).steps for config in found] == [10, 2]
+    assert [config.length for config in found] == ["2 epochs", "0.5 epochs"]
+    assert not sweep.may_train_nothing
+    assert Sweep.from_dict(sweep.to_dict()).sweep_id == sweep.sweep_id
+    with pytest.raises(SweepError, match=r"^steps is 3 and epochs is 2: wanted one of them$"):
+        Sweep.from_dict(document(epochs=2))
+
+
+def test_who_sets_one_length_leaves_the_other_out() -> None:
+    assert "steps" not in apply_overrides(document(), ["epochs=2"])
+    assert apply_overrides(without_steps(epochs=2), ["steps=7"]) == document(steps=7)

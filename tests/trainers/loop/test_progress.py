@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.trainers.trials import configuration
-from trainers.data.order import steps_per_epoch
 from trainers.loop.progress import judged_interval, report_steps
+from trainers.training_settings import steps_per_epoch
 
 
 @pytest.mark.parametrize(("num_train", "wanted"), [(95, 9), (90, 9), (10, 1), (3, 1)])

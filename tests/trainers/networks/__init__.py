@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,3 +103,38 @@ def jittered() -> Task:
         return batch._replace(inputs=batch.inputs + 0.1 * noise)
 
     return Task(**{**vars(clusters()), "augment": augment})
+
+
+TWINS = "tests.trainers.networks:twins"
+
+
+def pairs(*, as_dict: bool = False) -> Task:
+    """Two images each, as a tuple or by name: which of three clusters the first is of."""
+    task = clusters()
+
+    def split(examples: Any) -> Split:
+        both = (examples.inputs, examples.inputs.flip(0))
+        named = dict(zip(("left", "right"), both, strict=True))
+        return Split(inputs=named if as_dict else both, targets=examples.targets)
+
+    return task.with_splits(split)
+
+
+class Twins(nn.Module):
+    """A network of two inputs, with hidden units of its own and a batch norm."""
+
+    def __init__(self, num_outputs: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, bias=False), nn.Conv2d(1, 3, 3)
+        self.norm, self.head = nn.BatchNorm2d(4), nn.Linear(7, num_outputs)
+        self.hidden = nn.Linear(7, 7)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        both = [torch.relu(self.norm(self.first(left))), torch.relu(self.second(right))]
+        joined = torch.cat([one.mean((2, 3)) for one in both], dim=1)
+        outputs: Tensor = self.head(torch.relu(self.hidden(joined)))
+        return outputs
+
+
+def twins(*, num_outputs: int) -> nn.Module:
+    return Twins(num_outputs)
