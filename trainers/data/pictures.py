@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from trainers import checks
+from trainers.data.sharing import empty
 from trainers.lookup import one_line
 
 _EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
@@ -118,24 +119,28 @@ class Pictures:
         Raises:
             ValueError: one cannot be read or has another shape; one line names it.
         """
-        pixels = np.empty((len(files), *shape, self.num_channels), np.uint8)
-        for place, (file, name) in enumerate(zip(files, names, strict=True)):
+        height, width = shape
+        batch = empty((len(files), height, width * self.num_channels), torch.uint8 if self.as_bytes else torch.float32)
+        pixels = np.empty((height, width, self.num_channels), np.uint8)
+        mean, deviation = self._row_of(self.mean, width), self._row_of(self.deviation, width)
+        for row, file, name in zip(batch, files, names, strict=True):
             decoded = self._decoded(file, name)
             if decoded.shape[:2] != shape:
                 raise ValueError(
-                    f"{name} has {decoded.shape[1]}x{decoded.shape[0]} pixels where others have "
-                    f"{shape[1]}x{shape[0]}: give a size, to which images are scaled and cropped"
+                    f"{name} has {decoded.shape[1]}x{decoded.shape[0]} pixels where others have {width}x{height}: "
+                    "give a size, to which images are scaled and cropped"
                 )
-            pixels[place] = decoded.reshape(*shape, -1)
-        if self.as_bytes:
-            return torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        values = torch.from_numpy(pixels).flatten(2).float().div_(255)  # rows of pixels: fast for their length
-        for change, numbers, none in ((values.sub_, self.mean, 0.0), (values.div_, self.deviation, 1.0)):
-            if numbers != none:
-                each = numbers if isinstance(numbers, tuple) else (numbers,) * self.num_channels
-                change(torch.tensor(each * shape[1]))
+            pixels[:] = decoded.reshape(pixels.shape)
+            row.copy_(torch.from_numpy(pixels).flatten(1))
+            if not self.as_bytes:
+                row.div_(255).sub_(mean).div_(deviation)
         # in memory channels stay last, as convolutions like it
-        return values.view(pixels.shape).permute(0, 3, 1, 2)
+        return batch.view(len(files), *pixels.shape).permute(0, 3, 1, 2)
+
+    def _row_of(self, numbers: float | tuple[float, ...], width: int) -> Tensor:
+        """A number for each value in a row of pixels."""
+        each = numbers if isinstance(numbers, tuple) else (numbers,) * self.num_channels
+        return torch.tensor(each).repeat(width)
 
     def _decoded(self, file: Path | bytes, name: str) -> NDArray[np.uint8]:
         """Height, width and, but for grey images, channels."""
