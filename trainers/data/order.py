@@ -29,12 +29,12 @@ class Order:
         """The numbers (batch,), int64, of the examples of ``step``."""
         epoch, position = divmod(step, self._steps_per_epoch)
         start, stop = position * self._batch_size, min((position + 1) * self._batch_size, self._num_examples)
-        key = derive(self._seed, "order", epoch)
         if self._num_examples > MOST_SHUFFLED:
+            key = derive(self._seed, "order", epoch)
             found = permuted(np.arange(start, stop, dtype=np.uint64), self._num_examples, key)
             return torch.from_numpy(found.astype(np.int64)).to(self._device)
         if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(key)
+            generator = torch.Generator().manual_seed(derive(self._seed, "order", epoch))
             self._epoch = epoch
             self._shuffled = torch.randperm(self._num_examples, generator=generator).to(self._device)
         return self._shuffled[start:stop]
