@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from analysis.points.exported import read_points
     from analysis.points.mlflow import load_points
     from analysis.points.published import SHIPPED, belonging, read_published
+    from analysis.qualities import judged_by_quality
     from analysis.units import format_quality, format_size
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "frontier_html",
     "frontier_table",
     "judged_by",
+    "judged_by_quality",
     "load_points",
     "optimism",
     "read_points",
@@ -66,6 +68,7 @@ _MODULES = {
     "belonging": "points.published",
     "SHIPPED": "points.published",
     "judged_by": "fidelity",
+    "judged_by_quality": "qualities",
     # configurations
     "summarise": "configurations.summary",
     "best": "configurations.best",

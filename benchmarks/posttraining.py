@@ -121,9 +121,9 @@ def ours(network: str, method: Mapping[str, Any], task: Task) -> Iterator[tuple[
             return
         data = container.write(trial.header, trial.layout, arrange(found[1], trial.context.free_groups))
         made_s = time.process_time() - started
-        accuracy, fidelity = given.compare(open_bytes(data).network())
+        measured, fidelity = given.compare(open_bytes(data).network())
         assert fidelity.kl is not None
-        yield found[0], len(data), fidelity.kl, accuracy, made_s
+        yield found[0], len(data), fidelity.kl, measured.quality, made_s
 
 
 def _recorded(network: str) -> list[dict[str, str]]:
@@ -196,10 +196,10 @@ def record(python: str, networks: list[str], task: Task) -> None:
                 for row in json.loads((Path(folder) / "files.json").read_text()):
                     arrays = np.load(Path(folder) / row["path"])
                     _load_reduced(model, {name: torch.from_numpy(arrays[name]) for name in arrays})
-                    accuracy, fidelity = given.compare(model)
+                    measured, fidelity = given.compare(model)
                     on = "yes" if row["opt_qp"] else "no"
                     writer.writerow(
-                        [network, row["qp"], on, row["size_bytes"], f"{fidelity.kl:.5f}", f"{accuracy:.4f}"]
+                        [network, row["qp"], on, row["size_bytes"], f"{fidelity.kl:.5f}", f"{measured.quality:.4f}"]
                     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.data.examples import Examples, few
-from trainers.evaluate import evaluate, recorded
+from trainers.evaluate import Measured, evaluate, measure, recorded
 from trainers.networks.comparison import tensors_in
 from trainers.networks.modes import evaluating
 from trainers.seeding import undisturbed
@@ -117,16 +117,16 @@ class Given:
         """Whether outputs are compared as the logits of classes."""
         return self._of_classes
 
-    def compare(self, network: nn.Module) -> tuple[float, Fidelity]:
-        """Return the quality of another network on the split, and how far it is from the given one."""
+    def compare(self, network: nn.Module) -> tuple[Measured, Fidelity]:
+        """Return the qualities of another network on the split, and how far it is from the given one."""
         comparison = Comparison(of_classes=self._of_classes)
-        quality = evaluate(
+        measured = measure(
             network,
             self._split,
             self._task,
             seen=lambda start, outputs: comparison.add(self._outputs(start), _on_cpu(outputs)),
         )
-        return quality, comparison.result()
+        return measured, comparison.result()
 
     def _outputs(self, start: int) -> Outputs:
         if self._network is None:

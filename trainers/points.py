@@ -23,14 +23,14 @@ from trainers.compressed import Opened, open_compressed
 from trainers.config import TrialConfig
 from trainers.data.examples import Examples, few
 from trainers.divergence import REMEDY, DivergedError
-from trainers.evaluate import evaluate, is_constant
+from trainers.evaluate import Measured, is_constant, measure
 from trainers.fidelity import Fidelity, Given
 from trainers.guard import Guard
 from trainers.loop.phases import PointsOf, Trained
 from trainers.methods.parts.backend import weight_names
 from trainers.networks.storable import holding, storable
 from trainers.preparation import Prepared
-from trainers.record import OperatingPoint, cell_of, from_row, to_row, write_atomically
+from trainers.record import OperatingPoint, OtherQuality, cell_of, from_row, others_text, to_row, write_atomically
 from trainers.seeding import seed_everything, undisturbed
 from trainers.trees import moved_to
 
@@ -111,7 +111,14 @@ class PointStore:
     def _measured(self, decoded: nn.Module, path: Path, trained: Trained) -> OperatingPoint:
         context, task, config = self._trial.context, self._trial.task, self._config
         data = path.read_bytes()
-        quality_val, fidelity = self._on_validation(decoded)
+        validation, fidelity = self._on_validation(decoded)
+        test = _finite_of(measure(decoded, task.test, task))
+        others = {
+            one.name: OtherQuality(
+                maximise=one.maximise, quality=test.others[one.name], quality_val=validation.others[one.name]
+            )
+            for one in task.others
+        }
         return OperatingPoint(
             sweep_id=self._sweep_id,
             trial_id=self._trial_id,
@@ -127,8 +134,8 @@ class PointStore:
             train_s=trained.train_s,
             size_bytes=len(data),
             uncompressed_bytes=sum(tensor.nbytes for tensor in context.plain.state_dict().values()),
-            quality=_finite(evaluate(decoded, task.test, task)),
-            quality_val=quality_val,
+            quality=test.quality,
+            quality_val=validation.quality,
             quality_name=task.quality_name,
             maximise=task.maximise,
             sha256=hashlib.sha256(data).hexdigest(),
@@ -138,20 +145,21 @@ class PointStore:
             kl=fidelity.kl,
             agreement=fidelity.agreement,
             output_error=fidelity.output_error,
+            others=others_text(others),
         )
 
-    def _on_validation(self, decoded: nn.Module) -> tuple[float, Fidelity]:
-        """The decoded network's quality, and how far it is from the network that was given, where one was."""
+    def _on_validation(self, decoded: nn.Module) -> tuple[Measured, Fidelity]:
+        """The decoded network's qualities, and how far it is from the network that was given, where one was."""
         trial, task = self._trial, self._trial.task
         if trial.given is None:
-            return _finite(evaluate(decoded, task.validation, task)), Fidelity()
+            return _finite_of(measure(decoded, task.validation, task)), Fidelity()
         if self._given is None:
             self._given = given_on(trial, trial.given, task.validation, self._config.seed)
-        quality, fidelity = self._given.compare(decoded)
+        measured, fidelity = self._given.compare(decoded)
         for name, value in vars(fidelity).items():
             if value is not None:
                 _finite(value, name)
-        return _finite(quality), fidelity
+        return _finite_of(measured), fidelity
 
 
 def guard_of(trial: Prepared, trained: Trained, config: TrialConfig) -> Guard:
@@ -258,6 +266,13 @@ def _divergence_explained(config: TrialConfig) -> Iterator[None]:
             raise
         last = f"step {config.steps}" if config.steps else config.length
         raise DivergedError(f"after {last}, the last: {error}; {REMEDY}") from error
+
+
+def _finite_of(measured: Measured) -> Measured:
+    _finite(measured.quality)
+    for name, value in measured.others.items():
+        _finite(value, name)
+    return measured
 
 
 def _finite(value: float, name: str = "quality") -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import uuid
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trainers.echo import echo
 from trainers.full_disk import naming
 
 
@@ -58,6 +60,8 @@ class OperatingPoint:
     """The share of validation examples for which both name the same class, in 0..1."""
     output_error: float | None = None
     """The relative squared error of the outputs on validation, where these are no classes."""
+    others: str = ""
+    """The task's other qualities, as ``others_text`` writes them; mostly none."""
 
     @property
     def compression_ratio(self) -> float:
@@ -93,6 +97,46 @@ def from_row(row: dict[str, Any]) -> OperatingPoint:
     if missing or unknown:
         raise ValueError(f"not an operating point: missing columns {missing}, unknown columns {unknown}")
     return OperatingPoint(**row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherQuality:
+    """A quality of a point beside the objective."""
+
+    maximise: bool
+    quality: float
+    """Measured on the test split."""
+    quality_val: float
+    """Measured on the validation split."""
+
+
+def others_text(others: Mapping[str, OtherQuality]) -> str:
+    """Other qualities by name, as a line of JSON that fits in a cell; empty where there are none."""
+    plain = {name: vars(one) for name, one in others.items()}
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")) if plain else ""
+
+
+def others_of(text: str) -> dict[str, OtherQuality]:
+    """The inverse of ``others_text``.
+
+    Raises:
+        ValueError: ``text`` is anything else.
+    """
+    if not text:
+        return {}
+    try:
+        found = {name: OtherQuality(**one) for name, one in json.loads(text).items()}
+        if all(_is_measured(one) for one in found.values()):
+            return found
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    raise ValueError(f"others is {echo(text)}: wanted qualities by name, as JSON: maximise, quality and quality_val")
+
+
+def _is_measured(one: OtherQuality) -> bool:
+    numbers = (one.quality, one.quality_val)
+    are_numbers = all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
+    return isinstance(one.maximise, bool) and are_numbers and all(map(math.isfinite, numbers))
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")

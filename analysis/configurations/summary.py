@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis import fidelity
+from analysis import fidelity, qualities
 from analysis.fronts.pareto import nondominated
 from analysis.keys import KEY
 from trainers.nearest import nearest
@@ -20,7 +20,7 @@ from trainers.nearest import nearest
 _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]
 _SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]
 _MEASURED = ["size_bytes", "quality", "quality_val", "compression_ratio", *fidelity.COLUMNS]
-_FILE = [*_MEASURED, "directory", "path", "sha256", "seed", "trial_id", "run_id", "zero_weights"]
+_FILE = [*_MEASURED, "directory", "path", "sha256", "seed", "trial_id", "run_id", "zero_weights", "others"]
 
 CONFIGURATION_COLUMNS: tuple[str, ...] = (
     *KEY,
@@ -81,7 +81,9 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     lower-median validation quality: with an even number of seeds, the worse of the middle two. Figures draw this file,
     and it is the one that ships.
 
-    Those of ``analysis.fidelity.COLUMNS`` are NaN where a trial was given no network.
+    Those of ``analysis.fidelity.COLUMNS`` are NaN where a trial was given no network. A task's other qualities have
+    columns at the end: means and deviations of ``quality.<name>`` on test and ``quality_val.<name>`` on validation, and
+    the file's.
 
     ``num_constant`` counts seeds whose network computes the same whatever its inputs: it was destroyed.
 
@@ -93,7 +95,7 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
         points: one row for each file, as ``load_points`` gives them.
 
     Returns:
-        ``CONFIGURATION_COLUMNS``.
+        ``CONFIGURATION_COLUMNS``, and those of other qualities.
 
     Raises:
         ValueError: the points are not comparable (several tasks or qualities).
@@ -102,30 +104,37 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
         values = sorted(map(str, points[column].unique()))
         if len(values) > 1:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
+    others = qualities.columns_of(qualities.directions(points["others"]))
+    points = qualities.with_columns(points)
     points = points.assign(compression_ratio=points["uncompressed_bytes"] / points["size_bytes"])
     groups = points.groupby(KEY, sort=False)
-    measured = [name for name in _MEASURED if name not in fidelity.COLUMNS or points[name].notna().any()]
-    means = groups[measured].agg(_mean).astype("float64").reindex(columns=_MEASURED).add_suffix("_mean")
-    deviations = groups[measured].std(skipna=False).reindex(columns=_MEASURED).add_suffix("_std")
+    every = [*_MEASURED, *others]
+    measured = [name for name in every if name not in fidelity.COLUMNS or points[name].notna().any()]
+    means = groups[measured].agg(_mean).astype("float64").reindex(columns=every).add_suffix("_mean")
+    deviations = groups[measured].std(skipna=False).reindex(columns=every).add_suffix("_std")
     files = _representatives(points).set_index(KEY)
-    table = pd.concat([files[_SHARED], means, deviations, files[_FILE].add_prefix("file_")], axis=1)
+    table = pd.concat([files[_SHARED], means, deviations, files[[*_FILE, *others]].add_prefix("file_")], axis=1)
     table["num_seeds"] = groups.size()
     table["num_failed"] = groups["num_failed"].max()
     table["num_constant"] = groups["is_constant"].sum()
     table["on_front"] = _on_front(table)
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
-    return table[list(CONFIGURATION_COLUMNS)]
+    added = [column for name in others for column in (f"{name}_mean", f"{name}_std", f"file_{name}")]
+    return table[[*CONFIGURATION_COLUMNS, *added]]
 
 
 def told(configurations: pd.DataFrame) -> pd.DataFrame:
-    """The configurations without the columns of fidelity that none has: what files and scripts are told."""
+    """The configurations as files and scripts are told: without the columns of fidelity that none has.
+
+    Other qualities are there as numbers, and not as text.
+    """
     silent = [
         name
         for kind in fidelity.COLUMNS
         for name in (f"{kind}_mean", f"{kind}_std", f"file_{kind}")
         if configurations[f"{kind}_mean"].isna().all()
     ]
-    return configurations.drop(columns=silent)
+    return configurations.drop(columns=[*silent, "file_others"])
 
 
 def _on_front(rows: pd.DataFrame) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from analysis.drawing.quality_axis import QualityAxis
 from analysis.drawing.style import GREY, INK, STRIP
 from analysis.fidelity import DISTANCES, split_of
 from analysis.units import format_quality, format_ratio, format_size
+from trainers.record import others_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -79,6 +80,7 @@ def hover(row: dict[Any, Any]) -> str:
         *([row["config"]] if row["config"] else []),
         f"{format_size(size)} ({size:,} B), {ratio}",
         ", ".join(of_file),
+        *_others(row),
         *_fidelity(row),
         f"mean of {seeds}: {', '.join(means)}",
         f"{standing}; this is seed {row['file_seed']}",
@@ -86,6 +88,12 @@ def hover(row: dict[Any, Any]) -> str:
     ]
     first, *others = (escape(line, quote=False) for line in lines)
     return "<br>".join([f"<b>{first}</b>", *others])
+
+
+def _others(row: dict[Any, Any]) -> list[str]:
+    """The other qualities of a file on test: a line, or none."""
+    found = [f"{name} {format_quality(one.quality, name)}" for name, one in others_of(row["file_others"]).items()]
+    return [f"on test: {', '.join(found)}"] if found else []
 
 
 def _fidelity(row: dict[Any, Any]) -> list[str]:

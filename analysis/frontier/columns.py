@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.fidelity import BY_QUALITY_NAME, DISTANCES
-from analysis.units import format_quality, format_ratio, format_size, quality_scale
+from analysis.qualities import TEST as ON_TEST
+from analysis.qualities import directions
+from analysis.units import better_words, format_quality, format_ratio, format_size, quality_scale, quality_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +111,9 @@ OUTPUT_ERROR = Column(
 )
 _FIDELITY = (KL, AGREEMENT, OUTPUT_ERROR)
 
+OTHERS = Column(heading="", values=(), format=lambda row: "")
+"""Where ``shown`` puts a column for each other quality of the task."""
+
 ARCHITECTURE = Column(heading="architecture", values=("architecture",), format=_plain("architecture"), is_number=False)
 METHOD = Column(heading="method", values=("method",), format=_plain("method"), is_number=False)
 SETTINGS = Column(heading="settings", values=("label",), format=_plain("label"), is_number=False)
@@ -136,22 +141,27 @@ _FILE_AND_MEANS = (
 
 ON_TERMINAL = (*_FILE_AND_MEANS, ARCHITECTURE, METHOD, SETTINGS.called("config"), SEEDS)
 """``ratefront frontier`` prints these."""
-IN_NOTE = (*_FILE_AND_MEANS, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
+OTHERS_ON_TERMINAL = (SIZE.called("file size"), OTHERS, ARCHITECTURE, METHOD, SETTINGS.called("config"))
+"""It prints these below where a task has other qualities, for which there is no room beside the rest."""
+IN_NOTE = (*_FILE_AND_MEANS, OTHERS, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
 """The note on a sweep's run in MLflow has these."""
 IN_REPORT = (
-    *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}"), *_FIDELITY),
-    SEEDS,
+    *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}")),
+    *(OTHERS, *_FIDELITY, SEEDS),
     *(ARCHITECTURE.called("network"), METHOD, SETTINGS, FILE),
 )
 """The report's page has these."""
-IN_README = (BYTES, RATIO, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT, *_FIDELITY, MEAN_BYTES, CONFIGURATION)
+IN_README = (
+    *(BYTES, RATIO, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT),
+    *(OTHERS, *_FIDELITY, MEAN_BYTES, CONFIGURATION),
+)
 """The README of an exported folder has these, and a link to each file that was kept."""
-LOGGED = (ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, VALIDATION, TEST, *_FIDELITY, SEEDS, FILE_SEED, FILE_RUN)
+LOGGED = (ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, VALIDATION, TEST, OTHERS, *_FIDELITY, SEEDS, FILE_SEED, FILE_RUN)
 """The table among MLflow's artifacts has the ``values`` of these."""
 
 
 def shown(columns: Sequence[Column], configurations: pd.DataFrame) -> list[Column]:
-    """Those of ``columns`` that say something of ``configurations``.
+    """Those of ``columns`` that say something of ``configurations``, and in place of ``OTHERS`` the other qualities.
 
     Fidelity that was not measured says nothing. Where a distance stands for the quality, the columns of quality say
     nothing that its own does not.
@@ -159,4 +169,18 @@ def shown(columns: Sequence[Column], configurations: pd.DataFrame) -> list[Colum
     is_judged_by_distance = configurations["quality_name"].isin(BY_QUALITY_NAME).any()
     silent = {name for column in _FIDELITY if configurations[column.values[0]].isna().all() for name in column.values}
     silent |= {*_VALIDATION, *_TEST, "file_quality"} if is_judged_by_distance else set()
-    return [column for column in columns if not silent & set(column.values)]
+    others = [_other(name, maximise=maximise) for name, maximise in directions(configurations["file_others"]).items()]
+    placed = [one for column in columns for one in (others if column is OTHERS else [column])]
+    return [column for column in placed if not silent & set(column.values)]
+
+
+def _other(name: str, *, maximise: bool) -> Column:
+    """A column with the mean and the standard deviation of another quality on test, and which way it is better."""
+    unit = quality_scale(name)[1].strip()
+    heading = f"test {quality_words(name)}{f' ({unit})' if unit else ''}{better_words(maximise=maximise)}"
+    mean, deviation = f"{ON_TEST}{name}_mean", f"{ON_TEST}{name}_std"
+    return Column(
+        heading=heading.replace("{", "{{").replace("}", "}}"),
+        values=(mean, deviation),
+        format=lambda row: format_quality(row[mean], name, spread=row[deviation], with_unit=False),
+    )

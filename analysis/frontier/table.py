@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,13 +12,17 @@ from rich.text import Text
 
 from analysis import fidelity
 from analysis.configurations.summary import told
-from analysis.frontier.columns import ON_TERMINAL, Column, Row, shown
+from analysis.frontier.columns import ON_TERMINAL, OTHERS_ON_TERMINAL, Column, Row, shown
 from analysis.keys import KEY
 from analysis.units import better_words, quality_words
 from trainers.record import cell_of
 
 FIDELITY_WORDS = "how near networks are to the given one (KL, agreement, output error): on validation"
 """What columns of fidelity are measured on."""
+
+
+_HEADING_CHARACTERS = 14
+"""The width of a heading's line."""
 
 
 def ordered(configurations: pd.DataFrame) -> pd.DataFrame:
@@ -54,13 +59,8 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     rows = ordered(configurations)
     front, others = rows[rows["on_front"]], rows[~rows["on_front"]]
     name = str(rows["quality_name"].iloc[0]) if len(rows) else "accuracy"
-    table, columns = _plain_table(), shown(ON_TERMINAL, configurations)
-    for column in columns:
-        heading = column.title(name).strip()  # a quality may have no unit
-        if column.is_number:
-            table.add_column(heading, justify="right", no_wrap=True)
-        else:
-            table.add_column(heading, overflow="fold")
+    columns = shown(ON_TERMINAL, configurations)
+    table = _table_of(columns, name)
     for row in front.to_dict("records"):
         table.add_row(*_cells(columns, row, mark="●"))
     if len(front) and len(others):
@@ -83,6 +83,18 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     return table
 
 
+def others_table(configurations: pd.DataFrame) -> Table | None:
+    """The task's qualities beside its objective, on test, along the frontier; None where it has no others."""
+    columns = shown(OTHERS_ON_TERMINAL, configurations)
+    rows = ordered(configurations[configurations["on_front"]])
+    if len(columns) < len(OTHERS_ON_TERMINAL) or rows.empty:
+        return None
+    table = _table_of(columns, str(rows["quality_name"].iloc[0]))
+    for row in rows.to_dict("records"):
+        table.add_row(*_cells(columns, row, mark="●"))
+    return table
+
+
 def sweeps_table(sweeps: pd.DataFrame) -> Table:
     """One line for each sweep of ``list_sweeps``; times are UTC."""
     table = _plain_table()
@@ -95,6 +107,19 @@ def sweeps_table(sweeps: pd.DataFrame) -> Table:
         words = [row["sweep_id"], row["status"].lower(), f"{row['started']:%Y-%m-%d %H:%M}"]
         counts = [row[f"num_{name}"] for name in states]
         table.add_row(*(Text(str(cell)) for cell in words + counts))
+    return table
+
+
+def _table_of(columns: Sequence[Column], quality_name: str) -> Table:
+    """A table without rows; its headings are broken where names of qualities are long."""
+    table = _plain_table()
+    for column in columns:
+        title = column.title(quality_name).strip()  # a quality may have no unit
+        heading = "\n".join(textwrap.wrap(title, _HEADING_CHARACTERS, break_on_hyphens=False, break_long_words=False))
+        if column.is_number:
+            table.add_column(heading, justify="right", no_wrap=True)
+        else:
+            table.add_column(heading, overflow="fold")
     return table
 
 

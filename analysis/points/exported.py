@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.points.labels import config_labels, config_text
 from analysis.units import quality_scale
 from trainers.nearest import nearest
-from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint, text_of
+from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint, others_of, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,6 +150,10 @@ def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
             raise ValueError(f"{line}: {name} is {row[name]}: wanted a distance, which is not negative")
     if not 0 <= (row.get("agreement") or 0.0) <= 1:
         raise ValueError(f"{line}: agreement is {row['agreement']}: it is a fraction in 0..1, such as 0.981")
+    try:
+        others_of(row.get("others", ""))
+    except ValueError as error:
+        raise ValueError(f"{line}: {error}") from None
     of = row["quality_name"]
     for name in ("quality", "quality_val"):
         if quality_scale(of)[0] == 100 and not 0 <= row[name] <= 1:

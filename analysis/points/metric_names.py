@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 
 from analysis.fidelity import COLUMNS
 
@@ -32,3 +33,24 @@ def quality_metric(quality_name: str) -> str:
     is_path = posixpath.normpath(name) != name or name.startswith(("/", ".."))
     name = name.replace("/", "_").replace("..", "_") if is_path else name
     return f"quality_{name}" if name in _TAKEN or name in ("", ".") else name
+
+
+def other_metrics(quality_name: str, names: Iterable[str]) -> dict[str, str]:
+    """The metrics of a task's other qualities over test data, by their names; ``_val`` is appended as above.
+
+    Each is its own: a quality that would be logged under the name of another gets ``other_`` before it.
+    """
+    taken = set(_metrics(quality_metric(quality_name)))
+    found = {}
+    for name in names:
+        metric = quality_metric(name)
+        while taken.intersection(_metrics(metric)) or _TAKEN.intersection(_metrics(metric)):
+            metric = f"other_{metric}"
+        taken.update(_metrics(metric))
+        found[name] = metric
+    return found
+
+
+def _metrics(metric: str) -> tuple[str, ...]:
+    """The metrics of a quality: over test data, over validation data, and while training."""
+    return metric, f"{metric}_val", f"epoch_{metric}_val"

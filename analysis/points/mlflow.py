@@ -32,7 +32,7 @@ from analysis.points.tracking_uri import (
     without_credentials,
 )
 from trainers.nearest import nearest
-from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint
+from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint, others_of, others_text
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -66,7 +66,7 @@ _PARENT_TAGS = (*_INSTANCE_TAGS, "ratefront.directory")
 _FAILED_TAGS = (*_INSTANCE_TAGS, "ratefront.config_hash", "ratefront.trial_id")
 _COUNTED_TAGS = ("ratefront.sweep_id", "ratefront.kind", "ratefront.point")
 _POINT_TAGS = (
-    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", "zero_weights", "is_constant")),
+    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", "zero_weights", "is_constant", "others")),
     "ratefront.instance",
 )
 _ID_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
@@ -207,11 +207,14 @@ def _row(run: LoggedRun) -> dict[str, Any]:
             "zero_weights": tags.get("ratefront.zero_weights", ""),
             "is_constant": tags.get("ratefront.is_constant") == "true",
             **{name: metrics.get(metric) for name, metric in FIDELITY_METRICS.items()},
+            "others": others_text(others_of(tags.get("ratefront.others", ""))),
             "run_id": run.run_id,
             "experiment_id": run.experiment_id,
         }
     except KeyError as missing:
         raise ValueError(f"MLflow run {run.run_id} is marked as a point but has no {missing}") from None
+    except ValueError as error:
+        raise ValueError(f"MLflow run {run.run_id} is no point as ratefront logs it: {error}") from None
 
 
 def _instance(run: LoggedRun) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
 from analysis.report.material import Material
 from analysis.units import format_quality, format_ratio, format_size, quality_scale, quality_words
+from trainers.record import others_of
 
 _LOSSES = (0.005, 0.01, 0.02)
 """Losses of accuracy; of another quality that is never negative, shares of the baseline's."""
@@ -136,6 +137,10 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
     mean = format_quality(row["quality_mean"], name, spread=row["quality_std"])
     facts = {
         "over seeds": f"{mean} on test, {seeds}",
+        **{
+            f"{quality_words(other)} on test": format_quality(one.quality, other)
+            for other, one in others_of(row["file_others"]).items()
+        },
         "network": row["architecture"],
         "method": f"{row['method']} {row['label']}".rstrip(),
         "bytes": f"{row['file_size_bytes']:,}",

@@ -11,6 +11,7 @@ import typer
 from orchestrator.commands.options import (
     FidelityOption,
     Json,
+    JudgeBy,
     MaxSteps,
     MaxTrainS,
     TaskOption,
@@ -43,6 +44,7 @@ def compare(
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
     fidelity: FidelityOption = None,
+    judge_by: JudgeBy = None,
     max_steps: MaxSteps = None,
     max_train_s: MaxTrainS = None,
     as_json: Json = False,
@@ -64,7 +66,7 @@ def compare(
         check_writable(out, option="--out")
     uri = tracking_uri_or_default(tracking_uri)
     sides = sides_of(uri, sweeps, task=task, by=by, anchor=anchor)
-    judge = judging(fidelity)
+    judge = judging(fidelity, judge_by)
     found = measure(
         {name: judge(within_cost(rows, max_steps=max_steps, max_train_s=max_train_s)) for name, rows in sides.items()}
     )

@@ -172,7 +172,7 @@ def evaluate(
     """
     from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
-    from trainers.evaluate import evaluate as evaluate_network
+    from trainers.evaluate import measure
     from trainers.fidelity import Fidelity, Given
     from trainers.instantiate import make_task
     from trainers.lookup import one_line
@@ -188,20 +188,22 @@ def evaluate(
     examples, near = getattr(data, split), Fidelity()
     try:
         if reference is None:
-            quality = evaluate_network(network, examples, data)
+            measured = measure(network, examples, data)
         else:
-            quality, near = Given(reference, examples, data).compare(network)
+            measured, near = Given(reference, examples, data).compare(network)
     except Exception as error:  # torch raises many kinds where shapes do not fit
         raise ValueError(
             f"the network of {file} does not run on task {task!r} ({one_line(error)}): wanted the task that it was "
             "trained on, with its arguments"
         ) from error
     fidelity = {name: value for name, value in vars(near).items() if value is not None}
+    quality, others = measured.quality, measured.others
     if as_json:
         row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}
-        typer.echo(json.dumps({**row, **({"fidelity": fidelity} if given else {})}))
+        more = {**({"others": others} if others else {}), **({"fidelity": fidelity} if given else {})}
+        typer.echo(json.dumps({**row, **more}))
         return
-    words = "".join(f", {name} {value:.4g}" for name, value in fidelity.items())
+    words = "".join(f", {name} {value:.4g}" for name, value in {**others, **fidelity}.items())
     typer.echo(f"{file}: {len(opened.data):,} bytes, {data.quality_name} {quality:.4f}{words} on {split}")
 
 

@@ -15,6 +15,7 @@ from orchestrator.commands.closed_pipe import what_is_wrong
 from orchestrator.commands.options import (
     FidelityOption,
     Json,
+    JudgeBy,
     MaxSteps,
     MaxTrainS,
     NoPublished,
@@ -49,6 +50,7 @@ def frontier(
     tracking_uri: TrackingUri = None,
     ui_url: UiUrl = None,
     fidelity: FidelityOption = None,
+    judge_by: JudgeBy = None,
     published: PublishedFile = None,
     no_published: NoPublished = False,
     max_steps: MaxSteps = None,
@@ -78,7 +80,7 @@ def frontier(
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
     if fidelity is not None and published is not None:
         raise ValueError("--published: papers print no distance from your network: leave it or --fidelity out")
-    judge = judging(fidelity)
+    judge = judging(fidelity, judge_by)
 
     def select(points: pd.DataFrame) -> pd.DataFrame:
         return judge(within_cost(points, max_steps=max_steps, max_train_s=max_train_s))
@@ -149,12 +151,13 @@ def best(
         typer.Option(
             "--quality",
             "--min-accuracy",
-            help="Validation quality, or distance with --fidelity, to reach, such as 0.98: at least this, or at most "
-            "where lower is better.",
+            help="Validation quality to reach (of --judge-by, or the distance of --fidelity), such as 0.98: at least "
+            "this, or at most where lower is better.",
             show_default=False,
         ),
     ] = None,
     fidelity: FidelityOption = None,
+    judge_by: JudgeBy = None,
     task: TaskOption = None,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
@@ -175,12 +178,13 @@ def best(
     from orchestrator.storage.bucket import join
     from orchestrator.storage.locations import open_journal
     from orchestrator.storage.measured import read_measured
+    from trainers.record import others_of
 
     if (max_size is None) == (quality is None):
         raise ValueError("give one of --max-size (such as 10kB) and --quality (such as 0.98)")
     uri = tracking_uri_or_default(tracking_uri)
     points = points_of(uri, [sweep] if sweep else [], task)
-    configurations = told(summarise(judging(fidelity)(points)))
+    configurations = told(summarise(judging(fidelity, judge_by)(points)))
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=quality)
     file = join(chosen["file_directory"], chosen["file_path"])
@@ -202,9 +206,15 @@ def best(
     if fidelity is not None:
         distance = format_quality(chosen["file_quality_val"], chosen["quality_name"])
         near = f", {quality_words(chosen['quality_name'])} {distance} on validation"
+    others = others_of(own["others"])
+    if judge_by in others:
+        on_test, on_validation = (format_quality(chosen[f"file_{key}"], judge_by) for key in ("quality", "quality_val"))
+        near = f", {judge_by} {on_test} on test, {on_validation} on validation"
+        del others[judge_by]
+    beside = "".join(f", {other} {format_quality(one.quality, other)} on test" for other, one in others.items())
     said = (
         f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes){near}, {name} "
-        f"{test} on test, {validation} on validation; "
+        f"{test} on test, {validation} on validation{beside}; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )
     typer.echo(printable(said))

@@ -68,6 +68,15 @@ FidelityOption = Annotated[
         show_default=False,
     ),
 ]
+JudgeBy = Annotated[
+    str | None,
+    typer.Option(
+        "--judge-by",
+        metavar="QUALITY",
+        help="Judge by another quality that the task measures, such as 'top-5 accuracy', not by its objective.",
+        show_default=False,
+    ),
+]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only this task.", show_default=False)]
 
 
@@ -78,19 +87,28 @@ def tracking_uri_or_default(tracking_uri: str | None) -> str:
     return tracking_uri or default_tracking_uri()
 
 
-def judging(fidelity: FidelityName | None) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """What puts a distance in place of the quality of points, where one is asked for.
+def judging(fidelity: FidelityName | None, quality: str | None = None) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """What puts a distance or another quality in place of the objective of points, where one is asked for.
 
     A line says, once, of how many points it is not known.
+
+    Raises:
+        ValueError: both are asked for.
     """
     said: set[str] = set()
+    if fidelity is not None and quality is not None:
+        raise ValueError("got --fidelity and --judge-by: give one of them")
 
     def judged(points: pd.DataFrame) -> pd.DataFrame:
         from analysis.fidelity import judged_by
+        from analysis.qualities import judged_by_quality
 
-        if fidelity is None:
+        if fidelity is not None:
+            having, line = judged_by(points, fidelity.value)
+        elif quality is not None:
+            having, line = judged_by_quality(points, quality)
+        else:
             return points
-        having, line = judged_by(points, fidelity.value)
         if line and line not in said:
             said.add(line)
             typer.echo(f"ratefront: {line}", err=True)

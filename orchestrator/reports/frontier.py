@@ -84,8 +84,11 @@ def write_frontier(
 
 
 def print_frontier(configurations: pd.DataFrame, folder: Path | str, console: Console) -> None:
-    """Print the table, and where the figures are."""
-    from analysis.frontier.table import frontier_table
+    """Print the table, that of other qualities where there are any, and where the figures are."""
+    from analysis.frontier.table import frontier_table, others_table
 
     console.print(frontier_table(configurations))
+    others = others_table(configurations)
+    if others is not None:
+        console.print("", others)
     console.print(f"\nfigures: {folder}/frontier.png, .svg, .html, .csv", highlight=False, soft_wrap=True)

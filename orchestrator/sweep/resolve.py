@@ -92,8 +92,7 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     check_complete(kind, spec.name, function, {**dict.fromkeys(from_task), **arguments})
     if kind not in LISTS_ARE_CHOICES:
         _refuse_lists_for_single_values(f"{kind} {spec.name!r}", arguments, parameters)
-    later = getattr(function, "later_fields", ()) if kind == "method" else ()
-    left_out = {*from_task, *later}
+    left_out = {*from_task, *getattr(function, "later_fields", ())}
     for name, parameter in parameters.items():
         if name not in left_out and parameter.default is not parameter.empty and _is_plain(parameter.default):
             default = _plain(parameter.default)

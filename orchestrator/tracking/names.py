@@ -11,11 +11,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.points.metric_names import FIDELITY_METRICS, quality_metric
+from analysis.points.metric_names import FIDELITY_METRICS, other_metrics, quality_metric
 from orchestrator.search.space import Configuration
 from trainers import training_settings
 from trainers.config import Spec
-from trainers.record import OperatingPoint
+from trainers.record import OperatingPoint, others_of
 
 EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
 """Metrics that have a value for each epoch, by their names in a trial's progress; beside ``epoch_<quality>_val``."""
@@ -80,6 +80,8 @@ def _value(text: str) -> Any:
 
 def metrics_of(point: OperatingPoint) -> dict[str, float]:
     """The metrics of an operating point's run."""
+    others = others_of(point.others)
+    names = other_metrics(point.quality_name, others)
     return {
         "size_bytes": point.size_bytes,
         "log10_size_bytes": math.log10(point.size_bytes),  # the UI's scatter plot has no logarithmic axis
@@ -93,6 +95,8 @@ def metrics_of(point: OperatingPoint) -> dict[str, float]:
         "macs": point.macs,
         "train_s": point.train_s,
         **{metric: value for name, metric in FIDELITY_METRICS.items() if (value := getattr(point, name)) is not None},
+        **{names[name]: one.quality for name, one in others.items()},
+        **{f"{names[name]}_val": one.quality_val for name, one in others.items()},
     }
 
 
@@ -107,6 +111,7 @@ def tags_of(point: OperatingPoint) -> dict[str, str]:
         "ratefront.path": point.path,
         **({"ratefront.zero_weights": point.zero_weights[:_MAX_TAG_LENGTH]} if point.zero_weights else {}),
         **({"ratefront.is_constant": "true"} if point.is_constant else {}),
+        **({"ratefront.others": point.others} if point.others else {}),
     }
 
 

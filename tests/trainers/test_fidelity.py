@@ -120,8 +120,8 @@ def test_several_outputs_are_no_classes() -> None:
     first: Any = lambda outputs, targets: outputs["values"][:, 0]  # noqa: E731
     task = dataclasses.replace(TASK, score=SupervisedScore((first,)))
     given, other = (Network(lambda x: {"values": x, "signs": x.abs()}, scale) for scale in (1.0, 1.5))
-    quality, found = Given(given, SPLIT, task).compare(other)
-    assert quality == pytest.approx(float(1.5 * INPUTS[:, 0].mean()))
+    measured, found = Given(given, SPLIT, task).compare(other)
+    assert measured.quality == pytest.approx(float(1.5 * INPUTS[:, 0].mean()))
     assert found.output_error == pytest.approx(0.25)
     assert found.kl is found.agreement is None
 

@@ -17,8 +17,11 @@ from trainers.record import (
     COLUMNS,
     ODD_COLUMNS,
     OperatingPoint,
+    OtherQuality,
     cell_of,
     from_row,
+    others_of,
+    others_text,
     read_json,
     text_of,
     to_row,
@@ -49,6 +52,8 @@ POINT = OperatingPoint(
     path="/tmp/point.rfz",
 )
 
+OTHERS = others_text({'a "b", {c} ä': OtherQuality(maximise=True, quality=0.1, quality_val=1 / 3)})
+
 
 def test_a_row_is_read_as_it_was_written() -> None:
     row = to_row(POINT)
@@ -67,12 +72,28 @@ def test_the_columns_are_the_contract_of_the_three_packages() -> None:
 def test_a_row_says_what_is_odd_only_where_something_is() -> None:
     """So files and logs of ordinary sweeps are those of earlier versions, which know no such columns."""
     fidelity = {"kl": 0.0, "agreement": 0.5, "output_error": 1e-9}
-    assert dict(ODD_COLUMNS) == {"zero_weights": "", "is_constant": False, **dict.fromkeys(fidelity)}
+    assert dict(ODD_COLUMNS) == {"zero_weights": "", "is_constant": False, **dict.fromkeys(fidelity), "others": ""}
     assert not set(to_row(POINT)) & set(ODD_COLUMNS)
-    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True, **fidelity)
+    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True, **fidelity, others=OTHERS)
     row = to_row(odd)
-    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant", *fidelity)
+    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant", *fidelity, "others")
     assert from_row(json.loads(json.dumps(row))) == odd
+
+
+def test_other_qualities_are_a_line_that_comes_back_and_nothing_else_is_one() -> None:
+    found = others_of(OTHERS)
+    assert found['a "b", {c} ä'] == OtherQuality(maximise=True, quality=0.1, quality_val=1 / 3)
+    assert others_text(found) == OTHERS
+    assert OTHERS.isprintable()
+    assert cell_of(OTHERS) is OTHERS
+    assert (others_text({}), others_of("")) == ("", {})
+    for wrong in ("{", "[]", "3", '{"a": 3}', '{"a": {}}', "[" * 5000, OTHERS.replace("0.1", "NaN")):
+        with pytest.raises(ValueError, match=r"wanted qualities by name, as JSON: maximise, quality and quality_val$"):
+            others_of(wrong)
+    for name, value in (("quality", True), ("quality", "1"), ("maximise", 1)):
+        one = {"maximise": True, "quality": 1.0, "quality_val": 1.0, name: value}
+        with pytest.raises(ValueError, match=r"^others is "):
+            others_of(json.dumps({"a": one}))
 
 
 def test_missing_and_unknown_columns_are_named() -> None:

@@ -143,7 +143,8 @@ class Candidates:
     def _measured(self, called: str, value: float, data: bytes, network: nn.Module | None) -> Candidate:
         quality, loss, fidelity = None, None, Fidelity()
         if self._given is not None and network is not None:
-            quality, fidelity = self._given.compare(in_channels_last(network))
+            measured, fidelity = self._given.compare(in_channels_last(network))
+            quality = measured.quality
             for name, number in {"quality": quality, **vars(fidelity)}.items():
                 if number is not None and not math.isfinite(number):
                     raise DivergedError(f"the decoded network's {name} is {number}")

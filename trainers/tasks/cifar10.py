@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from trainers import checks
 from trainers.datasets import cifar10 as files
 from trainers.tasks.augment import random_flip, random_shift
 from trainers.tasks.base import Excerpt, InMemory, Task, classification
+from trainers.tasks.later import MEASURED_LATER, came_later
 
 _NUM_TRAIN, _NUM_VALIDATION, _NUM_TEST = 45_000, 5_000, 10_000
 _MOST_SHIFT = 4
@@ -16,47 +21,47 @@ _MEAN = (0.485, 0.456, 0.406)
 _STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 
 
-def cifar10(*, augment: bool = True) -> Task:
+@came_later(*MEASURED_LATER)
+def cifar10(
+    *, augment: bool = True, calibration: bool = False, label_smoothing: float = 0.0, top: Sequence[int] = ()
+) -> Task:
     """CIFAR-10: 45,000 training and 5,000 validation images (the last of the training files), 10,000 test images.
 
     Args:
         augment: while training, shift each image by up to 4 pixels, padded with zeros after normalisation, and
             mirror it with probability one half, as He et al.
+        calibration, label_smoothing, top: as of ``classification``.
 
     References:
         Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
         He, Zhang, Ren, Sun 2016, "Deep Residual Learning for Image Recognition", arXiv 1512.03385.
     """
-    _check(augment)
+    checks.boolean("augment", augment)
     train, test = files.load()
-    return _task(train, _NUM_TRAIN, test, augment=augment)
+    others = {"calibration": calibration, "label_smoothing": label_smoothing, "top": top}
+    return _task(train, _NUM_TRAIN, test, augment=augment, **others)
 
 
-def some_of_cifar10(*, augment: bool = True) -> Excerpt:
+def some_of_cifar10(*, augment: bool = True, **others: Any) -> Excerpt:
     """A tenth of the data of ``cifar10``: unpacking all of it takes ten seconds."""
-    _check(augment)
+    checks.boolean("augment", augment)
     train, test = files.load_some((_NUM_TRAIN + _NUM_VALIDATION) // 10, _NUM_TEST // 10)
     return Excerpt(
-        task=_task(train, _NUM_TRAIN // 10, test, augment=augment),
+        task=_task(train, _NUM_TRAIN // 10, test, augment=augment, **others),
         num_train=_NUM_TRAIN,
         num_validation=_NUM_VALIDATION,
         num_test=_NUM_TEST,
     )
 
 
-def end_of_cifar10(*, augment: bool = True) -> Task:
+def end_of_cifar10(*, augment: bool = True, **others: Any) -> Task:
     """``cifar10`` with its last 5,000 training images alone: unpacking takes a third of the time."""
-    _check(augment)
+    checks.boolean("augment", augment)
     train, test = files.load_last()
-    return _task(train, len(train[0]) - _NUM_VALIDATION, test, augment=augment)
+    return _task(train, len(train[0]) - _NUM_VALIDATION, test, augment=augment, **others)
 
 
-def _check(augment: bool) -> None:
-    if not isinstance(augment, bool):
-        raise ValueError(f"augment is {augment!r}: wanted true or false")
-
-
-def _task(train: files.Examples, num_train: int, test: files.Examples, *, augment: bool) -> Task:
+def _task(train: files.Examples, num_train: int, test: files.Examples, *, augment: bool, **others: Any) -> Task:
     """The task whose first ``num_train`` of ``train`` are trained on; the rest is for validation."""
     images, labels = train
     return classification(
@@ -65,6 +70,7 @@ def _task(train: files.Examples, num_train: int, test: files.Examples, *, augmen
         test=_split(test),
         num_classes=10,
         augment=shift_and_flip if augment else None,
+        **others,
     )
 
 

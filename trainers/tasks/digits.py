@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from importlib import resources
 
 import numpy as np
@@ -10,12 +11,17 @@ import torch
 
 from trainers.seeding import derive
 from trainers.tasks.base import InMemory, Task, classification
+from trainers.tasks.later import MEASURED_LATER, came_later
 
 _NUM_TRAIN, _NUM_VALIDATION = 1097, 300
 
 
-def digits() -> Task:
+@came_later(*MEASURED_LATER)
+def digits(*, calibration: bool = False, label_smoothing: float = 0.0, top: Sequence[int] = ()) -> Task:
     """Handwritten digits: 1,097 training, 300 validation and 400 test images, shuffled once in a fixed order.
+
+    Args:
+        calibration, label_smoothing, top: as of ``classification``.
 
     References:
         Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository (CC BY 4.0): its test
@@ -33,4 +39,7 @@ def digits() -> Task:
         validation=InMemory(inputs=inputs[_NUM_TRAIN:stop], targets=targets[_NUM_TRAIN:stop]),
         test=InMemory(inputs=inputs[stop:], targets=targets[stop:]),
         num_classes=10,
+        calibration=calibration,
+        label_smoothing=label_smoothing,
+        top=top,
     )

@@ -105,6 +105,9 @@ def supervised(
     )
 
 
+_MOST_TOP = 8
+
+
 def classification(
     *,
     train: Examples,
@@ -133,8 +136,10 @@ def classification(
     checks.number("label_smoothing", label_smoothing, low=0, high=1)
     checks.boolean("calibration", calibration)
     others: dict[Quality, Criterion] = {}
+    checks.integers("top", top, low=2, high=num_classes, max_length=_MOST_TOP)
+    if len({*top}) < len(top):
+        raise ValueError(f"top is {top}: wanted each number once")
     for k in top:
-        checks.integer("top", k, low=2, high=num_classes)
         others[Quality(name=f"top-{k} accuracy", maximise=True)] = partial(is_among, k=k)
     if calibration:
         others[Quality(name="negative log-likelihood", maximise=False)] = partial(F.cross_entropy, reduction="none")

@@ -12,6 +12,7 @@ from torch import Tensor
 from trainers import checks
 from trainers.data.examples import Batch, Examples, InMemory, few
 from trainers.data.map_style import as_examples
+from trainers.echo import echo
 from trainers.networks.calling import Network
 from trainers.trees import first
 
@@ -19,6 +20,11 @@ Split = InMemory
 """The older name of ``InMemory``."""
 Augment = Callable[[Batch, torch.Generator], Batch]
 """(batch, generator) -> the batch, changed at random. It may change targets too: a mask is flipped with its image."""
+
+
+_MOST_OTHERS = 20
+_LONGEST_NAME = 60
+"""So that all qualities of a point fit into a tag of MLflow."""
 
 
 class Score(NamedTuple):
@@ -43,6 +49,13 @@ class Quality:
     maximise: bool
     of: Callable[[Any], float] = mean_of
     """The quality from the mean score: a number, or a tensor where the score has a tensor of sums."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not 0 < len(self.name) <= _LONGEST_NAME or not self.name.isprintable():
+            raise ValueError(
+                f"a quality is called {echo(self.name)}: wanted a line of text of at most {_LONGEST_NAME} characters"
+            )
+        checks.boolean("maximise", self.maximise)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +101,8 @@ class Task:
         names = [self.quality_name, *(quality.name for quality in self.others)]
         if len({*names}) < len(names):
             raise ValueError(f"a task has two qualities of one name: {', '.join(names)}")
+        if len(self.others) > _MOST_OTHERS:
+            raise ValueError(f"a task has {len(names)} qualities: wanted at most {_MOST_OTHERS} beside the objective")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -110,6 +125,9 @@ class Task:
 
     def quality(self, totals: Sequence[Any], num: int) -> tuple[float, dict[str, float]]:
         """The objective, and the other qualities by name, from sums over a whole split."""
+        if len(totals) != 1 + len(self.others):
+            names = ", ".join((self.quality_name, *(one.name for one in self.others)))
+            raise ValueError(f"score has {len(totals)} totals: wanted one for each quality of the task, {names}")
         objective, *others = (total / num for total in totals)
         measured = zip(self.others, others, strict=True)
         return float(self.quality_of(objective)), {one.name: float(one.of(mean)) for one, mean in measured}

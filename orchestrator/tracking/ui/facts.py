@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.points.labels import is_number, varied_settings
-from analysis.points.metric_names import quality_metric
+from analysis.points.metric_names import other_metrics, quality_metric
+from analysis.qualities import directions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ class Facts:
     sweep_id: str
     quality_metric: str
     """The name of the quality's metric over test data; with ``_val`` appended, over validation data."""
+    other_metrics: tuple[str, ...]
+    """Those of the task's other qualities, likewise."""
     maximise: bool
     num_points: int
     num_seeds: int
@@ -54,6 +57,7 @@ def facts_of(points: pd.DataFrame) -> Facts:
     return Facts(
         sweep_id=str(first["sweep_id"]),
         quality_metric=quality_metric(str(first["quality_name"])),
+        other_metrics=tuple(other_metrics(str(first["quality_name"]), directions(points["others"])).values()),
         maximise=bool(first["maximise"]),
         num_points=len(points),
         num_seeds=int(points.groupby(["config_hash", "point_id"]).size().max()),

@@ -32,7 +32,8 @@ _WIDTHS = {param("architecture"): 180, param("method"): 110, param("seed"): 60} 
 def metric_names(facts: Facts) -> tuple[str, ...]:
     """All metrics that the runs of a sweep have."""
     name = facts.quality_metric
-    return (*_POINT_METRICS, *EPOCH_METRICS.values(), name, f"{name}_val", f"epoch_{name}_val")
+    others = (metric for other in facts.other_metrics for metric in (other, f"{other}_val"))
+    return (*_POINT_METRICS, *EPOCH_METRICS.values(), name, f"{name}_val", f"epoch_{name}_val", *others)
 
 
 def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
@@ -108,7 +109,7 @@ def _view(
     ascending: bool = True,
 ) -> dict[str, Any]:
     name = facts.quality_metric
-    shown = [metric(key) for key in ("size_bytes", f"{name}_val", name, "compression_ratio")]
+    shown = [metric(key) for key in ("size_bytes", f"{name}_val", name, *facts.other_metrics, "compression_ratio")]
     shown += [param(key) for key in ("architecture", "method", *facts.columns, "seed")]
     return {
         "searchFilter": f"{condition} AND tags.`ratefront.sweep_id` = '{facts.sweep_id}'",

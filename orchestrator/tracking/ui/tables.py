@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from analysis import fidelity
+from analysis import fidelity, qualities
 from analysis.frontier.columns import LOGGED, shown
 from analysis.frontier.table import ordered
 
@@ -32,7 +32,9 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
     columns = [name for column in shown(LOGGED, configurations) for name in column.values]
     front = ordered(configurations[configurations["on_front"]])[columns]
     near = [name for name in fidelity.COLUMNS if points[name].notna().any()]
-    tables = (front, points.sort_values("size_bytes")[[*_POINT_COLUMNS, *near]])
+    others = qualities.columns_of(qualities.directions(points["others"]))
+    measured = qualities.with_columns(points)
+    tables = (front, measured.sort_values("size_bytes")[[*_POINT_COLUMNS, *near, *others]])
     return {path: table.to_json(orient="split", index=False) for path, table in zip(PATHS, tables, strict=True)}
 
 

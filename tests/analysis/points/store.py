@@ -108,6 +108,7 @@ def write_everything(client: MlflowClient, artifacts: str) -> None:
         client.log_metric(steps, "accuracy", value, timestamp=step, step=step)
     odd = new.trial("t1", 1, config_hash="odd", **{"method.note": ODD_TEXT, "architecture": "mlp", "seed": "7"})
     client.set_tag(odd, "ratefront.zero_weights", "layer.weight," * 600)
+    client.set_tag(odd, "ratefront.others", '{"top-5":{"maximise":true,"quality":0.1,"quality_val":0.3}}')
     client.set_tag(odd, "mlflow.note.content", ODD_TEXT * 100)
     client.set_tag(odd, ODD_TEXT[:1], ODD_TEXT)
     client.log_batch(odd, [Metric("other", -float("inf"), 0, 0)])

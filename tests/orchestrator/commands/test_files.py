@@ -107,6 +107,12 @@ def test_a_file_is_measured_against_the_network_that_it_was_made_of(
     assert said.exit_code == 0, said.stderr
     assert json.loads(said.stdout)["fidelity"] == {"kl": 0.0, "agreement": 1.0}
     plain = CliRunner().invoke(program, ["evaluate", file, "--task", "digits", "--json"])
-    assert "fidelity" not in json.loads(plain.stdout)
+    assert not {"fidelity", "others"} & set(json.loads(plain.stdout))
+    several = ["evaluate", file, "--task", "{name: digits, top: [2], calibration: true}", *given]
+    found = json.loads(CliRunner().invoke(program, [*several, "--json"]).stdout)["others"]
+    assert list(found) == ["top-2 accuracy", "negative log-likelihood", "expected calibration error"]
+    words = CliRunner().invoke(program, several).stdout
+    assert f", top-2 accuracy {found['top-2 accuracy']:.4g}, negative log-likelihood " in words
+    assert words.endswith(" kl 0, agreement 1 on test\n")
     parts = CliRunner().invoke(program, ["evaluate", file, "--task", "digits", "--given", "fusion(a.pth, b.pth)"])
     assert parts.stderr.startswith("ratefront: --given is 'fusion(a.pth, b.pth)': wanted one whole network")

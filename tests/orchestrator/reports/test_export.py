@@ -21,6 +21,7 @@ from orchestrator.storage.journal import Journal
 from tests.analysis.points.rows import frame
 from trainers.coding.container import PartSize
 from trainers.points import _table
+from trainers.record import OtherQuality, others_text
 
 
 def test_columns_of_what_is_odd_are_written_where_a_file_is_odd() -> None:
@@ -44,6 +45,17 @@ def test_how_near_points_are_to_a_given_network_comes_back_from_an_export(tmp_pa
         (tmp_path / POINTS).write_text(_rows(points.assign(**wrong)))
         with pytest.raises(ValueError, match=rf"line 2: {next(iter(wrong))} is "):
             read_points(tmp_path)
+
+
+def test_other_qualities_come_back_from_an_export(tmp_path: Path) -> None:
+    others = others_text({'a, "b"': OtherQuality(maximise=False, quality=1 / 3, quality_val=0.25)})
+    points = frame({"config_hash": "a", "others": others}, {"config_hash": "b"})
+    (tmp_path / POINTS).write_text(_rows(points))
+    assert read_points(tmp_path)["others"].tolist() == [others, ""]
+    assert "| test a, " in _readme("s-1", points, summarise(points), {}, Counter())
+    (tmp_path / POINTS).write_text(_rows(points.assign(others="{}}")))
+    with pytest.raises(ValueError, match=r"line 2: others is '{}}': wanted qualities by name"):
+        read_points(tmp_path)
 
 
 def test_texts_that_a_spreadsheet_would_compute_are_quoted_wherever_csv_is_written() -> None:

@@ -17,6 +17,7 @@ from orchestrator.cli import program
 from orchestrator.reports.frontier import write_frontier
 from tests.analysis.points.store import Writer
 from tests.analysis.points.test_published import written
+from trainers.record import OtherQuality, others_text
 
 FILE = b"the bytes of a compressed network"
 
@@ -99,6 +100,35 @@ def test_the_nearest_to_a_given_network_is_chosen_drawn_and_told(folder: Path) -
         assert said_wrong.exit_code == 2
         assert expected in said_wrong.stderr
         assert said_wrong.stderr.count("\n") == 1
+
+
+def test_another_quality_of_the_task_chooses_where_it_is_asked_to(folder: Path) -> None:
+    client = MlflowClient(address(folder))
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    sweep = Writer(client, experiment.experiment_id, "several-0123abcd", directory=str(folder / "sweep"))
+    for name, size, error in (("t1", 900, 0.25), ("t2", 1900, 0.0625)):
+        run_id = sweep.trial(name, 1, file=FILE, measured={"size_bytes": size}, config_hash=name)
+        others = others_text({"error": OtherQuality(maximise=False, quality=2 * error, quality_val=error)})
+        client.set_tag(run_id, "ratefront.others", others)
+        (folder / "sweep" / name).mkdir()
+        (folder / "sweep" / name / "0.rfz").write_bytes(FILE)
+    out = ["--out", str(folder / "out")]
+    drawn = call(folder, "frontier", "--judge-by", "error", *out)
+    assert "1 of 3 points have no error and are left out: it was not measured of them" in drawn.stderr
+    assert "error, lower is better" in " ".join(drawn.stdout.split())
+    path, said = call(folder, "best", "several", "--max-size", "2kB").stdout.splitlines()
+    assert path.endswith("t1/0.rfz")
+    assert "accuracy 95.00 % on test, 96.00 % on validation, error 0.500 on test; " in said
+    path, said = call(folder, "best", "--max-size", "2kB", "--judge-by", "error").stdout.splitlines()
+    assert path.endswith("t2/0.rfz")
+    assert ", error 0.125 on test, 0.0625 on validation, accuracy 95.00 % on test, 96.00 % on validation; " in said
+    rows = json.loads(call(folder, "frontier", "several", "--json").stdout)
+    assert [row["quality.error_mean"] for row in rows] == [0.5, 0.125]
+    compared = call(folder, "compare", "digits", "several", "--judge-by", "eror", "--json")
+    assert compared.stderr == "ratefront: no point has a quality 'eror'; valid: accuracy\n"
+    both = call(folder, "best", "--max-size", "2kB", "--judge-by", "error", "--fidelity", "kl")
+    assert both.stderr == "ratefront: got --fidelity and --judge-by: give one of them\n"
 
 
 def test_best_says_where_the_copy_of_a_moved_file_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

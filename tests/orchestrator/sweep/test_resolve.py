@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from orchestrator.sweep import resolve
 from orchestrator.sweep.definition import Sweep
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
+from trainers.tasks import TASKS
 
 
 def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,3 +149,10 @@ def test_a_field_that_came_later_changes_no_sweep_unless_it_is_set() -> None:
     for name, kind in METHODS.items():
         fields = {one.name for one in dataclasses.fields(kind) if one.default is not dataclasses.MISSING}
         assert set(kind.later_fields) <= fields, name
+    assert resolve.resolve_spec("task", SpecSpace(name="mnist", arguments={})).arguments == {"shift": 0}
+    for name, task in TASKS.items():
+        later = vars(task)["later_fields"]
+        assert set(later) <= set(inspect.signature(task).parameters), name
+        arguments = {"calibration": True, "label_smoothing": 0, "top": [5]}
+        found = resolve.resolve_spec("task", SpecSpace(name=name, arguments=arguments)).arguments
+        assert {key: found[key] for key in arguments} == arguments

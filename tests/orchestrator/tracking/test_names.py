@@ -12,6 +12,7 @@ from orchestrator.sweep.file import load_sweep
 from orchestrator.sweep.recipes import find_recipe
 from orchestrator.tracking.names import configuration_of, metrics_of, params_of, run_name, tags_of
 from tests.points import point
+from trainers.record import OtherQuality, others_text
 
 CONFIG: dict[str, Any] = {
     "task": {"name": "noisy", "sigma": 1e-12, "shift": -0.0},
@@ -81,6 +82,10 @@ def test_a_point_is_told_in_units_and_as_the_ui_can_draw_it() -> None:
         "ratefront.zero_weights": "1.weight, 3.weight",
         "ratefront.is_constant": "true",
     }
+    others = others_text({"top-5 accuracy": OtherQuality(maximise=True, quality=0.5, quality_val=0.25)})
+    several = metrics_of(point(others=others))
+    assert (several["top-5 accuracy"], several["top-5 accuracy_val"]) == (0.5, 0.25)
+    assert tags_of(point(others=others))["ratefront.others"] == others
 
 
 def test_a_run_is_named_by_its_trial_its_point_and_its_architecture() -> None:

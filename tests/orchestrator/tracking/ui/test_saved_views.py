@@ -14,6 +14,7 @@ from orchestrator.tracking.ui.facts import Facts, facts_of
 from orchestrator.tracking.ui.saved_views import MAX_TAG_LENGTH, view_tags
 from tests.orchestrator.tracking.ui.samples import points
 from tests.points import point
+from trainers.record import OtherQuality, others_text
 
 
 def states(facts: Facts) -> dict[str, dict[str, Any]]:
@@ -114,6 +115,11 @@ def test_the_ui_adds_no_charts_of_its_own() -> None:
     """It would, for each metric that no chart names."""
     epochs = {*EPOCH_METRICS.values(), "epoch_accuracy_val"}
     assert set(saved_views.metric_names(facts_of(points()))) == {*metrics_of(point()), *epochs}
+    others = others_text({"top-5 accuracy": OtherQuality(maximise=True, quality=0.5, quality_val=0.25)})
+    several = facts_of(points().assign(others=others))
+    assert set(saved_views.metric_names(several)) == {*metrics_of(point(others=others)), *epochs}
+    for state in states(several).values():
+        assert "metrics.`top-5 accuracy`" in state["selectedColumns"]
     for state in states(facts_of(points())).values():
         off = {chart["metricKey"] for chart in state["compareRunCharts"] if chart["type"] == "BAR" and chart["deleted"]}
         assert off == {*metrics_of(point()), *epochs}
