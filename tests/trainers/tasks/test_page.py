@@ -78,7 +78,7 @@ def _with_splits(made: Any, module: Any, split: InMemory) -> Any:
 
 
 def test_the_page_has_tasks() -> None:
-    assert FUNCTIONS == ["shapes", "heights", "signals", "pairs", "robust", "masks"]
+    assert FUNCTIONS == ["shapes", "heights", "signals", "pairs", "robust", "confusable", "masks"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
