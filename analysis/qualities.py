@@ -24,19 +24,16 @@ def directions(texts: Iterable[str]) -> dict[str, bool]:
     return {name: one.maximise for text in dict.fromkeys(texts) for name, one in others_of(text).items()}
 
 
-def columns_of(names: Iterable[str]) -> list[str]:
-    """The columns of points that ``with_columns`` adds."""
-    return [f"{split}{name}" for name in names for split in (TEST, VALIDATION)]
+def columns_of(points: pd.DataFrame) -> list[str]:
+    """The columns that ``with_columns`` added."""
+    return [name for name in points.columns if name.startswith((TEST, VALIDATION))]
 
 
 def with_columns(points: pd.DataFrame) -> pd.DataFrame:
     """The points with two numbers for each other quality, NaN where a point has none."""
-    names = list(directions(points["others"]))
-    if not names:
-        return points
     parsed = [others_of(text) for text in points["others"]]
     columns: dict[str, list[float]] = {}
-    for name in names:
+    for name in dict.fromkeys(name for found in parsed for name in found):
         columns[f"{TEST}{name}"] = [found[name].quality if name in found else math.nan for found in parsed]
         columns[f"{VALIDATION}{name}"] = [found[name].quality_val if name in found else math.nan for found in parsed]
     return points.assign(**columns)

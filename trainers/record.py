@@ -126,7 +126,7 @@ def others_of(text: str) -> dict[str, OtherQuality]:
         return {}
     try:
         found = {name: OtherQuality(**one) for name, one in json.loads(text).items()}
-        if all(_is_measured(one) for one in found.values()):
+        if all(name.isprintable() and _is_measured(one) for name, one in found.items()):
             return found
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass

@@ -104,8 +104,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
         values = sorted(map(str, points[column].unique()))
         if len(values) > 1:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
-    others = qualities.columns_of(qualities.directions(points["others"]))
     points = qualities.with_columns(points)
+    others = qualities.columns_of(points)
     points = points.assign(compression_ratio=points["uncompressed_bytes"] / points["size_bytes"])
     groups = points.groupby(KEY, sort=False)
     every = [*_MEASURED, *others]

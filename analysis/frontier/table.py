@@ -117,9 +117,9 @@ def _table_of(columns: Sequence[Column], quality_name: str) -> Table:
         title = column.title(quality_name).strip()  # a quality may have no unit
         heading = "\n".join(textwrap.wrap(title, _HEADING_CHARACTERS, break_on_hyphens=False, break_long_words=False))
         if column.is_number:
-            table.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(Text(heading), justify="right", no_wrap=True)
         else:
-            table.add_column(heading, overflow="fold")
+            table.add_column(Text(heading), overflow="fold")
     return table
 
 

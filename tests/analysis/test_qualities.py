@@ -93,10 +93,14 @@ def test_the_terminal_has_a_table_of_them_that_fits() -> None:
     assert others_table(summarise(frame({}))) is None
 
 
-def test_a_name_with_braces_is_a_heading() -> None:
-    text = others_text({"F{1}": OtherQuality(maximise=True, quality=0.5, quality_val=0.5)})
-    titles = [column.title("accuracy") for column in shown(OTHERS_ON_TERMINAL, summarise(frame({"others": text})))]
-    assert "test F{1}" in titles
+def test_a_name_is_a_heading_and_no_markup() -> None:
+    for name in ("F{1}", "[red]<b>"):
+        text = others_text({name: OtherQuality(maximise=True, quality=0.5, quality_val=0.5)})
+        configurations = summarise(frame({"others": text}))
+        assert f"test {name}" in [column.title("accuracy") for column in shown(OTHERS_ON_TERMINAL, configurations)]
+        table = others_table(configurations)
+        assert table is not None
+        assert f"test {name}" in lines(table)[0]
 
 
 def test_one_of_them_chooses_in_place_of_the_objective_which_becomes_one_of_them() -> None:

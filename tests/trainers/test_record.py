@@ -87,7 +87,16 @@ def test_other_qualities_are_a_line_that_comes_back_and_nothing_else_is_one() ->
     assert OTHERS.isprintable()
     assert cell_of(OTHERS) is OTHERS
     assert (others_text({}), others_of("")) == ("", {})
-    for wrong in ("{", "[]", "3", '{"a": 3}', '{"a": {}}', "[" * 5000, OTHERS.replace("0.1", "NaN")):
+    for wrong in (
+        "{",
+        "[]",
+        "3",
+        '{"a": 3}',
+        '{"a": {}}',
+        "[" * 5000,
+        OTHERS.replace("0.1", "NaN"),
+        OTHERS.replace("ä", "\\u001b"),
+    ):
         with pytest.raises(ValueError, match=r"wanted qualities by name, as JSON: maximise, quality and quality_val$"):
             others_of(wrong)
     for name, value in (("quality", True), ("quality", "1"), ("maximise", 1)):

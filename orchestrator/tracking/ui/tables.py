@@ -32,8 +32,8 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
     columns = [name for column in shown(LOGGED, configurations) for name in column.values]
     front = ordered(configurations[configurations["on_front"]])[columns]
     near = [name for name in fidelity.COLUMNS if points[name].notna().any()]
-    others = qualities.columns_of(qualities.directions(points["others"]))
     measured = qualities.with_columns(points)
+    others = qualities.columns_of(measured)
     tables = (front, measured.sort_values("size_bytes")[[*_POINT_COLUMNS, *near, *others]])
     return {path: table.to_json(orient="split", index=False) for path, table in zip(PATHS, tables, strict=True)}
 
