@@ -28,6 +28,7 @@ from trainers.loop.training import Training
 from trainers.loop.updates import Updates
 from trainers.methods.base import Moment
 from trainers.preparation import prepare
+from trainers.tasks.base import Task
 from trainers.training_settings import PRECISIONS
 
 _EPR: dict[str, object] = {"name": "epr", "lam": 2.0, "initial_step": 4.0}
@@ -39,10 +40,11 @@ _METHODS: dict[str, dict[str, object]] = {
     "epr, dft, learned density": {**_EPR, "decoder": "dft", "density": "learned"},
 }
 _BATCH_SIZE = 256
-_BLOCK = 10  # steps in a block; one of them refits the density
+BLOCK = 10  # steps in a block; one of them refits the density
 _PLANNED = 10_000  # steps in the learning rate's schedule
-_SYNTHETIC = "synthetic:patterns"
+_SYNTHETIC = "benchmarks.synthetic:patterns"
 _NUM_PROCESSES = 3
+_COMMAND = [sys.executable, "-m", "benchmarks.training_step"]
 # glibc gives freed memory back when the top of its heap is free: methods that take turns would pay that for each other
 _KEEP = {"MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_MMAP_THRESHOLD_": str(1 << 40)}
 _GIVE_BACK = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "4096"}
@@ -57,20 +59,25 @@ class Setting:
     device: torch.device
     task: str
 
+    def training(self, method: str) -> ByHand:
+        """The training by ``method``."""
+        config = TrialConfig(
+            task=Spec(name=self.task),
+            architecture=Spec(name=self.architecture),
+            method=Spec.from_dict("method", _METHODS[method]),
+            steps=_PLANNED,
+            batch_size=_BATCH_SIZE,
+            precision=self.precision,
+        )
+        return ByHand(config, self.device)
+
 
 class ByHand:
     """A training that is driven by hand; the steps are those of ``trainers.loop``."""
 
-    def __init__(self, method: str, setting: Setting) -> None:
-        config = TrialConfig(
-            task=Spec(name=setting.task),
-            architecture=Spec(name=setting.architecture),
-            method=Spec.from_dict("method", _METHODS[method]),
-            steps=_PLANNED,
-            batch_size=_BATCH_SIZE,
-            precision=setting.precision,
-        )
-        trial = prepare(config, setting.device)
+    def __init__(self, config: TrialConfig, device: torch.device, task: Task | None = None) -> None:
+        """``task`` is that of ``config``, where it is loaded already."""
+        trial = prepare(config, device, task)
         self._method, self._context = trial.method, trial.context
         training = Training(
             config=config,
@@ -80,14 +87,14 @@ class ByHand:
             modifications=(),
             report=lambda progress: None,
         )
-        self._steps, self._step = Steps(training), 0
+        self._steps, self._step, self._planned = Steps(training), 0, config.steps
         self._model = self._method.attach(trial.model, self._context)
         (self._phase,) = self._method.phases(self._context)
-        self._updates = Updates(training, self._phase, self._model, _PLANNED)
+        self._updates = Updates(training, self._phase, self._model, config.steps)
 
     def take(self, num_steps: int) -> None:
         for _ in range(num_steps):
-            moment = Moment(step=self._step, phase_step=self._step, num_phase_steps=_PLANNED)
+            moment = Moment(step=self._step, phase_step=self._step, num_phase_steps=self._planned)
             self._steps.take(self._model, self._phase, self._updates, moment)
             self._step += 1
 
@@ -103,7 +110,7 @@ def main() -> None:
     parser.add_argument("--architecture", default="lenet300_100", help="for images of 1x28x28")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--device", default="cpu", help="cpu, with one thread, or cuda")
-    parser.add_argument("--steps", type=int, default=300, help=f"of each method, in blocks of {_BLOCK}, in turn")
+    parser.add_argument("--steps", type=int, default=300, help=f"of each method, in blocks of {BLOCK}, in turn")
     parser.add_argument(
         "--warm-up", type=int, default=300, help="steps before, after which nearly all latents are zero"
     )
@@ -121,22 +128,22 @@ def main() -> None:
         print(peak_bytes(arguments.peak_of, setting))
         return
     if not _KEEP.items() <= os.environ.items():  # read when a process starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **_KEEP})
+        os.execve(sys.executable, [*_COMMAND, *sys.argv[1:]], {**os.environ, **_KEEP})
     print_machine(setting.device)
     has_kernels = setting.architecture != "lenet300_100"
     methods = [name for name, spec in _METHODS.items() if has_kernels or "decoder" not in spec]
     show_memory(methods, setting)
-    show_time(methods, setting, arguments.warm_up, max(1, arguments.steps // _BLOCK))
+    show_time(methods, setting, arguments.warm_up, max(1, arguments.steps // BLOCK))
 
 
 def show_time(methods: list[str], setting: Setting, warm_up: int, num_blocks: int) -> None:
-    trainings = {method: ByHand(method, setting) for method in methods}
+    trainings = {method: setting.training(method) for method in methods}
     for training in trainings.values():
         training.take(warm_up)
     seconds: dict[str, list[float]] = {method: [] for method in methods}
     for _ in range(num_blocks):
         for method, training in trainings.items():
-            seconds[method].append(seconds_of_block(training, setting.device) / _BLOCK)
+            seconds[method].append(seconds_of_block(training, setting.device) / BLOCK)
     rows = [
         [
             method,
@@ -148,25 +155,25 @@ def show_time(methods: list[str], setting: Setting, warm_up: int, num_blocks: in
     ]
     title = f"{setting.architecture}, {setting.task}, {setting.precision}, batch {_BATCH_SIZE}"
     heads = ["method", "ms a step", "times plain", "zeros"]
-    print_table(f"time: {title}; n = {num_blocks} blocks of {_BLOCK} steps", heads, rows)
+    print_table(f"time: {title}; n = {num_blocks} blocks of {BLOCK} steps", heads, rows)
 
 
 def seconds_of_block(training: ByHand, device: torch.device) -> float:
     """Time one block, on a CPU in seconds of this process (other work disturbs these least), on a GPU by the clock."""
     if device.type != "cuda":
         started = time.process_time()
-        training.take(_BLOCK)
+        training.take(BLOCK)
         return time.process_time() - started
     torch.cuda.synchronize()
     started = time.perf_counter()
-    training.take(_BLOCK)
+    training.take(BLOCK)
     torch.cuda.synchronize()
     return time.perf_counter() - started
 
 
 def show_memory(methods: list[str], setting: Setting) -> None:
     """Print the peak memory of each method, measured in processes of its own."""
-    command = [sys.executable, __file__, "--architecture", setting.architecture]
+    command = [*_COMMAND, "--architecture", setting.architecture]
     command += ["--precision", setting.precision, "--device", str(setting.device), "--peak-of"]
     peaks = {
         method: [
@@ -187,18 +194,18 @@ def show_memory(methods: list[str], setting: Setting) -> None:
 def peak_bytes(method: str, setting: Setting) -> int:
     """The peak memory of the network, its training state and its steps, without data and libraries."""
     setting = replace(setting, task=_SYNTHETIC)  # kept by its module, and so not counted
-    warm = ByHand(method, replace(setting, architecture="cnn"))  # it has kernels, for methods that transform them
-    warm.take(_BLOCK)
+    warm = replace(setting, architecture="cnn").training(method)  # it has kernels, for methods that transform them
+    warm.take(BLOCK)
     del warm
     gc.collect()
     if setting.device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        ByHand(method, setting).take(2 * _BLOCK)
+        setting.training(method).take(2 * BLOCK)
         return torch.cuda.max_memory_allocated() - before
     before = linux_bytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far, which loading libraries made
-    ByHand(method, setting).take(2 * _BLOCK)
+    setting.training(method).take(2 * BLOCK)
     return linux_bytes("VmHWM") - before
 
 

@@ -7,8 +7,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 
 class DataUnavailableError(ValueError):
     """A data file is not there and could not be downloaded."""
@@ -32,6 +30,8 @@ def locate(file: DataFile) -> Path:
     local = find_local(file)
     if local is not None:
         return local
+    import pooch  # files that are there need no downloads
+
     pooch.get_logger().setLevel("WARNING")  # our own line reports a failed mirror, once
     reasons = []
     for url in file.urls:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
-import constriction
 import numpy as np
 import numpy.typing as npt
 
@@ -50,7 +50,7 @@ class Encoder:
     """Appends tensors of symbols to one stream."""
 
     def __init__(self) -> None:
-        self._coder = constriction.stream.queue.RangeEncoder()
+        self._coder = _constriction().stream.queue.RangeEncoder()
 
     def encode(self, indices: npt.NDArray[np.int32], counts: npt.NDArray[np.int64], /) -> None:
         """Code ``indices`` (n,) into ``counts`` (k,), the frequencies of the k symbols."""
@@ -80,7 +80,7 @@ class Decoder:
         self._most_bits = 8 * len(stream) + _SLACK_BITS
         self.information_bits = 0.0
         """-log2 p of all bits that ``decode_bits`` has read."""
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
+        self._coder = _constriction().stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
 
     def decode(self, counts: npt.NDArray[np.int64], num_symbols: int, /) -> npt.NDArray[np.int32]:
         """The next ``num_symbols`` indices into ``counts`` (k,).
@@ -127,12 +127,19 @@ class Decoder:
             raise RfzError("the coded stream is damaged: data is left over after the last symbol")
 
 
-def _model(counts: npt.NDArray[np.int64], /) -> constriction.stream.model.Categorical:
-    return constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
+def _constriction() -> Any:
+    """The package, which a training that stores nothing does without."""
+    import constriction
+
+    return constriction
 
 
-def _bernoulli() -> constriction.stream.model.Bernoulli:
-    return constriction.stream.model.Bernoulli(perfect=False)
+def _model(counts: npt.NDArray[np.int64], /) -> Any:
+    return _constriction().stream.model.Categorical(counts.astype(np.float64), perfect=False)
+
+
+def _bernoulli() -> Any:
+    return _constriction().stream.model.Bernoulli(perfect=False)
 
 
 def _exact(ones: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:

@@ -24,7 +24,6 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-import platformdirs
 
 from trainers.coding.compiled.entries import ENTRIES
 
@@ -87,8 +86,11 @@ def cache_folder() -> Path:
     Raises:
         RuntimeError: there is no home directory.
     """
-    said = os.environ.get(ENVIRONMENT)
-    return Path(said) if said else platformdirs.user_cache_path("ratefront")
+    if said := os.environ.get(ENVIRONMENT):
+        return Path(said)
+    import platformdirs
+
+    return platformdirs.user_cache_path("ratefront")
 
 
 def _flatten(value: Any, example: Any, block: array[int]) -> None:
