@@ -37,7 +37,7 @@ _ROOT = Path(__file__).parents[1]
 _TESTS = "tests/gpu"
 _STORES = ("constriction", "numba")
 _SWEEPS = ("matplotlib", "mlflow", "moocore", "optuna", "pandas", "plotly", "ray", "rich", "scipy", "typer")
-_NEEDED_BY_TESTS = {
+_NEEDED_BY_TESTS = {  # in the order of their value
     "test_training.py": _STORES,
     "test_trials.py": (*_STORES, "pydantic"),
     "test_sweep.py": (*_STORES, "pydantic", *_SWEEPS),
@@ -106,14 +106,17 @@ def run_tests(setting: Setting) -> list[str]:
         return left_out_of(earlier)
     if missing := why_missing(("pytest",)):
         return [f"tests: {missing}"]
-    left_out, ignored = [], []
+    left_out, files = [], []
     for file, packages in _NEEDED_BY_TESTS.items():
         if missing := why_missing(packages):
             left_out.append(f"{_TESTS}/{file}: {missing}")
-            ignored.append(f"--ignore={_TESTS}/{file}")
+        else:
+            files.append(f"{_TESTS}/{file}")
+    if not files:
+        return left_out
     # without the options and fixtures of the whole suite, which need more packages
     command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", f"--confcutdir={_TESTS}"]
-    command += ["-m", "gpu", "--continue-on-collection-errors", "--tb=short", "--durations=10", *ignored, _TESTS]
+    command += ["-m", "gpu", "--continue-on-collection-errors", "--tb=short", "--durations=10", *files]
     if setting.device.type == "cpu":
         left_out.append("tests marked gpu: they are only collected, for --device is cpu")
     command.append("--collect-only" if setting.device.type == "cpu" else "-v")

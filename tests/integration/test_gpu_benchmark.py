@@ -54,7 +54,7 @@ def test_without_the_package_that_codes_files_steps_are_measured_all_the_same(tm
     (tmp_path / "lacking").mkdir()
     (tmp_path / "lacking" / "constriction.py").write_text("raise ImportError('there is no constriction')")
     page = called(tmp_path, str(tmp_path / "lacking"))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"tests.txt", "steps.csv", "table.md"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"steps.csv", "table.md"}
     assert "Left out: tests/gpu/test_training.py: there is no constriction\n" in page
     assert "Left out: training: there is no constriction\n" in page
 
