@@ -183,6 +183,7 @@ class TrialConfig:
     def config_hash(self) -> str:
         """A digest of everything but the seed, twelve hexadecimal digits: repeats over seeds share it."""
         content = {key: value for key, value in self.to_dict().items() if key != "seed"}
+        content["task"] = values_identity(content["task"])
         if "init_from" in content:
             content["init_from"] = values_identity(content["init_from"])
         if self.modifiers:

@@ -156,6 +156,7 @@ def prepare(
         device=device,
         validate=lambda model: evaluate(model, validated, task),
         maximise=task.maximise,
+        num_samples=0 if task.signal is None else task.signal.count,
         groups=described.examined.groups,
         kept_norms=described.examined.kept_norms,
         written=described.examined.written,

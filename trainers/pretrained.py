@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainers import pinned
 from trainers.architectures.base import Architecture, build, build_on_meta
 from trainers.coding import container
 from trainers.compressed import open_bytes
@@ -57,7 +56,6 @@ BUILT_BY: dict[str, dict[str, Any]] = {
 
 _COMPRESSED = ".rfz"
 _SUFFIXES = (*PICKLES, SAFETENSORS, _COMPRESSED)
-_PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
 _told: set[str] = set()
 
 
@@ -84,7 +82,7 @@ def _pinned(path: str, field: str) -> str:
     if path == "" or path in PRETRAINED:
         return path
     found, content = read_pinned(path, field=field)
-    return f"{found}#{_digest(content)}"
+    return f"{found}#{pinned.digest(content)}"
 
 
 def initial_values(
@@ -268,28 +266,11 @@ def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -
 
 def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
     """Return the absolute path and the content, checked if ``source`` is pinned; arguments and errors as in ``pin``."""
-    pinned = _PINNED.fullmatch(source)
-    path = Path(pinned["path"] if pinned else source).expanduser().absolute()
+    path = pinned.path_of(source)
     if path.suffix not in _SUFFIXES:
         fusion = "; or fusion(A, B) of several" if field == "init_from" else ""
         raise ValueError(
             f"{field} is {source!r}: wanted a file that ends in {', '.join(_SUFFIXES)}, "
             f"or a trained network's name: {', '.join(PRETRAINED)}{fusion}"
         )
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(
-            f"{field}: cannot read {path} ({error.strerror}): wanted a file of trained values; "
-            "a relative path begins at the working directory"
-        ) from error
-    if pinned and pinned["digest"] != (found := _digest(content)):
-        raise ValueError(
-            f"{field}: {path} has changed: its content is {found}, wanted {pinned['digest']}: "
-            "restore it, or give the path alone to take what it holds now"
-        )
-    return path, content
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256={hashlib.sha256(content).hexdigest()}"
+    return pinned.read(source, field=field, wanted="a file of trained values")

@@ -98,15 +98,23 @@ def decode(
     file: File,
     out: Annotated[
         Path | None,
-        typer.Option(help="Default: beside the file, as .safetensors; or .pt, as torch.save.", show_default=False),
+        typer.Option(
+            help="Default: beside the file, as .safetensors; or .pt, as torch.save; or .png, the image.",
+            show_default=False,
+        ),
     ] = None,
     architecture: OwnArchitecture = None,
     max_parameters: MaxParameters = None,
     max_seconds: MaxSeconds = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="The most pixels of a .png; default: 2^26.", show_default=False)
+    ] = None,
 ) -> None:
-    """Write the decoded plain state_dict as safetensors, with tied tensors once, or as torch.save does.
+    """Write the decoded plain state_dict as safetensors, with tied tensors once, or as torch.save does; or the picture.
 
     Example: `ratefront decode point.rfz --out network.safetensors`
+
+    A file of a network that represents an image is drawn: `ratefront decode point.rfz --out picture.png`
 
     A checkpoint that was compressed without its architecture is written under all the names that it had.
     """
@@ -114,7 +122,16 @@ def decode(
 
     target = out or file.with_suffix(".safetensors")
     check_writable(target, option="--out", is_file=True)
+    from trainers import rendering
+
     with _opened(file, architecture, max_parameters, max_seconds) as opened:
+        if target.suffix in rendering.SUFFIXES:
+            most = rendering.MAX_PIXELS if max_pixels is None else max_pixels
+            header = opened.header
+            picture = rendering.picture_of(opened.network(), header.architecture, header.arguments, max_pixels=most)
+            write_out(target, rendering.png_bytes(picture))
+            typer.echo(f"{target}: {picture.shape[1]} x {picture.shape[0]} pixels")
+            return
         tensors = opened.state_dict()
     if opened.is_weights_only:  # nobody knows which names are tied but the file: each is written
         tensors = {name: tensor.detach() for name, tensor in tensors.items()}

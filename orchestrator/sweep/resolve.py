@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.search.domains import AbstractDomain, Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
-from trainers import training_settings
+from trainers import pinned, training_settings
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 from trainers.paths import completed
 
 if TYPE_CHECKING:
     from trainers.methods.base import RateKnob
 
-FROM_TASK = frozenset({"input_shape", "num_outputs"})
+FROM_TASK = frozenset({"input_shape", "num_outputs", "size"})
 """The arguments that an architecture gets from its task, unless a sweep says otherwise."""
+
+FILES = {"image": "file"}
+"""The argument of a task that names a file, which a sweep pins by its content."""
 
 
 _SINGLE = (bool, int, float, str)
@@ -106,6 +109,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
             arguments[name] = _pinned(name, arguments[name])
+    if kind == "task" and spec.name in FILES:
+        arguments[FILES[spec.name]] = _pinned_file(FILES[spec.name], arguments[FILES[spec.name]])
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 
 
@@ -180,6 +185,13 @@ def _pinned(name: str, value: Any) -> Any:
     if isinstance(value, Choice):
         return Choice([_pinned(name, item) for item in value.values])
     return pin(value, field=name) if isinstance(value, str) else value
+
+
+def _pinned_file(name: str, value: Any) -> Any:
+    """The same for a file that is no network."""
+    if isinstance(value, Choice):
+        return Choice([_pinned_file(name, item) for item in value.values])
+    return pinned.pin(value, field=name, wanted="a file") if isinstance(value, str) else value
 
 
 def _is_plain(value: Any) -> bool:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
 def arguments_of(name: str, num_outputs: int = 10) -> dict[str, Any]:
-    return complete(ARCHITECTURES[name], {}, input_shape=input_shape_of(name), num_outputs=num_outputs)
+    return complete(ARCHITECTURES[name], {}, input_shape=input_shape_of(name), num_outputs=num_outputs, size=[8, 6])
 
 
 def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:

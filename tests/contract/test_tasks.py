@@ -9,7 +9,7 @@ import os
 import pytest
 import torch
 
-from tests.golden.regenerate import SPLIT_FINGERPRINTS, split_fingerprints
+from tests.golden.regenerate import DATA_SETS, SPLIT_FINGERPRINTS, split_fingerprints
 from trainers.data.examples import few
 from trainers.downloads import DataUnavailableError
 from trainers.tasks import TASKS
@@ -19,7 +19,7 @@ SHIPPED = {"digits"}
 """Tasks whose data comes with the installation; every other one is a system test."""
 
 pytestmark = pytest.mark.parametrize(
-    "name", [name if name in SHIPPED else pytest.param(name, marks=pytest.mark.system) for name in TASKS]
+    "name", [name if name in SHIPPED else pytest.param(name, marks=pytest.mark.system) for name in DATA_SETS]
 )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from orchestrator.sweep.resolve import FILES
 from trainers.architectures import ARCHITECTURES, tensors
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
 from trainers.coding import container
@@ -169,7 +170,9 @@ def bfloat16_layout() -> container.Layout:
 
 
 def input_shape_of(name: str) -> tuple[int, ...]:
-    """The default input shape of an architecture; 1x28x28 if it has none."""
+    """The default input shape of an architecture; 1x28x28 if it has none, and a place for one of images."""
+    if "size" in inspect.signature(ARCHITECTURES[name]).parameters:
+        return (2,)
     parameter = inspect.signature(ARCHITECTURES[name]).parameters.get("input_shape")
     return (1, 28, 28) if parameter is None or parameter.default is parameter.empty else tuple(parameter.default)
 
@@ -177,7 +180,7 @@ def input_shape_of(name: str) -> tuple[int, ...]:
 def architecture_fingerprint(name: str) -> dict[str, object]:
     """The fingerprint of a registered architecture with default arguments, for ten classes."""
     shape = input_shape_of(name)
-    arguments = complete(ARCHITECTURES[name], {}, input_shape=shape, num_outputs=10)
+    arguments = complete(ARCHITECTURES[name], {}, input_shape=shape, num_outputs=10, size=[8, 6])
     model = build(name, ARCHITECTURES[name], arguments)
     fingerprint = container.fingerprint(layout_of(model)).hex()
     model.double().eval()
@@ -244,6 +247,10 @@ def tensors_layout() -> Layout:
     return layout_of(each_once(build_on_meta(tensors.NAME, tensors.tensors, TENSORS_HEADER.arguments)))
 
 
+DATA_SETS = [name for name in TASKS if name not in FILES]
+"""The tasks that have data of their own; others are given a file."""
+
+
 def main() -> None:
     TINY.write_bytes(container.write(TINY_HEADER, tiny_layout(), tiny_sections()))
     TINY_FACTORS.write_bytes(container.write(FACTORS_HEADER, factors_layout(), factors_sections()))
@@ -254,7 +261,7 @@ def main() -> None:
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
     splits = json.loads(SPLIT_FINGERPRINTS.read_text()) if SPLIT_FINGERPRINTS.exists() else {}
-    for name in TASKS:
+    for name in DATA_SETS:
         try:
             splits[name] = split_fingerprints(TASKS[name]())
         except DataUnavailableError as error:

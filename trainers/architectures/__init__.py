@@ -9,6 +9,7 @@ from trainers.architectures.lenet import lenet5, lenet300_100
 from trainers.architectures.mlp import mlp
 from trainers.architectures.resnet_cifar import resnet_cifar
 from trainers.architectures.resnet_imagenet import resnet18, resnet50
+from trainers.architectures.siren import siren
 from trainers.architectures.timm import timm_architecture
 from trainers.architectures.vgg_cifar import vgg16_cifar
 from trainers.lookup import is_timm, resolve
@@ -21,6 +22,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet18": resnet18,
     "resnet50": resnet50,
     "resnet_cifar": resnet_cifar,
+    "siren": siren,
     "vgg16_cifar": vgg16_cifar,
 }
 

@@ -43,6 +43,8 @@ class Context:
     """Quality on the validation split."""
     maximise: bool = True
     """Whether more quality is better."""
+    num_samples: int = 0
+    """The samples of the signal that is fitted (``tasks.task.Signal``); 0 where the task is no signal."""
     groups: tuple[UnitGroup, ...] = ()
     """The hidden units of the plain architecture, which structured methods remove; none if it cannot be traced."""
 
@@ -55,6 +57,11 @@ class Context:
     @property
     def num_train(self) -> int:
         return len(self.train)
+
+    @property
+    def num_weighed(self) -> int:
+        """What one bit of the rate is weighed by: the samples of a signal that is fitted, else the parameters."""
+        return self.num_samples or self.num_parameters
 
     @property
     def folded_norms(self) -> dict[str, BatchNorm]:

@@ -65,6 +65,8 @@ class EntropyPenalized(AbstractMethod):
 
         loss = task loss + lam * (sum over groups of -log2 q(phi)) / number of parameters
 
+    or, where the task is a signal that is fitted, / number of its samples (pixels of an image),
+
     with straight-through rounding in the task loss. The learned density sees phi + u, u ~ U(-1/2, 1/2), as in the
     paper; the geometric one needs no noise.
 
@@ -212,7 +214,7 @@ class EntropyPenalized(AbstractMethod):
     ) -> Tensor:
         lam *= min(1.0, moment.progress / warmup) if warmup else 1.0
         network, bits = cast(Reparameterized, model).network_and_rate()
-        return context.loss(network, batch) + lam / context.num_parameters * bits
+        return context.loss(network, batch) + lam / context.num_weighed * bits
 
     def _refit(self, model: nn.Module, context: Context, moment: Moment) -> None:
         if (moment.phase_step + 1) % _FIT_EVERY == 0:

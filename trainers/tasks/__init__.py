@@ -5,12 +5,14 @@ from collections.abc import Callable
 from trainers.tasks.base import Excerpt, Task
 from trainers.tasks.cifar10 import cifar10, end_of_cifar10, some_of_cifar10
 from trainers.tasks.digits import digits
+from trainers.tasks.image import image
 from trainers.tasks.mnist import fashion_mnist, mnist
 
 TASKS: dict[str, Callable[..., Task]] = {
     "cifar10": cifar10,
     "digits": digits,
     "fashion_mnist": fashion_mnist,
+    "image": image,
     "mnist": mnist,
 }
 

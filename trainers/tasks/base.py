@@ -2,7 +2,7 @@
 
 from trainers.data.examples import Batch, Examples, InMemory
 from trainers.tasks.supervised import classification, regression, supervised
-from trainers.tasks.task import Excerpt, Quality, Score, Split, Task
+from trainers.tasks.task import Excerpt, Quality, Score, Signal, Split, Task
 
 __all__ = [
     "Batch",
@@ -11,6 +11,7 @@ __all__ = [
     "InMemory",
     "Quality",
     "Score",
+    "Signal",
     "Split",
     "Task",
     "classification",

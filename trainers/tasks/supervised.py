@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from trainers import checks
 from trainers.data.examples import Batch, Examples
 from trainers.networks.calling import Network, call
-from trainers.tasks.task import Augment, Quality, Score, Task, mean_of
+from trainers.tasks.task import Augment, Quality, Score, Signal, Task, mean_of
 from trainers.trees import num_rows
 
 Criterion = Callable[[Any, Any], Tensor]
@@ -68,8 +68,10 @@ def supervised(
     quality_of: Callable[[Any], float] = mean_of,
     others: Mapping[Quality, Criterion] | None = None,
     num_outputs: int | None = None,
+    offers: Mapping[str, Any] | None = None,
     augment: Augment | None = None,
     evaluation_batch_size: int = 250,
+    signal: Signal | None = None,
 ) -> Task:
     """A task whose network is called once for a batch, with its inputs.
 
@@ -85,8 +87,10 @@ def supervised(
         quality_of: the quality from the mean score over a split.
         others: the score of each further quality.
         num_outputs: what an architecture may ask for, such as the number of classes.
+        offers: what else an architecture may ask for.
         augment: see ``Task``.
         evaluation_batch_size: see ``Task``.
+        signal: see ``Task``.
     """
     others = others or {}
     return Task(
@@ -99,9 +103,10 @@ def supervised(
         maximise=maximise,
         quality_of=quality_of,
         others=tuple(others),
-        offers={} if num_outputs is None else {"num_outputs": num_outputs},
+        offers={**({} if num_outputs is None else {"num_outputs": num_outputs}), **(offers or {})},
         augment=augment,
         evaluation_batch_size=evaluation_batch_size,
+        signal=signal,
     )
 
 

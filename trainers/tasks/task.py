@@ -59,6 +59,20 @@ class Quality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signal:
+    """What a task is fitted to, where that is one signal: an image, a video, a scene.
+
+    Each of its splits is the signal itself: quality is that of the fit, and nothing is generalised.
+    """
+
+    unit: str
+    """What it is made of, such as ``pixel``."""
+    count: int
+    """How many of these it has. A rate's weight is in loss for one bit for each of them, so that one value means the
+    same for every network and every size."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """Everything that is fixed about a problem; what varies between trials is in ``TrialConfig``.
 
@@ -91,6 +105,8 @@ class Task:
     time on getting and clearing it.
     """
 
+    signal: Signal | None = None
+    """What the task is fitted to, where all splits are one signal."""
     data_workers: int = 0
     """The processes that read examples which are not in memory, ahead of the training; no result depends on it."""
 

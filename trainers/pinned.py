@@ -1,0 +1,52 @@
+"""Files that a setting names, held to their content by a digest: ``/home/me/net.pth#sha256=...``."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+_PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
+
+
+def path_of(source: str) -> Path:
+    """The absolute path, without the digest."""
+    found = _PINNED.fullmatch(source)
+    return Path(found["path"] if found else source).expanduser().absolute()
+
+
+def read(source: str, *, field: str, wanted: str) -> tuple[Path, bytes]:
+    """Return the absolute path and the content, checked if ``source`` is pinned.
+
+    Args:
+        source: a path, perhaps with a digest.
+        field: the name of the setting in errors.
+        wanted: what the file is to be, in errors.
+
+    Raises:
+        ValueError: there is no such file, or its content is not the pinned one.
+    """
+    path, found = path_of(source), _PINNED.fullmatch(source)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{field}: cannot read {path} ({error.strerror}): wanted {wanted}; "
+            "a relative path begins at the working directory"
+        ) from error
+    if found and found["digest"] != (now := digest(content)):
+        raise ValueError(
+            f"{field}: {path} has changed: its content is {now}, wanted {found['digest']}: "
+            "restore it, or give the path alone to take what it holds now"
+        )
+    return path, content
+
+
+def pin(source: str, *, field: str, wanted: str) -> str:
+    """The path, absolute and with the digest of its content; arguments and errors as in ``read``."""
+    path, content = read(source, field=field, wanted=wanted)
+    return f"{path}#{digest(content)}"
+
+
+def digest(content: bytes) -> str:
+    return f"sha256={hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,67 @@
+"""One image, which a network is fitted to: it is asked for the colours at places."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainers import checks, pinned
+from trainers.data.examples import InMemory
+from trainers.datasets import still
+from trainers.networks.coordinates import grid
+from trainers.tasks.supervised import supervised
+from trainers.tasks.task import Signal, Task
+
+_PEAK = 255
+_AT_ONCE = 1 << 16
+
+
+def image(*, file: str, shrink: int = 1, whole: bool = False) -> Task:
+    """Fit a network to an image: an example is a pixel, its place (2,) and its colour (channels,) in 0..1.
+
+    The loss is the mean squared error. The quality is the PSNR in dB of the decoded picture, whose colours are
+    rounded to 8 bits: 10 log10(255^2 / mean squared error over all pixels and channels).
+
+    Args:
+        file: a PNG, JPEG, WebP or whatever Pillow reads: grey, or red, green and blue, of 8 bits, opaque, still.
+        shrink: the image's sides are divided by this, each pixel the mean of a box.
+        whole: the image is one example, places (height, width, 2) and colours (height, width, channels), for networks
+            that compute all pixels together.
+    """
+    checks.integer("shrink", shrink, low=1)
+    checks.boolean("whole", whole)
+    path, content = pinned.read(file, field="file", wanted="an image")
+    pixels = torch.from_numpy(still.shrunk(still.pixels_of(content, str(path)), shrink))
+    height, width, num_channels = pixels.shape
+    places, colours = grid(height, width), pixels.float() / _PEAK
+    if whole:
+        split = InMemory(inputs=places[None], targets=colours[None])
+    else:
+        split = InMemory(inputs=places.reshape(-1, 2), targets=colours.reshape(-1, num_channels))
+    return supervised(
+        train=split,
+        validation=split,
+        test=split,
+        loss=F.mse_loss,
+        score=_squared_error,
+        quality_name="psnr_db",
+        maximise=True,
+        quality_of=psnr_db,
+        offers={"num_outputs": num_channels, "size": [height, width]},
+        evaluation_batch_size=1 if whole else _AT_ONCE,
+        signal=Signal(unit="pixel", count=height * width),
+    )
+
+
+def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """(batch,): of colours in 8 bits, as they are drawn."""
+    drawn = (outputs.float().clamp(0, 1) * _PEAK).round()
+    return (drawn - targets * _PEAK).square().flatten(1).mean(dim=1)
+
+
+def psnr_db(mean_squared_error: float) -> float:
+    """The PSNR of 8-bit pixels; 100 dB where there is no error."""
+    return 10 * math.log10(_PEAK**2 / mean_squared_error) if mean_squared_error > 0 else 100.0
