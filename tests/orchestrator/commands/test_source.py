@@ -15,7 +15,7 @@ from orchestrator.errors import SweepError
 from orchestrator.search.domains import RealRange
 
 FLAGS = {"task": "digits", "architecture": "mlp", "method": "epr"}
-NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "steps", "name", "no_baselines"]
+NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "steps", "epochs", "name", "no_baselines"]
 
 
 def test_flags_and_overrides_change_what_a_recipe_says() -> None:
