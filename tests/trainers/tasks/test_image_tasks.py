@@ -59,6 +59,7 @@ def test_an_excerpt_of_cifar10_is_a_tenth_of_it_and_says_how_much_there_is(monke
     splits = (found.task.train, found.task.validation, found.task.test)
     assert [len(split) for split in splits] == [4_500, 500, 1_000]
     assert found.task.augment is None
+    assert [one.name for one in some_of_cifar10(top=[5]).task.others] == ["top-5 accuracy"]
 
 
 def test_the_end_of_cifar10_measures_as_all_of_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +72,8 @@ def test_the_end_of_cifar10_measures_as_all_of_it_does(monkeypatch: pytest.Monke
         assert getattr(end, split).targets.equal(getattr(whole, split).targets)
     assert end.train.inputs.equal(whole.train.inputs[-5:])
     assert (end.input_shape, end.offers, end.augment) == (whole.input_shape, whole.offers, whole.augment)
+    several = {"top": [5], "calibration": True}
+    assert end_of_cifar10(**several).others == cifar10(**several).others != ()
 
 
 def shifts(image: Tensor, most: int, fill: float) -> list[Tensor]:
@@ -138,3 +141,10 @@ def test_a_wrong_shift_is_one_line(task: Callable[..., Task], value: Any) -> Non
     with pytest.raises(ValueError) as caught:
         task(shift=value)
     assert str(caught.value) == f"shift is {value!r}: wanted a whole number of at least 0 and at most 27"
+
+
+@pytest.mark.parametrize("task", [mnist, fashion_mnist])
+def test_grey_images_have_several_qualities_where_they_are_asked_for(task: Callable[..., Task]) -> None:
+    assert task().others == ()
+    assert [one.name for one in task(top=[3, 5]).others] == ["top-3 accuracy", "top-5 accuracy"]
+    assert len(task(calibration=True).others) == 2

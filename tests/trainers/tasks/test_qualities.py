@@ -18,7 +18,6 @@ from trainers.divergence import DivergedError
 from trainers.evaluate import evaluate, measure
 from trainers.record import from_row, others_of, to_row
 from trainers.tasks.base import InMemory, Quality, Score, Task, classification
-from trainers.tasks.cifar10 import end_of_cifar10, some_of_cifar10
 from trainers.tasks.digits import digits
 from trainers.train import train
 
@@ -157,10 +156,3 @@ def undefined() -> Task:
     """``digits`` with a quality that is undefined."""
     task = digits(top=[2])
     return dataclasses.replace(task, others=(Quality(name="undefined", maximise=True, of=lambda mean: math.nan),))
-
-
-def test_what_loads_a_part_of_a_task_takes_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="augment is 3"):
-        some_of_cifar10(augment=3, **QUALITIES)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="augment is 3"):
-        end_of_cifar10(augment=3, **QUALITIES)  # type: ignore[arg-type]
