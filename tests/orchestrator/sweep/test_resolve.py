@@ -150,9 +150,9 @@ def test_a_field_that_came_later_changes_no_sweep_unless_it_is_set() -> None:
         fields = {one.name for one in dataclasses.fields(kind) if one.default is not dataclasses.MISSING}
         assert set(kind.later_fields) <= fields, name
     assert resolve.resolve_spec("task", SpecSpace(name="mnist", arguments={})).arguments == {"shift": 0}
-    for name, task in TASKS.items():
-        later = vars(task)["later_fields"]
-        assert set(later) <= set(inspect.signature(task).parameters), name
+    for name in ("cifar10", "digits", "fashion_mnist", "mnist"):
+        later = vars(TASKS[name])["later_fields"]
+        assert set(later) <= set(inspect.signature(TASKS[name]).parameters), name
         arguments = {"calibration": True, "label_smoothing": 0, "top": [5]}
         found = resolve.resolve_spec("task", SpecSpace(name=name, arguments=arguments)).arguments
         assert {key: found[key] for key in arguments} == arguments
