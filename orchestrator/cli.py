@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.commands import (
     catalogue,
+    codecs,
     comparisons,
     compress,
     files,
@@ -76,6 +77,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "decode": files.decode,
     "recode": files.recode,
     "evaluate": files.evaluate,
+    "codecs": codecs.codecs,
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from trainers import checks, training_settings
+from trainers import checks, pinned, training_settings
 from trainers.nearest import nearest
 from trainers.path_label import is_path, path_label
 from trainers.sources import Source, values_identity
@@ -238,4 +238,6 @@ def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
 def _short(value: Any) -> str:
     if is_path(value):
         return path_label(value)
+    if isinstance(value, str) and (name := pinned.short(value)):
+        return name
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))

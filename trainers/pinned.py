@@ -15,6 +15,12 @@ def path_of(source: str) -> Path:
     return Path(found["path"] if found else source).expanduser().absolute()
 
 
+def short(source: str) -> str:
+    """What people are shown of a pinned file: its name and the first digits of its digest; empty for other text."""
+    found = _PINNED.fullmatch(source)
+    return f"{Path(found['path']).name}#{found['digest'].removeprefix('sha256=')[:6]}" if found else ""
+
+
 def read(source: str, *, field: str, wanted: str) -> tuple[Path, bytes]:
     """Return the absolute path and the content, checked if ``source`` is pinned.
 

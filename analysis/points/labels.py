@@ -11,7 +11,10 @@ from typing import Any
 
 from trainers.path_label import is_path, path_label
 
-TRAINING_SETTINGS = ("optimiser", "schedule", "precision", "clip", "ema", "accumulate")
+TRAINING_SETTINGS = (
+    *("optimiser", "schedule", "precision", "clip", "ema", "accumulate"),
+    *("epochs", "validate_examples"),
+)
 """What a sweep may ask of any method's training, in the order of ``trainers/training_settings.py``; each is there where
 it is set."""
 _TRAINING = ("steps", "batch_size", *TRAINING_SETTINGS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis.points.labels import config_labels, config_text, method_variants
+from analysis.points.labels import TRAINING_SETTINGS, config_labels, config_text, method_variants
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import plan
 from orchestrator.sweep.definition import Sweep
@@ -173,6 +173,10 @@ def test_trainings_that_differ_in_a_setting_are_told_apart() -> None:
     assert len(set(texts)) == 8
     assert texts[1].endswith("steps=3 batch_size=96 clip=1.0")
     assert len(set(method_variants(["ptq"] * 8, texts))) == 4, "words are variants, numbers are not"
+
+
+def test_labels_know_every_setting() -> None:
+    assert tuple(DEFAULTS) == TRAINING_SETTINGS
 
 
 def test_the_page_has_a_sweep_that_can_be_read_and_all_arguments() -> None:
