@@ -173,6 +173,8 @@ def regression(
 ) -> Task:
     """A task of real targets (batch, num_outputs): mean squared error, and its root, in the targets' unit.
 
+    For a single output they may be (batch,).
+
     Args:
         train: examples to train on.
         validation: examples by which to choose.
@@ -184,7 +186,7 @@ def regression(
         train=train,
         validation=validation,
         test=test,
-        loss=F.mse_loss,
+        loss=_mean_squared_error,
         score=_squared_error,
         quality_name="RMSE",
         maximise=False,
@@ -194,8 +196,24 @@ def regression(
     )
 
 
+def _mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    return F.mse_loss(outputs, _shaped_as(outputs, targets))
+
+
 def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs - targets).square().flatten(1).mean(dim=1)
+    return (outputs - _shaped_as(outputs, targets)).square().flatten(1).mean(dim=1)
+
+
+def _shaped_as(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The targets in the shape of the outputs; others would be compared with each other's outputs."""
+    if targets.shape == outputs.shape[:1] and outputs.shape[1:].numel() == 1:
+        targets = targets.view(outputs.shape)
+    if targets.shape != outputs.shape:
+        raise ValueError(
+            f"outputs of the network are {tuple(outputs.shape[1:])} for each example, and targets "
+            f"{tuple(targets.shape[1:])}: wanted the same"
+        )
+    return targets
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class Odd:
                 raise ValueError(f"picture {self.at} is torn")
             if self.deed == "fail":
                 raise KeyError(self.at)
+            if self.deed == "stop":
+                next(iter([]))
             if self.deed == "fill":
                 raise MemoryError("no memory")
             if self.deed == "shm":

@@ -94,6 +94,12 @@ def test_a_measurement_passes_all_examples_in_their_order(num_workers):
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_measurement_does_not_end_early_where_a_data_set_runs_out(num_workers):
+    with pytest.raises((RuntimeError, ValueError), match="StopIteration"):
+        list(passed(Odd("stop"), 10, num_workers=num_workers))
+
+
 def test_workers_have_one_thread_and_end_when_the_feed_closes_or_a_measurement_is_left():
     feed = Feed(Pids(), batch_size=2, seed=0, num_workers=2)
     batches = [feed.batch(step) for step in range(6)]
