@@ -65,12 +65,11 @@ def measure(
 def recorded(model: nn.Module, task: Task, batch: Batch, start: int, seen: Callable[[int, Any], None]) -> Score:
     """Score a batch, and show what the network returned for it: see ``measure``."""
     outputs: list[Any] = []
-
-    def called(*args: Any, **named: Any) -> Any:
-        outputs.append(model(*args, **named))
-        return outputs[-1]
-
-    found = task.score(called, batch)
+    hook = model.register_forward_hook(lambda network, given, returned: outputs.append(returned))
+    try:  # the task gets the network itself, of which it may want more than outputs
+        found = task.score(model, batch)
+    finally:
+        hook.remove()
     seen(start, outputs[0] if len(outputs) == 1 else outputs)
     return found
 

@@ -72,6 +72,8 @@ class SweepSource:
         ]
         if len(lengths) > 1:
             raise SweepError("--steps and --epochs say how long a training is: wanted one of them")
+        if self.epochs == 0:  # in a file it leaves the length to steps, and these have a default
+            raise SweepError("--epochs is 0: wanted a number above 0; --steps 0 stores what init_from gives")
         if source is not None and self.no_baselines:
             raise SweepError(f"{source} says itself which methods run: --no-baselines is for flags alone")
         if source is not None:

@@ -16,9 +16,10 @@ from tests.trainers.trials import configuration, run
 from trainers.divergence import DivergedError
 from trainers.fidelity import Comparison, Fidelity, Given, are_logits
 from trainers.pretrained import pin
-from trainers.tasks.base import Split, Task, classification
+from trainers.tasks.base import Batch, Score, Split, Task, classification
 from trainers.tasks.supervised import SupervisedLoss, SupervisedScore
 from trainers.train import train
+from trainers.trees import moved_to
 
 INPUTS = torch.randn(25, 4, generator=torch.Generator().manual_seed(0))
 SPLIT = Split(inputs=INPUTS, targets=torch.arange(25) % 3)
@@ -107,6 +108,19 @@ def test_a_given_network_is_run_once_where_its_outputs_fit_and_beside_each_where
         assert found[0].agreement == 1.0
         assert given.num_passes == num_passes
     assert given.training, "it is measured in evaluation mode, and left as it was"
+
+
+def test_a_score_that_looks_at_the_network_is_compared_as_well() -> None:
+    def score(network: Any, batch: Batch) -> Score:
+        assert isinstance(network, nn.Module)
+        return TASK.score(network, Batch(*moved_to(batch, next(network.parameters()).device)))
+
+    task = dataclasses.replace(TASK, score=score)
+    network = Network(lambda x: x[:, :3])
+    found = Given(network, SPLIT, task).compare(Network(lambda x: x[:, :3], 0.5))
+    assert found == Given(network, SPLIT, TASK).compare(Network(lambda x: x[:, :3], 0.5))
+    assert found[1].kl is not None
+    assert not network._forward_hooks
 
 
 def test_outputs_in_bfloat16_are_compared_in_more_digits() -> None:

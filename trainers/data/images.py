@@ -187,8 +187,14 @@ def _labelled(root: Path, classes: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 def _images(root: Path, folder: str) -> Iterator[str]:
-    """Yield the paths below ``root`` of the images in ``folder`` and in folders in it."""
-    for place, _, names in os.walk(root / folder, followlinks=True):
+    """Yield the paths below ``root`` of the images in ``folder`` and in folders in it, but for hidden ones."""
+    seen: set[str] = set()  # a link may lead back to where it lies
+    for place, folders, names in os.walk(root / folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(place).relative_to(root).as_posix()
         yield from (f"{below}/{name}" for name in names if _is_image(name))
 

@@ -43,6 +43,8 @@ class ArrayFile:
             ValueError: it is not there, or is not what was said; one line says which.
         """
         self.path = Path(path).absolute()  # workers may have another working directory
+        if dtype is not None and self.path.suffix == ".npy":
+            raise ValueError(f"{self.path} says its dtype and shape itself, as all .npy files do: leave dtype out")
         self._raw: tuple[np.dtype[Any], tuple[int, ...], int] | None = None
         if dtype is not None:
             self._raw = self._checked(np.dtype(dtype), shape, offset)

@@ -77,7 +77,8 @@ class Task:
     """Everything that is fixed about a problem; what varies between trials is in ``TrialConfig``.
 
     ``loss`` and ``score`` are given the network, not its outputs, so that they call it as the problem wants: with two
-    inputs, several times, token by token. ``supervised`` makes a task of a loss and a score of outputs.
+    inputs, several times, token by token. They only call it: some methods have something else in its place, without its
+    parameters and methods. ``supervised`` makes a task of a loss and a score of outputs.
 
     A split is ``Examples``, or a map-style ``torch.utils.data.Dataset`` of pairs (inputs, targets).
     """

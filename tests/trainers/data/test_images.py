@@ -178,6 +178,16 @@ def names_of(images):
     return {images.names[number] for number in range(len(images))}
 
 
+def test_hidden_folders_and_links_back_hold_no_images(folder):
+    (folder / "cats" / ".thumbnails").mkdir()
+    (folder / "cats" / ".thumbnails" / "a.png").write_bytes((folder / "cats" / "a.png").read_bytes())
+    (folder / "cats" / "again").symlink_to(folder / "cats")
+    (folder / "cats" / "old").symlink_to(folder / "dogs" / "deep")
+    images = ImageFolder(folder, size=4)
+    assert [images.names[number] for number in range(2)] == ["cats/a.png", "cats/old/er/b3.JPG"]
+    assert images.take(ALL(len(images))).targets.tolist() == [0, 0, 1, 1, 1]
+
+
 def test_a_split_of_a_folder_stays_when_files_come(tmp_path):
     for number in range(60):
         paint(tmp_path / "ab"[number % 2] / f"{number}.png", size=(1, 1))

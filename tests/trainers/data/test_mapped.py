@@ -59,6 +59,7 @@ def test_tokens_are_windows(folder):
         (lambda at: Mapped(inputs=at / "none.npy", targets=at / "y.npy"), "none.npy cannot be mapped: No such file"),
         (lambda at: Mapped(inputs=at / "tokens.bin", targets=at / "y.npy"), "tokens.bin has no dtype"),
         (lambda at: ArrayFile(at / "x.npy", shape=(3,)), "x.npy has no dtype"),
+        (lambda at: ArrayFile(at / "x.npy", dtype="float32"), "x.npy says its dtype and shape itself"),
         (lambda at: ArrayFile(at / "none", dtype="int8"), "none cannot be mapped: No such file"),
         (
             lambda at: ArrayFile(at / "tokens.bin", dtype="int32", shape=(60,)),
