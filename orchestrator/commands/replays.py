@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.commands.options import Json
+from orchestrator.commands.options import Json, allow_own_modules
 
 if TYPE_CHECKING:
     from orchestrator.replay.recording import RecordedSweep
@@ -51,6 +51,7 @@ def replay(
     from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.echo import printable
 
+    allow_own_modules()
     known = RecordedSweep.load(recorded, damaged=lambda line: typer.echo(f"ratefront: {printable(line)}", err=True))
     whole = whole_hypervolume(known)
     if not whole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,13 @@ def test_a_front_without_a_hypervolume_is_refused_in_one_line(tmp_path: Path) ->
     with pytest.raises(ValueError, match="by means over seeds no configuration") as caught:
         replay(tmp_path / "sweep", searchers=["random"], repeats=1)
     assert "\n" not in str(caught.value)
+
+
+def test_modules_of_the_working_directory_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "replayed.py").write_text("def task(): pass\ndef net(): pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    journal = Journal(LocalFolder(tmp_path / "sweep"))
+    journal.begin_sweep("task: replayed:task\narchitecture: replayed:net\nmethod: uncompressed\nsteps: 1\n")
+    with pytest.raises(ValueError, match="sweep has"):
+        replay(tmp_path / "sweep")

@@ -25,6 +25,12 @@ def test_flags_and_overrides_change_what_a_recipe_says() -> None:
     assert (sweep.steps, sweep.seeds) == (0, 2)
 
 
+@pytest.mark.parametrize(("lengths", "said"), [({"steps": 1}, "wanted one of them"), ({}, "--steps 0 stores what")])
+def test_no_epochs_or_steps_beside_them_are_refused(lengths: dict[str, int], said: str) -> None:
+    with pytest.raises(SweepError, match=said):
+        SweepSource(recipe_or_file="digits", epochs=0.0, **lengths).read()
+
+
 def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("task: digits\narchitecture: mlp\nmethod: epr\nseeds: 0\n")
     with pytest.raises(SweepError, match=rf"^{tmp_path}/mine.yaml: seeds is 0: wanted greater than or equal to 1"):
