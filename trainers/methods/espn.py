@@ -37,6 +37,7 @@ from trainers.methods.parts.pruning import (
     stored_bits,
 )
 from trainers.methods.parts.steps import wide
+from trainers.networks.calling import Network, Remade
 from trainers.networks.substitution import Substitution
 
 _THRESHOLD = 0.01
@@ -52,7 +53,7 @@ def paired_alpha(keep_ratio: float) -> float:
     return 8e-5 * math.pow(0.02 / keep_ratio, 0.7)
 
 
-class Relaxed(nn.Module):
+class Relaxed(Remade):
     """A network that computes with W m, where m are real masks; it may remember its early values, to rewind to."""
 
     def __init__(self, network: nn.Module, *, rewinds: bool, skipped: Collection[str] = ()) -> None:
@@ -77,8 +78,8 @@ class Relaxed(nn.Module):
             for (name, weight), mask in zip(weights.items(), self.masks, strict=True)
         }
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        return self._substitution.compute(self.network, self.weights(), *inputs, **named)
+    def made(self) -> Network:
+        return partial(self._substitution.compute, self.network, self.weights())
 
     @torch.no_grad()
     def importances(self) -> list[Tensor]:

@@ -22,7 +22,7 @@ from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.steps import steps_of, wide
 from trainers.methods.parts.subspaces import check_statistics, decode_subspace, statistics, subspace_sections
-from trainers.networks.calling import Network
+from trainers.networks.calling import Network, Remade
 from trainers.networks.parametrizations import duplicate
 from trainers.networks.substitution import Substitution
 from trainers.networks.tensors import frozen
@@ -205,7 +205,7 @@ class CompressibleSubspace(AbstractMethod):
         return (decayed_adam(model, self.learning_rate, self.weight_decay, num_steps),)
 
 
-class Subspace(nn.Module):
+class Subspace(Remade):
     """A network whose parameters are W0, with W1 for those that are copied; called, it is at the highest level."""
 
     def __init__(
@@ -257,8 +257,8 @@ class Subspace(nn.Module):
             values |= {name: buffer.clone() for name, buffer in self.network.named_buffers()}
         return partial(self._substitution.compute, self.network, values)
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        return self.at(self._levels[-1], self._levels[-1])(*inputs, **named)
+    def made(self) -> Network:
+        return self.at(self._levels[-1], self._levels[-1])
 
     @torch.no_grad()
     def baked(self, level: float, context: Context) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -24,6 +25,7 @@ from trainers.methods.parts.pruning import VALUE_BITS
 from trainers.methods.parts.ranks import Ranks, Shapes, beam_search, full, is_factored, ranks_at_common_share
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.steps import wide
+from trainers.networks.calling import Network, Remade
 from trainers.networks.substitution import Substitution
 
 _NUM_SEARCHED = 1024
@@ -56,7 +58,7 @@ def product(factor: Tensor, shape: Sequence[int]) -> Tensor:
         return (factor[: shape[0]] @ factor[shape[0] :].T).reshape(tuple(shape))
 
 
-class Ranked(nn.Module):
+class Ranked(Remade):
     """A network and the ranks chosen for its weights; once truncated, it has factors in place of weights."""
 
     def __init__(self, network: nn.Module, skipped: Collection[str] = ()) -> None:
@@ -95,12 +97,12 @@ class Ranked(nn.Module):
         """The factors, by the names of the weights that they make."""
         return {name: factor.detach() for name, factor in zip(self._made, self.factors, strict=True)}
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
+    def made(self) -> Network:
         if not self._made:
-            return self.network(*inputs, **named)
+            return self.network
         pairs = zip(self._made.items(), self.factors, strict=True)
         made = {name: product(factor, weight.shape).to(weight.dtype) for (name, weight), factor in pairs}
-        return self._substitution.compute(self.network, made, *inputs, **named)
+        return partial(self._substitution.compute, self.network, made)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.products import check_products
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.steps import level, steps_of, times_power, wide
+from trainers.networks.calling import Network, Remade
 from trainers.networks.norms import norm_parameters
 from trainers.networks.substitution import Substitution
 
@@ -58,7 +60,7 @@ def handed_out(pool: Tensor, scales: Tensor, shapes: Sequence[torch.Size]) -> li
     return tensors
 
 
-class Hashed(nn.Module):
+class Hashed(Remade):
     """A network without weights of its own: each call makes them from the pool."""
 
     def __init__(self, network: nn.Module, fraction: float, skipped: Collection[str] = ()) -> None:
@@ -88,8 +90,8 @@ class Hashed(nn.Module):
         tensors = handed_out(self.pool, self.scales, self._shapes)
         return {name: one.to(dtype) for name, one, dtype in zip(self._names, tensors, self._dtypes, strict=True)}
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        return self._substitution.compute(self.network, self.weights(), *inputs, **named)
+    def made(self) -> Network:
+        return partial(self._substitution.compute, self.network, self.weights())
 
 
 def _dtype_of_scales(weights: Iterable[Tensor]) -> torch.dtype:

@@ -23,6 +23,7 @@ from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.pruning import BIAS_BITS
 from trainers.methods.parts.quantisers import QUANTISERS, Quantiser
 from trainers.methods.parts.steps import exact, level, steps_of, times_power, wide
+from trainers.networks.calling import Network, Remade
 from trainers.networks.substitution import Substitution
 from trainers.paths import Path
 
@@ -169,7 +170,7 @@ def _loss(model: nn.Module, batch: Batch, context: Context, moment: Moment) -> T
     return context.loss(model, batch)
 
 
-class Quantised(nn.Module):
+class Quantised(Remade):
     """A network that computes with rounded weights, once ``begin`` was called."""
 
     def __init__(self, network: nn.Module, quantisers: Mapping[str, Quantiser], *, by_row: bool) -> None:
@@ -198,16 +199,16 @@ class Quantised(nn.Module):
                 step = step.where(step > 0, factor / (2 * math.sqrt(math.prod(weight.shape[1:]) or 1)))
                 self.log_steps[_key(name)] = nn.Parameter(step.log())
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
+    def made(self) -> Network:
         if not self._is_rounding:
-            return self.network(*inputs, **named)
+            return self.network
         steps = self._steps()
         weights = {
             name: cast(Tensor, _Round.apply(values, steps[name], self._quantisers[name]))  # type: ignore[no-untyped-call]
             for name, values in self._values().items()
         }
         made = {name: weights[name].to(weight.dtype) for name, weight in self._weights().items()}
-        return self._substitution.compute(self.network, made, *inputs, **named)
+        return partial(self._substitution.compute, self.network, made)
 
     @torch.no_grad()
     def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:

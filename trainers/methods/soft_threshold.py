@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -22,6 +23,7 @@ from trainers.methods.parts.grid import STEPS, check_steps, grid_points
 from trainers.methods.parts.plain import plain_phase
 from trainers.methods.parts.pruning import decayed_adam, prunable, replaced, stored_bits
 from trainers.methods.parts.steps import level, times_power, wide
+from trainers.networks.calling import Network, Remade
 from trainers.networks.substitution import Substitution
 
 _WHERE_IT_PRUNES = 0.01
@@ -33,7 +35,7 @@ def soft_threshold(w: Tensor, s: Tensor) -> Tensor:
     return w.sign() * torch.relu(w.abs() - s.sigmoid())
 
 
-class Thresholded(nn.Module):
+class Thresholded(Remade):
     """A network that computes with soft-thresholded weights, each tensor with a threshold of its own."""
 
     def __init__(self, network: nn.Module, start: Sequence[float], skipped: Collection[str] = ()) -> None:
@@ -50,8 +52,8 @@ class Thresholded(nn.Module):
             name: soft_threshold(wide(w), s).to(w.dtype) for (name, w), s in zip(weights.items(), self.s, strict=True)
         }
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        return self._substitution.compute(self.network, self.weights(), *inputs, **named)
+    def made(self) -> Network:
+        return partial(self._substitution.compute, self.network, self.weights())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -28,6 +29,7 @@ from trainers.methods.parts.plain import adam_cosine, plain_phase
 from trainers.methods.parts.recalibration import recalibrate
 from trainers.methods.parts.steps import level, times_power, wide
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
+from trainers.networks.calling import Network, Remade
 from trainers.networks.norms import norm_parameters
 from trainers.networks.parametrizations import duplicate
 from trainers.networks.substitution import Substitution
@@ -40,7 +42,7 @@ _TEMPERATURE = 0.5
 """The temperature of the relaxed z. It, the first gamma and the first rho are those of the authors' code."""
 
 
-class Posterior(nn.Module):
+class Posterior(Remade):
     """A network whose parameters are posterior means; weights and biases vary around theirs, norms do not.
 
     In training mode each forward pass draws weights and units anew. In evaluation mode it computes with the means,
@@ -77,9 +79,10 @@ class Posterior(nn.Module):
         """For each group (num_units,), bool: the units whose inclusion is more probable than ``cut``."""
         return [gamma > cut for gamma in self.gammas()]
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
+    def made(self) -> Network:
+        """Drawn from the posterior in training mode, else that of means."""
         parameters = self._drawn() if self.training else self.mean(0.5)
-        return self._substitution.compute(self.network, parameters, *inputs, **named)
+        return partial(self._substitution.compute, self.network, parameters)
 
     @torch.no_grad()
     def mean(self, cut: float) -> dict[str, Tensor]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from torch import nn
 
 from trainers.trees import Tree
 
@@ -16,3 +19,19 @@ def call(network: Network, inputs: Tree) -> Any:
     if isinstance(inputs, Mapping):
         return network(**inputs)
     return network(*inputs) if isinstance(inputs, tuple | list) else network(inputs)
+
+
+class Remade(nn.Module, abc.ABC):
+    """A network whose tensors are made of others, such as latents, whenever it is called."""
+
+    @abc.abstractmethod
+    def made(self) -> Network:
+        """The network with its tensors as they are now, to be called any number of times."""
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.made()(*inputs, **named)
+
+
+def settled(network: nn.Module) -> Network:
+    """The network, to be called again and again while nothing changes: what it makes is made once."""
+    return network.made() if isinstance(network, Remade) else network

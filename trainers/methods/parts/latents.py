@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.fourier import real_fourier
 from trainers.methods.parts.steps import times_power, wide
-from trainers.networks.calling import Network
+from trainers.networks.calling import Network, Remade
 from trainers.networks.substitution import Substitution
 
 _SMALLEST_STEP = 2.0**-14  # the smallest normal float16
@@ -138,7 +138,7 @@ class LatentGroup(nn.Module):
         return {name: times_power(one, self.exponent).to(self._dtypes[name]) for name, one in named}, bits
 
 
-class Reparameterized(nn.Module):
+class Reparameterized(Remade):
     """A network whose tensors are decoded from latents whenever it is called; it must not write to them."""
 
     def __init__(self, network: nn.Module, groups: Sequence[LatentGroup]) -> None:
@@ -167,8 +167,8 @@ class Reparameterized(nn.Module):
         tensors, bits = self.decoded()
         return partial(self._substitution.compute, self.network, tensors), bits
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        return self.network_and_rate()[0](*inputs, **named)
+    def made(self) -> Network:
+        return self.network_and_rate()[0]
 
 
 def _stored(step: Tensor) -> Tensor:
