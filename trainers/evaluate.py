@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainers.data.examples import Batch, Examples
 from trainers.data.feed import passed
-from trainers.networks.calling import Network, call, settled
+from trainers.networks.calling import call, settled
 from trainers.networks.comparison import tensors_in
 from trainers.networks.modes import evaluating
 from trainers.tasks.task import Score, Task
@@ -54,7 +54,7 @@ def measure(
         network = settled(model)
         for batch in passed(split, task.evaluation_batch_size, num_workers=task.data_workers):
             batch = batch if device is None else Batch(*moved_to(batch, device))
-            found, num = task.score(network, batch) if seen is None else recorded(network, task, batch, start, seen)
+            found, num = task.score(network, batch) if seen is None else recorded(model, task, batch, start, seen)
             sums = [_number(one) for one in (found if isinstance(found, tuple) else (found,))]
             totals = [old + new for old, new in zip(totals, sums, strict=True)] if totals else sums
             count += int(num)
@@ -63,7 +63,7 @@ def measure(
     return Measured(quality=quality, others=others)
 
 
-def recorded(model: Network, task: Task, batch: Batch, start: int, seen: Callable[[int, Any], None]) -> Score:
+def recorded(model: nn.Module, task: Task, batch: Batch, start: int, seen: Callable[[int, Any], None]) -> Score:
     """Score a batch, and show what the network returned for it: see ``measure``."""
     outputs: list[Any] = []
     hook = model.register_forward_hook(lambda network, given, returned: outputs.append(returned))
