@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, parse_setting
+from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, IntegerRange, parse_setting
 from trainers import checks, paths, training_settings
 from trainers.config import Spec, in_order, modifiers_from_dict
 from trainers.echo import echo
@@ -115,7 +115,7 @@ class Space:
         for numbers in self._numbers():
             branch = self._branch(numbers)
             domains = dict(_domains(branch))
-            given = dict(_leaves(complete, domains))
+            given = {path: _chosen(domains[path], item) for path, item in _leaves(complete, domains)}
             if all(path in given and domain.contains(given[path]) for path, domain in domains.items()) and (
                 _filled(branch, [given[path] for path in domains]) == configuration
             ):
@@ -335,6 +335,11 @@ def _filled(tree: Mapping[str, Any], values: Iterable[Any]) -> Configuration:
     filled = {key: fill(item) for key, item in tree.items()}
     defaults = training_settings.DEFAULTS
     return {key: item for key, item in filled.items() if key not in defaults or item != defaults[key]}
+
+
+def _chosen(domain: AbstractDomain, value: Any) -> Any:
+    """What was chosen where a trial has ``value``: whole numbers of epochs, say, are recorded as floats."""
+    return int(value) if isinstance(domain, IntegerRange) and isinstance(value, float) and value.is_integer() else value
 
 
 def _leaves(tree: Any, paths: Iterable[Path]) -> Iterator[tuple[Path, Any]]:

@@ -80,6 +80,17 @@ def test_what_was_chosen_is_found_again_from_what_mlflow_has() -> None:
         assert space.choose(lambda name, domain, located=located: located[name]) == drawn
 
 
+def test_whole_numbers_of_a_real_setting_are_found_again() -> None:
+    given = {key: item for key, item in document(clip={"integers": [1, 3]}).items() if key != "steps"}
+    space = Sweep.from_dict({**given, "epochs": {"integers": [2, 6]}}).space
+    drawn = space.at(iter(Random(0).random, None))
+    recorded = {key: item for key, item in TrialConfig.from_dict(drawn).to_dict().items() if key != "seed"}
+    found = space.locate(recorded)
+    assert found is not None
+    assert [type(found[name]) for name in ("clip", "epochs")] == [int, int]
+    assert space.choose(lambda name, domain: found[name]) == drawn
+
+
 def test_writing_a_sweep_inverts_reading_it() -> None:
     sweep = Sweep.from_dict(document(**EVERYTHING))
     again = Sweep.from_dict(sweep.to_dict())
