@@ -15,6 +15,7 @@ from trainers.compression.compress import Compressed
 from trainers.compression.knobs import KNOBS
 from trainers.compression.subject import Subject
 from trainers.echo import printable
+from trainers.lookup import is_import_path
 
 
 def as_data(found: Compressed, subject: Subject, target: Path, tested: float | None) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def print_compressed(
     lines = [
         _measured_on(found, name),
         f"{target}: {found.shipped.size_bytes:,} bytes{on_test}, sha256 {digest}",
-        _next(target, task, given),
+        _next(target, subject.trial.header.architecture, task, given),
     ]
     for line in lines:
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
@@ -118,11 +119,13 @@ def _measured_on(found: Compressed, quality_name: str) -> str:
     return line
 
 
-def _next(target: Path, task: str | None, given: str | None) -> str:
+def _next(target: Path, architecture: str, task: str | None, given: str | None) -> str:
     """The command that measures the file, or reads it."""
+    own = ["--architecture", architecture] if is_import_path(architecture) else []  # never imported as a file names it
     if task is None:
-        return shlex.join(["ratefront", "decode", str(target)])
-    return shlex.join(["ratefront", "evaluate", str(target), "--task", task, *(["--given", given] if given else [])])
+        return shlex.join(["ratefront", "decode", str(target), *own])
+    reference = ["--given", given] if given else []
+    return shlex.join(["ratefront", "evaluate", str(target), *own, "--task", task, *reference])
 
 
 def _digits(value: float | None) -> str:

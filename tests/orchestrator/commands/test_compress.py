@@ -108,7 +108,7 @@ def test_a_checkpoint_becomes_a_file_and_a_table_says_what_it_was_chosen_from(fo
     assert lines[4] == "measured on 20 validation examples against the given network"
     content = Path("small.rfz").read_bytes()
     assert lines[5] == f"small.rfz: {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()}"
-    assert lines[6] == "ratefront decode small.rfz"
+    assert lines[6] == "ratefront decode small.rfz --architecture somebodys:Net"
     assert set(os.listdir()) - before - {"__pycache__"} == {"small.rfz"}
     assert isinstance(load_compressed("small.rfz", allow_import=True), nn.Module)
 
