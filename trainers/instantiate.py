@@ -7,7 +7,7 @@ from typing import Any
 from trainers.architectures import lookup_architecture
 from trainers.architectures.base import Architecture, complete
 from trainers.config import Spec, TrialConfig
-from trainers.lookup import check_complete, find, resolve
+from trainers.lookup import check_complete, find, one_line, resolve
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
 from trainers.path_label import is_path
@@ -90,13 +90,15 @@ def make_task(spec: Spec) -> Task:
     check_complete("task", spec.name, function, spec.arguments)
     try:
         task = function(**spec.arguments)
-    except TypeError as error:
-        if "unexpected keyword argument 'input_shape'" not in str(error):
-            raise
-        raise ValueError(
-            f"task {spec.name!r} gives Task an input_shape, as tasks did before losses were given networks: wanted "
-            "supervised(...) of trainers.tasks.base in place of Task(...), without input_shape"
-        ) from error
+    except (ValueError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a user's own task may raise anything
+        if "unexpected keyword argument 'input_shape'" in str(error):
+            raise ValueError(
+                f"task {spec.name!r} gives Task an input_shape, as tasks did before losses were given networks: wanted "
+                "supervised(...) of trainers.tasks.base in place of Task(...), without input_shape"
+            ) from error
+        raise ValueError(f"task {spec.name!r} cannot be made: {type(error).__name__}: {one_line(error)}") from error
     if not isinstance(task, Task):
         raise ValueError(f"task {spec.name!r} returned {type(task).__name__}: wanted a trainers.tasks.base.Task")
     return task

@@ -40,7 +40,8 @@ class SupervisedLoss:
 def is_cross_entropy(loss: Callable[..., Tensor]) -> bool:
     """Whether a task's loss is the cross-entropy of classes, smoothed or not."""
     criterion = loss.criterion if isinstance(loss, SupervisedLoss) else None
-    return F.cross_entropy in (criterion, criterion.func if isinstance(criterion, partial) else None)
+    function = criterion.func if isinstance(criterion, partial) else criterion
+    return function in (F.cross_entropy, cross_entropy)
 
 
 @dataclass(frozen=True)
@@ -147,13 +148,13 @@ def classification(
     for k in top:
         others[Quality(name=f"top-{k} accuracy", maximise=True)] = partial(is_among, k=k)
     if calibration:
-        others[Quality(name="negative log-likelihood", maximise=False)] = partial(F.cross_entropy, reduction="none")
+        others[Quality(name="negative log-likelihood", maximise=False)] = partial(cross_entropy, reduction="none")
         others[Quality(name="expected calibration error", maximise=False, of=calibration_error)] = confidences
     return supervised(
         train=train,
         validation=validation,
         test=test,
-        loss=partial(F.cross_entropy, label_smoothing=label_smoothing) if label_smoothing else F.cross_entropy,
+        loss=partial(cross_entropy, label_smoothing=label_smoothing) if label_smoothing else cross_entropy,
         score=is_correct,
         quality_name="accuracy",
         maximise=True,
@@ -224,6 +225,12 @@ class _OfInputs:
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
         return batch._replace(inputs=self.change(batch.inputs))
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
+    """The cross-entropy in nats of ``outputs`` (batch, classes) and classes (batch,), whole numbers of any type."""
+    classes = targets if targets.is_floating_point() else targets.long()
+    return F.cross_entropy(outputs, classes, label_smoothing=label_smoothing, reduction=reduction)
 
 
 def is_correct(outputs: Tensor, targets: Tensor) -> Tensor:

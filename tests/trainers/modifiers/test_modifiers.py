@@ -16,7 +16,7 @@ from trainers.loop.progress import Progress
 from trainers.methods import METHODS
 from trainers.modifiers import MODIFIERS, make_modifiers
 from trainers.preparation import prepare
-from trainers.tasks.supervised import SupervisedLoss
+from trainers.tasks.supervised import SupervisedLoss, cross_entropy
 from trainers.train import train
 
 
@@ -126,7 +126,7 @@ def test_without_modifiers_nothing_is_wrapped(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(METHODS["ptq"], "phases", spied)
     run(configuration("ptq", task=CLUSTERS), tmp_path)
     assert {id(context.loss) for context in seen} == {id(seen[0].loss)}
-    assert seen[0].loss == SupervisedLoss(torch.nn.functional.cross_entropy)
+    assert seen[0].loss == SupervisedLoss(cross_entropy)
 
 
 def test_activations_may_be_bfloat16(modifiers: dict[str, dict[str, Any]], tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainers.networks import clusters
-from trainers.config import TrialConfig
+from trainers.config import Spec, TrialConfig
+from trainers.data.examples import few
+from trainers.instantiate import make_task
 from trainers.tasks.base import InMemory, Task
 from trainers.train import train
 
@@ -97,3 +99,21 @@ def test_each_task_is_trained_and_stored(name: str, page: Any, tmp_path: Path) -
     (point,) = train(config, lambda progress: losses.append(progress.train_loss), tmp_path)
     assert losses[-1] < losses[0]
     assert point.quality_name == getattr(page, name)().quality_name
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_classes_may_be_whole_numbers_of_any_type(dtype: torch.dtype) -> None:
+    task, network = clusters(), nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    batch = few(task.train, 9)
+    narrow = batch._replace(targets=batch.targets.to(dtype))
+    assert torch.equal(task.loss(network, narrow), task.loss(network, batch))
+    assert task.score(network, narrow)[0] == task.score(network, batch)[0]
+
+
+def broken() -> Task:
+    raise KeyError("labels.csv")
+
+
+def test_what_a_task_of_ones_own_raises_is_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^task 'tests\S+:broken' cannot be made: KeyError: 'labels.csv'$"):
+        make_task(Spec(name=f"{__name__}:broken"))
