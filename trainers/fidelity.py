@@ -93,13 +93,14 @@ class Given:
         self._split, self._task = split, task
         self._network: nn.Module | None = network
         self._kept: dict[int, Outputs] = {}
-        self._of_classes = are_logits(task)
+        self._of_classes, self._num_outputs = are_logits(task), 0
         num_bytes = 0
 
         def keep(start: int, outputs: Any) -> None:
             nonlocal num_bytes
             found = _on_cpu(outputs)
             self._of_classes = self._of_classes and _has_classes(found)
+            self._num_outputs = found[0].shape[1] if self._of_classes else 0
             num_bytes += sum(tensor.nbytes for tensor in found)
             if num_bytes <= most_bytes:
                 self._kept[start] = found
@@ -113,9 +114,9 @@ class Given:
             self._kept.clear()
 
     @property
-    def has_classes(self) -> bool:
-        """Whether outputs are compared as the logits of classes."""
-        return self._of_classes
+    def num_classes(self) -> int | None:
+        """How many outputs of an example are compared as logits of classes; none where they are not."""
+        return self._num_outputs if self._of_classes else None
 
     def compare(self, network: nn.Module) -> tuple[Measured, Fidelity]:
         """Return the qualities of another network on the split, and how far it is from the given one."""

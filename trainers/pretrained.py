@@ -206,10 +206,11 @@ def _check_complete(source: str, found: Fitted, network: nn.Module, field: str, 
     kinds = (("lacks", found.missing), ("has unknown", found.unknown), ("has of another shape", found.misshapen))
     wrong = [f"{kind} {few(names)}" for kind, names in kinds if names]
     if found.misshapen or not without_counters(found.values) or (wrong and not is_partial):
+        mend = ", or leave out what it has beside the network (ignore)" if found.unknown and len(wrong) == 1 else ""
         raise ValueError(
             f"{field}: {_shown(source)} is of another network: it {', '.join(wrong)}; wanted the "
             f"{len(network.state_dict())} tensors of the architecture: change its name or arguments to those of the "
-            "file, or give another file"
+            f"file, or give another file{mend}"
         )
 
 

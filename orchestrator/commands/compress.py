@@ -52,6 +52,13 @@ def compress(
             metavar="FILE", help="Instead: an .npz or .safetensors with one array of ready inputs.", show_default=False
         ),
     ] = None,
+    outputs: Annotated[
+        str | None,
+        typer.Option(
+            help="With --calibration: classes if one row of outputs is of logits (default), or numbers.",
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[str, typer.Option(help="obs, ecq or ptq; or a mapping with its settings.")] = "obs",
     max_size: Annotated[str | None, typer.Option(help="The best file of so many bytes.", show_default=False)] = None,
     max_loss: Annotated[
@@ -121,7 +128,7 @@ def compress(
     target = _target(network, out)
     if weights_only:
         refused = {"--architecture": architecture, "--task": task, "--calibration": calibration, "--max-loss": max_loss}
-        refused |= {"--max-kl": max_kl, "--no-data": no_data, "--input-shape": input_shape}
+        refused |= {"--outputs": outputs, "--max-kl": max_kl, "--no-data": no_data, "--input-shape": input_shape}
         refused |= {"--max-examples": max_examples, "--max-parameters": max_parameters}
         _refuse_beside_weights_only({**refused, "--device": None if device == "cpu" else device})
         with _Shown() as shown, _wrong_files_end():
@@ -151,6 +158,7 @@ def compress(
             asked,
             no_data,
             input_shape,
+            outputs,
             device=device,
             max_parameters=max_parameters or MAX_PARAMETERS,
             shown=shown,
@@ -241,6 +249,7 @@ def _subject(
     method: Spec,
     no_data: str | None,
     input_shape: str | None,
+    outputs: str | None,
     *,
     device: str,
     max_parameters: int,
@@ -256,6 +265,11 @@ def _subject(
     for option, value in (("--no-data", no_data), ("--input-shape", input_shape)):
         if value is not None and has_data:
             raise ValueError(f"got {option} and {'--task' if task else '--calibration'}: give one of them")
+    if outputs not in (None, "classes", "numbers"):
+        raise ValueError(f"--outputs is {outputs!r}: wanted classes or numbers")
+    if outputs is not None and calibration is None:
+        other = "a task says what outputs are" if task is not None else "without data no outputs are compared"
+        raise ValueError(f"--outputs is for --calibration: {other}")
     if no_data not in (None, "none", "gaussian", "batch_norm"):
         raise ValueError(f"--no-data is {no_data!r}: wanted gaussian, batch_norm or none")
     allow_own_modules()
@@ -268,7 +282,10 @@ def _subject(
     shape = _shape(input_shape) if input_shape is not None else None if has_data else subjects.known_shape(found)
     shown.say("loading examples" if has_data else "building the network")
     evidence = evidences.find_evidence(
-        task=None if task is None else _spec("task", task), calibration=calibration, input_shape=shape
+        task=None if task is None else _spec("task", task),
+        calibration=calibration,
+        input_shape=shape,
+        of_classes=outputs != "numbers",
     )
     if not has_data:
         method = evidences.method_without_data(method, no_data or "none", evidence)

@@ -114,6 +114,8 @@ def _measured_on(found: Compressed, quality_name: str) -> str:
             "cannot be compared: they are NaN, infinite or all zero, or of another shape each time"
         )
     line = f"measured on {found.num_examples:,} validation examples against the given network"
+    if found.given_quality is None and found.num_classes is not None:
+        line += f", whose outputs are taken for logits of {found.num_classes} classes (else: --outputs numbers)"
     if found.given_quality is not None:
         line += f", whose {quality_name} there is {format_quality(found.given_quality, quality_name)}"
     return line

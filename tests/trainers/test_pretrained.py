@@ -111,7 +111,9 @@ def test_values_of_another_network_are_refused_in_one_line(
     message = message_of(lambda: initial_values(str(path), network()))
     assert message.startswith(f"init_from: {path} is of another network: it ")
     assert said in message
-    assert message.endswith("change its name or arguments to those of the file, or give another file")
+    assert "change its name or arguments to those of the file, or give another file" in message
+    beside = {*values} > {*network().state_dict()}
+    assert message.endswith(", or leave out what it has beside the network (ignore)") == beside
 
 
 class Hostile:

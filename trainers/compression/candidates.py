@@ -91,9 +91,9 @@ class Candidates:
         return sum(tensor.nbytes for tensor in self._subject.trial.context.plain.state_dict().values())
 
     @property
-    def has_classes(self) -> bool:
-        """Whether the given network's outputs are compared as classes."""
-        return self._given is not None and self._given.has_classes
+    def num_classes(self) -> int | None:
+        """How many outputs of an example are compared as logits of classes; none where they are not."""
+        return None if self._given is None else self._given.num_classes
 
     def make(self, values: Sequence[float], made: Callable[[int], None] = lambda num_made: None) -> list[Candidate]:
         """Write, decode and measure a file at each value; ``made`` is told how many are done.

@@ -26,6 +26,8 @@ class Compressed:
     given_quality: float | None
     num_examples: int
     """The validation examples that measured each; 0 without examples."""
+    num_classes: int | None
+    """How many outputs of an example were compared as logits of classes; none where they were not."""
     uncompressed_bytes: int
 
 
@@ -74,6 +76,7 @@ def compress(
             shipped=goal.chosen(found),
             given_quality=maker.given_quality,
             num_examples=maker.num_examples,
+            num_classes=maker.num_classes,
             uncompressed_bytes=maker.uncompressed_bytes,
         )
 
@@ -91,7 +94,7 @@ def _check(goal: Goal, subject: Subject, maker: Candidates) -> None:
             f"the given network is right on all {maker.num_examples:,} validation examples, as on those that it was "
             "trained on: what it loses there says nothing of others; wanted a largest KL instead (--max-kl 0.05)"
         )
-    if goal.max_kl is not None and not maker.has_classes:
+    if goal.max_kl is not None and not maker.num_classes:
         raise ValueError(
             "KL is between classes, and the network's outputs are none: wanted a largest loss (--max-loss)"
         )

@@ -29,9 +29,15 @@ class Evidence:
 
 
 def find_evidence(
-    *, task: Spec | None = None, calibration: Path | None = None, input_shape: Sequence[int] | None = None
+    *,
+    task: Spec | None = None,
+    calibration: Path | None = None,
+    input_shape: Sequence[int] | None = None,
+    of_classes: bool = True,
 ) -> Evidence:
     """Load what is known of the network's inputs: a task, a file of inputs, their shape, or nothing.
+
+    Without a task ``of_classes`` says whether outputs (batch, 2 or more) are compared as logits of classes.
 
     Raises:
         ValueError: the data is unavailable or wrong; one line says what.
@@ -39,7 +45,8 @@ def find_evidence(
     if task is not None:
         return Evidence(task=_loaded(task), has_targets=True, is_real=True, has_inputs=True)
     if calibration is not None:
-        return Evidence(task=task_of(read_inputs(calibration)), has_targets=False, is_real=True, has_inputs=True)
+        inputs = task_of(read_inputs(calibration), of_classes=of_classes)
+        return Evidence(task=inputs, has_targets=False, is_real=True, has_inputs=True)
     made = empty_task() if input_shape is None else random_task(input_shape)
     return Evidence(task=made, has_targets=False, is_real=False, has_inputs=input_shape is not None)
 

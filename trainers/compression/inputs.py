@@ -71,14 +71,15 @@ def _arrays(path: Path) -> dict[str, Any]:
     raise ValueError(f"calibration is {str(path)!r}: wanted a file that ends in {_NUMPY} or {SAFETENSORS}")
 
 
-def task_of(inputs: Tensor) -> Task:
+def task_of(inputs: Tensor, *, of_classes: bool = True) -> Task:
     """A task of inputs (n, ...) without targets, of two examples or more.
 
-    Every fourth example is for validation, and of fewer than four the last; the others are for calibration.
+    Every fourth example is for validation, and of fewer than four the last; the others are for calibration. With
+    ``of_classes`` outputs that may be logits of classes, (batch, 2 or more), are compared as such.
     """
     is_measured = torch.arange(len(inputs)) % _EVERY == _EVERY - 1
     is_measured[-1] |= not is_measured.any()
-    return _without_targets(inputs[~is_measured], inputs[is_measured])
+    return _without_targets(inputs[~is_measured], inputs[is_measured], of_classes=of_classes)
 
 
 def random_task(shape: Sequence[int]) -> Task:
@@ -93,10 +94,10 @@ def empty_task() -> Task:
     return _without_targets(torch.zeros(1, 0), torch.zeros(1, 0))
 
 
-def _without_targets(train: Tensor, validation: Tensor) -> Task:
+def _without_targets(train: Tensor, validation: Tensor, *, of_classes: bool = True) -> Task:
     """A task whose targets mean nothing, and with them its loss and its quality.
 
-    It says that outputs are classes, so that those which may be, (batch, 2 or more), are compared as such.
+    Its loss says whether outputs are classes.
     """
 
     def split(inputs: Tensor) -> InMemory:
@@ -107,7 +108,7 @@ def _without_targets(train: Tensor, validation: Tensor) -> Task:
         validation=split(validation),
         test=split(validation[:1]),
         num_outputs=0,
-        loss=torch.nn.functional.cross_entropy,
+        loss=torch.nn.functional.cross_entropy if of_classes else torch.nn.functional.mse_loss,
         score=lambda outputs, targets: torch.zeros(len(targets)),
         quality_name="none",
         maximise=True,

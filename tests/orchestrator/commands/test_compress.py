@@ -105,12 +105,23 @@ def test_a_checkpoint_becomes_a_file_and_a_table_says_what_it_was_chosen_from(fo
     assert lines[0].split() == ["step", "bytes", "ratio", "KL", "agreement"]
     assert [line.split()[0] for line in lines[1:4]] == ["0.05", "0.1", "0.4"]
     assert sum("<- shipped" in line for line in lines) == 1
-    assert lines[4] == "measured on 20 validation examples against the given network"
+    classes = "whose outputs are taken for logits of 3 classes (else: --outputs numbers)"
+    assert lines[4] == f"measured on 20 validation examples against the given network, {classes}"
     content = Path("small.rfz").read_bytes()
     assert lines[5] == f"small.rfz: {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()}"
     assert lines[6] == "ratefront decode small.rfz --architecture somebodys:Net"
-    assert set(os.listdir()) - before - {"__pycache__"} == {"small.rfz"}
+    decoded = CliRunner().invoke(program, [*lines[6].split()[1:], "--out", "back.safetensors"])
+    assert decoded.exit_code == 0, decoded.stderr
+    assert set(os.listdir()) - before - {"__pycache__"} == {"small.rfz", "back.safetensors"}
     assert isinstance(load_compressed("small.rfz", allow_import=True), nn.Module)
+
+
+def test_outputs_that_are_no_logits_are_compared_as_numbers() -> None:
+    said = called(*CALL, "--outputs", "numbers", "--steps-grid", "0.05,0.1", "--out", "small.rfz")
+    assert said.exit_code == 0, said.stderr
+    lines = said.stdout.splitlines()
+    assert lines[0].split() == ["step", "bytes", "ratio", "output", "error"]
+    assert lines[3] == "measured on 20 validation examples against the given network"
 
 
 def test_what_lies_beside_the_network_is_left_out_and_json_says_all() -> None:
@@ -169,6 +180,9 @@ def test_a_task_says_the_quality_on_test_of_the_shipped_file_alone() -> None:
         ("net.pt --architecture mlp --input-shape 6", "architecture 'mlp' needs num_outputs, which a task would say"),
         ("empty.pt --architecture somebodys:Net", "holds entries none: wanted a state_dict"),
         ("nan.pt --architecture somebodys:Net", "holds NaN or infinity: wanted finite values"),
+        ("net.pt --architecture somebodys:Net --calibration inputs.npz --outputs no", "wanted classes or numbers"),
+        ("net.pt --architecture somebodys:Net --outputs numbers", "without data no outputs are compared"),
+        ("net.pt --architecture somebodys:Net --task digits --outputs numbers", "a task says what outputs are"),
         ("checkpoint.pth --architecture somebodys:Net", "has unknown similarity_scale"),
         ("net.pt --architecture somebodys:Net --ignore x*", "no name in"),
         ("net.pt --architecture somebodys:Net --calibration wrong.npz", "does not take inputs of shape (5,)"),

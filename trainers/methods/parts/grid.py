@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainers import checks
 from trainers.coding.sections import Section, Sections
@@ -28,6 +28,8 @@ STEPS = (0.1, 0.25, 0.5, 1.0)
 """In units of the standard deviation of a tensor's nonzero values."""
 BIAS_STEP = 1 / 16
 """The step of biases, which are few and sensitive, in the same unit."""
+RECURRENT_BIAS_STEP = 1 / 256
+"""The step of biases that are added at every step of time, where their errors add up."""
 NORM_STEP = 1 / 32
 """The step of folded norms, as the ``fraction`` of ``folded_norms.py``."""
 _MOST_WHOLE = 2e9
@@ -119,12 +121,13 @@ def store(
     folded, norm_steps = folded_norms(context, state, NORM_STEP)
     values = {**state, **folded}
     parameters = {name for name, parameter in context.plain.named_parameters() if parameter.is_floating_point()}
+    recurrent = _recurrent_biases(context.plain)
     rounded = {
         name: weights[name]
         if name in weights
         else (whole(values[name], norm_steps[name]), norm_steps[name])
         if name in norm_steps
-        else in_steps(name, values[name], BIAS_STEP)
+        else in_steps(name, values[name], RECURRENT_BIAS_STEP if name in recurrent else BIAS_STEP)
         for name in state
         if name in parameters and name not in kept
     }
@@ -156,6 +159,13 @@ def store(
             for name, (numbers, steps) in zip(called, factors, strict=True)
         ),
     )
+
+
+def _recurrent_biases(network: nn.Module) -> set[str]:
+    """The names of the biases of recurrent layers and cells."""
+    layers = (module for module in network.modules() if isinstance(module, nn.RNNBase | nn.RNNCellBase))
+    own = {id(one) for layer in layers for name, one in layer.named_parameters() if name.startswith("bias")}
+    return {name for name, parameter in network.named_parameters() if id(parameter) in own}
 
 
 def whole(tensor: Tensor, steps: Steps) -> Tensor:

@@ -37,6 +37,19 @@ def test_each_step_is_a_point_and_finer_steps_are_nearer() -> None:
     assert errors[2][1] < 0.1
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM(3, 8), nn.GRUCell(3, 8)])
+def test_biases_of_recurrent_layers_are_rounded_more_finely(layer: nn.Module) -> None:
+    model = nn.ModuleDict({"layer": layer, "last": nn.Linear(8, 64)})
+    (_, sections), *_ = grid_points(context_of(model), model.state_dict(), (0.25,))
+    decoded, shares = dequantise(sections, model), {}
+    for name, values in model.state_dict().items():
+        shares[name] = float((decoded[name] - values).abs().max() / values.std())
+    recurrent = [share for name, share in shares.items() if name.startswith("layer.bias")]
+    assert recurrent
+    assert max(recurrent) < 1 / 256
+    assert 1 / 64 < shares["last.bias"] <= 1.01 / 32
+
+
 def test_steps_are_in_units_of_the_spread_of_what_is_left() -> None:
     model = nn.Sequential(nn.Linear(64, 64, bias=False))
     with torch.no_grad():
