@@ -49,7 +49,10 @@ def inspect(
     with _opened(file, architecture, max_parameters, max_seconds) as opened:
         shares = opened.account()
     if as_json:
-        rows = [{"part": share.part, "name": share.name, "size_bytes": share.size_bytes} for share in shares]
+        rows = [
+            {"part": share.part, "name": share.name, "kind": share.kind, "size_bytes": share.size_bytes}
+            for share in shares
+        ]
         header = {
             "method": opened.header.method,
             "architecture": opened.header.architecture,
@@ -63,6 +66,7 @@ def inspect(
     table = Table(box=None, header_style="bold")
     table.add_column("part")
     table.add_column("name")
+    table.add_column("kind")
     for column in ("shape", "bytes", "share", "bits/value"):
         table.add_column(column, justify="right")
     for share in shares:
@@ -70,9 +74,9 @@ def inspect(
         shape = "x".join(map(str, tensor.shape)) or "scalar" if tensor is not None else ""
         bits = f"{8 * share.size_bytes / tensor.numel():.3f}" if tensor is not None and tensor.numel() else ""
         portion = f"{share.size_bytes / len(opened.data):.1%}"
-        table.add_row(share.part, escape(share.name), shape, f"{share.size_bytes:,.1f}", portion, bits)
+        table.add_row(share.part, escape(share.name), share.kind, shape, f"{share.size_bytes:,.1f}", portion, bits)
     table.add_section()
-    table.add_row("total", "", "", f"{sum(share.size_bytes for share in shares):,.1f}", "100.0%", "", style="bold")
+    table.add_row("total", "", "", "", f"{sum(share.size_bytes for share in shares):,.1f}", "100.0%", "", style="bold")
     console = open_console()
     arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in opened.header.arguments.items())
     of_what = "the plain network's"

@@ -47,6 +47,7 @@ KINDS: dict[str, set[str]] = {
         "gained",
         "keeps_losses",
         "listed_parameters",
+        "reads_grids",
         "returned_parameter",
         "routed",
         "siren",

@@ -22,6 +22,7 @@ from trainers.architectures.base import build, build_on_meta, complete, layout_o
 from trainers.coding import container
 from trainers.coding.sections import Integers, Layout, Raw, Sections
 from trainers.downloads import DataUnavailableError
+from trainers.networks.grid import Grid
 from trainers.networks.tensors import each_once
 from trainers.tasks import TASKS
 from trainers.tasks.base import Task
@@ -34,6 +35,7 @@ TINY_FACTORS = FOLDER / "tiny_factors.rfz"
 TINY_SCALED = FOLDER / "tiny_scaled.rfz"
 TINY_BFLOAT16 = FOLDER / "tiny_bfloat16.rfz"
 TINY_TABLES = FOLDER / "tiny_tables.rfz"
+TINY_GRIDS = FOLDER / "tiny_grids.rfz"
 TINY_TENSORS = FOLDER / "tiny_tensors.rfz"
 ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
 SPLIT_FINGERPRINTS = FOLDER / "splits.json"
@@ -137,6 +139,39 @@ def bfloat16_sections() -> Sections:
     """The bits of 1, -1, 2, 3e38, 1e-38 and -0, and three times those of 0.5."""
     bits = np.array([[0x3F80, 0xBF80], [0x4000, 0x7F62], [0x006D, 0x8000]], np.uint16)
     return Sections(tensors={"weight": Raw(values=bits), "bias": Raw(values=np.full(3, 0x3F00, np.uint16))})
+
+
+def latents(*, height: int) -> nn.Module:
+    """A plane, two channels of another size, and a layer of their own."""
+    return nn.Sequential(Grid(height, 20), Grid(2, 7, 9), nn.Linear(2, 1))
+
+
+GRIDS_HEADER = container.Header(
+    method="epr",
+    method_version=1,
+    architecture="tests.golden.regenerate:latents",
+    arguments={"height": 18},
+)
+
+
+def grids_sections() -> Sections:
+    """A ring and two slopes, some of whose values are large, and a matrix that shares their step."""
+    y, x = np.mgrid[:18, :20]
+    ring = np.rint(6 * np.exp(-(((np.hypot(y - 9, x - 9) - 6) / 1.5) ** 2))) * np.where(x > y, 1, -1)
+    slopes = np.stack((np.arange(63).reshape(7, 9) // 4, -(np.arange(63).reshape(7, 9) ** 3))).astype(np.int32)
+    return Sections(
+        tensors={
+            "0.values": Integers(values=ring.astype(np.int32), table=0),
+            "1.values": Integers(values=slopes, table=1),
+            "2.weight": Integers(values=np.array([[3, -1]], np.int32), table=0),
+            "2.bias": Raw(values=np.array([0.5], np.float32)),
+        },
+        vectors=(np.array([0.25, 2.0**-10], np.float16),),
+    )
+
+
+def grids_layout() -> Layout:
+    return layout_of(latents(**GRIDS_HEADER.arguments))
 
 
 TABLES_HEADER = container.Header(
@@ -257,6 +292,7 @@ def main() -> None:
     TINY_SCALED.write_bytes(container.write(SCALED_HEADER, scaled_layout(), scaled_sections()))
     TINY_BFLOAT16.write_bytes(container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()))
     TINY_TABLES.write_bytes(container.write(TABLES_HEADER, tables_layout(), tables_sections()))
+    TINY_GRIDS.write_bytes(container.write(GRIDS_HEADER, grids_layout(), grids_sections()))
     TINY_TENSORS.write_bytes(container.write(TENSORS_HEADER, tensors_layout(), tensors_sections()))
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")

@@ -11,11 +11,13 @@ import torch
 from tests.golden.regenerate import (
     BFLOAT16_HEADER,
     FACTORS_HEADER,
+    GRIDS_HEADER,
     SCALED_HEADER,
     TABLES_HEADER,
     TINY,
     TINY_BFLOAT16,
     TINY_FACTORS,
+    TINY_GRIDS,
     TINY_HEADER,
     TINY_SCALED,
     TINY_TABLES,
@@ -26,6 +28,9 @@ from tests.golden.regenerate import (
     coarse,
     factors_layout,
     factors_sections,
+    grids_layout,
+    grids_sections,
+    latents,
     scaled_layout,
     scaled_sections,
     tables_layout,
@@ -82,6 +87,19 @@ def test_symbols_under_a_table_are_written_as_the_committed_bytes() -> None:
     assert [share.name for share in contents.account() if share.part == "table"] == ["table 0"]
     found = contents.sections.tensors["1.weight"].values
     np.testing.assert_array_equal(found, tables_sections().tensors["1.weight"].values, strict=True)
+
+
+def test_grids_are_written_as_the_committed_bytes_and_read() -> None:
+    data, layout = TINY_GRIDS.read_bytes(), grids_layout()
+    assert container.write(GRIDS_HEADER, layout, grids_sections()) == data
+    steps = b"\x01\x02" + np.array([0.25, 2.0**-10], "<f2").tobytes()
+    # two grids with the steps 0 and 1; the weight shares the first one's, by the model of matrices; raw
+    assert data[data.index(container.fingerprint(layout)) + 4 :].startswith(steps + bytes([7, 7 + 16, 4, 3 + 16]))
+    found = container.read(data, layout)
+    for name, section in grids_sections().tensors.items():
+        np.testing.assert_array_equal(found.tensors[name].values, section.values, strict=True)
+    state = load_compressed(TINY_GRIDS, architecture=latents).state_dict()
+    assert torch.equal(state["1.values"][1], torch.arange(63).view(7, 9) ** 3 * -(2.0**-10))
 
 
 def test_a_network_made_of_factors_is_written_as_the_committed_bytes() -> None:

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from trainers.coding.sections import Entry, Layout
 from trainers.echo import echo
 from trainers.lookup import check_arguments, one_line
+from trainers.networks.grid import grids
 from trainers.networks.parametrizations import duplicate
 
 Architecture = Callable[..., nn.Module]
@@ -148,15 +149,21 @@ def _check_modules(name: str, model: nn.Module) -> None:
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """Return names, shapes and dtypes of the ``state_dict``, in order.
+    """Return names, shapes and dtypes of the ``state_dict``, in order, and which tensors are grids.
 
     Raises:
         ValueError: a file cannot hold a tensor; one line names it.
     """
     for name, tensor in model.state_dict().items():
         _check_tensor(name, tensor)
+    on_planes = grids(model)
     return [
-        Entry(name=name, shape=tuple(tensor.shape), dtype=str(tensor.dtype).removeprefix("torch."))
+        Entry(
+            name=name,
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            is_grid=name in on_planes,
+        )
         for name, tensor in model.state_dict().items()
     ]
 

@@ -68,6 +68,8 @@ class PartSize:
     name: str
     """The tensor, table, vector or factor; empty for the other parts."""
     size_bytes: float
+    kind: str = ""
+    """How a tensor or a factor is stored: one of ``section_kinds.NAMES``."""
 
 
 def fingerprint(layout: Layout) -> bytes:
@@ -143,6 +145,8 @@ class Contents:
     """The entries of the tensors, then those of the factors."""
     sections: Sections
     coded: list[section_kinds.Coded]
+    kinds: list[str]
+    """What the kinds of the entries are called."""
     header_bytes: int
     stream_bytes: int
 
@@ -161,8 +165,8 @@ class Contents:
         num_tensors = len(self.layout) - len(self.sections.factors)
         parts = ["tensor"] * num_tensors + ["factor"] * len(self.sections.factors)
         sizes += [
-            PartSize(part=part, name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8)
-            for part, entry, coded in zip(parts, self.layout, self.coded, strict=True)
+            PartSize(part=part, name=entry.name, size_bytes=coded.stored_bytes + coded.coded_bits / 8, kind=kind)
+            for part, entry, coded, kind in zip(parts, self.layout, self.coded, self.kinds, strict=True)
         ]
         rounding = self.stream_bytes - sum(coded.coded_bits for coded in self.coded) / 8
         return [
@@ -220,6 +224,7 @@ def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Calla
         layout=[encoding.entry for encoding in encodings],
         sections=sections,
         coded=coded,
+        kinds=[section_kinds.NAMES[encoding.kind] for encoding in encodings],
         header_bytes=header_bytes,
         stream_bytes=len(stream),
     )

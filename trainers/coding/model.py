@@ -31,7 +31,18 @@ from trainers.coding.machine_code import Packed, call
 _AT_ONCE = 1 << 20
 """The most values that are coded between two looks at the clock."""
 
-__all__ = ["GRID", "KERNELS", "NUM_FORM_STATES", "PLAIN", "VECTOR", "Model", "Notes", "Shape", "num_bits"]
+__all__ = [
+    "GRID",
+    "KERNELS",
+    "NUM_FORM_STATES",
+    "PLAIN",
+    "VECTOR",
+    "Model",
+    "Notes",
+    "Shape",
+    "compiled_tables",
+    "num_bits",
+]
 
 Ints = npt.NDArray[np.int32]
 
@@ -166,7 +177,7 @@ class Model:
         return values
 
     def _code(self, values: Ints, shape: Shape, port: Packed, check: Callable[[], None]) -> None:
-        rest = (_settings(), _tables(), self._packed, Packed(_room(values, shape)), port)
+        rest = (_settings(), compiled_tables(), self._packed, Packed(_room(values, shape)), port)
         for begin, end, first, last in _pieces(*values.shape):
             check()
             call("code_rows", values, begin, end, first, last, shape, *rest)
@@ -201,7 +212,7 @@ def _steps() -> npt.NDArray[np.int64]:
 
 
 @functools.cache
-def _tables() -> Packed:
+def compiled_tables() -> Packed:
     """Tables, made by integer arithmetic alone: the same on every machine."""
     near_zero, between = 64 * np.arange(2048) + 32, 2048 * np.arange(2048) + 1024
     ones = np.concatenate((near_zero, between))

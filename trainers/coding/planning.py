@@ -13,6 +13,7 @@ from trainers.coding import section_kinds, tables
 from trainers.coding.coder import information_bits
 from trainers.coding.contexts import ContextCoder
 from trainers.coding.forms import as_matrix, kernel_size, live_block
+from trainers.coding.grid_model import GridModel
 from trainers.coding.model import Notes
 from trainers.coding.section_kinds import Encoding
 from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
@@ -33,9 +34,10 @@ another may become dear: after two turns those of small gain go at once, and the
 def plan(
     layout: Layout, sections: Sections, *, done: Callable[[Iterable[Entry]], None] = lambda entries: None
 ) -> list[Encoding]:
-    """Choose the kinds that store ``sections`` in the fewest bytes; tensors that share a table are of one kind.
+    """Choose the kinds that store ``sections`` in the fewest bytes.
 
-    A tensor without a section is computed from factors. ``done`` is called with entries that are planned.
+    Tensors that share a table are of one kind, but for grids. A tensor without a section is computed from factors.
+    ``done`` is called with entries that are planned.
 
     Raises:
         ValueError: the numbers of the tables have gaps, or a table has too many symbols.
@@ -48,20 +50,79 @@ def plan(
     numbers = sorted({section.table for section in integers.values()})
     if numbers != list(range(len(numbers))):
         raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
-    groups = {
-        number: [section.values for section in integers.values() if section.table == number] for number in numbers
+    matrices = _plan_matrices(layout, sections, integers, done)
+    planes = {
+        entry: section
+        for entry, section in integers.items()
+        if entry.is_grid and len(entry.shape) > 1 and not section.exponent
     }
+    grids = _smaller_as_grids(planes, matrices)
+    if not grids:
+        return matrices
+    rest = {entry: section for entry, section in integers.items() if entry not in grids}
+    chosen = {one.entry: one for one in _plan_matrices(layout, sections, rest, lambda entries: None)}
+    for entry, (section, noted) in grids.items():
+        chosen[entry] = Encoding(entry=entry, kind=section_kinds.GRID, argument=section.table, notes=noted)
+    with_grids = [chosen[entry] for entry in layout]
+    return min(matrices, with_grids, key=_total_bits)
+
+
+def _plan_matrices(
+    layout: Layout,
+    sections: Sections,
+    integers: dict[Entry, Integers],
+    done: Callable[[Iterable[Entry]], None],
+) -> list[Encoding]:
+    """Choose between tables and the model for each group of ``integers``; tensors of other integers are left out."""
+    groups: dict[int, list[Ints32]] = {}
+    for one in integers.values():
+        groups.setdefault(one.table, []).append(one.values)
     static = {number: tables.count(values) for number, values in groups.items()}
     notes = _adaptive(integers, groups, {number: static_bits(table) for number, table in static.items()}, done)
     done([entry for entry in layout if entry not in integers])
     encodings: list[Encoding] = []
     for entry in layout:
         section = sections.tensors.get(entry.name)
-        if isinstance(section, Integers):
-            encodings.append(_integers(entry, section, notes.get(entry.name), static[section.table]))
-        else:
+        if not isinstance(section, Integers):
             encodings.append(_plan_raw(entry, section))
+        elif entry in integers:
+            encodings.append(_integers(entry, section, notes.get(entry.name), static[section.table]))
     return encodings
+
+
+def _smaller_as_grids(
+    planes: dict[Entry, Integers], matrices: Sequence[Encoding]
+) -> dict[Entry, tuple[Integers, Notes]]:
+    """Those of ``planes`` that the model of grids stores in fewer bits than ``matrices``, and their bits."""
+    others = {encoding.entry: encoding for encoding in matrices}
+
+    def noted(chosen: Iterable[Entry]) -> dict[Entry, tuple[Integers, Notes]]:
+        model = GridModel()
+        return {entry: (planes[entry], model.note(planes[entry].values)) for entry in chosen}
+
+    found = noted(planes)
+    smaller = [
+        entry
+        for entry, (section, notes) in found.items()
+        if notes.information_bits() < _bits(others[entry], section.values)
+    ]
+    return found if len(smaller) == len(found) else noted(smaller)
+
+
+def _bits(encoding: Encoding, values: Ints32) -> float:
+    """The bits of a tensor of integers, without its table."""
+    if encoding.notes is not None:
+        return encoding.notes.information_bits()
+    assert encoding.table is not None, "integers have notes or a table"
+    counts = encoding.table.counts
+    return float(information_bits(counts)[encoding.table.index(values.ravel())].sum())
+
+
+def _total_bits(encodings: Sequence[Encoding]) -> float:
+    """The bits of all integers, each table once."""
+    noted = sum(encoding.notes.information_bits() for encoding in encodings if encoding.notes is not None)
+    counted = {encoding.unscaled.argument: encoding.table for encoding in encodings if encoding.table is not None}
+    return noted + sum(static_bits(table) for table in counted.values())
 
 
 def _adaptive(

@@ -20,6 +20,7 @@ from trainers.coding.bytestream import Reader, RfzError, put_varint, unzigzag, z
 from trainers.coding.coder import Decoder, Encoder, information_bits
 from trainers.coding.contexts import ContextCoder
 from trainers.coding.forms import matrix_shape
+from trainers.coding.grid_model import GridModel
 from trainers.coding.model import Notes
 from trainers.coding.sections import MOST_EXPONENT, Entry, Integers, Raw, Section, Sections
 from trainers.coding.stream import StreamReader
@@ -28,7 +29,9 @@ NUM_KINDS = {1: 8, 2: 16}
 """The numbers of kinds that there may be, by the version of the format."""
 _CHUNK = 1 << 20
 _NUM_WIDTHS = structure.MAX_WIDTH + 1
-RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE, SCALED = range(7)
+RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE, SCALED, GRID = range(8)
+NAMES = ("raw", "half", "integers", "constant", "adaptive", "made", "scaled", "grid")
+"""What kinds are called, by their numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class Encoding:
     kind: int
     argument: int
     notes: Notes | None = field(default=None, repr=False)
-    """The bits of an adaptive tensor; set when writing."""
+    """The bits of an adaptive tensor or of a grid; set when writing."""
     table: tables.Table | None = field(default=None, repr=False)
     """The frequency table of integers that are not adaptive; set when writing."""
     exponent: int = 0
@@ -193,21 +196,38 @@ class Contexts(AbstractCodec):
         self._coder = ContextCoder()
 
     def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
-        notes = encoding.notes
-        assert notes is not None, "the plan notes what it chooses"
-        for start in range(0, len(notes.bits), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            encoder.encode_bits(notes.bits[chunk].astype(np.int64), notes.ones[chunk].astype(np.int64))
+        _write_notes(encoding, encoder)
 
     def read(self, encoding: Encoding, reader: Reader) -> Finish:
         def finish(decoder: AnyDecoder) -> Coded:
-            assert isinstance(decoder, StreamReader), "files of version 2 have one"
-            before = decoder.information_bits
-            values = self._coder.read(encoding.entry.shape, decoder)
-            return Coded(
-                section=Integers(values=values, table=encoding.argument),
-                coded_bits=decoder.information_bits - before,
+            return _read_modelled(self._coder, encoding, decoder)
+
+        return finish
+
+
+class Grids(AbstractCodec):
+    """Kind ``GRID``: integers on planes, coded point by point by a model that learns from all tensors of the kind.
+
+    Argument: as for ``INTEGERS``. The last two axes are lines and columns. Everything is in the stream: see
+    grid_model.py.
+    """
+
+    def __init__(self) -> None:
+        self._model = GridModel()
+
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        _write_notes(encoding, encoder)
+
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        shape = encoding.entry.shape
+        if len(shape) < 2:
+            raise RfzError(
+                f"the file is malformed: tensor {encoding.entry.name!r} of shape {shape} is a grid: wanted two axes or "
+                "more"
             )
+
+        def finish(decoder: AnyDecoder) -> Coded:
+            return _read_modelled(self._model, encoding, decoder)
 
         return finish
 
@@ -309,7 +329,9 @@ def codecs_for(encodings: Sequence[Encoding], version: int) -> dict[int, Abstrac
         ValueError: a kind is unknown.
     """
     plain = Plain()
-    of_integers = [one for one in (encoding.unscaled for encoding in encodings) if one.kind in (INTEGERS, ADAPTIVE)]
+    of_integers = [
+        one for one in (encoding.unscaled for encoding in encodings) if one.kind in (INTEGERS, ADAPTIVE, GRID)
+    ]
     integers = StaticTables([encoding for encoding in of_integers if encoding.kind == INTEGERS])
     adaptive_integers = Adaptive() if version == 1 else Contexts()
     codecs: dict[int, AbstractCodec] = {
@@ -321,6 +343,8 @@ def codecs_for(encodings: Sequence[Encoding], version: int) -> dict[int, Abstrac
         MADE: Made(),
         SCALED: Scaled({INTEGERS: integers, ADAPTIVE: adaptive_integers}),
     }
+    if version > 1:
+        codecs[GRID] = Grids()
     for encoding in encodings:
         if encoding.kind not in codecs:
             raise ValueError(
@@ -331,6 +355,21 @@ def codecs_for(encodings: Sequence[Encoding], version: int) -> dict[int, Abstrac
     if numbers != list(range(len(numbers))):
         raise ValueError(f"tables are numbered {numbers}: wanted 0 to {len(numbers) - 1} without a gap")
     return codecs
+
+
+def _write_notes(encoding: Encoding, encoder: Encoder) -> None:
+    notes = encoding.notes
+    assert notes is not None, "the plan notes what it chooses"
+    for start in range(0, len(notes.bits), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        encoder.encode_bits(notes.bits[chunk].astype(np.int64), notes.ones[chunk].astype(np.int64))
+
+
+def _read_modelled(model: ContextCoder | GridModel, encoding: Encoding, decoder: AnyDecoder) -> Coded:
+    assert isinstance(decoder, StreamReader), "files of version 2 have one"
+    before = decoder.information_bits
+    values = model.read(encoding.entry.shape, decoder)
+    return Coded(section=Integers(values=values, table=encoding.argument), coded_bits=decoder.information_bits - before)
 
 
 def _check_argument(encoding: Encoding, *, at_most: int) -> None:

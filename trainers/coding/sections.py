@@ -29,6 +29,8 @@ class Entry:
     shape: tuple[int, ...]
     dtype: str
     """torch's name of the dtype."""
+    is_grid: bool = False
+    """Whether its last two axes are rows and columns of a plane, which the writer may code as such."""
 
     @property
     def num_values(self) -> int:

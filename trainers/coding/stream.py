@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from trainers.coding.compiled.range_reader import Port
 from trainers.coding.deadline import unlimited
 from trainers.coding.machine_code import Packed, call
 from trainers.coding.model import Ints, Model, Shape
+
+T = TypeVar("T")
 
 _CERTAIN = np.uint64(2**64 - 1)
 _NUM_STARTS, _MANY = 4097, 1 << 13
@@ -70,11 +73,15 @@ class StreamReader:
 
     def read_matrix(self, model: Model, num_rows: int, num_columns: int, shape: Shape) -> Ints:
         """The next matrix (rows, columns); raises what ``decode`` raises."""
+        return self.read_values(lambda port, check: model.read(num_rows, num_columns, shape, port, check))
+
+    def read_values(self, code: Callable[[Packed, Callable[[], None]], T]) -> T:
+        """Let ``code`` read from the port; it is given what it calls before each piece. Raises as ``decode``."""
         self._check()
         self._used = True
-        values = model.read(num_rows, num_columns, shape, self._port, self._check)
+        found = code(self._port, self._check)
         self._check_whole()
-        return values
+        return found
 
     def finish(self) -> None:
         """Check that nothing is left over.

@@ -50,7 +50,12 @@ KINDS = varints(2, 2)  # both tensors in table 0
          f"the file is malformed: tables are numbered [0, {2**56}]: wanted 0 to 1 without a gap"),
         (STEP + varints(18, 18, 0, 3), "the file is malformed: tables are numbered [1]: wanted 0 to 0 without a gap"),
         (STEP + varints(7, 7),
-         "the file is malformed: tensor '1.weight' is of kind 7, this ratefront knows [0, 1, 2, 3, 4, 5, 6]: "
+         "the file is malformed: tensor '1.bias' of shape (1,) is a grid: wanted two axes or more"),
+        (STEP + varints(7, 2) + varints(0, 1), "the coded stream is empty where symbols should be"),
+        (STEP + varints(7, 2) + varints(0, 1) + b"\xff" * 8,
+         "the coded stream is damaged: no symbol is coded as it says"),
+        (STEP + varints(8, 8),
+         "the file is malformed: tensor '1.weight' is of kind 8, this ratefront knows [0, 1, 2, 3, 4, 5, 6, 7]: "
          "use a newer ratefront"),
         (STEP + varints(6, 2), "the file is malformed: 1 bytes wanted where 0 are left"),
         (STEP + varints(6, 2) + varints(0, 6, 3),

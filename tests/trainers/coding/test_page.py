@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainers.coding import mixing, model
+from trainers.coding import grid_model, mixing, model
+from trainers.coding.compiled import grid_values, grids
 from trainers.coding.section_kinds import NUM_KINDS
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "rfz.md").read_text()
@@ -50,6 +51,30 @@ def test_the_page_has_all_limits_and_priors() -> None:
     for name, sentences in said.items():
         for sentence in sentences:
             assert sentence.format(model._SETTINGS[name]) in _PROSE, sentence
+
+
+def test_the_page_has_the_constants_of_grids() -> None:
+    flag, sign, level = grid_model._FLAG_WEIGHTS, grid_model._SIGN_WEIGHTS, grid_model._LEVEL_WEIGHTS
+    assert f"    flag       {words(*flag)}\n    sign       {words(*sign)}\n    magnitude  {words(*level)}\n" in _PAGE
+    for weight in (*flag, *sign, *level):
+        assert abs(weight * mixing.ONE % 1 - 0.5) > 0.001, "the page says that none lies half-way"
+    chosen = grid_model._SETTINGS
+    boosts = (grid_model._FLAG_BOOST, grid_model._SIGN_BOOST, grid_model._LEVEL_BOOST)
+    rates = (chosen["flag_rate"], chosen["sign_rate"], chosen["level_rate"])
+    for name, numbers in {"rate in grids": rates, "boost at first in grids, times 2^16": boosts}.items():
+        assert f"| {name} {words(*(f'| {number}' for number in numbers))} |\n" in _PAGE
+    assert chosen["calm"] == model._SETTINGS["calm"], "mixing is the same"
+    page = _PROSE[_PROSE.index("### Grids") : _PROSE.index("### What it takes")]
+    assert page.count(f"States learn with limit {chosen['limit']}.") == 2
+    assert f"States learn with limit {chosen['sign_limit']}." in page
+    assert f"((t step) >> {chosen['shift']})" in page
+    assert f"begin each tensor with {', '.join(map(str, grid_model._PREDICTOR))}, and 0 for all others" in page
+    assert f"Of {grid_values.GRID_FLAG_STATES} states eight" in page
+    assert f"Three sets of weights of {grid_values.NUM_GRID_FLAG_SETS} are asked" in page
+    assert f"Of {grid_values.GRID_SIGN_STATES} states five" in page
+    assert f"A class has {grid_values.GRID_LEVEL_STATES} states" in page
+    assert f"Of {grid_values.NUM_GRID_LEVEL_SETS} sets of weights" in page
+    assert (grids._MOST_TAP, grids._MOST_WEIGHT, grids._MOST_EXPECTED) == (255, 2**19, 2**15)
 
 
 def test_the_page_has_the_number_of_kinds() -> None:

@@ -114,7 +114,7 @@ def code_magnitude(
     chosen[9] = 83 + 6 * (row_level >> 1) + (_mean_level(wide_mean) >> 1)
     magnitude = int64(1)
     while magnitude <= NUM_UNARY:
-        of_class = _class(magnitude)
+        of_class = class_of(magnitude)
         base = LEVEL_CONTEXTS * (NUM_CLASSES * family + of_class)
         prior = int64(_THIRD)
         if of_class > 0:
@@ -148,12 +148,12 @@ def code_magnitude(
         if more == 0:
             return magnitude
         magnitude += 1
-    remainder = _code_remainder(wanted - NUM_UNARY, learned_.length_states, settings.level_limit, tables.steps, port)
+    remainder = code_remainder(wanted - NUM_UNARY, learned_.length_states, settings.level_limit, tables.steps, port)
     return NUM_UNARY + remainder
 
 
 @compiled
-def _code_remainder(wanted: int, states: Array, limit: int, steps: Array, port: Port) -> int:
+def code_remainder(wanted: int, states: Array, limit: int, steps: Array, port: Port) -> int:
     """Code a number of at least one: the length of its binary form in unary, adaptively, then its lower bits."""
     length = int64(0)
     while length < MAX_LENGTH:
@@ -169,7 +169,7 @@ def _code_remainder(wanted: int, states: Array, limit: int, steps: Array, port: 
 
 
 @compiled
-def _class(magnitude: int) -> int:
+def class_of(magnitude: int) -> int:
     """Which states a unary bit uses: those of 1 to 4, 5 and 6, 7 to 9, from 10 on."""
     if magnitude < 5:
         return magnitude - 1
