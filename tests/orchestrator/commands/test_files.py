@@ -77,6 +77,22 @@ def test_a_checkpoint_without_its_architecture_is_decoded_under_all_its_names_an
         assert refused.stderr.count("\n") == 1
 
 
+def test_inspect_names_how_tensors_are_stored() -> None:
+    command = ["inspect", str(GOLDEN.parent / "tiny_grids.rfz"), "--architecture", "tests.golden.regenerate:latents"]
+    shown = CliRunner().invoke(program, command).stdout
+    assert [line.split()[:4] for line in shown.splitlines() if ".values" in line] == [
+        ["tensor", "0.values", "grid", "18x20"],
+        ["tensor", "1.values", "grid", "2x7x9"],
+    ]
+    shares = json.loads(CliRunner().invoke(program, [*command, "--json"]).stdout)["shares"]
+    assert {share["name"]: share["kind"] for share in shares if share["part"] == "tensor"} == {
+        "0.values": "grid",
+        "1.values": "grid",
+        "2.weight": "adaptive",
+        "2.bias": "constant",
+    }
+
+
 def test_a_file_is_written_anew_in_the_newest_version(tmp_path: Path) -> None:
     old, new = GOLDEN.parent / "version_1" / GOLDEN.name, tmp_path / "new.rfz"
     said = CliRunner().invoke(program, ["recode", str(old), "--out", str(new)])
