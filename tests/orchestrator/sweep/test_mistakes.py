@@ -22,7 +22,10 @@ NEEDED = "a sweep needs task, architecture and method"
         ({"method": []}, "method is []: wanted at least one"),
         ({"method": None}, "method is None: wanted a name, or a mapping with a name and arguments"),
         ({"task": ["digits"]}, "task is ['digits']: wanted a name, or a mapping with a name and arguments"),
-        ({"task": {"name": "digits", "limit": 5}}, "task 'digits' has no argument 'limit'; valid: none"),
+        (
+            {"task": {"name": "digits", "limit": 5}},
+            "task 'digits' has no argument 'limit'; valid: calibration, label_smoothing, top",
+        ),
         (
             {"architecture": {"name": "mlp", "hiden": [8]}},
             "architecture 'mlp' has no argument 'hiden'; did you mean 'hidden'?",

@@ -113,7 +113,7 @@ def test_the_given_document_is_not_changed() -> None:
             "architecture.hidden=VALUE",
         ),
         ("architecture.hiden=[5]", "unknown field 'architecture.hiden'; did you mean 'architecture.hidden'?"),
-        ("task.limit=5", "unknown field 'task.limit'; valid: none"),
+        ("task.limit=5", "unknown field 'task.limit'; did you mean 'task.top'?"),
         ("steps=[5", "override 'steps=[5': steps:1: expected ',' or ']', but got '<stream end>'"),
     ],
 )
