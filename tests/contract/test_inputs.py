@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.trainers.networks import TWINS
-from tests.trainers.trials import VARIANTS, configuration, run
+from tests.trainers.trials import configuration, run
+from trainers.methods import METHODS
 
 PAIRS = "tests.trainers.networks:pairs"
 
@@ -19,7 +20,7 @@ def files_of(name: str, as_dict: bool, directory: Path, **changes: Any) -> dict[
     return run(config, directory / str(as_dict))[0]
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", METHODS)
 def test_two_inputs_by_position_and_by_name_give_the_same_files(name: str, tmp_path: Path) -> None:
     found = [files_of(name, as_dict, tmp_path) for as_dict in (False, True)]
     assert found[0]

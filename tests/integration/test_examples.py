@@ -13,6 +13,7 @@ from trainers.record import read_json
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("example", "quality", "least", "most"),
     [

@@ -35,6 +35,7 @@ def called(folder: Path, *path: str) -> str:
     return (folder / "out" / "table.md").read_text()
 
 
+@pytest.mark.system
 def test_one_command_leaves_tests_steps_points_and_files_and_repeats_none_that_is_done(tmp_path: Path) -> None:
     page = called(tmp_path)
     out = tmp_path / "out"
@@ -50,6 +51,7 @@ def test_one_command_leaves_tests_steps_points_and_files_and_repeats_none_that_i
     assert {name: (out / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.system
 def test_without_the_package_that_codes_files_steps_are_measured_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "lacking").mkdir()
     (tmp_path / "lacking" / "constriction.py").write_text("raise ImportError('there is no constriction')")
