@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from analysis.points.exported import read_points
     from analysis.points.mlflow import load_points
     from analysis.points.published import SHIPPED, belonging, read_published
-    from analysis.qualities import judged_by_quality
+    from analysis.points.qualities import judged_by_quality
     from analysis.units import format_quality, format_size
 
 __all__ = [
@@ -68,7 +68,7 @@ _MODULES = {
     "belonging": "points.published",
     "SHIPPED": "points.published",
     "judged_by": "fidelity",
-    "judged_by_quality": "qualities",
+    "judged_by_quality": "points.qualities",
     # configurations
     "summarise": "configurations.summary",
     "best": "configurations.best",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,15 +54,6 @@ def rows(tree: Tree, chosen: Any) -> Tree:
 def split(tree: Tree, batch_size: int) -> list[Tree]:
     """A batch's tree in parts of ``batch_size`` examples; the last one may be smaller."""
     return [rows(tree, slice(start, start + batch_size)) for start in range(0, num_rows(tree), batch_size)]
-
-
-def joined(trees: Sequence[Tree]) -> Tree:
-    """Batches' trees of one structure, one after the other."""
-    import torch
-
-    parts = [list(leaves(tree)) for tree in trees]
-    together = iter([torch.cat(tensors) for tensors in zip(*parts, strict=True)])
-    return mapped(lambda _: next(together), trees[0])
 
 
 def moved_to(tree: Tree, device: torch.device) -> Tree:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis import fidelity, qualities
+from analysis import fidelity
 from analysis.fronts.pareto import nondominated
 from analysis.keys import KEY
+from analysis.points import qualities
 from trainers.nearest import nearest
 
 _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.fidelity import BY_QUALITY_NAME, DISTANCES
-from analysis.qualities import TEST as ON_TEST
-from analysis.qualities import directions
+from analysis.points.qualities import TEST as ON_TEST
+from analysis.points.qualities import directions
 from analysis.units import better_words, format_quality, format_ratio, format_size, quality_scale, quality_words
 
 if TYPE_CHECKING:

@@ -101,7 +101,7 @@ def judging(fidelity: FidelityName | None, quality: str | None = None) -> Callab
 
     def judged(points: pd.DataFrame) -> pd.DataFrame:
         from analysis.fidelity import judged_by
-        from analysis.qualities import judged_by_quality
+        from analysis.points.qualities import judged_by_quality
 
         if fidelity is not None:
             having, line = judged_by(points, fidelity.value)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 FROM_TASK = frozenset({"input_shape", "num_outputs", "size"})
 """The arguments that an architecture gets from its task, unless a sweep says otherwise."""
 
-FILES = {"image": "file"}
-"""The argument of a task that names a file, which a sweep pins by its content."""
-
 
 _SINGLE = (bool, int, float, str)
 
@@ -109,8 +106,8 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
             arguments[name] = _pinned(name, arguments[name])
-    if kind == "task" and spec.name in FILES:
-        arguments[FILES[spec.name]] = _pinned_file(FILES[spec.name], arguments[FILES[spec.name]])
+    if kind == "task" and (name := getattr(function, "file_field", "")):
+        arguments[name] = _pinned_file(name, arguments[name])
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 
 

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from orchestrator.sweep.resolve import FILES
 from trainers.architectures import ARCHITECTURES, tensors
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
 from trainers.coding import container
@@ -282,7 +281,7 @@ def tensors_layout() -> Layout:
     return layout_of(each_once(build_on_meta(tensors.NAME, tensors.tensors, TENSORS_HEADER.arguments)))
 
 
-DATA_SETS = [name for name in TASKS if name not in FILES]
+DATA_SETS = [name for name, task in TASKS.items() if not hasattr(task, "file_field")]
 """The tasks that have data of their own; others are given a file."""
 
 

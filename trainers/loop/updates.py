@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from trainers.divergence import REMEDY_OF_FLOAT16, DivergedError
 from trainers.loop.averages import Averages
 from trainers.loop.optimisers import optimisers_of
 from trainers.loop.training import Training
 from trainers.methods.base import Moment, Optimiser, Phase
+from trainers.trees import num_rows, rows
 
 _Batch = TypeVar("_Batch")
 _LEAST_SCALE = 2.0**-10
@@ -131,8 +131,7 @@ def parts_of(batch: _Batch, number: int) -> Iterator[tuple[_Batch, float]]:
     if number == 1:
         yield batch, 1.0
         return
-    size = len(pytree.tree_leaves(batch)[0])
+    size = num_rows(batch)
     bounds = [round(index * size / number) for index in range(number + 1)]
     for start, end in pairwise(bounds):
-        part = pytree.tree_map(lambda tensor: tensor[start:end], batch)  # noqa: B023 - called at once
-        yield part, (end - start) / size
+        yield rows(batch, slice(start, end)), (end - start) / size

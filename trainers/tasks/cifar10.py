@@ -12,7 +12,7 @@ from trainers import checks
 from trainers.datasets import cifar10 as files
 from trainers.tasks.augment import random_flip, random_shift
 from trainers.tasks.base import Excerpt, InMemory, Task, classification
-from trainers.tasks.later import MEASURED_LATER, came_later
+from trainers.tasks.marks import MEASURED_LATER, came_later
 
 _NUM_TRAIN, _NUM_VALIDATION, _NUM_TEST = 45_000, 5_000, 10_000
 _MOST_SHIFT = 4

@@ -11,7 +11,7 @@ import torch
 
 from trainers.seeding import derive
 from trainers.tasks.base import InMemory, Task, classification
-from trainers.tasks.later import MEASURED_LATER, came_later
+from trainers.tasks.marks import MEASURED_LATER, came_later
 
 _NUM_TRAIN, _NUM_VALIDATION = 1097, 300
 

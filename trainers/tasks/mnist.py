@@ -14,7 +14,7 @@ from trainers import checks
 from trainers.datasets import idx
 from trainers.tasks.augment import random_shift
 from trainers.tasks.base import InMemory, Task, classification
-from trainers.tasks.later import MEASURED_LATER, came_later
+from trainers.tasks.marks import MEASURED_LATER, came_later
 
 _NUM_TRAIN = 55_000
 _SIDE = 28

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis.points.labels import is_number, varied_settings
 from analysis.points.metric_names import other_metrics, quality_metric
-from analysis.qualities import directions
+from analysis.points.qualities import directions
 
 if TYPE_CHECKING:
     import pandas as pd

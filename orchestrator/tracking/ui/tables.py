@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from analysis import fidelity, qualities
+from analysis import fidelity
 from analysis.frontier.columns import LOGGED, shown
 from analysis.frontier.table import ordered
+from analysis.points import qualities
 
 if TYPE_CHECKING:
     import pandas as pd

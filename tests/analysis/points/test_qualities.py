@@ -15,7 +15,7 @@ from analysis.frontier.columns import IN_NOTE, IN_README, IN_REPORT, LOGGED, OTH
 from analysis.frontier.page import frontier_html
 from analysis.frontier.plot_data import frontier_plot_data
 from analysis.frontier.table import frontier_csv, others_table
-from analysis.qualities import directions, judged_by_quality
+from analysis.points.qualities import directions, judged_by_quality
 from tests.analysis.frontier.test_table import lines
 from tests.analysis.points.rows import frame, seeds
 from trainers.record import OtherQuality, others_of, others_text

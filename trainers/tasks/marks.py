@@ -1,4 +1,4 @@
-"""Marks arguments of a task that came after sweeps of it were in the world."""
+"""Marks arguments of a task: those that came after sweeps of it were in the world, and one that names a file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ def came_later(*names: str) -> Callable[[Function], Function]:
 
     def marked(function: Function) -> Function:
         function.__dict__["later_fields"] = names
+        return function
+
+    return marked
+
+
+def names_file(name: str) -> Callable[[Function], Function]:
+    """Say which argument is the path of a file: a sweep holds it to its content."""
+
+    def marked(function: Function) -> Function:
+        function.__dict__["file_field"] = name
         return function
 
     return marked
