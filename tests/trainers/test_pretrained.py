@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from tests.trainers.networks import normed
 from tests.trainers.state_files import message_of, saved
 from tests.trainers.trials import VARIANTS, attach, configuration, run
-from tests.zoo import loading
 from trainers import pretrained
 from trainers.config import TrialConfig
 from trainers.downloads import DataFile, DataUnavailableError
@@ -326,13 +325,6 @@ def test_a_part_of_a_network_is_enough_where_a_source_says_so_and_a_line_tells(
     assert all(torch.equal(given[name], tensor) for name, tensor in found.items())
     assert all(torch.equal(given[name], fresh[name]) for name in ("4.weight", "4.bias")), "as they are drawn"
     assert not torch.equal(fresh["0.weight"], found["0.weight"])
-
-
-def test_a_tied_tensor_counts_once_in_the_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tied = loading.tied_language_model(input_shape=[1, 4, 4], num_outputs=3)
-    path = saved({"embed.weight": tied.state_dict()["embed.weight"]}, tmp_path / "net.pt")
-    initial_values({"path": str(path), "strict": False}, tied)
-    assert "has 1 of the network's 3 tensors; 2 keep their initial values, and 0 entries" in caplog.text
 
 
 def test_without_such_a_word_a_part_is_refused_and_the_word_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.zoo import computed, loading
 from trainers.compressed import open_compressed
 from trainers.networks.parametrizations import without_parametrizations
 from trainers.preparation import prepare
+from trainers.pretrained import initial_values
 
 TIED = "tests.zoo.loading:tied_language_model"
 
@@ -102,3 +103,10 @@ def test_weights_that_a_parametrization_does_not_compute_are_refused_in_one_line
         "is no weight that its parametrization computes: wanted values of a network with the same param"
         in message_of(lambda: prepare(config, torch.device("cpu")))
     )
+
+
+def test_a_tied_tensor_counts_once_in_the_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tied = loading.tied_language_model(input_shape=[1, 4, 4], num_outputs=3)
+    path = saved({"embed.weight": tied.state_dict()["embed.weight"]}, tmp_path / "net.pt")
+    initial_values({"path": str(path), "strict": False}, tied)
+    assert "has 1 of the network's 3 tensors; 2 keep their initial values, and 0 entries" in caplog.text
