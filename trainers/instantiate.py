@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from trainers.architectures import lookup_architecture
@@ -102,6 +104,17 @@ def make_task(spec: Spec) -> Task:
     if not isinstance(task, Task):
         raise ValueError(f"task {spec.name!r} returned {type(task).__name__}: wanted a trainers.tasks.base.Task")
     return task
+
+
+def measuring(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
+    """The task with which a file's network is measured: what it leaves open and the network knows is filled in.
+
+    Args:
+        spec: the task as a user gave it.
+        arguments: those of the file's architecture.
+    """
+    known = getattr(TASKS.get(spec.name), "network_fields", ())
+    return replace(spec, arguments={**{name: arguments[name] for name in known if name in arguments}, **spec.arguments})
 
 
 def make_excerpt(spec: Spec) -> Excerpt:

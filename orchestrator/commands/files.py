@@ -195,15 +195,16 @@ def evaluate(
     from trainers.config import Spec
     from trainers.evaluate import measure
     from trainers.fidelity import Fidelity, Given
-    from trainers.instantiate import make_task
+    from trainers.instantiate import make_task, measuring
     from trainers.lookup import one_line
     from trainers.pretrained import given_network
 
     if split not in ("test", "validation", "train"):
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
     allow_own_modules()
-    data = make_task(Spec.from_dict("task", parse_yaml(task, source="--task")))
+    spec = Spec.from_dict("task", parse_yaml(task, source="--task"))
     with _opened(file, architecture, max_parameters, max_seconds) as opened:
+        data = make_task(measuring(spec, opened.header.arguments))
         network = opened.network()
     reference = given_network(given, opened.header, opened.architecture, field="--given") if given else None
     examples, near = getattr(data, split), Fidelity()

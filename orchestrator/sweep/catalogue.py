@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def catalogue() -> dict[str, list[Row]]:
     """
     return {
         "methods": [_method(name, kind) for name, kind in METHODS.items()],
-        "architectures": _rows(ARCHITECTURES, description),
+        "architectures": _rows(ARCHITECTURES, description, left_out=FROM_TASK),
         "tasks": _rows(TASKS, description),
         "modifiers": _rows(MODIFIERS, module_description),
         "optimisers": _rows(OPTIMISERS, description),
@@ -54,15 +54,19 @@ def _method(name: str, kind: type[AbstractMethod]) -> Row:
     }
 
 
-def _rows(entries: Mapping[str, Callable[..., Any]], describe: Callable[[Callable[..., Any]], str]) -> list[Row]:
+def _rows(
+    entries: Mapping[str, Callable[..., Any]],
+    describe: Callable[[Callable[..., Any]], str],
+    left_out: Collection[str] = (),
+) -> list[Row]:
     return [
-        {"name": name, "description": describe(entry), "arguments": _arguments(entry)}
+        {"name": name, "description": describe(entry), "arguments": _arguments(entry, left_out)}
         for name, entry in entries.items()
     ]
 
 
-def _arguments(entry: Callable[..., Any]) -> list[Row]:
-    """The arguments that a sweep may give, in order; what an architecture gets from its task is left out."""
+def _arguments(entry: Callable[..., Any], left_out: Collection[str] = ()) -> list[Row]:
+    """The arguments that a sweep may give, in order, but for those ``left_out``, which come from the task."""
     made = {  # a signature does not show them
         field.name: field.default_factory()
         for field in (dataclasses.fields(entry) if dataclasses.is_dataclass(entry) else ())
@@ -73,7 +77,7 @@ def _arguments(entry: Callable[..., Any]) -> list[Row]:
         if parameter.default is parameter.empty
         else {"name": name, "is_required": False, "default": json.loads(json.dumps(made.get(name, parameter.default)))}
         for name, parameter in inspect.signature(entry).parameters.items()
-        if name not in FROM_TASK
+        if name not in left_out
     ]
 
 

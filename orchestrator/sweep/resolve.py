@@ -19,7 +19,7 @@ from trainers.paths import completed
 if TYPE_CHECKING:
     from trainers.methods.base import RateKnob
 
-FROM_TASK = frozenset({"input_shape", "num_outputs", "size"})
+FROM_TASK = frozenset({"characters", "context", "input_shape", "num_outputs", "size"})
 """The arguments that an architecture gets from its task, unless a sweep says otherwise."""
 
 
@@ -106,7 +106,7 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
             arguments[name] = _pinned(name, arguments[name])
-    if kind == "task" and (name := getattr(function, "file_field", "")):
+    if kind == "task" and (name := getattr(function, "file_field", "")) and arguments[name]:
         arguments[name] = _pinned_file(name, arguments[name])
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 

@@ -11,7 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from tests.golden.regenerate import ARCHITECTURE_FINGERPRINTS, architecture_fingerprint, input_shape_of, plain
+from tests.golden.regenerate import (
+    ARCHITECTURE_FINGERPRINTS,
+    architecture_fingerprint,
+    input_shape_of,
+    plain,
+    reads_tokens,
+)
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
 from trainers.architectures.macs import count_macs
@@ -21,6 +27,15 @@ pytestmark = pytest.mark.parametrize("name", ARCHITECTURES)
 
 def arguments_of(name: str, num_outputs: int = 10) -> dict[str, Any]:
     return complete(ARCHITECTURES[name], {}, input_shape=input_shape_of(name), num_outputs=num_outputs, size=[8, 6])
+
+
+def inputs_of(name: str, num: int) -> torch.Tensor:
+    shape = (num, *input_shape_of(name))
+    return torch.randint(7, shape) if reads_tokens(name) else torch.randn(shape)
+
+
+def outputs_shape(name: str, num: int, num_outputs: int) -> tuple[int, ...]:
+    return (num, *(input_shape_of(name) if reads_tokens(name) else ()), num_outputs)
 
 
 def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:
@@ -33,11 +48,11 @@ def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:
     assert isinstance(on_cpu, nn.Module)
 
 
-def test_outputs_are_one_row_for_each_example(name: str) -> None:
+def test_outputs_are_one_row_for_each_example_or_token(name: str) -> None:
     model = build(name, ARCHITECTURES[name], arguments_of(name)).eval()
     with torch.no_grad():
-        outputs = model(torch.randn(3, *input_shape_of(name)))
-    assert outputs.shape == (3, 10)
+        outputs = model(inputs_of(name, 3))
+    assert outputs.shape == outputs_shape(name, 3, 10)
     assert outputs.dtype == torch.float32
     assert outputs.isfinite().all()
 
@@ -45,7 +60,7 @@ def test_outputs_are_one_row_for_each_example(name: str) -> None:
 def test_num_outputs_is_respected_where_it_is_an_argument(name: str) -> None:
     if "num_outputs" in inspect.signature(ARCHITECTURES[name]).parameters:
         model = build(name, ARCHITECTURES[name], arguments_of(name, num_outputs=7)).eval()
-        assert model(torch.randn(2, *input_shape_of(name))).shape == (2, 7)
+        assert model(inputs_of(name, 2)).shape == outputs_shape(name, 2, 7)
 
 
 def test_a_registered_name_keeps_its_meaning(name: str) -> None:
@@ -67,7 +82,7 @@ def test_the_same_seed_initialises_the_same_network(name: str) -> None:
 
 def test_multiply_accumulates_are_at_least_one_for_each_weight(name: str) -> None:
     model = build_on_meta(name, ARCHITECTURES[name], arguments_of(name)).train()
-    macs, _ = count_macs(model, torch.empty(1, *input_shape_of(name), device="meta"))
+    macs, _ = count_macs(model, inputs_of(name, 1).to("meta"))
     assert macs >= sum(parameter.numel() for parameter in model.parameters() if parameter.ndim >= 2)
     assert model.training, "counting leaves the mode as it was"
 

@@ -21,6 +21,7 @@ from trainers.data.images import ImageFolder
 from trainers.data.map_style import MapStyle, as_examples
 from trainers.data.mapped import ArrayFile, Mapped, Tokens
 from trainers.data.parquet import ParquetExamples
+from trainers.data.windows import Passage, Windows
 from trainers.trees import leaves
 
 NUM = 12
@@ -38,6 +39,16 @@ def mapped(folder: Path) -> Examples:
 def tokens(folder: Path) -> Examples:
     GENERATOR.integers(0, 50, 40, dtype=np.uint16).tofile(folder / "tokens")
     return Tokens(tokens=ArrayFile(folder / "tokens", dtype="uint16"), length=5, stride=3)
+
+
+def windows(folder: Path) -> Examples:
+    return Windows(text=GENERATOR.integers(0, 50, 40, dtype=np.uint8), length=6, start=3, stop=21)
+
+
+def passage(folder: Path) -> Examples:
+    GENERATOR.integers(0, 50, 40, dtype=np.uint8).tofile(folder / "bytes")
+    text = ArrayFile(folder / "bytes", dtype="uint8")
+    return Passage(text=text, length=6, stride=3, start=2, stop=37)
 
 
 def images(folder: Path) -> Examples:
@@ -64,6 +75,8 @@ KINDS: dict[str, Callable[[Path], Examples]] = {
     "data set": lambda folder: MapStyle(Subset(TensorDataset(torch.tensor(VALUES), torch.tensor(LABELS)), range(NUM))),
     "mapped": mapped,
     "tokens": tokens,
+    "windows": windows,
+    "passage": passage,
     "images": images,
     "parquet": parquet,
 }

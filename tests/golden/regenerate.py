@@ -204,11 +204,19 @@ def bfloat16_layout() -> container.Layout:
 
 
 def input_shape_of(name: str) -> tuple[int, ...]:
-    """The default input shape of an architecture; 1x28x28 if it has none, and a place for one of images."""
-    if "size" in inspect.signature(ARCHITECTURES[name]).parameters:
+    """The default input shape of an architecture; 1x28x28 if it has none, a place for one of images, some tokens."""
+    parameters = inspect.signature(ARCHITECTURES[name]).parameters
+    if "size" in parameters:
         return (2,)
-    parameter = inspect.signature(ARCHITECTURES[name]).parameters.get("input_shape")
+    if reads_tokens(name):
+        return (8,)
+    parameter = parameters.get("input_shape")
     return (1, 28, 28) if parameter is None or parameter.default is parameter.empty else tuple(parameter.default)
+
+
+def reads_tokens(name: str) -> bool:
+    """Whether inputs of an architecture are tokens below ``num_outputs``, and outputs (batch, length, num_outputs)."""
+    return "context" in inspect.signature(ARCHITECTURES[name]).parameters
 
 
 def architecture_fingerprint(name: str) -> dict[str, object]:
@@ -224,7 +232,10 @@ def architecture_fingerprint(name: str) -> dict[str, object]:
             parameter.copy_(
                 torch.arange(parameter.numel(), dtype=torch.float64).sin().view(parameter.shape) * (2 / fan_in) ** 0.5
             )
-        outputs = model(torch.arange(2 * math.prod(shape), dtype=torch.float64).mul(0.7).sin().view(2, *shape))
+        numbers = torch.arange(2 * math.prod(shape))
+        inputs = numbers * 7 % 10 if reads_tokens(name) else numbers.double().mul(0.7).sin()
+        outputs = model(inputs.view(2, *shape))
+        outputs = outputs[:, -1] if reads_tokens(name) else outputs
     signature = inspect.signature(ARCHITECTURES[name])
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -5,6 +5,7 @@ A registered name's meaning never changes: files in the world refer to it.
 
 from trainers.architectures.base import Architecture
 from trainers.architectures.cnn import cnn
+from trainers.architectures.gpt import gpt
 from trainers.architectures.lenet import lenet5, lenet300_100
 from trainers.architectures.mlp import mlp
 from trainers.architectures.resnet_cifar import resnet_cifar
@@ -16,6 +17,7 @@ from trainers.lookup import is_timm, resolve
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cnn": cnn,
+    "gpt": gpt,
     "lenet300_100": lenet300_100,
     "lenet5": lenet5,
     "mlp": mlp,

@@ -28,5 +28,15 @@ def names_file(name: str) -> Callable[[Function], Function]:
     return marked
 
 
+def from_network(*names: str) -> Callable[[Function], Function]:
+    """Say which arguments a file's network knows: ``evaluate`` takes them from there, where they are not given."""
+
+    def marked(function: Function) -> Function:
+        function.__dict__["network_fields"] = names
+        return function
+
+    return marked
+
+
 MEASURED_LATER = ("calibration", "label_smoothing", "top")
 """Those of the shipped classifiers."""
