@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.data.examples import Batch, Examples
+from trainers.data.examples import Batch, Examples, TaskError
 from trainers.data.feed import passed
 from trainers.networks.calling import call, settled
 from trainers.networks.comparison import tensors_in
@@ -47,6 +47,9 @@ def measure(
 
     ``seen`` is shown what the network returns for each batch, with the number of the batch's first example: one call's
     outputs, or a list where the task calls the network several times.
+
+    Raises:
+        TaskError: an example cannot be read, or the task's score is no ``Score``; one line says so.
     """
     totals: list[Any] = []
     count, start, device = 0, 0, _device_of(model)
@@ -54,7 +57,13 @@ def measure(
         network = settled(model)
         for batch in passed(split, task.evaluation_batch_size, num_workers=task.data_workers):
             batch = batch if device is None else Batch(*moved_to(batch, device))
-            found, num = task.score(network, batch) if seen is None else recorded(model, task, batch, start, seen)
+            score = task.score(network, batch) if seen is None else recorded(model, task, batch, start, seen)
+            if not isinstance(score, tuple) or len(score) != 2:
+                raise TaskError(
+                    f"score of the task returned {type(score).__name__}: wanted Score(total, num), the sum over the "
+                    "batch and of how many"
+                )
+            found, num = score
             sums = [_number(one) for one in (found if isinstance(found, tuple) else (found,))]
             totals = [old + new for old, new in zip(totals, sums, strict=True)] if totals else sums
             count += int(num)

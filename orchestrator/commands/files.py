@@ -193,10 +193,12 @@ def evaluate(
     """
     from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
+    from trainers.data.examples import TaskError, few
     from trainers.evaluate import measure
     from trainers.fidelity import Fidelity, Given
     from trainers.instantiate import make_task, measuring
     from trainers.lookup import one_line
+    from trainers.networks.calling import other_type
     from trainers.pretrained import given_network
 
     if split not in ("test", "validation", "train"):
@@ -213,10 +215,13 @@ def evaluate(
             measured = measure(network, examples, data)
         else:
             measured, near = Given(reference, examples, data).compare(network)
+    except TaskError as error:
+        raise ValueError(f"task {task!r}, {split}: {error}") from error
     except Exception as error:  # torch raises many kinds where shapes do not fit
+        hint = other_type(network, few(examples, 1).inputs)
         raise ValueError(
-            f"the network of {file} does not run on task {task!r} ({one_line(error)}): wanted the task that it was "
-            "trained on, with its arguments"
+            f"the network of {file} does not run on task {task!r} ({one_line(error)}{hint}): wanted "
+            " the task that it was trained on, with its arguments"
         ) from error
     fidelity = {name: value for name, value in vars(near).items() if value is not None}
     quality, others = measured.quality, measured.others

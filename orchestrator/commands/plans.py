@@ -178,7 +178,7 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
     for name, some in chosen.space.settings.items():
         first = some[0].values if isinstance(some[0], Choice) else some
         texts = [one.name if isinstance(one, SpecSpace) else setting_to_dict(one) for one in first]
-        lines.append(f"{name}: {' or '.join(map(str, texts))}")
+        lines.append(f"{name}: {' or '.join(f'{one:.12g}' if isinstance(one, float) else str(one) for one in texts)}")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 

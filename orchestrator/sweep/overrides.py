@@ -76,9 +76,13 @@ def apply_overrides(document: dict[str, Any], overrides: Iterable[str]) -> dict[
     ``search.num_trials=5`` and ``resources.gpu=1`` set one entry of a section; so do scheduler, budget and init_from.
 
     Raises:
-        SweepError: an override is malformed, or addresses nothing.
+        SweepError: an override is malformed, or addresses nothing; or there are ``steps`` and ``epochs``.
     """
     changed = copy.deepcopy(document)
+    overrides = list(overrides)
+    lengths = [override for override in overrides if override.partition("=")[0] in _LENGTHS]
+    if len({override.partition("=")[0] for override in lengths}) > 1:
+        raise SweepError(f"{' and '.join(lengths)} say how long a training is: wanted one of them")
     for override in overrides:
         path, equals, text = override.partition("=")
         if not (path and equals and text):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from trainers.data.examples import TaskError
 from trainers.evaluate import evaluate, is_constant
 from trainers.tasks.base import Split, classification
 
@@ -54,6 +56,14 @@ def test_the_last_bits_of_a_sum_are_no_difference() -> None:
     noise = 1e-7 * torch.rand(2500, 1)
     assert is_constant(Computing(lambda x: 5 + noise[: len(x)]), SPLIT, TASK)
     assert not is_constant(Computing(lambda x: 5 + 100 * noise[: len(x)]), SPLIT, TASK)
+
+
+@pytest.mark.parametrize("found", [torch.tensor(0.5), (1.0, 2.0, 3), None])
+def test_a_score_that_is_none_is_the_tasks_mistake(found: Any) -> None:
+    task = dataclasses.replace(TASK, score=lambda network, batch: found)
+    said = rf"^score of the task returned {type(found).__name__}: wanted Score\(total, num\), the sum over the batch"
+    with pytest.raises(TaskError, match=said):
+        evaluate(network(None), SPLIT, task)
 
 
 @pytest.mark.parametrize("varies", [True, False])

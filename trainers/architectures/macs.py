@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from trainers.lookup import one_line
-from trainers.networks.calling import call
+from trainers.networks.calling import call, other_type
 from trainers.networks.modes import evaluating
 from trainers.trees import Tree, mapped, shape_text
 
@@ -41,6 +41,7 @@ def count_macs(model: nn.Module, inputs: Tree) -> tuple[int, int]:
             reason = error
     raise ValueError(
         f"the architecture does not take inputs of shape {shape_text(inputs)}: {one_line(reason)}"
+        f"{other_type(model, inputs)}"
     ) from reason
 
 

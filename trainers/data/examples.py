@@ -18,6 +18,10 @@ class Batch(NamedTuple):
     targets: Tree
 
 
+class TaskError(ValueError):
+    """A mistake of a task, in its examples, its score or its changes of a batch: no network is to blame for it."""
+
+
 @runtime_checkable
 class Examples(Protocol):
     """Numbered examples: any of them at any time.

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from trainers.data.examples import Batch, Examples
+from trainers.data.examples import Batch, Examples, TaskError
 from trainers.determinism import denormals_flushed
 from trainers.lookup import one_line
 from trainers.seeding import seed_everything, undisturbed
@@ -36,7 +36,7 @@ class Unread:
 
     def error(self) -> Exception:
         """What the training process raises for it."""
-        error = MemoryError(self.line) if self.is_memory else ValueError(self.line)
+        error = MemoryError(self.line) if self.is_memory else TaskError(self.line)
         error.add_note(self.details)
         return error
 
@@ -51,13 +51,21 @@ class Loading(Dataset[Any]):
     """What random numbers are derived for, with seed and step."""
 
     def here(self, wanted: Wanted) -> Batch:
-        """Read a batch in this process, whose generators stay as they are."""
+        """Read a batch in this process, whose generators stay as they are.
+
+        Raises:
+            TaskError: an example cannot be read; one line says why.
+        """
         num_threads = torch.get_num_threads()
         if num_threads > 1:  # sums of several threads differ from a worker's, which has one
             torch.set_num_threads(1)
         try:
             with undisturbed():
                 return self._read(wanted)
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise TaskError(_line(error)) from error
         finally:
             if num_threads > 1:
                 torch.set_num_threads(num_threads)
@@ -70,12 +78,18 @@ class Loading(Dataset[Any]):
                 for leaf in leaves(tree):
                     leaf.share_memory_()
             return batch
-        except Exception as error:
-            is_memory = isinstance(error, MemoryError)
-            kind = "" if isinstance(error, ValueError) or is_memory else f"{type(error).__name__}: "
-            return Unread(kind + one_line(error), traceback.format_exc(), is_memory)
+        except (Exception, SystemExit) as error:
+            return Unread(_line(error), traceback.format_exc(), isinstance(error, MemoryError))
 
     def _read(self, wanted: Wanted) -> Batch:
         seed_everything(self.seed, self.purpose, wanted.step)
         with denormals_flushed():
             return self.examples.take(torch.from_numpy(wanted.numbers))
+
+
+def _line(error: BaseException) -> str:
+    """Why an example cannot be read."""
+    if isinstance(error, SystemExit):
+        return f"reading an example called sys.exit({error.code!r}): wanted an error that says what is wrong"
+    kind = "" if isinstance(error, ValueError | MemoryError) else f"{type(error).__name__}: "
+    return kind + one_line(error)

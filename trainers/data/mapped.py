@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from trainers import checks
 from trainers.data.examples import Batch
+from trainers.echo import echo
 from trainers.trees import Tree, leaves, mapped
 
 _WIDER = {"uint16": np.int32, "uint32": np.int64}
@@ -47,7 +49,7 @@ class ArrayFile:
             raise ValueError(f"{self.path} says its dtype and shape itself, as all .npy files do: leave dtype out")
         self._raw: tuple[np.dtype[Any], tuple[int, ...], int] | None = None
         if dtype is not None:
-            self._raw = self._checked(np.dtype(dtype), shape, offset)
+            self._raw = self._checked(_dtype(dtype), None if shape is None else _shape(shape), offset)
         elif shape is not None or offset or self.path.suffix != ".npy":
             raise ValueError(f"{self.path} has no dtype: wanted that of its numbers, or a .npy file")
         self._array: NDArray[Any] | None = None
@@ -59,13 +61,14 @@ class ArrayFile:
             )
 
     def _checked(
-        self, dtype: np.dtype[Any], shape: Sequence[int] | None, offset: int
+        self, dtype: np.dtype[Any], shape: tuple[int, ...] | None, offset: int
     ) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+        checks.integer("offset", offset, low=0)
         try:
             num_bytes = self.path.stat().st_size - offset
         except OSError as error:
             raise self._unread(error) from error
-        whole = (num_bytes // dtype.itemsize,) if shape is None else tuple(shape)
+        whole = (num_bytes // dtype.itemsize,) if shape is None else shape
         wanted = math.prod(whole) * dtype.itemsize
         if num_bytes < wanted or (shape is None and num_bytes != wanted) or not wanted:
             raise ValueError(
@@ -106,6 +109,24 @@ class ArrayFile:
 
     def __repr__(self) -> str:
         return f"ArrayFile({str(self.path)!r})"
+
+
+def _dtype(given: Any) -> np.dtype[Any]:
+    try:
+        found: np.dtype[Any] = np.dtype(given)
+    except TypeError as error:
+        raise ValueError(f"dtype is {echo(given)}: wanted a type of numbers, such as 'float32'") from error
+    return found
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    try:
+        found = tuple(operator.index(size) for size in given)
+    except TypeError:  # one number, or fractions
+        found = (-1,)
+    if min(found, default=-1) < 0:
+        raise ValueError(f"shape is {echo(given)}: wanted the lengths of all axes, such as (1000, 3)")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainers.data.examples import Batch
+from trainers.data.examples import Batch, TaskError
 from trainers.data.feed import Feed
 from trainers.loop.training import Training
 from trainers.loop.updates import Updates, parts_of
 from trainers.methods.base import Context, Moment, Phase
 from trainers.seeding import default_generator, seed_everything
-from trainers.trees import mapped, moved_to
+from trainers.trees import leaves, mapped, moved_to
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -79,7 +80,18 @@ class Steps:
         with self._autocast():
             if task.augment is not None:
                 batch = task.augment(batch, default_generator(device))
+                _check_augmented(batch)
         return batch._replace(inputs=mapped(_in_channels_last, batch.inputs))
+
+
+def _check_augmented(batch: Any) -> None:
+    """Refuse what is no batch."""
+    if not isinstance(batch, Batch):
+        raise TaskError(f"augment of the task returned {type(batch).__name__}: wanted a Batch(inputs, targets)")
+    for name, tree in zip(batch._fields, batch, strict=True):
+        for leaf in leaves(tree):
+            if not isinstance(leaf, Tensor):
+                raise TaskError(f"augment of the task made {type(leaf).__name__} of {name}: wanted tensors")
 
 
 def _in_channels_last(inputs: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class CompressibleSubspace(AbstractMethod):
     """Quantisation steps, with an operating point for each at each level (``grid.py``); not for ``quantised``."""
     tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of weights by patterns of their names, not for ``quantised``: ``step``, in place of the others'
-    (``weight_settings.py``). There is no ``skip``: the file of all levels compresses every weight."""
+    (``weight_settings.py``). There is no ``skip``: the file of all levels rounds every weight."""
 
     version: ClassVar[int] = 1
     rate_knob: ClassVar[RateKnob | None] = None
@@ -100,7 +100,7 @@ class CompressibleSubspace(AbstractMethod):
         checks.number("learning_rate", self.learning_rate, low=0, above=True)
         checks.number("weight_decay", self.weight_decay, low=0)
         grid.check_steps(self.steps)
-        tensor_settings.check(self.tensors, step=weight_settings.STEP)
+        tensor_settings.check(self.tensors, step=weight_settings.STEP, skip=_refuse_skip)
         if self.compression != "unstructured":
             checks.unused(self, "warmup", where=f"compression is {self.compression!r}")
         if self.compression == "quantised":
@@ -203,6 +203,13 @@ class CompressibleSubspace(AbstractMethod):
 
     def _optimisers(self, model: nn.Module, num_steps: int) -> tuple[Optimiser, ...]:
         return (decayed_adam(model, self.learning_rate, self.weight_decay, num_steps),)
+
+
+def _refuse_skip(name: str, value: Any) -> None:
+    raise ValueError(
+        f"{name} is {value!r}: the file of all levels rounds every weight: give this one a fine step instead, such as "
+        "{step: 0.01}"
+    )
 
 
 class Subspace(Remade):

@@ -6,9 +6,9 @@ import abc
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from trainers.trees import Tree
+from trainers.trees import Tree, leaves
 
 Network = Callable[..., Any]
 """A network, or what a method makes of one."""
@@ -35,3 +35,15 @@ class Remade(nn.Module, abc.ABC):
 def settled(network: nn.Module) -> Network:
     """The network, to be called again and again while nothing changes: what it makes is made once."""
     return network.made() if isinstance(network, Remade) else network
+
+
+def other_type(network: nn.Module, inputs: Tree) -> str:
+    """What to add to an error where real inputs are of another type than the network's parameters; else nothing."""
+    types = [
+        {str(one.dtype).removeprefix("torch.") for one in some if isinstance(one, Tensor) and one.is_floating_point()}
+        for some in (leaves(inputs), network.parameters())
+    ]
+    given, own = (", ".join(sorted(found)) for found in types)
+    if not given or not own or types[0] <= types[1]:
+        return ""
+    return f"; inputs are {given} and the network's parameters {own}: wanted the same, as inputs.to(torch.{own}) makes"

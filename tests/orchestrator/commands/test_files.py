@@ -111,6 +111,40 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(tmp_pa
     assert said.stderr.count("\n") == 1
 
 
+MISTAKES = """
+import torch
+from dataclasses import replace
+from trainers.data.map_style import MapStyle
+from trainers.tasks import TASKS
+
+class Torn(torch.utils.data.Dataset):
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, number):
+        raise KeyError("picture 7")
+
+def torn():
+    return replace(TASKS["digits"](), test=Torn())
+
+def wide():
+    task = TASKS["digits"]()
+    return replace(task, test=MapStyle([(torch.zeros(1, 8, 8, dtype=torch.float64), 0)]))
+"""
+
+
+def test_a_network_is_not_blamed_for_what_the_task_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mistaken_tasks.py").write_text(MISTAKES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    file = str(next((Path(__file__).parents[3] / "results" / "digits_demo" / "frontier").glob("*epr*.rfz")))
+    torn = CliRunner().invoke(program, ["evaluate", file, "--task", "mistaken_tasks:torn"])
+    assert (torn.exit_code, torn.stderr) == (2, "ratefront: task 'mistaken_tasks:torn', test: KeyError: 'picture 7'\n")
+    wide = CliRunner().invoke(program, ["evaluate", file, "--task", "mistaken_tasks:wide"])
+    assert wide.exit_code == 2
+    assert "; inputs are float64 and the network's parameters float32: wanted the same" in wide.stderr
+
+
 def test_a_file_is_measured_against_the_network_that_it_was_made_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

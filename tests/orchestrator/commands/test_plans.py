@@ -80,6 +80,12 @@ def test_a_plan_without_steps_says_that_nothing_is_trained() -> None:
     assert "sure within a factor of 2: the beginning of each kind of trial" in shown
 
 
+def test_a_plan_shows_whole_numbers_as_such() -> None:
+    given = ["--task", "digits", "--architecture", "mlp", "--method", "ptq", "--no-baselines", "--no-measure"]
+    shown = CliRunner().invoke(program, ["plan", *given, "--epochs", "3"]).stdout
+    assert "\nepochs: 3\n" in shown
+
+
 def test_a_plan_as_json_has_the_factor() -> None:
     given = ["--task", "digits", "--architecture", "mlp", "--method", "ptq", "--no-baselines", "--json"]
     planned = json.loads(CliRunner().invoke(program, ["plan", *given]).stdout)

@@ -80,6 +80,12 @@ def test_overrides_apply_in_order() -> None:
     assert changed["method"] == {"name": "epr", "lam": 2}
 
 
+def test_overrides_that_say_twice_how_long_a_training_is_are_refused() -> None:
+    assert apply_overrides(document(), ["steps=5", "steps=7"])["steps"] == 7
+    with pytest.raises(SweepError, match=r"^epochs=3 and steps=5 say how long a training is: wanted one of them$"):
+        apply_overrides(document(), ["epochs=3", "seeds=2", "steps=5"])
+
+
 def test_the_given_document_is_not_changed() -> None:
     given = document()
     apply_overrides(given, ["method.lam=5", "architecture.hidden=[1]", "resources.cpu=2"])

@@ -75,6 +75,14 @@ def test_a_network_that_does_not_run_is_refused_with_the_true_reason() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_inputs_of_another_type_than_the_network_are_told() -> None:
+    model = torch.nn.Linear(5, 3)
+    with pytest.raises(ValueError, match=r"; inputs are float64 and the network's parameters float32: wanted the same"):
+        count_macs(model, torch.zeros(1, 5, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"shapes cannot be multiplied \([0-9x and]+\)$"):
+        count_macs(model, torch.zeros(1, 4))
+
+
 def test_counting_changes_neither_mode_nor_gradients() -> None:
     model = loading.returned_parameter(**SIZES).train()
     frozen = next(model.parameters()).requires_grad_(False)

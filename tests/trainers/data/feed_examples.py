@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from dataclasses import dataclass
 
@@ -45,6 +46,8 @@ class Odd:
                 raise ValueError(f"picture {self.at} is torn")
             if self.deed == "fail":
                 raise KeyError(self.at)
+            if self.deed == "exit":
+                sys.exit("no data")
             if self.deed == "stop":
                 next(iter([]))
             if self.deed == "fill":

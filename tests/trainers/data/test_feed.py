@@ -17,7 +17,7 @@ import torch
 from tests.processes import is_alive, wait_until
 from tests.trainers.data.feed_examples import Noisy, Odd, Pids
 from trainers.data import workers
-from trainers.data.examples import Chosen, InMemory, head
+from trainers.data.examples import Chosen, InMemory, TaskError, head
 from trainers.data.feed import Feed, in_memory, passed
 from trainers.data.map_style import MapStyle
 from trainers.data.order import Order
@@ -123,6 +123,7 @@ def test_workers_have_one_thread_and_end_when_the_feed_closes_or_a_measurement_i
         ("refuse", ValueError, "^picture 40 is torn$"),
         ("fail", ValueError, "^KeyError: 40$"),
         ("fill", MemoryError, "^no memory$"),
+        ("exit", ValueError, r"^reading an example called sys.exit\('no data'\): wanted an error that says what"),
         ("shm", ValueError, "^/dev/shm has .* MB free, and 2 data_workers keep up to 5 batches of 0.0 MB there"),
         ("SIGBUS", ValueError, "^/dev/shm has .* MB free, and 2 data_workers keep"),
         ("SIGKILL", RuntimeError, "^a process that loads data was killed"),
@@ -134,9 +135,19 @@ def test_what_a_worker_cannot_read_is_one_line(deed, error, said):
         all_of(Odd(deed))
     assert re.search(said, str(caught.value))
     assert "\n" not in str(caught.value)
-    if deed in ("refuse", "fail", "fill"):
+    if deed in ("refuse", "fail", "fill", "exit"):
         assert "feed_examples.py" in caught.value.__notes__[0]  # where, for the trial's record
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("deed", ["refuse", "fail", "exit"])
+def test_what_cannot_be_read_is_the_tasks_mistake_whoever_reads(deed):
+    for num_workers in (0, 2):
+        with pytest.raises(TaskError) as caught:
+            list(passed(Odd(deed), 50, num_workers=num_workers))
+        assert "\n" not in str(caught.value)
+    with pytest.raises(MemoryError):
+        list(passed(Odd("fill"), 50))
 
 
 def test_a_closed_feed_does_not_wait_for_a_worker_that_is_busy(monkeypatch):

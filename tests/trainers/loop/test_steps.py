@@ -52,3 +52,19 @@ def test_every_example_is_seen_once_an_epoch(tmp_path: Path, monkeypatch: pytest
     epochs = [torch.cat(seen[:9]).tolist(), torch.cat(seen[9:]).tolist()]
     assert all(len(set(epoch)) == 90 for epoch in epochs)
     assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (None, r"^augment of the task returned NoneType: wanted a Batch\(inputs, targets\)$"),
+        (Batch(None, torch.zeros(2)), "^augment of the task made NoneType of inputs: wanted tensors$"),
+    ],
+)
+def test_changes_that_make_no_batch_are_refused(
+    made: Batch | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = networks.clusters()
+    monkeypatch.setattr(networks, "clusters", lambda: dataclasses.replace(task, augment=lambda batch, generator: made))
+    with pytest.raises(ValueError, match=said):
+        run(configuration("uncompressed", steps=2), tmp_path)

@@ -205,3 +205,11 @@ def test_sparse_levels_are_better_than_a_dense_network_pruned_afterwards(tmp_pat
             if name.endswith("weight"):
                 parameter.copy_(prune(parameter, 0.05))
     assert sparse.quality_val > attach(config).context.validate(network) + 0.1
+
+
+def test_a_weight_that_shall_not_be_rounded_is_refused_with_what_to_do() -> None:
+    said = (
+        r"^tensors: 'a.\*': skip is True: the file of all levels rounds every weight: give this one a fine step instead"
+    )
+    with pytest.raises(ValueError, match=said):
+        CompressibleSubspace(tensors={"a.*": {"skip": True}})
