@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -84,11 +86,7 @@ class Opened:
                 "the file holds tensors without a network, which cannot be run: write them with ratefront decode, "
                 "or take state_dict() of open_compressed, and load them into yours"
             )
-        self.check()
-        with torch.random.fork_rng(devices=[]):  # the initial values are drawn, and overwritten
-            model = build(self.header.architecture, self.architecture, self.header.arguments)
-        if self.form.is_computed:
-            model = computed(model)
+        model = self._built()
         model.load_state_dict(state)
         return model.eval()
 
@@ -98,11 +96,30 @@ class Opened:
 
     def recoded(self) -> bytes:
         """A file of the newest version of the format, with the same integers and floats."""
-        return container.write(self.header, self.form.layout, self._contents.sections)
+        layout = self._contents.layout[: len(self.form.layout)]  # without factors
+        return container.write(self.header, layout, self._contents.sections)
 
     @functools.cached_property
     def _contents(self) -> container.Contents:
-        return container.take_apart(self.data, self.form.layout, show=self.show, check=self.check)
+        layout, show, check = self.form.layout, self.show, self.check
+        return container.take_apart(self.data, layout, build=self._built_numbers, show=show, check=check)
+
+    def _built(self) -> nn.Module:
+        """The network with initial values, which are drawn without a trace."""
+        self.check()
+        with torch.random.fork_rng(devices=[]):
+            model = build(self.header.architecture, self.architecture, self.header.arguments)
+        return computed(model) if self.form.is_computed else model
+
+    def _built_numbers(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What the architecture builds of whole numbers and truth values, by name."""
+        if self.is_weights_only:
+            return {}
+        return {
+            name: tensor.detach().cpu().numpy()
+            for name, tensor in self._built().state_dict().items()
+            if not tensor.is_floating_point()
+        }
 
 
 def open_compressed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trainers.architectures.base import Architecture, build, layout_of
 from trainers.architectures.graph import unit_groups
 from trainers.architectures.macs import count_macs
-from trainers.coding.sections import Layout
+from trainers.coding.sections import Layout, digest
 from trainers.echo import printable
 from trainers.hidden_units import UnitGroup
 from trainers.networks.calling import call
@@ -46,6 +46,8 @@ class Examined:
     """The batch norms that are not to be folded, by prefix."""
     written: frozenset[str]
     """The parameters that the network itself writes to while it trains."""
+    built: Mapping[str, bytes] = field(default_factory=dict)
+    """``digest`` of each tensor that holds no floats and is the same in every build, by name."""
 
 
 def examine(
@@ -74,19 +76,26 @@ def examine(
             _known.clear()
         inputs = moved_to(inputs, torch.device("cpu"))
         with undisturbed():
-            first, second = _two_builds(name, architecture, arguments)
+            first, second, built = _two_builds(name, architecture, arguments)
             macs, fewest = count_macs(first, inputs)
             few = rows(inputs, slice(MOST_EXAMINED if macs < _LARGE_MACS else fewest))
             _refuse_if_they_differ(name, first, second, few)
             kept_norms = frozenset(batch_norms(first)) - foldable(first, few)
             written = _written(second, rows(inputs, slice(_NUM_TRAINED)))
             groups = unit_groups(first, inputs)
-        _known[key] = Examined(macs=macs, fewest=fewest, groups=groups, kept_norms=kept_norms, written=written)
+        _known[key] = Examined(
+            macs=macs, fewest=fewest, groups=groups, kept_norms=kept_norms, written=written, built=built
+        )
     return _known[key]
 
 
-def _two_builds(name: str, architecture: Architecture, arguments: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
-    """Two builds with the values of the first, changed a little; refused if they are not of one structure."""
+def _two_builds(
+    name: str, architecture: Architecture, arguments: Mapping[str, Any]
+) -> tuple[nn.Module, nn.Module, dict[str, bytes]]:
+    """Two builds with the values of the first, changed a little; refused if they are not of one structure.
+
+    Also the digests of tensors that hold no floats and were the same in both.
+    """
     builds: list[nn.Module] = []
     for index in range(2):
         seed_everything(0, "examination", index)
@@ -111,8 +120,13 @@ def _two_builds(name: str, architecture: Architecture, arguments: Mapping[str, A
         for parameter in first.parameters():  # a layer that starts at zero would hide what comes before it
             if parameter.is_floating_point():
                 parameter.add_(torch.empty(parameter.shape).uniform_(-_NOISE, _NOISE).to(parameter))
+    numbers = [
+        {called: digest(one.numpy()) for called, one in each.state_dict().items() if not one.is_floating_point()}
+        for each in builds
+    ]
+    built = {called: one for called, one in numbers[0].items() if numbers[1][called] == one}
     second.load_state_dict(first.state_dict())
-    return first, second
+    return first, second, built
 
 
 def _refuse_if_they_differ(name: str, first: nn.Module, second: nn.Module, inputs: Tree) -> None:

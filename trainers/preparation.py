@@ -84,7 +84,8 @@ def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS, ma
         raise ValueError(f"architecture {spec.name!r} {kind}: nothing to train")
     inputs = few(task.train, MOST_EXAMINED).inputs
     examined = examine(spec.name, found.architecture, found.arguments, found.layout, inputs)
-    return replace(found, examined=examined)
+    layout = [replace(entry, built=examined.built.get(entry.name, b"")) for entry in found.layout]
+    return replace(found, layout=layout, examined=examined)
 
 
 def described_unexamined(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS) -> Described:

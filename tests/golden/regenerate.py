@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import nn
 from trainers.architectures import ARCHITECTURES, tensors
 from trainers.architectures.base import build, build_on_meta, complete, layout_of
 from trainers.coding import container
-from trainers.coding.sections import Integers, Layout, Raw, Sections
+from trainers.coding.sections import Integers, Layout, Raw, Sections, digest
 from trainers.downloads import DataUnavailableError
 from trainers.networks.grid import Grid
 from trainers.networks.tensors import each_once
@@ -35,6 +36,7 @@ TINY_SCALED = FOLDER / "tiny_scaled.rfz"
 TINY_BFLOAT16 = FOLDER / "tiny_bfloat16.rfz"
 TINY_TABLES = FOLDER / "tiny_tables.rfz"
 TINY_GRIDS = FOLDER / "tiny_grids.rfz"
+TINY_BUILT = FOLDER / "tiny_built.rfz"
 TINY_TENSORS = FOLDER / "tiny_tensors.rfz"
 ARCHITECTURE_FINGERPRINTS = FOLDER / "architectures.json"
 SPLIT_FINGERPRINTS = FOLDER / "splits.json"
@@ -173,6 +175,43 @@ def grids_layout() -> Layout:
     return layout_of(latents(**GRIDS_HEADER.arguments))
 
 
+class Masked(nn.Module):
+    """A weight, a mask and a table of distances that every build has, and one that is counted up."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        places = torch.arange(length)
+        self.register_buffer("mask", places[:, None] >= places)
+        self.register_buffer("distances", (places[:, None] - places).short())
+        self.register_buffer("counts", places.clone())
+
+
+def masked(*, length: int) -> nn.Module:
+    return Masked(length)
+
+
+BUILT_HEADER = container.Header(
+    method="uncompressed",
+    method_version=1,
+    architecture="tests.golden.regenerate:masked",
+    arguments={"length": 3},
+)
+
+
+def built_sections() -> Sections:
+    """The values of a build, but for those that are counted."""
+    state = {name: tensor.detach().numpy() for name, tensor in masked(length=3).state_dict().items()}
+    state |= {"weight": np.array([0.5, -2.0], np.float32), "counts": np.array([4, 5, 6])}
+    return Sections(tensors={name: Raw(values=values) for name, values in state.items()})
+
+
+def built_layout() -> Layout:
+    network = masked(length=3)
+    numbers = {name: digest(tensor.numpy()) for name, tensor in network.named_buffers()}
+    return [replace(entry, built=numbers.get(entry.name, b"")) for entry in layout_of(network)]
+
+
 TABLES_HEADER = container.Header(
     method="epr",
     method_version=1,
@@ -303,6 +342,7 @@ def main() -> None:
     TINY_BFLOAT16.write_bytes(container.write(BFLOAT16_HEADER, bfloat16_layout(), bfloat16_sections()))
     TINY_TABLES.write_bytes(container.write(TABLES_HEADER, tables_layout(), tables_sections()))
     TINY_GRIDS.write_bytes(container.write(GRIDS_HEADER, grids_layout(), grids_sections()))
+    TINY_BUILT.write_bytes(container.write(BUILT_HEADER, built_layout(), built_sections()))
     TINY_TENSORS.write_bytes(container.write(TENSORS_HEADER, tensors_layout(), tensors_sections()))
     fingerprints = {name: architecture_fingerprint(name) for name in sorted(ARCHITECTURES)}
     ARCHITECTURE_FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")

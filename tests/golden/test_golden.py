@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 
 from tests.golden.regenerate import (
     BFLOAT16_HEADER,
+    BUILT_HEADER,
     FACTORS_HEADER,
     GRIDS_HEADER,
     SCALED_HEADER,
     TABLES_HEADER,
     TINY,
     TINY_BFLOAT16,
+    TINY_BUILT,
     TINY_FACTORS,
     TINY_GRIDS,
     TINY_HEADER,
@@ -25,12 +28,15 @@ from tests.golden.regenerate import (
     VERSION_1,
     bfloat16_layout,
     bfloat16_sections,
+    built_layout,
+    built_sections,
     coarse,
     factors_layout,
     factors_sections,
     grids_layout,
     grids_sections,
     latents,
+    masked,
     scaled_layout,
     scaled_sections,
     tables_layout,
@@ -100,6 +106,18 @@ def test_grids_are_written_as_the_committed_bytes_and_read() -> None:
         np.testing.assert_array_equal(found.tensors[name].values, section.values, strict=True)
     state = load_compressed(TINY_GRIDS, architecture=latents).state_dict()
     assert torch.equal(state["1.values"][1], torch.arange(63).view(7, 9) ** 3 * -(2.0**-10))
+
+
+def test_what_is_built_is_left_out_as_in_the_committed_bytes() -> None:
+    data, layout = TINY_BUILT.read_bytes(), built_layout()
+    assert container.write(BUILT_HEADER, layout, built_sections()) == data
+    mask, distances = bytes([1, 0, 0, 1, 1, 0, 1, 1, 1]), np.array([[0, -1, -2], [1, 0, -1], [2, 1, 0]], "<i2")
+    digests = [hashlib.sha256(one).digest()[:4] for one in (mask, distances.tobytes())]
+    rest = np.array([0.5, -2.0], "<f4").tobytes(), np.array([4, 5, 6], "<i8").tobytes()
+    assert data[:-4].endswith(bytes([0, 0, 8, 8, 0]) + rest[0] + b"".join(digests) + rest[1])
+    network = load_compressed(TINY_BUILT, architecture=masked)
+    for name, section in built_sections().tensors.items():
+        np.testing.assert_array_equal(network.state_dict()[name].numpy(), section.values, strict=True)
 
 
 def test_a_network_made_of_factors_is_written_as_the_committed_bytes() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -128,13 +128,13 @@ def read_fingerprint(data: bytes) -> bytes:
     return reader.take(4)
 
 
-def read(data: bytes, layout: Layout) -> Sections:
+def read(data: bytes, layout: Layout, build: section_kinds.Build = section_kinds.build_nothing) -> Sections:
     """Return the sections of a file whose architecture has ``layout``.
 
     Raises:
         RfzError: the file is damaged or was written for another architecture.
     """
-    return take_apart(data, layout).sections
+    return take_apart(data, layout, build=build).sections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ class Contents:
     """A whole file, taken apart."""
 
     layout: Layout
-    """The entries of the tensors, then those of the factors."""
+    """The entries of the tensors, then those of the factors; those that the architecture builds say so."""
     sections: Sections
     coded: list[section_kinds.Coded]
     kinds: list[str]
@@ -176,10 +176,18 @@ class Contents:
         ]
 
 
-def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Callable[[], None] = unlimited) -> Contents:
+def take_apart(
+    data: bytes,
+    layout: Layout,
+    *,
+    build: section_kinds.Build = section_kinds.build_nothing,
+    show: Show = unseen,
+    check: Callable[[], None] = unlimited,
+) -> Contents:
     """Return the sections of a file, and where its bytes go; ``show`` is told how far that is.
 
-    Raises what ``read`` raises, and what ``check`` raises, which is called before each piece of the stream.
+    Raises what ``read`` raises, and what ``check`` raises, which is called before each piece of the stream. ``build``
+    is called where the file leaves tensors to the architecture.
     """
     reader = unseal(data)
     header = take_header(reader)
@@ -197,7 +205,7 @@ def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Calla
         encodings += _take_factors(reader, layout, version)
     header_bytes = reader.position - sum(vector.nbytes for vector in vectors)
     try:
-        by_kind = section_kinds.codecs_for(encodings, version)
+        by_kind = section_kinds.codecs_for(encodings, version, build)
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
     finishes = [by_kind[encoding.kind].read(encoding, reader) for encoding in encodings]
@@ -221,7 +229,7 @@ def take_apart(data: bytes, layout: Layout, *, show: Show = unseen, check: Calla
     except ValueError as error:
         raise RfzError(f"the file is malformed: {error}") from error
     return Contents(
-        layout=[encoding.entry for encoding in encodings],
+        layout=[replace(encoding.entry, built=part.built) for encoding, part in zip(encodings, coded, strict=True)],
         sections=sections,
         coded=coded,
         kinds=[section_kinds.NAMES[encoding.kind] for encoding in encodings],

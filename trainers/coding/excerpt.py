@@ -22,7 +22,8 @@ def excerpt(layout: Layout, sections: Sections, most: int) -> tuple[Layout, Sect
     factors = tuple(replace(factor, values=_cut(factor.values, share)) for factor in sections.factors)
     cut = replace(sections, tensors=tensors, factors=factors)
     entries = [
-        replace(entry, shape=tensors[entry.name].values.shape) if entry.name in tensors else entry for entry in layout
+        replace(entry, shape=tensors[entry.name].values.shape, built=b"") if entry.name in tensors else entry
+        for entry in layout
     ]
     return entries, cut, num_values / max(1, _num_values(cut))
 

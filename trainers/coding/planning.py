@@ -16,7 +16,7 @@ from trainers.coding.forms import as_matrix, kernel_size, live_block
 from trainers.coding.grid_model import GridModel
 from trainers.coding.model import Notes
 from trainers.coding.section_kinds import Encoding
-from trainers.coding.sections import Entry, Integers, Layout, Section, Sections
+from trainers.coding.sections import Entry, Integers, Layout, Section, Sections, digest
 from trainers.coding.structure import is_structured
 
 Ints32 = npt.NDArray[np.int32]
@@ -169,6 +169,8 @@ def _plan_raw(entry: Entry, section: Section | None) -> Encoding:
     bits = np.ascontiguousarray(section.values).reshape(-1).view(f"u{section.values.itemsize}")
     if (bits == bits[:1]).all():
         return Encoding(entry=entry, kind=section_kinds.CONSTANT, argument=int(bits[:1].any()) + 2 * is_half)
+    if entry.built and section.values.nbytes > section_kinds.DIGEST_BYTES and digest(section.values) == entry.built:
+        return Encoding(entry=entry, kind=section_kinds.BUILT, argument=0)
     return Encoding(entry=entry, kind=section_kinds.HALF if is_half else section_kinds.RAW, argument=0)
 
 

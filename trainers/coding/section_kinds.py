@@ -8,6 +8,7 @@ A tensor may have bytes before the stream, in the order of the architecture, and
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -22,15 +23,15 @@ from trainers.coding.contexts import ContextCoder
 from trainers.coding.forms import matrix_shape
 from trainers.coding.grid_model import GridModel
 from trainers.coding.model import Notes
-from trainers.coding.sections import MOST_EXPONENT, Entry, Integers, Raw, Section, Sections
+from trainers.coding.sections import MOST_EXPONENT, Entry, Integers, Raw, Section, Sections, digest
 from trainers.coding.stream import StreamReader
 
 NUM_KINDS = {1: 8, 2: 16}
 """The numbers of kinds that there may be, by the version of the format."""
 _CHUNK = 1 << 20
 _NUM_WIDTHS = structure.MAX_WIDTH + 1
-RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE, SCALED, GRID = range(8)
-NAMES = ("raw", "half", "integers", "constant", "adaptive", "made", "scaled", "grid")
+RAW, HALF, INTEGERS, CONSTANT, ADAPTIVE, MADE, SCALED, GRID, BUILT = range(9)
+NAMES = ("raw", "half", "integers", "constant", "adaptive", "made", "scaled", "grid", "built")
 """What kinds are called, by their numbers."""
 
 
@@ -69,8 +70,13 @@ class Coded:
     """Bits in the stream: -log2 p of its symbols, with the probabilities they were coded with."""
     table_bytes: dict[str, int] = field(default_factory=dict)
     """Tables stored with this tensor, by name; later tensors may share them."""
+    built: bytes = b""
+    """``digest`` of the values of kind ``BUILT``."""
 
 
+Build = Callable[[], Mapping[str, npt.NDArray[np.generic]]]
+"""Builds the architecture; returns the values of its tensors that are no floats, by name."""
+DIGEST_BYTES = 4
 AnyDecoder = Decoder | StreamReader
 Finish = Callable[[AnyDecoder], Coded]
 
@@ -131,6 +137,43 @@ class Made(AbstractCodec):
     def read(self, encoding: Encoding, reader: Reader) -> Finish:
         _check_argument(encoding, at_most=0)
         return lambda decoder: Coded(section=None)
+
+
+class Built(AbstractCodec):
+    """Kind ``BUILT``: whole numbers or truth values that the architecture has when it is built. No argument.
+
+    The first bytes of their digest are stored.
+    """
+
+    def __init__(self, build: Build) -> None:
+        """``build`` is called once, when a tensor is of this kind."""
+        self._build = functools.cache(build)
+
+    def write(self, encoding: Encoding, sections: Sections, out: bytearray, encoder: Encoder) -> None:
+        out += encoding.entry.built[:DIGEST_BYTES]
+
+    def read(self, encoding: Encoding, reader: Reader) -> Finish:
+        _check_argument(encoding, at_most=0)
+        entry, wanted = encoding.entry, reader.take(DIGEST_BYTES)
+        if entry.raw_dtype.kind not in "biu" or entry.dtype == "bfloat16":
+            raise RfzError(
+                f"the file is malformed: tensor {entry.name!r} of {entry.dtype} is left to the architecture: wanted "
+                "whole numbers or truth values"
+            )
+
+        def finish(decoder: AnyDecoder) -> Coded:
+            values = self._build().get(entry.name)
+            is_alike = values is not None and (values.shape, values.dtype) == (entry.shape, entry.raw_dtype)
+            found = digest(values) if values is not None and is_alike else b""
+            if values is None or found[:DIGEST_BYTES] != wanted:
+                raise RfzError(
+                    f"tensor {entry.name!r} was left out of the file as what its architecture builds, and this program "
+                    f"builds another: its digest is {found[:DIGEST_BYTES].hex() or 'none'}, wanted {wanted.hex()}: use "
+                    "the architecture that the file was written for"
+                )
+            return Coded(section=Raw(values=values), stored_bytes=DIGEST_BYTES, built=found)
+
+        return finish
 
 
 class StaticTables(AbstractCodec):
@@ -322,8 +365,13 @@ class Scaled(AbstractCodec):
         return finish_scaled
 
 
-def codecs_for(encodings: Sequence[Encoding], version: int) -> dict[int, AbstractCodec]:
-    """Return a codec for each kind, for one file of a version of the format.
+def build_nothing() -> Mapping[str, npt.NDArray[np.generic]]:
+    """Where nobody knows the architecture."""
+    return {}
+
+
+def codecs_for(encodings: Sequence[Encoding], version: int, build: Build = build_nothing) -> dict[int, AbstractCodec]:
+    """Return a codec for each kind, for one file of a version of the format; ``build`` is that of kind ``BUILT``.
 
     Raises:
         ValueError: a kind is unknown.
@@ -344,7 +392,7 @@ def codecs_for(encodings: Sequence[Encoding], version: int) -> dict[int, Abstrac
         SCALED: Scaled({INTEGERS: integers, ADAPTIVE: adaptive_integers}),
     }
     if version > 1:
-        codecs[GRID] = Grids()
+        codecs |= {GRID: Grids(), BUILT: Built(build)}
     for encoding in encodings:
         if encoding.kind not in codecs:
             raise ValueError(

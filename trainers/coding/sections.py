@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,9 @@ class Entry:
     """torch's name of the dtype."""
     is_grid: bool = False
     """Whether its last two axes are rows and columns of a plane, which the writer may code as such."""
+    built: bytes = field(default=b"", compare=False, repr=False)
+    """``digest`` of the values that every build of the architecture has, of whole numbers or truth values; else empty.
+    The writer leaves such values out."""
 
     @property
     def num_values(self) -> int:
@@ -43,6 +47,11 @@ class Entry:
 
 
 Layout = Sequence[Entry]
+
+
+def digest(values: npt.NDArray[Any]) -> bytes:
+    """The SHA-256 of the values, little-endian and in order."""
+    return hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes()).digest()
 
 
 @dataclass(frozen=True, kw_only=True)

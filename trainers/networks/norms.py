@@ -37,6 +37,18 @@ def norm_parameters(network: nn.Module) -> set[str]:
     }
 
 
+def norms_without_statistics(network: nn.Module) -> dict[str, nn.Module]:
+    """The norms of layers, of groups and by the root mean square, by the prefix of their tensors' names.
+
+    They have a scale or a shift, or both.
+    """
+    return {
+        f"{prefix}." if prefix else "": module
+        for prefix, module in network.named_modules()
+        if isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm)
+    }
+
+
 def batch_norms(network: nn.Module) -> dict[str, BatchNorm]:
     """The batch norms with a scale, a shift and running statistics of their own, by the prefix of their tensors' names.
 

@@ -270,8 +270,8 @@ def test_what_is_the_same_everywhere_is_stored_once_and_zeros_not_at_all(
          "the file is malformed: tensor 'w' has argument 1 of kind 0, at most 0 may be"),
         (("int64", 2), np.zeros(2, np.int64), 3 + 16 * 2,
          "the file is malformed: section 'w' has dtype float16: wanted int64, or its float16"),
-        (("float32", 2), np.zeros(2, np.float32), 8, "the file is malformed: tensor 'w' is of kind 8, "
-         "this ratefront knows [0, 1, 2, 3, 4, 5, 6, 7]: use a newer ratefront"),
+        (("float32", 2), np.zeros(2, np.float32), 9, "the file is malformed: tensor 'w' is of kind 9, "
+         "this ratefront knows [0, 1, 2, 3, 4, 5, 6, 7, 8]: use a newer ratefront"),
         (("float32", 2), np.zeros(2, np.float32), 3 + 16 * 1,
          "the file is malformed: 4 bytes wanted where 0 are left"),
     ],

@@ -54,8 +54,11 @@ KINDS = varints(2, 2)  # both tensors in table 0
         (STEP + varints(7, 2) + varints(0, 1), "the coded stream is empty where symbols should be"),
         (STEP + varints(7, 2) + varints(0, 1) + b"\xff" * 8,
          "the coded stream is damaged: no symbol is coded as it says"),
-        (STEP + varints(8, 8),
-         "the file is malformed: tensor '1.weight' is of kind 8, this ratefront knows [0, 1, 2, 3, 4, 5, 6, 7]: "
+        (STEP + varints(8, 3) + b"\0" * 4,
+         "the file is malformed: tensor '1.weight' of float32 is left to the architecture: wanted whole numbers or "
+         "truth values"),
+        (STEP + varints(9, 9),
+         "the file is malformed: tensor '1.weight' is of kind 9, this ratefront knows [0, 1, 2, 3, 4, 5, 6, 7, 8]: "
          "use a newer ratefront"),
         (STEP + varints(6, 2), "the file is malformed: 1 bytes wanted where 0 are left"),
         (STEP + varints(6, 2) + varints(0, 6, 3),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from tests.trainers.methods.contexts import context_of
+from tests.trainers.networks import CLUSTERS
 from trainers.coding.sections import Integers
+from trainers.compressed import open_compressed
+from trainers.config import TrialConfig
 from trainers.methods.parts.backend import dequantise
 from trainers.methods.parts.folded_norms import folded_norms
 from trainers.methods.parts.grid import grid_points
+from trainers.train import train
 
 
 def trained(
@@ -87,3 +93,62 @@ def test_a_constant_channel_beside_enormous_ones_keeps_its_statistics() -> None:
     inputs[:, 0] = 1e9
     model.train()(inputs)
     assert error(model.eval(), inputs) < 0.08
+
+
+def normed(scale: float = 1.0, shift: float = 0.3) -> nn.Module:
+    """A layer norm, a group norm and an RMS norm, which has no shift."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(6, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 8), nn.GroupNorm(2, 8), nn.RMSNorm(8), nn.Linear(8, 3)
+    )
+    for norm in (model[1], model[4], model[5]):
+        nn.init.normal_(norm.weight, scale, 0.2 * scale)
+    for norm in (model[1], model[4]):
+        nn.init.normal_(norm.bias, 0.0, shift)
+    return model.eval()
+
+
+def test_norms_without_statistics_share_two_steps() -> None:
+    model = normed()
+    assert error(model, torch.randn(64, 6)) < 0.05
+    ((_, sections),) = grid_points(context_of(model), model.state_dict(), (0.1,))
+    scales = [sections.tensors[f"{index}.weight"] for index in (1, 4, 5)]
+    shifts = [sections.tensors[f"{index}.bias"] for index in (1, 4)]
+    tables = {one.table for one in scales}, {one.table for one in shifts}
+    assert [len(found) for found in tables] == [1, 1]
+    median = torch.cat([model[index].weight for index in (1, 4, 5)]).median().item()
+    assert float(sections.vectors[0][scales[0].table]) == pytest.approx(median / 32, rel=1e-3)
+
+
+def test_shifts_that_are_large_beside_the_scales_stay_as_they_were() -> None:
+    """A step of their median would be as large as what the norm passes on."""
+    model = normed(scale=1e-3, shift=1.0)
+    _, steps = folded_norms(context_of(model), model.state_dict(), 1 / 32)
+    assert set(steps) == {"5.weight"}, "which has no shift"
+    model = normed(scale=1e-3, shift=1e-3)
+    _, steps = folded_norms(context_of(model), model.state_dict(), 1 / 32)
+    assert len(steps) == 5
+
+
+def test_epr_stores_norms_without_statistics_in_steps(tmp_path: Path) -> None:
+    config = TrialConfig.from_dict(
+        {
+            "task": CLUSTERS,
+            "architecture": f"{__name__}:behind_norms",
+            "method": {"name": "epr", "lam": 0.1},
+            "steps": 3,
+        }
+    )
+    train(config, lambda progress: None, tmp_path)
+    kinds = {size.name: size.kind for size in open_compressed(tmp_path / "point.rfz", allow_import=True).account()}
+    assert not {kinds[name] for name in ("2.weight", "2.bias", "3.weight")} & {"raw", "half"}
+
+
+def behind_norms(*, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+    torch.manual_seed(1)
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(16, 8), nn.LayerNorm(8), nn.RMSNorm(8), nn.ReLU(), nn.Linear(8, num_outputs)
+    )
+    for parameter in (model[2].weight, model[2].bias, model[3].weight):
+        nn.init.normal_(parameter, 1.0, 0.2)
+    return model
