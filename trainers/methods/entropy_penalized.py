@@ -60,8 +60,8 @@ class EntropyPenalized(AbstractMethod):
     """EPR with scalar (the paper's SQ) or Fourier (DFT) decoders.
 
     Weights and biases are latents. The tensors of a group share one decoder and one density: convolutions, fully
-    connected layers and biases as in the paper, unless ``groups`` says otherwise. Norm layers are folded to one scale
-    and one shift for each channel when the network is stored.
+    connected layers and biases as in the paper, and embeddings, unless ``groups`` says otherwise. Norm layers are
+    folded to one scale and one shift for each channel when the network is stored.
 
         loss = task loss + lam * (sum over groups of -log2 q(phi)) / number of parameters
 
@@ -256,7 +256,10 @@ class EntropyPenalized(AbstractMethod):
                     seen.add(parameter)
                     is_kernel = isinstance(module, nn.modules.conv._ConvNd) and parameter.ndim > 2
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
-                    group, kernel = self._group(name, parameter, is_kernel), kernel if math.prod(kernel) > 1 else ()
+                    is_embedding = isinstance(module, nn.Embedding | nn.EmbeddingBag)
+                    kind = "embedding" if is_embedding else "conv" if is_kernel else "dense"
+                    group = self._group(name, kind if parameter.ndim > 1 else "bias")
+                    kernel = kernel if math.prod(kernel) > 1 else ()
                     group += _far(parameter)
                     groups.setdefault((group, kernel, parameter.requires_grad), {})[name] = parameter
         if self.decoder == "dft" and not any(kernel for _, kernel, _ in groups):
@@ -267,8 +270,7 @@ class EntropyPenalized(AbstractMethod):
             for (_, kernel, _), named in groups.items()
         ]
 
-    def _group(self, name: str, parameter: Tensor, is_kernel: bool) -> str:
-        kind = "conv" if is_kernel else "dense" if parameter.ndim > 1 else "bias"
+    def _group(self, name: str, kind: str) -> str:
         if self.groups == "layer":
             group = f"layer {name}"
         elif isinstance(self.groups, Mapping):

@@ -274,6 +274,14 @@ def test_norm_layers_have_no_latents_and_fine_steps_but_for_those_of_instances()
     assert all(torch.equal(decoded[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_embeddings_are_a_group_with_the_layers_that_are_tied_to_them() -> None:
+    model = nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 3), nn.Linear(3, 7, bias=False), nn.Embedding(2, 3))
+    model[2].weight = model[0].weight
+    attached = EntropyPenalized(lam=2, initial_step=2.0).attach(model, context_of(model))
+    groups = [group.names for group in cast(Reparameterized, attached).latent_groups()]
+    assert groups == [("0.weight", "3.weight"), ("1.weight",), ("1.bias",)]
+
+
 def test_a_tied_weight_has_one_latent_for_each_value() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
