@@ -69,11 +69,6 @@ DISTANCES: Mapping[str, Distance] = MappingProxyType(
 BY_QUALITY_NAME: Mapping[str, Distance] = MappingProxyType({one.quality_name: one for one in DISTANCES.values()})
 
 
-def split_of(quality_name: str) -> str:
-    """The split on which a quality is reported: ``validation`` for distances, else ``test``."""
-    return "validation" if quality_name in BY_QUALITY_NAME else "test"
-
-
 def judged_by(points: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str]:
     """The points with a distance in place of their task's quality: it is what chooses, and what figures draw.
 

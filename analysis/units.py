@@ -6,11 +6,13 @@ import math
 import re
 from decimal import Decimal
 
-from analysis.fidelity import BY_QUALITY_NAME, split_of
+from analysis.fidelity import BY_QUALITY_NAME
 
 _FACTORS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _DECIBELS = re.compile(r"(^|[^a-z])(p?snr$|db\)?$)", re.IGNORECASE)
 _TRAILING_DECIBELS = re.compile(r"[\s_(\[]+db[)\]]?$", re.IGNORECASE)
+_SIMILARITY = re.compile(r"(ms[-_ ])?ssim", re.IGNORECASE)
+_ACRONYMS = {"psnr": "PSNR", "snr": "SNR", "ssim": "SSIM", "ms ssim": "MS-SSIM"}
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmg]?b|)")
 
 
@@ -68,7 +70,7 @@ def quality_scale(quality_name: str) -> tuple[float, str]:
 
 
 def quality_words(quality_name: str, *, with_unit: bool = False) -> str:
-    """The name of a quality as people write it: ``psnr_db`` as ``psnr``, or ``psnr (dB)`` with its unit."""
+    """The name of a quality as people write it: ``psnr_db`` as ``PSNR``, or ``PSNR (dB)`` with its unit."""
     unit = quality_scale(quality_name)[1].strip()
     distance = BY_QUALITY_NAME.get(quality_name)
     words = (
@@ -76,6 +78,7 @@ def quality_words(quality_name: str, *, with_unit: bool = False) -> str:
         if distance
         else " ".join(_TRAILING_DECIBELS.sub("", quality_name).replace("_", " ").split()) or quality_name
     )
+    words = _ACRONYMS.get(words.lower(), words)
     return f"{words} ({unit})" if with_unit and unit else words
 
 
@@ -86,10 +89,11 @@ def quality_bounds(quality_name: str) -> tuple[float, float]:
     return (0.0, 100.0) if quality_scale(quality_name)[0] == 100 else (-math.inf, math.inf)
 
 
-def quality_label(quality_name: str, *, maximise: bool) -> str:
-    """The label of an axis: the split, the quality with its unit, and which way is better."""
+def quality_label(quality_name: str, *, maximise: bool, split: str) -> str:
+    """The label of an axis: the split unless it is ``fitted``, the quality with its unit, and which way is better."""
     words = quality_words(quality_name, with_unit=True)
-    return f"{split_of(quality_name).capitalize()} {words}{better_words(maximise=maximise)}"
+    label = words[0].upper() + words[1:] if split == "fitted" else f"{split.capitalize()} {words}"
+    return f"{label}{better_words(maximise=maximise)}"
 
 
 def better_words(*, maximise: bool) -> str:
@@ -101,11 +105,12 @@ def format_quality(quality: float, quality_name: str, *, spread: float = math.na
     """A quality as ``97.23 %``, with a spread over seeds as ``97.23 ± 0.41 %``; ``-`` for NaN.
 
     A quality below one, but for those in percent and in dB, has three digits, such as ``0.000310``: errors may be small
-    throughout.
+    throughout. Structural similarities have four, since good ones are near one.
     """
     factor, unit = quality_scale(quality_name)
     if not math.isfinite(quality):
         return "-"
     num_digits = 2 if unit in (" %", " dB") or not 0 < abs(quality) < 1 else 2 - math.floor(math.log10(abs(quality)))
+    num_digits = 4 if _SIMILARITY.fullmatch(quality_name) else num_digits
     deviation = f" ± {spread * factor:.{num_digits}f}" if math.isfinite(spread) else ""
     return f"{quality * factor:.{num_digits}f}{deviation}{unit if with_unit else ''}"

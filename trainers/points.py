@@ -146,6 +146,8 @@ class PointStore:
             agreement=fidelity.agreement,
             output_error=fidelity.output_error,
             others=others_text(others),
+            signal_unit=task.signal.unit if task.signal else "",
+            signal_count=task.signal.count if task.signal else 0,
         )
 
     def _on_validation(self, decoded: nn.Module) -> tuple[Measured, Fidelity]:

@@ -62,6 +62,10 @@ class OperatingPoint:
     """The relative squared error of the outputs on validation, where these are no classes."""
     others: str = ""
     """The task's other qualities, as ``others_text`` writes them; mostly none."""
+    signal_unit: str = ""
+    """What the signal is made of that the task is fitted to, such as ``pixel``; empty where the task is no signal."""
+    signal_count: int = 0
+    """How many of these it has."""
 
     @property
     def compression_ratio(self) -> float:
@@ -70,6 +74,11 @@ class OperatingPoint:
     @property
     def bits_per_parameter(self) -> float:
         return 8 * self.size_bytes / self.num_parameters
+
+    @property
+    def bits_per_sample(self) -> float | None:
+        """The bits of the file for each sample of the signal; None where the task is no signal."""
+        return 8 * self.size_bytes / self.signal_count if self.signal_count else None
 
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(OperatingPoint) if field.default is MISSING)

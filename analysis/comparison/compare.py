@@ -34,6 +34,7 @@ from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import Repeats, seed_fronts
 from analysis.fronts.scale import Scale, scale_for
 from analysis.keys import KEY, REFERENCE_METHOD
+from analysis.signals import is_fitted, split_of
 from analysis.units import quality_scale
 
 T = TypeVar("T")
@@ -108,6 +109,13 @@ class Comparison:
     """Every side but the anchor, in order."""
     levels: tuple[Level, ...]
     """Qualities from the worst to the best; empty where the fronts share no range of quality."""
+    is_fitted: bool = False
+    """Whether the task is one signal, so that quality is that of the signal itself."""
+
+    @property
+    def split(self) -> str:
+        """Where the quality is reported."""
+        return split_of(self.quality_name, fitted=self.is_fitted)
 
     @property
     def anchor(self) -> Side:
@@ -169,6 +177,7 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
         sides=tuple(sides),
         against=tuple(_against(sides[0], side, num_resamples, rates) for side in sides[1:]),
         levels=_levels(list(fronts.values()), quality_name),
+        is_fitted=is_fitted(pd.concat(list(compressed.values()))),
     )
 
 

@@ -65,14 +65,15 @@ def difference_figure(comparison: Comparison, *, width_in: float = 5.5) -> Figur
     panels = list(grid.flat)
     for place, (axes, side, heading) in enumerate(zip(panels, sides, headings, strict=False)):
         boxes = _draw(axes, comparison, side, plot)
-        draw_size_axis(axes, plot.size_limits, most_ticks=(7 if width_in >= 4.5 else 5) // num_columns + 1)
+        most_ticks = (7 if width_in >= 4.5 else 5) // num_columns + 1
+        draw_size_axis(axes, plot.size_limits, most_ticks=most_ticks, unit=plot.size_unit)
         draw_quality_axis(axes, plot.axis)
         draw_frame(axes, font)
         heading.draw(axes)
         is_lowest = place + num_columns >= len(sides)
         axes.tick_params(labelbottom=is_lowest, labelleft=place % num_columns == 0)
         if is_lowest:
-            axes.set_xlabel("File size", fontsize=font, color=INK)
+            axes.set_xlabel(plot.size_unit.label, fontsize=font, color=INK)
     for axes in panels[len(sides) :]:
         axes.set_axis_off()
     label = upright(plot.quality_label, (0.4 if num_columns == 1 else 0.7) * width_in / num_columns, font=font)

@@ -45,9 +45,9 @@ def comparison_figure(comparison: Comparison, *, title: str, width_in: float = 5
     height_in = 0.56 * width_in + 0.4 + num_rows * font / 45 + heading.height_in
     figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=150)
     axes = figure.add_subplot()
-    draw_size_axis(axes, plot.size_limits, most_ticks=7 if width_in >= 4.5 else 5)
+    draw_size_axis(axes, plot.size_limits, most_ticks=7 if width_in >= 4.5 else 5, unit=plot.size_unit)
     draw_quality_axis(axes, plot.axis)
-    axes.set_xlabel("File size", fontsize=font, color=INK)
+    axes.set_xlabel(plot.size_unit.label, fontsize=font, color=INK)
     label = upright(plot.quality_label, UPRIGHT * width_in, font=font)
     axes.set_ylabel(label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)

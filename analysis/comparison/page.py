@@ -46,7 +46,7 @@ def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = 
             **shared,
         )
         figure.add_scatter(**_files(line, factor, plot.axis, ui_url), **shared, showlegend=False)
-    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label))
+    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label, plot.size_unit))
     return page(figure, title)
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.compare import Comparison, Side
+from analysis.drawing.axes import SizeUnit
 from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import COLOURS, MARKERS
 from analysis.fidelity import BY_QUALITY_NAME
 from analysis.fronts.attainment import Band, band, median
 from analysis.fronts.pareto import Front
+from analysis.signals import FITTED
 from analysis.units import quality_bounds, quality_label, quality_scale
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
@@ -49,6 +51,8 @@ class ComparisonPlotData:
 
     lines: tuple[Line, ...]
     size_limits: tuple[float, float]
+    """In bytes; ``size_unit`` says what the axis counts in."""
+    size_unit: SizeUnit
     axis: QualityAxis
     """The axis of quality: every point of every line, every marker and the best of every band is on it."""
     quality_label: str
@@ -73,10 +77,11 @@ def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
     axis = axis.widened(float(best.min()), float(best.max()), with_margin=True)
     return ComparisonPlotData(
         lines=tuple(lines),
+        size_unit=SizeUnit.of(pd.concat([side.configurations for side in comparison.sides])),
         size_limits=(float(sizes.min()) / 1.25, float(sizes.max()) * 1.25),
         axis=axis,
-        quality_label=quality_label(comparison.quality_name, maximise=maximise),
-        note=_note(lines, axis),
+        quality_label=quality_label(comparison.quality_name, maximise=maximise, split=comparison.split),
+        note=f"{FITTED}; " * comparison.is_fitted + _note(lines, axis),
     )
 
 

@@ -12,14 +12,15 @@ from rich.text import Text
 
 from analysis.comparison.compare import BOOTSTRAP_SEED, Comparison, Side
 from analysis.comparison.verdict import verdicts
-from analysis.fidelity import BY_QUALITY_NAME, split_of
+from analysis.fidelity import BY_QUALITY_NAME
 from analysis.fronts.attainment import difference
 from analysis.fronts.bd_rate import Delta, Interval
 from analysis.units import better_words, format_quality, format_size, quality_scale, quality_words
 
+MEANS = "a point is a mean over seeds"
 POINTS = (
-    "a point is a mean over seeds, or the mean of neighbours that test puts in the wrong order (sizes: geometric): no "
-    "file need have its size"
+    f"{MEANS}, or the mean of neighbours that test puts in the wrong order (sizes: geometric): no file need have its "
+    "size"
 )
 """What the sizes of these tables are."""
 
@@ -62,6 +63,10 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def _points(comparison: Comparison) -> str:
+    return MEANS if comparison.is_fitted else POINTS
+
+
 def _fronts(comparison: Comparison) -> Table:
     name = comparison.quality_name
     table = _table(
@@ -85,9 +90,9 @@ def _fronts(comparison: Comparison) -> Table:
     box_text, corner = comparison.scale.describe(name), comparison.scale.reference
     way = better_words(maximise=corner.maximise)
     table.caption = Text(
-        f"steps and median seconds of the trainings on the front; {split_of(name)} {quality_words(name)}{way}; "
-        f"{POINTS}; a share of the box from {box_text}: hypervolume (more is better), deviation of seeds (Vorob'ev), "
-        "and what a front lacks of all together (epsilon, IGD+; less is better)",
+        f"steps and median seconds of the trainings on the front; {comparison.split} {quality_words(name)}{way}; "
+        f"{_points(comparison)}; a share of the box from {box_text}: hypervolume (more is better), deviation of seeds "
+        "(Vorob'ev), and what a front lacks of all together (epsilon, IGD+; less is better)",
         style="dim",
     )
     return table
@@ -107,7 +112,7 @@ def _deltas(comparison: Comparison) -> Table:
     written: Callable[[float], str] = lambda value: f"{factor * value:+{'.3g' if distance else '.2f'}}"  # noqa: E731
     for against in comparison.against:
         rate = _delta_cells(against.rate, against.rate_interval, lambda value: f"{value:+.1f}", " %")
-        gain = _delta_cells(against.quality, against.quality_interval, written, "")
+        gain = _delta_cells(against.quality, against.quality_interval, written, " dB" if unit == " dB" else "")
         table.add_row(Text(against.name), *rate, *gain)
     intervals = [one.rate_interval or one.quality_interval for one in comparison.against]
     told = {
@@ -128,14 +133,15 @@ def _sizes(comparison: Comparison) -> Table:
     name = comparison.quality_name
     quality = quality_words(name)
     levels = [format_quality(level.quality, name) for level in comparison.levels]
-    table = _table(f"{split_of(name)} {quality}", *(heading for level in levels for heading in (level, "ratio")))
+    table = _table(f"{comparison.split} {quality}", *(heading for level in levels for heading in (level, "ratio")))
     for index, side in enumerate(comparison.sides):
         sizes = [(level.size_bytes[index], level.size_bytes[0]) for level in comparison.levels]
         cells = ((format_size(size), f"{size / first:.2f}" if index else "") for size, first in sizes)
         table.add_row(Text(side.name), *(text for pair in cells for text in pair))
     anchor = comparison.anchor.name
     table.caption = Text(
-        f"bytes of the smallest point that is at least as good, never between two points; {POINTS}; ratio to {anchor}",
+        f"bytes of the smallest point that is at least as good, never between two points; "
+        f"{_points(comparison)}; ratio to {anchor}",
         style="dim",
     )
     return table

@@ -16,10 +16,12 @@ from analysis import fidelity
 from analysis.fronts.pareto import nondominated
 from analysis.keys import KEY
 from analysis.points import qualities
+from analysis.signals import COLUMNS as SIGNAL_COLUMNS
+from analysis.signals import is_fitted, rate_of
 from trainers.nearest import nearest
 
 _SHARED = ["task", "architecture", "method", "config", "label", "quality_name", "maximise", "experiment_id"]
-_SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes"]
+_SHARED += ["num_parameters", "macs", "num_steps", "uncompressed_bytes", *SIGNAL_COLUMNS]
 _MEASURED = ["size_bytes", "quality", "quality_val", "compression_ratio", *fidelity.COLUMNS]
 _FILE = [*_MEASURED, "directory", "path", "sha256", "seed", "trial_id", "run_id", "zero_weights", "others"]
 
@@ -84,7 +86,7 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
 
     Those of ``analysis.fidelity.COLUMNS`` are NaN where a trial was given no network. A task's other qualities have
     columns at the end: means and deviations of ``quality.<name>`` on test and ``quality_val.<name>`` on validation, and
-    the file's.
+    the file's. So have the bits for each sample where the task is a signal, such as ``bits_per_pixel``.
 
     ``num_constant`` counts seeds whose network computes the same whatever its inputs: it was destroyed.
 
@@ -96,7 +98,7 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
         points: one row for each file, as ``load_points`` gives them.
 
     Returns:
-        ``CONFIGURATION_COLUMNS``, and those of other qualities.
+        ``CONFIGURATION_COLUMNS``, and those of other qualities and of a signal's rate.
 
     Raises:
         ValueError: the points are not comparable (several tasks or qualities).
@@ -107,6 +109,9 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
     points = qualities.with_columns(points)
     others = qualities.columns_of(points)
+    if rate := rate_of(points):
+        points = points.assign(**{rate: 8 * points["size_bytes"] / points["signal_count"]})
+        others = [rate, *others]
     points = points.assign(compression_ratio=points["uncompressed_bytes"] / points["size_bytes"])
     groups = points.groupby(KEY, sort=False)
     every = [*_MEASURED, *others]
@@ -127,7 +132,7 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
 def told(configurations: pd.DataFrame) -> pd.DataFrame:
     """The configurations as files and scripts are told: without the columns of fidelity that none has.
 
-    Other qualities are there as numbers, and not as text.
+    Other qualities are there as numbers, and not as text; what the signal is, where the task is one.
     """
     silent = [
         name
@@ -135,6 +140,7 @@ def told(configurations: pd.DataFrame) -> pd.DataFrame:
         for name in (f"{kind}_mean", f"{kind}_std", f"file_{kind}")
         if configurations[f"{kind}_mean"].isna().all()
     ]
+    silent += [] if is_fitted(configurations) else SIGNAL_COLUMNS
     return configurations.drop(columns=[*silent, "file_others"])
 
 

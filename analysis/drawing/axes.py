@@ -1,15 +1,18 @@
-"""The frame of all figures and their axis of sizes, which is logarithmic with round ticks."""
+"""The frame of all figures and their axis of sizes, logarithmic with round ticks, in bytes or bits per sample."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.drawing.style import INK
+from analysis.signals import is_fitted
 from analysis.units import format_size
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 
@@ -29,12 +32,42 @@ def size_ticks(low: float, high: float, /, *, most: int = _MAX_TICKS) -> list[fl
     return ticks[:: -(-len(ticks) // most)]
 
 
-def draw_size_axis(axes: Axes, limits: tuple[float, float], *, most_ticks: int) -> None:
-    """Draw a logarithmic axis of sizes with round ticks."""
+@dataclass(frozen=True, kw_only=True)
+class SizeUnit:
+    """What an axis of file sizes counts in. Places along it are in bytes all the same."""
+
+    label: str = "File size"
+    bits_per: str = ""
+    """What bits are counted for, such as ``pixel``; empty where bytes are counted."""
+    count: int = 1
+    """How many of these there are."""
+
+    @staticmethod
+    def of(rows: pd.DataFrame) -> SizeUnit:
+        """Bits for each sample where all points or configurations are of signals of one size, else bytes."""
+        if not is_fitted(rows) or len(rows[["signal_unit", "signal_count"]].drop_duplicates()) > 1:
+            return SizeUnit()
+        unit, count = str(rows["signal_unit"].iloc[0]), int(rows["signal_count"].iloc[0])
+        return SizeUnit(label=f"Bits per {unit}", bits_per=unit, count=count)
+
+    def ticks(self, limits: tuple[float, float], *, most: int = _MAX_TICKS) -> dict[float, str]:
+        """The text of each tick by its place in bytes."""
+        if not self.bits_per:
+            return {tick: format_size(tick, trim=True) for tick in size_ticks(*limits, most=most)}
+        factor = 8 / self.count
+        ticks = size_ticks(factor * limits[0], factor * limits[1], most=most)
+        return {tick / factor: f"{tick:g}" for tick in ticks}
+
+
+BYTES = SizeUnit()
+
+
+def draw_size_axis(axes: Axes, limits: tuple[float, float], *, most_ticks: int, unit: SizeUnit = BYTES) -> None:
+    """Draw a logarithmic axis of sizes with round ticks; ``limits`` are in bytes."""
     axes.set_xscale("log")
     axes.set_xlim(*limits)
-    ticks = size_ticks(*limits, most=most_ticks)
-    axes.set_xticks(ticks, labels=[format_size(tick, trim=True) for tick in ticks])
+    ticks = unit.ticks(limits, most=most_ticks)
+    axes.set_xticks(list(ticks), labels=list(ticks.values()))
     axes.set_xticks([], minor=True)
 
 

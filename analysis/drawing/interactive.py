@@ -8,10 +8,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from analysis.drawing.axes import size_ticks
+from analysis.drawing.axes import SizeUnit
 from analysis.drawing.quality_axis import QualityAxis
 from analysis.drawing.style import GREY, INK, STRIP
-from analysis.fidelity import DISTANCES, split_of
+from analysis.fidelity import DISTANCES
+from analysis.signals import rate_words, split_of
 from analysis.units import format_quality, format_ratio, format_size
 from trainers.record import others_of
 
@@ -64,9 +65,8 @@ def part(figure: Figure, *, element_id: str, height_px: int) -> str:
 def hover(row: dict[Any, Any]) -> str:
     """The hover text of a configuration: escaped lines."""
     name = row["quality_name"]
-    splits = {"test": "quality", "validation": "quality_val"}
-    if split_of(name) == "validation":
-        del splits["test"]
+    split = split_of(name, fitted=row["signal_count"] > 0)
+    splits = {split: "quality", **({"validation": "quality_val"} if split == "test" else {})}
     of_file = [f"{split} {format_quality(row[f'file_{key}'], name)}" for split, key in splits.items()]
     means = [
         f"{split} {format_quality(row[f'{key}_mean'], name, spread=row[f'{key}_std'])}" for split, key in splits.items()
@@ -75,12 +75,13 @@ def hover(row: dict[Any, Any]) -> str:
     seeds = f"{row['num_seeds']} seed{'s' if row['num_seeds'] > 1 else ''}"
     seeds += f" ({row['num_failed']} more failed)" if row["num_failed"] else ""
     size, ratio = row["file_size_bytes"], format_ratio(row["file_compression_ratio"])
+    rate = f", {words}" if (words := rate_words(row)) else ""
     lines = [
         f"{row['architecture']} {row['method']}",
         *([row["config"]] if row["config"] else []),
-        f"{format_size(size)} ({size:,} B), {ratio}",
+        f"{format_size(size)} ({size:,} B), {ratio}{rate}",
         ", ".join(of_file),
-        *_others(row),
+        *_others(row, split),
         *_fidelity(row),
         f"mean of {seeds}: {', '.join(means)}",
         f"{standing}; this is seed {row['file_seed']}",
@@ -90,10 +91,11 @@ def hover(row: dict[Any, Any]) -> str:
     return "<br>".join([f"<b>{first}</b>", *others])
 
 
-def _others(row: dict[Any, Any]) -> list[str]:
-    """The other qualities of a file on test: a line, or none."""
+def _others(row: dict[Any, Any], split: str) -> list[str]:
+    """The other qualities of a file: a line, or none."""
     found = [f"{name} {format_quality(one.quality, name)}" for name, one in others_of(row["file_others"]).items()]
-    return [f"on test: {', '.join(found)}"] if found else []
+    where = "fitted" if split == "fitted" else "on test"
+    return [f"{where}: {', '.join(found)}"] if found else []
 
 
 def _fidelity(row: dict[Any, Any]) -> list[str]:
@@ -142,12 +144,13 @@ def layout(
     size_limits: tuple[float, float],
     axis: QualityAxis,
     quality_label: str,
+    size_unit: SizeUnit,
 ) -> dict[str, Any]:
     """Plotly's layout of every figure on screen: titles, axes, legend.
 
     Plotly knows no stretched axis: whoever draws gives it ``axis.place`` of each quality.
     """
-    ticks = size_ticks(*size_limits)
+    ticks = size_unit.ticks(size_limits)
     common = {"gridcolor": "#e8e8e8", "linecolor": "#999999", "ticks": "outside", "zeroline": False}
     titles, notes = broken(title, _TITLE_CHARACTERS), broken(note, _NOTE_CHARACTERS)
     subtitle = {"text": "<br>".join(notes), "font": {"size": 13, "color": GREY}}
@@ -160,9 +163,9 @@ def layout(
             **common,
             "type": "log",
             "range": [math.log10(limit) for limit in size_limits],
-            "tickvals": ticks,
-            "ticktext": [format_size(tick, trim=True) for tick in ticks],
-            "title": "File size",
+            "tickvals": list(ticks),
+            "ticktext": list(ticks.values()),
+            "title": size_unit.label,
         },
         "yaxis": {
             **common,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.fidelity import BY_QUALITY_NAME, DISTANCES
 from analysis.points.qualities import TEST as ON_TEST
 from analysis.points.qualities import directions
+from analysis.signals import format_rate, is_fitted, rate_of, split_of
 from analysis.units import better_words, format_quality, format_ratio, format_size, quality_scale, quality_words
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Column:
     def title(self, quality_name: str) -> str:
         """The heading of a table whose quality is ``quality_name``."""
         unit = quality_scale(quality_name)[1].strip()
-        return self.heading.format(unit=unit, in_unit=f" ({unit})" if unit else "", quality=quality_name)
+        return self.heading.format(unit=unit, in_unit=f" ({unit})" if unit else "", quality=quality_words(quality_name))
 
     def called(self, heading: str) -> Column:
         """The same column under another heading."""
@@ -89,6 +90,8 @@ RATIO = Column(
     values=("file_compression_ratio",),
     format=lambda row: format_ratio(row["file_compression_ratio"]),
 )
+RATE = Column(heading="", values=(), format=lambda row: "")
+"""Where ``shown`` puts the bits for each sample of a task that is one signal."""
 
 # The unit of quality stands in the heading or in every cell.
 _VALIDATION, _TEST = ("quality_val_mean", "quality_val_std"), ("quality_mean", "quality_std")
@@ -134,7 +137,7 @@ FILE_SEED = Column(heading="seed", values=("file_seed",), format=_plain("file_se
 FILE_RUN = Column(heading="run", values=("file_run_id",), format=_plain("file_run_id"), is_number=False)
 
 _FILE_AND_MEANS = (
-    *(SIZE.called("file size"), RATIO),
+    *(SIZE.called("file size"), RATIO, RATE),
     *(VALIDATION.called("mean val{in_unit}"), TEST.called("mean test{in_unit}"), *_FIDELITY),
 )
 """Sizes of one file beside means over seeds, under headings that say which is which."""
@@ -146,17 +149,20 @@ OTHERS_ON_TERMINAL = (SIZE.called("file size"), OTHERS, ARCHITECTURE, METHOD, SE
 IN_NOTE = (*_FILE_AND_MEANS, OTHERS, ARCHITECTURE, METHOD, SETTINGS, SEEDS)
 """The note on a sweep's run in MLflow has these."""
 IN_REPORT = (
-    *(BYTES, RATIO, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}")),
+    *(BYTES, RATIO, RATE, FILE_TEST, TEST.called("mean test{in_unit}"), VALIDATION.called("mean val{in_unit}")),
     *(OTHERS, *_FIDELITY, SEEDS),
     *(ARCHITECTURE.called("network"), METHOD, SETTINGS, FILE),
 )
 """The report's page has these."""
 IN_README = (
-    *(BYTES, RATIO, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT),
+    *(BYTES, RATIO, RATE, FILE_TEST_IN_UNIT, TEST_IN_UNIT, VALIDATION_IN_UNIT),
     *(OTHERS, *_FIDELITY, MEAN_BYTES, CONFIGURATION),
 )
 """The README of an exported folder has these, and a link to each file that was kept."""
-LOGGED = (ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, VALIDATION, TEST, OTHERS, *_FIDELITY, SEEDS, FILE_SEED, FILE_RUN)
+LOGGED = (
+    *(ARCHITECTURE, METHOD, SETTINGS, SIZE, RATIO, RATE, VALIDATION, TEST, OTHERS, *_FIDELITY),
+    *(SEEDS, FILE_SEED, FILE_RUN),
+)
 """The table among MLflow's artifacts has the ``values`` of these."""
 
 
@@ -164,20 +170,38 @@ def shown(columns: Sequence[Column], configurations: pd.DataFrame) -> list[Colum
     """Those of ``columns`` that say something of ``configurations``, and in place of ``OTHERS`` the other qualities.
 
     Fidelity that was not measured says nothing. Where a distance stands for the quality, the columns of quality say
-    nothing that its own does not.
+    nothing that its own does not. Where the task is a signal, validation says what test says, which is ``fitted``.
     """
+    fitted, rate = is_fitted(configurations), rate_of(configurations)
+
     is_judged_by_distance = configurations["quality_name"].isin(BY_QUALITY_NAME).any()
     silent = {name for column in _FIDELITY if configurations[column.values[0]].isna().all() for name in column.values}
     silent |= {*_VALIDATION, *_TEST, "file_quality"} if is_judged_by_distance else set()
-    others = [_other(name, maximise=maximise) for name, maximise in directions(configurations["file_others"]).items()]
-    placed = [one for column in columns for one in (others if column is OTHERS else [column])]
-    return [column for column in placed if not silent & set(column.values)]
+    silent |= {*_VALIDATION} if fitted else set()
+    split = split_of("", fitted=fitted)
+    qualities = directions(configurations["file_others"]).items()
+    lists = {OTHERS: [_other(name, split, maximise=maximise) for name, maximise in qualities], RATE: _rate(rate)}
+    placed = [one for column in columns for one in lists.get(column, [column])]
+    found = [column for column in placed if not silent & set(column.values)]
+    return [_fitted(column) if fitted else column for column in found]
 
 
-def _other(name: str, *, maximise: bool) -> Column:
-    """A column with the mean and the standard deviation of another quality on test, and which way it is better."""
+def _fitted(column: Column) -> Column:
+    is_quality = column.values in (_TEST, FILE_TEST.values)
+    return column.called(column.heading.replace("test", "fitted")) if is_quality else column
+
+
+def _rate(name: str) -> list[Column]:
+    """A column with the bits for each sample of a file: none where ``name`` is empty."""
+    value = f"file_{name}"
+    heading = name.replace("_", " ")
+    return [Column(heading=heading, values=(value,), format=lambda row: format_rate(row[value]))] if name else []
+
+
+def _other(name: str, split: str, *, maximise: bool) -> Column:
+    """A column with the mean and the standard deviation of another quality, and which way it is better."""
     unit = quality_scale(name)[1].strip()
-    heading = f"test {quality_words(name)}{f' ({unit})' if unit else ''}{better_words(maximise=maximise)}"
+    heading = f"{split} {quality_words(name)}{f' ({unit})' if unit else ''}{better_words(maximise=maximise)}"
     mean, deviation = f"{ON_TEST}{name}_mean", f"{ON_TEST}{name}_std"
     return Column(
         heading=heading.replace("{", "{{").replace("}", "}}"),

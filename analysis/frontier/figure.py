@@ -29,7 +29,7 @@ def frontier_figure(
     width_in: float = 5.5,
     published: pd.DataFrame | None = None,
 ) -> Figure:
-    """Test quality over file size, with the frontier as a step line.
+    """Test quality over file size, with the frontier as a step line; of a signal quality over bits for each sample.
 
     A configuration is drawn where its representative file is. Validation decides which configurations are on the
     front, so the line, drawn at test quality, may fall where the two splits disagree: there it is dotted. A file
@@ -61,9 +61,9 @@ def frontier_figure(
 
 
 def _draw_axes(axes: Axes, plot: FrontierPlotData, font: float, width_in: float) -> None:
-    draw_size_axis(axes, plot.size_limits, most_ticks=7)
+    draw_size_axis(axes, plot.size_limits, most_ticks=7, unit=plot.size_unit)
     draw_quality_axis(axes, plot.axis)
-    axes.set_xlabel("File size", fontsize=font, color=INK)
+    axes.set_xlabel(plot.size_unit.label, fontsize=font, color=INK)
     label = upright(plot.quality_label, UPRIGHT * width_in, font=font)
     axes.set_ylabel(label, fontsize=font, color=INK, parse_math=False)
     draw_frame(axes, font)

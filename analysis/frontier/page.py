@@ -100,7 +100,7 @@ def _figure(
         figure.add_scatter(**_paper_points(plot, paper), legendgroup=legend["legendgroup"], showlegend=False)
     if plot.rows["outside"].any():
         figure.add_scatter(**_values_beyond(plot))
-    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label))
+    figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label, plot.size_unit))
     return figure
 
 
@@ -183,7 +183,7 @@ def _paper_points(plot: FrontierPlotData, paper: str) -> dict[str, Any]:
         "y": plot.axis.place(rows["y"]),
         "mode": "markers",
         "hoverinfo": "text",
-        "hovertext": [_hover_of_printed(row) for row in rows.to_dict("records")],
+        "hovertext": [_hover_of_printed(row, plot) for row in rows.to_dict("records")],
         "marker": _hollow(plot.papers[paper], rows["colour"]),
     }
 
@@ -196,11 +196,11 @@ def _bars(plus: ArrayLike, minus: ArrayLike) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": plus, "arrayminus": minus, "thickness": 1.2, "width": 0}
 
 
-def _hover_of_printed(row: dict[Any, Any]) -> str:
+def _hover_of_printed(row: dict[Any, Any], plot: FrontierPlotData) -> str:
     size, name = row["size_bytes"], row["quality_name"]
     lines = [
         f"{format_size(size)} ({size:,} B): {COUNTED[row['counted']]}",
-        f"test {name} {format_quality(row['quality'], name)}",
+        f"{'' if plot.size_unit.bits_per else 'test '}{name} {format_quality(row['quality'], name)}",
         f"as printed, not measured here: {row['where']}",
         row["reference"],
     ]

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.drawing.axes import SizeUnit
 from analysis.drawing.beyond import ARROW
 from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import MARKERS, OTHER_MARKER, REFERENCE_MARKER, architecture_colours, assign
-from analysis.fidelity import BY_QUALITY_NAME, split_of
+from analysis.fidelity import BY_QUALITY_NAME
 from analysis.frontier.published_points import published_points, widened_axes
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.points.labels import method_variants
+from analysis.signals import FITTED, is_fitted, split_of
 from analysis.units import quality_bounds, quality_label, quality_scale
 
 _SMALL_RANGE = 0.005
@@ -38,6 +40,8 @@ class FrontierPlotData:
     markers: dict[str, str]
     """The marker of each method variant."""
     size_limits: tuple[float, float]
+    """In bytes, as ``x`` is; ``size_unit`` says what the axis counts in."""
+    size_unit: SizeUnit
     axis: QualityAxis
     """The axis of quality: every configuration on the front is in place, and what is ``outside`` in the strip."""
     quality_label: str
@@ -61,7 +65,8 @@ class FrontierPlotData:
     @property
     def on_test(self) -> str:
         """Where the line is drawn, in the legend: ``" on test"``, or nothing where validation draws it as well."""
-        return " on test" if split_of(str(self.rows["quality_name"].iloc[0])) == "test" else ""
+        name = str(self.rows["quality_name"].iloc[0])
+        return " on test" if split_of(name, fitted=is_fitted(self.rows)) == "test" else ""
 
     @property
     def risen(self) -> tuple[list[float], list[float]]:
@@ -102,11 +107,12 @@ def frontier_plot_data(
     configurations = configurations[~is_copy] if num_copies else configurations
     if configurations.empty:
         raise ValueError(
-            f"no points to draw: of {len(points)} none has a finite quality on test"
+            f"no points to draw: of {len(points)} none has a finite quality"
             if len(points)
             else "no points to draw: no run has finished yet"
         )
     name, maximise = str(configurations["quality_name"].iloc[0]), bool(configurations["maximise"].iloc[0])
+    fitted = is_fitted(configurations)
     factor, _ = quality_scale(name)
     groups = points.groupby(KEY)
     ranges = pd.concat(
@@ -153,12 +159,13 @@ def frontier_plot_data(
         colours=colours,
         markers=markers,
         size_limits=size_limits,
+        size_unit=SizeUnit.of(configurations),
         axis=replace(axis, has_strip=bool(rows["outside"].any())),
-        quality_label=quality_label(name, maximise=maximise),
+        quality_label=quality_label(name, maximise=maximise, split=split_of(name, fitted=fitted)),
         maximise=maximise,
         note="",
     )
-    return replace(plot, note=_note(plot, num_hidden, num_copies, is_distance=is_distance))
+    return replace(plot, note=_note(plot, num_hidden, num_copies, is_distance=is_distance, fitted=fitted))
 
 
 def _markers(variants: pd.Series, on_front: pd.Series) -> dict[str, str]:
@@ -186,12 +193,15 @@ def _with_bars(axis: QualityAxis, inside: pd.DataFrame) -> QualityAxis:
     return axis.widened(lowest, highest, with_margin=True)
 
 
-def _note(plot: FrontierPlotData, num_hidden: int, num_copies: int, *, is_distance: bool) -> str:
+def _note(plot: FrontierPlotData, num_hidden: int, num_copies: int, *, is_distance: bool, fitted: bool) -> str:
     rows, num_falls = plot.rows, int(plot.falls[:-1].sum())
     low, high = rows["num_seeds"].min(), rows["num_seeds"].max()
-    words = [f"bars: range over {low if low == high else f'{low} to {high}'} seeds"] if high > 1 else []
+    words = [FITTED] if fitted else []
+    words += [f"bars: range over {low if low == high else f'{low} to {high}'} seeds"] if high > 1 else []
     if num_falls:
-        drawn = "by means over seeds, drawn at one file each" if is_distance else "on validation, drawn on test"
+        drawn = (
+            "by means over seeds, drawn at one file each" if is_distance or fitted else "on validation, drawn on test"
+        )
         words.append(
             f"frontier: chosen {drawn}, where {num_falls} of its {len(plot.falls) - 1} files "
             f"{'are' if num_falls > 1 else 'is'} worse than a smaller one (dotted)"

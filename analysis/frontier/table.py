@@ -14,6 +14,7 @@ from analysis import fidelity
 from analysis.configurations.summary import told
 from analysis.frontier.columns import ON_TERMINAL, OTHERS_ON_TERMINAL, Column, Row, shown
 from analysis.keys import KEY
+from analysis.signals import FITTED, is_fitted
 from analysis.units import better_words, quality_words
 from trainers.record import cell_of
 
@@ -74,9 +75,11 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     maximise = bool(rows["maximise"].all())
     is_near = rows[[f"{kind}_mean" for kind in fidelity.COLUMNS]].notna().any(axis=None)
     near = f"; {FIDELITY_WORDS}" if is_near else ""
+    words = f"{quality_words(name)}{better_words(maximise=maximise)}: mean ± sd over seeds{more}{near}"
+    fitted = f"● frontier; {FITTED}; sizes and rates: one file, that of the lower-median seed, which ships; {words}"
+    chosen = "● frontier, decided on validation; size and ratio: one file, that of the seed of lower-median validation"
     table.caption = Text(
-        "● frontier, decided on validation; size and ratio: one file, that of the seed of lower-median validation, "
-        f"which ships; {quality_words(name)}{better_words(maximise=maximise)}: mean ± sd over seeds{more}{near}",
+        fitted if is_fitted(configurations) else f"{chosen}, which ships; {words}",
         style="dim",
     )
     table.caption_justify = "left"
@@ -84,7 +87,7 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
 
 
 def others_table(configurations: pd.DataFrame) -> Table | None:
-    """The task's qualities beside its objective, on test, along the frontier; None where it has no others."""
+    """The task's qualities beside its objective along the frontier; None where it has no others."""
     columns = shown(OTHERS_ON_TERMINAL, configurations)
     rows = ordered(configurations[configurations["on_front"]])
     if len(columns) < len(OTHERS_ON_TERMINAL) or rows.empty:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.fronts.hypervolume import Reference, hypervolume
 from analysis.fronts.pareto import Front
-from analysis.units import format_quality, format_size, quality_bounds
+from analysis.units import format_quality, format_size, quality_bounds, quality_words
 
 _MARGIN = 0.1
 
@@ -66,7 +66,8 @@ class Scale:
         """The box in words, without which a hypervolume says nothing: ``1 B to 1 GB, accuracy 0.00 to 100.00 %``."""
         low, high = format_size(self.smallest_bytes, trim=True), format_size(self.largest_bytes, trim=True)
         worst = format_quality(self.worst_quality, quality_name, with_unit=False)
-        return f"{low} to {high}, {quality_name} {worst} to {format_quality(self.best_quality, quality_name)}"
+        best = format_quality(self.best_quality, quality_name)
+        return f"{low} to {high}, {quality_words(quality_name)} {worst} to {best}"
 
 
 def scale_for(quality_name: str, fronts: Sequence[Front], /) -> Scale:

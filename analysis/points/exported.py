@@ -6,12 +6,14 @@ import csv
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.points.labels import config_labels, config_text
+from analysis.signals import rate_name
 from analysis.units import quality_scale
 from trainers.nearest import nearest
 from trainers.record import COLUMNS, ODD_COLUMNS, OperatingPoint, others_of, text_of
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 POINTS = "points.csv"
 EXPORTED_COLUMNS: tuple[str, ...] = (*COLUMNS, "num_failed", "params")
-"""The columns of a point's row; those of ``ODD_COLUMNS`` follow where a point has them. Without ``num_failed``, lucky
+"""The columns of a point's row; those of ``ODD_COLUMNS`` follow where a point has them, and what derives from them,
+beginning with ``bits_per_``, which is not read. Without ``num_failed``, lucky
 seeds alone would make the front."""
 
 _TYPES = {field.name: str(field.type) for field in fields(OperatingPoint)} | {"num_failed": "int", "params": "dict"}
@@ -36,6 +39,7 @@ _WANTED = {
 _MOST = (1 << 53) - 1
 """The largest whole number: tables hold it exactly."""
 _MOST_DIGITS = 40
+_UNIT = re.compile(r"[a-z][a-z_]{0,29}")
 _KEY = ("sweep_id", "config_hash", "point_id", "seed")
 
 
@@ -127,7 +131,7 @@ def _labelled(rows: list[dict[str, Any]], where: str) -> pd.DataFrame:
 
 def _check_columns(file: Path, columns: list[str]) -> None:
     missing = [name for name in EXPORTED_COLUMNS if name not in columns]
-    unknown = [name for name in columns if name not in (*EXPORTED_COLUMNS, *ODD_COLUMNS)]
+    unknown = [name for name in columns if name not in (*EXPORTED_COLUMNS, *ODD_COLUMNS) and not _is_derived(name)]
     if missing:
         why = "an older export: export the sweep again" if set(COLUMNS) <= set(columns) else "no exported points"
         raise ValueError(f"{file} has no column {missing[0]!r}: it is {why}")
@@ -139,7 +143,8 @@ def _check_columns(file: Path, columns: list[str]) -> None:
 def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
     if len(cells) != len(columns):
         raise ValueError(f"{line}: got {len(cells)} values for {len(columns)} columns")
-    row = {name: _value(line, name, cell) for name, cell in zip(columns, cells, strict=True)}
+    given = zip(columns, cells, strict=True)
+    row = {name: _value(line, name, cell) for name, cell in given if not _is_derived(name)}
     for name, wanted in (("size_bytes", "the length of a file"), ("num_parameters", "those of a network")):
         if row[name] == 0:
             raise ValueError(f"{line}: {name} is 0: wanted {wanted}")
@@ -154,11 +159,20 @@ def _row(line: str, columns: list[str], cells: list[str]) -> dict[str, Any]:
         others_of(row.get("others", ""))
     except ValueError as error:
         raise ValueError(f"{line}: {error}") from None
+    unit, count = row.get("signal_unit", ""), row.get("signal_count", 0)
+    if bool(unit) != bool(count) or (unit and not _UNIT.fullmatch(unit)):
+        raise ValueError(
+            f"{line}: signal_count is {count} and signal_unit {unit!r}: wanted a number and a word such as pixel"
+        )
     of = row["quality_name"]
     for name in ("quality", "quality_val"):
         if quality_scale(of)[0] == 100 and not 0 <= row[name] <= 1:
             raise ValueError(f"{line}: {name} is {row[name]}: {of} is a fraction in 0..1, such as 0.981")
     return row
+
+
+def _is_derived(name: str) -> bool:
+    return name.startswith(rate_name(""))
 
 
 def _value(line: str, name: str, text: str) -> Any:

@@ -53,6 +53,7 @@ VIEW_TAG = "mlflow.sharedViewState."
 
 _DTYPES = {"int": "int64", "float": "float64", "float | None": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
+_SIGNAL_TAGS = ("signal_unit", "signal_count")
 _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
 _STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_stopped"}
@@ -66,7 +67,7 @@ _PARENT_TAGS = (*_INSTANCE_TAGS, "ratefront.directory")
 _FAILED_TAGS = (*_INSTANCE_TAGS, "ratefront.config_hash", "ratefront.trial_id")
 _COUNTED_TAGS = ("ratefront.sweep_id", "ratefront.kind", "ratefront.point")
 _POINT_TAGS = (
-    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", "zero_weights", "is_constant", "others")),
+    *(f"ratefront.{name}" for name in (*_TAGS, "maximise", "zero_weights", "is_constant", "others", *_SIGNAL_TAGS)),
     "ratefront.instance",
 )
 _ID_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
@@ -208,6 +209,8 @@ def _row(run: LoggedRun) -> dict[str, Any]:
             "is_constant": tags.get("ratefront.is_constant") == "true",
             **{name: metrics.get(metric) for name, metric in FIDELITY_METRICS.items()},
             "others": others_text(others_of(tags.get("ratefront.others", ""))),
+            "signal_unit": tags.get("ratefront.signal_unit", ""),
+            "signal_count": int(tags.get("ratefront.signal_count", 0)),
             "run_id": run.run_id,
             "experiment_id": run.experiment_id,
         }

@@ -76,9 +76,9 @@ def legend(owner: Axes | Figure, *handles_and_labels: Any, **where: Any) -> None
         text.set_parse_math(False)
 
 
-def validation_label(quality_name: str, *, maximise: bool) -> str:
-    """The label of an axis of validation quality, in short lines because panels are low."""
+def validation_label(quality_name: str, *, maximise: bool, fitted: bool) -> str:
+    """The label of an axis of validation quality, or of a signal's, in short lines because panels are low."""
     words = textwrap.wrap(
         quality_words(quality_name, with_unit=True) + better_words(maximise=maximise), _LOW_CHARACTERS
     )
-    return "\n".join(["validation", *words])
+    return "\n".join([*([] if fitted else ["validation"]), *words])

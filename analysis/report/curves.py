@@ -73,7 +73,11 @@ def curves(material: Material) -> Html:
         style(panels[2][column], x_label="step")
     figure.set_figheight(_HEIGHT_IN + (num_lines - _TITLE_LINES) * _LINE_IN)
     _set_ends(panels, drawn, factor, rows["file_size_bytes"], maximise=material.maximise)
-    labels = (validation_label(name, maximise=material.maximise), "training\nloss", "estimated\nsize")
+    labels = (
+        validation_label(name, maximise=material.maximise, fitted=material.is_fitted),
+        "training\nloss",
+        "estimated\nsize",
+    )
     for axes, label in zip(panels[:, 0], labels, strict=True):
         axes.set_ylabel(label, fontsize=FONT, color=INK, parse_math=False)
     num_front = len(material.front)
@@ -81,7 +85,7 @@ def curves(material: Material) -> Html:
     return section(
         "curves",
         "How they trained",
-        chart(figure, "curves", "Validation quality, training loss and estimated size over steps"),
+        chart(figure, "curves", "Quality, training loss and estimated size over steps"),
         note(
             f"One column for each configuration, from the smallest file to the largest{some}; one line for each seed. "
             "Size is the estimate that training goes by, dashed is the length of the file that came of it: estimates "

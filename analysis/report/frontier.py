@@ -8,6 +8,7 @@ from analysis.frontier.page import frontier_part
 from analysis.report.charts import chart
 from analysis.report.markup import Html, element, folded, note, section, table
 from analysis.report.material import Material
+from analysis.signals import SENTENCE
 
 _HEIGHT_PX = 560
 _PAPER_IN = 7.0
@@ -27,18 +28,30 @@ def frontier(material: Material) -> Html:
         "frontier",
         "The frontier",
         element("div", Html(plot), class_="interactive"),
-        element("div", chart(figure, "frontier", "Test quality over file size, with the frontier"), class_="static"),
+        element("div", chart(figure, "frontier", "Quality over file size, with the frontier"), class_="static"),
         note(
-            "Test quality over file size; smaller is left, and sizes are logarithmic. The line goes through the "
-            "configurations that no other beats in both mean size and mean validation quality, and may fall where "
-            f"validation and test disagree. Bars are the range over seeds. On screen hover for all numbers{clicks}; "
+            f"{_drawn(material)} Bars are the range over seeds. On screen hover for all numbers{clicks}; "
             "the legend hides and shows."
         ),
         rows if len(material.front) <= _MOST_ROWS else folded(f"All {len(material.front)} rows as a table", rows),
         note(
-            "Size and test quality of a row are those of its file; means and standard deviations are over seeds. The "
-            "same numbers of all configurations are in frontier/frontier.csv, beside this page in MLflow."
+            f"Size and {material.split} quality of a row are those of its file; means and standard deviations are over "
+            "seeds. The same numbers of all configurations are in frontier/frontier.csv, beside this page in MLflow."
         ),
+    )
+
+
+def _drawn(material: Material) -> str:
+    """What the axes and the line are."""
+    if material.is_fitted:
+        return (
+            f"{SENTENCE} Smaller is left, and sizes are logarithmic. The line "
+            "goes through the configurations that no other beats in both mean size and mean quality."
+        )
+    return (
+        "Test quality over file size; smaller is left, and sizes are logarithmic. The line goes through the "
+        "configurations that no other beats in both mean size and mean validation quality, and may fall where "
+        "validation and test disagree."
     )
 
 

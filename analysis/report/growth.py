@@ -39,13 +39,14 @@ def growth(material: Material) -> Html:
         style(axes, x_label=label)
     panels[0].set_ylim(*limits)
     style(panels[0], x_label=_AXES[0][1], y_label="hypervolume")
+    where = "" if material.is_fitted else ", on validation"
     band = "; the band is one standard deviation over seeds" if lines[0].num_seeds > 1 else ""
     return section(
         "growth",
         "How fast it was found",
         chart(figure, "growth", "Hypervolume over trials and over seconds of training"),
         note(
-            "Hypervolume is the share of a box that the frontier so far covers, on validation: "
+            f"Hypervolume is the share of a box that the frontier so far covers{where}: "
             f"{scale.describe(material.quality_name)}, sizes by their logarithm. It grows with every better file, "
             "and a line that has become flat says that more of the same search would find little. Trials in the "
             f"order in which they started, with those that failed or were stopped{band}; the axis does not begin at 0."

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.signals import is_fitted, split_of
+
 TRIAL_COLUMNS = (
     *("trial_id", "seed", "architecture", "method", "outcome", "reason", "train_s", "environment", "ended_at_s"),
 )
@@ -53,6 +55,16 @@ class Material:
     @property
     def task(self) -> str:
         return str(self.points["task"].iloc[0])
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the task is one signal: there is no test quality then."""
+        return is_fitted(self.points)
+
+    @property
+    def split(self) -> str:
+        """Where quality is reported: ``fitted``, else ``test``."""
+        return split_of(self.quality_name, fitted=self.is_fitted)
 
     @property
     def quality_name(self) -> str:

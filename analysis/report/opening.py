@@ -50,8 +50,9 @@ def answer(material: Material) -> Html:
         return element("p", "Nothing compressed is on the frontier.", class_="answer")
     packed = unbeaten(configurations[configurations["method"] != REFERENCE_METHOD])
     found = [(budget, best(packed, max_size_bytes=budget)) for budget in budgets(packed[packed["on_front"]])]
+    where = f"{material.split} {words} "
     told = [
-        f"in {format_size(budget, trim=True)} {'has ' if first else ''}{'test ' + words + ' ' if first else ''}"
+        f"in {format_size(budget, trim=True)} {'has ' if first else ''}{where if first else ''}"
         f"{format_quality(row['file_quality'], name)}"
         for first, (budget, row) in zip([True, *[False] * len(found)], found, strict=False)
     ]
@@ -67,7 +68,7 @@ def answer(material: Material) -> Html:
         row, loss = smallest[0], loss_text(recommended_loss(configurations), name)
         ratio = format_ratio(start["uncompressed_bytes"] / row["file_size_bytes"])
         sentences.append(
-            f"The smallest recommended within {loss} of it on validation takes "
+            f"The smallest recommended within {loss} of it{'' if material.is_fitted else ' on validation'} takes "
             f"{format_size(row['file_size_bytes'])}, {ratio} smaller, and has "
             f"{format_quality(row['file_quality'], name)}."
         )
@@ -104,6 +105,7 @@ def question(material: Material) -> Html:
         "objectives": ", ".join(document.get("objectives", [])),
         "constraints": ", ".join(document.get("constraints", [])),
         "budget": ", ".join(f"{key} {item}" for key, item in document.get("budget", {}).items()),
+        "signal": _signal(material),
         "sizes found": f"{format_size(sizes.min())} to {format_size(sizes.max())}",
     }
     done = (
@@ -118,8 +120,16 @@ def question(material: Material) -> Html:
     return section("question", "The question", lead, facts_list(facts))
 
 
-def promise() -> Html:
+def promise(material: Material) -> Html:
     """What a point is, and who chooses."""
+    splits = (
+        "The task is one signal, and nothing is held out: quality is that of the signal itself, decoded from the file. "
+        "It says how well the signal was fitted, and it chooses."
+        if material.is_fitted
+        else "Validation data chooses (what is on the frontier, what is recommended, when training stops); test "
+        "data reports. Test chooses in one place: it takes a file off what is recommended, here and at the "
+        "top, where another of the frontier is no larger and better on test."
+    )
     return section(
         "promise",
         "What a point is",
@@ -128,9 +138,7 @@ def promise() -> Html:
                 "Every filled point is a file on disk. Its size is the length of that file, with everything the "
                 "decoder needs inside: no estimate. 1 kB is 1000 bytes.",
                 "Its quality is measured on the network that was decoded from that file.",
-                "Validation data chooses (what is on the frontier, what is recommended, when training stops); test "
-                "data reports. Test chooses in one place: it takes a file off what is recommended, here and at the "
-                "top, where another of the frontier is no larger and better on test.",
+                splits,
                 "Seeds are repeats: a configuration is on the frontier by its means over seeds, and is drawn where "
                 "one of its files is, that of the lower-median seed. A configuration of which a seed failed is not "
                 "on it.",
@@ -138,6 +146,15 @@ def promise() -> Html:
             ]
         ),
     )
+
+
+def _signal(material: Material) -> str:
+    """How large the signal is, such as ``98,304 pixels``; empty where the task is none."""
+    if not material.is_fitted:
+        return ""
+    counts, unit = material.points["signal_count"], material.points["signal_unit"].iloc[0]
+    ends = dict.fromkeys([f"{counts.min():,}", f"{counts.max():,}"])
+    return f"{' to '.join(ends)} {unit}{'s' if counts.max() > 1 else ''}"
 
 
 def _networks(rows: pd.DataFrame) -> Html:

@@ -49,7 +49,7 @@ def page(material: Material) -> str:
         answer(material),
         links,
         question(material),
-        promise(),
+        promise(material),
         frontier(material),
         recommendations(material),
         ratios(material),

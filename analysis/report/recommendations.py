@@ -14,6 +14,7 @@ from analysis.configurations.recommended import baseline, recommended, sizes_wit
 from analysis.keys import REFERENCE_METHOD
 from analysis.report.markup import Html, code, element, facts_list, folded, note, paragraph, section, table
 from analysis.report.material import Material
+from analysis.signals import rate_words
 from analysis.units import format_quality, format_ratio, format_size, quality_scale, quality_words
 from trainers.record import others_of
 
@@ -99,10 +100,11 @@ def recommendations(material: Material) -> Html:
     start = baseline(material.configurations)
     loss = loss_text(recommended_loss(material.configurations), material.quality_name)
     what = "uncompressed network" if start["method"] == REFERENCE_METHOD else "network of all (none is uncompressed)"
+    on_validation = "" if material.is_fitted else ", on validation"
     why = {
-        "smallest": f"the smallest within {loss} of the best {what}, on validation",
+        "smallest": f"the smallest within {loss} of the best {what}{on_validation}",
         "knee": "where the frontier bends: from here on, better costs many more bytes",
-        "best": "the best compressed network on validation, whatever its size",
+        "best": f"the best compressed network{on_validation.lstrip(',')}, whatever its size",
     }
     cards = [
         _card(material, key.capitalize(), "; ".join(why[name] for name in key.split(", ")), row)
@@ -117,12 +119,7 @@ def recommendations(material: Material) -> Html:
         "recommended",
         "Recommended",
         element("div", *cards, class_="cards"),
-        note(
-            "Each is chosen by the means over its seeds on validation data. The file is that of the seed with the "
-            "lower-median validation quality: not the luckiest. A file that another of the frontier beats on test "
-            "without being larger is left out: there validation and test disagree. Paths are relative to the sweep's "
-            "folder."
-        ),
+        note(f"{_how_chosen(material)} Paths are relative to the sweep's folder."),
         *commands,
         note(
             "MLFLOW_TRACKING_URI says where the sweep is logged; with the sweep's folder at hand the first line is not "
@@ -131,25 +128,40 @@ def recommendations(material: Material) -> Html:
     )
 
 
+def _how_chosen(material: Material) -> str:
+    if material.is_fitted:
+        return (
+            "Each is chosen by the means over its seeds. The file is that of the lower-median seed: not the luckiest."
+        )
+    return (
+        "Each is chosen by the means over its seeds on validation data. The file is that of the seed with the "
+        "lower-median validation quality: not the luckiest. A file that another of the frontier beats on test "
+        "without being larger is left out: there validation and test disagree."
+    )
+
+
 def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
     name = material.quality_name
     seeds = f"{row['num_seeds']} seed{'s' if row['num_seeds'] > 1 else ''}"
     mean = format_quality(row["quality_mean"], name, spread=row["quality_std"])
+    on_test = "" if material.is_fitted else " on test"
+    rate = {"rate": words} if (words := rate_words(row.to_dict())) else {}
     facts = {
-        "over seeds": f"{mean} on test, {seeds}",
+        "over seeds": f"{mean}{on_test}, {seeds}",
         **{
-            f"{quality_words(other)} on test": format_quality(one.quality, other)
+            f"{quality_words(other)}{on_test}": format_quality(one.quality, other)
             for other, one in others_of(row["file_others"]).items()
         },
         "network": row["architecture"],
         "method": f"{row['method']} {row['label']}".rstrip(),
         "bytes": f"{row['file_size_bytes']:,}",
+        **rate,
         "file": row["file_path"],
         "sha256": code(row["file_sha256"]),
         **({"all zero": row["file_zero_weights"]} if row["file_zero_weights"] else {}),
     }
     quality = format_quality(row["file_quality"], name)
-    said = f"{format_ratio(row['file_compression_ratio'])} smaller, {quality_words(name)} {quality} on test"
+    said = f"{format_ratio(row['file_compression_ratio'])} smaller, {quality_words(name)} {quality}{on_test}"
     large = element("p", format_size(row["file_size_bytes"]), element("small", said), class_="large")
     heading = (element("h3", title), element("p", why, class_="why"))
     return element(
@@ -203,21 +215,25 @@ def ratios(material: Material) -> Html:
                 f"{row['method']} {row['label']}".rstrip(),
             ]
         )
-    is_plain = start["method"] == REFERENCE_METHOD
+    is_plain, fitted = start["method"] == REFERENCE_METHOD, material.is_fitted
+    measured, validation = (format_quality(start[f"{key}_mean"], name) for key in ("quality", "quality_val"))
+    measured = measured if fitted else f"{validation} on validation and {measured} on test"
     of_what = "the best uncompressed network" if is_plain else "the best network of all, since none is uncompressed"
     return section(
         "ratios",
         "How much smaller",
         paragraph(
             f"Counted from {of_what}: {start['architecture']}, {format_size(start['uncompressed_bytes'])} as plain "
-            f"tensors, {format_quality(start['quality_val_mean'], name)} on validation and "
-            f"{format_quality(start['quality_mean'], name)} on test, means over {start['num_seeds']} "
-            f"seed{'s' if start['num_seeds'] > 1 else ''}."
+            f"tensors, {measured}, means over {start['num_seeds']} seed{'s' if start['num_seeds'] > 1 else ''}."
         ),
-        table(["loss on validation", "ratio", "size", "test", "network", "method"], rows, numbers=(1, 2, 3)),
+        table(
+            [f"loss{'' if fitted else ' on validation'}", "ratio", "size", material.split, "network", "method"],
+            rows,
+            numbers=(1, 2, 3),
+        ),
         note(
             "A ratio is the plain tensors of that network over the length of this file, whatever its architecture: a "
-            f"smaller network that is as good counts as compression. Validation chooses; "
-            f"test is beside it. {losses_words(configurations)}"
+            "smaller network that is as good counts as compression. "
+            f"{'' if fitted else 'Validation chooses; test is beside it. '}{losses_words(configurations)}"
         ),
     )

@@ -83,14 +83,14 @@ def settings(material: Material) -> Html:
     if silent:
         parts.append(note(f"Too little was varied to show it: {', '.join(silent)}."))
     if len(parts) > bool(silent):
-        parts.insert(0, _explained())
+        parts.insert(0, _explained(fitted=material.is_fitted))
     return section("settings", "What the settings do", *parts)
 
 
-def _explained() -> Html:
+def _explained(*, fitted: bool) -> Html:
     return paragraph(
-        "Each point below is a configuration, at the means over its seeds; those on the frontier are dark. The "
-        "quality is that of validation, by which configurations are chosen."
+        "Each point below is a configuration, at the means over its seeds; those on the frontier are dark."
+        + ("" if fitted else " The quality is that of validation, by which configurations are chosen.")
     )
 
 

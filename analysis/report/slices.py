@@ -48,6 +48,7 @@ def slices(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFram
     figure = new_figure(3.6, width_in)
     panels = figure.subplots(2, num, squeeze=False, sharex="col", sharey="row")
     quality = factor * rows["quality_val_mean"]
+    label = validation_label(material.quality_name, maximise=material.maximise, fitted=material.is_fitted)
     more_in = 0.0
     for column, key in enumerate(map(str, table)):
         upper, lower = panels[:, column]
@@ -63,12 +64,12 @@ def slices(material: Material, name: str, rows: pd.DataFrame, table: pd.DataFram
         style(
             lower,
             x_label=whole_name(key, 22),
-            y_label="" if column else validation_label(material.quality_name, maximise=material.maximise),
+            y_label="" if column else label,
         )
     _draw_sizes(panels[0][0], rows["size_bytes_mean"])
     more_in += _draw_legend(figure, rows, by_network, width_in)
     figure.set_figheight(3.6 + more_in)
-    return chart(figure, name, "File size and validation quality over each setting")
+    return chart(figure, name, "File size and quality over each setting")
 
 
 def _draw_legend(figure: Figure, rows: pd.DataFrame, colours: Mapping[str, str], width_in: float) -> float:

@@ -20,6 +20,7 @@ from analysis.fronts.repeats import seed_fronts
 from analysis.report.charts import FONT, WIDTH_IN, chart, dots_of, legend, new_figure, style
 from analysis.report.markup import Html, note, paragraph, section
 from analysis.report.material import Material
+from analysis.signals import SENTENCE
 from analysis.units import quality_scale, quality_words
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 
 def trust(material: Material) -> Html:
-    """The fronts of single seeds, and validation quality less test quality."""
+    """The fronts of single seeds, and validation quality less test quality; of a signal the fronts alone."""
+    if material.is_fitted:
+        return _of_signal(material)
     plot = frontier_plot_data(material.configurations, material.points)
     seeds = seed_fronts(material.points, measure="quality")
     has_seeds = any(map(len, seeds))
@@ -53,14 +56,29 @@ def trust(material: Material) -> Html:
     )
 
 
-def _about_seeds(configurations: pd.DataFrame, quality_name: str) -> str:
+def _of_signal(material: Material) -> Html:
+    seeds = seed_fronts(material.points, measure="quality")
+    parts = [
+        paragraph(_about_seeds(material.configurations, material.quality_name, "")),
+        paragraph(f"{SENTENCE} What is reported also chose."),
+    ]
+    if any(map(len, seeds)):
+        figure = new_figure(3.0, 5.5)
+        plot = frontier_plot_data(material.configurations, material.points)
+        _draw_seeds(figure.subplots(), seeds, material, plot)
+        words = "What the best, the median and the worst seed attain, each with its own front."
+        parts += [chart(figure, "spread", "Fronts of the seeds"), note(words)]
+    return section("spread", "How far to trust this", *parts)
+
+
+def _about_seeds(configurations: pd.DataFrame, quality_name: str, split: str = "test ") -> str:
     several = configurations[configurations["num_seeds"] > 1]
     if several.empty:
         return "Each configuration ran with one seed: how far another seed would be from it is not known."
     quality = _signed(float(several["quality_std"].median()), quality_name, sign="")
     size = float((several["size_bytes_std"] / several["size_bytes_mean"]).median())
     return (
-        f"From seed to seed the test {quality_words(quality_name)} of a configuration varies by {quality}, and "
+        f"From seed to seed the {split}{quality_words(quality_name)} of a configuration varies by {quality}, and "
         f"its size by {size:.1%}: standard deviations, the median over {len(several)} configurations."
     )
 
@@ -97,12 +115,13 @@ def _draw_seeds(axes: Axes, seeds: list[Front], material: Material, plot: Fronti
     kind: dict[str, Any] = {"step": "post", "color": COLOURS[0], "alpha": 0.2, "linewidth": 0}
     axes.fill_between(sizes, worst, best, label="best to worst seed", **kind)
     axes.step(sizes, median, where="post", color=COLOURS[0], linewidth=1.4, label="median seed")
-    draw_size_axis(axes, plot.size_limits, most_ticks=5)
+    draw_size_axis(axes, plot.size_limits, most_ticks=5, unit=plot.size_unit)
+    label = plot.quality_label
     draw_quality_axis(axes, replace(plot.axis, has_strip=False))
     style(
         axes,
-        x_label="file size",
-        y_label=upright(plot.quality_label[0].lower() + plot.quality_label[1:], 2.2, font=FONT),
+        x_label=plot.size_unit.label.lower(),
+        y_label=upright(label if material.is_fitted else label[0].lower() + label[1:], 2.2, font=FONT),
     )
     legend(axes, loc="lower right" if material.maximise else "upper right")
 

@@ -190,7 +190,11 @@ def evaluate(
     A task with arguments: `--task '{name: "two_moons:moons", noise: 0.3}'`
 
     How near to the network that it was made of: `--given net.pth`
+
+    Where the task is one signal, such as an image, there is no split: quality is that of the signal itself.
     """
+    from analysis.signals import FITTED, format_rate, rate_name
+    from analysis.units import format_quality, quality_words
     from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
     from trainers.data.examples import TaskError, few
@@ -225,10 +229,20 @@ def evaluate(
         ) from error
     fidelity = {name: value for name, value in vars(near).items() if value is not None}
     quality, others = measured.quality, measured.others
+    qualities = {data.quality_name: quality, **others}
+    signal = data.signal
+    rate = 8 * len(opened.data) / signal.count if signal else math.nan
     if as_json:
-        row = {"file": str(file), "size_bytes": len(opened.data), "split": split, data.quality_name: quality}
+        where = {"split": "fitted", rate_name(signal.unit): rate} if signal else {"split": split}
+        row = {"file": str(file), "size_bytes": len(opened.data), **where, data.quality_name: quality}
         more = {**({"others": others} if others else {}), **({"fidelity": fidelity} if given else {})}
         typer.echo(json.dumps({**row, **more}))
+        return
+    if signal:
+        found = [f"{quality_words(name)} {format_quality(value, name)}" for name, value in qualities.items()]
+        near_words = [f"{name} {value:.4g}" for name, value in fidelity.items()]
+        shown = ", ".join([f"{format_rate(rate)} bits/{signal.unit}", *found, *near_words])
+        typer.echo(f"{file}: {len(opened.data):,} bytes, {shown}; {FITTED}")
         return
     words = "".join(f", {name} {value:.4g}" for name, value in {**others, **fidelity}.items())
     typer.echo(f"{file}: {len(opened.data):,} bytes, {data.quality_name} {quality:.4f}{words} on {split}")

@@ -173,6 +173,7 @@ def best(
     from analysis.configurations.best import best as choose
     from analysis.configurations.summary import summarise, told
     from analysis.keys import KEY
+    from analysis.signals import rate_words
     from analysis.units import format_quality, format_size, parse_size, quality_words
     from orchestrator.reports.points import points_of
     from orchestrator.storage.bucket import join
@@ -201,20 +202,27 @@ def best(
     of_file = {**{key: chosen[key] for key in KEY}, "seed": chosen["file_seed"]}
     own = points[(points[list(of_file)] == pd.Series(of_file)).all(axis=1)].iloc[0]
     name = str(own["quality_name"])
-    test, validation = (format_quality(own[key], name) for key in ("quality", "quality_val"))
+    fitted = own["signal_count"] > 0
+    on_test, on_validation = (" (fitted)", "") if fitted else (" on test", " on validation")
+
+    def on_both(test: float, validation: float, name: str) -> str:
+        """A quality on each split; a signal has only one."""
+        said = f"{format_quality(test, name)}{on_test}"
+        return said if fitted else f"{said}, {format_quality(validation, name)}{on_validation}"
+
     near = ""
     if fidelity is not None:
         distance = format_quality(chosen["file_quality_val"], chosen["quality_name"])
-        near = f", {quality_words(chosen['quality_name'])} {distance} on validation"
+        near = f", {quality_words(chosen['quality_name'])} {distance}{on_validation}"
+    rate = f", {words}" if (words := rate_words(chosen.to_dict())) else ""
     others = others_of(own["others"])
     if judge_by in others:
-        on_test, on_validation = (format_quality(chosen[f"file_{key}"], judge_by) for key in ("quality", "quality_val"))
-        near = f", {judge_by} {on_test} on test, {on_validation} on validation"
+        near = f", {judge_by} {on_both(chosen['file_quality'], chosen['file_quality_val'], judge_by)}"
         del others[judge_by]
-    beside = "".join(f", {other} {format_quality(one.quality, other)} on test" for other, one in others.items())
+    beside = "".join(f", {other} {format_quality(one.quality, other)}{on_test}" for other, one in others.items())
     said = (
-        f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes){near}, {name} "
-        f"{test} on test, {validation} on validation{beside}; "
+        f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes){rate}{near}, "
+        f"{quality_words(name) if fitted else name} {on_both(own['quality'], own['quality_val'], name)}{beside}; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )
     typer.echo(printable(said))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
-from analysis.points.exported import EXPORTED_COLUMNS, POINTS
+from analysis.points.exported import POINTS
+from orchestrator.reports.points import points_csv
 from trainers.codecs import coded
 from trainers.config import Spec
-from trainers.data.examples import InMemory
+from trainers.data.examples import Batch, InMemory
 from trainers.instantiate import make_task
-from trainers.record import OperatingPoint, cell_of, to_row, write_atomically
+from trainers.record import OperatingPoint, OtherQuality, others_text, write_atomically
 from trainers.sources import values_identity
 from trainers.tasks.task import Task
 
@@ -61,7 +61,13 @@ def measure_codecs(task: Spec, codecs: Sequence[str], folder: Path) -> list[Meas
         for one in coded(pixels, codec):
             name = f"{one.quality:02d}.{codec}"
             write_atomically(folder / name, one.data)
-            quality = _quality(made, one.pixels)
+            quality, others = _qualities(made, one.pixels)
+            both = {
+                other.name: OtherQuality(
+                    maximise=other.maximise, quality=others[other.name], quality_val=others[other.name]
+                )
+                for other in made.others
+            }
             params = {"task": str(task), "architecture": "picture", "method": codec, "method.quality": str(one.quality)}
             point = OperatingPoint(
                 sweep_id=sweep_id,
@@ -84,22 +90,21 @@ def measure_codecs(task: Spec, codecs: Sequence[str], folder: Path) -> list[Meas
                 maximise=made.maximise,
                 sha256=hashlib.sha256(one.data).hexdigest(),
                 path=name,
+                others=others_text(both),
+                signal_unit=made.signal.unit,
+                signal_count=made.signal.count,
             )
             started = time.process_time()
-            rows.append({**to_row(point), "num_failed": 0, "params": json.dumps(params)})
+            rows.append({**asdict(point), "num_failed": 0, "params": json.dumps(params)})
             found.append(Measured(codec=codec, quality=one.quality, size_bytes=len(one.data), psnr_db=quality))
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(EXPORTED_COLUMNS)
-    writer.writerows([cell_of(row[column]) for column in EXPORTED_COLUMNS] for row in rows)
-    write_atomically(folder / POINTS, table.getvalue().encode())
+    write_atomically(folder / POINTS, points_csv(pd.DataFrame(rows)).encode())
     return found
 
 
-def _quality(task: Task, pixels: np.ndarray) -> float:
-    """The task's own quality of a picture."""
-    batch = task.test.take(torch.arange(len(task.test)))
-    drawn = torch.from_numpy(pixels.astype(np.float32) / 255).reshape(batch.targets.shape)
-    total, num = task.score(lambda places: drawn, batch)
+def _qualities(task: Task, pixels: np.ndarray) -> tuple[float, dict[str, float]]:
+    """The task's own qualities of a picture: the objective, and the others by name."""
+    targets = task.test.take(torch.arange(len(task.test))).targets
+    drawn = torch.from_numpy(pixels.astype(np.float32) / 255).reshape(targets.shape)
+    total, num = task.score(lambda colours: colours, Batch(drawn, targets))  # colours are asked for by themselves
     sums = [float(one) for one in (total if isinstance(total, tuple) else (total,))]
-    return task.quality(sums, num)[0]
+    return task.quality(sums, num)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analysis.frontier.columns import IN_README, shown
-from analysis.points.exported import EXPORTED_COLUMNS, POINTS
+from analysis.points.exported import POINTS
 from analysis.points.published import SHIPPED
+from analysis.signals import SENTENCE, is_fitted
 from orchestrator.errors import SweepError
 from orchestrator.reports.files import write_figures
-from orchestrator.reports.points import points_of_sweep, published_beside
+from orchestrator.reports.points import points_csv, points_of_sweep, published_beside
 from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.measured import read_measured
 from orchestrator.sweep.file import load_document
 from orchestrator.tracking.ui.markdown import code, words
-from trainers.record import ODD_COLUMNS, cell_of, write_atomically
+from trainers.record import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +52,7 @@ def export(
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
     The files kept are those that represent the configurations on the frontier. ``points.csv`` has every point, with
-    the columns ``exported.EXPORTED_COLUMNS``, and ``exported.read_points`` reads it. The ``path`` of a kept file is
+    the columns of ``points.points_csv``, and ``exported.read_points`` reads it. The ``path`` of a kept file is
     relative to ``folder``, that of any other file to the sweep's folder.
 
     Args:
@@ -94,7 +93,7 @@ def export(
     for name, content in files.items():
         write_atomically(folder / name, content)
     moved = {path: name for path, name in kept.items() if name in files}
-    write_atomically(folder / POINTS, _rows(points.assign(path=points["path"].replace(moved))).encode())
+    write_atomically(folder / POINTS, points_csv(points.assign(path=points["path"].replace(moved))).encode())
     damage += _copy_sweep(sweep_file, folder / SWEEP)
     sweep_id = str(points["sweep_id"].iloc[0])
     title = f"{points['task'].iloc[0]}: {sweep_id}"
@@ -146,22 +145,6 @@ def _environments(journal: Journal, points: pd.DataFrame, damage: list[str]) -> 
     return counted
 
 
-def _rows(points: pd.DataFrame) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    odd = [name for name, usual in ODD_COLUMNS.items() if _differs(points[name], usual).any()]
-    columns = [*EXPORTED_COLUMNS, *odd]
-    writer.writerow(columns)
-    for row in points.sort_values(["trial_id", "point_id"])[columns].itertuples(index=False):
-        cells = zip(columns, row, strict=True)
-        writer.writerow("" if name in odd and value != value else cell_of(value) for name, value in cells)
-    return table.getvalue()
-
-
-def _differs(column: pd.Series, usual: Any) -> pd.Series:
-    return column.notna() if usual is None else column != usual
-
-
 def _readme(
     sweep_id: str,
     points: pd.DataFrame,
@@ -181,8 +164,7 @@ def _readme(
         "",
         *_table(front, links),
         "",
-        "A row is one configuration, chosen on validation. Size and test quality are those of its file: that of the",
-        "lower-median validation seed. Means and standard deviations are over seeds.",
+        *_explained(front),
         "",
         "Run it again, from this folder:",
         "",
@@ -194,6 +176,19 @@ def _readme(
     for environment, num_trials in environments.items():
         lines.append(f"- {num_trials} trials: " + ", ".join(words(f"{key} {value}") for key, value in environment))
     return "\n".join([*lines, f"- training: {_training(points)}", ""])
+
+
+def _explained(front: pd.DataFrame) -> list[str]:
+    """How to read the table."""
+    if is_fitted(front):
+        return [
+            f"A row is one configuration. {SENTENCE} Size and quality are those of its file:",
+            "that of the lower-median seed. Means and standard deviations are over seeds.",
+        ]
+    return [
+        "A row is one configuration, chosen on validation. Size and test quality are those of its file: that of the",
+        "lower-median validation seed. Means and standard deviations are over seeds.",
+    ]
 
 
 def _table(front: pd.DataFrame, links: dict[str, str]) -> list[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from analysis.points.exported import EXPORTED_COLUMNS
 from analysis.points.published import SHIPPED
+from analysis.signals import rate_of
+from trainers.record import ODD_COLUMNS, cell_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +56,29 @@ def points_of_sweep(tracking_uri: str, sweep: str) -> pd.DataFrame:
     if is_path(sweep):
         raise ValueError(f"{sweep} is a folder of exported results: wanted the id or the name of a sweep")
     return points_of(tracking_uri, [sweep])
+
+
+def points_csv(points: pd.DataFrame) -> str:
+    """Points as ``points.csv``, by trial; ``exported.read_points`` reads it.
+
+    The columns are ``exported.EXPORTED_COLUMNS``, those of ``ODD_COLUMNS`` that say something and, of a signal, the
+    bits for each sample, which reading derives anew.
+    """
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    odd = [name for name, usual in ODD_COLUMNS.items() if _differs(points[name], usual).any()]
+    if rate := rate_of(points):
+        points = points.assign(**{rate: 8 * points["size_bytes"] / points["signal_count"]})
+    columns = [*EXPORTED_COLUMNS, *odd, *([rate] if rate else [])]
+    writer.writerow(columns)
+    for row in points.sort_values(["trial_id", "point_id"])[columns].itertuples(index=False):
+        cells = zip(columns, row, strict=True)
+        writer.writerow("" if name in odd and value != value else cell_of(value) for name, value in cells)
+    return table.getvalue()
+
+
+def _differs(column: pd.Series, usual: Any) -> pd.Series:
+    return column.notna() if usual is None else column != usual
 
 
 def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True) -> pd.DataFrame:

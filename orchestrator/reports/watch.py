@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from analysis.fidelity import split_of
+from analysis.signals import is_fitted, split_of
 from analysis.units import format_quality, format_size
 from orchestrator.reports.frontier import WrittenFrontier, print_frontier
 
@@ -119,8 +119,8 @@ def _line(status: SweepStatus, written: WrittenFrontier | None) -> str:
     if len(front):
         sizes, name = front["file_size_bytes"], str(front["quality_name"].iloc[0])
         best = format_quality(front["file_quality"].iloc[-1], name)  # the last by mean size: validation's best
-        split, smallest, largest = split_of(name), format_size(sizes.min()), format_size(sizes.max())
-        parts[1] += f", {smallest} to {largest}, the best with {split} {name} {best}"
+        split, smallest, largest = split_of(name, fitted=is_fitted(front)), sizes.min(), sizes.max()
+        parts[1] += f", {format_size(smallest)} to {format_size(largest)}, the best with {split} {name} {best}"
     return "; ".join([*parts, *([] if status.is_running else ["ended"])])
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.points.metric_names import FIDELITY_METRICS, other_metrics, quality_metric
+from analysis.signals import rate_name
 from orchestrator.search.space import Configuration
 from trainers import training_settings
 from trainers.config import Spec
@@ -89,6 +90,7 @@ def metrics_of(point: OperatingPoint) -> dict[str, float]:
         f"{quality_metric(point.quality_name)}_val": point.quality_val,
         "compression_ratio": point.compression_ratio,
         "bits_per_parameter": point.bits_per_parameter,
+        **({rate_name(point.signal_unit): rate} if (rate := point.bits_per_sample) is not None else {}),
         "uncompressed_bytes": point.uncompressed_bytes,
         "num_parameters": point.num_parameters,
         "num_steps": point.num_steps,
@@ -112,6 +114,11 @@ def tags_of(point: OperatingPoint) -> dict[str, str]:
         **({"ratefront.zero_weights": point.zero_weights[:_MAX_TAG_LENGTH]} if point.zero_weights else {}),
         **({"ratefront.is_constant": "true"} if point.is_constant else {}),
         **({"ratefront.others": point.others} if point.others else {}),
+        **(
+            {"ratefront.signal_unit": point.signal_unit, "ratefront.signal_count": str(point.signal_count)}
+            if point.signal_count
+            else {}
+        ),
     }
 
 

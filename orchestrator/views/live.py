@@ -16,13 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.frontier.text_plot import frontier_text
-from analysis.units import format_quality, format_size
+from analysis.units import format_quality, format_size, quality_words
 from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board, RunningTrial
 from orchestrator.views.events import AbstractEvent
 from orchestrator.views.plain import print_line
 from orchestrator.views.printable import Printable
+from trainers.record import OperatingPoint
 
 _MOST_RUNNING, _MOST_FAILED = 6, 3
 _PLOT_WIDTH, _PLOT_HEIGHT = 64, 8
@@ -80,8 +81,14 @@ def picture(board: Board) -> RenderableType:
             width=_PLOT_WIDTH,
             height=_PLOT_HEIGHT,
         )
-        parts += [Text(), Text(f"{point.quality_name} on validation of the files so far"), Text("\n".join(lines))]
+        parts += [Text(), Text(f"{_heading(point)} of the files so far"), Text("\n".join(lines))]
     return Group(*parts)
+
+
+def _heading(point: OperatingPoint) -> str:
+    if point.signal_count:
+        return f"fitted {quality_words(point.quality_name)}"
+    return f"{point.quality_name} on validation"
 
 
 def bar(board: Board) -> RenderableType:

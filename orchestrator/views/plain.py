@@ -7,7 +7,7 @@ import contextlib
 from rich.console import Console
 from rich.markup import escape
 
-from analysis.units import format_size
+from analysis.units import format_quality, format_size, quality_words
 from orchestrator.storage.journal import Outcome
 from orchestrator.views.base import AbstractView
 from orchestrator.views.board import Board
@@ -53,7 +53,10 @@ def _line(event: TrialEnded) -> str:
 
 
 def _measured(point: OperatingPoint) -> str:
-    quality = f"{point.quality_name}_val {point.quality_val:.4f}"
+    if point.signal_count:
+        quality = f"{quality_words(point.quality_name)} {format_quality(point.quality_val, point.quality_name)}"
+    else:
+        quality = f"{point.quality_name}_val {point.quality_val:.4f}"
     return f"{format_size(point.size_bytes)}  {quality}  {point.train_s:.1f} s"
 
 

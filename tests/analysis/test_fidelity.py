@@ -13,7 +13,7 @@ from analysis.comparison.plot_data import comparison_plot_data
 from analysis.comparison.tables import comparison_dict
 from analysis.configurations.best import best
 from analysis.configurations.summary import summarise
-from analysis.fidelity import BY_QUALITY_NAME, COLUMNS, DISTANCES, judged_by, split_of
+from analysis.fidelity import BY_QUALITY_NAME, COLUMNS, DISTANCES, judged_by
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_html
 from analysis.frontier.plot_data import frontier_plot_data
@@ -43,7 +43,6 @@ def test_every_distance_has_a_column_an_option_and_no_task_quality_name() -> Non
     assert {one.column for one in DISTANCES.values()} == set(COLUMNS)
     assert len(BY_QUALITY_NAME) == len(DISTANCES)
     assert not set(BY_QUALITY_NAME) & set(DISTANCES), "a task's own quality may be called kl"
-    assert [split_of(name) for name in ("kl_from_given", "kl")] == ["validation", "test"]
 
 
 def test_the_nearest_is_chosen_where_accuracy_tells_nothing() -> None:
@@ -163,5 +162,5 @@ def test_bytes_at_equal_distance_are_compared_over_its_logarithm() -> None:
 def test_a_distance_is_written_in_its_unit(name: str, text: str, label: str, bounds: tuple[float, float]) -> None:
     quality_name = DISTANCES[name].quality_name
     assert format_quality(0.0123, quality_name) == text
-    assert quality_label(quality_name, maximise=False) == label
+    assert quality_label(quality_name, maximise=False, split="validation") == label
     assert quality_bounds(quality_name) == bounds

@@ -95,7 +95,7 @@ def test_names_are_words_and_say_their_unit_once() -> None:
     assert quality_words("bits_per_character") == quality_words("bits_per_character", with_unit=True)
     assert quality_words("PSNR (dB)") == "PSNR"
     assert [quality_words(name, with_unit=True) for name in ("psnr_db", "PSNR (dB)", "val_accuracy", "dB")] == [
-        *("psnr (dB)", "PSNR (dB)", "val accuracy (%)", "dB (dB)"),
+        *("PSNR (dB)", "PSNR (dB)", "val accuracy (%)", "dB (dB)"),
     ]
     assert better_words(maximise=True) == ""
     assert better_words(maximise=False) == ", lower is better"

@@ -72,12 +72,21 @@ def test_the_columns_are_the_contract_of_the_three_packages() -> None:
 def test_a_row_says_what_is_odd_only_where_something_is() -> None:
     """So files and logs of ordinary sweeps are those of earlier versions, which know no such columns."""
     fidelity = {"kl": 0.0, "agreement": 0.5, "output_error": 1e-9}
-    assert dict(ODD_COLUMNS) == {"zero_weights": "", "is_constant": False, **dict.fromkeys(fidelity), "others": ""}
+    assert dict(ODD_COLUMNS) == {
+        **{"zero_weights": "", "is_constant": False, **dict.fromkeys(fidelity), "others": ""},
+        **{"signal_unit": "", "signal_count": 0},
+    }
     assert not set(to_row(POINT)) & set(ODD_COLUMNS)
-    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True, **fidelity, others=OTHERS)
+    signal = {"signal_unit": "pixel", "signal_count": 96}
+    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True, **fidelity, others=OTHERS, **signal)
     row = to_row(odd)
-    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant", *fidelity, "others")
+    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant", *fidelity, "others", *signal)
     assert from_row(json.loads(json.dumps(row))) == odd
+
+
+def test_a_signal_has_its_bits_for_each_sample() -> None:
+    assert POINT.bits_per_sample is None
+    assert replace(POINT, size_bytes=30, signal_unit="ray", signal_count=60).bits_per_sample == 4
 
 
 def test_other_qualities_are_a_line_that_comes_back_and_nothing_else_is_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ Augment = Callable[[Batch, torch.Generator], Batch]
 
 _MOST_OTHERS = 20
 _LONGEST_NAME = 60
+_UNIT = re.compile(r"[a-z][a-z_]{0,29}")
 """So that all qualities of a point fit into a tag of MLflow."""
 
 
@@ -70,6 +72,11 @@ class Signal:
     count: int
     """How many of these it has. A rate's weight is in loss for one bit for each of them, so that one value means the
     same for every network and every size."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.unit, str) or not _UNIT.fullmatch(self.unit):
+            raise ValueError(f"a signal's unit is {echo(self.unit)}: wanted a word such as pixel, in small letters")
+        checks.integer("count", self.count, low=1)
 
 
 @dataclass(frozen=True, kw_only=True)

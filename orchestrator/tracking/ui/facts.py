@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from analysis.points.labels import is_number, varied_settings
 from analysis.points.metric_names import other_metrics, quality_metric
 from analysis.points.qualities import directions
+from analysis.signals import is_fitted, rate_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,10 @@ class Facts:
     other_metrics: tuple[str, ...]
     """Those of the task's other qualities, likewise."""
     maximise: bool
+    is_fitted: bool
+    """Whether the task is one signal: the two metrics of a quality are the same then."""
+    rate_metric: str
+    """The metric of the bits for each sample of the signal; empty where the task is none."""
     num_points: int
     num_seeds: int
     """How many seeds the configuration with the most has."""
@@ -59,6 +64,8 @@ def facts_of(points: pd.DataFrame) -> Facts:
         quality_metric=quality_metric(str(first["quality_name"])),
         other_metrics=tuple(other_metrics(str(first["quality_name"]), directions(points["others"])).values()),
         maximise=bool(first["maximise"]),
+        is_fitted=is_fitted(points),
+        rate_metric=rate_of(points),
         num_points=len(points),
         num_seeds=int(points.groupby(["config_hash", "point_id"]).size().max()),
         architectures=tuple(sorted(points["architecture"].unique())),

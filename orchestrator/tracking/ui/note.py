@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.frontier.columns import IN_NOTE, shown
 from analysis.points.labels import path_text
+from analysis.signals import SENTENCE, is_fitted
 from analysis.units import format_quality, format_size, quality_words
 from orchestrator.tracking.publishing import REPORT
 from orchestrator.tracking.ui.links import MAX_ROWS, artifact, pages, run
@@ -84,7 +85,8 @@ def _headline(front: pd.DataFrame, configurations: pd.DataFrame) -> str:
         f"{len(front)} of {len(configurations)} configurations {'is' if len(front) == 1 else 'are'} on the frontier"
     )
     reached = f"{words(quality_words(name))} {words(' to '.join(ends))}"
-    return f"**{of_all}: {reached}.** Chosen on validation, measured on test."
+    how = SENTENCE if is_fitted(front) else "Chosen on validation, measured on test."
+    return f"**{of_all}: {reached}.** {how}"
 
 
 def _links(sweep_id: str, num_points: int, ending: Ending) -> str:

@@ -33,7 +33,8 @@ def metric_names(facts: Facts) -> tuple[str, ...]:
     """All metrics that the runs of a sweep have."""
     name = facts.quality_metric
     others = (metric for other in facts.other_metrics for metric in (other, f"{other}_val"))
-    return (*_POINT_METRICS, *EPOCH_METRICS.values(), name, f"{name}_val", f"epoch_{name}_val", *others)
+    rate = (facts.rate_metric,) if facts.rate_metric else ()
+    return (*_POINT_METRICS, *rate, *EPOCH_METRICS.values(), name, f"{name}_val", f"epoch_{name}_val", *others)
 
 
 def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
@@ -66,11 +67,9 @@ def view_tags(facts: Facts, *, now_ms: int) -> dict[str, str]:
 
 
 def _scatters(facts: Facts) -> list[Card]:
-    """Quality over size, on test data and on validation data: validation chooses, test reports."""
-    return [
-        scatter("log10_size_bytes", facts.quality_metric),
-        scatter("log10_size_bytes", f"{facts.quality_metric}_val"),
-    ]
+    """Quality over size, on test data and on validation data: validation chooses, test reports; of a signal once."""
+    over_size = [scatter("log10_size_bytes", facts.quality_metric)]
+    return over_size + ([] if facts.is_fitted else [scatter("log10_size_bytes", f"{facts.quality_metric}_val")])
 
 
 def _parallels(facts: Facts) -> list[Card]:
@@ -109,7 +108,10 @@ def _view(
     ascending: bool = True,
 ) -> dict[str, Any]:
     name = facts.quality_metric
-    shown = [metric(key) for key in ("size_bytes", f"{name}_val", name, *facts.other_metrics, "compression_ratio")]
+    both = () if facts.is_fitted else (f"{name}_val",)
+    rate = (facts.rate_metric,) if facts.rate_metric else ()
+    keys = ("size_bytes", *rate, *both, name, *facts.other_metrics, "compression_ratio")
+    shown = [metric(key) for key in keys]
     shown += [param(key) for key in ("architecture", "method", *facts.columns, "seed")]
     return {
         "searchFilter": f"{condition} AND tags.`ratefront.sweep_id` = '{facts.sweep_id}'",

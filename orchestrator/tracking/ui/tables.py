@@ -9,6 +9,7 @@ from analysis import fidelity
 from analysis.frontier.columns import LOGGED, shown
 from analysis.frontier.table import ordered
 from analysis.points import qualities
+from analysis.signals import is_fitted, rate_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +35,13 @@ def table_files(configurations: pd.DataFrame, points: pd.DataFrame) -> dict[str,
     front = ordered(configurations[configurations["on_front"]])[columns]
     near = [name for name in fidelity.COLUMNS if points[name].notna().any()]
     measured = qualities.with_columns(points)
-    others = qualities.columns_of(measured)
-    tables = (front, measured.sort_values("size_bytes")[[*_POINT_COLUMNS, *near, *others]])
+    rate = rate_of(points)
+    if rate:
+        measured = measured.assign(**{rate: 8 * points["size_bytes"] / points["signal_count"]})
+    columns = [*_POINT_COLUMNS, *near, *([rate] if rate else []), *qualities.columns_of(measured)]
+    if is_fitted(points):  # validation has what test has
+        columns = [name for name in columns if name != "quality_val" and not name.startswith(qualities.VALIDATION)]
+    tables = (front, measured.sort_values("size_bytes")[columns])
     return {path: table.to_json(orient="split", index=False) for path, table in zip(PATHS, tables, strict=True)}
 
 

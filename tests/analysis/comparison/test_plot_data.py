@@ -37,4 +37,4 @@ def test_the_axis_says_the_unit_and_where_lower_is_better() -> None:
         "Test bits per character, lower is better"
     )
     points = {name: side(name, quality_name="psnr_db") for name in "ab"}
-    assert comparison_plot_data(compare(points, num_resamples=1)).quality_label == "Test psnr (dB)"
+    assert comparison_plot_data(compare(points, num_resamples=1)).quality_label == "Test PSNR (dB)"

@@ -85,18 +85,18 @@ def test_a_distance_that_stands_for_the_quality_is_one_column_and_no_test() -> N
 
 def test_a_quality_without_a_unit_is_shown_without_one() -> None:
     titles = [column.title("perplexity") for column in IN_REPORT]
-    assert titles[2:5] == ["test", "mean test", "mean val"]
-    assert [column.title("perplexity") for column in ON_TERMINAL[2:4]] == ["mean val", "mean test"]
+    assert titles[3:6] == ["test", "mean test", "mean val"]
+    assert [column.title("perplexity") for column in ON_TERMINAL[3:5]] == ["mean val", "mean test"]
     plain = row(quality_name="perplexity", file_quality=31.5)
-    assert IN_REPORT[2].format(plain) == "31.50"
-    assert IN_README[2].format(plain) == "31.50"
+    assert IN_REPORT[3].format(plain) == "31.50"
+    assert IN_README[3].format(plain) == "31.50"
 
 
 def test_decibels_are_in_the_heading_or_in_every_cell() -> None:
-    assert [column.title("psnr_db") for column in IN_REPORT][2:5] == ["test (dB)", "mean test (dB)", "mean val (dB)"]
+    assert [column.title("psnr_db") for column in IN_REPORT][3:6] == ["test (dB)", "mean test (dB)", "mean val (dB)"]
     decibels = row(quality_name="psnr_db", file_quality=31.5)
-    assert IN_REPORT[2].format(decibels) == "31.50"
-    assert IN_README[2].format(decibels) == "31.50 dB"
+    assert IN_REPORT[3].format(decibels) == "31.50"
+    assert IN_README[3].format(decibels) == "31.50 dB"
 
 
 def test_the_logged_table_has_numbers_and_no_text() -> None:

@@ -137,7 +137,7 @@ def test_titles_and_names_in_the_legend_are_whole() -> None:
     ("name", "maximise", "label"),
     [
         ("accuracy", True, "Test accuracy (%)"),
-        ("psnr_db", True, "Test psnr (dB)"),
+        ("psnr_db", True, "Test PSNR (dB)"),
         ("PSNR (dB)", True, "Test PSNR (dB)"),
         ("bits_per_character", False, "Test bits per character, lower is better"),
     ],

@@ -70,7 +70,9 @@ def test_a_csv_file_has_every_column_but_the_folder_of_this_machine() -> None:
     configurations = summarise(points.assign(kl=0.5, agreement=0.75, output_error=0.1))
     text = frontier_csv(configurations)
     read = pd.read_csv(io.StringIO(text))
-    assert set(configurations.columns) - set(read.columns) == {"file_directory", "file_others"}
+    assert set(configurations.columns) - set(read.columns) == {
+        *("file_directory", "file_others", "signal_unit", "signal_count")
+    }
     assert read["kl_mean"].tolist() == [0.5]
     assert not {"kl_mean", "kl_std", "file_kl"} & set(pd.read_csv(io.StringIO(frontier_csv(summarise(points)))))
     assert read[["num_failed", "file_path", "config"]].iloc[0].tolist() == [1, "trials/a/0.rfz", "lam=0.3 steps=2000"]

@@ -84,7 +84,7 @@ def test_many_networks_are_a_range() -> None:
 
 
 def test_the_promise_is_stated() -> None:
-    text = read(promise()).text
+    text = read(promise(material())).text
     for said in ("a file on disk", "decoded from that file", "Validation data chooses", "Test chooses in one place"):
         assert said in text
 

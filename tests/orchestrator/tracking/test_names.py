@@ -94,3 +94,13 @@ def test_a_run_is_named_by_its_trial_its_point_and_its_architecture() -> None:
     assert run_name(small, "0000-ecq-s3", "fine") == "0000-ecq-s3/fine mlp(hidden=[4])"
     wide = {**CONFIG, "architecture": {"name": "mlp", "hidden": list(range(100))}}
     assert len(run_name(wide, "t")) == len("t ") + 100
+
+
+def test_a_signal_is_in_tags_and_its_rate_a_metric_named_by_the_unit() -> None:
+    fitted = point(quality_name="psnr_db", size_bytes=1000, signal_unit="pixel", signal_count=16_000)
+    assert metrics_of(fitted)["bits_per_pixel"] == 0.5
+    assert {key: tag for key, tag in tags_of(fitted).items() if "signal" in key} == {
+        "ratefront.signal_unit": "pixel",
+        "ratefront.signal_count": "16000",
+    }
+    assert not [name for name in (*metrics_of(point()), *tags_of(point())) if "pixel" in name or "signal" in name]

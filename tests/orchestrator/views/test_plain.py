@@ -56,3 +56,11 @@ def test_a_line_for_each_file_that_a_running_trial_stored() -> None:
     console = Console(file=io.StringIO(), width=140, record=True)
     PlainView(console).show(PointsStored(trial_id=TRIALS[1], points=(point(point_id="lam3.2"),)), board)
     assert console.export_text() == f"1/4 {TRIALS[1]} goes on, has lam3.2  1.00 kB  accuracy_val 0.9600  1.5 s\n"
+
+
+def test_of_a_signal_the_line_has_its_quality_in_decibels() -> None:
+    board = board_of_four()
+    console = Console(file=io.StringIO(), width=140, record=True)
+    fitted = point(quality_name="psnr_db", quality_val=31.048, signal_unit="pixel", signal_count=100)
+    PlainView(console).show(dataclasses.replace(end(board, 1, finished(1)), points=(fitted,)), board)
+    assert "1.00 kB  PSNR 31.05 dB  1.5 s" in console.export_text()

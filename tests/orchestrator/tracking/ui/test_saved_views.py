@@ -141,3 +141,13 @@ def test_a_sweep_with_many_settings_fits_into_a_tag() -> None:
     ]
     tags = view_tags(facts_of(rows.assign(params=many)), now_ms=1000)
     assert max(map(len, tags.values())) < MAX_TAG_LENGTH
+
+
+def test_of_a_signal_no_quality_is_shown_twice() -> None:
+    signal = {"quality_name": "psnr_db", "signal_unit": "pixel", "signal_count": 100}
+    facts = facts_of(points().assign(**signal))
+    for name, state in states(facts).items():
+        assert "metrics.`bits_per_pixel`" in state["selectedColumns"], name
+        assert "metrics.`psnr_db`" in state["selectedColumns"], name
+        assert "metrics.`psnr_db_val`" not in state["selectedColumns"], name
+    assert len(shown(states(facts)["frontier"], "SCATTER")) == 1
