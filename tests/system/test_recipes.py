@@ -1,8 +1,9 @@
-"""Every shipped recipe trains and writes files: two steps of its first configuration, on random pictures."""
+"""Every shipped recipe trains and writes files: two steps of its first configuration, on random pictures or a line."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,10 @@ def pictures(*, shape: tuple[int, ...]) -> Task:
 @pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())
 def test_a_recipe_trains_and_writes_files(path: Path, tmp_path: Path) -> None:
     config = plan(load_sweep(path))[0].config
-    task = {"name": f"{__name__}:pictures", "shape": list(SHAPES[config.task.name])}
+    task: dict[str, Any] = {"name": f"{__name__}:pictures", "shape": list(SHAPES.get(config.task.name, ()))}
+    if config.task.name == "text":
+        (tmp_path / "text.txt").write_text("to be, or not to be, that is the question. " * 9)
+        task = {"name": "text", "file": str(tmp_path / "text.txt"), "context": 16}
     small = TrialConfig.from_dict({**config.to_dict(), "task": task, "steps": 2, "batch_size": 4})
     points = train(small, lambda progress: None, tmp_path)
     assert points
