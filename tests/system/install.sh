@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the system tests need and Debian or Ubuntu packages: a headless browser, PostgreSQL, Slurm, promtool,
-# and tools that make networks.
+# a C compiler, and tools that make networks.
 set -eu
 has() { command -v "$1" >/dev/null 2>&1; }
 packages=""
@@ -8,6 +8,7 @@ has chromium || packages="$packages chromium fonts-dejavu-core"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 has slurmctld || packages="$packages slurm-wlm munge"
 has promtool || packages="$packages prometheus"
+has cc || packages="$packages gcc libc6-dev"
 has ip || packages="$packages iproute2"
 has nsenter || packages="$packages util-linux"
 has ps || packages="$packages procps"
