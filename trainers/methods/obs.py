@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +16,8 @@ from trainers import checks
 from trainers.coding.sections import Sections
 from trainers.methods.base import AbstractMethod, Context, Phase, RateKnob
 from trainers.methods.parts import backend, calibration, grid, tensor_settings, weight_settings
-from trainers.methods.parts.compensation import compensated
+from trainers.methods.parts.coded_bits import layer_bits
+from trainers.methods.parts.compensation import compensated, inverse_factor
 from trainers.methods.parts.layer_inputs import owners
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.network_steps import network_steps, set_rounded, with_rounded
@@ -148,9 +150,11 @@ class OptimalBrainSurgeon(AbstractMethod):
         """What rounds a weight of ``made``, and puts it into ``chosen``."""
         layers = owners(made)
 
-        def rounding(name: str, matrix: Tensor, moments: Tensor) -> None:
+        def rounding(name: str, matrix: Tensor, factor: Tensor) -> None:
             parameter, sizes = made.get_parameter(name), torch.from_numpy(steps[name].sizes)
-            numbers = _narrow(weight_of(layers[name], compensated(matrix, moments, sizes, self.rate)[0], parameter))
+            bits = partial(layer_bits, layers[name], weight=parameter)
+            found = compensated(matrix, factor, sizes, self.rate, bits)[0]
+            numbers = _narrow(weight_of(layers[name], found, parameter))
             chosen[name] = numbers, steps[name]
             set_rounded(parameter, chosen[name])
 
@@ -166,7 +170,8 @@ class OptimalBrainSurgeon(AbstractMethod):
         batches = [] if inputs is None else split(inputs, _BATCH_SIZE)
         for name, moments in second_moments(model, batches, list(steps)):
             sizes = torch.tensor([float(step.sizes[0]) for step in steps[name]], dtype=torch.float64)
-            found = compensated(matrix_of(layers[name], weights[name]), moments, sizes, self.rate)
+            bits = partial(layer_bits, layers[name], weight=weights[name])
+            found = compensated(matrix_of(layers[name], weights[name]), inverse_factor(moments), sizes, self.rate, bits)
             rounded[name] = _narrow(weight_of(layers[name], found, weights[name]))
         plain = [name for name in steps if name not in rounded]
         unknown = [name for name in plain if name not in _embeddings(model)]

@@ -13,7 +13,7 @@ from tests.trainers.methods.contexts import context_of
 from tests.trainers.methods.parts.test_layer_inputs import Conv1D
 from trainers.methods.obs import OptimalBrainSurgeon
 from trainers.methods.parts.alongside import alongside
-from trainers.methods.parts.compensation import compensated
+from trainers.methods.parts.compensation import compensated, inverse_factor
 from trainers.methods.parts.matching import match, statistics
 from trainers.methods.parts.propagation import called_once, propagating
 from trainers.methods.parts.second_moments import second_moments
@@ -41,8 +41,20 @@ def test_compensation_follows_the_update_of_optimal_brain_surgeon() -> None:
         wanted[:, column] = (left[:, column] / 0.3).round()
         off = left[:, column] - 0.3 * wanted[:, column]
         left[:, column:] -= off[:, None] / inverse[0, 0] * inverse[0]
-    found = compensated(weight, moments[None], torch.tensor([0.3]).double())
+    found = compensated(weight, inverse_factor(moments[None]), torch.tensor([0.3]).double())
     assert torch.equal(found[0].double(), wanted)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 300])
+def test_the_factor_is_that_of_the_inverse(columns: int) -> None:
+    inputs = torch.stack([inputs_with_correlation(2 * columns, columns) for _ in range(2)])
+    moments = inputs.transpose(1, 2) @ inputs
+    found = inverse_factor(moments)
+    unit = torch.eye(columns).double()
+    damping = 0.01 * moments.double().diagonal(dim1=1, dim2=2).mean(dim=1).reshape(-1, 1, 1) if columns else 0.0
+    assert torch.equal(found, found.triu())
+    inverse = found.transpose(1, 2) @ found
+    torch.testing.assert_close((moments.double() + damping * unit) @ inverse, unit.expand(2, -1, -1))
 
 
 @pytest.mark.parametrize("columns", [7, 300])
@@ -50,7 +62,7 @@ def test_compensation_has_less_output_error_than_the_nearest_integers_at_every_s
     inputs = inputs_with_correlation(4 * columns, columns)
     weight = torch.randn(5, columns, generator=torch.Generator().manual_seed(1))
     steps = torch.tensor([0.5, 1.0]).double()
-    found = compensated(weight, (inputs.T @ inputs)[None], steps)
+    found = compensated(weight, inverse_factor((inputs.T @ inputs)[None]), steps)
     for step, whole in zip(steps.tolist(), found, strict=True):
         assert torch.equal(whole, whole.round())
         nearest = (weight / step).round()
@@ -61,12 +73,19 @@ def test_groups_of_rows_have_moments_of_their_own() -> None:
     weight = torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
     steps = torch.tensor([0.4, 0.9]).double()
     moments = torch.stack([inputs.T @ inputs for inputs in (inputs_with_correlation(50, 5), torch.eye(5))])
-    together = compensated(weight, moments, steps, rate=0.1)
-    apart = [compensated(part, one[None], steps, rate=0.1) for part, one in zip(weight.split(2), moments, strict=True)]
+    together = compensated(weight, inverse_factor(moments), steps, rate=0.1)
+    apart = [
+        compensated(part, inverse_factor(one[None]), steps, rate=0.1)
+        for part, one in zip(weight.split(2), moments, strict=True)
+    ]
     plain = torch.cat(
-        [compensated(part, one[None], steps) for part, one in zip(weight.split(2), moments, strict=True)], 1
+        [
+            compensated(part, inverse_factor(one[None]), steps)
+            for part, one in zip(weight.split(2), moments, strict=True)
+        ],
+        1,
     )
-    assert torch.equal(compensated(weight, moments, steps), plain)
+    assert torch.equal(compensated(weight, inverse_factor(moments), steps), plain)
     assert together.shape == torch.cat(apart, 1).shape
     assert float(together.abs().sum()) < float(plain.abs().sum()), "a rate prefers smaller integers"
 
@@ -74,7 +93,8 @@ def test_groups_of_rows_have_moments_of_their_own() -> None:
 def test_inputs_that_are_all_zero_leave_the_nearest_integers() -> None:
     weight = torch.randn(4, 5)
     assert torch.equal(
-        compensated(weight, torch.zeros(1, 5, 5), torch.tensor([0.5]).double())[0], (weight / 0.5).round()
+        compensated(weight, inverse_factor(torch.zeros(1, 5, 5)), torch.tensor([0.5]).double())[0],
+        (weight / 0.5).round(),
     )
 
 
@@ -164,14 +184,14 @@ def test_layers_make_up_for_the_errors_of_those_before_them(share: float) -> Non
     for name, shares in {"apart": None, "propagated": share}.items():
         made = copy.deepcopy(given)
 
-        def set_rounded(name: str, weight: Tensor, moments: Tensor, made: nn.Module = made) -> None:
+        def set_rounded(name: str, weight: Tensor, factor: Tensor, made: nn.Module = made) -> None:
             parameter = made.get_parameter(name)
-            parameter.data = (compensated(weight, moments, step)[0] * 0.2).reshape(parameter.shape)
+            parameter.data = (compensated(weight, factor, step)[0] * 0.2).reshape(parameter.shape)
 
         with torch.no_grad():
             if shares is None:
                 for weight_name, moments in second_moments(given, [inputs], list(layers)):
-                    set_rounded(weight_name, given.get_parameter(weight_name), moments)
+                    set_rounded(weight_name, given.get_parameter(weight_name), inverse_factor(moments))
             else:
                 with propagating(given, made, inputs, layers, shares, set_rounded):
                     made(inputs)

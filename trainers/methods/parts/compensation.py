@@ -15,21 +15,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from trainers.methods.parts.coded_bits import coded_bits
+
 _DAMPING = 0.01
 """A share of the mean of the second moments, which is added to them (GPTQ, section 3.3)."""
 _BLOCK = 128
 """Columns whose errors reach the columns behind them together: the same sums, in fewer and larger products."""
-_PRIOR = 0.3
-"""What each magnitude is counted before any was seen."""
-_MOST_MAGNITUDE = 1 << 14
-"""Greater ones cost as much."""
 
 
 Choice = Callable[[int, Tensor], Tensor]
 """(index of a column, its values in steps (groups, values)) -> whole numbers of the same shape."""
+Bits = Callable[[Tensor], Tensor]
+"""Whole numbers (rows, columns) -> the bits of each magnitude, from 0 on, at each place: (magnitudes, rows,
+columns). The last stands for greater ones as well."""
 
 
-def compensated(weight: Tensor, moments: Tensor, steps: Tensor, rate: float = 0.0) -> Tensor:
+def compensated(weight: Tensor, factor: Tensor, steps: Tensor, rate: float = 0.0, bits: Bits = coded_bits) -> Tensor:
     """Round a weight at each of several steps so that the layer's outputs change little.
 
     The columns are rounded one after the other. With H the damped second moments, and U the upper Cholesky factor of
@@ -38,46 +39,71 @@ def compensated(weight: Tensor, moments: Tensor, steps: Tensor, rate: float = 0.
 
     With a ``rate``, q_j is the nearest integer or the next one towards zero, whichever has the lower
     e^2 + rate c R(q_j) (CERWU), where c is the mean over columns of (s / U_jj)^2, what an error of a whole step costs,
-    and R(q) are the bits of an integer, as an adaptive coder would have them for the integers of a rounding without the
-    rate. The term for later rates that CERWU adds to H changed nothing in our measurements, so there is none.
+    and R(q) are the ``bits`` that the coder's adaptive model takes for q there, in a rounding without the rate. The
+    term for later rates that CERWU adds to H changed nothing in our measurements, so there is none.
 
     Args:
         weight: (rows, columns).
-        moments: (groups, columns, columns): each of as many equal groups of rows has moments of its own.
+        factor: from ``inverse_factor``: each of as many equal groups of rows has moments of its own.
         steps: positive, (steps,) in float64.
         rate: the cost of a bit, in units of c.
+        bits: of each magnitude at each place of a rounding.
 
     Returns:
         Whole numbers, (steps, rows, columns) in float32.
     """
     if not weight.numel():
         return torch.zeros(len(steps), *weight.shape, device=weight.device)
-    factor = _factor(moments)
-    rows = len(weight) // len(moments)
-    given = weight.double().reshape(len(moments), rows, -1).transpose(1, 2)  # (groups, columns, rows)
+    factor = factor.float()
+    rows = len(weight) // len(factor)
+    given = weight.double().reshape(len(factor), rows, -1).transpose(1, 2)  # (groups, columns, rows)
     values = torch.cat([(given / step).float() for step in steps.tolist()], dim=2)
     found = _in_turn(values, factor, lambda index, column: column.round())
     if rate:
-        bits = _bits(found, len(steps))
+        costs = _costs(found, weight.shape, len(steps), bits)
         variances = factor.diagonal(dim1=1, dim2=2).square()  # (groups, columns)
         penalty = rate * (1 / variances).mean(dim=1, keepdim=True) * variances
-        found = _in_turn(values, factor, lambda index, column: _cheaper(column, bits, penalty[:, index]))
-    return torch.stack([part.transpose(1, 2).reshape(weight.shape) for part in found.chunk(len(steps), dim=2)])
+        found = _in_turn(values, factor, lambda index, column: _cheaper(column, costs[:, :, index], penalty[:, index]))
+    return torch.stack(_apart(found, weight.shape, len(steps)))
 
 
-def damped(moments: Tensor) -> Tensor:
+def inverse_factor(moments: Tensor) -> Tensor:
+    """The upper Cholesky factors U of the inverses of the damped moments H.
+
+    H = R R^T with R upper triangular: that is Cholesky's factor with the axes turned round. So U = R^-1, since
+    U^T U = H^-1.
+
+    Args:
+        moments: (groups, columns, columns).
+
+    Returns:
+        (groups, columns, columns) in float64.
+    """
+    return _inverse(torch.linalg.cholesky(_damped(moments).flip(1, 2)).flip(1, 2))
+
+
+def _damped(moments: Tensor) -> Tensor:
     """The moments with the damping added to their diagonals, (groups, columns, columns) in float64."""
-    wide = moments.double()
-    unit = wide.diagonal(dim1=1, dim2=2).mean(dim=1)
-    damping = torch.where(unit > 0, _DAMPING * unit, 1.0)  # inputs that are all zero: no error matters
-    return wide + damping.reshape(-1, 1, 1) * torch.eye(wide.shape[1], dtype=wide.dtype, device=wide.device)
+    made = moments.to(torch.float64, copy=True)
+    diagonal = made.diagonal(dim1=1, dim2=2)
+    unit = diagonal.mean(dim=1, keepdim=True)
+    diagonal.add_(torch.where(unit > 0, _DAMPING * unit, 1.0))  # inputs that are all zero: no error matters
+    return made
 
 
-def _factor(moments: Tensor) -> Tensor:
-    """The upper Cholesky factors of the inverses of the damped moments, (groups, columns, columns)."""
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(moments)))
-    factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
-    return factor.float()
+def _inverse(triangular: Tensor) -> Tensor:
+    """The inverse of upper triangular matrices (groups, n, n), by that of their halves: its work is in products."""
+    size = triangular.shape[1]
+    if size <= _BLOCK:
+        unit = torch.eye(size, dtype=triangular.dtype, device=triangular.device)
+        found: Tensor = torch.linalg.solve_triangular(triangular, unit.expand_as(triangular), upper=True)
+        return found
+    half = size // 2
+    made = torch.zeros_like(triangular)
+    made[:, :half, :half] = first = _inverse(triangular[:, :half, :half])
+    made[:, half:, half:] = second = _inverse(triangular[:, half:, half:])
+    made[:, :half, half:] = -(first @ (triangular[:, :half, half:] @ second))
+    return made
 
 
 def _in_turn(values: Tensor, factor: Tensor, choose: Choice) -> Tensor:
@@ -108,29 +134,29 @@ def _cheaper(column: Tensor, bits: Tensor, penalty: Tensor) -> Tensor:
     """The nearest integer or the next towards zero, whichever costs less.
 
     Args:
-        column: in steps, (groups, values), the values of one step after the other.
-        bits: of each magnitude at each step, (steps, magnitudes).
+        column: in steps, (groups, values).
+        bits: of each magnitude, (magnitudes, groups, values).
         penalty: of a bit, in squares of a step, (groups,).
     """
     nearest = column.round()
     lower = nearest - nearest.sign()
-    offsets = torch.arange(len(bits), device=column.device).repeat_interleave(column.shape[1] // len(bits))
 
     def cost(whole: Tensor) -> Tensor:
-        magnitude = whole.abs().long().clamp_(max=bits.shape[1] - 1)
-        return (column - whole).square() + penalty.unsqueeze(1) * bits.flatten()[offsets * bits.shape[1] + magnitude]
+        magnitude = whole.abs().long().clamp_(max=len(bits) - 1)
+        return (column - whole).square() + penalty.unsqueeze(1) * bits.gather(0, magnitude.unsqueeze(0))[0]
 
     return torch.where(cost(lower) < cost(nearest), lower, nearest)
 
 
-def _bits(found: Tensor, num_steps: int) -> Tensor:
-    """The bits of each magnitude by its frequency among the integers of a step, with a sign, (steps, magnitudes)."""
-    magnitudes = found.abs().long()
-    most = min(int(magnitudes.max()), _MOST_MAGNITUDE) + 2  # one more than there is
-    made = []
-    for part in magnitudes.chunk(num_steps, dim=2):
-        counts = torch.bincount(part.flatten().clamp(max=most - 1), minlength=most).double() + _PRIOR
-        one = -(counts / counts.sum()).log2()
-        one[1:] += 1
-        made.append(one.float())
-    return torch.stack(made)
+def _apart(found: Tensor, shape: torch.Size, num_steps: int) -> list[Tensor]:
+    """The integers (rows, columns) of each step, from those of all, (groups, columns, values)."""
+    return [part.transpose(1, 2).reshape(shape) for part in found.chunk(num_steps, dim=2)]
+
+
+def _costs(found: Tensor, shape: torch.Size, num_steps: int, bits: Bits) -> Tensor:
+    """The bits of each magnitude at each place of a rounding, (magnitudes, groups, columns, values)."""
+    made = [bits(whole) for whole in _apart(found, shape, num_steps)]
+    most = max(map(len, made))
+    even = [torch.cat([one, one[-1:].expand(most - len(one), *shape)]) for one in made]
+    groups, columns, _ = found.shape
+    return torch.cat([one.reshape(most, groups, -1, columns).transpose(2, 3) for one in even], dim=3)

@@ -200,10 +200,20 @@ def _patches(
     stride = _stride(len(padded) * an_example // places, places // layer.groups)
     for part in torch.split(padded, at_once):
         laid = part.permute(axes)
-        columns = (laid.flip([*range(1, 1 + num_axes)]) if is_turned else laid).reshape(
-            layer.groups, places // layer.groups, -1
-        )
-        yield columns[:, :, ::stride].transpose(1, 2)
+        if is_turned:
+            laid = laid.flip([*range(1, 1 + num_axes)])
+        if stride > 1:  # only these are copied
+            laid = laid[(..., *_every(stride, laid.shape[1 + num_axes :], part.device))]
+        yield laid.reshape(layer.groups, places // layer.groups, -1).transpose(1, 2)
+
+
+def _every(stride: int, sizes: torch.Size, device: torch.device) -> Any:
+    """The indices along each of several axes, of every so many of their places in order."""
+    left, found = torch.arange(0, sizes.numel(), stride, device=device), []
+    for size in reversed(sizes):
+        found.append(left % size)
+        left = left // size
+    return reversed(found)
 
 
 def _of_attention(

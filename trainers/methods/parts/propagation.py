@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.methods.parts.alongside import Take, alongside
-from trainers.methods.parts.compensation import damped
+from trainers.methods.parts.compensation import inverse_factor
 from trainers.methods.parts.layer_inputs import first_argument, inputs_of, is_plain
 from trainers.methods.parts.steps import level, times_power, wide
 from trainers.methods.parts.weight_matrices import matrix_of
@@ -25,7 +25,8 @@ from trainers.networks.modes import evaluating
 from trainers.trees import Tree, copied
 
 Round = Callable[[str, Tensor, Tensor], None]
-"""(name of a weight, its matrix (rows, columns) as it is to be rounded, second moments) sets the rounded weight."""
+"""(name of a weight, its matrix (rows, columns) as it is to be rounded, the ``inverse_factor`` of the second moments)
+sets the rounded weight."""
 
 
 @torch.no_grad()
@@ -89,28 +90,34 @@ def propagating(
 def _rounding(name: str, prefix: str, take: Take, share: float, round_: Round) -> Callable[..., None]:
     def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         weight = matrix_of(layer, cast(Tensor, layer.weight).detach())
-        moments, crossed = _moments(layer, take(prefix), first_argument(args, kwargs))
-        if not moments.isfinite().all():
-            moments, crossed = torch.zeros_like(moments), None  # nothing to go by: the nearest
-        groups = len(moments)
+        groups = cast(int, getattr(layer, "groups", 1))
         rows = weight.double().reshape(groups, len(weight) // groups, weight.shape[1])
-        if crossed is not None and crossed.isfinite().all():
-            rows = rows + torch.linalg.solve(damped(moments), share * rows @ (crossed - moments).double(), left=False)
-        round_(name, rows.reshape(weight.shape), moments)
+        moments, moved = _moments(layer, rows, take(prefix), first_argument(args, kwargs))
+        if not moments.isfinite().all():
+            moments, moved = torch.zeros_like(moments), torch.zeros_like(moved)  # nothing to go by: the nearest
+        factor = inverse_factor(moments)
+        if moved.any() and moved.isfinite().all():
+            rows = rows + share * (moved.double() @ factor.transpose(1, 2)) @ factor
+        round_(name, rows.reshape(weight.shape), factor)
 
     return hook
 
 
-def _moments(layer: nn.Module, before: Tensor | None, now: Tensor) -> tuple[Tensor, Tensor | None]:
-    """X' X'^T, and X X'^T where the given network has inputs of the same shape, (groups, columns, columns)."""
+def _moments(layer: nn.Module, rows: Tensor, before: Tensor | None, now: Tensor) -> tuple[Tensor, Tensor]:
+    """X' X'^T (groups, columns, columns), and W (X - X') X'^T like ``rows``.
+
+    The latter is zero where the given network has no inputs of the same shape.
+    """
+    groups, num_rows, columns = rows.shape
     exponent = -level(now)
+    moments, moved = (torch.zeros(groups, one, columns, device=now.device) for one in (columns, num_rows))
+    weight = rows.float()
     both = (now, before) if before is not None and before.shape == now.shape else (now,)
-    sums: list[Tensor] = []
     for parts in zip(*(inputs_of(layer, one) for one in both), strict=True):
-        near_one = [times_power(wide(part), exponent).float() for part in parts]
-        products = [one.transpose(1, 2) @ near_one[0] for one in near_one]
-        sums = [old + new for old, new in zip(sums, products, strict=True)] if sums else products
-    if not sums:  # no inputs: nothing to go by
-        columns = matrix_of(layer, cast(Tensor, layer.weight)).shape[1]
-        return torch.zeros(cast(int, getattr(layer, "groups", 1)), columns, columns, device=now.device), None
-    return sums[0], sums[1] if len(sums) > 1 else None
+        ours, *given = (times_power(wide(part), exponent).float() for part in parts)
+        moments += ours.transpose(1, 2) @ ours
+        for theirs in given:
+            apart = (theirs - ours).transpose(1, 2)
+            # in the order that takes fewer multiplications
+            moved += (weight @ apart) @ ours if 2 * num_rows < columns else weight @ (apart @ ours)
+    return moments, moved

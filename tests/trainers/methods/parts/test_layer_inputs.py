@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.methods.parts.layer_inputs import watching
+from trainers.methods.parts import layer_inputs
+from trainers.methods.parts.layer_inputs import inputs_of, watching
 from trainers.methods.parts.second_moments import second_moments
 from trainers.methods.parts.weight_matrices import matrix_of, weight_of
 
@@ -67,6 +68,21 @@ def test_what_is_noted_is_what_the_weight_is_multiplied_with(name: str) -> None:
         else outputs.movedim(0 if name == "one image" else 1, -1)
     )
     torch.testing.assert_close(made, channels.reshape(made.shape))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.Conv2d(2, 3, 3, stride=(1, 2)), (5, 2, 9, 8)), (nn.ConvTranspose1d(2, 3, 3, stride=2), (5, 2, 8))],
+)
+def test_of_many_positions_some_are_noted_evenly_spaced(
+    layer: nn.Module, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = torch.randn(shape)
+    (whole,) = inputs_of(layer, inputs)
+    monkeypatch.setattr(layer_inputs, "_MOST_POSITIONS", whole.shape[1] // 3 - 1)
+    monkeypatch.setattr(layer_inputs, "_POSITIONS_A_COLUMN", 0)
+    (some,) = inputs_of(layer, inputs)
+    assert torch.equal(some, whole[:, ::4])
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
