@@ -6,6 +6,7 @@ A registered name's meaning never changes: files in the world refer to it.
 from trainers.architectures.base import Architecture
 from trainers.architectures.cnn import cnn
 from trainers.architectures.gpt import gpt
+from trainers.architectures.grids import grids
 from trainers.architectures.lenet import lenet5, lenet300_100
 from trainers.architectures.mlp import mlp
 from trainers.architectures.resnet_cifar import resnet_cifar
@@ -18,6 +19,7 @@ from trainers.lookup import is_timm, resolve
 ARCHITECTURES: dict[str, Architecture] = {
     "cnn": cnn,
     "gpt": gpt,
+    "grids": grids,
     "lenet300_100": lenet300_100,
     "lenet5": lenet5,
     "mlp": mlp,

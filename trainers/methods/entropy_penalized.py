@@ -35,6 +35,7 @@ from trainers.methods.parts.latents import Reparameterized
 from trainers.methods.parts.plain import adam_cosine
 from trainers.methods.parts.starts import Start, root_mean_square
 from trainers.methods.parts.steps import wide
+from trainers.networks.grid import LEARNING_RATE, STEP, grids
 from trainers.networks.norms import norm_parameters
 from trainers.paths import Path
 
@@ -101,6 +102,9 @@ class EntropyPenalized(AbstractMethod):
     """The learning rate of the learned density. Public ports of the paper use 1e-4, for many more steps than ours."""
     rate_warmup: float = 0.0
     """Share of the training over which ``lam`` rises from zero, in a path of its first stretch."""
+    noise: float = 0.0
+    """Share of each phase in which uniform noise, U(-1/2, 1/2), is added to latents where they are rounded later. In long
+    trainings of latent grids this makes smaller files."""
     norm_step: float = 1 / 32
     """The step of the folded scales and shifts of norm layers, in units of their median magnitude."""
 
@@ -108,6 +112,7 @@ class EntropyPenalized(AbstractMethod):
     owns_optimiser: ClassVar[str] = "the learning rates of latents are in units of their steps, as Adam moves them"
     rate_knob: ClassVar[RateKnob | None] = RateKnob(field="lam", low=0.05, high=5.0, log=True, both_ways=True)
     cost: ClassVar[float | None] = 1.3
+    later_fields: ClassVar[tuple[str, ...]] = ("noise",)
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -130,7 +135,8 @@ class EntropyPenalized(AbstractMethod):
         tensor_settings.check(self.tensors, step=positive, learning_rate=positive)
         for name in ("step_learning_rate", "density_learning_rate"):
             checks.number(name, getattr(self, name), low=0)
-        checks.number("rate_warmup", self.rate_warmup, low=0, high=1)
+        for name in ("rate_warmup", "noise"):
+            checks.number(name, getattr(self, name), low=0, high=1)
         if self.density != "learned":
             checks.unused(self, "density_learning_rate", where=f"density is {self.density!r}")
 
@@ -213,7 +219,7 @@ class EntropyPenalized(AbstractMethod):
         self, model: nn.Module, batch: Batch, context: Context, moment: Moment, *, lam: float, warmup: float
     ) -> Tensor:
         lam *= min(1.0, moment.progress / warmup) if warmup else 1.0
-        network, bits = cast(Reparameterized, model).network_and_rate()
+        network, bits = cast(Reparameterized, model).network_and_rate(noisy=moment.progress < self.noise)
         return context.loss(network, batch) + lam / context.num_weighed * bits
 
     def _refit(self, model: nn.Module, context: Context, moment: Moment) -> None:
@@ -224,12 +230,11 @@ class EntropyPenalized(AbstractMethod):
         trained = cast(Reparameterized, model)
         latent_groups = trained.latent_groups()
         densities = [parameter for group in latent_groups for parameter in group.density.parameters()]
+        latent_grids = grids(trained.network)
+        rates = [self._learning_rate(group.names[0], is_grid=group.names[0] in latent_grids) for group in latent_groups]
         groups: list[dict[str, object]] = [
-            {
-                "params": [group.phi],
-                "lr": math.ldexp(self._learning_rate(group.names[0]) / group.step().mean().item(), -group.exponent),
-            }
-            for group in latent_groups
+            {"params": [group.phi], "lr": math.ldexp(rate / group.step().mean().item(), -group.exponent)}
+            for group, rate in zip(latent_groups, rates, strict=True)
         ]
         groups.append({"params": [group.log_step for group in latent_groups], "lr": self.step_learning_rate})
         groups.append({"params": densities, "lr": self.density_learning_rate})
@@ -237,12 +242,14 @@ class EntropyPenalized(AbstractMethod):
         scaled = [{**group, "lr": factor * cast(float, group["lr"])} for group in groups if group["params"]]
         return (adam_cosine(scaled, num_steps),)
 
-    def _learning_rate(self, name: str) -> float:
-        return tensor_settings.first_fit(self.tensors, name, {}).get("learning_rate", self.learning_rate)
+    def _learning_rate(self, name: str, *, is_grid: bool) -> float:
+        usual = LEARNING_RATE if is_grid else self.learning_rate
+        return tensor_settings.first_fit(self.tensors, name, {}).get("learning_rate", usual)
 
     def _group_parameters(self, model: nn.Module) -> list[Start]:
         """The tensors to compress, in groups that share a decoder and whether they are trained, in order."""
         groups: dict[tuple[str, tuple[int, ...], bool], dict[str, Tensor]] = {}
+        latent_grids = grids(model)
         seen: set[Tensor] = set()  # a tied parameter is compressed once, under its first name
         norms = norm_parameters(model)
         names = [name for name, one in model.named_parameters() if name not in norms and one.is_floating_point()]
@@ -258,16 +265,19 @@ class EntropyPenalized(AbstractMethod):
                     kernel = tuple(parameter.shape[2:]) if self.decoder == "dft" and is_kernel else ()
                     is_embedding = isinstance(module, nn.Embedding | nn.EmbeddingBag)
                     kind = "embedding" if is_embedding else "conv" if is_kernel else "dense"
-                    group = self._group(name, kind if parameter.ndim > 1 else "bias")
+                    kind = kind if parameter.ndim > 1 else "bias"
+                    group = self._group(name, f"grid {name}" if name in latent_grids else kind)
                     kernel = kernel if math.prod(kernel) > 1 else ()
                     group += _far(parameter)
                     groups.setdefault((group, kernel, parameter.requires_grad), {})[name] = parameter
         if self.decoder == "dft" and not any(kernel for _, kernel, _ in groups):
             raise ValueError("decoder is 'dft', but the network has no kernels to transform: use 'scalar'")
-        settings = {name: tensor_settings.first_fit(self.tensors, name, {}) for name in names}
+        firsts = [next(iter(named)) for named in groups.values()]
+        own = [tensor_settings.first_fit(self.tensors, name, {}).get("step") for name in firsts]
+        steps = [step or (STEP if name in latent_grids else None) for step, name in zip(own, firsts, strict=True)]
         return [
-            Start(tensors=named, kernel_shape=kernel, step=settings[next(iter(named))].get("step"))
-            for (_, kernel, _), named in groups.items()
+            Start(tensors=named, kernel_shape=kernel, step=step)
+            for ((_, kernel, _), named), step in zip(groups.items(), steps, strict=True)
         ]
 
     def _group(self, name: str, kind: str) -> str:

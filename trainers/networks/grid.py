@@ -7,6 +7,11 @@ from torch import Tensor, nn
 
 from trainers import checks
 
+STEP = 1 / 16
+"""Where values of grids are first rounded to: they begin at zero, and so say nothing of their scale."""
+LEARNING_RATE = STEP / 12
+"""A value moves by so much in a step of Adam: in rounded units a twelfth, since most of them have few levels."""
+
 
 class Grid(nn.Module):
     """One parameter, ``values``, that lies on a plane: each value is like those above it and beside it.

@@ -124,13 +124,13 @@ class LatentGroup(nn.Module):
             cosines[name] = float((given * left).sum()) / product if product else float(not given.any())
         return cosines
 
-    def forward(self) -> tuple[dict[str, Tensor], Tensor]:
+    def forward(self, *, noisy: bool = False) -> tuple[dict[str, Tensor], Tensor]:
         """The tensors, and the rate of their latents in bits, scalar.
 
         Gradients of the tensors pass the rounding straight through (section 3 of the paper).
         """
         geometric = self.density if isinstance(self.density, Geometric) else None
-        arguments = self.phi, self.log_step, self.basis, tuple(self._places.values()), geometric
+        arguments = self.phi, self.log_step, self.basis, tuple(self._places.values()), geometric, noisy
         bits, *tensors = cast(tuple[Tensor, ...], _Decode.apply(*arguments))  # type: ignore[no-untyped-call]
         if isinstance(self.density, DeepFactorized):
             bits = self.density.rate(self.phi)
@@ -152,19 +152,19 @@ class Reparameterized(Remade):
     def latent_groups(self) -> list[LatentGroup]:
         return cast(list[LatentGroup], list(self.groups))
 
-    def decoded(self) -> tuple[dict[str, Tensor], Tensor]:
+    def decoded(self, *, noisy: bool = False) -> tuple[dict[str, Tensor], Tensor]:
         """The parameters of the network by their names, and the rate of their latents in bits, scalar."""
         tensors: dict[str, Tensor] = {}
         rates: list[Tensor] = []
         for group in self.groups:
-            decoded, bits = group()
+            decoded, bits = group(noisy=noisy)
             tensors |= decoded
             rates.append(bits)
         return tensors, sum(rates, start=torch.zeros(()))
 
-    def network_and_rate(self) -> tuple[Network, Tensor]:
+    def network_and_rate(self, *, noisy: bool = False) -> tuple[Network, Tensor]:
         """The network with its latents decoded, to be called, and the rate in bits, scalar."""
-        tensors, bits = self.decoded()
+        tensors, bits = self.decoded(noisy=noisy)
         return partial(self._substitution.compute, self.network, tensors), bits
 
     def made(self) -> Network:
@@ -178,6 +178,8 @@ def _stored(step: Tensor) -> Tensor:
 class _Decode(torch.autograd.Function):
     """The rate in bits under a geometric density, else 0, and the tensors (step * round(phi)) B, in few operations.
 
+    Where it is ``noisy``, phi + u stands for round(phi), u ~ U(-1/2, 1/2).
+
     Gradients pass straight through the rounding of ``phi``, and through that of steps to float16.
     """
 
@@ -189,9 +191,10 @@ class _Decode(torch.autograd.Function):
         basis: Tensor | None,
         places: tuple[_Place, ...],
         density: Geometric | None,
+        noisy: bool,
     ) -> tuple[Tensor, ...]:
         step = _stored(log_step.exp())
-        coefficients = phi.round().mul_(step)
+        coefficients = (phi + torch.rand_like(phi).sub_(0.5) if noisy else phi.round()).mul_(step)
         ctx.save_for_backward(phi, coefficients, step, basis)
         ctx.places, ctx.density = places, density
         theta = coefficients
@@ -215,4 +218,4 @@ class _Decode(torch.autograd.Function):
             grad_step = (gradient * coefficients).sum(dim=0)
         if ctx.density is not None:
             ctx.density.add_slope(gradient, phi, grad_bits)
-        return gradient, grad_step / step, None, None, None  # both its factors hold the step; the gradient has it once
+        return gradient, grad_step / step, None, None, None, None  # both its factors hold the step; the gradient has it once
