@@ -15,8 +15,10 @@ from torch import nn
 from trainers.networks.coordinates import grid
 from trainers.networks.modes import evaluating
 
-DRAWN = ("siren",)
-"""The architectures whose networks map places (n, 2) to colours (n, channels), and whose ``size`` is the image's."""
+DRAWN = ("siren", "grids")
+"""The architectures whose networks map places to colours, and whose ``size`` is the image's height and width."""
+WHOLE = ("grids",)
+"""Those that compute all pixels together: places (1, height, width, 2); the others take some (n, 2)."""
 SUFFIXES = (".png",)
 MAX_PIXELS = 1 << 26
 _AT_ONCE = 1 << 16
@@ -25,7 +27,7 @@ _AT_ONCE = 1 << 16
 def picture_of(
     network: nn.Module, architecture: str, arguments: Mapping[str, Any], *, max_pixels: int = MAX_PIXELS
 ) -> npt.NDArray[np.uint8]:
-    """Draw the image (height, width, channels) that a network represents, some pixels at a time.
+    """Draw the image (height, width, channels) that a network represents, some pixels at a time where it can.
 
     Args:
         network: as a file decodes to.
@@ -44,9 +46,10 @@ def picture_of(
             f"the file says that its image has {height} x {width} pixels: wanted {max_pixels:,} at most; "
             "--max-pixels allows more"
         )
-    places = grid(height, width).reshape(-1, 2)
+    places = grid(height, width)
+    inputs = [places[None]] if architecture in WHOLE else torch.split(places.reshape(-1, 2), _AT_ONCE)
     with evaluating(network), torch.inference_mode():
-        parts = [network(part).clamp(0, 1).mul(255).round().to(torch.uint8) for part in torch.split(places, _AT_ONCE)]
+        parts = [network(part).clamp(0, 1).mul(255).round().to(torch.uint8) for part in inputs]
     drawn: npt.NDArray[np.uint8] = torch.cat(parts).reshape(height, width, -1).numpy()
     return drawn
 

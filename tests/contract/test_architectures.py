@@ -14,6 +14,7 @@ from torch import nn
 from tests.golden.regenerate import (
     ARCHITECTURE_FINGERPRINTS,
     architecture_fingerprint,
+    computes_whole_images,
     input_shape_of,
     plain,
     reads_tokens,
@@ -35,7 +36,8 @@ def inputs_of(name: str, num: int) -> torch.Tensor:
 
 
 def outputs_shape(name: str, num: int, num_outputs: int) -> tuple[int, ...]:
-    return (num, *(input_shape_of(name) if reads_tokens(name) else ()), num_outputs)
+    inputs = input_shape_of(name)
+    return (num, *(inputs if reads_tokens(name) else inputs[:-1] if computes_whole_images(name) else ()), num_outputs)
 
 
 def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:

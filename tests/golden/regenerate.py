@@ -245,12 +245,19 @@ def bfloat16_layout() -> container.Layout:
 def input_shape_of(name: str) -> tuple[int, ...]:
     """The default input shape of an architecture; 1x28x28 if it has none, a place for one of images, some tokens."""
     parameters = inspect.signature(ARCHITECTURES[name]).parameters
+    if computes_whole_images(name):
+        return (8, 6, 2)
     if "size" in parameters:
         return (2,)
     if reads_tokens(name):
         return (8,)
     parameter = parameters.get("input_shape")
     return (1, 28, 28) if parameter is None or parameter.default is parameter.empty else tuple(parameter.default)
+
+
+def computes_whole_images(name: str) -> bool:
+    """Whether an input of an architecture is all places of an image, and outputs are (batch, 8, 6, num_outputs)."""
+    return "levels" in inspect.signature(ARCHITECTURES[name]).parameters
 
 
 def reads_tokens(name: str) -> bool:
@@ -274,7 +281,7 @@ def architecture_fingerprint(name: str) -> dict[str, object]:
         numbers = torch.arange(2 * math.prod(shape))
         inputs = numbers * 7 % 10 if reads_tokens(name) else numbers.double().mul(0.7).sin()
         outputs = model(inputs.view(2, *shape))
-        outputs = outputs[:, -1] if reads_tokens(name) else outputs
+        outputs = outputs.flatten(1, -2)[:, -1] if outputs.ndim > 2 else outputs
     signature = inspect.signature(ARCHITECTURES[name])
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,9 @@ _OPEN = (0.1, 0.5)
 def grids(*, size: Sequence[int], num_outputs: int = 3, levels: int = 7, width: int = 16, depth: int = 1) -> nn.Module:
     """``levels`` grids, each half as fine as the one before, and a network that mixes their values at each pixel.
 
-    All pixels are computed together, from places (1, height, width, 2) to colours (1, height, width, num_outputs); the
-    places are known, and only their shape is looked at. The idea is COOL-CHIC's. There is no entropy model: the
-    adaptive coder finds what neighbours tell of each other.
+    All pixels are computed together, from places (n, height, width, 2) to colours (n, height, width, num_outputs). The
+    places are known, and only their shape is looked at: the n images are one. The idea is COOL-CHIC's. There is no
+    entropy model: the adaptive coder finds what neighbours tell of each other.
 
     Args:
         size: the image's height and width; the first grid has these.
@@ -53,22 +54,26 @@ class Grids(nn.Module):
         self.size = size
         self.grids = nn.ModuleList(Grid(*(-(-side // 2**level) for side in size)) for level in range(levels))
         widths = [levels, *[width] * depth, num_outputs]
-        self.layers = nn.ModuleList(nn.Linear(widths[i], widths[i + 1]) for i in range(depth + 1))
-        for index, layer in enumerate(self.layers):
+        layers = [nn.Linear(widths[i], widths[i + 1]) for i in range(depth + 1)]
+        self.layers = nn.ModuleList(layers)
+        for index, layer in enumerate(layers):
             is_head = index == depth
             bound = math.sqrt((3 if is_head else 6) / layer.in_features)
             nn.init.uniform_(layer.weight, -bound, bound)
             nn.init.uniform_(layer.bias, *((0.5, 0.5) if is_head else _OPEN))
 
     def forward(self, places: Tensor) -> Tensor:
-        if places.shape != (1, *self.size, 2):
+        if places.shape[1:] != (*self.size, 2):
             raise ValueError(
                 f"grids is asked for places of shape {tuple(places.shape)}: it computes the whole image at once, and "
                 f"wants {(1, *self.size, 2)}, as the task image gives with 'whole: true'"
             )
         values = self._upsampled().flatten(1)
-        parts = [values] if torch.is_grad_enabled() else values.split(_AT_ONCE, dim=1)  # the whole needs more memory
-        return torch.cat([self._colours(part) for part in parts], dim=1).T.reshape(1, *self.size, -1)
+        parts = (
+            [values] if torch.is_grad_enabled() else torch.split(values, _AT_ONCE, dim=1)
+        )  # the whole needs more memory
+        colours = torch.cat([self._colours(part) for part in parts], dim=1).T
+        return colours.reshape(1, *self.size, -1).expand(len(places), -1, -1, -1)
 
     def _upsampled(self) -> Tensor:
         """The values of all grids at each pixel (levels, height, width), from the coarsest grid up."""
@@ -81,7 +86,7 @@ class Grids(nn.Module):
     def _colours(self, values: Tensor) -> Tensor:
         """(num_outputs, n) of values (levels, n). Pixels lie along the rows: layers of so few units are fastest so."""
         hidden = values
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(cast(Iterable[nn.Linear], self.layers)):
             if index:
                 hidden = torch.relu_(hidden)
             hidden = (layer.weight @ hidden).add_(layer.bias[:, None])

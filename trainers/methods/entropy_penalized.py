@@ -103,8 +103,8 @@ class EntropyPenalized(AbstractMethod):
     rate_warmup: float = 0.0
     """Share of the training over which ``lam`` rises from zero, in a path of its first stretch."""
     noise: float = 0.0
-    """Share of each phase in which uniform noise, U(-1/2, 1/2), is added to latents where they are rounded later. In long
-    trainings of latent grids this makes smaller files."""
+    """Share of the steps, of each stretch of a path, in which latents get uniform noise, U(-1/2, 1/2); they are
+    rounded in the others."""
     norm_step: float = 1 / 32
     """The step of the folded scales and shifts of norm layers, in units of their median magnitude."""
 

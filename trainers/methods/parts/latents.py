@@ -218,4 +218,11 @@ class _Decode(torch.autograd.Function):
             grad_step = (gradient * coefficients).sum(dim=0)
         if ctx.density is not None:
             ctx.density.add_slope(gradient, phi, grad_bits)
-        return gradient, grad_step / step, None, None, None, None  # both its factors hold the step; the gradient has it once
+        return (
+            gradient,
+            grad_step / step,
+            None,
+            None,
+            None,
+            None,
+        )  # both its factors hold the step; the gradient has it once
