@@ -1,10 +1,10 @@
 """The coder of grids on latents of pictures: bytes against static tables and the coder of matrices, and speed.
 
-    python -m benchmarks.grids kodim03.png kodim05.png                  # a minute or more for each picture and lambda
-    python -m benchmarks.grids kodim03.png --steps 200 --keep FOLDER    # the latents are kept, and read from there
+    python -m benchmarks.grids kodim03.png kodim05.png      # half a minute for each picture and lambda
+    python -m benchmarks.grids kodim03.png --steps 200 --keep FOLDER    # files are kept, and read from there
 
-A picture, halved by boxes of 2 x 2, is fitted by seven grids (1 to 1/64 of its size), bilinear, and 163 weights that
-mix them: mean squared error + lambda x bits for a pixel, each grid under a geometric density of its own.
+A picture, halved by boxes of 2 x 2, is fitted by the architecture ``grids`` and stored, by ``epr``; the whole numbers
+in that file are coded in several ways.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmarks.report import print_machine, print_table, quartiles
-from trainers.coding import planning, tables
+from trainers.architectures.base import layout_of
+from trainers.coding import container, planning, tables
 from trainers.coding.coder import Encoder
 from trainers.coding.contexts import ContextCoder
 from trainers.coding.grid_model import GridModel
 from trainers.coding.model import Notes
+from trainers.coding.sections import Integers
 from trainers.coding.stream import StreamReader
-from trainers.networks.grid import Grid
+from trainers.compressed import open_compressed
+from trainers.config import TrialConfig
+from trainers.train import train
 
 Ints = npt.NDArray[np.int32]
 
-_NUM_LEVELS, _SIDE = 7, 16
-_SEED = 0
+_SIDE = 16
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
-    parser.add_argument("--lam", nargs="+", type=float, default=[3e-3, 1e-3])
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--lam", nargs="+", type=float, default=[2e-3, 1e-3])
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=9, help="of each measurement of time")
-    parser.add_argument("--keep", type=Path, help="a folder for the latents")
+    parser.add_argument("--keep", type=Path, default=Path("grids.latents"), help="the folder of the files")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print_machine(torch.device("cpu"))
@@ -61,54 +61,21 @@ def main() -> None:
     print_table(f"medians, n = {arguments.rounds}; in brackets ratios to blocks with quartiles", heads, times)
 
 
-def latents_of(path: Path, lam: float, steps: int, folder: Path | None) -> list[Ints]:
-    """Fit a picture, or read what was fitted before."""
-    kept = folder / f"{path.stem}_{lam:g}.npz" if folder else None
-    if kept and kept.exists():
-        with np.load(kept) as found:
-            return [found[name] for name in found.files]
-    latents = fit(picture(path), lam, steps)
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, *latents)
-    return latents
-
-
-def picture(path: Path) -> Tensor:
-    """Half of a picture's size, (1, 3, height, width), 0 to 1."""
-    whole = torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).astype(np.float32)) / 255
-    height, width = whole.shape[0] // 2 * 2, whole.shape[1] // 2 * 2
-    return F.avg_pool2d(whole[:height, :width].permute(2, 0, 1)[None], 2)
-
-
-def fit(target: Tensor, lam: float, steps: int) -> list[Ints]:
-    """The integers of the grids that a picture is fitted by, the finest one first."""
-    torch.manual_seed(_SEED)
-    height, width = target.shape[2:]
-    grids = [Grid(math.ceil(height / 2**level), math.ceil(width / 2**level)) for level in range(_NUM_LEVELS)]
-    scales = nn.Parameter(torch.zeros(_NUM_LEVELS))
-    layers = [nn.Conv2d(_NUM_LEVELS, 8, 1), nn.GELU(), nn.Conv2d(8, 8, 1), nn.GELU(), nn.Conv2d(8, 3, 1)]
-    mix = nn.Sequential(*layers)
-    with torch.no_grad():
-        mix[0].weight.mul_(0.3)
-        mix[-1].bias.fill_(0.5)
-    latents = [grid.values for grid in grids]
-    optimiser = torch.optim.Adam([{"params": latents, "lr": 0.08}, {"params": [*mix.parameters(), scales], "lr": 0.01}])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        bits, planes = torch.zeros(()), []
-        for latent, scale in zip(latents, scales, strict=True):
-            rounded = latent + (latent.round() - latent).detach()
-            magnitudes = latent.abs() + (rounded.abs() - latent.abs()).detach()
-            ratio = torch.exp(-1 / scale.exp())
-            bits = bits + (magnitudes / scale.exp() - torch.log((1 - ratio) / (1 + ratio))).sum() / math.log(2)
-            planes.append(F.interpolate(rounded[None, None], (height, width), mode="bilinear", align_corners=False))
-        loss = F.mse_loss(mix(torch.cat(planes, 1)), target) + lam * bits / (height * width)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-    return [latent.detach().round().int().numpy() for latent in latents]
+def latents_of(path: Path, lam: float, steps: int, folder: Path) -> list[Ints]:
+    """The whole numbers of the grids that a picture is stored as, the finest one first: fitted, or read again."""
+    config = TrialConfig.from_dict(
+        {
+            "task": {"name": "image", "file": str(path), "shrink": 2, "whole": True},
+            "architecture": "grids",
+            "method": {"name": "epr", "lam": lam, "learning_rate": 0.005},
+            "steps": steps,
+        }
+    )
+    file = folder / f"{path.stem}_{lam:g}_{steps}" / "point.rfz"
+    if not file.exists():
+        train(config, lambda progress: None, file.parent)
+    tensors = container.read(file.read_bytes(), layout_of(open_compressed(file).plain)).tensors
+    return [one.values for name, one in tensors.items() if name.startswith("grids.") and isinstance(one, Integers)]
 
 
 def blocks_of(grid: Ints, side: int = _SIDE) -> Ints:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from trainers import checks
 from trainers.networks.grid import Grid
 
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 14
+"""So many pixels are mixed at once that what is made of them stays in the processor's cache."""
 _OPEN = (0.1, 0.5)
 """The first biases of hidden units. Grids begin at zero: where a unit is shut there, no gradient passes it."""
 
@@ -68,10 +69,7 @@ class Grids(nn.Module):
                 f"grids is asked for places of shape {tuple(places.shape)}: it computes the whole image at once, and "
                 f"wants {(1, *self.size, 2)}, as the task image gives with 'whole: true'"
             )
-        values = self._upsampled().flatten(1)
-        parts = (
-            [values] if torch.is_grad_enabled() else torch.split(values, _AT_ONCE, dim=1)
-        )  # the whole needs more memory
+        parts = torch.split(self._upsampled().flatten(1), _AT_ONCE, dim=1)
         colours = torch.cat([self._colours(part) for part in parts], dim=1).T
         return colours.reshape(1, *self.size, -1).expand(len(places), -1, -1, -1)
 
