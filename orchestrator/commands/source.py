@@ -22,9 +22,14 @@ class SweepSource:
         str | None,
         typer.Argument(metavar="RECIPE|FILE.yaml", help="A shipped recipe, or a sweep file.", show_default=False),
     ] = None
-    task: Annotated[str | None, typer.Option("--task", help="Task, or module:callable.", show_default=False)] = None
+    task: Annotated[
+        str | None, typer.Option("--task", help="Task, or module:callable, or {name: ..., ...}.", show_default=False)
+    ] = None
     architecture: Annotated[
-        str | None, typer.Option("--architecture", help="Architecture, or module:callable.", show_default=False)
+        str | None,
+        typer.Option(
+            "--architecture", help="Architecture, or module:callable, or {name: ..., ...}.", show_default=False
+        ),
     ] = None
     method: Annotated[str | None, typer.Option("--method", help="Compression method.", show_default=False)] = None
     overrides: Annotated[
@@ -60,11 +65,15 @@ class SweepSource:
         from orchestrator.errors import SweepError
         from orchestrator.sweep.definition import Sweep
         from orchestrator.sweep.file import load_document
-        from orchestrator.sweep.overrides import apply_overrides, document_from_flags, with_paths
+        from orchestrator.sweep.overrides import apply_overrides, document_from_flags, spec_from_flag, with_paths
         from orchestrator.sweep.recipes import find_recipe
 
         source, name = self.recipe_or_file, self.name
-        task, architecture, method = self.task, self.architecture, self.method
+        task, architecture = (
+            None if text is None else spec_from_flag(kind, text)
+            for kind, text in (("task", self.task), ("architecture", self.architecture))
+        )
+        method = self.method
         flags = {"task": task, "architecture": architecture, "method": method, "name": name}
         given = {key: value for key, value in flags.items() if value is not None}
         lengths = [

@@ -20,6 +20,7 @@ from orchestrator.search.searchers.base import AbstractSearcher
 from orchestrator.search.space import Space, SpecSpace, parse_count, setting_to_dict
 from orchestrator.sweep.budget import Budget
 from orchestrator.sweep.fields import (
+    is_signal_task,
     parse_architectures,
     parse_constraints,
     parse_init_from,
@@ -51,6 +52,8 @@ MAPPINGS = {"resources": "{cpu: 1, gpu: 0}", "budget": "{trials: 100}"}
 """The fields that are mappings, each with an example for errors."""
 
 
+SIGNAL_BATCH_SIZE = 4096
+"""The default where the task is one signal, in its samples."""
 _OWN = (SpecSpace(name=training_settings.OWN, arguments={}),)
 
 
@@ -117,6 +120,14 @@ class Sweep(YamlSection):
                 f"steps is {echo(given['steps'])} and epochs is {echo(given['epochs'])}: wanted one of them"
             )
         return {**given, "steps": 0}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batches_of_a_signal(cls, given: Any) -> Any:
+        """A step sees many samples of a signal: one says little, and takes little time."""
+        if isinstance(given, Mapping) and "batch_size" not in given and is_signal_task(given.get("task")):
+            return {**given, "batch_size": SIGNAL_BATCH_SIZE}
+        return given
 
     @model_validator(mode="after")
     def _scheduler_sees_the_objectives(self) -> Sweep:

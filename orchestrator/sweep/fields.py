@@ -19,7 +19,7 @@ from orchestrator.search.space import (
     parse_specs,
     setting_to_dict,
 )
-from orchestrator.sweep.resolve import as_float, resolve_spec
+from orchestrator.sweep.resolve import as_float, is_signal, resolve_spec
 from trainers import training_settings
 from trainers.config import Spec
 from trainers.lookup import check_complete, find
@@ -33,12 +33,22 @@ def parse_task(value: Any) -> SpecSpace:
     return resolve_spec("task", SpecSpace.from_dict("task", value))
 
 
+def is_signal_task(value: Any) -> bool:
+    """Whether this task is one signal; a wrong one is none, and told as wrong where it is parsed."""
+    try:
+        return is_signal(SpecSpace.from_dict("task", value).name)
+    except ValueError:
+        return False
+
+
 def parse_architectures(value: Any) -> tuple[SpecSpace, ...]:
     return tuple(resolve_spec("architecture", spec) for spec in parse_specs("architecture", value))
 
 
-def parse_methods(value: Any) -> tuple[SpecSpace, ...]:
-    return tuple(resolve_spec("method", spec) for spec in parse_specs("method", value))
+def parse_methods(value: Any, info: ValidationInfo) -> tuple[SpecSpace, ...]:
+    task: SpecSpace | None = info.data.get("task")  # there is none where it was wrong
+    signal = task is not None and is_signal(task.name)
+    return tuple(resolve_spec("method", spec, signal=signal) for spec in parse_specs("method", value))
 
 
 def parse_modifier_sets(value: Any) -> tuple[tuple[SpecSpace, ...], ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.errors import SweepError
 from orchestrator.sweep.definition import MAPPINGS, Sweep
+from orchestrator.sweep.fields import is_signal_task
 from orchestrator.sweep.resolve import lookup
 from orchestrator.sweep.yaml_text import parse_yaml
 from trainers import training_settings
@@ -29,16 +30,29 @@ _LENGTHS = {"steps": "epochs", "epochs": "steps"}
 """Two ways of saying how long a training is: who sets one leaves the other out."""
 
 
-def document_from_flags(*, task: str, architecture: str, method: str, baselines: bool = True) -> dict[str, Any]:
+def spec_from_flag(kind: str, text: str) -> Any:
+    """What ``--task`` and ``--architecture`` say: a name, or ``{name: ..., argument: ...}``.
+
+    Raises:
+        SweepError: it is no YAML; one line says where.
+    """
+    try:
+        return parse_yaml(text, source=f"--{kind}") if text.lstrip().startswith("{") else text
+    except ValueError as error:
+        raise SweepError(str(error)) from error
+
+
+def document_from_flags(*, task: Any, architecture: Any, method: str, baselines: bool = True) -> dict[str, Any]:
     """The document of a sweep that is named after its parts; ``Sweep`` has the defaults of all else.
 
     Args:
-        task: name, or ``module:callable``.
-        architecture: name, or ``module:callable``.
+        task: name, or ``module:callable``, or a mapping with a name and arguments.
+        architecture: likewise.
         method: name.
         baselines: put ``BASELINES`` beside the method.
     """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{task}-{architecture}-{method}")
+    names = (Spec.from_dict(kind, item).name for kind, item in (("task", task), ("architecture", architecture)))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join([*names, method]))
     beside = [name for name in BASELINES if name != method] if baselines else []
     return {"name": name, "task": task, "architecture": architecture, "method": [method, *beside]}
 
@@ -53,14 +67,16 @@ def with_paths(document: dict[str, Any]) -> dict[str, Any]:
         return document
     given = document["method"]
     specs = [Spec.from_dict("method", item) for item in (given if isinstance(given, list) else [given])]
-    return {**document, "method": [{**_passing(spec), **spec.to_dict()} for spec in specs]}
+    signal = is_signal_task(document["task"])
+    return {**document, "method": [{**_passing(spec, signal=signal), **spec.to_dict()} for spec in specs]}
 
 
-def _passing(spec: Spec) -> dict[str, Any]:
+def _passing(spec: Spec, *, signal: bool) -> dict[str, Any]:
     """The setting of a rate knob that is passed both ways; empty for other methods."""
     knob = getattr(lookup("method", spec.name), "rate_knob", None)
     if knob is None or not knob.both_ways:
         return {}
+    knob = knob.on(signal=signal)
     ends = ((knob.low, knob.high), (knob.high, knob.low))
     paths = [{"path": {"from": first, "to": last, "points": _POINTS_OF_A_PATH}} for first, last in ends]
     return {knob.field: {"choice": paths}}

@@ -72,10 +72,20 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
     return resolve(kind, name, registry(kind), allow_import=True)
 
 
-def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
+def is_signal(task: str) -> bool:
+    """Whether a task, by its name, is one signal."""
+    return bool(getattr(lookup("task", task), "is_signal", False))
+
+
+def resolve_spec(kind: str, spec: SpecSpace, *, signal: bool = False) -> SpecSpace:
     """``spec`` with every argument, checked by signature: an open rate knob gets its domain, the others their defaults.
 
     So a sweep's identity, and what is logged of a trial, do not change when a default does.
+
+    Args:
+        kind: as ``registry`` takes it.
+        spec: a name with arguments.
+        signal: whether the sweep's task is one signal, for the domain of a rate knob.
 
     Raises:
         ValueError: the name or an argument is wrong.
@@ -85,7 +95,7 @@ def resolve_spec(kind: str, spec: SpecSpace) -> SpecSpace:
     arguments = dict(spec.arguments)
     knob = getattr(function, "rate_knob", None) if kind == "method" else None
     if knob is not None and knob.field not in arguments:
-        arguments[knob.field] = knob_domain(knob)
+        arguments[knob.field] = knob_domain(knob.on(signal=signal))
     from_task = FROM_TASK & set(parameters) if kind == "architecture" else set()
     if kind == "architecture" and is_import_path(spec.name):  # a task may offer more, and only its data says what
         from_task |= {name for name, one in parameters.items() if one.default is one.empty}

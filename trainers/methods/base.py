@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -186,6 +186,14 @@ class RateKnob:
     both_ways: bool = False
     """Whether a training up the range and one down it are worth more than as many steps of trainings apart: the default
     of sweeps by flags."""
+    of_signal: tuple[float, float] | None = None
+    """The range where the task is one signal and the knob is weighed by its samples; None: the same."""
+
+    def on(self, *, signal: bool) -> RateKnob:
+        """The knob of a sweep whose task is one signal, or is none."""
+        if not signal or self.of_signal is None:
+            return self
+        return replace(self, low=self.of_signal[0], high=self.of_signal[1])
 
 
 @dataclass(frozen=True, kw_only=True)

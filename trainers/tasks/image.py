@@ -12,7 +12,7 @@ from trainers import checks, pinned
 from trainers.data.examples import InMemory
 from trainers.datasets import still
 from trainers.networks.coordinates import grid
-from trainers.tasks.marks import came_later, names_file
+from trainers.tasks.marks import came_later, is_signal, names_file
 from trainers.tasks.supervised import supervised
 from trainers.tasks.task import Signal, Task
 
@@ -20,6 +20,7 @@ _PEAK = 255
 _AT_ONCE = 1 << 16
 
 
+@is_signal
 @came_later("shrink", "whole")
 @names_file("file")
 def image(*, file: str, shrink: int = 1, whole: bool = False) -> Task:

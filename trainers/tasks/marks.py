@@ -18,6 +18,12 @@ def came_later(*names: str) -> Callable[[Function], Function]:
     return marked
 
 
+def is_signal(function: Function) -> Function:
+    """Say that the task is one signal (``tasks.task.Signal``): its sweeps have other default ranges and batches."""
+    function.__dict__["is_signal"] = True
+    return function
+
+
 def names_file(name: str) -> Callable[[Function], Function]:
     """Say which argument is the path of a file: a sweep holds it to its content."""
 
