@@ -20,6 +20,8 @@ from trainers.trees import moved_to
 
 _FEW = 16
 """The examples that almost always show it."""
+_MOST = 1 << 16
+"""The most that are looked at once where a task measures more: it may cut its batches itself."""
 _SAME = 1e-6
 """Outputs that are no further apart, in units of themselves or of the median, are the same: sums may be taken in
 another order."""
@@ -102,7 +104,7 @@ def is_constant(model: nn.Module, split: Examples, task: Task) -> bool:
     device = _device_of(model)
     with evaluating(model), torch.inference_mode():
         kept: list[Tensor] = []
-        ends = [0, *range(_FEW, len(split), task.evaluation_batch_size), len(split)]
+        ends = [0, *range(_FEW, len(split), min(task.evaluation_batch_size, _MOST)), len(split)]
         for start, end in itertools.pairwise(ends):
             inputs = split.take(torch.arange(start, end)).inputs
             outputs = call(model, inputs if device is None else moved_to(inputs, device))

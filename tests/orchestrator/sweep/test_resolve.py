@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -18,6 +17,7 @@ from orchestrator.sweep import resolve
 from orchestrator.sweep.definition import Sweep
 from tests.orchestrator.samples import document, error_of
 from trainers.methods import METHODS
+from trainers.methods.base import RateKnob
 from trainers.tasks import TASKS
 
 
@@ -25,12 +25,12 @@ def test_an_open_rate_knob_becomes_a_domain(monkeypatch: pytest.MonkeyPatch) -> 
     @dataclass(frozen=True, kw_only=True)
     class Ranged:
         lam: float
-        rate_knob: ClassVar[Any] = SimpleNamespace(field="lam", low=0.1, high=3.0, log=True, values=())
+        rate_knob: ClassVar[Any] = RateKnob(field="lam", low=0.1, high=3.0, log=True)
 
     @dataclass(frozen=True, kw_only=True)
     class Listed:
         bits: int
-        rate_knob: ClassVar[Any] = SimpleNamespace(field="bits", low=None, high=None, log=False, values=(2, 4))
+        rate_knob: ClassVar[Any] = RateKnob(field="bits", values=(2, 4))
 
     @dataclass(frozen=True, kw_only=True)
     class Fixed:
