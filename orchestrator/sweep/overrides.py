@@ -60,7 +60,8 @@ def document_from_flags(*, task: Any, architecture: Any, method: str, baselines:
 def with_paths(document: dict[str, Any]) -> dict[str, Any]:
     """Let two trainings pass the range of a rate knob, one up and one down, where nothing is said of it or the search.
 
-    They take a third of the steps that a training for each of six values takes; docs/paths.md has what they find.
+    They take a third of the steps that a training for each of six values takes; docs/paths.md has what they find. Where
+    the task is one signal there is only the one up: latent grids that a large penalty empties do not fill again.
     """
     steps = document.get("steps")
     if "search" in document or (isinstance(steps, int) and steps < _LEAST_STEPS):
@@ -72,12 +73,12 @@ def with_paths(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _passing(spec: Spec, *, signal: bool) -> dict[str, Any]:
-    """The setting of a rate knob that is passed both ways; empty for other methods."""
+    """The setting of a rate knob that is passed both ways, or only up; empty for other methods."""
     knob = getattr(lookup("method", spec.name), "rate_knob", None)
     if knob is None or not knob.both_ways:
         return {}
     knob = knob.on(signal=signal)
-    ends = ((knob.low, knob.high), (knob.high, knob.low))
+    ends = [(knob.low, knob.high)] if signal else [(knob.low, knob.high), (knob.high, knob.low)]
     paths = [{"path": {"from": first, "to": last, "points": _POINTS_OF_A_PATH}} for first, last in ends]
     return {knob.field: {"choice": paths}}
 

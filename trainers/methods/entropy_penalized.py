@@ -111,7 +111,7 @@ class EntropyPenalized(AbstractMethod):
     version: ClassVar[int] = 1
     owns_optimiser: ClassVar[str] = "the learning rates of latents are in units of their steps, as Adam moves them"
     rate_knob: ClassVar[RateKnob | None] = RateKnob(
-        field="lam", low=0.05, high=5.0, log=True, both_ways=True, of_signal=(1e-5, 1e-2)
+        field="lam", low=0.05, high=5.0, log=True, both_ways=True, of_signal=(1e-4, 4e-3)
     )
     cost: ClassVar[float | None] = 1.3
     later_fields: ClassVar[tuple[str, ...]] = ("noise",)

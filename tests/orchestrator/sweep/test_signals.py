@@ -27,7 +27,7 @@ def sweep_of(task: Any, **more: Any) -> Sweep:
 
 
 def test_the_range_of_lam_is_for_each_sample(task: dict[str, Any]) -> None:
-    assert sweep_of(task).method[0].arguments["lam"] == RealRange(1e-5, 1e-2, log=True)
+    assert sweep_of(task).method[0].arguments["lam"] == RealRange(1e-4, 4e-3, log=True)
     assert sweep_of("digits", architecture="mlp").method[0].arguments["lam"] == RealRange(0.05, 5.0, log=True)
     asked = sweep_of(task, method={"name": "epr", "lam": 0.1})
     assert asked.method[0].arguments["lam"] == 0.1
@@ -53,7 +53,7 @@ def test_flags_alone_make_a_sweep_of_a_file(task: dict[str, Any]) -> None:
     assert found.name == "image-siren-epr"
     assert found.architecture[0].arguments["depth"] == 2
     (lams,) = (spec.arguments["lam"] for spec in found.method if spec.name == "epr")
-    assert [(path["path"]["from"], path["path"]["to"]) for path in lams.values] == [(1e-5, 1e-2), (1e-2, 1e-5)]
+    assert [(path["path"]["from"], path["path"]["to"]) for path in lams.values] == [(1e-4, 4e-3)]
     with pytest.raises(SweepError, match="--task"):
         SweepSource(task="{name: [", architecture="siren", method="epr").read()
 
