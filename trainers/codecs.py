@@ -30,10 +30,12 @@ class Coded:
     data: bytes
     pixels: npt.NDArray[np.uint8]
     """(height, width, channels), as many channels as the image has."""
+    is_new: bool
+    """Whether the quality before it gave another file."""
 
 
 def coded(pixels: npt.NDArray[np.uint8], codec: str) -> Iterator[Coded]:
-    """Code an image (height, width, 1 or 3) at all of ``QUALITIES``; what gives the same file twice is left out.
+    """Code an image (height, width, 1 or 3) at all of ``QUALITIES``, some of which may give the same file.
 
     Raises:
         ValueError: this Pillow was built without the codec.
@@ -46,9 +48,8 @@ def coded(pixels: npt.NDArray[np.uint8], codec: str) -> Iterator[Coded]:
         options = {key: value for key, value in OPTIONS[codec].items() if key != "subsampling" or not is_grey}
         buffer = io.BytesIO()
         image.save(buffer, quality=quality, **options)
-        if (data := buffer.getvalue()) == last:
-            continue
-        last = data
+        data = buffer.getvalue()
+        is_new, last = data != last, data
         with Image.open(io.BytesIO(data)) as opened:
             found = np.asarray(opened.convert("L" if is_grey else "RGB"))
-        yield Coded(quality=quality, data=data, pixels=found.reshape(pixels.shape))
+        yield Coded(quality=quality, data=data, pixels=found.reshape(pixels.shape), is_new=is_new)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from trainers.nearest import nearest
 from trainers.path_label import is_path, path_label
 from trainers.sources import Source, values_identity
 from trainers.training_settings import steps_per_epoch
+
+EACH = "each"
+"""The key of an argument that names several files: each is a repeat of a configuration, as a seed is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,9 @@ class TrialConfig:
     empty: drawn at random. ``pretrained.pin`` adds the digest of a path's content."""
     modifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The modifiers of the training, whatever its method: settings, keyed by modifier (``trainers/modifiers``)."""
+    each: dict[str, list[str]] = field(default_factory=dict)
+    """The files that an argument of the task names in turn, of which ``task`` has one: its configuration is repeated
+    with each, as with each seed. Mostly empty."""
 
     def __post_init__(self) -> None:
         checks.integer("steps", self.steps, low=0)
@@ -101,6 +107,9 @@ class TrialConfig:
                 "each part of a batch"
             )
         Source.from_dict(self.init_from)
+        for name, files in self.each.items():
+            if self.task.arguments.get(name) not in files:
+                raise ValueError(f"each has {name}: {files}: wanted the task's own {name} among them")
         if not isinstance(self.modifiers, Mapping) or not all(
             isinstance(name, str) and isinstance(settings, Mapping) for name, settings in self.modifiers.items()
         ):
@@ -139,6 +148,8 @@ class TrialConfig:
             changed["init_from"] = source
         if self.modifiers:
             changed["modifiers"] = {name: dict(settings) for name, settings in sorted(self.modifiers.items())}
+        if self.each:
+            changed["each"] = {name: list(files) for name, files in self.each.items()}
         return {**specs, "steps": self.steps, "batch_size": self.batch_size, **changed, "seed": self.seed}
 
     @property
@@ -180,10 +191,27 @@ class TrialConfig:
         return json.dumps(self.to_dict(), sort_keys=True, allow_nan=False)
 
     @property
+    def whole_task(self) -> Spec:
+        """The task that all repeats share: with all of its files where they are repeats, ``file: {each: [...]}``."""
+        if not self.each:
+            return self.task
+        return Spec(name=self.task.name, arguments={**self.task.arguments, **in_turn(self.each)})
+
+    @property
+    def task_file(self) -> str:
+        """The name of the file that this repeat has, and the first digits of its digest; empty where no file is one."""
+        return ", ".join(task_file_of(self.task, name) for name in self.each)
+
+    @property
+    def is_first_file(self) -> bool:
+        """Whether this is the repeat with the first file, which schedulers judge."""
+        return all(self.task.arguments[name] == files[0] for name, files in self.each.items())
+
+    @property
     def config_hash(self) -> str:
-        """A digest of everything but the seed, twelve hexadecimal digits: repeats over seeds share it."""
-        content = {key: value for key, value in self.to_dict().items() if key != "seed"}
-        content["task"] = values_identity(content["task"])
+        """A digest of everything but the seed and the file in turn, twelve hexadecimal digits: repeats share it."""
+        content = {key: value for key, value in self.to_dict().items() if key not in ("seed", "each")}
+        content["task"] = values_identity(self.whole_task.to_dict())
         if "init_from" in content:
             content["init_from"] = values_identity(content["init_from"])
         if self.modifiers:
@@ -192,6 +220,22 @@ class TrialConfig:
                 for name, settings in self.modifiers.items()
             }
         return hashlib.sha256(json.dumps(in_order(content), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def in_turn(each: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Arguments as a sweep file has them, of files that a task has in turn."""
+    return {name: {EACH: list(files)} for name, files in each.items()}
+
+
+def task_file_of(task: Spec, name: str) -> str:
+    """What people are shown of the file that an argument of a task names; empty where no argument is meant."""
+    file = str(task.arguments[name]) if name else ""
+    return pinned.short(file) or file
+
+
+def is_in_turn(value: Any) -> bool:
+    """Whether an argument is ``{each: [...]}``: a repeat has one of these files."""
+    return isinstance(value, Mapping) and set(value) == {EACH}
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -235,9 +279,17 @@ def modifiers_from_dict(value: Any) -> dict[str, dict[str, Any]]:
     return {name: {} if settings is True else dict(settings) for name, settings in value.items()}
 
 
+def _short_of_files(files: Sequence[str]) -> str:
+    """How many files there are, and a few digits that other files would not have; their order means nothing."""
+    content = sorted(map(str, values_identity(list(files))))
+    return f"{len(files)} files#{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:6]}"
+
+
 def _short(value: Any) -> str:
     if is_path(value):
         return path_label(value)
+    if is_in_turn(value):
+        return _short_of_files(value[EACH])
     if isinstance(value, str) and (name := pinned.short(value)):
         return name
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainers.architectures import lookup_architecture
 from trainers.architectures.base import Architecture, complete
-from trainers.config import Spec, TrialConfig
+from trainers.config import Spec, TrialConfig, is_in_turn
 from trainers.lookup import check_complete, find, one_line, resolve
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
@@ -90,6 +90,9 @@ def make_task(spec: Spec) -> Task:
     """
     function = resolve("task", spec.name, TASKS, allow_import=True)
     check_complete("task", spec.name, function, spec.arguments)
+    for name, value in spec.arguments.items():
+        if is_in_turn(value):
+            raise ValueError(f"task {spec.name!r}: {name} names files in turn, and wanted is one of them: {name}: PATH")
     try:
         task = function(**spec.arguments)
     except (ValueError, OSError, MemoryError):

@@ -123,7 +123,7 @@ class PointStore:
             sweep_id=self._sweep_id,
             trial_id=self._trial_id,
             point_id=path.stem,
-            task=str(config.task),
+            task=str(config.whole_task),
             architecture=str(config.architecture),
             method=config.method.name,
             config_hash=config.config_hash,
@@ -148,6 +148,7 @@ class PointStore:
             others=others_text(others),
             signal_unit=task.signal.unit if task.signal else "",
             signal_count=task.signal.count if task.signal else 0,
+            task_file=config.task_file,
         )
 
     def _on_validation(self, decoded: nn.Module) -> tuple[Measured, Fidelity]:

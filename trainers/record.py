@@ -29,7 +29,7 @@ class OperatingPoint:
     """The name with its arguments, such as ``mlp(hidden=[64])``, as legends show it."""
     method: str
     config_hash: str
-    """Identifies the configuration without its seed, so that repeats over seeds share it."""
+    """Identifies the configuration without its seed and its file in turn, so that repeats share it."""
     seed: int
     num_parameters: int
     macs: int
@@ -66,6 +66,9 @@ class OperatingPoint:
     """What the signal is made of that the task is fitted to, such as ``pixel``; empty where the task is no signal."""
     signal_count: int = 0
     """How many of these it has."""
+    task_file: str = ""
+    """The file that this repeat of the configuration has, where the task has several in turn: its name and the first
+    digits of its digest."""
 
     @property
     def compression_ratio(self) -> float:

@@ -116,6 +116,8 @@ def values_identity(setting: Any) -> Any:
     """Return what identifies a setting: a pinned file's digest, wherever the file lies, else the setting itself."""
     if isinstance(setting, Mapping):
         return {key: values_identity(item) for key, item in setting.items()}
+    if isinstance(setting, list):
+        return [values_identity(item) for item in setting]
     if not isinstance(setting, str):
         return setting
     if parts := fused_parts(setting):

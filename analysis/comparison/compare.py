@@ -33,7 +33,7 @@ from analysis.fronts.indicators import Indicators, indicators, pooled
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import Repeats, seed_fronts
 from analysis.fronts.scale import Scale, scale_for
-from analysis.keys import KEY, REFERENCE_METHOD
+from analysis.keys import KEY, REFERENCE_METHOD, REPEAT_KEY
 from analysis.signals import is_fitted, split_of
 from analysis.units import quality_scale
 
@@ -138,7 +138,7 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
         raise ValueError(f"got {', '.join(named) or 'nothing'}: wanted at least two to compare")
     # sorted, so that the order in which runs were logged changes no draw of seeds
     compressed = {
-        name: points[points["method"] != REFERENCE_METHOD].sort_values([*KEY, "seed"], ignore_index=True)
+        name: points[points["method"] != REFERENCE_METHOD].sort_values(REPEAT_KEY, ignore_index=True)
         for name, points in named.items()
     }
     repeats = {name: Repeats.of(points, measure="quality") for name, points in compressed.items()}
@@ -147,6 +147,7 @@ def compare(named: Mapping[str, pd.DataFrame], /, *, num_resamples: int = NUM_RE
             raise ValueError(f"{name} has no compressed network of which every seed finished: nothing to compare")
     task, quality_name = (_shared(compressed, column) for column in ("task", "quality_name"))
     _shared(compressed, "maximise")
+    _check_files(repeats)
     fronts = {name: found.front for name, found in repeats.items()}
     scale = scale_for(quality_name, list(fronts.values()))
     joint = pooled(*fronts.values())
@@ -192,6 +193,23 @@ def _shared(named: Mapping[str, pd.DataFrame], column: str) -> str:
                 "only points of the same can be compared"
             )
     return values[first][0]
+
+
+def _check_files(repeats: Mapping[str, Repeats]) -> None:
+    """Refuse sides that are means over different files.
+
+    Raises:
+        ValueError: one lacks a file that another has.
+    """
+    first, *others = repeats.items()
+    for name, found in others:
+        (more, some), (fewer, rest) = sorted([first, (name, found)], key=lambda side: -len(side[1].files))
+        lacking = sorted({*some.files} - {*rest.files})
+        if lacking:
+            raise ValueError(
+                f"{fewer} has no whole configuration with {lacking[0]}, and {more} has: means over different files "
+                "cannot be compared"
+            )
 
 
 Rates = tuple[Callable[[Front, Front], Delta], Callable[[Front, Front], float]]

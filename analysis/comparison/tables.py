@@ -77,7 +77,7 @@ def _fronts(comparison: Comparison) -> Table:
         table.add_row(
             Text(side.name),
             str(len(side.front)),
-            str(side.repeats.min_seeds_on_front),
+            str(_num_seeds(side)),
             " - ".join(f"{steps:,}" for steps in sorted(set(side.num_steps))),
             f"{side.train_s:,.3g}" if side.train_s < 1000 else f"{side.train_s:,.0f}",
             format_size(side.front.size_bytes[0]),
@@ -115,8 +115,9 @@ def _deltas(comparison: Comparison) -> Table:
         gain = _delta_cells(against.quality, against.quality_interval, written, " dB" if unit == " dB" else "")
         table.add_row(Text(against.name), *rate, *gain)
     intervals = [one.rate_interval or one.quality_interval for one in comparison.against]
+    unit = "files, the same of both" if comparison.anchor.repeats.files else "seeds"
     told = {
-        f"; {100 * one.level:.0f} % intervals: bootstrap over seeds, itself of seed {BOOTSTRAP_SEED}"
+        f"; {100 * one.level:.0f} % intervals: bootstrap over {unit}, itself of seed {BOOTSTRAP_SEED}"
         for one in intervals
         if one
     }
@@ -169,7 +170,8 @@ def _side_dict(side: Side) -> dict[str, Any]:
     return {
         "name": side.name,
         "sweep_ids": sorted(side.configurations["sweep_id"].unique()),
-        "num_seeds": side.repeats.min_seeds_on_front,
+        "num_seeds": _num_seeds(side),
+        **({"num_files": len(side.repeats.files)} if side.repeats.files else {}),
         "num_steps": list(side.num_steps),
         "train_s_median": side.train_s,
         "hypervolume": side.hypervolume,
@@ -182,6 +184,14 @@ def _side_dict(side: Side) -> dict[str, Any]:
             for size, quality in zip(side.front.size_bytes.tolist(), side.front.quality.tolist(), strict=True)
         ],
     }
+
+
+def _num_seeds(side: Side) -> int:
+    """The fewest seeds of any configuration on the side's front."""
+    if not side.repeats.files:
+        return side.repeats.min_seeds_on_front
+    rows = side.configurations
+    return int(rows.loc[rows["on_front"], "num_seeds"].min())
 
 
 def _difference_dict(comparison: Comparison, side: Side) -> dict[str, float] | None:

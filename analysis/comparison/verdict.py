@@ -90,7 +90,7 @@ def _range(interval: Interval, percent: float) -> str:
 
 def _seeds(anchor: Side, side: Side) -> str:
     fewest = sorted({anchor.repeats.min_seeds_on_front, side.repeats.min_seeds_on_front})
-    return f"{' and '.join(map(str, fewest))} seeds"
+    return f"{' and '.join(map(str, fewest))} {'files' if anchor.repeats.files else 'seeds'}"
 
 
 def _caveat(rate: Delta) -> str:

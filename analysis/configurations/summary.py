@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import fidelity
+from analysis.fronts.over_files import has_files, over_files
 from analysis.fronts.pareto import nondominated
 from analysis.keys import KEY
 from analysis.points import qualities
@@ -30,6 +31,7 @@ CONFIGURATION_COLUMNS: tuple[str, ...] = (
     *_SHARED,
     "num_seeds",
     "num_failed",
+    "num_files",
     "num_constant",
     *(f"{name}_{statistic}" for name in _MEASURED for statistic in ("mean", "std")),
     *(f"file_{name}" for name in _FILE),
@@ -77,6 +79,9 @@ def within_cost(
 def summarise(points: pd.DataFrame) -> pd.DataFrame:
     """One row for each configuration, smallest mean size first.
 
+    Where a task has files in turn, each row of ``points`` is first replaced by the mean over files
+    (``over_files``): then the numbers of a configuration's file are such means as well.
+
     ``<name>_mean`` and ``<name>_std`` are over seeds. The standard deviation is the sample's (ddof = 1) and NaN with
     one seed, which has no spread to show. A seed that is NaN or infinite makes the mean NaN.
 
@@ -87,6 +92,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     Those of ``analysis.fidelity.COLUMNS`` are NaN where a trial was given no network. A task's other qualities have
     columns at the end: means and deviations of ``quality.<name>`` on test and ``quality_val.<name>`` on validation, and
     the file's. So have the bits for each sample where the task is a signal, such as ``bits_per_pixel``.
+
+    ``num_files`` counts the files in turn that each number is a mean over; 0 where a task has none.
 
     ``num_constant`` counts seeds whose network computes the same whatever its inputs: it was destroyed.
 
@@ -107,7 +114,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
         values = sorted(map(str, points[column].unique()))
         if len(values) > 1:
             raise ValueError(f"got points with {column} {', '.join(values)}: a frontier needs one; choose a task")
-    points = qualities.with_columns(points)
+    num_files = points["task_file"].nunique() if has_files(points) else 0
+    points = qualities.with_columns(over_files(points))
     others = qualities.columns_of(points)
     if rate := rate_of(points):
         points = points.assign(**{rate: 8 * points["size_bytes"] / points["signal_count"]})
@@ -122,11 +130,23 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([files[_SHARED], means, deviations, files[[*_FILE, *others]].add_prefix("file_")], axis=1)
     table["num_seeds"] = groups.size()
     table["num_failed"] = groups["num_failed"].max()
+    table["num_files"] = num_files
     table["num_constant"] = groups["is_constant"].sum()
     table["on_front"] = _on_front(table)
     table = table.reset_index().sort_values(["size_bytes_mean", *KEY], ignore_index=True)
     added = [column for name in others for column in (f"{name}_mean", f"{name}_std", f"file_{name}")]
     return table[[*CONFIGURATION_COLUMNS, *added]]
+
+
+def representing(configurations: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """The points of the representatives of some configurations: one each, or one for each file in turn.
+
+    Args:
+        configurations: from ``summarise``.
+        points: what ``summarise`` was given.
+    """
+    seeds = configurations[[*KEY, "file_seed"]].rename(columns={"file_seed": "seed"})
+    return points.merge(seeds, on=[*KEY, "seed"])
 
 
 def told(configurations: pd.DataFrame) -> pd.DataFrame:
@@ -141,6 +161,8 @@ def told(configurations: pd.DataFrame) -> pd.DataFrame:
         if configurations[f"{kind}_mean"].isna().all()
     ]
     silent += [] if is_fitted(configurations) else SIGNAL_COLUMNS
+    if not configurations["num_files"].any():
+        silent.append("num_files")
     return configurations.drop(columns=[*silent, "file_others"])
 
 

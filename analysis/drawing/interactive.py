@@ -84,7 +84,8 @@ def hover(row: dict[Any, Any]) -> str:
         *_others(row, split),
         *_fidelity(row),
         f"mean of {seeds}: {', '.join(means)}",
-        f"{standing}; this is seed {row['file_seed']}",
+        f"{standing}; this is seed {row['file_seed']}"
+        + (f", the mean over {row['num_files']} files" if row["num_files"] else ""),
         *([f"run {row['file_run_id']}"] if row["file_run_id"] else []),
     ]
     first, *others = (escape(line, quote=False) for line in lines)

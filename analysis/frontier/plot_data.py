@@ -14,6 +14,7 @@ from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import MARKERS, OTHER_MARKER, REFERENCE_MARKER, architecture_colours, assign
 from analysis.fidelity import BY_QUALITY_NAME
 from analysis.frontier.published_points import published_points, widened_axes
+from analysis.fronts.over_files import over_files
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.points.labels import method_variants
 from analysis.signals import FITTED, is_fitted, split_of
@@ -114,7 +115,7 @@ def frontier_plot_data(
     name, maximise = str(configurations["quality_name"].iloc[0]), bool(configurations["maximise"].iloc[0])
     fitted = is_fitted(configurations)
     factor, _ = quality_scale(name)
-    groups = points.groupby(KEY)
+    groups = over_files(points).groupby(KEY)
     ranges = pd.concat(
         [
             groups["size_bytes"].agg(x_low="min", x_high="max"),

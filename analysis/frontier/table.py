@@ -76,10 +76,13 @@ def frontier_table(configurations: pd.DataFrame, *, num_others: int = 10) -> Tab
     is_near = rows[[f"{kind}_mean" for kind in fidelity.COLUMNS]].notna().any(axis=None)
     near = f"; {FIDELITY_WORDS}" if is_near else ""
     words = f"{quality_words(name)}{better_words(maximise=maximise)}: mean ± sd over seeds{more}{near}"
-    fitted = f"● frontier; {FITTED}; sizes and rates: one file, that of the lower-median seed, which ships; {words}"
-    chosen = "● frontier, decided on validation; size and ratio: one file, that of the seed of lower-median validation"
+    num_files = int(rows["num_files"].max()) if len(rows) else 0
+    one = f"means over {num_files} files" if num_files else "one file"
+    ships = "" if num_files else ", which ships"
+    fitted = f"● frontier; {FITTED}; sizes and rates: {one}, that of the lower-median seed{ships}; {words}"
+    chosen = f"● frontier, decided on validation; size and ratio: {one}, that of the seed of lower-median validation"
     table.caption = Text(
-        fitted if is_fitted(configurations) else f"{chosen}, which ships; {words}",
+        fitted if is_fitted(configurations) else f"{chosen}{ships}; {words}",
         style="dim",
     )
     table.caption_justify = "left"

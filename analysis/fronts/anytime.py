@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.fronts.hypervolume import growth
+from analysis.fronts.over_files import stored_last
 from analysis.fronts.pareto import Vector
 from analysis.fronts.repeats import whole
 from analysis.fronts.scale import Scale
@@ -47,7 +48,7 @@ def anytime(
     """
     if points.empty:
         raise ValueError("no points to follow: no run has finished yet")
-    measured = whole(points, measure="quality_val")
+    measured = stored_last(whole(points, measure="quality_val"))
     curves = [_curve(rows, measured, scale, against) for _, rows in trials.groupby("seed")]
     costs = np.unique(np.concatenate([cost for cost, _ in curves]))
     values = np.array(  # (num_seeds, num_steps), 0 before a seed's first point

@@ -79,6 +79,9 @@ Draws = Sequence[tuple[Front, Front]]
 def draw(anchor: Repeats, test: Repeats, /, *, generator: np.random.Generator, num_resamples: int = 1000) -> Draws:
     """Draw the seeds of every configuration anew, with replacement, and compute means and fronts again, each time.
 
+    Where files are repeats, files are drawn, one fewer than there are: the same for both sides and all configurations,
+    because files differ more than anything that is compared on them.
+
     Args:
         anchor: seeds of the first sweep.
         test: seeds of the second.
@@ -93,9 +96,12 @@ def draw(anchor: Repeats, test: Repeats, /, *, generator: np.random.Generator, n
     fewest = min(anchor.min_seeds_on_front, test.min_seeds_on_front)
     if fewest < MIN_SEEDS:
         raise ValueError(
-            f"a configuration on a front has {fewest} seed{'s' * (fewest > 1)}: wanted at least {MIN_SEEDS} of each "
-            "for an interval"
+            f"a configuration on a front has {fewest} {'file' if anchor.files else 'seed'}{'s' * (fewest > 1)}: wanted "
+            f"at least {MIN_SEEDS} of each for an interval"
         )
+    if anchor.files:
+        drawn = generator.integers(fewest, size=(num_resamples, fewest - 1))
+        return [(anchor.of_files(some), test.of_files(some)) for some in drawn]
     return [(anchor.resampled(generator), test.resampled(generator)) for _ in range(num_resamples)]
 
 

@@ -1,4 +1,7 @@
-"""Seeds as repeats: the front of each seed, the front of their means, and the front of seeds drawn anew."""
+"""Seeds as repeats: the front of each seed, the front of their means, and the front of seeds drawn anew.
+
+Where a task has files in turn, these are drawn anew, and every number is a mean over seeds.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.fronts.over_files import balanced, has_files, over_files
 from analysis.fronts.pareto import Front, Vector, nondominated
 from analysis.keys import KEY, TRAINING_KEY
 
@@ -18,7 +22,7 @@ Measure = Literal["quality", "quality_val"]
 
 @dataclass(frozen=True, eq=False)
 class Repeats:
-    """The files of one sweep's configurations, by seed. Made by ``Repeats.of``."""
+    """The files of one sweep's configurations, by seed, or by file in turn. Made by ``Repeats.of``."""
 
     size_bytes: NDArray[np.float64]
     """(num_configurations, max_seeds), NaN after each configuration's last seed."""
@@ -31,20 +35,29 @@ class Repeats:
     trainings: NDArray[np.int64]
     """(num_configurations,): equal for the points of one training, which share its seeds' luck; from 0 on."""
     maximise: bool
+    files: tuple[str, ...] = ()
+    """The files in turn, one for each column of the tables; none where seeds alone are repeats."""
 
     @staticmethod
     def of(points: pd.DataFrame, *, measure: Measure) -> Repeats:
         """The repeats of one task's points, as ``load_points`` gives them; only ``whole`` configurations are kept."""
         columns = ["size_bytes", "quality_val", measure]
-        points = whole(points, measure=measure).sort_values("seed", kind="stable")
+        points, by = whole(points, measure=measure), "seed"
+        files = sorted(points["task_file"].unique()) if has_files(points) else []
+        if files:
+            by = "task_file"
+            named = dict.fromkeys(dict.fromkeys(columns), "mean") | {"maximise": "first"}
+            points = points.groupby([*KEY, by], sort=False, as_index=False).agg(named)
+        points = points.sort_values(by, kind="stable")
         groups = points.groupby(KEY, sort=False)
         rows, places = groups.ngroup().to_numpy(), groups.cumcount().to_numpy()
         num_seeds = np.asarray(groups.size(), np.int64)
         tables = np.full((3, len(num_seeds), int(num_seeds.max(initial=0))), np.nan)
         tables[:, rows, places] = points[columns].to_numpy(np.float64).T
-        seeds = groups["seed"].agg(tuple).reset_index()  # a training that was stopped has fewer of its later points
-        trainings = np.asarray(seeds.groupby([*TRAINING_KEY, "seed"], sort=False).ngroup(), np.int64)
-        return Repeats(tables[0], tables[1], tables[2], num_seeds, trainings, bool(points["maximise"].all()))
+        seeds = groups[by].agg(tuple).reset_index()  # a training that was stopped has fewer of its later points
+        trainings = np.asarray(seeds.groupby([*TRAINING_KEY, by], sort=False).ngroup(), np.int64)
+        maximise = bool(points["maximise"].all())
+        return Repeats(tables[0], tables[1], tables[2], num_seeds, trainings, maximise, tuple(files))
 
     @property
     def front(self) -> Front:
@@ -76,6 +89,10 @@ class Repeats:
         ]
         return self._front_of(*tables)
 
+    def of_files(self, drawn: NDArray[np.int64], /) -> Front:
+        """The front of the means over some of ``files``, by their numbers: the same for every configuration."""
+        return self._front_of(*(table[:, drawn] for table in (self.size_bytes, self.quality_val, self.quality)))
+
     def _front_of(self, *tables: NDArray[np.float64]) -> Front:
         return Front.chosen(*map(self._means, tables), maximise=self.maximise)
 
@@ -89,6 +106,7 @@ def whole(points: pd.DataFrame, *, measure: Measure) -> pd.DataFrame:
 
     Other configurations are on no front: to count them by the seeds that are left would reward failing.
     """
+    points = balanced(points)
     columns = ["size_bytes", "quality_val", measure]
     is_whole = np.isfinite(points[columns].to_numpy(np.float64)).all(axis=1) & (points["num_failed"] == 0)
     kept: pd.DataFrame = points[is_whole.groupby([points[name] for name in KEY]).transform("all")]
@@ -105,7 +123,7 @@ def seed_fronts(points: pd.DataFrame, *, measure: Measure) -> list[Front]:
         points: those of one task and one sweep.
         measure: what the fronts are drawn at.
     """
-    points = whole(points, measure=measure)
+    points = over_files(whole(points, measure=measure))
     num_seeds = points["seed"].nunique()
     points = points[points.groupby(KEY)["seed"].transform("nunique") == num_seeds]
     fronts = [

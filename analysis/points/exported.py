@@ -12,7 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.points.labels import config_labels, config_text
+from analysis.keys import REPEAT_KEY
+from analysis.points.labels import config_labels, config_text, repeat_words
 from analysis.signals import rate_name
 from analysis.units import quality_scale
 from trainers.nearest import nearest
@@ -40,7 +41,6 @@ _MOST = (1 << 53) - 1
 """The largest whole number: tables hold it exactly."""
 _MOST_DIGITS = 40
 _UNIT = re.compile(r"[a-z][a-z_]{0,29}")
-_KEY = ("sweep_id", "config_hash", "point_id", "seed")
 
 
 def is_path(sweep: str) -> bool:
@@ -112,10 +112,10 @@ def _labelled(rows: list[dict[str, Any]], where: str) -> pd.DataFrame:
 
     seen: set[tuple[Any, ...]] = set()
     for row in rows:
-        key = tuple(row[name] for name in _KEY)
+        key = tuple(row.get(name, "") for name in REPEAT_KEY)
         if key in seen:
             raise ValueError(
-                f"{where} has seed {row['seed']} of configuration {row['config_hash']} (point {row['point_id']!r}) of "
+                f"{where} has {repeat_words(row)} of configuration {row['config_hash']} (point {row['point_id']!r}) of "
                 f"sweep {row['sweep_id']} twice: wanted each point once"
             )
         seen.add(key)

@@ -41,6 +41,12 @@ def _shown(params: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(key, setting_name(key)) for key in keys]
 
 
+def repeat_words(row: Mapping[str, Any]) -> str:
+    """Which repeat of its configuration a point is, such as ``seed 1`` or ``seed 0 on kodim03.png#1f0a3c``."""
+    file = row.get("task_file", "")
+    return f"seed {row['seed']}{f' on {file}' if file else ''}"
+
+
 def path_text(given: Mapping[str, Any]) -> str:
     """A path of a rate knob, as a sweep file has it: ``3.2, 0.8, 0.2 in turn``."""
     path = given["path"]

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from analysis.keys import REPEAT_KEY
 from analysis.points.database_lock import opening
-from analysis.points.labels import config_labels, config_text
+from analysis.points.labels import config_labels, config_text, repeat_words
 from analysis.points.large_reads import without_collection
 from analysis.points.logged_runs import Condition, LoggedExperiment, LoggedRun, RunReader
 from analysis.points.metric_names import FIDELITY_METRICS, quality_metric
@@ -53,7 +54,7 @@ VIEW_TAG = "mlflow.sharedViewState."
 
 _DTYPES = {"int": "int64", "float": "float64", "float | None": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
-_SIGNAL_TAGS = ("signal_unit", "signal_count")
+_SIGNAL_TAGS = ("signal_unit", "signal_count", "task_file")
 _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
 _STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_stopped"}
@@ -211,6 +212,7 @@ def _row(run: LoggedRun) -> dict[str, Any]:
             "others": others_text(others_of(tags.get("ratefront.others", ""))),
             "signal_unit": tags.get("ratefront.signal_unit", ""),
             "signal_count": int(tags.get("ratefront.signal_count", 0)),
+            "task_file": tags.get("ratefront.task_file", ""),
             "run_id": run.run_id,
             "experiment_id": run.experiment_id,
         }
@@ -229,9 +231,9 @@ def _refuse_copies(rows: Sequence[Mapping[str, Any]]) -> None:
     """Refuse a point that is there twice: it would count as two seeds."""
     first: dict[tuple[Any, ...], str] = {}
     for row in rows:
-        key = tuple(row[name] for name in ("sweep_id", "config_hash", "point_id", "seed"))
+        key = tuple(row[name] for name in REPEAT_KEY)
         if key in first:
-            which = f"seed {row['seed']} of configuration {row['config_hash']} (point {row['point_id']!r})"
+            which = f"{repeat_words(row)} of configuration {row['config_hash']} (point {row['point_id']!r})"
             raise ValueError(
                 f"MLflow runs {first[key]} and {row['run_id']} both hold {which} of sweep {row['sweep_id']}: delete "
                 f"the one that is wrong, such as the newer with: mlflow runs delete --run-id {row['run_id']}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.drawing.style import COLOURS
 from analysis.fronts.anytime import Anytime, anytime
+from analysis.fronts.over_files import over_files
 from analysis.fronts.pareto import Front
 from analysis.fronts.repeats import whole
 from analysis.fronts.scale import scale_for
@@ -22,7 +23,7 @@ _AXES: tuple[tuple[Literal["trials", "train_s"], str], ...] = (
 
 
 def growth(material: Material) -> Html:
-    points = whole(material.points, measure="quality_val")
+    points = over_files(whole(material.points, measure="quality_val"))
     front = Front.of(points["size_bytes"], points["quality_val"], maximise=material.maximise)
     scale = scale_for(material.quality_name, [front])
     figure = new_figure(2.7)

@@ -156,6 +156,7 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
         "method": f"{row['method']} {row['label']}".rstrip(),
         "bytes": f"{row['file_size_bytes']:,}",
         **rate,
+        **({"over files": f"means over {row['num_files']}; below is that of one of them"} if row["num_files"] else {}),
         "file": row["file_path"],
         "sha256": code(row["file_sha256"]),
         **({"all zero": row["file_zero_weights"]} if row["file_zero_weights"] else {}),
@@ -172,7 +173,7 @@ def _card(material: Material, title: str, why: str, row: pd.Series) -> Html:
 def _commands(material: Material, row: pd.Series) -> str:
     """The commands that fetch, check, evaluate and decode a file."""
     file = f"{row['point_id']}.rfz"
-    quoted, task = shlex.quote(file), shlex.quote(_task(material.document["task"]))
+    quoted, task = shlex.quote(file), shlex.quote(_task(_own_task(material, row)))
     called = str(row["architecture"]).partition("(")[0]
     own = f" --architecture {shlex.quote(called)}" if ":" in called and not called.startswith("timm:") else ""
     return (
@@ -181,6 +182,16 @@ def _commands(material: Material, row: pd.Series) -> str:
         f"ratefront evaluate {quoted} --task {task}{own}\n"
         f"ratefront decode {quoted} --out network.safetensors{own}"
     )
+
+
+def _own_task(material: Material, row: pd.Series) -> Any:
+    """The task of a file: where there are files in turn, with its own."""
+    task = material.document["task"]
+    if not row["num_files"]:
+        return task
+    [params] = material.points.loc[material.points["path"] == row["file_path"], "params"].map(json.loads)
+    own = {name: params[f"task.{name}"] for name, value in task.items() if isinstance(value, Mapping)}
+    return {**task, **own}
 
 
 def _task(task: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ def codecs(
     out: Annotated[Path, typer.Option(help="Folder for points.csv and the files.")] = Path("codecs"),
     as_json: Json = False,
 ) -> None:
-    """Measure JPEG, WebP and AVIF on the image of a task, to be drawn beside a sweep's frontier.
+    """Measure JPEG, WebP and AVIF on the image of a task, or on several, to be drawn beside a sweep's frontier.
 
     Example: `ratefront codecs --task '{name: image, file: x.png, shrink: 2}' --out x.codecs`
 
@@ -45,7 +46,11 @@ def codecs(
         return
     for name in dict.fromkeys(names):
         some = [one for one in found if one.codec == name]
-        first, last = some[0], some[-1]
-        ends = [f"{one.size_bytes:,} bytes at {one.psnr_db:.2f} dB" for one in (first, last)]
-        typer.echo(f"{name}: {len(some)} files, from {ends[0]} to {ends[1]}")
+        ends = [[one for one in some if one.quality == end.quality] for end in (some[0], some[-1])]
+        smallest, largest = (
+            f"{fmean(one.size_bytes for one in end):,.0f} bytes at {fmean(one.psnr_db for one in end):.2f} dB"
+            for end in ends
+        )
+        means = f", means over {len(ends[0])} images" if some[0].file else ""
+        typer.echo(f"{name}: {len(some)} files, from {smallest} to {largest}{means}")
     typer.echo(f"{out}: files and points.csv; 'ratefront compare SWEEP {out}/' draws them beside a sweep")

@@ -164,6 +164,8 @@ def best(
 ) -> None:
     """Name the file to ship: the best within a budget, or the smallest that is good enough.
 
+    Where a task has files in turn, limits hold for the mean over them, and the file of each is named.
+
     Example: `ratefront best digits --max-size 1kB`
 
     The nearest to the network that trials started from: `ratefront best resnet20 --max-size 60kB --fidelity kl`
@@ -172,6 +174,7 @@ def best(
 
     from analysis.configurations.best import best as choose
     from analysis.configurations.summary import summarise, told
+    from analysis.fronts.over_files import has_files, over_files
     from analysis.keys import KEY
     from analysis.signals import rate_words
     from analysis.units import format_quality, format_size, parse_size, quality_words
@@ -189,18 +192,24 @@ def best(
     budget = parse_size(max_size) if max_size is not None else None
     chosen = choose(configurations, max_size_bytes=budget, min_quality=quality)
     file = join(chosen["file_directory"], chosen["file_path"])
-    try:
-        journal = open_journal(chosen["file_directory"])
-        read_measured(journal, chosen["file_path"], chosen["file_sha256"])
-    except (ValueError, OSError) as error:
-        typer.echo(f"ratefront: {what_is_wrong(error)}; its copy in MLflow: {_download(chosen, uri)}", err=True)
-        raise typer.Exit(1) from None
-    if as_json:
-        typer.echo(json.dumps({"file": file, **json.loads(chosen.to_json())}))
-        return
-    typer.echo(printable(file))
     of_file = {**{key: chosen[key] for key in KEY}, "seed": chosen["file_seed"]}
-    own = points[(points[list(of_file)] == pd.Series(of_file)).all(axis=1)].iloc[0]
+    repeats = points[(points[list(of_file)] == pd.Series(of_file)).all(axis=1)].sort_values("task_file")
+    files = {row["path"]: row for row in repeats.to_dict("records")}
+    for path, row in files.items():
+        try:
+            read_measured(open_journal(row["directory"]), path, row["sha256"])
+        except (ValueError, OSError) as error:
+            copy = _download(str(row["run_id"]), str(row["point_id"]), uri)
+            typer.echo(f"ratefront: {what_is_wrong(error)}; its copy in MLflow: {copy}", err=True)
+            raise typer.Exit(1) from None
+    if as_json:
+        several = {row["task_file"]: join(row["directory"], path) for path, row in files.items() if row["task_file"]}
+        beside_it = {"files": several} if several else {}
+        typer.echo(json.dumps({"file": file, **beside_it, **json.loads(chosen.to_json())}))
+        return
+    for path, row in files.items():
+        typer.echo(printable(join(row["directory"], path)))
+    own = over_files(repeats).iloc[0]
     name = str(own["quality_name"])
     fitted = own["signal_count"] > 0
     on_test, on_validation = (" (fitted)", "") if fitted else (" on test", " on validation")
@@ -220,21 +229,22 @@ def best(
         near = f", {judge_by} {on_both(chosen['file_quality'], chosen['file_quality_val'], judge_by)}"
         del others[judge_by]
     beside = "".join(f", {other} {format_quality(one.quality, other)}{on_test}" for other, one in others.items())
+    of_all = f"mean over {len(files)} files: " if has_files(repeats) else ""
     said = (
-        f"{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes){rate}{near}, "
+        f"{of_all}{format_size(chosen['file_size_bytes'])} ({chosen['file_size_bytes']:,} bytes){rate}{near}, "
         f"{quality_words(name) if fitted else name} {on_both(own['quality'], own['quality_val'], name)}{beside}; "
         f"{chosen['architecture']}, {chosen['method']} {chosen['config']}, seed {chosen['file_seed']}"
     )
     typer.echo(printable(said))
 
 
-def _download(chosen: pd.Series, tracking_uri: str) -> str:
-    """The command that fetches the file from the run which measured it."""
+def _download(run_id: str, point_id: str, tracking_uri: str) -> str:
+    """The command that fetches a point's file from the run which measured it."""
     from analysis.points.tracking_uri import without_credentials
 
     return (
         f"MLFLOW_TRACKING_URI={shlex.quote(without_credentials(tracking_uri))} mlflow artifacts download "
-        f"--run-id {chosen['file_run_id']} --artifact-path {shlex.quote(chosen['point_id'] + '.rfz')} --dst-path ."
+        f"--run-id {run_id} --artifact-path {shlex.quote(point_id + '.rfz')} --dst-path ."
     )
 
 

@@ -111,7 +111,7 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
 
     from trainers.config import Spec, settings_text
 
-    first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed]
+    first_seed = [trial.config for trial in trials if trial.config.seed == chosen.seed and trial.config.is_first_file]
     table = Table(box=None, header_style="bold")
     are_modified = any(config.modifiers for config in first_seed)
     kept = _varying([config.settings for config in first_seed])
@@ -139,7 +139,7 @@ def _print_trials(chosen: Sweep, trials: Sequence[Trial], console: Console) -> N
         modifiers = ", ".join(str(Spec(name=name, arguments=own)) for name, own in config.modifiers.items())
         training = settings_text({name: one for name, one in config.settings.items() if name in kept})
         beside = [*[modifiers] * are_modified, *[training] * bool(kept)]
-        cells = (config.task, config.architecture, shown, *beside, config.length)
+        cells = (config.whole_task, config.architecture, shown, *beside, config.length)
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
     if len(first_seed) > _MOST_LINES:
@@ -185,10 +185,14 @@ def _print_summary(study: Study, num_trials: int, console: Console) -> None:
 def _counted(chosen: Sweep, most: int, num_trials: int) -> str:
     """``18 configurations x 3 seeds = 54 trials``."""
     at_most = "up to " if chosen.is_adaptive else ""
-    number = most // chosen.seeds
+    number = most // chosen.num_repeats
     counted = f"{at_most}{number} configuration{'s' * (number != 1)}"
+    for files in chosen.files.values():
+        counted += f" x {len(files)} files"
     if chosen.seeds > 1:
-        counted += f" x {chosen.seeds} seeds = {most} trials"
+        counted += f" x {chosen.seeds} seeds"
+    if chosen.num_repeats > 1:
+        counted += f" = {most} trials"
     return counted if num_trials == most else f"{counted}, of which {num_trials} will run"
 
 

@@ -73,13 +73,16 @@ def check_here(trials: list[Trial]) -> dict[str, Task]:
     from trainers.rehearsal import rehearse
 
     tasks: dict[str, Task] = {}
+    tried: set[str] = set()
     for key, task_spec in _tasks(trials).items():
         task = tasks[key] = make_task(task_spec)
-        for _, configs, _ in _networks(trials, task_spec, task):
-            # a method's numbers do not decide whether it takes a network
-            by_method = {_kind(config): config for config in configs}
-            for config in by_method.values():
+        for spec, configs, described in _networks(trials, task_spec, task):
+            # a method's numbers do not decide whether it takes a network, nor which of the files in turn it is for
+            network = [str(configs[0].whole_task), spec.name, described.arguments]
+            by_method = {identity({"network": network, "method": _kind(config)}): config for config in configs}
+            for config in (config for kind, config in by_method.items() if kind not in tried):
                 rehearse(config, task)
+            tried |= by_method.keys()
     return tasks
 
 

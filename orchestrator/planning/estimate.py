@@ -94,7 +94,7 @@ def estimate(
     Raises:
         ValueError: data is missing, or a method cannot train or store a network.
     """
-    alike = _kinds(trials)
+    alike = _kinds(trials, known or Known())
     groups = [[trial.config for trial in group] for group in alike.values()]
     granted = [sweep.resources.of(configs[0]) for configs in groups]
     kinds = [
@@ -227,8 +227,11 @@ def _places(resources: TrialResources, machine: Mapping[str, float]) -> int:
     return max(1, min(int(machine[name] / amount) for name, amount in wanted.items() if amount))
 
 
-def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
-    """Group trials that cost alike: those with steps, or those without, that differ in numbers and the seed alone."""
+def _kinds(trials: Sequence[Trial], known: Known) -> dict[tuple[str, str], list[Trial]]:
+    """Group trials that cost alike: those with steps, or those without, that differ in numbers and the seed alone.
+
+    Files that a task has in turn cost alike where they are known to give the same network.
+    """
     values: dict[str, dict[str, set[str]]] = {}  # values that are no numbers, by method and argument
     for method in (trial.config.method for trial in trials):
         for key, item in method.arguments.items():
@@ -237,6 +240,10 @@ def _kinds(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
     kinds: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
         rest = {key: item for key, item in trial.config.to_dict().items() if key not in ("method", "steps", "seed")}
+        if trial.config.each:
+            place = identity(trial.config.task.to_dict()), identity(trial.config.architecture.to_dict())
+            if place in known.networks:
+                rest |= {"task": str(trial.config.whole_task), "network": known.networks[place].arguments}
         if "modifiers" in rest:
             rest["modifiers"] = without_numbers(rest["modifiers"])
         rest |= settings_without_numbers(trial.config.settings)

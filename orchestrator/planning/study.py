@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.errors import SweepError
 from orchestrator.search.goals import Told, told_from_dict, told_to_dict
+from orchestrator.search.schedulers.verdicts import FOLLOWS
 from orchestrator.search.searchers.base import MOST_TRIALS, Asked
 from orchestrator.search.space import Configuration, Space
 from orchestrator.storage.bucket import join
@@ -20,7 +21,7 @@ from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.trials import Trial, check_trials, trials_of
+from orchestrator.sweep.trials import Trial, check_trials, first_of, trials_of
 from trainers.echo import echo
 from trainers.record import OperatingPoint
 
@@ -110,7 +111,7 @@ class Study:
     def most_trials(self) -> int:
         """How many trials there will be; an adaptive searcher may find its space exhausted sooner."""
         asked = len(self._configurations)
-        return self.sweep.seeds * (asked if self._exhausted else max(asked, self.sweep.search["num_trials"]))
+        return self.sweep.num_repeats * (asked if self._exhausted else max(asked, self.sweep.search["num_trials"]))
 
     @property
     def most_to_run(self) -> int:
@@ -128,7 +129,7 @@ class Study:
                 if not self._is_stopped(trial):
                     return trial
                 self._journal.begin(trial.trial_id, trial.config.to_dict(), {})
-                self._journal.stop(trial.trial_id, "its first seed was stopped")
+                self._journal.stop(trial.trial_id, FOLLOWS)
                 self.num_skipped += 1
                 self.tell(trial.trial_id)
             if self._exhausted:
@@ -145,7 +146,7 @@ class Study:
         self._exhausted = True
 
     def tell(self, trial_id: str) -> None:
-        """A trial has ended. Once all seeds of its configuration have, the searcher is told, once."""
+        """A trial has ended. Once all repeats of its configuration have, the searcher is told, once."""
         if self._searcher.is_adaptive:
             self._tell_where_over(_number_of(trial_id), only_finished=False)
 
@@ -172,24 +173,34 @@ class Study:
         known = [*self._foreign, *(told for told in self._told.values() if told is not None)]
         # a mean over the seeds that were done before the first was stopped would be one over lucky seeds
         is_stopped = self._is_stopped(self._seeds(number)[0])
-        told = self._told_of_stopped(number, seeds[0], known) if is_stopped else self._goals.told(seeds, known)
+        told = self._told_of_stopped(number, seeds[0], known) if is_stopped else self._told_of(seeds, known)
         self._journal.append_study({"tell": number, "told": told_to_dict(told)})
         self._search.tell(number, told)
         self._told[number] = told
 
+    def _told_of(self, repeats: Sequence[tuple[OperatingPoint, ...]], known: Sequence[Told]) -> Told | None:
+        """What a configuration came to, over its repeats; over files, of the points that it has with all of them."""
+        if self.sweep.files:
+            shared = set.intersection(*({point.point_id for point in points} for points in repeats))
+            repeats = [tuple(point for point in points if point.point_id in shared) for points in repeats]
+        return self._goals.told(repeats, known)
+
     def _told_of_stopped(self, number: int, points: tuple[OperatingPoint, ...], known: Sequence[Told]) -> Told | None:
         """What the first seed of a stopped configuration stored on its path, else what it would have come to.
 
-        That is by its last report; None where it made none.
+        That is by its last report; None where it made none, and where files are repeats: one file says nothing of what
+        others were told, which are means over all.
         """
+        if self.sweep.files:
+            return None
         if points:
             return self._goals.told([points], known)
         progress = self._journal.progress(self._seeds(number)[0].trial_id)
         return self._goals.estimated(progress[-1]) if progress else None
 
     def _is_stopped(self, trial: Trial) -> bool:
-        """Whether the first seed of the trial's configuration was stopped, which decides for all seeds."""
-        ended = self._journal.ended(f"{trial.trial_id.rpartition('-s')[0]}-s{self.sweep.seed}")
+        """Whether the first repeat of the trial's configuration was stopped, which decides for all of them."""
+        ended = self._journal.ended(first_of(self.sweep, trial.trial_id))
         return ended is not None and ended.outcome is Outcome.STOPPED
 
     def _seeds(self, number: int) -> list[Trial]:
@@ -236,9 +247,10 @@ class Study:
 
 
 def _check_number(sweep: Sweep, num_configurations: int) -> None:
-    if num_configurations * sweep.seeds > MOST_TRIALS:
+    if num_configurations * sweep.num_repeats > MOST_TRIALS:
+        each = f"{sweep.seeds} seeds" if not sweep.files else f"{sweep.num_repeats} seeds and files"
         raise SweepError(
-            f"the sweep has {num_configurations} configurations or more with {sweep.seeds} seeds each: wanted "
+            f"the sweep has {num_configurations} configurations or more with {each} each: wanted "
             f"{MOST_TRIALS} trials at most"
         )
 

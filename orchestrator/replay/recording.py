@@ -19,6 +19,7 @@ from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.file import load_sweep
+from orchestrator.sweep.trials import Repeat, repeats_of, taken_apart
 from trainers.record import OperatingPoint
 
 
@@ -77,9 +78,9 @@ class RecordedSweep:
 
     sweep: Sweep
     configurations: tuple[Configuration, ...]
-    """The configurations whose every seed was recorded, in the order of the sweep."""
-    trials: dict[tuple[str, int], RecordedTrial]
-    """The trainings by the ``identity`` of their configuration, and their seed."""
+    """The configurations whose every repeat was recorded, in the order of the sweep."""
+    trials: dict[tuple[str, Repeat], RecordedTrial]
+    """The trainings by the ``identity`` of their configuration, and their repeat."""
 
     @staticmethod
     def load(folder: Path, *, damaged: Callable[[str], None] = lambda line: None) -> RecordedSweep:
@@ -96,7 +97,7 @@ class RecordedSweep:
             raise SweepError(f"{folder} is not the folder of a sweep: wanted one with sweep.yaml and trials/")
         sweep, journal = load_sweep(folder / "sweep.yaml"), Journal(LocalFolder(folder))
         configurations: dict[str, Configuration] = {}
-        trials: dict[tuple[str, int], RecordedTrial] = {}
+        trials: dict[tuple[str, Repeat], RecordedTrial] = {}
         for trial_id in journal.trial_ids():
             try:
                 ended, config = journal.ended(trial_id), journal.config(trial_id)
@@ -105,13 +106,11 @@ class RecordedSweep:
                 continue
             if ended is None or config is None or ended.outcome is Outcome.STOPPED:
                 continue
-            configuration = {key: item for key, item in config.items() if key != "seed"}
+            configuration, repeat = taken_apart(config)
             configurations.setdefault(identity(configuration), configuration)
-            trials[identity(configuration), config["seed"]] = RecordedTrial(
-                progress=journal.progress(trial_id), ended=ended
-            )
-        seeds = range(sweep.seed, sweep.seed + sweep.seeds)
-        whole = [one for key, one in configurations.items() if all((key, seed) in trials for seed in seeds)]
+            trials[identity(configuration), repeat] = RecordedTrial(progress=journal.progress(trial_id), ended=ended)
+        repeats = repeats_of(sweep)
+        whole = [one for key, one in configurations.items() if all((key, repeat) in trials for repeat in repeats)]
         recorded = RecordedSweep(sweep=sweep, configurations=tuple(whole), trials=trials)
         if not recorded.points():
             raise SweepError(f"{folder} has no configuration of which every seed finished: nothing to replay")
@@ -129,14 +128,14 @@ class RecordedSweep:
     @property
     def train_s(self) -> float:
         """Seconds of training of all configurations."""
-        return sum(self.trial(one, seed).train_s for one in self.configurations for seed in self._seeds)
+        return sum(self.trial(one, repeat).train_s for one in self.configurations for repeat in self._repeats)
 
-    def trial(self, configuration: Configuration, seed: int) -> RecordedTrial:
-        return self.trials[identity(configuration), seed]
+    def trial(self, configuration: Configuration, repeat: Repeat) -> RecordedTrial:
+        return self.trials[identity(configuration), repeat]
 
     def points(self) -> list[OperatingPoint]:
         """The points of all configurations."""
-        ended = [self.trial(one, seed).ended for one in self.configurations for seed in self._seeds]
+        ended = [self.trial(one, repeat).ended for one in self.configurations for repeat in self._repeats]
         return [point for one in ended for point in one.points]
 
     def reference(self) -> Reference:
@@ -158,5 +157,5 @@ class RecordedSweep:
         )
 
     @property
-    def _seeds(self) -> range:
-        return range(self.sweep.seed, self.sweep.seed + self.sweep.seeds)
+    def _repeats(self) -> list[Repeat]:
+        return repeats_of(self.sweep)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.planning.study import Study
 from orchestrator.replay.recording import RecordedSweep, RecordedTrial
@@ -14,7 +13,7 @@ from orchestrator.search.schedulers.verdicts import Verdicts
 from orchestrator.storage.folder import MemoryFolder
 from orchestrator.storage.journal import Journal
 from orchestrator.sweep.definition import Sweep
-from orchestrator.sweep.trials import Trial
+from orchestrator.sweep.trials import Trial, taken_apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +65,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     study = Study(sweep, journal, space=recorded.space, search_seed=search_seed)
     verdicts = Verdicts(sweep.make_scheduler(), sweep.seed)
     # a lucky first seed is not a front: a configuration counts once all its seeds are measured
-    measured, reference = Coverage(least_seeds=sweep.seeds), recorded.reference()
+    measured, reference = Coverage(least_repeats=sweep.num_repeats), recorded.reference()
     order = itertools.count()
     running: list[_Running] = []
     spent_s = now_s = 0.0
@@ -75,7 +74,7 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
     while True:
         while len(running) < num_workers and ahead is not None:
             trial, ahead = ahead, study.next()
-            looked_up = recorded.trial(_without_seed(trial), trial.config.seed)
+            looked_up = recorded.trial(*taken_apart(trial.config.to_dict()))
             started = _Running(now_s, next(order), now_s, trial, looked_up)
             started.schedule()
             heapq.heappush(running, started)
@@ -108,10 +107,6 @@ def replay(recorded: RecordedSweep, sweep: Sweep, *, search_seed: int, num_worke
 
 def whole_hypervolume(recorded: RecordedSweep) -> float:
     """The hypervolume of everything that was recorded."""
-    measured = Coverage(least_seeds=recorded.sweep.seeds)
+    measured = Coverage(least_repeats=recorded.sweep.num_repeats)
     measured.add(recorded.points())
     return measured.hypervolume(recorded.reference())
-
-
-def _without_seed(trial: Trial) -> dict[str, Any]:
-    return {key: item for key, item in trial.config.to_dict().items() if key != "seed"}

@@ -10,13 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
 from analysis.points.exported import POINTS
 from orchestrator.reports.points import points_csv
-from trainers.codecs import coded
-from trainers.config import Spec
+from orchestrator.sweep.trials import files_in_turn
+from trainers.codecs import Coded, coded
+from trainers.config import Spec, task_file_of
 from trainers.data.examples import Batch, InMemory
 from trainers.instantiate import make_task
 from trainers.record import OperatingPoint, OtherQuality, others_text, write_atomically
@@ -32,73 +34,132 @@ class Measured:
     quality: int
     size_bytes: int
     psnr_db: float
+    file: str = ""
+    """The image, where a task has several in turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """An image of the task, as codecs take it."""
+
+    spec: Spec
+    """The task with this image alone."""
+    task: Task
+    pixels: npt.NDArray[np.uint8]
+    task_file: str
+    """Empty where the task has one image."""
+    argument: str
+    """The task's argument that names it; empty where the task has one image."""
+    folder: str
+    """Where its files go, below the folder of all."""
+    ending: str
+    """What the ids of its trials end with."""
 
 
 def measure_codecs(task: Spec, codecs: Sequence[str], folder: Path) -> list[Measured]:
     """Write each codec's files of the task's image, and ``points.csv``, which ``analysis.read_points`` reads.
 
-    A point is a whole file as the codec writes it. Its quality is the task's own, of the decoded picture.
+    A point is a whole file as the codec writes it. Its quality is the task's own, of the decoded picture. Where the
+    task has several images in turn, a codec and a quality are one configuration, with a file for each image. A quality
+    that gives the same file as the one before it, of every image, is left out.
 
     Args:
-        task: of an image; ``whole`` does not matter.
+        task: of images; ``whole`` does not matter.
         codecs: keys of ``codecs.OPTIONS``.
         folder: where to.
 
     Raises:
         ValueError: the task is no image, or Pillow lacks a codec; one line says which.
     """
-    made = make_task(task)
-    size = made.offers.get("size")
-    if made.signal is None or made.signal.unit != "pixel" or size is None or not isinstance(made.test, InMemory):
-        raise ValueError(f"task {task.name!r} is no image: codecs code images, such as those of the task 'image'")
-    shape = (*size, made.offers["num_outputs"])
-    pixels = np.rint(made.test.targets.numpy().reshape(shape) * 255).astype(np.uint8)
     sweep_id = f"codecs-{hashlib.sha256(json.dumps(values_identity(task.to_dict())).encode()).hexdigest()[:8]}"
     found: list[Measured] = []
     rows = []
+    pictures = _pictures(task)
     for codec in codecs:
         started = time.process_time()
-        for one in coded(pixels, codec):
-            name = f"{one.quality:02d}.{codec}"
-            write_atomically(folder / name, one.data)
-            quality, others = _qualities(made, one.pixels)
-            both = {
-                other.name: OtherQuality(
-                    maximise=other.maximise, quality=others[other.name], quality_val=others[other.name]
-                )
-                for other in made.others
-            }
-            params = {"task": str(task), "architecture": "picture", "method": codec, "method.quality": str(one.quality)}
-            point = OperatingPoint(
-                sweep_id=sweep_id,
-                trial_id=f"{codec}-{one.quality:02d}",
-                point_id="point",
-                task=str(task),
-                architecture="picture",
-                method=codec,
-                config_hash=hashlib.sha256(f"{sweep_id} {name}".encode()).hexdigest()[:12],
-                seed=0,
-                num_parameters=pixels.size,  # a picture is its values
-                macs=0,
-                num_steps=0,
-                train_s=time.process_time() - started,
-                size_bytes=len(one.data),
-                uncompressed_bytes=pixels.nbytes,
-                quality=quality,
-                quality_val=quality,
-                quality_name=made.quality_name,
-                maximise=made.maximise,
-                sha256=hashlib.sha256(one.data).hexdigest(),
-                path=name,
-                others=others_text(both),
-                signal_unit=made.signal.unit,
-                signal_count=made.signal.count,
-            )
-            started = time.process_time()
-            rows.append({**asdict(point), "num_failed": 0, "params": json.dumps(params)})
-            found.append(Measured(codec=codec, quality=one.quality, size_bytes=len(one.data), psnr_db=quality))
+        for quality_and_files in zip(*(coded(one.pixels, codec) for one in pictures), strict=True):
+            if not any(one.is_new for one in quality_and_files):
+                continue
+            for picture, one in zip(pictures, quality_and_files, strict=True):
+                point = _measured(picture, one, codec, sweep_id, str(task), time.process_time() - started)
+                started = time.process_time()
+                write_atomically(folder / point.path, one.data)
+                rows.append({**asdict(point), "num_failed": 0, "params": json.dumps(_params(picture, point, one))})
+                sizes = {"quality": one.quality, "size_bytes": point.size_bytes}
+                found.append(Measured(codec=codec, **sizes, psnr_db=point.quality, file=point.task_file))
     write_atomically(folder / POINTS, points_csv(pd.DataFrame(rows)).encode())
     return found
+
+
+def _pictures(task: Spec) -> list[_Picture]:
+    """The images of a task, one or several in turn."""
+    found = []
+    for ending, spec, name in files_in_turn(task):
+        made = make_task(spec)
+        size = made.offers.get("size")
+        if made.signal is None or made.signal.unit != "pixel" or size is None or not isinstance(made.test, InMemory):
+            raise ValueError(f"task {task.name!r} is no image: codecs code images, such as those of the task 'image'")
+        shape = (*size, made.offers["num_outputs"])
+        pixels = np.rint(made.test.targets.numpy().reshape(shape) * 255).astype(np.uint8)
+        task_file = task_file_of(spec, name)
+        place = f"{ending.removeprefix('-')}-{Path(task_file.partition('#')[0]).stem}/" if ending else ""
+        found.append(
+            _Picture(
+                spec=spec,
+                task=made,
+                pixels=pixels,
+                task_file=task_file,
+                argument=name,
+                folder=place,
+                ending=ending,
+            )
+        )
+    return found
+
+
+def _measured(picture: _Picture, one: Coded, codec: str, sweep_id: str, task: str, seconds: float) -> OperatingPoint:
+    name = f"{one.quality:02d}.{codec}"
+    quality, measured = _qualities(picture.task, one.pixels)
+    others = {
+        other.name: OtherQuality(
+            maximise=other.maximise, quality=measured[other.name], quality_val=measured[other.name]
+        )
+        for other in picture.task.others
+    }
+    signal = picture.task.signal
+    assert signal is not None, "it is an image"
+    return OperatingPoint(
+        sweep_id=sweep_id,
+        trial_id=f"{codec}-{one.quality:02d}{picture.ending}",
+        point_id="point",
+        task=task,
+        architecture="picture",
+        method=codec,
+        config_hash=hashlib.sha256(f"{sweep_id} {name}".encode()).hexdigest()[:12],
+        seed=0,
+        num_parameters=picture.pixels.size,  # a picture is its values
+        macs=0,
+        num_steps=0,
+        train_s=seconds,
+        size_bytes=len(one.data),
+        uncompressed_bytes=picture.pixels.nbytes,
+        quality=quality,
+        quality_val=quality,
+        quality_name=picture.task.quality_name,
+        maximise=picture.task.maximise,
+        sha256=hashlib.sha256(one.data).hexdigest(),
+        path=f"{picture.folder}{name}",
+        others=others_text(others),
+        signal_unit=signal.unit,
+        signal_count=signal.count,
+        task_file=picture.task_file,
+    )
+
+
+def _params(picture: _Picture, point: OperatingPoint, one: Coded) -> dict[str, str]:
+    own = {f"task.{picture.argument}": str(picture.spec.arguments[picture.argument])} if point.task_file else {}
+    settings = {"architecture": "picture", "method": point.method, "method.quality": str(one.quality)}
+    return {"task": point.task, **own, **settings}
 
 
 def _qualities(task: Task, pixels: np.ndarray) -> tuple[float, dict[str, float]]:

@@ -51,8 +51,9 @@ def export(
 ) -> Exported:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
-    The files kept are those that represent the configurations on the frontier. ``points.csv`` has every point, with
-    the columns of ``points.points_csv``, and ``exported.read_points`` reads it. The ``path`` of a kept file is
+    The files kept are those that represent the configurations on the frontier, one for each file that the task has in
+    turn. ``points.csv`` has every point, with the columns of ``points.points_csv``, and ``exported.read_points`` reads
+    it. The ``path`` of a kept file is
     relative to ``folder``, that of any other file to the sweep's folder.
 
     Args:
@@ -68,7 +69,7 @@ def export(
     Raises:
         ValueError: the sweep has no finished point, its folder is not there, or ``published`` is wrong.
     """
-    from analysis.configurations.summary import summarise
+    from analysis.configurations.summary import representing, summarise
     from analysis.frontier.figure import frontier_figure
     from analysis.frontier.table import ordered
 
@@ -79,8 +80,9 @@ def export(
     configurations = ordered(summarise(points))
     front = configurations[configurations["on_front"]]
     kept = {
-        row["file_path"]: f"{FILES}/{row['file_trial_id']}-{row['point_id']}.rfz"
-        for row in front[front["file_size_bytes"] <= max_file_size_bytes].to_dict("records")
+        row["path"]: f"{FILES}/{row['trial_id']}-{row['point_id']}.rfz"
+        for row in representing(front, points).to_dict("records")
+        if row["size_bytes"] <= max_file_size_bytes
     }
     journal = open_journal(str(points["directory"].iloc[0]))
     sweep_file = journal.file(SWEEP)
@@ -180,9 +182,21 @@ def _readme(
 
 def _explained(front: pd.DataFrame) -> list[str]:
     """How to read the table."""
+    num_files = int(front["num_files"].max()) if len(front) else 0
+    what = (
+        f"A row is one configuration. {SENTENCE}"
+        if is_fitted(front)
+        else "A row is one configuration, chosen on validation."
+    )
+    if num_files:
+        return [
+            f"{what} Size and quality are means over the task's",
+            f"{num_files} files, of the lower-median seed; points.csv has them one by one. Means and standard",
+            "deviations are over seeds. The linked file is that of the middle one; the others are beside it.",
+        ]
     if is_fitted(front):
         return [
-            f"A row is one configuration. {SENTENCE} Size and quality are those of its file:",
+            f"{what} Size and quality are those of its file:",
             "that of the lower-median seed. Means and standard deviations are over seeds.",
         ]
     return [

@@ -114,5 +114,5 @@ def _begin(session: Session, store: Store) -> None:
     """Let the searcher hear of earlier sweeps, and write the sweep file: from here on the sweep is there."""
     sweep, journal = session.sweep, session.journal
     earlier = sweep.make_searcher().earlier_sweeps if journal.instance is None else ()
-    session.study.begin(earlier_outcomes(store.tracking_uri, earlier, sweep.goals))
+    session.study.begin(earlier_outcomes(store.tracking_uri, earlier, sweep.goals, sweep.task))
     journal.begin_sweep(sweep.to_yaml())

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, IntegerRange, parse_setting
 from trainers import checks, paths, training_settings
-from trainers.config import Spec, in_order, modifiers_from_dict
+from trainers.config import Spec, in_order, is_in_turn, modifiers_from_dict
 from trainers.echo import echo
 
 Configuration = dict[str, Any]
@@ -238,7 +238,7 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
     So is a mapping of mappings, such as settings by patterns of tensor names; there each setting may be a domain.
     """
     _refuse_infinite(where, value)
-    if isinstance(value, Mapping) and "name" in value:
+    if (isinstance(value, Mapping) and "name" in value) or is_in_turn(value):  # whose files are no choices, but repeats
         return dict(value)
     if isinstance(value, Mapping) and "path" in value:  # of a rate knob: what it passes in turn is one value
         return {key: _parse_in_path(f"{where}: {key}", item) for key, item in value.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -40,7 +41,7 @@ from orchestrator.sweep.resources import Resources, Where
 from orchestrator.sweep.section import YamlSection, mistake_line
 from orchestrator.sweep.yaml_text import to_yaml
 from trainers import training_settings
-from trainers.config import Spec, in_order
+from trainers.config import EACH, Spec, in_order, is_in_turn
 from trainers.echo import echo
 from trainers.nearest import nearest
 from trainers.sources import values_identity
@@ -242,6 +243,16 @@ class Sweep(YamlSection):
         if self.epochs != 0:
             return isinstance(self.epochs, AbstractDomain) and self.epochs.contains(0)
         return self.steps.contains(0) if isinstance(self.steps, AbstractDomain) else self.steps == 0
+
+    @property
+    def files(self) -> dict[str, list[str]]:
+        """The files that an argument of the task names in turn, by its name; mostly none."""
+        return {name: value[EACH] for name, value in self.task.arguments.items() if is_in_turn(value)}
+
+    @property
+    def num_repeats(self) -> int:
+        """How many trials each configuration has: one for each seed and each file in turn."""
+        return self.seeds * math.prod(map(len, self.files.values()))
 
     @property
     def is_adaptive(self) -> bool:

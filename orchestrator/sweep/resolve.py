@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.search.domains import AbstractDomain, Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
 from trainers import pinned, training_settings
+from trainers.config import EACH, is_in_turn
+from trainers.echo import echo
 from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
 from trainers.paths import completed
+from trainers.sources import values_identity
 
 if TYPE_CHECKING:
     from trainers.methods.base import RateKnob
@@ -116,8 +119,13 @@ def resolve_spec(kind: str, spec: SpecSpace, *, signal: bool = False) -> SpecSpa
     if kind == "modifier":
         for name in getattr(function, "sources", ()):
             arguments[name] = _pinned(name, arguments[name])
-    if kind == "task" and (name := getattr(function, "file_field", "")) and arguments[name]:
-        arguments[name] = _pinned_file(name, arguments[name])
+    file_field = getattr(function, "file_field", "") if kind == "task" else ""
+    for name, value in arguments.items():
+        if _has_files_in_turn(value) and (name != file_field or not is_in_turn(value)):
+            wanted = f"only {file_field} of" if file_field else "only an argument that names a file of"
+            raise ValueError(f"{kind} {spec.name!r}: {name} is {echo(value)}: {wanted} a task may have files in turn")
+    if file_field and arguments[file_field]:
+        arguments[file_field] = _pinned_file(file_field, arguments[file_field])
     return SpecSpace(name=spec.name, arguments=dict(sorted(arguments.items())))
 
 
@@ -198,7 +206,30 @@ def _pinned_file(name: str, value: Any) -> Any:
     """The same for a file that is no network."""
     if isinstance(value, Choice):
         return Choice([_pinned_file(name, item) for item in value.values])
+    if is_in_turn(value):
+        return {EACH: _pinned_files(name, value[EACH])}
     return pinned.pin(value, field=name, wanted="a file") if isinstance(value, str) else value
+
+
+def _pinned_files(name: str, files: Any) -> list[str]:
+    """Pin files that a task has in turn.
+
+    Raises:
+        ValueError: there are none, one is there twice or cannot be read, or it is no list of paths.
+    """
+    if not isinstance(files, list) or not files or not all(isinstance(one, str) and one for one in files):
+        raise ValueError(f"{name}.{EACH} is {echo(files)}: wanted a list of at least one path")
+    first: dict[str, str] = {}
+    for one in (pinned.pin(one, field=name, wanted="a file") for one in files):
+        path, digest = str(pinned.path_of(one)), values_identity(one)
+        if digest in first:
+            raise ValueError(f"{name}.{EACH}: {path} has the content of {first[digest]}: wanted each file once")
+        first[digest] = path
+    return [f"{path}#sha256={digest}" for digest, path in first.items()]
+
+
+def _has_files_in_turn(value: Any) -> bool:
+    return any(map(is_in_turn, value.values)) if isinstance(value, Choice) else is_in_turn(value)
 
 
 def _is_plain(value: Any) -> bool:

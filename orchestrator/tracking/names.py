@@ -15,7 +15,7 @@ from analysis.points.metric_names import FIDELITY_METRICS, other_metrics, qualit
 from analysis.signals import rate_name
 from orchestrator.search.space import Configuration
 from trainers import training_settings
-from trainers.config import Spec
+from trainers.config import Spec, in_turn
 from trainers.record import OperatingPoint, others_of
 
 EPOCH_METRICS = {"train_loss": "epoch_train_loss", "rate_bits": "epoch_rate_bits", "epoch": "epoch"}
@@ -38,7 +38,8 @@ def params_of(config: Mapping[str, Any]) -> dict[str, str]:
     for kind in ("task", "architecture", "method"):
         spec = Spec.from_dict(kind, config[kind])
         # with its arguments, an architecture's name tells two widths apart; a method's fields are the sweep's axes
-        params[kind] = spec.name if kind == "method" else str(spec)
+        shared = Spec(name=spec.name, arguments={**spec.arguments, **in_turn(config.get("each", {}))})
+        params[kind] = spec.name if kind == "method" else str(shared if kind == "task" else spec)
         params |= {f"{kind}.{key}": value for key, value in spec.arguments.items()}
     for kind in training_settings.NAMED.keys() & config:
         spec = Spec.from_dict(kind, config[kind])
@@ -119,6 +120,7 @@ def tags_of(point: OperatingPoint) -> dict[str, str]:
             if point.signal_count
             else {}
         ),
+        **({"ratefront.task_file": point.task_file} if point.task_file else {}),
     }
 
 

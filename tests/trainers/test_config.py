@@ -78,8 +78,8 @@ def test_specs_are_shown_as_legends_have_them() -> None:
     ("change", "message"),
     [
         ({"step": 3}, "a trial has no field 'step'; did you mean 'steps'?"),
-        ({1: 3}, "a trial has no field 1; valid: accumulate, architecture, batch_size, clip, ema, epochs, init_from, "
-         "method, modifiers, optimiser, precision, schedule, seed, steps, task, validate_examples"),
+        ({1: 3}, "a trial has no field 1; valid: accumulate, architecture, batch_size, clip, each, ema, epochs, "
+         "init_from, method, modifiers, optimiser, precision, schedule, seed, steps, task, validate_examples"),
         ({"steps": -1}, "steps is -1: wanted a whole number of at least 0"),
         ({"steps": 1.0}, "steps is 1.0: wanted a whole number of at least 0"),
         ({"steps": True}, "steps is True: wanted a whole number of at least 0"),

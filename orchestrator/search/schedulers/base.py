@@ -74,7 +74,7 @@ def is_judged(progress: Mapping[str, Any]) -> bool:
 
 
 class AbstractJudge(abc.ABC):
-    """A scheduler at work. It judges the first seed of each configuration, which decides for the other seeds."""
+    """A scheduler at work. It judges the first repeat of each configuration, which decides for the others."""
 
     @abc.abstractmethod
     def stops(self, contestant: Contestant, observation: Observation) -> str | None:

@@ -1,4 +1,4 @@
-"""A judge's verdicts, applied to seeds: the first seed of a configuration is judged, the others follow it."""
+"""A judge's verdicts, applied to repeats: the first of a configuration is judged, the others follow it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Any
 from orchestrator.search.schedulers.base import AbstractScheduler, Contestant, Observation, is_judged
 from trainers.config import TrialConfig
 
+FOLLOWS = "its first seed was stopped"
+"""Why a trial is stopped whose configuration was judged by another, the first repeat: its reason in the journal."""
+
 
 class Verdicts:
-    """Shows a judge the reports of first seeds, and remembers which configurations it stopped."""
+    """Shows a judge the reports of first repeats, and remembers which configurations it stopped.
+
+    The first repeat has the first seed and, where the task has files in turn, the first file: so the judge compares
+    trainings on one file alone.
+    """
 
     def __init__(self, scheduler: AbstractScheduler, first_seed: int) -> None:
         self._judge, self._first_seed = scheduler.start(), first_seed
@@ -30,8 +37,8 @@ class Verdicts:
             return None  # there is nothing left to save
         if not is_judged(progress):
             return None
-        if config.seed != self._first_seed:
-            return "its first seed was stopped" if config.config_hash in self._stopped else None
+        if not self._is_first(config):
+            return FOLLOWS if config.config_hash in self._stopped else None
         reason = self._judged(config, progress)
         if reason is not None:
             self.stop(config)
@@ -41,7 +48,10 @@ class Verdicts:
         from trainers.methods import METHODS  # loads torch
 
         observation = Observation.of(progress)
-        if observation is None or config.seed != self._first_seed:
+        if observation is None or not self._is_first(config):
             return None
         knob = METHODS[config.method.name].rate_knob
         return self._judge.stops(Contestant.of(config, knob.field if knob else None), observation)
+
+    def _is_first(self, config: TrialConfig) -> bool:
+        return config.seed == self._first_seed and config.is_first_file

@@ -71,7 +71,7 @@ def test_a_csv_file_has_every_column_but_the_folder_of_this_machine() -> None:
     text = frontier_csv(configurations)
     read = pd.read_csv(io.StringIO(text))
     assert set(configurations.columns) - set(read.columns) == {
-        *("file_directory", "file_others", "signal_unit", "signal_count")
+        *("file_directory", "file_others", "signal_unit", "signal_count", "num_files")
     }
     assert read["kl_mean"].tolist() == [0.5]
     assert not {"kl_mean", "kl_std", "file_kl"} & set(pd.read_csv(io.StringIO(frontier_csv(summarise(points)))))

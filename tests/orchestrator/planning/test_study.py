@@ -20,6 +20,7 @@ from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal, Outcome
 from orchestrator.sweep.definition import Sweep
 from orchestrator.sweep.trials import Trial
+from tests.pictures import write_picture
 from tests.points import point
 
 
@@ -309,3 +310,37 @@ def test_a_damaged_line_is_named_with_its_file_and_its_number(line: bytes, tmp_p
         Study(sweep(), journal)
     assert "--new starts another sweep" in str(raised.value)
     assert len(str(raised.value)) < 600
+
+
+def with_files(folder: Path) -> Sweep:
+    files = [str(write_picture(folder / f"{number}.png", number)) for number in range(2)]
+    task = {"name": "image", "file": {"each": files}}
+    return sweep(task=task, architecture="siren", method={"name": "epr", "lam": {"loguniform": [1e-4, 1e-2]}})
+
+
+def test_a_searcher_hears_of_a_configuration_once_it_has_every_file(tmp_path: Path) -> None:
+    journal = Journal(LocalFolder(tmp_path / "sweep"))
+    study = Study(with_files(tmp_path), journal)
+    trials = [study.next() for _ in range(4)]
+    for number, trial in enumerate(trials):
+        assert trial is not None
+        assert not any("tell" in line for line in journal.study())
+        quality = 40.0 - number
+        journal.finish(trial.trial_id, [point(size_bytes=1000, quality_val=quality, task_file=trial.config.task_file)])
+        study.tell(trial.trial_id)
+    [told] = [line["told"] for line in journal.study() if "tell" in line]
+    assert told["costs"] == pytest.approx([3.0, -38.5])
+
+
+def test_a_configuration_that_was_stopped_on_its_first_file_is_heard_of_as_failed(tmp_path: Path) -> None:
+    journal = Journal(LocalFolder(tmp_path / "sweep"))
+    study = Study(with_files(tmp_path), journal)
+    first = study.next()
+    assert first is not None
+    stop(journal, first)
+    study.tell(first.trial_id)
+    following = study.next()
+    assert following is not None
+    assert following.trial_id == "0001-epr-s0-f0"
+    assert study.num_skipped == 3
+    assert [line["told"] for line in journal.study() if "tell" in line] == [None]

@@ -13,13 +13,13 @@ from orchestrator.planning.study import plan
 from orchestrator.replay.recording import RecordedSweep
 from orchestrator.storage.folder import LocalFolder
 from orchestrator.storage.journal import Journal
+from orchestrator.sweep.trials import taken_apart
 from tests.points import point
 
 
 def test_a_training_is_looked_up_by_its_configuration_and_seed(recorded: RecordedSweep) -> None:
     trial = plan(recorded.sweep)[7]
-    configuration = {key: item for key, item in trial.config.to_dict().items() if key != "seed"}
-    found = recorded.trial(configuration, trial.config.seed)
+    found = recorded.trial(*taken_apart(trial.config.to_dict()))
     assert found.ended.points[0].config_hash == trial.config.config_hash
     assert found.ended.points[0].seed == trial.config.seed
     assert [row["train_s"] for row in found.progress] == [float(number) for number in range(1, 11)]

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.comparison.compare import compare
+from analysis.configurations.summary import summarise
 from analysis.points.exported import read_points
 from orchestrator.reports.codecs import measure_codecs
 from tests.console import call
+from tests.pictures import write_picture
 from trainers.codecs import OPTIONS, coded
 from trainers.config import Spec
 from trainers.tasks.image import psnr_db
@@ -60,3 +63,24 @@ def test_the_command_says_what_it_wrote_and_refuses_other_codecs(photograph: Pat
     assert (tmp_path / "some/points.csv").is_file()
     refused = call(tmp_path, "codecs", "--task", task, "--codec", "jpeg,gif")
     assert (refused.returncode, refused.stderr) == (2, "ratefront: --codec is 'gif': wanted jpeg or webp or avif\n")
+
+
+def test_several_images_are_files_of_one_configuration(tmp_path: Path) -> None:
+    images = [str(write_picture(tmp_path / f"{name}.png", number)) for number, name in enumerate("abc")]
+    task = f"{{name: image, file: {{each: [{', '.join(images)}]}}}}"
+    said = call(tmp_path, "codecs", "--task", task, "--codec", "jpeg,webp", "--out", "some")
+    assert said.returncode == 0, said.stderr
+    assert ", means over 3 images\n" in said.stdout
+    points = read_points(tmp_path / "some")
+    assert {name.partition("#")[0] for name in points["task_file"]} == {"a.png", "b.png", "c.png"}
+    assert (points.groupby("config_hash")["task_file"].nunique() == 3).all()
+    for point in points.to_dict("records"):
+        assert (tmp_path / "some" / point["path"]).stat().st_size == point["size_bytes"]
+    rows = summarise(points)
+    assert (rows["num_failed"] == 0).all()
+    [one, *_] = rows[rows["method"] == "jpeg"].to_dict("records")
+    own = points[points["config_hash"] == one["config_hash"]]
+    assert one["size_bytes_mean"] == own["size_bytes"].mean().round()
+    assert one["quality_val_mean"] == pytest.approx(own["quality_val"].mean())
+    (found,) = compare({name: points[points["method"] == name] for name in ("jpeg", "webp")}, num_resamples=20).against
+    assert found.rate_interval is not None

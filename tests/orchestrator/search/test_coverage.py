@@ -30,3 +30,11 @@ def test_points_of_one_training_are_kept_apart_by_their_ids() -> None:
 def test_before_the_first_point_nothing_is_covered() -> None:
     assert Coverage().any_point is None
     assert Coverage().size_bytes == []
+
+
+def test_a_seed_counts_once_it_has_every_file() -> None:
+    covered = Coverage()
+    covered.add([point(config_hash="a", size_bytes=100, task_file="a"), point(config_hash="b", task_file="a")])
+    covered.add([point(config_hash="a", size_bytes=300, task_file="b")])
+    covered.add([point(config_hash="a", size_bytes=900, task_file="a", seed=1)])
+    assert covered.size_bytes == [200.0]

@@ -13,6 +13,7 @@ from orchestrator.search.schedulers import SCHEDULERS
 from orchestrator.search.schedulers.base import AbstractJudge, Contestant, Observation, RateDistortion
 from orchestrator.search.schedulers.mo_asha import MoAsha, dominates, ranking
 from orchestrator.search.schedulers.scalarised import Asha, Median
+from orchestrator.search.schedulers.verdicts import Verdicts
 from trainers.config import TrialConfig
 
 
@@ -161,3 +162,19 @@ def test_wrong_settings_are_refused_in_one_line(name: str, settings: dict[str, A
     with pytest.raises(ValueError) as error:
         SCHEDULERS[name](**settings)
     assert str(error.value) == message
+
+
+def test_trainings_on_other_files_are_never_compared() -> None:
+    verdicts = Verdicts(Asha(reduction=2), 0)
+    progress = {"phase": "train", "step": 10, "total_steps": 100, "rate_comparable": True, "maximise": True}
+
+    def shown(lam: float, file: str, quality: float) -> str | None:
+        task = {"name": "image", "file": file}
+        rest = {"architecture": "siren", "method": {"name": "epr", "lam": lam}, "steps": 100}
+        config = TrialConfig.from_dict({"task": task, **rest, "each": {"file": ["a.png", "b.png"]}})
+        return verdicts.reason_to_stop(config, {**progress, "rate_bits": 1000.0, "quality_val": quality})
+
+    assert [shown(lam, "a.png", 30.0) for lam in (1.0, 2.0, 3.0)] == [None] * 3
+    assert shown(4.0, "b.png", 20.0) is None, "a hard file is no reason"
+    assert shown(5.0, "a.png", 20.0) == "at 10% of its steps it was 4 of 4"
+    assert shown(5.0, "b.png", 40.0) == "its first seed was stopped"
