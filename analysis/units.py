@@ -1,19 +1,16 @@
-"""Sizes and qualities as people read them. kB = 1000 bytes."""
+"""Sizes and qualities as people read them. kB = 1000 bytes; ``trainers/sizes.py`` reads sizes."""
 
 from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 
 from analysis.fidelity import BY_QUALITY_NAME
 
-_FACTORS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _DECIBELS = re.compile(r"(^|[^a-z])(p?snr$|db\)?$)", re.IGNORECASE)
 _TRAILING_DECIBELS = re.compile(r"[\s_(\[]+db[)\]]?$", re.IGNORECASE)
 _SIMILARITY = re.compile(r"(ms[-_ ])?ssim", re.IGNORECASE)
 _ACRONYMS = {"psnr": "PSNR", "snr": "SNR", "ssim": "SSIM", "ms ssim": "MS-SSIM"}
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmg]?b|)")
 
 
 def format_size(size_bytes: float, *, trim: bool = False) -> str:
@@ -25,19 +22,6 @@ def format_size(size_bytes: float, *, trim: bool = False) -> str:
         if rounded >= factor:
             return f"{rounded / factor:g} {unit}" if trim else f"{rounded / factor:#.3g}".rstrip(".") + f" {unit}"
     return f"{rounded:g} B"
-
-
-def parse_size(text: str) -> int:
-    """The bytes that ``812``, ``812B``, ``10kB`` or ``1.5 MB`` means, rounded down; case does not matter.
-
-    Raises:
-        ValueError: ``text`` is no positive size.
-    """
-    found = _SIZE.fullmatch(text.strip().lower())
-    size_bytes = int(Decimal(found[1]) * _FACTORS[found[2]]) if found else 0
-    if size_bytes < 1:
-        raise ValueError(f"got size {text!r}: wanted bytes such as 812, 10kB or 1.5MB (1 kB = 1000 bytes)")
-    return size_bytes
 
 
 def format_ratio(ratio: float) -> str:

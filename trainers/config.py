@@ -10,7 +10,7 @@ from typing import Any
 
 from trainers import checks, pinned, training_settings
 from trainers.nearest import nearest
-from trainers.path_label import is_path, path_label
+from trainers.path_label import aim_label, is_aim, is_path, path_label
 from trainers.sources import Source, values_identity
 from trainers.training_settings import steps_per_epoch
 
@@ -290,6 +290,8 @@ def _short(value: Any) -> str:
         return path_label(value)
     if is_in_turn(value):
         return _short_of_files(value[EACH])
+    if is_aim(value):
+        return aim_label(value)
     if isinstance(value, str) and (name := pinned.short(value)):
         return name
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))

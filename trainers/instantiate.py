@@ -12,7 +12,7 @@ from trainers.config import Spec, TrialConfig, is_in_turn
 from trainers.lookup import check_complete, find, one_line, resolve
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
-from trainers.path_label import is_path
+from trainers.path_label import is_aim, is_path
 from trainers.paths import completed
 from trainers.tasks import EXCERPTS, TASKS
 from trainers.tasks.base import Excerpt, Task
@@ -69,6 +69,11 @@ def check_steps(config: TrialConfig) -> None:
             raise ValueError(
                 f"steps is 0, and method {name!r} passes a path of {field} while it trains: wanted steps, or a single "
                 "value"
+            )
+    for field, value in arguments.items():
+        if is_aim(value):
+            raise ValueError(
+                f"steps is 0, and method {name!r} steers {field} to a size while it trains: wanted steps, or a number"
             )
     if config.modifiers:
         raise ValueError(

@@ -1,9 +1,23 @@
-"""A path of a rate knob in a label."""
+"""What stands in place of a rate knob's value, a path or an aim, in a label."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+AIMS = ("size", "bits_per_parameter")
+"""What an aim says."""
+
+
+def is_aim(value: Any) -> bool:
+    """Whether a setting of a trial is an aim (``trainers/aims.py``); a method of one's own may have settings alike."""
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in AIMS
+
+
+def aim_label(given: Mapping[str, Any]) -> str:
+    """An aim as ``size(2kB)``."""
+    ((kind, value),) = given.items()
+    return f"{kind}({_rounded(value, 6)})"
 
 
 def is_path(value: Any) -> bool:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainers.architectures.base import MAX_PARAMETERS, Architecture, build, build_on_meta, layout_of
+from trainers.arrange import arrange
 from trainers.coding import container
+from trainers.coding.sections import Sections
 from trainers.config import Spec, TrialConfig
 from trainers.data.examples import few, spread
 from trainers.evaluate import evaluate
 from trainers.examination import MOST_EXAMINED, Examined, examine
+from trainers.hidden_units import untouched
 from trainers.instantiate import check_steps, find_architecture, make_method, make_task
 from trainers.methods.base import AbstractMethod, Context
 from trainers.modifiers import make_modifiers
@@ -22,6 +26,7 @@ from trainers.modifiers.base import AbstractModifier
 from trainers.networks.norms import batch_norms
 from trainers.networks.parametrizations import load
 from trainers.networks.storable import holding, storable
+from trainers.networks.tensors import frozen
 from trainers.pretrained import initial_values
 from trainers.seeding import seed_everything
 from trainers.sources import Source
@@ -156,6 +161,7 @@ def prepare(
         total_steps=config.steps,
         device=device,
         validate=lambda model: evaluate(model, validated, task),
+        file_size=partial(_file_size, header, described),
         maximise=task.maximise,
         num_samples=0 if task.signal is None else task.signal.count,
         groups=described.examined.groups,
@@ -184,6 +190,11 @@ def prepare(
         model=model,
         given=values if Source.from_dict(config.init_from).is_one_network else None,
     )
+
+
+def _file_size(header: container.Header, described: Described, sections: Sections) -> int:
+    groups = untouched(described.examined.groups, frozen(described.plain))
+    return len(container.write(header, described.layout, arrange(sections, groups)))
 
 
 def in_channels_last(model: nn.Module) -> nn.Module:

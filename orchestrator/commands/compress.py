@@ -201,8 +201,8 @@ def _refuse_beside_weights_only(options: Mapping[str, Any]) -> None:
 
 
 def _goal(max_size: str | None, max_loss: float | None, max_kl: float | None) -> Goal:
-    from analysis.units import parse_size
     from trainers.compression.goals import Goal
+    from trainers.sizes import parse_size
 
     given = {"--max-size": max_size, "--max-loss": max_loss, "--max-kl": max_kl}
     said = [name for name, value in given.items() if value is not None]

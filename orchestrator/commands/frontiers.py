@@ -130,8 +130,8 @@ def export(
 
     Example: `ratefront export digits --out results/digits`
     """
-    from analysis.units import parse_size
     from orchestrator.reports.export import export as write
+    from trainers.sizes import parse_size
 
     check_writable(out, option="--out")
     uri, files = tracking_uri_or_default(tracking_uri), published_files(published, no_published)
@@ -177,12 +177,13 @@ def best(
     from analysis.fronts.over_files import has_files, over_files
     from analysis.keys import KEY
     from analysis.signals import rate_words
-    from analysis.units import format_quality, format_size, parse_size, quality_words
+    from analysis.units import format_quality, format_size, quality_words
     from orchestrator.reports.points import points_of
     from orchestrator.storage.bucket import join
     from orchestrator.storage.locations import open_journal
     from orchestrator.storage.measured import read_measured
     from trainers.record import others_of
+    from trainers.sizes import parse_size
 
     if (max_size is None) == (quality is None):
         raise ValueError("give one of --max-size (such as 10kB) and --quality (such as 0.98)")

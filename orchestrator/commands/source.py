@@ -55,6 +55,15 @@ class SweepSource:
     no_baselines: Annotated[
         bool, typer.Option("--no-baselines", help="With --method and no file: without ptq and uncompressed beside it.")
     ] = False
+    max_size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--max-size",
+            help="The most bytes of the file, such as 2kB: one training aims at it. May be repeated. Method epr, where "
+            "none is named.",
+            show_default=False,
+        ),
+    ] = None
 
     def read(self) -> Sweep:
         """The sweep of the recipe or file, or of the flags alone; flags and ``--set`` change what a file says.
@@ -65,7 +74,13 @@ class SweepSource:
         from orchestrator.errors import SweepError
         from orchestrator.sweep.definition import Sweep
         from orchestrator.sweep.file import load_document
-        from orchestrator.sweep.overrides import apply_overrides, document_from_flags, spec_from_flag, with_paths
+        from orchestrator.sweep.overrides import (
+            aimed,
+            apply_overrides,
+            document_from_flags,
+            spec_from_flag,
+            with_paths,
+        )
         from orchestrator.sweep.recipes import find_recipe
 
         source, name = self.recipe_or_file, self.name
@@ -73,7 +88,7 @@ class SweepSource:
             None if text is None else spec_from_flag(kind, text)
             for kind, text in (("task", self.task), ("architecture", self.architecture))
         )
-        method = self.method
+        method = self.method or ("epr" if self.max_size and source is None else None)
         flags = {"task": task, "architecture": architecture, "method": method, "name": name}
         given = {key: value for key, value in flags.items() if value is not None}
         lengths = [
@@ -95,6 +110,8 @@ class SweepSource:
                 task=task, architecture=architecture, method=method, baselines=not self.no_baselines
             )
             document = {**given, **parts, **({"name": name} if name is not None else {})}
+        if self.max_size:
+            document = aimed(document, self.max_size)
         document = apply_overrides(document, [*lengths, *(self.overrides or [])])
         return Sweep.from_dict(document if source is not None else with_paths(document), source=source or "")
 

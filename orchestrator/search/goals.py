@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Any
 
-from analysis.units import parse_size
 from trainers.nearest import nearest
 from trainers.record import OperatingPoint, to_row
+from trainers.sizes import parse_size
 
 COLUMNS = ("size_bytes", "quality_val", "train_s", "macs")
 """Columns of ``OperatingPoint`` that may be an objective or a constraint. Quality is measured on validation."""

@@ -13,6 +13,7 @@ from orchestrator.search.domains import DOMAINS, AbstractDomain, Choice, Integer
 from trainers import checks, paths, training_settings
 from trainers.config import Spec, in_order, is_in_turn, modifiers_from_dict
 from trainers.echo import echo
+from trainers.path_label import is_aim
 
 Configuration = dict[str, Any]
 """A trial without its seed: ``task``, ``architecture`` and ``method`` with arguments, ``steps``, ``batch_size``; and
@@ -240,6 +241,8 @@ def _parse_argument(where: str, value: Any, *, lists_are_choices: bool) -> Any:
     _refuse_infinite(where, value)
     if (isinstance(value, Mapping) and "name" in value) or is_in_turn(value):  # whose files are no choices, but repeats
         return dict(value)
+    if is_aim(value):  # of a rate knob: one size, or several to be aimed at
+        return {key: parse_setting(f"{where}: {key}", item, lists_are_choices=True) for key, item in value.items()}
     if isinstance(value, Mapping) and "path" in value:  # of a rate knob: what it passes in turn is one value
         return {key: _parse_in_path(f"{where}: {key}", item) for key, item in value.items()}
     if isinstance(value, Mapping) and all(_are_settings(key, item) for key, item in value.items()):

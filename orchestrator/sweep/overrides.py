@@ -72,6 +72,26 @@ def with_paths(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "method": [{**_passing(spec, signal=signal), **spec.to_dict()} for spec in specs]}
 
 
+def aimed(document: dict[str, Any], sizes: list[str]) -> dict[str, Any]:
+    """Let each method that can aim at the size of its file do so, once at each of ``sizes``.
+
+    Raises:
+        SweepError: no method of the sweep can.
+    """
+    given = document.get("method", [])
+    specs = [Spec.from_dict("method", item) for item in (given if isinstance(given, list) else [given])]
+    knobs = [getattr(lookup("method", spec.name), "rate_knob", None) for spec in specs]
+    if not any(knob is not None and knob.aims for knob in knobs):
+        names = ", ".join(spec.name for spec in specs)
+        raise SweepError(f"--max-size: {names} cannot aim at a size: wanted a sweep with method epr")
+    size = sizes[0] if len(sizes) == 1 else sizes
+    changed = [
+        {**spec.to_dict(), **({knob.field: {"size": size}} if knob is not None and knob.aims else {})}
+        for spec, knob in zip(specs, knobs, strict=True)
+    ]
+    return {**document, "method": changed}
+
+
 def _passing(spec: Spec, *, signal: bool) -> dict[str, Any]:
     """The setting of a rate knob that is passed both ways, or only up; empty for other methods."""
     knob = getattr(lookup("method", spec.name), "rate_knob", None)

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from analysis.units import format_size, parse_size
+from analysis.units import format_size
 from orchestrator.sweep.section import YamlSection
 from trainers.config import Spec, TrialConfig
+from trainers.sizes import parse_size
 
 
 def _memory(value: Any) -> int | None:

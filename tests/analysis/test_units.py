@@ -12,7 +12,6 @@ from analysis.units import (
     format_quality,
     format_ratio,
     format_size,
-    parse_size,
     quality_scale,
     quality_words,
 )
@@ -38,20 +37,6 @@ def test_sizes_have_three_significant_digits(size: float, text: str) -> None:
 
 def test_round_sizes_can_be_trimmed() -> None:
     assert [format_size(size, trim=True) for size in (500, 1000, 1500, 2e6)] == ["500 B", "1 kB", "1.5 kB", "2 MB"]
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("812", 812), ("812B", 812), ("10kB", 10_000), ("1.001 KB", 1001), (".5mb", 500_000), ("2GB", 2 * 10**9)],
-)
-def test_sizes_are_read_in_multiples_of_1000(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "kB", "10 KiB", "-3", "0", "1e3", "ten", "nan"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="wanted bytes such as"):
-        parse_size(text)
 
 
 def test_ratios_have_a_decimal_where_it_matters() -> None:

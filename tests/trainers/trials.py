@@ -46,6 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "magnitude-one-shot": {"name": "magnitude", "schedule": "one_shot"},
     "epr-learned": {"name": "epr", "density": "learned"},
     "epr-path": {"name": "epr", "lam": {"path": [3.2, 0.8, 0.2]}},
+    "epr-size": {"name": "epr", "lam": {"size": "20kB"}},
     "epr-dft": {"name": "epr", "decoder": "dft", "groups": "layer"},
     "ptq-channel": {"name": "ptq", "granularity": "channel"},
     "ecq-network": {"name": "ecq", "unit": "network", "recalibrate": True},

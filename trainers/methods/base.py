@@ -41,6 +41,8 @@ class Context:
     device: torch.device
     validate: Callable[[nn.Module], float]
     """Quality on the validation split."""
+    file_size: Callable[[Sections], int]
+    """The bytes of the file that holds these sections; it is written in memory."""
     maximise: bool = True
     """Whether more quality is better."""
     num_samples: int = 0
@@ -186,6 +188,8 @@ class RateKnob:
     both_ways: bool = False
     """Whether a training up the range and one down it are worth more than as many steps of trainings apart: the default
     of sweeps by flags."""
+    aims: bool = False
+    """Whether the size of the file may stand in its place (``trainers/aims.py``)."""
     of_signal: tuple[float, float] | None = None
     """The range where the task is one signal and the knob is weighed by its samples; None: the same."""
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from trainers import checks
+from trainers.aims import Aim
 from trainers.coding.sections import Section, Sections
 from trainers.data.examples import Batch
 from trainers.methods.base import (
@@ -31,8 +33,9 @@ from trainers.methods.base import (
 from trainers.methods.parts import backend, starts, tensor_settings
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.folded_norms import folded_norms
-from trainers.methods.parts.latents import Reparameterized
+from trainers.methods.parts.latents import LatentGroup, Reparameterized
 from trainers.methods.parts.plain import adam_cosine
+from trainers.methods.parts.size_aim import FINER, LEAST_FIRST, MOST_FINER, ROUNDED, SizeAim, cut, too_small
 from trainers.methods.parts.starts import Start, root_mean_square
 from trainers.methods.parts.steps import wide
 from trainers.networks.grid import LEARNING_RATE, STEP, grids
@@ -79,7 +82,9 @@ class EntropyPenalized(AbstractMethod):
     lam: float | Mapping[str, Any]
     """Nats of task loss for one bit per parameter, so that it means the same on every architecture. Or a path, such as
     ``{path: [3.2, 0.8, 0.2]}`` (``trainers/paths.py``): one training with each in turn, and a point at each. What
-    begins sparse stays so: a falling path makes smaller files than as many trainings of as many steps in all."""
+    begins sparse stays so: a falling path makes smaller files than as many trainings of as many steps in all.
+    Or a size that the file shall have at most, ``{size: 2kB}`` or ``{bits_per_parameter: 0.5}``
+    (``trainers/aims.py``): ``lam`` is moved while the network trains, so that its file has that size."""
     decoder: str = "scalar"
     """``scalar`` or ``dft``: convolution kernels as real Fourier coefficients, each frequency with its own step."""
     density: str = "geometric"
@@ -111,15 +116,16 @@ class EntropyPenalized(AbstractMethod):
     version: ClassVar[int] = 1
     owns_optimiser: ClassVar[str] = "the learning rates of latents are in units of their steps, as Adam moves them"
     rate_knob: ClassVar[RateKnob | None] = RateKnob(
-        field="lam", low=0.05, high=5.0, log=True, both_ways=True, of_signal=(1e-4, 4e-3)
+        field="lam", low=0.05, high=5.0, log=True, both_ways=True, of_signal=(1e-4, 4e-3), aims=True
     )
     cost: ClassVar[float | None] = 1.3
     later_fields: ClassVar[tuple[str, ...]] = ("noise",)
     trains_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for value in self._path.values:
-            checks.number("lam", value, low=0)
+        if self._aim is None:
+            for value in self._path.values:
+                checks.number("lam", value, low=0)
         checks.choice("decoder", self.decoder, ("scalar", "dft"))
         checks.choice("density", self.density, tuple(_DENSITIES))
         if isinstance(self.groups, str):
@@ -146,25 +152,34 @@ class EntropyPenalized(AbstractMethod):
         """Latents start at the given parameters divided by the step: the network is the given one, rounded."""
         context.refuse_written()
         grouped = self._group_parameters(model)
+        aim = None if self._aim is None else SizeAim(self._aim.max_bytes(context.num_parameters), context.num_weighed)
         if isinstance(self.initial_step, str):
-            found = starts.coarsest(grouped, model, context, lam=self._path.values[0])
+            found = starts.coarsest(grouped, model, context, lam=float(aim.lam) if aim else self._path.values[0])
         else:
             found = starts.at(self.initial_step, grouped)
         densities = (_DENSITIES[self.density](max(1, math.prod(start.kernel_shape))) for start in found)
         groups = [start.group(density).to(context.device) for start, density in zip(found, densities, strict=True)]
         attached = Reparameterized(model, groups)
-        _fit(attached)
+        if aim is not None:
+            attached.aim = aim.to(context.device)
+            self._begin(attached, aim, context)
+        else:
+            _fit(attached)
         return attached
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
-        refit = self._refit if self.density == "geometric" else do_nothing
+        after_step = self._after_step if self._aim or self.density == "geometric" else do_nothing
         return tuple(
             Phase(
                 name=stretch.called("lam", "train"),
                 share=stretch.share,
-                loss=partial(self._loss, lam=stretch.value, warmup=self.rate_warmup if stretch.is_first else 0.0),
+                loss=partial(
+                    self._loss,
+                    lam=None if self._aim else stretch.value,
+                    warmup=self.rate_warmup if stretch.is_first else 0.0,
+                ),
                 optimisers=partial(self._optimisers, factor=stretch.learning_rate),
-                after_step=refit,
+                after_step=after_step,
                 points=None if stretch.is_last else partial(self._stored, point_id=stretch.called("lam", "point")),
             )
             for stretch in self._path.stretches
@@ -174,7 +189,30 @@ class EntropyPenalized(AbstractMethod):
         return cast(Reparameterized, model).decoded()[1]
 
     def points(self, model: nn.Module, context: Context) -> Iterator[tuple[str, Sections]]:
-        return self._stored(model, context, self._path.stretches[-1].called("lam", "point"))
+        least = ROUNDED
+        if (aim := cast(Reparameterized, model).aim) is not None:
+            least = cut(partial(self._size, model, context), aim.max_bytes)
+        return self._stored(model, context, self._path.stretches[-1].called("lam", "point"), least)
+
+    def rehearsed(self, context: Context) -> EntropyPenalized:
+        return self if self._aim is None else replace(self, lam=1.0)
+
+    def _begin(self, model: Reparameterized, aim: SizeAim, context: Context) -> None:
+        """Begin with a file that is larger than it shall be in the end: trainings make files smaller, hardly larger."""
+        smallest = self._size(model, context, math.inf)
+        if smallest > aim.max_bytes:
+            raise ValueError(f"lam: {too_small(aim.max_bytes, smallest)}")
+        free = [
+            one for one in model.latent_groups() if self.initial_step == "auto" and self._step(one.names[0]) is None
+        ]
+        for _ in range(MOST_FINER):
+            if self._size(model, context, ROUNDED) >= LEAST_FIRST * aim.max_bytes:
+                break
+            for group in free:
+                group.refine(FINER)
+        _fit(model)
+        with torch.no_grad():
+            aim.begin(self.rate_bits(model, context), self._size(model, context, ROUNDED))
 
     @staticmethod
     def decode(sections: Sections, plain: nn.Module) -> dict[str, Tensor]:
@@ -182,9 +220,20 @@ class EntropyPenalized(AbstractMethod):
 
     @property
     def _path(self) -> Path:
-        return Path.of("lam", self.lam)
+        return Path.of("lam", 0.0 if self._aim else self.lam)
 
-    def _stored(self, model: nn.Module, context: Context, point_id: str) -> Iterator[tuple[str, Sections]]:
+    @property
+    def _aim(self) -> Aim | None:
+        return Aim.of("lam", self.lam)
+
+    def _size(self, model: nn.Module, context: Context, least: float) -> int:
+        """The bytes of the file of a network as it is now, without latents of a magnitude below ``least``."""
+        ((_, sections),) = self._stored(model, context, "point", least)
+        return context.file_size(sections)
+
+    def _stored(
+        self, model: nn.Module, context: Context, point_id: str, least: float = ROUNDED
+    ) -> Iterator[tuple[str, Sections]]:
         plain = context.plain.state_dict()
         trained = cast(Reparameterized, model)
         rest = trained.network.state_dict()
@@ -193,7 +242,7 @@ class EntropyPenalized(AbstractMethod):
             _StoredGroup(
                 is_fourier=group.basis is not None,
                 numbers=group.step().cpu().numpy().astype(np.float16),
-                integers={name: (values, group.exponent) for name, values in group.rounded().items()},
+                integers={name: (values, group.exponent) for name, values in _rounded(group, least).items()},
             )
             for group in trained.latent_groups()
         ]
@@ -218,15 +267,30 @@ class EntropyPenalized(AbstractMethod):
         yield point_id, Sections(tensors={name: tensors[name] for name in plain}, vectors=vectors)
 
     def _loss(
-        self, model: nn.Module, batch: Batch, context: Context, moment: Moment, *, lam: float, warmup: float
+        self, model: nn.Module, batch: Batch, context: Context, moment: Moment, *, lam: float | None, warmup: float
     ) -> Tensor:
-        lam *= min(1.0, moment.progress / warmup) if warmup else 1.0
+        weight = cast(SizeAim, cast(Reparameterized, model).aim).lam if lam is None else lam
+        weight = weight * (min(1.0, moment.progress / warmup) if warmup else 1.0)
         network, bits = cast(Reparameterized, model).network_and_rate(noisy=moment.progress < self.noise)
-        return context.loss(network, batch) + lam / context.num_weighed * bits
+        return context.loss(network, batch) + weight / context.num_weighed * bits
 
-    def _refit(self, model: nn.Module, context: Context, moment: Moment) -> None:
+    def _after_step(self, model: nn.Module, context: Context, moment: Moment) -> None:
         if (moment.phase_step + 1) % _FIT_EVERY == 0:
             _fit(model)
+        if self._aim is not None:
+            self._steer(model, context, moment)
+
+    def _steer(self, model: nn.Module, context: Context, moment: Moment) -> None:
+        """Move the penalty's weight towards the size that is aimed at; now and then a file is written in memory."""
+        aim = cast(Reparameterized, model).aim
+        assert aim is not None
+        is_measured = aim.is_measured(moment)
+        if is_measured or (moment.phase_step + 1) % _FIT_EVERY == 0:
+            bits = self.rate_bits(model, context)
+            if is_measured:
+                aim.measure(bits, self._size(model, context, ROUNDED))
+            if (moment.phase_step + 1) % _FIT_EVERY == 0:
+                aim.steer(bits, moment, _FIT_EVERY)
 
     def _optimisers(self, model: nn.Module, num_steps: int, *, factor: float = 1.0) -> tuple[Optimiser, ...]:
         trained = cast(Reparameterized, model)
@@ -243,6 +307,10 @@ class EntropyPenalized(AbstractMethod):
         groups.append({"params": list(trained.network.parameters()), "lr": self.learning_rate})
         scaled = [{**group, "lr": factor * cast(float, group["lr"])} for group in groups if group["params"]]
         return (adam_cosine(scaled, num_steps),)
+
+    def _step(self, name: str) -> float | None:
+        """The first step that is given for a tensor."""
+        return tensor_settings.first_fit(self.tensors, name, {}).get("step")
 
     def _learning_rate(self, name: str, *, is_grid: bool) -> float:
         usual = LEARNING_RATE if is_grid else self.learning_rate
@@ -305,3 +373,8 @@ def _fit(model: nn.Module) -> None:
     for group in cast(Reparameterized, model).latent_groups():
         if isinstance(group.density, Geometric):
             group.density.fit(group.phi)
+
+
+def _rounded(group: LatentGroup, least: float) -> dict[str, Tensor]:
+    """The whole numbers of a group without magnitudes below ``least``; what is not trained keeps all."""
+    return group.rounded(least if group.phi.requires_grad else ROUNDED)

@@ -15,7 +15,8 @@ from orchestrator.errors import SweepError
 from orchestrator.search.domains import RealRange
 
 FLAGS = {"task": "digits", "architecture": "mlp", "method": "epr"}
-NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "steps", "epochs", "name", "no_baselines"]
+NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "steps", "epochs", "name"]
+NAMES += ["no_baselines", "max_size"]
 
 
 def test_flags_and_overrides_change_what_a_recipe_says() -> None:
@@ -98,3 +99,17 @@ def test_a_command_has_the_options_in_place_of_its_parameter() -> None:
     words = ["3", "digits", "--set", "steps=5", "--set", "seeds=2", "--no-baselines", "--last", "x"]
     said = CliRunner().invoke(application, words)
     assert said.output == "3 digits ['steps=5', 'seeds=2'] True x\n"
+
+
+def test_a_size_is_aimed_at_by_epr_where_no_method_is_named() -> None:
+    sizes = ["1kB", "2kB"]
+    sweep = SweepSource(task="digits", architecture="mlp", max_size=sizes, no_baselines=True).read()
+    assert [spec.to_dict()["lam"] for spec in sweep.method] == [{"size": {"choice": sizes}}]
+    assert len(list(sweep.space.grid(6))) == 2
+    (one,) = SweepSource(recipe_or_file="digits", method="epr", max_size=["1kB"]).read().method
+    assert one.to_dict()["lam"] == {"size": "1kB"}
+
+
+def test_a_method_that_cannot_aim_at_a_size_is_told() -> None:
+    with pytest.raises(SweepError, match="--max-size: ptq, uncompressed cannot aim at a size: wanted a sweep with"):
+        SweepSource(task="digits", architecture="mlp", method="ptq", max_size=["1kB"]).read()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainers.methods.parts.density import DeepFactorized, Geometric
 from trainers.methods.parts.fourier import real_fourier
+from trainers.methods.parts.size_aim import SizeAim
 from trainers.methods.parts.steps import times_power, wide
 from trainers.networks.calling import Network, Remade
 from trainers.networks.substitution import Substitution
@@ -100,9 +101,23 @@ class LatentGroup(nn.Module):
         return _stored(self.log_step.exp())
 
     @torch.no_grad()
-    def rounded(self) -> dict[str, Tensor]:
-        """The whole numbers that are stored for each tensor, in its shape."""
+    def refine(self, factor: float) -> None:
+        """Let the same tensors have steps that are ``factor`` times as large, where float16 has such steps."""
+        if float(self.log_step.min()) + math.log(factor) >= math.log(_SMALLEST_STEP):
+            before = self.step()
+            self.log_step.add_(math.log(factor))
+            self.phi.mul_(before / self.step())
+
+    @torch.no_grad()
+    def rounded(self, least: float = 0.5) -> dict[str, Tensor]:
+        """The whole numbers that are stored for each tensor, in its shape.
+
+        ``least``: the least magnitude that is rounded away from zero; those beyond are rounded alike, and never up.
+        """
         rounded = self.phi.round()
+        if least > 0.5:
+            down = (self.phi.abs() + 1 - least).floor_().clamp_(min=0)
+            rounded = torch.minimum(rounded.abs(), down).copysign_(self.phi)
         return {name: place.within(rounded) for name, place in self._places.items()}
 
     @property
@@ -147,6 +162,8 @@ class Reparameterized(Remade):
         self.network = network
         self.groups = nn.ModuleList(groups)
         self._substitution = Substitution(network)
+        self.aim: SizeAim | None = None
+        """What steers the rate's weight, where a size is aimed at."""
         self._substitution.remove(network, {name for group in groups for name in group.rounded()})
 
     def latent_groups(self) -> list[LatentGroup]:
