@@ -45,6 +45,8 @@ from trainers.paths import Path
 _FIT_EVERY = 10
 _LEAST_SIZE, _MOST_SIZE = 2.0**-16, 2.0**16
 """Tensors whose root mean square is between these are of ordinary size."""
+_SCALE_OF_SIGNALS = 1e-3
+"""The lambdas of signals over those of classifiers: the loss is an error, a bit is weighed by a sample."""
 _DENSITIES = {"geometric": Geometric, "learned": DeepFactorized}
 
 
@@ -152,7 +154,7 @@ class EntropyPenalized(AbstractMethod):
         """Latents start at the given parameters divided by the step: the network is the given one, rounded."""
         context.refuse_written()
         grouped = self._group_parameters(model)
-        aim = None if self._aim is None else SizeAim(self._aim.max_bytes(context.num_parameters), context.num_weighed)
+        aim = self._new_aim(context)
         if isinstance(self.initial_step, str):
             found = starts.coarsest(grouped, model, context, lam=float(aim.lam) if aim else self._path.values[0])
         else:
@@ -196,6 +198,12 @@ class EntropyPenalized(AbstractMethod):
 
     def rehearsed(self, context: Context) -> EntropyPenalized:
         return self if self._aim is None else replace(self, lam=1.0)
+
+    def _new_aim(self, context: Context) -> SizeAim | None:
+        if self._aim is None:
+            return None
+        scale = _SCALE_OF_SIGNALS if context.num_samples else 1.0
+        return SizeAim(self._aim.max_bytes(context.num_parameters), context.num_weighed, scale=scale)
 
     def _begin(self, model: Reparameterized, aim: SizeAim, context: Context) -> None:
         """Begin with a file that is larger than it shall be in the end: trainings make files smaller, hardly larger."""

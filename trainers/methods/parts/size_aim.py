@@ -24,7 +24,7 @@ START = 0.15
 bits, and with the logarithm of the fall."""
 LEAST_FALL, LEAST_FALL_OF_GAIN = 0.05, 0.25
 LEAST, MOST = 1e-3, 1e2
-"""Lambda stays between these."""
+"""Lambda stays between these, times the scale of the loss."""
 LEAST_FIRST = 1.1
 """The bytes of the first file over those of the last, at least: the first steps of latents are finer until they are."""
 FINER, MOST_FINER = 2**-0.25, 24
@@ -55,12 +55,19 @@ class SizeAim(nn.Module):
     first_size: Tensor
     factor: Tensor
 
-    def __init__(self, max_bytes: int, num_weighed: int) -> None:
-        """``max_bytes`` is what the file may have; lambda weighs the rate over ``num_weighed``."""
+    def __init__(self, max_bytes: int, num_weighed: int, *, scale: float = 1.0) -> None:
+        """Nothing is measured yet.
+
+        Args:
+            max_bytes: what the file may have.
+            num_weighed: what lambda weighs one bit of the rate by.
+            scale: that of lambdas, where 1 is that of a classifier.
+        """
         super().__init__()
         self.max_bytes = max_bytes
-        first = START * num_weighed / (8 * max_bytes)
-        self.register_buffer("log_lam", torch.tensor(math.log(min(max(first, LEAST), MOST))))
+        self._bounds = math.log(LEAST * scale), math.log(MOST * scale)
+        first = math.log(START * scale * num_weighed / (8 * max_bytes))
+        self.register_buffer("log_lam", torch.tensor(first).clamp(*self._bounds))
         self.register_buffer("last_error", torch.zeros(()))
         self.register_buffer("first_size", torch.zeros(()))
         """The bytes of the first file that was written."""
@@ -88,7 +95,7 @@ class SizeAim(nn.Module):
         self.measure(bits, size_bytes)
         self.first_size.fill_(size_bytes)
         fall = max(math.log(size_bytes / self.max_bytes), LEAST_FALL)
-        self.log_lam.add_(math.log(fall)).clamp_(math.log(LEAST), math.log(MOST))
+        self.log_lam.add_(math.log(fall)).clamp_(*self._bounds)
 
     @torch.no_grad()
     def steer(self, bits: Tensor, moment: Moment, num_steps: int) -> None:
@@ -103,7 +110,7 @@ class SizeAim(nn.Module):
         fall = (self.first_size / self.max_bytes).log().clamp(min=LEAST_FALL_OF_GAIN)
         gain = (GAIN_FOR_EACH * moment.num_phase_steps / num_steps / fall).clamp(max=GAIN)
         moved = gain * (error - self.last_error) + gain**2 / 3 * passed * error  # damped, as a mass on a spring
-        self.log_lam.add_(moved).clamp_(math.log(LEAST), math.log(MOST))
+        self.log_lam.add_(moved).clamp_(*self._bounds)
         self.last_error.copy_(error)
 
 
