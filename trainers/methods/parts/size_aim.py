@@ -12,11 +12,9 @@ from trainers.methods.base import Moment
 
 LAST = 0.9
 """The share of a training after which lambda stays: the learning rate is too small for it to matter."""
-ABOVE = 0.01
-"""How much larger than asked for the file shall be, before the cut: that only takes away."""
 GAIN = 30.0
 """The change of log lambda over an error of the logarithm of the size, at most."""
-GAIN_FOR_EACH = 1 / 4
+GAIN_FOR_EACH = 0.4
 """Its share for each time that lambda moves, over the logarithm of the fall: where it moves seldom and the size falls
 far, it would swing with more."""
 START = 0.15
@@ -32,7 +30,7 @@ NUM_CODINGS = 16
 """The files that are written in memory while a training goes on, at most."""
 LEAST_BETWEEN = 50
 """The steps between two of them, at least."""
-CUT = 0.99
+CUT = 0.995
 """A file of this share of the most bytes needs no further cut."""
 _FIRST_CUT = 2.0**-10
 _MOST_CUT = 2.0**12
@@ -102,7 +100,7 @@ class SizeAim(nn.Module):
         """Move lambda for the next ``num_steps``, now that the rate is ``bits``."""
         if moment.progress >= LAST:
             return
-        wanted = math.log((1 + ABOVE) * self.max_bytes)
+        wanted = math.log(self.max_bytes)
         left = _left(moment.progress)
         course = wanted + (self.first_size.log() - wanted) * left
         error = ((bits * self.factor).clamp(min=1).log() - course).clamp(-1, 1)
