@@ -11,6 +11,7 @@ from orchestrator.errors import SweepError
 from orchestrator.search.space import Configuration
 from orchestrator.sweep.definition import Sweep
 from trainers.config import EACH, Spec, TrialConfig, in_turn, is_in_turn
+from trainers.path_label import is_aim
 from trainers.paths import Path
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _with_files(task: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
 def _check_stretches(config: TrialConfig, knob: RateKnob | None) -> None:
     """Refuse a path with a value for which there is no step: its file would be the one before, under another name."""
     value = config.method.arguments.get(knob.field) if knob is not None else None
-    if knob is not None and isinstance(value, Mapping):
+    if knob is not None and isinstance(value, Mapping) and not is_aim(value):
         least = min(stretch.share for stretch in Path.of(knob.field, value).stretches)
         if not config.epochs and least * config.steps < 1:
             raise ValueError(

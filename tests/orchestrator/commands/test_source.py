@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.commands.source import SweepSource, with_sweep_source
 from orchestrator.errors import SweepError
 from orchestrator.search.domains import RealRange
+from orchestrator.sweep.trials import check_trials, trials_of
 
 FLAGS = {"task": "digits", "architecture": "mlp", "method": "epr"}
 NAMES = ["recipe_or_file", "task", "architecture", "method", "overrides", "steps", "epochs", "name"]
@@ -105,7 +106,9 @@ def test_a_size_is_aimed_at_by_epr_where_no_method_is_named() -> None:
     sizes = ["1kB", "2kB"]
     sweep = SweepSource(task="digits", architecture="mlp", max_size=sizes, no_baselines=True).read()
     assert [spec.to_dict()["lam"] for spec in sweep.method] == [{"size": {"choice": sizes}}]
-    assert len(list(sweep.space.grid(6))) == 2
+    trials = trials_of(sweep, list(sweep.space.grid(6)))
+    check_trials(trials)
+    assert [trial.config.method.arguments["lam"] for trial in trials] == [{"size": size} for size in sizes]
     (one,) = SweepSource(recipe_or_file="digits", method="epr", max_size=["1kB"]).read().method
     assert one.to_dict()["lam"] == {"size": "1kB"}
 
