@@ -87,6 +87,12 @@ def check_steps(config: TrialConfig) -> None:
             )
 
 
+def task_text(spec: Spec) -> str:
+    """The text by which points of one task are known: without what changes the form of its examples alone."""
+    form = getattr(resolve("task", spec.name, TASKS, allow_import=True), "form_fields", ())
+    return str(replace(spec, arguments={name: value for name, value in spec.arguments.items() if name not in form}))
+
+
 def make_task(spec: Spec) -> Task:
     """Make the task with its data; it is registered or the user's own.
 

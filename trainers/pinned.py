@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -10,9 +11,8 @@ _PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
 
 
 def path_of(source: str) -> Path:
-    """The absolute path, without the digest."""
-    found = _PINNED.fullmatch(source)
-    return Path(found["path"] if found else source).expanduser().absolute()
+    """The absolute path, without the digest, and with variables of the environment such as ``$HOME`` replaced."""
+    return Path(os.path.expandvars(text_of(source))).expanduser().absolute()
 
 
 def short(source: str) -> str:
@@ -49,9 +49,18 @@ def read(source: str, *, field: str, wanted: str) -> tuple[Path, bytes]:
 
 
 def pin(source: str, *, field: str, wanted: str) -> str:
-    """The path, absolute and with the digest of its content; arguments and errors as in ``read``."""
+    """The path with the digest of its content: absolute, or as it is given where variables say where it lies.
+
+    Arguments and errors are as in ``read``.
+    """
     path, content = read(source, field=field, wanted=wanted)
-    return f"{path}#{digest(content)}"
+    return f"{text_of(source) if '$' in source else path}#{digest(content)}"
+
+
+def text_of(source: str) -> str:
+    """The path as it is given, without the digest."""
+    found = _PINNED.fullmatch(source)
+    return found["path"] if found else source
 
 
 def digest(content: bytes) -> str:

@@ -26,6 +26,7 @@ from trainers.divergence import REMEDY, DivergedError
 from trainers.evaluate import Measured, is_constant, measure
 from trainers.fidelity import Fidelity, Given
 from trainers.guard import Guard
+from trainers.instantiate import task_text
 from trainers.loop.phases import PointsOf, Trained
 from trainers.methods.parts.backend import weight_names
 from trainers.networks.storable import holding, storable
@@ -123,7 +124,7 @@ class PointStore:
             sweep_id=self._sweep_id,
             trial_id=self._trial_id,
             point_id=path.stem,
-            task=str(config.whole_task),
+            task=task_text(config.whole_task),
             architecture=str(config.architecture),
             method=config.method.name,
             config_hash=config.config_hash,

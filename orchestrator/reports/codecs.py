@@ -20,7 +20,7 @@ from orchestrator.sweep.trials import files_in_turn
 from trainers.codecs import Coded, coded
 from trainers.config import Spec, task_file_of
 from trainers.data.examples import Batch, InMemory
-from trainers.instantiate import make_task
+from trainers.instantiate import make_task, task_text
 from trainers.record import OperatingPoint, OtherQuality, others_text, write_atomically
 from trainers.sources import values_identity
 from trainers.tasks.task import Task
@@ -81,7 +81,7 @@ def measure_codecs(task: Spec, codecs: Sequence[str], folder: Path) -> list[Meas
             if not any(one.is_new for one in quality_and_files):
                 continue
             for picture, one in zip(pictures, quality_and_files, strict=True):
-                point = _measured(picture, one, codec, sweep_id, str(task), time.process_time() - started)
+                point = _measured(picture, one, codec, sweep_id, task_text(task), time.process_time() - started)
                 started = time.process_time()
                 write_atomically(folder / point.path, one.data)
                 rows.append({**asdict(point), "num_failed": 0, "params": json.dumps(_params(picture, point, one))})

@@ -221,7 +221,7 @@ def _pinned_files(name: str, files: Any) -> list[str]:
         raise ValueError(f"{name}.{EACH} is {echo(files)}: wanted a list of at least one path")
     first: dict[str, str] = {}
     for one in (pinned.pin(one, field=name, wanted="a file") for one in files):
-        path, digest = str(pinned.path_of(one)), values_identity(one)
+        path, digest = pinned.text_of(one), values_identity(one)
         if digest in first:
             raise ValueError(f"{name}.{EACH}: {path} has the content of {first[digest]}: wanted each file once")
         first[digest] = path

@@ -13,7 +13,7 @@ from trainers.data.examples import Batch, InMemory
 from trainers.datasets import still
 from trainers.networks.calling import Network, call
 from trainers.networks.coordinates import grid
-from trainers.tasks.marks import came_later, is_signal, names_file
+from trainers.tasks.marks import came_later, in_form_alone, is_signal, names_file
 from trainers.tasks.similarity import LEAST_SIDE, ms_ssim
 from trainers.tasks.supervised import SupervisedLoss
 from trainers.tasks.task import Quality, Score, Signal, Task
@@ -24,6 +24,7 @@ _AT_ONCE = 1 << 16
 
 @is_signal
 @came_later("shrink", "whole")
+@in_form_alone("whole")
 @names_file("file")
 def image(*, file: str, shrink: int = 1, whole: bool = False) -> Task:
     """Fit a network to an image: an example is a pixel, its place (2,) and its colour (channels,) in 0..1.

@@ -18,6 +18,16 @@ def came_later(*names: str) -> Callable[[Function], Function]:
     return marked
 
 
+def in_form_alone(*names: str) -> Callable[[Function], Function]:
+    """Say which arguments change the form of examples alone: whatever they are, points are of one task."""
+
+    def marked(function: Function) -> Function:
+        function.__dict__["form_fields"] = names
+        return function
+
+    return marked
+
+
 def is_signal(function: Function) -> Function:
     """Say that the task is one signal (``tasks.task.Signal``): its sweeps have other default ranges and batches."""
     function.__dict__["is_signal"] = True

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from orchestrator.errors import SweepError
 from orchestrator.planning.study import plan
@@ -11,7 +12,14 @@ from orchestrator.sweep.recipes import find_recipe, recipe_paths
 
 
 @pytest.mark.parametrize("path", recipe_paths().values(), ids=recipe_paths())
-def test_every_recipe_plans_trials_and_has_the_name_of_its_file(path: Path) -> None:
+def test_every_recipe_plans_trials_and_has_the_name_of_its_file(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "$RATEFRONT_DATA" in path.read_text():  # its files are looked for when it is read
+        monkeypatch.setenv("RATEFRONT_DATA", str(tmp_path))
+        (tmp_path / "kodak").mkdir()
+        for number in range(1, 9):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"kodak/kodim{number:02}.png")
     sweep = load_sweep(path)
     assert sweep.name == path.stem
     assert plan(sweep)

@@ -14,10 +14,11 @@ from PIL import Image
 
 from tests.console import call
 from tests.trainers.trials import run
+from trainers import pinned
 from trainers.compressed import open_compressed
 from trainers.config import TrialConfig
 from trainers.datasets.still import pixels_of, shrunk
-from trainers.instantiate import make_task
+from trainers.instantiate import make_task, task_text
 from trainers.networks.coordinates import grid
 from trainers.rendering import picture_of
 from trainers.tasks.image import psnr_db
@@ -109,6 +110,22 @@ def test_a_sweep_holds_the_image_to_its_content(picture: Path) -> None:
     picture.write_bytes(content_of(Image.new("RGB", (3, 3))))
     with pytest.raises(ValueError, match=r"^file: \S+gradient.png has changed: its content is sha256="):
         make_task(config_of(Path(pinned)).task)
+
+
+def test_points_of_pixels_and_of_whole_images_are_of_one_task(picture: Path) -> None:
+    one_by_one, together, smaller = (
+        task_text(config_of(picture, task={"name": "image", "file": str(picture), **more}).task)
+        for more in ({}, {"whole": True}, {"shrink": 2})
+    )
+    assert one_by_one == together != smaller
+
+
+def test_a_path_may_begin_at_a_variable_of_the_environment(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTURES", str(picture.parent))
+    source = pinned.pin("$PICTURES/gradient.png", field="file", wanted="an image")
+    assert source.startswith("$PICTURES/gradient.png#sha256="), "where the files lie is left to each machine"
+    assert pinned.path_of(source) == picture
+    assert pinned.short(source).startswith("gradient.png#")
 
 
 def test_boxes_are_averaged() -> None:
