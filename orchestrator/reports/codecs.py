@@ -71,7 +71,8 @@ def measure_codecs(task: Spec, codecs: Sequence[str], folder: Path) -> list[Meas
     Raises:
         ValueError: the task is no image, or Pillow lacks a codec; one line says which.
     """
-    sweep_id = f"codecs-{hashlib.sha256(json.dumps(values_identity(task.to_dict())).encode()).hexdigest()[:8]}"
+    identity = json.dumps([values_identity(task.to_dict()), *codecs])
+    sweep_id = f"codecs-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     found: list[Measured] = []
     rows = []
     pictures = _pictures(task)

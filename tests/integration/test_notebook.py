@@ -11,7 +11,7 @@ import pytest
 
 from tests.notebooks import NOTEBOOKS, executed
 
-_MOST_BYTES = 300_000
+_MOST_BYTES = 350_000
 """The largest size of a notebook with its pictures."""
 _FEW_STEPS = 40
 _NUMBER = re.compile(r" *[\d.,]*\d")
