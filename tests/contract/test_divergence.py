@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainers.trials import ARCHITECTURES, EARLY_POINTS, VARIANTS, attach, configuration, run
+from tests.trainers.trials import ARCHITECTURES, EARLY_POINTS, VARIANTS, attach, built_by, configuration, run
 from trainers.coding import container
 from trainers.divergence import DivergedError
 from trainers.loop.phases import Trained, run_phases
@@ -72,7 +72,7 @@ def test_one_bad_value_is_refused_or_is_none_of_what_is_stored(name: str, archit
             refused += 1
             continue
         for data in files:
-            decoded = trial.method.decode(container.read(data, trial.layout), trial.context.plain)
+            decoded = trial.method.decode(container.read(data, trial.layout, built_by(config)), trial.context.plain)
             assert all(t.isfinite().all() for t in decoded.values())
     assert refused
 

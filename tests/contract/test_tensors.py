@@ -122,7 +122,7 @@ def test_a_wrong_setting_or_pattern_is_refused_in_one_line(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "tensors", "said"),
     [
-        ("lcs", {"*": {"skip": True}}, "tensors: '*' has no setting 'skip'"),
+        ("lcs", {"*": {"skip": True}}, "tensors: '*': skip is True: the file of all levels rounds"),
         ("multi_hashing", {"*": {"step": 0.1}}, "tensors: '*' has no setting 'step'"),
         ("qat", {"*": {"step": 0.1}}, "tensors: '*' has no setting 'step'"),
     ],

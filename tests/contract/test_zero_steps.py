@@ -22,7 +22,11 @@ from trainers.preparation import prepare
 from trainers.rehearsal import rehearse
 from trainers.train import train
 
-PASSING = {name for name, settings in VARIANTS.items() if any("path" in str(item) for item in settings.values())}
+PASSING = {
+    name
+    for name, settings in VARIANTS.items()
+    if any("path" in str(one) or "size" in str(one) for one in settings.values())
+}
 
 
 def given() -> dict[str, torch.Tensor]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from tests.trainers.networks import CLUSTERS, NORMED, ODD
 from trainers.coding import container
+from trainers.coding.section_kinds import Build
 from trainers.config import Spec, TrialConfig
 from trainers.data.examples import few
 from trainers.instantiate import find_architecture, make_task
@@ -159,6 +161,17 @@ def attach(config: TrialConfig, *, noise: float = 0.0) -> Attached:
 def architecture_of(config: TrialConfig) -> Any:
     """The callable, as a user who trusts a file passes it."""
     return find_architecture(config.architecture, make_task(config.task))[0]
+
+
+def built_by(config: TrialConfig) -> Build:
+    """Builds the whole numbers and truth values of a trial's network, which its files leave out."""
+
+    def build() -> dict[str, npt.NDArray[Any]]:
+        with torch.random.fork_rng(devices=[]):
+            state = architecture_of(config)(**attach(config).header.arguments).state_dict()
+        return {name: tensor.numpy() for name, tensor in state.items() if not tensor.is_floating_point()}
+
+    return build
 
 
 def spec(name: str, **arguments: Any) -> Spec:
