@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.commands import (
+    bundles,
     catalogue,
     codecs,
     comparisons,
@@ -77,6 +78,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "decode": files.decode,
     "recode": files.recode,
     "evaluate": files.evaluate,
+    "bundle": bundles.bundle,
     "codecs": codecs.codecs,
 }
 

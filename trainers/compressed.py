@@ -25,6 +25,7 @@ from trainers.coding import container
 from trainers.coding.bytestream import RfzError
 from trainers.coding.deadline import deadline_in, unlimited
 from trainers.coding.meter import Show, unseen
+from trainers.coding.sections import Sections
 from trainers.echo import echo, shortened
 from trainers.methods import METHODS
 from trainers.networks.parametrizations import computed
@@ -89,6 +90,11 @@ class Opened:
         model = self._built()
         model.load_state_dict(state)
         return model.eval()
+
+    @property
+    def sections(self) -> Sections:
+        """What the file stores: integers and raw values, before a method makes a network of them."""
+        return self._contents.sections
 
     def account(self) -> list[container.PartSize]:
         """Where the bytes go; the parts sum to the file's length."""

@@ -46,7 +46,7 @@ def inspect(
 
     from orchestrator.commands.console import open_console
 
-    with _opened(file, architecture, max_parameters, max_seconds) as opened:
+    with opened_file(file, architecture, max_parameters, max_seconds) as opened:
         shares = opened.account()
     if as_json:
         rows = [
@@ -128,7 +128,7 @@ def decode(
     check_writable(target, option="--out", is_file=True)
     from trainers import rendering
 
-    with _opened(file, architecture, max_parameters, max_seconds) as opened:
+    with opened_file(file, architecture, max_parameters, max_seconds) as opened:
         if target.suffix in rendering.SUFFIXES:
             most = rendering.MAX_PIXELS if max_pixels is None else max_pixels
             header = opened.header
@@ -157,7 +157,7 @@ def recode(
     """
 
     check_writable(out, option="--out", is_file=True)
-    with _opened(file, architecture, max_parameters, max_seconds) as opened:
+    with opened_file(file, architecture, max_parameters, max_seconds) as opened:
         data = opened.recoded()
     write_out(out, data)
     typer.echo(f"{out}: {len(data):,} bytes in format version {data[3]}; {file} has {len(opened.data):,}")
@@ -209,7 +209,7 @@ def evaluate(
         raise ValueError(f"--split is {split!r}: wanted test, validation or train")
     allow_own_modules()
     spec = Spec.from_dict("task", parse_yaml(task, source="--task"))
-    with _opened(file, architecture, max_parameters, max_seconds) as opened:
+    with opened_file(file, architecture, max_parameters, max_seconds) as opened:
         data = make_task(measuring(spec, opened.header.arguments))
         network = opened.network()
     reference = given_network(given, opened.header, opened.architecture, field="--given") if given else None
@@ -249,7 +249,7 @@ def evaluate(
 
 
 @contextlib.contextmanager
-def _opened(
+def opened_file(
     file: Path, architecture: str | None, max_parameters: int | None, max_seconds: float | None
 ) -> Iterator[Opened]:
     """A file to be decoded; on a terminal a bar shows how far that is."""

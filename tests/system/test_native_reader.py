@@ -90,7 +90,7 @@ def decoded(output: bytes) -> Iterator[tuple[list[int], npt.NDArray[np.int32], n
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_committed_file_decodes_as_in_python(path: Path, reader: Path, tmp_path: Path) -> None:
     one = opened(path)
-    sections, state = one._contents.sections, one.state_dict()
+    sections, state = one.sections, one.state_dict()
     found = subprocess.run([reader, "dump", *put(tmp_path, "one", one)], check=True, capture_output=True, timeout=300)
     stored = [sections.tensors.get(entry.name) for entry in one.form.layout] + list(sections.factors)
     parts = list(decoded(found.stdout))

@@ -36,7 +36,7 @@ def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
     try:
         with evaluating(plain), torch.no_grad():
             traced = fx.symbolic_trace(duplicate(plain))  # a buffer that it writes would keep what tracing makes
-            _Shapes(traced).run(*_in_order(traced, zeros(inputs, 2, device)))
+            Shapes(traced).run(*_in_order(traced, zeros(inputs, 2, device)))
     except Exception:  # a user's own architecture may raise anything when it is traced
         return ()
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
@@ -82,7 +82,7 @@ _SHAPES = ("size", "dim", getattr)
 _NORM_ROLES = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
 
 
-class _Shapes(fx.Interpreter):
+class Shapes(fx.Interpreter):
     """Notes the shape of each activation; ``ShapeProp`` would print a traceback if a network does not run."""
 
     def run_node(self, n: fx.Node) -> Any:

@@ -1242,31 +1242,38 @@ static float raw_value(const rfz_section *s, size_t index, int *is_beyond) {
   return from_double(value, is_beyond);
 }
 
-int rfz_floats(const rfz_reader *reader, const rfz_section *s, float *values) {
-  uint32_t row, column;
+int rfz_row(const rfz_reader *reader, const rfz_section *s, uint32_t row, float *values) {
+  uint32_t column;
   int is_beyond = 0, result;
+  /* a tensor of one axis is one row here, and one for each value where the steps are of rows */
+  int is_vector = s->tensor && s->tensor->num_axes == 1;
+  float step = 0;
   if (s->kind == RFZ_MADE) return RFZ_METHOD;
   if (s->tensor && !is_float(s->tensor->dtype)) return RFZ_NO_FLOATS;
-  for (row = 0; row < s->rows; row++) {
-    float step = 0;
-    /* a tensor of one axis is one row here, and one for each value where the steps are of rows */
-    int is_vector = s->tensor && s->tensor->num_axes == 1;
-    for (column = 0; column < s->columns; column++) {
-      size_t index = (size_t)row * s->columns + column;
-      if (!has_integers(s)) {
-        values[index] = raw_value(s, index, &is_beyond);
-        continue;
-      }
-      if ((!column || is_vector) && (result = rfz_step(reader, s, is_vector ? column : row, &step)) != RFZ_OK)
-        return result;
-      if (s->exponent)
-        values[index] = from_double(times_power((double)rfz_integer(s, row, column) * step, s->exponent), &is_beyond);
-      else
-        values[index] = (float)rfz_integer(s, row, column) * step;
-      if (s->tensor) values[index] = narrow(values[index], s->tensor->dtype, &is_beyond);
+  for (column = 0; column < s->columns; column++) {
+    if (!has_integers(s)) {
+      values[column] = raw_value(s, (size_t)row * s->columns + column, &is_beyond);
+      continue;
     }
+    if ((!column || is_vector) && (result = rfz_step(reader, s, is_vector ? column : row, &step)) != RFZ_OK)
+      return result;
+    if (s->exponent)
+      values[column] = from_double(times_power((double)rfz_integer(s, row, column) * step, s->exponent), &is_beyond);
+    else
+      values[column] = (float)rfz_integer(s, row, column) * step;
+    if (s->tensor) values[column] = narrow(values[column], s->tensor->dtype, &is_beyond);
   }
   return is_beyond ? RFZ_DAMAGED : RFZ_OK;
+}
+
+int rfz_floats(const rfz_reader *reader, const rfz_section *s, float *values) {
+  uint32_t row;
+  int result;
+  if (s->kind == RFZ_MADE) return RFZ_METHOD;
+  if (s->tensor && !is_float(s->tensor->dtype)) return RFZ_NO_FLOATS;
+  for (row = 0; row < s->rows; row++)
+    if ((result = rfz_row(reader, s, row, values + (size_t)row * s->columns)) != RFZ_OK) return result;
+  return RFZ_OK;
 }
 
 int rfz_int8(const rfz_reader *reader, const rfz_section *s, int8_t *values, float *scale) {

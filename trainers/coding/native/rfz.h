@@ -104,6 +104,9 @@ int rfz_step(const rfz_reader *reader, const rfz_section *section, uint32_t row,
 /* All values (rows * columns) as float32: for tensors of float32, float16 and bfloat16 those that Python decodes. */
 int rfz_floats(const rfz_reader *reader, const rfz_section *section, float *values);
 
+/* The values of one row (columns) as float32: a tensor larger than the memory is taken row by row. */
+int rfz_row(const rfz_reader *reader, const rfz_section *section, uint32_t row, float *values);
+
 /* All integers (rows * columns) as int8, and the one number that multiplies them. */
 int rfz_int8(const rfz_reader *reader, const rfz_section *section, int8_t *values, float *scale);
 
