@@ -43,7 +43,6 @@ def check(one: Opened, folder: Path) -> str:
         ("lenet300_100", 0.05, {}),
         ("cnn", 0.05, {"input_shape": [2, 9, 13], "num_outputs": 3, "channels": [3, 5]}),
         ("resnet_cifar", 0.05, {"depth": 8, "input_shape": [3, 17, 17], "num_outputs": 4}),
-        ("vgg16_cifar", 0.1, {}),
     ],
 )
 def test_a_program_computes_what_pytorch_computes(

@@ -16,6 +16,7 @@ from trainers import seeding
 from trainers.bundling.calls import Program, as_float, program_of
 from trainers.bundling.memory import places
 from trainers.coding import container
+from trainers.coding.header import version_of
 from trainers.coding.sections import Integers, Layout
 from trainers.compressed import Opened, open_bytes
 from trainers.echo import echo
@@ -51,7 +52,7 @@ def bundle(opened: Opened, input_shape: Sequence[int] | None = None) -> Bundle:
     Raises:
         ValueError: the C program does not have a layer of the network, or what its method decodes by.
     """
-    if container.version_of(opened.data) == 1:
+    if version_of(opened.data) == 1:
         opened = open_bytes(opened.recoded(), architecture=opened.architecture)
     network, layout = opened.network(), opened.form.layout
     shape = _input_shape(opened, input_shape)
@@ -63,7 +64,9 @@ def bundle(opened: Opened, input_shape: Sequence[int] | None = None) -> Bundle:
         raise ValueError(f"layers pass on {num_values} values: wanted {MAX_VALUES} at most")
     arena, row = arena_bytes(opened), max((call.row for call in program.calls), default=1)
     sizes = {"NET_INPUTS": math.prod(shape), "NET_OUTPUTS": program.sizes[program.result]}
-    inputs = np.random.default_rng(seeding.derive(0, "bundle")).integers(-128, 129, shape).astype(np.float32) / 64
+    inputs = np.random.default_rng(seeding.derive(0, "bundle")).integers(-128, 129, shape).astype(
+        np.float32
+    ) / np.float32(64)
     with torch.no_grad():
         outputs = network(torch.from_numpy(inputs)[None])[0].numpy()
     files = {
@@ -141,6 +144,7 @@ def arena_bytes(opened: Opened) -> int:
         if not isinstance(section, Integers):
             continue
         rows = section.values.reshape(entry.shape[0] if len(entry.shape) > 1 else 1, -1)
+        stored: tuple[int, ...]
         if kind == "integers":
             stored = rows.shape
             num_symbols += len(np.unique(rows)) + 1
