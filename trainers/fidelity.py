@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from trainers.data.examples import Examples, few
+from trainers.data.windows import IGNORED
 from trainers.evaluate import Measured, evaluate, measure, recorded
 from trainers.networks.comparison import tensors_in
 from trainers.networks.modes import evaluating
 from trainers.seeding import undisturbed
 from trainers.tasks.base import Task
 from trainers.tasks.supervised import is_cross_entropy
+from trainers.tasks.text import next_token
 from trainers.trees import moved_to
 
 _MOST_BYTES = 256 << 20
@@ -30,9 +32,10 @@ class Fidelity:
     """How far one network is from another: two numbers where outputs are classes, else the third; none if undefined."""
 
     kl: float | None = None
-    """The mean over examples of D_KL(softmax of the given outputs || softmax of the others), in nats."""
+    """The mean over examples, or tokens that are predicted, of D_KL(softmax of the given outputs || of the others), in
+    nats."""
     agreement: float | None = None
-    """The share of examples for which both have their largest output at the same class, in 0..1."""
+    """The share of examples or tokens for which both have their largest output at the same class, in 0..1."""
     output_error: float | None = None
     """sum |y' - y|^2 / sum |y|^2 over all outputs y of the given network and y' of the other."""
 
@@ -98,7 +101,7 @@ class Given:
 
         def keep(start: int, outputs: Any) -> None:
             nonlocal num_bytes
-            found = _on_cpu(outputs)
+            found = self._answers(start, outputs)
             self._of_classes = self._of_classes and _has_classes(found)
             self._num_outputs = found[0].shape[1] if self._of_classes else 0
             num_bytes += sum(tensor.nbytes for tensor in found)
@@ -125,7 +128,7 @@ class Given:
             network,
             self._split,
             self._task,
-            seen=lambda start, outputs: comparison.add(self._outputs(start), _on_cpu(outputs)),
+            seen=lambda start, outputs: comparison.add(self._outputs(start), self._answers(start, outputs)),
         )
         return measured, comparison.result()
 
@@ -140,17 +143,31 @@ class Given:
                 batch = moved_to(batch, parameter.device)
                 break
             recorded(
-                self._network, self._task, batch, start, seen=lambda start, outputs: found.append(_on_cpu(outputs))
+                self._network,
+                self._task,
+                batch,
+                start,
+                seen=lambda start, outputs: found.append(self._answers(start, outputs)),
             )
         return found[0]
 
+    def _answers(self, start: int, outputs: Any) -> Outputs:
+        """What is compared of a batch's outputs: of a text those for predicted tokens, (tokens, classes)."""
+        found = _on_cpu(outputs)
+        if self._task.loss is next_token and len(found) == 1 and found[0].ndim == 3:
+            targets = self._split.take(torch.arange(start, start + len(found[0]))).targets
+            found = [found[0][targets.cpu() != IGNORED]]
+        return found
+
 
 def are_logits(task: Task) -> bool:
-    """Whether a task's outputs (batch, classes) are logits: its targets are classes, and it measures that they are hit.
+    """Whether a task's outputs are logits: its targets are classes or tokens, and it measures that they are hit.
 
-    A class for each example is a whole number in a tensor (n,). Several labels for each example, or a single output
-    for two classes, have no softmax.
+    A class for each example is a whole number in a tensor (n,); outputs are (batch, classes), or (batch, length,
+    classes) for tokens. Several labels for each example, or a single output for two classes, have no softmax.
     """
+    if task.loss is next_token:
+        return True
     targets = few(task.validation, 1).targets
     is_classifier = is_cross_entropy(task.loss) or task.quality_name.endswith("accuracy")
     is_whole = isinstance(targets, Tensor) and not targets.is_floating_point() and not targets.is_complex()

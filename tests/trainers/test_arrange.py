@@ -162,14 +162,14 @@ def test_units_that_are_added_move_together() -> None:
 @pytest.mark.parametrize(
     "join",
     [
-        lambda a, b: a * b,
+        lambda a, b: a * b.flip(1),
         lambda a, b: torch.softmax(a, 1) + b,
         lambda a, b: a + b.flip(1),
         lambda a, b: a + F.pad(b[:, 1:], (1, 0)),
         lambda a, b: a.view(-1, 2, 3).sum(1).repeat(1, 2) + b,
         lambda a, b: a if a.sum() > 0 else b,
     ],
-    ids=["product", "softmax", "flip", "pad", "view", "branch"],
+    ids=["other product", "softmax", "flip", "pad", "view", "branch"],
 )
 def test_what_is_not_understood_is_pinned(join: Any) -> None:
     groups = unit_groups(Residual(join).to("meta"), (5,))

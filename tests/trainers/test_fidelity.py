@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainers.trials import configuration, run
+from trainers.data.windows import IGNORED
 from trainers.divergence import DivergedError
 from trainers.fidelity import Comparison, Fidelity, Given, are_logits
 from trainers.pretrained import pin
+from trainers.tasks import TASKS
 from trainers.tasks.base import Batch, Score, Split, Task, classification
 from trainers.tasks.supervised import SupervisedLoss, SupervisedScore
 from trainers.train import train
@@ -171,6 +173,25 @@ def test_a_single_output_for_two_classes_has_no_softmax() -> None:
     _, found = Given(Network(lambda x: x[:, :1]), SPLIT, TASK).compare(Network(lambda x: x[:, :1], 2.0))
     assert found.output_error == pytest.approx(1.0)
     assert found.kl is found.agreement is None
+
+
+def test_networks_of_a_text_are_compared_for_each_token_that_is_predicted(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("to be or not to be, " * 40)
+    task = dataclasses.replace(TASKS["text"](file=str(tmp_path / "text.txt"), context=8), evaluation_batch_size=3)
+    logits = torch.randn(task.offers["num_outputs"], 2, 9, generator=torch.Generator().manual_seed(0))
+    given, other = (Network(lambda x, one=one: logits[x.long(), one]) for one in range(2))
+    batch = task.validation.take(torch.arange(len(task.validation)))
+    places = logits[batch.inputs[batch.targets != IGNORED]].double().log_softmax(dim=-1)  # (tokens, networks, 9)
+    assert len(places) == 40 < batch.targets.numel(), "each token once, whatever the windows"
+    for most_bytes in (0, 1 << 20):
+        kept = Given(given, task.validation, task, most_bytes=most_bytes)
+        _, found = kept.compare(other)
+        wanted = (places[:, 0].exp() * (places[:, 0] - places[:, 1])).sum(dim=1).mean()
+        assert found.kl == pytest.approx(float(wanted), rel=1e-6)
+        assert found.agreement == pytest.approx(
+            float((places[:, 0].argmax(1) == places[:, 1].argmax(1)).double().mean())
+        )
+        assert (found.output_error, kept.num_classes) == (None, 9)
 
 
 def test_points_of_a_given_network_record_how_far_they_are_from_it(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
 
     Knows fully connected layers, also those on the last of several axes, two-dimensional convolutions (ungrouped and
     depthwise), batch norms, elementwise activations, multiplication by a number, two-dimensional pooling, means over
-    space or tokens, flattening and addition. Units that anything else touches are in no group, nor are inputs and
-    outputs. A network that cannot be traced, or whose parameter has two names, has no groups. Leaving units where they
-    are is always right.
+    space or tokens, flattening, addition, and products of as many units, as in SwiGLU. Units that anything else touches
+    are in no group, nor are inputs and outputs. A network that cannot be traced, or whose parameter has two names, has
+    no groups. Leaving units where they are is always right.
 
     Args:
         plain: the network, with or without its memory; its mode is restored.
@@ -77,7 +77,8 @@ _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 _MEANS = (torch.mean, "mean")
 _DIVISIONS = (operator.truediv, torch.div, "div")
-_SCALINGS = (operator.mul, torch.mul, "mul", operator.neg, torch.neg, "neg", *_DIVISIONS)
+_PRODUCTS = (operator.mul, torch.mul, "mul")
+_SCALINGS = (*_PRODUCTS, operator.neg, torch.neg, "neg", *_DIVISIONS)
 _SHAPES = ("size", "dim", getattr)
 _NORM_ROLES = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
 
@@ -232,6 +233,8 @@ class _Tracer:
         before = cast(tuple[int, ...], shapes[0])
         if node.target in _ADDITIONS and len(inputs) == 2 and shapes[0] == shapes[1] == shape:
             return self._merged(inputs[0], inputs[1])
+        if node.target in _PRODUCTS and len(inputs) == 2 and shapes[0] == shapes[1] == shape:
+            return self._multiplied(inputs[0], inputs[1])
         if len(inputs) != 1:
             return None
         (value,) = inputs
@@ -279,6 +282,12 @@ class _Tracer:
             one.rescaled |= other.rescaled
             other.merged = one
         return _Value(one, first.block, first.axis)
+
+    def _multiplied(self, first: _Value, second: _Value) -> _Value | None:
+        product = self._merged(first, second)
+        if product is not None:
+            product.units.homogeneous = False  # units twice as large have a product four times as large
+        return product
 
 
 def _is_read_once(node: fx.Node) -> bool:

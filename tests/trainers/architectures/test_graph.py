@@ -224,6 +224,42 @@ def test_a_transformer_has_a_group_of_the_units_inside_each_block() -> None:
     assert_any_permutation_keeps_the_function(Block(), (5, 4))
 
 
+def test_a_gate_and_what_it_opens_have_the_same_units() -> None:
+    network = Network(
+        lambda m, x: m.down(F.silu(m.gate(x)) * m.up(x)),
+        gate=nn.Linear(4, 8),
+        up=nn.Linear(4, 8, bias=False),
+        down=nn.Linear(8, 3),
+    )
+    (group,) = unit_groups(copy.deepcopy(network).to("meta"), (5, 4))
+    assert axes_of(group) == dense("gate", "down") | {("up.weight", 0, 1, Role.WEIGHT)}
+    assert (group.num_units, group.keeps_zero, group.rectified, group.homogeneous) == (8, True, False, False)
+    assert_any_permutation_keeps_the_function(network, (5, 4))
+
+
+def swish(factor: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
+    """A network whose hidden units are multiplied by a function of themselves."""
+
+    def forward(network: Any, x: torch.Tensor) -> torch.Tensor:
+        hidden = network.first(x)
+        return network.last(hidden * factor(hidden))  # type: ignore[no-any-return]
+
+    return Network(forward, first=nn.Linear(4, 8), last=nn.Linear(8, 3))
+
+
+def test_units_may_open_themselves() -> None:
+    network = swish(torch.sigmoid)
+    (group,) = unit_groups(copy.deepcopy(network).to("meta"), (5, 4))
+    assert axes_of(group) == dense("first", "last")
+    assert (group.keeps_zero, group.homogeneous) == (False, False)
+    assert_any_permutation_keeps_the_function(network, (5, 4))
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_products_of_other_shapes_move_no_units(axis: int) -> None:
+    assert unit_groups(swish(lambda hidden: hidden.mean(axis, True)).to("meta"), (5, 4)) == ()
+
+
 def test_tokens_share_their_units() -> None:
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 7), nn.Sigmoid(), nn.Linear(7, 3), nn.Flatten())
     first, second = unit_groups(copy.deepcopy(network).to("meta"), (5, 4))
