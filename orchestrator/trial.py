@@ -15,6 +15,7 @@ from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import DIVERGED, FULL, OUT_OF_MEMORY, Ended, Journal, Outcome
 from orchestrator.storage.locations import open_journal
 from orchestrator.storage.measured import sections_of
+from orchestrator.storage.pictures import original_of
 from orchestrator.sweep.resources import TrialResources
 from trainers.divergence import DivergedError
 from trainers.echo import printable
@@ -22,7 +23,7 @@ from trainers.full_disk import why_full
 from trainers.record import OperatingPoint
 
 if TYPE_CHECKING:
-    from trainers.config import Spec
+    from trainers.config import Spec, TrialConfig
     from trainers.loop.progress import Progress
     from trainers.tasks.base import Task
 
@@ -183,6 +184,7 @@ def _train(
     import torch
 
     from trainers.config import TrialConfig
+    from trainers.instantiate import make_task
     from trainers.train import train
 
     setting = request.setting
@@ -209,6 +211,8 @@ def _train(
 
     _bring_points(request, journal)
     config = TrialConfig.from_dict(request.config)
+    task = find_task(config.task) if find_task is not None else make_task(config.task)
+    _keep_original(journal, config, task)
     points = train(
         config,
         on_progress,
@@ -220,10 +224,19 @@ def _train(
         storing=on_storing,
         damaged=lambda line: journal.note_damage(request.trial_id, line),
         stored=stored,
-        task=find_task(config.task) if find_task is not None else None,
+        task=task,
         data_workers=request.resources.data_workers,
     )
     return [replace(point, path=journal.name_of(point.path)) for point in points]
+
+
+def _keep_original(journal: Journal, config: TrialConfig, task: Task) -> None:
+    """Keep the image that the task is of, once for the sweep; most tasks are of none."""
+    from trainers.rendering import original, png_bytes
+
+    name = original_of(config.to_dict()["task"])
+    if (image := original(task)) is not None and not journal.file(name).is_file():
+        journal.keep(name, png_bytes(image))
 
 
 def _bring_points(request: Request, journal: Journal) -> None:

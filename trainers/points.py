@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainers import rendering
 from trainers.architectures.base import build
 from trainers.arrange import arrange
 from trainers.coding import container
@@ -44,7 +45,7 @@ class PointStore:
     """Stores the operating points of one trial: those at the ends of its phases, and those at the end of its training.
 
     Each is written to ``directory/<point id>.rfz``, and the network that the file decodes to is measured. Beside it
-    ``<point id>.sections.csv`` says where its bytes go.
+    ``<point id>.sections.csv`` says where its bytes go, and of an image ``<point id>.png`` is what it decodes to.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class PointStore:
     def _measured(self, decoded: nn.Module, path: Path, trained: Trained) -> OperatingPoint:
         context, task, config = self._trial.context, self._trial.task, self._config
         data = path.read_bytes()
+        self._draw(decoded, path.with_suffix(".png"))
         validation, fidelity = self._on_validation(decoded)
         test = _finite_of(measure(decoded, task.test, task))
         others = {
@@ -151,6 +153,15 @@ class PointStore:
             signal_count=task.signal.count if task.signal else 0,
             task_file=config.task_file,
         )
+
+    def _draw(self, decoded: nn.Module, path: Path) -> None:
+        """Write the picture that a file decodes to, where the task is an image and its network represents one."""
+        name, arguments = self._trial.header.architecture, self._trial.header.arguments
+        signal = self._trial.task.signal
+        if name in rendering.DRAWN and signal is not None and signal.unit == "pixel":
+            height, width = arguments["size"]
+            picture = rendering.picture_of(decoded, name, arguments, max_pixels=height * width)
+            write_atomically(path, rendering.png_bytes(picture))
 
     def _on_validation(self, decoded: nn.Module) -> tuple[Measured, Fidelity]:
         """The decoded network's qualities, and how far it is from the network that was given, where one was."""

@@ -12,8 +12,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from trainers.data.examples import InMemory
 from trainers.networks.coordinates import grid
 from trainers.networks.modes import evaluating
+from trainers.tasks.task import Task
+from trainers.trees import first
 
 DRAWN = ("siren", "grids")
 """The architectures whose networks map places to colours, and whose ``size`` is the image's height and width."""
@@ -46,12 +49,22 @@ def picture_of(
             f"the file says that its image has {height} x {width} pixels: wanted {max_pixels:,} at most; "
             "--max-pixels allows more"
         )
-    places = grid(height, width)
+    places = grid(height, width).to(next(iter(network.state_dict().values())).device)
     inputs = [places[None]] if architecture in WHOLE else torch.split(places.reshape(-1, 2), _AT_ONCE)
     with evaluating(network), torch.inference_mode():
         parts = [network(part).clamp(0, 1).mul(255).round().to(torch.uint8) for part in inputs]
-    drawn: npt.NDArray[np.uint8] = torch.cat(parts).reshape(height, width, -1).numpy()
+    drawn: npt.NDArray[np.uint8] = torch.cat(parts).reshape(height, width, -1).cpu().numpy()
     return drawn
+
+
+def original(task: Task) -> npt.NDArray[np.uint8] | None:
+    """The image (height, width, channels) that a task is fitted to; None where it is fitted to none."""
+    size = task.offers.get("size")
+    if task.signal is None or task.signal.unit != "pixel" or size is None or not isinstance(task.test, InMemory):
+        return None
+    colours = first(task.test.targets).cpu().numpy()
+    picture: npt.NDArray[np.uint8] = np.rint(colours.reshape(*size, -1) * 255).astype(np.uint8)
+    return picture
 
 
 def png_bytes(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,32 @@ TRIAL_COLUMNS = (
 )
 CURVE_COLUMNS = ("trial_id", "step", "quality_val", "train_loss", "rate_bits", "rate_comparable")
 SHARE_COLUMNS = ("part", "name", "size_bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """What a file decodes to, as a picture."""
+
+    size_bytes: int
+    """Length of the file."""
+    quality: float
+    label: str
+    """The method, and the settings that tell it from others."""
+    png: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictured:
+    """An image, and what files of the frontier that were fitted to it decode to."""
+
+    name: str
+    """Empty where the sweep has one image."""
+    original: bytes
+    """A PNG file."""
+    decoded: Sequence[Decoded]
+
+    def with_decoded(self, decoded: Sequence[Decoded]) -> Pictured:
+        return replace(self, decoded=decoded)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +71,8 @@ class Material:
     """One line about each method, by its name."""
     commit: str
     """Git's commit where the page is made; empty outside of a repository."""
+    pictures: Sequence[Pictured] = ()
+    """The first images of a sweep on images, with pictures along the frontier."""
     ui_url: str | None = None
     """The address of MLflow's UI, for clicks on points."""
 
@@ -65,6 +93,11 @@ class Material:
     def split(self) -> str:
         """Where quality is reported: ``fitted``, else ``test``."""
         return split_of(self.quality_name, fitted=self.is_fitted)
+
+    @property
+    def num_images(self) -> int:
+        """How many images the sweep has."""
+        return max(1, int(self.configurations["num_files"].max()))
 
     @property
     def quality_name(self) -> str:

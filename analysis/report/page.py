@@ -13,6 +13,7 @@ from analysis.report.markup import Html, element, escaped, joined
 from analysis.report.material import Material
 from analysis.report.opening import answer, heading, promise, question
 from analysis.report.outcomes import costs, outcomes
+from analysis.report.pictures import pictures
 from analysis.report.recommendations import ratios, recommendations
 from analysis.report.rerun import rerun
 from analysis.report.settings import settings
@@ -24,6 +25,7 @@ CONTENTS = {
     "question": "Question",
     "promise": "What a point is",
     "frontier": "Frontier",
+    "pictures": "Pictures",
     "recommended": "Recommended",
     "ratios": "How much smaller",
     "layers": "Bytes by layer",
@@ -35,7 +37,7 @@ CONTENTS = {
     "costs": "Cost",
     "origin": "Run it again",
 }
-"""The anchor of each part, and its name in the list of contents."""
+"""The anchor of each part, and its name in the list of contents; pictures are there where the task is an image."""
 
 
 def page(material: Material) -> str:
@@ -43,7 +45,8 @@ def page(material: Material) -> str:
 
     The same material gives the same text.
     """
-    links = element("nav", joined((element("a", title, href=f"#{anchor}") for anchor, title in CONTENTS.items()), " "))
+    contents = {anchor: title for anchor, title in CONTENTS.items() if anchor != "pictures" or material.pictures}
+    links = element("nav", joined((element("a", title, href=f"#{anchor}") for anchor, title in contents.items()), " "))
     parts: list[Html] = [
         heading(material),
         answer(material),
@@ -51,6 +54,7 @@ def page(material: Material) -> str:
         question(material),
         promise(material),
         frontier(material),
+        pictures(material),
         recommendations(material),
         ratios(material),
         layers(material),

@@ -19,9 +19,10 @@ from orchestrator.reports.points import points_csv
 from orchestrator.sweep.trials import files_in_turn
 from trainers.codecs import Coded, coded
 from trainers.config import Spec, task_file_of
-from trainers.data.examples import Batch, InMemory
+from trainers.data.examples import Batch
 from trainers.instantiate import make_task, task_text
 from trainers.record import OperatingPoint, OtherQuality, others_text, write_atomically
+from trainers.rendering import original
 from trainers.sources import values_identity
 from trainers.tasks.task import Task
 
@@ -97,11 +98,9 @@ def _pictures(task: Spec) -> list[_Picture]:
     found = []
     for ending, spec, name in files_in_turn(task):
         made = make_task(spec)
-        size = made.offers.get("size")
-        if made.signal is None or made.signal.unit != "pixel" or size is None or not isinstance(made.test, InMemory):
+        pixels = original(made)
+        if pixels is None:
             raise ValueError(f"task {task.name!r} is no image: codecs code images, such as those of the task 'image'")
-        shape = (*size, made.offers["num_outputs"])
-        pixels = np.rint(made.test.targets.numpy().reshape(shape) * 255).astype(np.uint8)
         task_file = task_file_of(spec, name)
         place = f"{ending.removeprefix('-')}-{Path(task_file.partition('#')[0]).stem}/" if ending else ""
         found.append(

@@ -14,6 +14,7 @@ from analysis.points.published import SHIPPED
 from analysis.signals import SENTENCE, is_fitted
 from orchestrator.errors import SweepError
 from orchestrator.reports.files import write_figures
+from orchestrator.reports.pictures import shown_pictures
 from orchestrator.reports.points import points_csv, points_of_sweep, published_beside
 from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Journal
@@ -52,7 +53,8 @@ def export(
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 
     The files kept are those that represent the configurations on the frontier, one for each file that the task has in
-    turn. ``points.csv`` has every point, with the columns of ``points.points_csv``, and ``exported.read_points`` reads
+    turn; beside those of the first images are their pictures. ``points.csv`` has every point, with the columns of
+    ``points.points_csv``, and ``exported.read_points`` reads
     it. The ``path`` of a kept file is
     relative to ``folder``, that of any other file to the sweep's folder.
 
@@ -90,8 +92,15 @@ def export(
         raise ValueError(f"{journal.location} is not there: the sweep's folder has moved, or is on another machine")
     digests = dict(zip(points["path"], points["sha256"], strict=True))
     files, damage = _read(journal, kept, digests)
-    for old in (folder / FILES).glob("*.rfz"):
+    for old in [*(folder / FILES).glob("*.rfz"), *(folder / FILES).glob("*.png")]:
         old.unlink()
+    for image in shown_pictures(journal, configurations, points):
+        file, _, digits = image.name.partition("#")
+        name = f"original-{Path(file).stem}-{digits}.png" if file else "original.png"
+        write_atomically(folder / FILES / name, image.original)
+        for row, png in zip(image.points, image.decoded, strict=True):
+            if kept.get(row["path"]) in files:
+                write_atomically((folder / kept[row["path"]]).with_suffix(".png"), png)
     for name, content in files.items():
         write_atomically(folder / name, content)
     moved = {path: name for path, name in kept.items() if name in files}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.points.published import SHIPPED
 from orchestrator import environment
+from orchestrator.reports.pictures import shown_pictures
 from orchestrator.reports.points import points_of_sweep, published_beside
 from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import RECORD, Ended, Journal, Outcome
@@ -22,6 +23,7 @@ from trainers.config import Spec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.report.material import Pictured
     from orchestrator.tracking.tracker import Tracker
 
 SWEEP = "sweep.yaml"
@@ -100,6 +102,7 @@ def written_from(
         shares={file: shares for file, shares in found.items() if shares is not None},
         methods={method["name"]: _about(method["name"]) for method in document["method"]},
         commit=environment.commit() or "",
+        pictures=_pictures(journal, configurations, points),
         ui_url=ui_url,
     )
     return page(material)
@@ -159,6 +162,28 @@ def _trial(journal: Journal, trial_id: str, damaged: Callable[[str], None]) -> d
         "environment": journal.environment(trial_id),
         "ended_at_s": ended.ended_at_s if ended is not None else math.nan,
     }
+
+
+def _pictures(journal: Journal, configurations: pd.DataFrame, points: pd.DataFrame) -> list[Pictured]:
+    """The pictures of the first images, from the files beside the points."""
+    from analysis.report.material import Decoded, Pictured
+
+    return [
+        Pictured(
+            name=image.name.partition("#")[0],
+            original=image.original,
+            decoded=[
+                Decoded(
+                    size_bytes=row["size_bytes"],
+                    quality=row["quality"],
+                    label=f"{row['method']} {row['label']}".rstrip(),
+                    png=png,
+                )
+                for row, png in zip(image.points, image.decoded, strict=True)
+            ],
+        )
+        for image in shown_pictures(journal, configurations, points)
+    ]
 
 
 def _shares(journal: Journal, file: str) -> pd.DataFrame | None:

@@ -4,10 +4,11 @@
 <storage>/<sweep id>/instance              a unique name of this run of it
 <storage>/<sweep id>/study.jsonl           what an adaptive searcher was asked and told, in order
 <storage>/<sweep id>/frontier/             figures and table of the frontier
+<storage>/<sweep id>/originals/            the images that its trials are fitted to (storage/pictures.py)
 <storage>/<sweep id>/trials/<trial id>/    trial.json      what the trial is, and what it runs on
                                            progress.jsonl  one line for each report
                                            checkpoint.pt, checkpoint-2.pt  while it runs
-                                           <point id>.rfz and <point id>.sections.csv
+                                           <point id>.rfz and <point id>.sections.csv, of an image <point id>.png
                                            points.json     the points that were stored before the training was over
                                            ended.json      the record: written last, atomically, it ends the trial
                                            damage.txt      a line for each file that was set aside as *.damaged
@@ -41,8 +42,7 @@ from trainers.full_disk import why_full
 from trainers.lookup import one_line
 from trainers.record import OperatingPoint, from_row, to_row
 
-_SWEEP, _INSTANCE, _STUDY = "sweep.yaml", "instance", "study.jsonl"
-_FRONTIER = "frontier"
+_SWEEP, _INSTANCE, _STUDY, _FRONTIER = "sweep.yaml", "instance", "study.jsonl", "frontier"
 TRIAL, PROGRESS, RECORD = "trial.json", "progress.jsonl", "ended.json"
 _POINTS, _DAMAGE = "points.json", "damage.txt"
 _CHECKPOINTS = ("checkpoint.pt", "checkpoint-2.pt")  # trainers.train writes and reads them
@@ -336,6 +336,10 @@ class Journal:
     def file(self, name: str) -> Path:
         """Where a file of the sweep is on this machine, by its name in the sweep's folder."""
         return self._folder.path(name)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file of the sweep that is the same whoever writes it."""
+        self._folder.write(name, content)
 
     def name_of(self, path: str | Path) -> str:
         """The name of a file in the sweep's folder: it stays right when the folder moves."""

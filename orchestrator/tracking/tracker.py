@@ -20,6 +20,7 @@ from orchestrator import environment
 from orchestrator.storage.damage import DamagedError
 from orchestrator.storage.journal import Ended, Journal, Outcome
 from orchestrator.storage.measured import measured, sections
+from orchestrator.storage.pictures import picture_of, read_picture
 from orchestrator.tracking.names import EPOCH_METRICS, metrics_of, params_of, run_name, tags_of
 from orchestrator.tracking.publishing import Presentation, present, publish_frontier, publish_report
 from orchestrator.tracking.runs import KnownRun, SweepRuns, without_tag
@@ -277,6 +278,8 @@ class Tracker:
     def _files(self, point: OperatingPoint) -> dict[str, bytes]:
         """The files of a point, as they were measured, by their names in MLflow."""
         files = {Path(point.path).name: measured(self._journal, point)}
+        if point.signal_unit and (picture := read_picture(self._journal, picture_of(point.path))) is not None:
+            files[Path(picture_of(point.path)).name] = picture
         try:
             files["sections.csv"] = sections(self._journal, point)
         except DamagedError as error:

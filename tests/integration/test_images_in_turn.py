@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 from pathlib import Path
@@ -50,6 +51,18 @@ def test_images_of_two_sizes_are_repeats_from_the_plan_to_the_file(workplace: Pa
         rows = list(csv.DictReader(table))
     assert {row["task_file"] for row in rows} == {point["task_file"] for point in points}
     assert len(list((workplace / "out" / "frontier").glob("*.rfz"))) in (2, 4)
+    originals = (workplace / "out" / "frontier").glob("original-*.png")
+    assert {path.name.split("-")[1] for path in originals} == {"a", "b"}
+    reported = call(workplace, "report", "photos", "--out", "report.html")
+    assert reported.returncode == 0, reported.stderr
+    page = (workplace / "report.html").read_text()
+    for file in map(Path, files):
+        decoded = call(workplace, "decode", str(file), "--out", "decoded.png")
+        assert decoded.returncode == 0, decoded.stderr
+        stored = file.with_suffix(".png").read_bytes()
+        assert stored == (workplace / "decoded.png").read_bytes()
+        assert base64.b64encode(stored).decode() in page
+    assert len(list(workplace.glob("sweeps/*/originals/*.png"))) == 2
     task = "{name: image, file: {each: [b.png, a.png]}}"
     coded = call(workplace, "codecs", "--task", task, "--codec", "jpeg", "--out", "jpeg")
     assert coded.returncode == 0, coded.stderr

@@ -74,14 +74,15 @@ def test_a_row_says_what_is_odd_only_where_something_is() -> None:
     fidelity = {"kl": 0.0, "agreement": 0.5, "output_error": 1e-9}
     assert dict(ODD_COLUMNS) == {
         **{"zero_weights": "", "is_constant": False, **dict.fromkeys(fidelity), "others": ""},
-        **{"signal_unit": "", "signal_count": 0},
+        **{"signal_unit": "", "signal_count": 0, "task_file": ""},
     }
     assert not set(to_row(POINT)) & set(ODD_COLUMNS)
     signal = {"signal_unit": "pixel", "signal_count": 96}
-    odd = replace(POINT, zero_weights="1.weight, 3.weight", is_constant=True, **fidelity, others=OTHERS, **signal)
-    row = to_row(odd)
-    assert tuple(row) == (*COLUMNS, "zero_weights", "is_constant", *fidelity, "others", *signal)
-    assert from_row(json.loads(json.dumps(row))) == odd
+    odd = {"zero_weights": "1.weight, 3.weight", "is_constant": True, **fidelity, "others": OTHERS, **signal}
+    odd_point = replace(POINT, **odd, task_file="a.png#012345")
+    row = to_row(odd_point)
+    assert tuple(row) == (*COLUMNS, *odd, "task_file")
+    assert from_row(json.loads(json.dumps(row))) == odd_point
 
 
 def test_a_signal_has_its_bits_for_each_sample() -> None:

@@ -13,6 +13,7 @@ from analysis.report.page import CONTENTS, page
 from tests.analysis.points.rows import frame, seeds
 from tests.analysis.report.samples import material, measured, trial
 from tests.analysis.report.test_markup import Reader, read
+from tests.analysis.report.test_pictures import pictured
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>$title"
 
@@ -25,7 +26,7 @@ def without_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def whole() -> str:
-    return page(material())
+    return page(material(pictures=[pictured()]))
 
 
 def own(text: str) -> Reader:

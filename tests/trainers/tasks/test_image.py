@@ -16,11 +16,11 @@ from tests.console import call
 from tests.trainers.trials import run
 from trainers import pinned
 from trainers.compressed import open_compressed
-from trainers.config import TrialConfig
+from trainers.config import Spec, TrialConfig
 from trainers.datasets.still import pixels_of, shrunk
 from trainers.instantiate import make_task, task_text
 from trainers.networks.coordinates import grid
-from trainers.rendering import picture_of
+from trainers.rendering import original, picture_of
 from trainers.tasks.image import psnr_db
 from trainers.train import train
 
@@ -187,3 +187,21 @@ def test_a_file_is_drawn_by_command_and_a_large_one_only_if_asked(picture: Path,
     assert refused.returncode == 2
     assert "the file says that its image has 12 x 16 pixels: wanted 100 at most; --max-pixels" in refused.stderr
     assert not (tmp_path / "y.png").exists()
+
+
+def test_the_picture_beside_a_point_is_the_decoded_one(picture: Path, tmp_path: Path) -> None:
+    config = config_of(picture, steps=20)
+    [point] = train(config, lambda progress: None, tmp_path / "trial")
+    opened = open_compressed(point.path)
+    drawn = picture_of(opened.network(), "siren", opened.header.arguments)
+    with Image.open(Path(point.path).with_suffix(".png")) as stored:
+        assert np.array_equal(np.asarray(stored), drawn)
+    error = np.square(drawn.astype(float) - np.asarray(Image.open(picture)).astype(float)).mean()
+    assert point.quality == pytest.approx(psnr_db(float(error)), abs=1e-4)
+    given = original(make_task(config.task))
+    assert given is not None
+    assert np.array_equal(given, np.asarray(Image.open(picture)))
+
+
+def test_tasks_that_are_no_image_have_no_original() -> None:
+    assert original(make_task(Spec(name="digits"))) is None
