@@ -54,7 +54,7 @@ VIEW_TAG = "mlflow.sharedViewState."
 
 _DTYPES = {"int": "int64", "float": "float64", "float | None": "float64", "bool": "bool", "str": "str"}
 _TAGS = ("sweep_id", "trial_id", "point_id", "config_hash", "sha256", "path", "quality_name")
-_SIGNAL_TAGS = ("signal_unit", "signal_count", "task_file")
+_SIGNAL_TAGS = ("signal_unit", "signal_count", "task", "task_file")
 _PARAMS = ("task", "architecture", "method")
 _METRICS = ("num_parameters", "macs", "num_steps", "train_s", "size_bytes", "uncompressed_bytes")
 _STATES = {"FINISHED": "num_finished", "FAILED": "num_failed", "KILLED": "num_stopped"}
@@ -201,6 +201,7 @@ def _row(run: LoggedRun) -> dict[str, Any]:
         return {
             **{name: tags[f"ratefront.{name}"] for name in _TAGS},
             **{name: params[name] for name in _PARAMS},
+            "task": tags.get("ratefront.task", params["task"]),  # without the form of a signal's examples
             **{name: metrics[name] for name in _METRICS},
             "seed": int(params["seed"]),
             "quality": metrics[metric],

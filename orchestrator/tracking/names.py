@@ -120,6 +120,7 @@ def tags_of(point: OperatingPoint) -> dict[str, str]:
             if point.signal_count
             else {}
         ),
+        **({"ratefront.task": point.task[:_MAX_TAG_LENGTH]} if point.signal_count else {}),
         **({"ratefront.task_file": point.task_file} if point.task_file else {}),
     }
 

@@ -33,6 +33,7 @@ def earlier_outcomes(
         return []
     from analysis.fronts.over_files import balanced, has_files
     from analysis.points.mlflow import load_points
+    from trainers.instantiate import task_text  # loads torch
 
     by_hash: dict[str, dict[int, list[OperatingPoint]]] = {}
     configurations: dict[str, Configuration] = {}
@@ -44,7 +45,7 @@ def earlier_outcomes(
         point = from_row({name: row[name] for name in COLUMNS})
         by_hash.setdefault(point.config_hash, {}).setdefault(point.seed, []).append(point)
         configuration = configuration_of(json.loads(row["params"]))
-        if own is not None and row["task_file"] and point.task == str(own):
+        if own is not None and row["task_file"] and point.task == task_text(own):
             configuration["task"] = own.to_dict()
         configurations[point.config_hash] = configuration
     outcomes: list[tuple[Configuration, Told]] = []

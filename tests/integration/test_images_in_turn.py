@@ -13,7 +13,7 @@ from trainers.record import read_json
 
 SWEEP = """
 name: photos
-task: {name: image, file: {each: [a.png, b.png]}}
+task: {name: image, file: {each: [a.png, b.png]}, whole: true}
 architecture: {name: siren, depth: 1, width: 8}
 method: {name: ptq, bits: [4, 8]}
 steps: 20

@@ -60,7 +60,7 @@ def test_nothing_is_fetched_and_it_is_small(whole: str) -> None:
 
 
 def test_the_same_material_is_the_same_page(whole: str) -> None:
-    assert page(material()) == whole
+    assert page(material(pictures=[pictured()])) == whole
 
 
 def test_no_text_of_a_users_own_becomes_markup(without_plotly: None) -> None:
