@@ -8,9 +8,11 @@ import resource
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -20,9 +22,10 @@ from tests.golden.regenerate import TINY_SCALED
 from tests.trainers.coding import forgery
 from tests.trainers.coding.forgery import error_of, sealed, varints
 from tests.trainers.networks import NORMED, normed
-from tests.trainers.trials import architecture_of, configuration, run
-from trainers.coding import plaindata
+from tests.trainers.trials import architecture_of, attach, configuration, run
+from trainers.coding import container, plaindata
 from trainers.coding.bytestream import Reader, RfzError, put_bytes, put_varint
+from trainers.coding.sections import Raw
 from trainers.compressed import load_compressed, open_compressed
 from trainers.methods import METHODS
 
@@ -270,10 +273,14 @@ def test_renamed_tensors_are_refused_not_decoded_to_garbage(tmp_path: Path) -> N
 
 def test_a_truth_value_is_zero_or_one(tmp_path: Path) -> None:
     config = configuration("uncompressed", "odd")
-    data = bytearray(run(config, tmp_path)[0]["point"])
-    mask = bytes(int(index % 5 != 0) for index in range(16))
-    position = data.index(mask)
-    data[position + 3] = 2
+    trial = attach(config)
+    ((_, sections),) = trial.method.points(trial.model, trial.context)
+    mask = np.logical_not(
+        sections.tensors["mask"].values
+    )  # another than the architecture builds, which would not be in the file
+    other = replace(sections, tensors={**sections.tensors, "mask": Raw(values=mask)})
+    data = bytearray(container.write(trial.header, trial.layout, other))
+    data[data.index(mask.tobytes()) + 3] = 2
     message = error_of(tmp_path, sealed(bytes(data)), architecture=architecture_of(config))
     assert message == "the file is malformed: tensor 'mask' holds a truth value that is not 0 or 1"
 

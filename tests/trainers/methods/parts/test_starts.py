@@ -69,16 +69,18 @@ def test_an_untrained_classifier_starts_at_two_root_mean_squares() -> None:
 
 
 def test_tensors_that_a_common_step_would_lose_get_one_of_their_own() -> None:
-    """An embedding has values of scale 1, the recurrent layer behind it of a tenth: both keep what they are."""
+    """A layer has values of scale 1, the recurrent layer behind it of a tenth: both keep what they are."""
     torch.manual_seed(0)
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embed, self.rnn, self.head = nn.Embedding(65, 32), nn.GRU(32, 32), nn.Linear(32, 3)
+            self.embed, self.rnn, self.head = nn.Linear(65, 32, bias=False), nn.GRU(32, 32), nn.Linear(32, 3)
+            nn.init.normal_(self.embed.weight)
 
         def forward(self, x: Tensor) -> Tensor:
-            y: Tensor = self.head(self.rnn(self.embed(x.argmax(dim=1, keepdim=True)).transpose(0, 1))[0][-1])
+            chosen = nn.functional.one_hot(x.argmax(dim=1, keepdim=True), 65).float()
+            y: Tensor = self.head(self.rnn(self.embed(chosen).transpose(0, 1))[0][-1])
             return y
 
     model = Net()
