@@ -89,7 +89,7 @@ def check_steps(config: TrialConfig) -> None:
 
 def task_text(spec: Spec) -> str:
     """The text by which points of one task are known: without what changes the form of its examples alone."""
-    form = getattr(resolve("task", spec.name, TASKS, allow_import=True), "form_fields", ())
+    form = getattr(TASKS.get(spec.name), "form_fields", ())
     return str(replace(spec, arguments={name: value for name, value in spec.arguments.items() if name not in form}))
 
 

@@ -19,7 +19,7 @@ def came_later(*names: str) -> Callable[[Function], Function]:
 
 
 def in_form_alone(*names: str) -> Callable[[Function], Function]:
-    """Say which arguments change the form of examples alone: whatever they are, points are of one task."""
+    """Say which arguments of a shipped task change the form of examples alone: points with either are of one task."""
 
     def marked(function: Function) -> Function:
         function.__dict__["form_fields"] = names
