@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 
 from trainers import seeding
 from trainers.bundling.calls import Program, as_float, program_of
+from trainers.bundling.input_shape import shape_of
 from trainers.bundling.memory import places
 from trainers.coding import container
 from trainers.coding.header import version_of
@@ -25,8 +25,6 @@ COMPILATION = "cc -O2 main.c net.c layers.c rfz.c -lm -o check"
 MAX_VALUES = 1 << 28
 """The most floats that layers may pass on: their number is an int in C."""
 _FIXED = {"trainers.coding.native": ("rfz.c", "rfz.h"), "trainers.bundling": ("layers.c", "layers.h", "main.c")}
-_INPUT_SHAPES = {"lenet5": (1, 28, 28), "lenet300_100": (1, 28, 28)}
-"""Architectures that do not say what they take."""
 _BYTES = {"bool": "RFZ_BOOL", "bfloat16": "RFZ_BFLOAT16"}
 _MODEL_BYTES, _GRID_BYTES, _COLUMN_BYTES = 40 << 10, 14 << 10, 24
 """What the reader takes at most for its tables and model, for grids, and for each column of a tensor."""
@@ -55,7 +53,7 @@ def bundle(opened: Opened, input_shape: Sequence[int] | None = None) -> Bundle:
     if version_of(opened.data) == 1:
         opened = open_bytes(opened.recoded(), architecture=opened.architecture)
     network, layout = opened.network(), opened.form.layout
-    shape = _input_shape(opened, input_shape)
+    shape = shape_of(opened, input_shape)
     program = program_of(network, shape)
     _check_order(program, layout)
     _check_arithmetic(opened)
@@ -84,21 +82,6 @@ def bundle(opened: Opened, input_shape: Sequence[int] | None = None) -> Bundle:
         file_bytes=len(opened.data),
         ram_bytes=arena + 4 * (row + num_values),
     )
-
-
-def _input_shape(opened: Opened, given: Sequence[int] | None) -> tuple[int, ...]:
-    header = opened.header
-    if given is not None:
-        return tuple(given)
-    if header.architecture in _INPUT_SHAPES:
-        return _INPUT_SHAPES[header.architecture]
-    parameter = inspect.signature(opened.architecture).parameters.get("input_shape")
-    found = header.arguments.get("input_shape", parameter.default if parameter else None)
-    if not isinstance(found, list | tuple):
-        raise ValueError(
-            f"architecture {echo(header.architecture)} does not say what shape an example has: give --input-shape"
-        )
-    return tuple(found)
 
 
 def _check_order(program: Program, layout: Layout) -> None:
