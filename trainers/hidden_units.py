@@ -17,13 +17,14 @@ class Role(Enum):
     MEAN = "is subtracted before scaling: a norm's running mean"
     VARIANCE = "divides: a norm's running variance"
     READER = "reads the units: inputs of a layer"
+    MIXER = "decides how tokens are mixed in a unit: queries and keys of a head of attention"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitAxis:
     """One axis of one tensor, along which the units of a group lie.
 
-    Unit u has the indices from u * ``block`` to before (u + 1) * ``block``.
+    Unit u has the indices from ``start`` + u * ``block`` to before ``start`` + (u + 1) * ``block``.
     """
 
     tensor: str
@@ -32,11 +33,17 @@ class UnitAxis:
     """Which of the tensor's axes, from 0."""
     block: int
     role: Role
+    start: int = 0
+    """The first unit's first index; the axis may be longer than its units, as that of queries, keys and values is."""
+
+    def span(self, num_units: int) -> slice:
+        """Where all units of the group lie on the axis."""
+        return slice(self.start, self.start + num_units * self.block)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitGroup:
-    """Hidden units that may be permuted: the same order along all ``axes`` leaves the network's function as it is."""
+    """Units that are computed by some tensors, and read by some: where nothing computes or reads one, it is dead."""
 
     num_units: int
     axes: tuple[UnitAxis, ...]
@@ -48,6 +55,20 @@ class UnitGroup:
     """Whether a norm alone reads each layer that computes the units: a unit of scale and shift zero is zero."""
     homogeneous: bool
     """Whether a unit that is computed a > 0 times as large is read a times as large, apart from norms."""
+    movable: bool = True
+    """Whether they may be permuted: the same order along all ``axes`` leaves the network's function as it is."""
+    removable: bool = True
+    """Whether they are the network's hidden units, and not places of a width that all of it shares."""
+
+
+def removable(groups: Sequence[UnitGroup]) -> tuple[UnitGroup, ...]:
+    """The groups whose units may be removed."""
+    return tuple(group for group in groups if group.removable)
+
+
+def movable(groups: Sequence[UnitGroup]) -> tuple[UnitGroup, ...]:
+    """The groups whose units may be permuted."""
+    return tuple(group for group in groups if group.movable)
 
 
 def untouched(groups: Sequence[UnitGroup], tensors: Collection[str]) -> tuple[UnitGroup, ...]:

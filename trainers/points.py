@@ -208,7 +208,7 @@ def rebuilt(trial: Prepared, state: Mapping[str, Tensor], seed: int) -> nn.Modul
 def content_of(trial: Prepared, sections: Sections, *, show: Show = unseen) -> bytes:
     """What a file of these sections holds; ``show`` is called with the share that is written."""
     check_sections(trial.layout, sections)
-    arranged = arrange(sections, trial.context.free_groups)  # frozen weights stay, read or not
+    arranged = arrange(sections, trial.context.unfrozen_groups)
     return container.write(trial.header, trial.layout, arranged, show=show)
 
 

@@ -18,7 +18,7 @@ from trainers.config import Spec, TrialConfig
 from trainers.data.examples import few, spread
 from trainers.evaluate import evaluate
 from trainers.examination import MOST_EXAMINED, Examined, examine
-from trainers.hidden_units import untouched
+from trainers.hidden_units import movable, untouched
 from trainers.instantiate import check_steps, find_architecture, make_method, make_task
 from trainers.methods.base import AbstractMethod, Context
 from trainers.modifiers import make_modifiers
@@ -72,7 +72,9 @@ class Described:
 
     def initial_values(self, source: Any, *, field: str = "init_from") -> dict[str, Tensor]:
         """See ``pretrained.initial_values``."""
-        return initial_values(source, self.as_built, groups=self.examined.groups, own=self.architecture, field=field)
+        return initial_values(
+            source, self.as_built, groups=movable(self.examined.groups), own=self.architecture, field=field
+        )
 
 
 def describe(spec: Spec, task: Task, *, max_parameters: int = MAX_PARAMETERS, may_be_frozen: bool = False) -> Described:

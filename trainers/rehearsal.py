@@ -74,5 +74,5 @@ def _rehearse(config: TrialConfig, task: Task, folder: Path) -> None:
     point_id, sections = next(iter(trial.method.rehearsed(trial.context).points(trained.model, trial.context)))
     check_sections(trial.layout, sections)
     stored = trial.method.decode(sections, trial.context.plain)
-    arranged = trial.method.decode(arrange(sections, trial.context.free_groups), trial.context.plain)
+    arranged = trial.method.decode(arrange(sections, trial.context.unfrozen_groups), trial.context.plain)
     guard.check(point_id, stored, rebuilt(trial, arranged, config.seed), lambda: rebuilt(trial, stored, config.seed))

@@ -312,7 +312,7 @@ def _point_s(
         (point_id, sections), took_s = _timed(clock, lambda: next(points))
         made_s.append(took_s)
     check_sections(trial.layout, sections)
-    arranged, arrange_s = _timed(clock, lambda: arrange(sections, trial.context.free_groups))
+    arranged, arrange_s = _timed(clock, lambda: arrange(sections, trial.context.unfrozen_groups))
     coded_s = _coding_s(trial, arranged, clock)
     stored, decode_s = _timed(clock, lambda: method.decode(sections, plain))
     decoded, build_s = _timed(clock, lambda: rebuilt(trial, method.decode(arranged, plain), config.seed))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.trainers.trials import VARIANTS, configuration
+from tests.contract.test_sections import with_dead_units
+from tests.trainers.trials import VARIANTS, attach, configuration
+from trainers.architectures.gpt import gpt
+from trainers.arrange import arrange
 from trainers.compressed import load_compressed
 from trainers.config import TrialConfig
+from trainers.data.examples import few
 from trainers.evaluate import evaluate
 from trainers.instantiate import make_task
 from trainers.train import train
@@ -34,3 +39,22 @@ def test_a_language_model_is_trained_stored_and_measured(name: str, tmp_path: Pa
     assert points
     for point in points:
         assert evaluate(load_compressed(point.path), task.test, task) == pytest.approx(point.quality, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in KERNELS])
+def test_dead_heads_units_and_scales_may_be_emptied_before_they_are_stored(name: str, tmp_path: Path) -> None:
+    trial = attach(config_of(name, tmp_path), noise=0.5)
+    assert {(group.movable, group.removable) for group in trial.context.groups} == {
+        (True, True),
+        (False, True),
+        (False, False),
+    }
+    for _, sections in trial.method.points(trial.model, trial.context):
+        given = with_dead_units(sections, trial.context.groups)
+        outputs: list[torch.Tensor] = []
+        for stored in (given, arrange(given, trial.context.groups)):
+            network = gpt(**trial.header.arguments)
+            network.load_state_dict(trial.method.decode(stored, trial.context.plain))
+            with torch.no_grad():
+                outputs.append(network.double().eval()(few(trial.task.test, 4).inputs))
+        torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-9, atol=1e-9)

@@ -32,7 +32,7 @@ def test_hidden_units_may_be_emptied_and_sorted_before_they_are_stored(name: str
     config = configuration(name, architecture)
     trial = attach(config, noise=0.5)
     for _, sections in trial.method.points(trial.model, trial.context):
-        given = _with_dead_units(sections, trial.context.groups)
+        given = with_dead_units(sections, trial.context.groups)
         outputs: list[torch.Tensor] = []
         for stored in (given, arrange(given, trial.context.groups)):
             network = architecture_of(config)(**trial.header.arguments)
@@ -42,7 +42,7 @@ def test_hidden_units_may_be_emptied_and_sorted_before_they_are_stored(name: str
         torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-9, atol=1e-9)
 
 
-def _with_dead_units(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
+def with_dead_units(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
     """Change each group so that nothing reads its first unit, and its second is computed from nothing."""
     tensors = dict(sections.tensors)
     for group in groups:
@@ -50,7 +50,8 @@ def _with_dead_units(sections: Sections, groups: Sequence[UnitGroup]) -> Section
             section, unit = tensors.get(axis.tensor), {Role.READER: 0, Role.WEIGHT: 1}.get(axis.role)
             if isinstance(section, Integers) and unit is not None:
                 values = section.values.copy()
-                np.moveaxis(values, axis.dim, 0)[unit * axis.block : (unit + 1) * axis.block] = 0
+                first = axis.start + unit * axis.block
+                np.moveaxis(values, axis.dim, 0)[first : first + axis.block] = 0
                 tensors[axis.tensor] = replace(section, values=values)
     return replace(sections, tensors=tensors)
 

@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
-from tests.trainers.tracing import unit_groups
+from tests.trainers.tracing import all_groups, unit_groups
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import initialise
+from trainers.architectures.gpt import gpt
 from trainers.arrange import arrange
 from trainers.coding.sections import Integers, Raw, Section, Sections
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
@@ -286,3 +287,48 @@ def test_numbers_for_the_rows_of_a_block_stay_together() -> None:
     arranged = arrange(given, [group])
     assert arranged.tensors["weight"].values.tolist() == [[2, 3], [4, 5], [0, 1], [0, 0]]
     assert [vector.tolist() for vector in arranged.vectors] == [[3, 4, 1, 2], [5, 6, 7]]
+
+
+@pytest.mark.parametrize("settings", [{}, {"positions": "rotary", "norm": "rms"}, {"activation": "swiglu"}])
+@pytest.mark.parametrize("emptied", [("attention.out", "mlp.down"), ("attention.query_key_value", "mlp.down")])
+def test_of_a_block_that_adds_nothing_nothing_is_left(settings: dict[str, Any], emptied: tuple[str, ...]) -> None:
+    network = gpt(num_outputs=7, context=8, layers=2, width=16, heads=4, **settings)
+    given = Sections(
+        tensors={
+            name: Integers(
+                values=np.random.default_rng(len(name)).integers(-3, 4, tuple(tensor.shape)).astype(np.int32)
+            )
+            for name, tensor in network.state_dict().items()
+        }
+    )
+    for name in emptied:
+        given.tensors[f"blocks.1.{name}.weight"].values[:] = 0
+    arranged = arrange(given, all_groups(copy.deepcopy(network).to("meta"), (8,), torch.int64))
+    assert {name for name, section in arranged.tensors.items() if not section.values.any()} == {
+        name for name in given.tensors if name.startswith("blocks.1.")
+    }
+    x = torch.randint(7, (3, 8))
+    found = [
+        torch.func.functional_call(
+            network, {name: torch.from_numpy(one.values / 8).float() for name, one in sections.tensors.items()}, (x,)
+        )
+        for sections in (given, arranged)
+    ]
+    torch.testing.assert_close(*found)
+
+
+def test_a_head_is_emptied_where_its_values_are_zero_and_not_where_its_queries_are() -> None:
+    network = gpt(num_outputs=7, context=8, layers=1, width=8, heads=2)
+    rows, out = np.ones((24, 8), np.int32), np.ones((8, 8), np.int32)
+    rows[:4], rows[20:] = 0, 0  # the queries of the first head, the values of the second
+    given = Sections(
+        tensors={
+            **{name: Integers(values=np.ones(one.shape, np.int32)) for name, one in network.state_dict().items()},
+            "blocks.0.attention.query_key_value.weight": Integers(values=rows),
+            "blocks.0.attention.out.weight": Integers(values=out),
+        }
+    )
+    arranged = arrange(given, all_groups(network.to("meta"), (8,), torch.int64)).tensors
+    left = arranged["blocks.0.attention.query_key_value.weight"].values.any(1)
+    assert np.flatnonzero(left).tolist() == [*range(8, 12), *range(16, 20)], "the order of heads stays"
+    assert arranged["blocks.0.attention.out.weight"].values.any(0).tolist() == [True] * 4 + [False] * 4

@@ -13,6 +13,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from trainers.architectures.heads import SHAPES, head_groups
+from trainers.architectures.normed import normed_groups
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.networks.modes import evaluating
 from trainers.networks.parametrizations import duplicate
@@ -20,13 +22,14 @@ from trainers.trees import Tree, zeros
 
 
 def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
-    """Find the hidden units of ``plain``, in the order of its layers.
+    """Find the units of ``plain``: hidden ones in the order of its layers, heads of attention, and what norms scale.
 
     Knows fully connected layers, also those on the last of several axes, two-dimensional convolutions (ungrouped and
     depthwise), batch norms, elementwise activations, multiplication by a number, two-dimensional pooling, means over
     space or tokens, flattening, addition, and products of as many units, as in SwiGLU. Units that anything else touches
-    are in no group, nor are inputs and outputs. A network that cannot be traced, or whose parameter has two names, has
-    no groups. Leaving units where they are is always right.
+    are in no group, nor are inputs and outputs. Heads of attention may be removed, and are not moved (``heads.py``);
+    channels that a layer norm scales are only emptied, where nothing reads them (``normed.py``). A network that cannot
+    be traced, or whose parameter has two names, has no groups. Leaving units where they are is always right.
 
     Args:
         plain: the network, with or without its memory; its mode is restored.
@@ -42,7 +45,8 @@ def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
     names = [name for name, _ in plain.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(plain.parameters())):
         return ()
-    return _Tracer(traced, set(plain.state_dict())).groups()
+    tracer = _Tracer(traced, set(plain.state_dict()))
+    return (*tracer.groups(), *head_groups(traced, tracer.usable), *normed_groups(traced, tracer.usable))
 
 
 def _in_order(traced: fx.GraphModule, inputs: Tree) -> list[Any]:
@@ -79,17 +83,16 @@ _MEANS = (torch.mean, "mean")
 _DIVISIONS = (operator.truediv, torch.div, "div")
 _PRODUCTS = (operator.mul, torch.mul, "mul")
 _SCALINGS = (*_PRODUCTS, operator.neg, torch.neg, "neg", *_DIVISIONS)
-_SHAPES = ("size", "dim", getattr)
 _NORM_ROLES = (Role.SCALE, Role.SHIFT, Role.MEAN, Role.VARIANCE)
 
 
 class Shapes(fx.Interpreter):
-    """Notes the shape of each activation; ``ShapeProp`` would print a traceback if a network does not run."""
+    """Notes the shape and type of each activation; ``ShapeProp`` would print a traceback if a network does not run."""
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
         if isinstance(result, torch.Tensor):
-            n.meta["shape"] = tuple(result.shape)
+            n.meta["shape"], n.meta["dtype"] = tuple(result.shape), result.dtype
         return result
 
 
@@ -155,10 +158,18 @@ class _Tracer:
             if all(axis.tensor in self._stored and axis.tensor not in self._taken for axis in units.axes)
         )
 
+    def usable(self, node: fx.Node) -> bool:
+        """Whether a node is a layer on the last axis, called once, whose tensors are stored and used by it alone."""
+        if node.op != "call_module" or node.target in self._repeated:
+            return False
+        module = self._modules[str(node.target)]
+        names = {f"{node.target}.{name}" for name in module.state_dict()}
+        return type(module) is nn.Linear and names <= self._stored and not names & self._taken
+
     def _visit(self, node: fx.Node) -> None:
         inputs = [self._values[one] for one in node.all_input_nodes if one in self._values]
         shape = _shape(node)
-        if shape is None and node.target in _SHAPES:
+        if shape is None and node.target in SHAPES:
             return
         if (
             node.op == "call_module"

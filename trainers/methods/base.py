@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainers.coding.sections import Sections
 from trainers.data.examples import Batch, Examples
-from trainers.hidden_units import UnitGroup, untouched
+from trainers.hidden_units import UnitGroup, removable, untouched
 from trainers.networks.calling import Network
 from trainers.networks.norms import BatchNorm, batch_norms
 from trainers.networks.tensors import frozen
@@ -48,7 +48,7 @@ class Context:
     num_samples: int = 0
     """The samples of the signal that is fitted (``tasks.task.Signal``); 0 where the task is no signal."""
     groups: tuple[UnitGroup, ...] = ()
-    """The hidden units of the plain architecture, which structured methods remove; none if it cannot be traced."""
+    """The units of the plain architecture, which files empty where they are dead; none if it cannot be traced."""
 
     kept_norms: frozenset[str] = frozenset()
     """The batch norms that are stored as they are, by the prefix of their tensors' names (``norms.foldable``)."""
@@ -71,9 +71,14 @@ class Context:
         return {prefix: norm for prefix, norm in batch_norms(self.plain).items() if prefix not in self.kept_norms}
 
     @property
-    def free_groups(self) -> tuple[UnitGroup, ...]:
-        """The groups of which no parameter is frozen: their units may be removed."""
+    def unfrozen_groups(self) -> tuple[UnitGroup, ...]:
+        """The groups of which no parameter is frozen: frozen weights stay, read or not."""
         return untouched(self.groups, frozen(self.plain))
+
+    @property
+    def free_groups(self) -> tuple[UnitGroup, ...]:
+        """The hidden units of which no parameter is frozen, which structured methods remove."""
+        return removable(self.unfrozen_groups)
 
     def refuse_written(self) -> None:
         """Refuse a network that writes to its parameters: a method that computes with others in their place loses that.

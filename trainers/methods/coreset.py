@@ -158,7 +158,8 @@ def _keep(model: nn.Module, decision: Any) -> nn.Module:
             kept.copy_(factor != 0)
             for axis in group.axes:
                 if axis.role is Role.READER:
-                    state[axis.tensor].mul_(along(factor, axis, state[axis.tensor].ndim).to(state[axis.tensor]))
+                    tensor = state[axis.tensor]
+                    tensor.mul_(along(factor, axis, tensor.shape).to(tensor))
     thinned.project()
     return model
 

@@ -108,19 +108,19 @@ class Posterior(Remade):
                 # z multiplies the weights that read a unit. For activations that keep zero that is the same as to
                 # multiply what computes it; for all others, and behind norms, only this is right
                 if axis.role is Role.READER:
-                    weights[axis.tensor] = weights[axis.tensor] * along(z, axis, weights[axis.tensor].ndim)
+                    weights[axis.tensor] = weights[axis.tensor] * along(z, axis, weights[axis.tensor].shape)
         return {name: values.to(mu[name].dtype) for name, values in weights.items()}
 
     def divergence(self, prior_scale: float) -> Tensor:
         """KL(posterior || prior) in nats, of units and of weights; the weights of a unit count gamma times."""
         mu = dict(self.network.named_parameters())
         gammas = self.gammas()
-        inclusion = {
-            axis.tensor: along(gamma, axis, mu[axis.tensor].ndim)
-            for group, gamma in zip(self._groups, gammas, strict=True)
-            for axis in group.axes
-            if axis.role is not Role.READER and axis.tensor in mu
-        }
+        inclusion: dict[str, Tensor] = {}
+        for group, gamma in zip(self._groups, gammas, strict=True):
+            for axis in group.axes:
+                if axis.role is not Role.READER and axis.tensor in mu:
+                    own = along(gamma, axis, mu[axis.tensor].shape)
+                    inclusion[axis.tensor] = inclusion.get(axis.tensor, 1) * own  # parts of a tensor of other units
         total = torch.zeros((), device=gammas[0].device)
         for theta, gamma in zip(self.thetas, gammas, strict=True):
             # the authors' prior log lambda_l = -log k_l - 1e-9 (k_{l-1} + 1) v_l without its second term, which is

@@ -167,14 +167,18 @@ def _space(value: Any, *, with_fixed: bool = False) -> str:
     return code(value["name"]) + (f" ({', '.join(shown)})" if shown else "")
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, Mapping) and "path" in value
+
+
 def _domain(value: Any) -> str:
     if not isinstance(value, Mapping):
         return str(value) if _PLAIN.fullmatch(str(value)) else code(value)
-    if "path" in value:
+    if _is_path(value):
         return code(path_text(value))
     ((kind, items),) = value.items()
     if kind == "choice":
-        return code(", ".join(path_text(item) if isinstance(item, Mapping) else str(item) for item in items))
+        return code(", ".join(path_text(item) if _is_path(item) else str(item) for item in items))
     return code(f"{kind} {items}")
 
 

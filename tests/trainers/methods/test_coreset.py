@@ -56,7 +56,7 @@ def test_units_that_stay_are_as_they_were_and_the_others_are_gone_wherever_they_
     assert scores[kept].min() > scores[~kept].max()
     for axis in group.axes:
         before, after = trial.given[axis.tensor], network.state_dict()[axis.tensor]
-        mask = along(kept, axis, after.ndim).expand_as(after)
+        mask = along(kept, axis, after.shape).expand_as(after)
         assert torch.equal(after, before * mask)
         assert before[~mask].any()
 
@@ -85,7 +85,7 @@ def test_units_that_are_gone_stay_so_while_the_others_train() -> None:
     state = cast(Thinned, model).network.state_dict()
     for axis in trial.context.groups[0].axes:
         after = state[axis.tensor]
-        gone = ~along(cast(Thinned, model).kept()[0], axis, after.ndim).expand_as(after)
+        gone = ~along(cast(Thinned, model).kept()[0], axis, after.shape).expand_as(after)
         assert not after[gone].any()
         assert (after != before[axis.tensor])[~gone].any()
 

@@ -18,7 +18,8 @@ def sensitivities(state: Mapping[str, Tensor], group: UnitGroup) -> Tensor:
 
     with w_kj the weight with which unit k of a next layer reads unit j, and v_j what computes that: its incoming
     weights and bias, or where a batch norm undoes their scale, the norm's scale and shift. A kernel counts as its norm;
-    so does all that k reads of j after flattening. A norm without parameters makes all ||v_j|| alike.
+    so does all that k reads of j after flattening, or of a head of attention, whose v_j are its values: queries and
+    keys only weigh them. A norm without parameters makes all ||v_j|| alike.
 
     Args:
         state: a ``state_dict``.
@@ -30,16 +31,17 @@ def sensitivities(state: Mapping[str, Tensor], group: UnitGroup) -> Tensor:
     """
     is_normed = any(axis.role is Role.VARIANCE for axis in group.axes)
     incoming = (Role.SCALE, Role.SHIFT) if is_normed else (Role.WEIGHT, Role.BIAS)
-    squares = [_by_unit(state, axis).square().sum(1) for axis in group.axes if axis.role in incoming]
+    squares = [_by_unit(state, axis, group).square().sum(1) for axis in group.axes if axis.role in incoming]
     norms = torch.stack(squares).sum(0).sqrt() if squares else torch.ones(group.num_units, dtype=torch.float64)
     read = [_by_reader(state, axis) for axis in group.axes if axis.role is Role.READER]
     return norms * (torch.cat(read).amax(0) if read else torch.zeros_like(norms))  # a layer that nothing reads
 
 
-def _by_unit(state: Mapping[str, Tensor], axis: UnitAxis) -> Tensor:
-    """The values of each unit, (num_units, values)."""
+def _by_unit(state: Mapping[str, Tensor], axis: UnitAxis, group: UnitGroup) -> Tensor:
+    """The values of each unit, (units, values); units that may be moved may be of another number than the group's."""
     tensor = state[axis.tensor].detach().double().movedim(axis.dim, 0)
-    return tensor.reshape(len(tensor) // axis.block, -1)
+    own = tensor if group.movable else tensor[axis.span(group.num_units)]
+    return own.reshape(len(own) // axis.block, -1)
 
 
 def _by_reader(state: Mapping[str, Tensor], axis: UnitAxis) -> Tensor:

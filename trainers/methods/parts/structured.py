@@ -32,15 +32,18 @@ def removable(context: Context) -> tuple[UnitGroup, ...]:
     return context.free_groups
 
 
-def along(per_unit: Tensor, axis: UnitAxis, num_axes: int) -> Tensor:
-    """A number for each unit, in a shape that multiplies the tensor of ``axis``.
+def along(per_unit: Tensor, axis: UnitAxis, shape: Sequence[int]) -> Tensor:
+    """A number for each unit, in a shape that multiplies the tensor of ``axis``; 1 where no unit lies.
 
     Args:
         per_unit: (num_units,).
         axis: the tensor's axis along which the units lie.
-        num_axes: how many axes the tensor has.
+        shape: the tensor's.
     """
-    return per_unit.repeat_interleave(axis.block).reshape(-1, *[1] * (num_axes - 1 - axis.dim))
+    factors = per_unit.repeat_interleave(axis.block)
+    span = axis.span(len(per_unit))
+    factors = torch.cat([factors.new_ones(span.start), factors, factors.new_ones(shape[axis.dim] - span.stop)])
+    return factors.reshape(-1, *[1] * (len(shape) - 1 - axis.dim))
 
 
 def without_units(
@@ -61,7 +64,7 @@ def without_units(
             if axis.tensor in changed and axis.role is not Role.VARIANCE:  # which divides
                 tensor = changed[axis.tensor]
                 # NaN times false stays NaN, for the coder to refuse
-                changed[axis.tensor] = tensor * along(mask, axis, tensor.ndim).to(tensor)
+                changed[axis.tensor] = tensor * along(mask, axis, tensor.shape).to(tensor)
     return changed
 
 
@@ -73,10 +76,12 @@ def kept_bits(plain: nn.Module, groups: Sequence[UnitGroup], kept: Sequence[Tens
         groups: of its hidden units.
         kept: for each group (num_units,): 1 and 0, or independent probabilities.
     """
-    shares = [(axis, mask.float().mean()) for group, mask in zip(groups, kept, strict=True) for axis in group.axes]
     bits = torch.zeros(())
     for name, parameter in plain.named_parameters():
-        own = [share for axis, share in shares if axis.tensor == name]
-        left = math.prod(own, start=torch.ones(())) if own else torch.ones(())
-        bits = bits + VALUE_BITS * parameter.numel() * left.cpu()
+        left: dict[int, Tensor] = {}
+        for group, mask in zip(groups, kept, strict=True):
+            for axis in (axis for axis in group.axes if axis.tensor == name):
+                gone = (1 - mask.float().mean()) * (axis.block * group.num_units / parameter.shape[axis.dim])
+                left[axis.dim] = left.get(axis.dim, torch.ones(())) - gone.cpu()
+        bits = bits + VALUE_BITS * parameter.numel() * math.prod(left.values(), start=torch.ones(()))
     return bits

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Section, Sections
-from trainers.hidden_units import UnitGroup, untouched
+from trainers.hidden_units import UnitGroup, removable, untouched
 from trainers.methods.base import Context
 from trainers.methods.parts import backend
 from trainers.methods.parts.compression_levels import KINDS, check_levels, compress, position
@@ -140,7 +140,7 @@ def decode_subspace(
     line = {name: _at(a, factor, name, shapes[name]) for (name, factor) in zip(shapes, factors, strict=True)}
     if not (kind == "structured" and wanted == levels[-1]):  # it is stored at this width
         kept = frozen(plain)
-        line = compress(kind, line, backend.weight_names(plain) - kept, wanted, untouched(groups, kept))
+        line = compress(kind, line, backend.weight_names(plain) - kept, wanted, removable(untouched(groups, kept)))
     state = backend.dequantise(replace(sections, vectors=sections.vectors[:1]), plain, made=line)
     if remembered:
         folded = {prefix: norm for prefix, norm in batch_norms(plain).items() if is_folded(prefix, state)}

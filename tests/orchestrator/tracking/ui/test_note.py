@@ -123,6 +123,8 @@ def test_settings_make_no_markup_in_the_note(value: object) -> None:
     assert shown.endswith("`")
     assert shown[1:-1].isprintable()
     assert "`" not in shown[1:-1]
+    groups = {"choice": [{"5.*": "last"}, "kind"]}
+    assert _domain(groups) == "`{'5.*': 'last'}, kind`"
     assert [_domain(plain) for plain in (3, 0.5, [64, 32], True, "adam")] == ["3", "0.5", "[64, 32]", "True", "adam"]
 
 

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainers.methods.contexts import context_of
-from tests.trainers.tracing import unit_groups
+from tests.trainers.tracing import all_groups, unit_groups
 from tests.trainers.trials import attach, configuration
 from trainers.architectures import ARCHITECTURES
 from trainers.architectures.base import build, build_on_meta, layout_of
+from trainers.architectures.gpt import gpt
 from trainers.arrange import arrange
 from trainers.coding import container
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
 from trainers.methods.parts.grid import grid_points
+from trainers.methods.parts.pruning import VALUE_BITS
 from trainers.methods.parts.structured import along, kept_bits, removable, without_units
 
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
@@ -43,8 +45,22 @@ def randomised(network: nn.Module) -> nn.Module:
 def test_along_reaches_every_index_of_a_unit() -> None:
     rows = UnitAxis(tensor="0.weight", dim=0, block=1, role=Role.WEIGHT)
     columns = UnitAxis(tensor="3.weight", dim=1, block=4, role=Role.READER)  # a 2x2 image of each channel is flattened
-    assert along(torch.tensor([1, 2, 3]), rows, 4).shape == (3, 1, 1, 1)
-    assert along(torch.tensor([1, 2, 3]), columns, 2).tolist() == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
+    assert along(torch.tensor([1, 2, 3]), rows, (3, 1, 2, 2)).shape == (3, 1, 1, 1)
+    assert along(torch.tensor([1, 2, 3]), columns, (5, 12)).tolist() == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
+
+
+def test_units_may_lie_on_a_part_of_an_axis() -> None:
+    values = UnitAxis(tensor="first.weight", dim=0, block=2, role=Role.WEIGHT, start=3)
+    factors = along(torch.tensor([5, 6]), values, (8, 1))
+    assert factors.flatten().tolist() == [1, 1, 1, 5, 5, 6, 6, 1]
+
+
+def test_a_head_costs_its_rows_and_columns() -> None:
+    plain = gpt(num_outputs=7, context=8, layers=1, width=16, heads=4).to("meta")
+    heads = [group for group in all_groups(plain, (8,), torch.int64) if not group.movable and group.removable]
+    everything, fewer = (kept_bits(plain, heads, [torch.tensor([True, True, left, left])]) for left in (True, False))
+    assert everything == VALUE_BITS * sum(parameter.numel() for parameter in plain.parameters())
+    assert everything - fewer == VALUE_BITS * 2 * (3 * 4 * 16 + 16 * 4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -58,7 +74,7 @@ def test_what_is_left_computes_as_if_nothing_read_removed_units(name: str) -> No
     for group, mask in zip(groups, kept, strict=True):
         for axis in group.axes:
             if axis.role is Role.READER:
-                unread[axis.tensor] = unread[axis.tensor] * along(mask, axis, before[axis.tensor].ndim)
+                unread[axis.tensor] = unread[axis.tensor] * along(mask, axis, before[axis.tensor].shape)
     x = torch.randn(3, *input_shape)
     wanted = torch.func.functional_call(network, unread, (x,))
     changed = without_units(before, groups, kept)
