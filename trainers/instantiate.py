@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -143,6 +144,15 @@ def find_architecture(spec: Spec, task: Task) -> tuple[Architecture, dict[str, A
     """Return the architecture's function and its non-default arguments, completed by what the task gives.
 
     The function is a registered one, timm's or the user's own.
+
+    Raises:
+        ValueError: there is none, or it does not take what its file has to say of the task; one line says which.
     """
     function = lookup_architecture(spec.name, allow_import=True)
+    for name in task.kept:
+        if name not in inspect.signature(function).parameters:
+            raise ValueError(
+                f"architecture {spec.name!r} takes no {name}, and without them a file does not say what its network's "
+                f"tokens are: wanted an argument {name}, a text that the network may leave alone"
+            )
     return function, complete(function, spec.arguments, **{"input_shape": task.input_shape, **task.offers})

@@ -144,11 +144,10 @@ def prepare(
         task = replace(task, data_workers=data_workers)
     described = described or describe(config.architecture, task)
     name, architecture, arguments = config.architecture.name, described.architecture, described.arguments
-    header = container.Header(
-        method=config.method.name,
-        method_version=method.version,
-        architecture=name,
-        arguments=arguments,
+    header = container.in_fewest_bytes(
+        container.Header(
+            method=config.method.name, method_version=method.version, architecture=name, arguments=arguments
+        )
     )
     container.write_header(header)  # what cannot be written is refused now, not after the training
     if device.type != "cuda" or task.num_bytes <= _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:

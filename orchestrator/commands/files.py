@@ -45,6 +45,7 @@ def inspect(
     from rich.table import Table
 
     from orchestrator.commands.console import open_console
+    from trainers.echo import shortened
 
     with opened_file(file, architecture, max_parameters, max_seconds) as opened:
         shares = opened.account()
@@ -78,7 +79,7 @@ def inspect(
     table.add_section()
     table.add_row("total", "", "", "", f"{sum(share.size_bytes for share in shares):,.1f}", "100.0%", "", style="bold")
     console = open_console()
-    arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in opened.header.arguments.items())
+    arguments = ", ".join(f"{key}={shortened(json.dumps(value))}" for key, value in opened.header.arguments.items())
     of_what = "the plain network's"
     if opened.is_weights_only:
         arguments, of_what = f"{len(tensors)}, without a network", "the tensors'"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainers import checks
-from trainers.echo import echo
+from trainers.pieces import check_tokens
 
 _DEVIATION = 0.02
 _ROTARY_BASE = 10_000.0
@@ -31,6 +31,7 @@ def gpt(
     embedding_rank: int = 0,
     shared_layers: bool = False,
     characters: str = "",
+    pieces: str = "",
 ) -> nn.Module:
     """Blocks of causal attention and an MLP, each after a norm and added to what came in; no layer has a bias.
 
@@ -50,6 +51,7 @@ def gpt(
         embedding_rank: the embedding is a product of two matrices of this rank; 0: it is one matrix.
         shared_layers: all blocks are the same one.
         characters: what the tokens are, where they are characters: the network computes without them.
+        pieces: likewise, where they are bytes and pieces of words (``trainers/pieces.py``).
 
     References:
         Radford, Wu, Child, Luan, Amodei, Sutskever 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2).
@@ -72,8 +74,7 @@ def gpt(
         raise ValueError(f"width is {width} and heads is {heads}: wanted a width that heads divide")
     if positions == "rotary" and (width // heads) % 2:
         raise ValueError(f"a head has {width // heads} values: wanted an even number for rotary positions")
-    if not isinstance(characters, str) or len(characters) not in (0, num_outputs):
-        raise ValueError(f"characters are {echo(characters)}: wanted one for each of {num_outputs} tokens, or none")
+    check_tokens(num_outputs, characters=characters, pieces=pieces)
     return Gpt(
         num_outputs=num_outputs,
         context=context,

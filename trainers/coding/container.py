@@ -23,8 +23,10 @@ from trainers.coding.header import (
     CHECKSUM_BYTES,
     FORMAT_VERSION,
     Header,
+    in_fewest_bytes,
     seal,
     take_header,
+    tokenizer_bytes,
     unseal,
     version_of,
     write_header,
@@ -50,6 +52,7 @@ __all__ = [
     "Layout",
     "PartSize",
     "fingerprint",
+    "in_fewest_bytes",
     "read",
     "read_fingerprint",
     "read_header",
@@ -64,7 +67,7 @@ class PartSize:
     """The bytes of one part of a file."""
 
     part: str
-    """``header``, ``vectors``, ``table``, ``tensor``, ``factor``, ``rounding`` or ``checksum``."""
+    """``header``, ``tokenizer``, ``vectors``, ``table``, ``tensor``, ``factor``, ``rounding`` or ``checksum``."""
     name: str
     """The tensor, table, vector or factor; empty for the other parts."""
     size_bytes: float
@@ -148,11 +151,15 @@ class Contents:
     kinds: list[str]
     """What the kinds of the entries are called."""
     header_bytes: int
+    """Without the tokenizer."""
+    tokenizer_bytes: int
     stream_bytes: int
 
     def account(self) -> list[PartSize]:
         """The bytes of each part: tensors by information content, the rest as stored. They sum to the file's length."""
         sizes = [PartSize(part="header", name="", size_bytes=self.header_bytes)]
+        if self.tokenizer_bytes:
+            sizes.append(PartSize(part="tokenizer", name="", size_bytes=self.tokenizer_bytes))
         sizes += [
             PartSize(part="vectors", name=f"vector {index}", size_bytes=vector.nbytes)
             for index, vector in enumerate(self.sections.vectors)
@@ -233,7 +240,8 @@ def take_apart(
         sections=sections,
         coded=coded,
         kinds=[section_kinds.NAMES[encoding.kind] for encoding in encodings],
-        header_bytes=header_bytes,
+        header_bytes=header_bytes - tokenizer_bytes(header),
+        tokenizer_bytes=tokenizer_bytes(header),
         stream_bytes=len(stream),
     )
 

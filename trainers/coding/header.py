@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainers.coding import plaindata
@@ -20,6 +20,10 @@ _DEFLATED = 1
 _MAX_TEXT_BYTES = 4096
 _MAX_INFLATED_BYTES = 1 << 20
 """The most bytes of deflated arguments, before and after."""
+_LONG_BYTES = 512
+"""Shorter arguments are stored as they are."""
+_TOKENIZER = ("characters", "pieces")
+"""The arguments that say what a network's tokens are."""
 _RAW_DEFLATE = -15
 """What zlib calls its largest window, without a header and a checksum of its own."""
 
@@ -34,7 +38,7 @@ class Header:
     arguments: dict[str, Any] = field(default_factory=dict)
     """The architecture's keyword arguments that differ from their defaults."""
     is_deflated: bool = False
-    """Whether the arguments are stored deflated: they are long where they list tensors."""
+    """Whether the arguments are stored deflated: they are long where they list tensors, or pieces of words."""
 
 
 class FileReader(Reader):
@@ -44,16 +48,34 @@ class FileReader(Reader):
     """Whether its flags say that the arguments are deflated."""
 
 
+def in_fewest_bytes(header: Header) -> Header:
+    """The header with its arguments deflated, where they are long and take fewer bytes so.
+
+    Raises:
+        ValueError: the arguments are not plain data, or longer than a header may hold.
+    """
+    arguments = _encoded(header)
+    is_long = len(arguments) > _LONG_BYTES
+    return replace(header, is_deflated=True) if is_long and len(_deflated(arguments)) < len(arguments) else header
+
+
+def tokenizer_bytes(header: Header) -> int:
+    """The bytes that a header takes to say what the network's tokens are."""
+    rest = {name: value for name, value in header.arguments.items() if name not in _TOKENIZER}
+    whole, without = (
+        len(_deflated(arguments) if header.is_deflated else arguments)
+        for arguments in (_encoded(header), _encoded(replace(header, arguments=rest)))
+    )
+    return whole - without
+
+
 def write_header(header: Header) -> bytearray:
     """Return the bytes with which a file begins.
 
     Raises:
         ValueError: the arguments are not plain data, or a text is longer than a header may hold.
     """
-    try:
-        arguments = plaindata.encode(header.arguments)
-    except ValueError as error:
-        raise ValueError(f"the arguments of architecture {header.architecture!r} are no plain data: {error}") from error
+    arguments = _encoded(header)
     out = bytearray(MAGIC)
     out.append(FORMAT_VERSION)
     put_varint(out, _DEFLATED if header.is_deflated else 0)
@@ -128,6 +150,13 @@ def take_header(reader: FileReader) -> Header:
         arguments=plaindata.decode(arguments),
         is_deflated=reader.is_deflated,
     )
+
+
+def _encoded(header: Header) -> bytes:
+    try:
+        return plaindata.encode(header.arguments)
+    except ValueError as error:
+        raise ValueError(f"the arguments of architecture {header.architecture!r} are no plain data: {error}") from error
 
 
 def _put(out: bytearray, text: bytes, *, at_most: int = _MAX_TEXT_BYTES) -> None:

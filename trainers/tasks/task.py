@@ -104,6 +104,8 @@ class Task:
     """The qualities beside the first, which is the objective; ``score`` then has as many totals more."""
     offers: Mapping[str, Any] = field(default_factory=dict)
     """What an architecture may ask for by the name of a parameter, beside ``input_shape``: plain data."""
+    kept: tuple[str, ...] = ()
+    """What of it an architecture must ask for, so that a file says what its network's inputs mean."""
     augment: Augment | None = None
     """Applied to a training batch, on the device of the network; the generator is seeded for each step."""
     evaluation_batch_size: int = 250

@@ -16,7 +16,7 @@ from trainers.coding import container, section_kinds, tables
 from trainers.coding.bytestream import RfzError
 from trainers.coding.coder import Decoder, Encoder, information_bits
 from trainers.coding.container import Header
-from trainers.coding.header import seal
+from trainers.coding.header import in_fewest_bytes, seal, tokenizer_bytes, write_header
 from trainers.coding.sections import Entry, Integers, Raw, Section, Sections
 from trainers.divergence import DivergedError
 
@@ -387,3 +387,19 @@ def test_inputs_are_never_written_to() -> None:
     values.flags.writeable = False
     data = container.write(HEADER, ONE, one(Integers(values=values)))
     np.testing.assert_array_equal(container.read(data, ONE).tensors["w"].values, values)
+
+
+def test_long_arguments_are_deflated_where_that_takes_fewer_bytes() -> None:
+    many = "".join(f"\0{one:04d}" for one in range(200))
+    for arguments, is_deflated in (
+        ({"characters": "a" * 400}, False),
+        ({"characters": "".join(map(chr, range(33, 800)))}, True),
+        ({"pieces": many}, True),
+        ({"pieces": many * 9}, True),  # there would be no room for them
+    ):
+        header = in_fewest_bytes(Header(method="epr", method_version=1, architecture="gpt", arguments=arguments))
+        assert header.is_deflated == is_deflated, arguments
+        size = len(write_header(header))
+        assert size - tokenizer_bytes(header) == (18 if is_deflated else 16)
+        assert size < 1500
+    assert tokenizer_bytes(HEADER) == 0
