@@ -27,7 +27,8 @@ def arrange(sections: Sections, groups: Sequence[UnitGroup]) -> Sections:
     groups = [
         group
         for group in groups
-        if all(axis.tensor in tensors for axis in group.axes)
+        if not group.is_branch
+        and all(axis.tensor in tensors for axis in group.axes)
         and all(isinstance(tensors[axis.tensor], Integers) for axis in group.axes if axis.role in _WEIGHTS)
     ]
     changed = True

@@ -17,6 +17,7 @@ class Role(Enum):
     MEAN = "is subtracted before scaling: a norm's running mean"
     VARIANCE = "divides: a norm's running variance"
     READER = "reads the units: inputs of a layer"
+    BRANCH = "computes all that a branch adds to what it began with"
     MIXER = "decides how tokens are mixed in a unit: queries and keys of a head of attention"
 
 
@@ -58,7 +59,12 @@ class UnitGroup:
     movable: bool = True
     """Whether they may be permuted: the same order along all ``axes`` leaves the network's function as it is."""
     removable: bool = True
-    """Whether they are the network's hidden units, and not places of a width that all of it shares."""
+    """Whether they are the network's hidden units, and not places of a width that all of it shares, nor a branch."""
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether it is a branch of the network, of one unit."""
+        return any(axis.role is Role.BRANCH for axis in self.axes)
 
 
 def removable(groups: Sequence[UnitGroup]) -> tuple[UnitGroup, ...]:

@@ -21,17 +21,22 @@ from trainers.train import train
 KERNELS = {name for name, settings in VARIANTS.items() if settings.get("decoder") == "dft"}
 
 
+METHODS = [*(name for name in VARIANTS if name not in KERNELS), "lcs-blocks"]
+BLOCKS = {"name": "lcs", "compression": "blocks", "subspace": "line"}
+
+
 def config_of(name: str, folder: Path) -> TrialConfig:
     (folder / "text.txt").write_text("the cat sat on the mat, and the dog sat on the log. " * 8)
     return configuration(
-        name,
+        "lcs" if name == "lcs-blocks" else name,
+        **({"method": BLOCKS} if name == "lcs-blocks" else {}),
         task={"name": "text", "file": str(folder / "text.txt"), "context": 8},
         architecture={"name": "gpt", "layers": 1, "width": 8, "heads": 2},
         batch_size=8,
     )
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in KERNELS])
+@pytest.mark.parametrize("name", METHODS)
 def test_a_language_model_is_trained_stored_and_measured(name: str, tmp_path: Path) -> None:
     config = config_of(name, tmp_path)
     points = train(config, lambda progress: None, tmp_path / "trial")
@@ -41,7 +46,7 @@ def test_a_language_model_is_trained_stored_and_measured(name: str, tmp_path: Pa
         assert evaluate(load_compressed(point.path), task.test, task) == pytest.approx(point.quality, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in KERNELS])
+@pytest.mark.parametrize("name", METHODS)
 def test_dead_heads_units_and_scales_may_be_emptied_before_they_are_stored(name: str, tmp_path: Path) -> None:
     trial = attach(config_of(name, tmp_path), noise=0.5)
     assert {(group.movable, group.removable) for group in trial.context.groups} == {

@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from trainers.architectures.branches import ADDITIONS, branch_groups
 from trainers.architectures.heads import SHAPES, head_groups
 from trainers.architectures.normed import normed_groups
 from trainers.hidden_units import Role, UnitAxis, UnitGroup
@@ -22,14 +23,15 @@ from trainers.trees import Tree, zeros
 
 
 def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
-    """Find the units of ``plain``: hidden ones in the order of its layers, heads of attention, and what norms scale.
+    """Find the units of ``plain``: hidden ones in the order of its layers, heads, what norms scale, and branches.
 
     Knows fully connected layers, also those on the last of several axes, two-dimensional convolutions (ungrouped and
     depthwise), batch norms, elementwise activations, multiplication by a number, two-dimensional pooling, means over
     space or tokens, flattening, addition, and products of as many units, as in SwiGLU. Units that anything else touches
     are in no group, nor are inputs and outputs. Heads of attention may be removed, and are not moved (``heads.py``);
-    channels that a layer norm scales are only emptied, where nothing reads them (``normed.py``). A network that cannot
-    be traced, or whose parameter has two names, has no groups. Leaving units where they are is always right.
+    channels that a layer norm scales are only emptied, where nothing reads them (``normed.py``); a branch that is added
+    to what it begins with may be dropped as a whole (``branches.py``). A network that cannot be traced, or whose
+    parameter has two names, has no groups. Leaving units where they are is always right.
 
     Args:
         plain: the network, with or without its memory; its mode is restored.
@@ -46,7 +48,8 @@ def unit_groups(plain: nn.Module, inputs: Tree) -> tuple[UnitGroup, ...]:
     if len(names) != len(list(plain.parameters())):
         return ()
     tracer = _Tracer(traced, set(plain.state_dict()))
-    return (*tracer.groups(), *head_groups(traced, tracer.usable), *normed_groups(traced, tracer.usable))
+    found = (finder(traced, tracer.usable) for finder in (head_groups, normed_groups, branch_groups))
+    return (*tracer.groups(), *(group for groups in found for group in groups))
 
 
 def _in_order(traced: fx.GraphModule, inputs: Tree) -> list[Any]:
@@ -77,7 +80,6 @@ _POOLINGS = (
     *(F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
 )
 _OTHER_ELEMENTWISE = (nn.Sigmoid, nn.Softplus, torch.sigmoid, F.softplus, "sigmoid")
-_ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _FLATTENING = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 _MEANS = (torch.mean, "mean")
 _DIVISIONS = (operator.truediv, torch.div, "div")
@@ -242,7 +244,7 @@ class _Tracer:
         if shape is None or not inputs or None in shapes:
             return None
         before = cast(tuple[int, ...], shapes[0])
-        if node.target in _ADDITIONS and len(inputs) == 2 and shapes[0] == shapes[1] == shape:
+        if node.target in ADDITIONS and len(inputs) == 2 and shapes[0] == shapes[1] == shape:
             return self._merged(inputs[0], inputs[1])
         if node.target in _PRODUCTS and len(inputs) == 2 and shapes[0] == shapes[1] == shape:
             return self._multiplied(inputs[0], inputs[1])

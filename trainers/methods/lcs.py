@@ -16,7 +16,15 @@ from trainers.data.examples import Batch
 from trainers.hidden_units import UnitGroup
 from trainers.methods.base import AbstractMethod, Context, Moment, Optimiser, Phase, RateKnob
 from trainers.methods.parts import backend, grid, tensor_settings, weight_settings
-from trainers.methods.parts.compression_levels import DEFAULT_LEVELS, KINDS, check_levels, compress, position, rounded
+from trainers.methods.parts.compression_levels import (
+    DEFAULT_LEVELS,
+    KINDS,
+    NARROWED,
+    check_levels,
+    compress,
+    position,
+    rounded,
+)
 from trainers.methods.parts.pruning import VALUE_BITS, decayed_adam, replaced
 from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.recalibration import recalibrate
@@ -37,8 +45,9 @@ class CompressibleSubspace(AbstractMethod):
         W(a) = (1 - a) W0 + a W1,    a = (level - lowest) / (highest - lowest)
 
     is compressed to its own level before it computes: the largest share ``level`` of each layer's weights is kept, or
-    weights are rounded to ``level`` bits, or the first ceil(level n) of each layer's n hidden units are kept. Each step
-    draws a level and descends
+    weights are rounded to ``level`` bits, or the first ceil(level n) of each layer's n hidden units are kept. For
+    ``blocks`` these are also the first ceil(level n) of the network's n branches: of a transformer's attentions and
+    MLPs. Each step draws a level and descends
 
         loss(compressed W(a)) + penalty * cos^2(W0, W1)
 
@@ -49,8 +58,8 @@ class CompressibleSubspace(AbstractMethod):
     (``subspaces.py``).
 
     How levels are drawn: for ``unstructured``, the lowest and the highest a quarter of the time each, else a uniform a;
-    for ``quantised``, one of ``levels``; for ``structured``, the lowest, the highest and two between, in one step of
-    four passes whose losses are averaged (the sandwich rule). For ``structured`` only biases and norms lie on a line
+    for ``quantised``, one of ``levels``; for ``structured`` and ``blocks``, the lowest, the highest and two between, in
+    one step of four passes whose losses are averaged (the sandwich rule). For these only biases and norms lie on a line
     (in the paper: norms).
 
     Batch-norm statistics follow the highest level while training, and are measured for each level, on training data,
@@ -63,17 +72,20 @@ class CompressibleSubspace(AbstractMethod):
         Network Compression at Inference Time", WACV 2023, arXiv 2110.04252; settings of the authors' configurations.
         Wortsman, Horton, Guestrin, Farhadi, Rastegari 2021, "Learning Neural Network Subspaces", arXiv 2102.10472.
         Yu, Huang 2019, "Universally Slimmable Networks", arXiv 1903.05134 (the sandwich rule).
+        Xu, Tan, Luo, Song, Li, Qin, Liu 2021, "NAS-BERT: Task-Agnostic and Adaptive-Size BERT Compression with Neural
+        Architecture Search", KDD 2021, arXiv 2105.14444 (one training for many depths; without their search).
     """
 
     compression: str = "unstructured"
-    """``unstructured``, ``quantised`` or ``structured``."""
+    """``unstructured``, ``quantised``, ``structured`` or ``blocks``."""
     subspace: str = "point"
     """``line`` (LCS+L) or ``point`` (LCS+P), which has been better in short trainings (docs/methods.md)."""
     levels: Sequence[float] | str = "default"
-    """In ascending order, with an operating point for each: shares of weights or of units, or numbers of bits
-    (``compression_levels.py``)."""
+    """In ascending order, with an operating point for each: shares of weights, of units, or of branches and units, or
+    numbers of bits (``compression_levels.py``)."""
     penalty: float = 1.0
-    """For a ``line`` of weights, so not for ``structured``: nats of loss if both copies point the same way."""
+    """For a ``line`` of weights, so for ``unstructured`` and ``quantised``: nats of loss if both copies point the same
+    way."""
     warmup: float = 0.5
     """For ``unstructured``: share of the training over which the share of weights falls to the level drawn."""
     learning_rate: float = 5e-3
@@ -105,7 +117,7 @@ class CompressibleSubspace(AbstractMethod):
             checks.unused(self, "warmup", where=f"compression is {self.compression!r}")
         if self.compression == "quantised":
             checks.unused(self, "steps", "tensors", where="compression is 'quantised'")
-        if self.subspace != "line" or self.compression == "structured":
+        if self.subspace != "line" or self.compression in NARROWED:
             checks.unused(self, "penalty", where=f"subspace is {self.subspace!r} and compression {self.compression!r}")
 
     @property
@@ -124,8 +136,13 @@ class CompressibleSubspace(AbstractMethod):
         weights = backend.weight_names(model)
         if not weights:
             raise ValueError("the network has no weights to compress: wanted a parameter of two or more dimensions")
-        is_structured = self.compression == "structured"
-        if is_structured and not context.free_groups:
+        is_structured = self.compression in NARROWED
+        if self.compression == "blocks" and not any(group.is_branch for group in context.unfrozen_groups):
+            raise ValueError(
+                "compression is 'blocks', but no branches were found that are added to what they begin with: wanted a "
+                "network that torch.fx traces, such as gpt without shared_layers, or compression 'structured'"
+            )
+        if self.compression == "structured" and not context.free_groups:
             raise ValueError(
                 "compression is 'structured', but no hidden units were found that could go: wanted a network of layers "
                 "that trainers/architectures/graph.py knows, or compression 'unstructured' or 'quantised'"
@@ -138,7 +155,7 @@ class CompressibleSubspace(AbstractMethod):
             if parameter.requires_grad and not (is_structured and name in weights)
         ]
         return Subspace(
-            model, self.compression, self.all_levels, copied if self.subspace == "line" else [], context.free_groups
+            model, self.compression, self.all_levels, copied if self.subspace == "line" else [], context.unfrozen_groups
         )
 
     def phases(self, context: Context) -> tuple[Phase, ...]:
@@ -185,7 +202,7 @@ class CompressibleSubspace(AbstractMethod):
         low, high = levels[0], levels[-1]
         if self.compression == "quantised":
             return [levels[int(torch.randint(len(levels), ()))]]
-        if self.compression == "structured":
+        if self.compression in NARROWED:
             between = (low + (high - low) * torch.rand(2)).tolist()
             return list(dict.fromkeys([high, low, *between]))
         where, a = torch.rand(2).tolist()
@@ -234,7 +251,7 @@ class Subspace(Remade):
         """W0, and W1 if there is one, by the names of the parameters, without units that no level uses."""
         starts = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
         ends = {name: end.detach() for name, end in zip(self._copied, self.ends, strict=True)}
-        if self._kind == "structured":
+        if self._kind in NARROWED:
             starts, ends = (compress(self._kind, part, (), self._levels[-1], self._groups) for part in (starts, ends))
         return {name: [start, ends[name]] if name in ends else [start] for name, start in starts.items()}
 

@@ -6,16 +6,19 @@ import math
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tests.trainers.methods.subspaces import KINDS, apart, method
 from tests.trainers.trials import FIRST, attach, configuration
+from trainers.arrange import arrange
 from trainers.compressed import open_compressed
 from trainers.methods.base import Moment
 from trainers.methods.lcs import CompressibleSubspace, Subspace
 from trainers.methods.parts.compression_levels import prune, quantise
+from trainers.methods.parts.subspaces import decode_subspace
 from trainers.train import train
 
 
@@ -125,7 +128,8 @@ def test_bits_are_drawn_from_the_levels_and_widths_as_a_sandwich() -> None:
     high, low, *between = CompressibleSubspace(compression="structured")._drawn()
     assert (high, low, len(between)) == (1.0, 0.25, 2)
     assert all(0.25 < width < 1 for width in between)
-    assert CompressibleSubspace(compression="structured", subspace="point", levels=[0.5])._drawn() == [0.5]
+    for kind in ("structured", "blocks"):
+        assert CompressibleSubspace(compression=kind, subspace="point", levels=[0.5])._drawn() == [0.5]
 
 
 def test_the_share_of_weights_falls_to_the_level_until_the_warmup_is_over() -> None:
@@ -175,7 +179,37 @@ def test_a_quantised_point_computes_with_the_weights_that_were_trained() -> None
             assert torch.equal(decoded[name], quantise({name: subspace.line(bits)[name]}, bits)[name])
 
 
+def test_a_level_of_blocks_has_the_first_branches_and_the_first_units_of_each(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("the cat sat on the mat, and the dog sat on the log. " * 8)
+    config = configuration(
+        "lcs",
+        task={"name": "text", "file": str(tmp_path / "text.txt"), "context": 8},
+        architecture={"name": "gpt", "layers": 2, "width": 8, "heads": 4, "norm": "rms"},
+        method=method("blocks", subspace="point", levels=[0.5, 1.0], steps=[0.001]),
+    )
+    trial = attach(config, noise=0.1)
+    points = dict(trial.method.points(trial.model, trial.context))
+    half = arrange(points["level0.5-step0.001"], trial.context.unfrozen_groups).tensors
+    values = {name: section.values for name, section in half.items()}
+    assert {name for name, one in values.items() if not one.any()} == {name for name in values if "blocks.1" in name}
+    assert values["blocks.0.attention.out.weight"].any(0).tolist() == [True] * 4 + [False] * 4
+    rows = values["blocks.0.attention.query_key_value.weight"].any(1).tolist()
+    assert rows == ([True] * 4 + [False] * 4) * 3
+    assert np.count_nonzero(values["blocks.0.mlp.up.weight"].any(1)) == 16
+    assert all(section.values.any() for section in points["level1-step0.001"].tensors.values())
+    decoded = decode_subspace(points["subspace"], trial.context.plain, level=0.5, groups=trial.context.groups)
+    wanted = trial.method.decode(points["level0.5-step0.001"], trial.context.plain)
+    for name, tensor in decoded.items():
+        assert torch.equal(tensor == 0, wanted[name] == 0) or "norm" in name
+        torch.testing.assert_close(tensor, wanted[name], rtol=0, atol=0.03)
+
+
 # refusals, and what it is good for
+
+
+def test_networks_without_branches_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^compression is 'blocks', but no branches were found"):
+        attach(configuration("lcs", method=method("blocks")))
 
 
 def test_networks_without_hidden_units_or_weights_are_refused() -> None:

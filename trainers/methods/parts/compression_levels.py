@@ -1,4 +1,4 @@
-"""What a level of compression does to a network: how many weights stay, at how many bits, in how many units."""
+"""What a level of compression does to a network: how many weights, bits, units and blocks stay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainers import checks
-from trainers.hidden_units import UnitGroup
+from trainers.hidden_units import UnitGroup, removable
 from trainers.methods.parts.quantisers import QUANTISERS
 from trainers.methods.parts.steps import exact, wide
 from trainers.methods.parts.structured import without_units
@@ -20,9 +20,13 @@ DEFAULT_LEVELS: dict[str, tuple[float, ...]] = {
     "unstructured": (0.025, 0.05, 0.1, 0.2, 0.5, 1.0),
     "quantised": (3, 4, 5, 6, 7, 8),
     "structured": (0.25, 0.5, 0.75, 1.0),
+    "blocks": (0.25, 0.5, 0.75, 1.0),
 }
-"""By kind of compression, the most compressed first: share of weights kept, bits of a weight, share of units kept."""
+"""By kind of compression, the most compressed first: share of weights kept, bits of a weight, share of units kept,
+share of branches and of their units kept."""
 KINDS = tuple(DEFAULT_LEVELS)
+NARROWED = ("structured", "blocks")
+"""The kinds that leave a smaller network."""
 
 
 def check_levels(kind: str, levels: Any, *, at_least: int) -> None:
@@ -71,10 +75,13 @@ def compress(
         parameters: tensors by name.
         weights: the names of those that are pruned or rounded; the others are few and sensitive.
         amount: a share of weights, a number of bits or a share of units, as a level is.
-        groups: the hidden units, for ``structured``.
+        groups: the units (``trainers.architectures.graph``): hidden ones for ``structured``, branches too for
+            ``blocks``.
     """
     if kind == "structured":
-        return narrow(parameters, groups, amount)
+        return narrow(parameters, removable(groups), amount)
+    if kind == "blocks":
+        return shorten(narrow(parameters, removable(groups), amount), groups, amount)
     if kind == "unstructured":
         return {name: prune(values, amount) if name in weights else values for name, values in parameters.items()}
     return {**parameters, **quantise({name: parameters[name] for name in parameters if name in weights}, int(amount))}
@@ -120,6 +127,17 @@ def quantise(weights: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
 
 def narrow(parameters: Mapping[str, Tensor], groups: Sequence[UnitGroup], width: float) -> dict[str, Tensor]:
     """``parameters`` without the hidden units that are not among the first ceil(width n) of their group's n."""
-    num_kept = [math.ceil(round(width * group.num_units, 6)) for group in groups]  # 0.55 * 20 is above 11
+    num_kept = [_num_kept(width, group.num_units) for group in groups]
     kept = [torch.arange(group.num_units) < count for group, count in zip(groups, num_kept, strict=True)]
     return without_units(parameters, groups, kept)
+
+
+def shorten(parameters: Mapping[str, Tensor], groups: Sequence[UnitGroup], depth: float) -> dict[str, Tensor]:
+    """``parameters`` without the branches that are not among the first ceil(depth n) of the network's n."""
+    branches = [group for group in groups if group.is_branch]
+    count = _num_kept(depth, len(branches))
+    return without_units(parameters, branches, [torch.tensor([index < count]) for index in range(len(branches))])
+
+
+def _num_kept(share: float, num: int) -> int:
+    return math.ceil(round(share * num, 6))  # 0.55 * 20 is above 11

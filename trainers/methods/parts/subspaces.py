@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from trainers.coding.bytestream import RfzError
 from trainers.coding.sections import Section, Sections
-from trainers.hidden_units import UnitGroup, removable, untouched
+from trainers.hidden_units import UnitGroup, untouched
 from trainers.methods.base import Context
 from trainers.methods.parts import backend
-from trainers.methods.parts.compression_levels import KINDS, check_levels, compress, position
+from trainers.methods.parts.compression_levels import KINDS, NARROWED, check_levels, compress, position
 from trainers.methods.parts.folded_norms import DEAD
 from trainers.methods.parts.grid import BIAS_STEP, in_steps
 from trainers.methods.parts.recalibration import recalibrate, remembering
@@ -130,7 +130,7 @@ def decode_subspace(
     """
     kind, levels, remembered = _settings(sections, plain)
     wanted = levels[-1] if level is None else _known(kind, levels, level, is_exact=bool(remembered))
-    if kind == "structured" and wanted != levels[-1] and not groups:
+    if kind in NARROWED and wanted != levels[-1] and not groups:
         raise ValueError(f"level is {wanted:g}: wanted the groups of hidden units as well, to narrow the network")
     shapes = {name: p.shape for name, p in plain.named_parameters() if p.numel() and name not in sections.tensors}
     factors = backend.dequantise_factors(sections)
@@ -138,9 +138,9 @@ def decode_subspace(
         raise RfzError(f"the file is malformed: {len(factors)} factors: wanted one for each of {list(shapes)}")
     a = position(kind, wanted, levels)
     line = {name: _at(a, factor, name, shapes[name]) for (name, factor) in zip(shapes, factors, strict=True)}
-    if not (kind == "structured" and wanted == levels[-1]):  # it is stored at this width
+    if not (kind in NARROWED and wanted == levels[-1]):  # it is stored at this width
         kept = frozen(plain)
-        line = compress(kind, line, backend.weight_names(plain) - kept, wanted, removable(untouched(groups, kept)))
+        line = compress(kind, line, backend.weight_names(plain) - kept, wanted, untouched(groups, kept))
     state = backend.dequantise(replace(sections, vectors=sections.vectors[:1]), plain, made=line)
     if remembered:
         folded = {prefix: norm for prefix, norm in batch_norms(plain).items() if is_folded(prefix, state)}
