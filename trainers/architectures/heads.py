@@ -61,6 +61,7 @@ class _Attention:
         self._sizes = {shape[-1] for shape in shapes}
         self._is_equal = all(len(shape) == 4 and shape[-3] == self._num_heads for shape in shapes)
         self._random = torch.Generator().manual_seed(0)
+        self._known: dict[fx.Node, Tensor] = {}
 
     def group(self) -> UnitGroup | None:
         before, sources = self._before()
@@ -180,7 +181,7 @@ class _Attention:
     def _spread(self, before: set[fx.Node], sources: list[fx.Node], source: fx.Node, rows: Tensor) -> list[Tensor]:
         """Queries, keys and values where ``rows`` of a layer are NaN."""
         values = {one: self._filled(one) for one in sources}
-        values[source][..., rows] = torch.nan
+        values[source] = values[source].masked_fill(rows, torch.nan)
         return self._computed(before, values, self._given)
 
     def _columns(self, after: set[fx.Node], reader: fx.Node) -> int:
@@ -192,8 +193,7 @@ class _Attention:
         shape = reader.all_input_nodes[0].meta["shape"]
         block = shape[-1] // self._num_heads
         for chosen, _ in self._choices():
-            given = self._filled(self._node)
-            given[:, chosen] = torch.nan
+            given = self._filled(self._node).masked_fill(chosen[:, None, None], torch.nan)
             (read,) = self._computed(after, {self._node: given}, _inputs([reader]))
             spread = read.isnan().reshape(-1, shape[-1]).any(0)
             if (spread & ~chosen.repeat_interleave(block)).any():
@@ -221,13 +221,12 @@ class _Attention:
         return [values[node] for node in wanted]
 
     def _filled(self, node: fx.Node) -> Tensor:
-        """A tensor of a node's shape and type on the CPU, with numbers that are not zero."""
-        random = 0.5 + torch.rand(node.meta["shape"], generator=self._random)
-        return (
-            random.to(node.meta["dtype"])
-            if node.meta["dtype"].is_floating_point
-            else torch.ones_like(random, dtype=node.meta["dtype"])
-        )
+        """A tensor of a node's shape and type on the CPU, with numbers that are not zero; always the same ones."""
+        if node not in self._known:
+            shape, dtype = node.meta["shape"], node.meta["dtype"]
+            random = 0.5 + torch.rand(shape, generator=self._random) if dtype.is_floating_point else torch.ones(shape)
+            self._known[node] = random.to(dtype)
+        return self._known[node].clone()  # which operations in place may change
 
 
 def _inputs(readers: list[fx.Node]) -> list[fx.Node]:
