@@ -22,7 +22,7 @@ from trainers.sources import values_identity
 if TYPE_CHECKING:
     from trainers.methods.base import RateKnob
 
-FROM_TASK = frozenset({"characters", "context", "input_shape", "num_outputs", "pieces", "size"})
+FROM_TASK = frozenset({"characters", "context", "input_shape", "num_outputs", "num_tokens", "pieces", "size"})
 """The arguments that an architecture gets from its task, unless a sweep says otherwise."""
 
 

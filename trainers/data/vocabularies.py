@@ -42,8 +42,8 @@ class Vocabulary:
             return torch.tensor([len(one.encode()) for one in self.characters])
         return torch.tensor([1] * NUM_BYTES + [len(piece) for piece in unpacked(self.pieces)])
 
-    def numbers(self, content: bytes) -> NDArray[Any]:
-        """The tokens of a text (n,), uint8 or uint16, which stand for all of its bytes.
+    def numbers(self, *contents: bytes) -> list[NDArray[Any]]:
+        """The tokens of each text (n,), uint8 or uint16, which stand for all of its bytes.
 
         Of the bytes of each word (``byte_pairs.words``), the longest piece that they begin with is a token, and so on
         with the rest.
@@ -54,13 +54,13 @@ class Vocabulary:
         """
         if self.characters:
             given = _codes(self.characters)
-            order = np.argsort(given)
-            found: NDArray[Any] = order[np.searchsorted(given, _codes(content.decode()), sorter=order)]
-            return found.astype(np.uint8 if len(given) <= NUM_BYTES else np.uint16)
+            order, dtype = np.argsort(given), np.uint8 if len(given) <= NUM_BYTES else np.uint16
+            found = (np.searchsorted(given, _codes(content.decode()), sorter=order) for content in contents)
+            return [order[places].astype(dtype) for places in found]
         if not self.pieces:
-            return np.frombuffer(content, np.uint8)
+            return [np.frombuffer(content, np.uint8) for content in contents]
         cut = _Cut(unpacked(self.pieces))
-        return np.frombuffer(b"".join(cut[word] for word in words(content)), np.uint16)
+        return [np.frombuffer(b"".join(cut[word] for word in words(content)), np.uint16) for content in contents]
 
 
 class _Cut(dict[bytes, bytes]):

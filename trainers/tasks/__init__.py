@@ -7,6 +7,7 @@ from trainers.tasks.cifar10 import cifar10, end_of_cifar10, some_of_cifar10
 from trainers.tasks.digits import digits
 from trainers.tasks.image import image
 from trainers.tasks.mnist import fashion_mnist, mnist
+from trainers.tasks.sentences import sentences
 from trainers.tasks.text import text
 
 TASKS: dict[str, Callable[..., Task]] = {
@@ -15,6 +16,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "fashion_mnist": fashion_mnist,
     "image": image,
     "mnist": mnist,
+    "sentences": sentences,
     "text": text,
 }
 

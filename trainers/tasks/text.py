@@ -103,7 +103,7 @@ def _of_parts(path: Path, parts: list[bytes], vocabulary: Vocabulary) -> tuple[T
     """All tokens, and how many there are up to the end of each part; no token is of two parts."""
     if not (vocabulary.characters or vocabulary.pieces):
         return ArrayFile(path, dtype="uint8"), list(itertools.accumulate(map(len, parts)))
-    numbers = [vocabulary.numbers(part) for part in parts]
+    numbers = vocabulary.numbers(*parts)
     return np.concatenate(numbers), list(itertools.accumulate(map(len, numbers)))
 
 

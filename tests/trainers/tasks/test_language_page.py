@@ -27,7 +27,7 @@ def letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_sweep_of_ones_own_text_trains(letters: Path) -> None:
-    (block,) = YAML
+    block, _ = YAML
     (letters / "own.yaml").write_text(block)
     trials = plan(load_sweep(letters / "own.yaml"))
     assert len(trials) == 2
@@ -38,7 +38,7 @@ def test_the_sweep_of_ones_own_text_trains(letters: Path) -> None:
 
 
 def test_a_network_of_ones_own_has_the_characters_in_its_file(letters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = PYTHON
+    block, _ = PYTHON
     page = types.ModuleType("page_of_language")
     exec(block, vars(page))
     monkeypatch.setitem(sys.modules, page.__name__, page)
@@ -54,3 +54,20 @@ def test_a_network_of_ones_own_has_the_characters_in_its_file(letters: Path, mon
     assert point.quality < 3
     opened = open_compressed(Path(point.path), architecture=vars(page)["bigram"])
     assert opened.header.arguments["characters"] == "".join(sorted({*(letters / "letters.txt").read_text()}))
+
+
+def test_the_table_of_ones_own_trains_a_network_of_ones_own(letters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (letters / "own.py").write_text(PYTHON[1])
+    monkeypatch.syspath_prepend(letters)
+    words = [name.strip("_") for name in dir(str)]
+    rows = [
+        f"{said} {' '.join(words[n : n + 4])},{stars}" for said, stars in (("good", 5), ("bad", 1)) for n in range(70)
+    ]
+    (letters / "reviews.csv").write_text("\n".join(["text,stars", *rows]))
+    (letters / "own.yaml").write_text(YAML[1])
+    trials = plan(load_sweep(letters / "own.yaml"))
+    assert len(trials) == 2
+    (point,) = train(trials[0].config, lambda progress: None, letters / "trial")
+    monkeypatch.delitem(sys.modules, "own")
+    assert point.quality_name == "accuracy"
+    assert point.quality > 0.7
