@@ -38,9 +38,14 @@ class Vocabulary:
     @property
     def sizes(self) -> Tensor:
         """The bytes that each token stands for, int64 (tokens,)."""
+        return torch.tensor([len(token) for token in self.tokens])
+
+    @property
+    def tokens(self) -> list[bytes]:
+        """What each token stands for."""
         if self.characters:
-            return torch.tensor([len(one.encode()) for one in self.characters])
-        return torch.tensor([1] * NUM_BYTES + [len(piece) for piece in unpacked(self.pieces)])
+            return [one.encode() for one in self.characters]
+        return [*(bytes([byte]) for byte in range(NUM_BYTES)), *unpacked(self.pieces)]
 
     def numbers(self, *contents: bytes) -> list[NDArray[Any]]:
         """The tokens of each text (n,), uint8 or uint16, which stand for all of its bytes.

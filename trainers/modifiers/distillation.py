@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,16 +14,19 @@ from torch.nn import functional as F
 from trainers import checks
 from trainers.architectures.base import build, build_on_meta
 from trainers.coding import container
-from trainers.compressed import open_compressed
+from trainers.compressed import Opened, open_compressed
 from trainers.config import Spec
 from trainers.data.examples import Batch, few
+from trainers.data.vocabularies import Vocabulary
 from trainers.instantiate import find_architecture
 from trainers.methods.base import Context
 from trainers.modifiers.base import AbstractModifier, Loss, Modification
+from trainers.modifiers.next_byte import NextByteTeacher
 from trainers.networks.calling import Network, call
 from trainers.networks.parametrizations import load
 from trainers.pretrained import PRETRAINED, initial_values, read_pinned
 from trainers.tasks.base import Task
+from trainers.tasks.text import next_token
 from trainers.trees import copied, first, moved_to, shape_text
 
 _COMPRESSED = ".rfz"
@@ -56,8 +60,13 @@ class Distillation(AbstractModifier):
     shrink as 1 / T^2; the factor T^2 keeps them as large as those of the first. The teacher is in evaluation mode, has
     no gradients, and sees the same shifted and flipped inputs as the student.
 
+    A teacher of language that has other tokens reads the same bytes as the student, and z and v are the logarithms of
+    what each says of the next byte (``next_byte.py``).
+
     References:
         Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, section 2.
+        Zhao, Gupta, Song, Zhou 2019, "Extremely Small BERT Models from Mixed-Vocabulary Training", arXiv 1909.11687,
+        have the aim, a student of fewer tokens, and another way to it: both are trained together, with projections.
     """
 
     teacher: str
@@ -97,7 +106,8 @@ class Distillation(AbstractModifier):
                 def watched(*args: Any, **named: Any) -> Any:
                     taught = lessons.on(args, named)  # before the network, which may write to its inputs
                     outputs = network(*args, **named)
-                    divergences.append(self.divergence(outputs, taught))
+                    said = teacher.of_student(outputs) if isinstance(teacher, NextByteTeacher) else outputs
+                    divergences.append(self.divergence(said, taught))
                     return outputs
 
                 plain = loss(watched, batch)
@@ -108,9 +118,9 @@ class Distillation(AbstractModifier):
         return Modification(loss=modified)
 
     def divergence(self, outputs: Tensor, taught: Tensor) -> Tensor:
-        """T^2 KL(p(taught) || p(outputs)) in nats, mean over the batch; both are logits (batch, classes)."""
+        """T^2 KL(p(taught) || p(outputs)) in nats; both are logits (batch, ..., classes), the mean is over the rest."""
         student, teacher = (
-            F.log_softmax(values.float() / self.temperature, dim=1) for values in (outputs, taught)
+            F.log_softmax(values.float().flatten(0, -2) / self.temperature, dim=1) for values in (outputs, taught)
         )  # float: an activation may be bfloat16
         return self.temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
@@ -119,15 +129,15 @@ class Distillation(AbstractModifier):
         if not isinstance(targets, Tensor):
             raise ValueError(
                 "distillation compares the probabilities of classes, and this task has several targets for an example: "
-                "wanted a classifier's, whole numbers of shape (examples,)"
+                "wanted whole numbers, the classes of examples or of tokens"
             )
-        if targets.ndim != 1 or targets.is_floating_point() or targets.is_complex():
+        if targets.is_floating_point() or targets.is_complex():
             raise ValueError(
                 f"distillation compares the probabilities of classes, and this task's targets are {targets.dtype} of "
-                f"shape {tuple(targets.shape)}: wanted a classifier's, whole numbers of shape (examples,)"
+                f"shape {tuple(targets.shape)}: wanted whole numbers, the classes of examples or of tokens"
             )
         teacher = self._network(task, architecture).to(device).eval().requires_grad_(False)
-        wanted = (len(targets), task.offers.get("num_outputs"))
+        wanted: tuple[Any, ...] = (*targets.shape, task.offers.get("num_outputs"))
         try:
             with torch.no_grad():
                 found = call(teacher, moved_to(copied(inputs), device))
@@ -136,6 +146,8 @@ class Distillation(AbstractModifier):
                 f"distillation: teacher {self.teacher} does not take the task's inputs of shape {shape_text(inputs)}: "
                 "wanted a network that was trained on this task"
             ) from error
+        if isinstance(teacher, NextByteTeacher):
+            wanted = tuple(found.shape)
         if tuple(found.shape) != wanted or not found.isfinite().all():
             raise ValueError(
                 f"distillation: teacher {self.teacher} gives outputs of shape {tuple(found.shape)} for inputs of shape "
@@ -166,6 +178,29 @@ class Distillation(AbstractModifier):
                 f"distillation: teacher {path} is of architecture {named!r}, not {spec.name!r}: "
                 "leave architecture away, a .rfz file has its own"
             )
-        return open_compressed(
-            path, architecture=find_architecture(spec, task)[0] if named == spec.name else None
-        ).network()
+        opened = open_compressed(path, architecture=find_architecture(spec, task)[0] if named == spec.name else None)
+        return _of_other_tokens(opened, task) or opened.network()
+
+
+def _of_other_tokens(opened: Opened, task: Task) -> nn.Module | None:
+    """The network of a file whose tokens are not the task's, as a teacher of next bytes; else none."""
+    if task.loss is not next_token:
+        return None
+    arguments = opened.header.arguments
+    known, student = (
+        Vocabulary(characters=found.get("characters", ""), pieces=found.get("pieces", ""))
+        for found in (arguments, task.offers)
+    )
+    if known == student:
+        return None
+    default = inspect.signature(opened.architecture).parameters.get("context")
+    context = arguments.get("context", default.default if default else None)
+    if not isinstance(context, int):
+        raise ValueError(
+            f"distillation: teacher {opened.header.architecture} does not say how many tokens it reads: wanted an "
+            "architecture with an argument context, as gpt has"
+        )
+    try:
+        return NextByteTeacher(opened.network(), known=known, student=student, context=context)
+    except ValueError as error:
+        raise ValueError(f"distillation: {error}") from error
