@@ -261,7 +261,7 @@ def computes_whole_images(name: str) -> bool:
 
 
 def reads_tokens(name: str) -> bool:
-    """Whether inputs of an architecture are tokens below ``num_outputs``, and outputs (batch, length, num_outputs)."""
+    """Whether inputs of an architecture are tokens, of which there are ten or more."""
     return "context" in inspect.signature(ARCHITECTURES[name]).parameters
 
 

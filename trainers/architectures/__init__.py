@@ -4,6 +4,7 @@ A registered name's meaning never changes: files in the world refer to it.
 """
 
 from trainers.architectures.base import Architecture
+from trainers.architectures.bert import bert
 from trainers.architectures.cnn import cnn
 from trainers.architectures.gpt import gpt
 from trainers.architectures.grids import grids
@@ -17,6 +18,7 @@ from trainers.architectures.vgg_cifar import vgg16_cifar
 from trainers.lookup import is_timm, resolve
 
 ARCHITECTURES: dict[str, Architecture] = {
+    "bert": bert,
     "cnn": cnn,
     "gpt": gpt,
     "grids": grids,

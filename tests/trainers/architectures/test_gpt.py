@@ -67,7 +67,7 @@ def test_rotary_attention_depends_on_distances_alone() -> None:
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     attention, hidden = network.blocks[0].attention, torch.randn(1, 4, 16).double()
-    from trainers.architectures.gpt import _turned
+    from trainers.architectures.transformer import _turned
 
     query = attention.query_key_value(hidden)[..., :8].repeat_interleave(1, 0)
     same = query[:, :1].expand(1, 6, 8)  # one vector at six places
