@@ -30,10 +30,9 @@ def bert(
 
     Inputs are tokens (batch, length), int64; texts that are shorter end in the number ``num_tokens``, which stands for
     no token: it is not attended to, not part of the mean, and has no row in the embedding. Outputs are logits (batch,
-    ``num_outputs``). The blocks are those of ``gpt``: the norm comes before attention and MLP, and no layer but the last
-    has a bias. The mean is read, and not the first token as in BERT, whose first token is the same in all texts and has
-    learned from much other text to stand for the rest. There are no second texts, so nothing says to which a token
-    belongs.
+    ``num_outputs``). The blocks are those of ``gpt``: the norm comes before attention and MLP, and no layer but the
+    last has a bias. The mean is read, and not the first token as in BERT: there that is the same in all texts, and has
+    learned from much other text to stand for the rest. Nothing marks a second text, since there is one.
 
     Args:
         num_outputs: classes.

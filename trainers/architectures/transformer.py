@@ -61,9 +61,7 @@ class Transformer(nn.Module):
         self.widen = nn.Linear(rank, width, bias=False) if rank else None
         self.positions = None if is_rotary else nn.Embedding(form.context, width)
         self.blocks = nn.ModuleList(
-            Block(
-                width, form.heads, norm=form.norm, gated=form.activation == "swiglu", rotary=is_rotary, causal=causal
-            )
+            Block(width, form.heads, norm=form.norm, gated=form.activation == "swiglu", rotary=is_rotary, causal=causal)
             for _ in range(1 if form.shared_layers else form.layers)
         )
         self.norm = _norm(form.norm, width)
