@@ -9,7 +9,9 @@ from typing import Any
 
 from trainers.architectures import lookup_architecture
 from trainers.architectures.base import Architecture, complete
+from trainers.coding.header import TOKENIZER
 from trainers.config import Spec, TrialConfig, is_in_turn
+from trainers.echo import echo
 from trainers.lookup import check_complete, find, one_line, resolve
 from trainers.methods import METHODS
 from trainers.methods.base import AbstractMethod
@@ -130,6 +132,29 @@ def measuring(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
     """
     known = getattr(TASKS.get(spec.name), "network_fields", ())
     return replace(spec, arguments={**{name: arguments[name] for name in known if name in arguments}, **spec.arguments})
+
+
+def check_tokens(task: Task, architecture: Architecture, arguments: Mapping[str, Any]) -> None:
+    """Refuse a task whose tokens are other ones than a file's network has: their numbers would mean something else.
+
+    Args:
+        task: the task with which the network is to be measured.
+        architecture: the file's.
+        arguments: those of the file's architecture.
+
+    Raises:
+        ValueError: they are others; one line says which.
+    """
+    taken = [name for name in TOKENIZER if name in task.offers and name in inspect.signature(architecture).parameters]
+    if any(arguments.get(name, "") != task.offers[name] for name in taken):
+        has, wants = (
+            next((f"{name} {echo(said[name])}" for name in TOKENIZER if said.get(name)), "bytes")
+            for said in (arguments, task.offers)
+        )
+        raise ValueError(
+            f"the tokens of the task are {wants}, and those of the network {has}: wanted the same, such as by "
+            "vocabulary: bytes, or by no vocabulary where the network has characters or pieces"
+        )
 
 
 def make_excerpt(spec: Spec) -> Excerpt:

@@ -100,12 +100,13 @@ def _write_onnx(opened: Opened, out: Path, shape: Sequence[int] | None, task: st
     from trainers.config import Spec
     from trainers.data.examples import few
     from trainers.evaluate import measure
-    from trainers.instantiate import make_task, measuring
+    from trainers.instantiate import check_tokens, make_task, measuring
     from trainers.seeding import derive
 
     data = None
     if task is not None:
         data = make_task(measuring(Spec.from_dict("task", parse_yaml(task, source="--task")), opened.header.arguments))
+        check_tokens(data, opened.architecture, opened.header.arguments)
         example = few(data.train, 2).inputs
     else:
         generator = torch.Generator().manual_seed(derive(0, "bundle"))

@@ -201,7 +201,7 @@ def evaluate(
     from trainers.data.examples import TaskError, few
     from trainers.evaluate import measure
     from trainers.fidelity import Fidelity, Given
-    from trainers.instantiate import make_task, measuring
+    from trainers.instantiate import check_tokens, make_task, measuring
     from trainers.lookup import one_line
     from trainers.networks.calling import other_type
     from trainers.pretrained import given_network
@@ -212,6 +212,7 @@ def evaluate(
     spec = Spec.from_dict("task", parse_yaml(task, source="--task"))
     with opened_file(file, architecture, max_parameters, max_seconds) as opened:
         data = make_task(measuring(spec, opened.header.arguments))
+        check_tokens(data, opened.architecture, opened.header.arguments)
         network = opened.network()
     reference = given_network(given, opened.header, opened.architecture, field="--given") if given else None
     examples, near = getattr(data, split), Fidelity()

@@ -22,7 +22,7 @@ _MAX_INFLATED_BYTES = 1 << 20
 """The most bytes of deflated arguments, before and after."""
 _LONG_BYTES = 512
 """Shorter arguments are stored as they are."""
-_TOKENIZER = ("characters", "pieces")
+TOKENIZER = ("characters", "pieces")
 """The arguments that say what a network's tokens are."""
 _RAW_DEFLATE = -15
 """What zlib calls its largest window, without a header and a checksum of its own."""
@@ -61,7 +61,7 @@ def in_fewest_bytes(header: Header) -> Header:
 
 def tokenizer_bytes(header: Header) -> int:
     """The bytes that a header takes to say what the network's tokens are."""
-    rest = {name: value for name, value in header.arguments.items() if name not in _TOKENIZER}
+    rest = {name: value for name, value in header.arguments.items() if name not in TOKENIZER}
     whole, without = (
         len(_deflated(arguments) if header.is_deflated else arguments)
         for arguments in (_encoded(header), _encoded(replace(header, arguments=rest)))

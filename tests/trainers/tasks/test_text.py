@@ -15,6 +15,7 @@ import torch
 from tests.console import call
 from tests.trainers.coding.forgery import error_of
 from tests.trainers.trials import run
+from trainers.architectures import ARCHITECTURES
 from trainers.coding.header import write_header
 from trainers.compressed import load_compressed, open_compressed
 from trainers.config import Spec, TrialConfig
@@ -22,7 +23,7 @@ from trainers.data.vocabularies import Vocabulary
 from trainers.data.windows import IGNORED
 from trainers.downloads import DataUnavailableError
 from trainers.evaluate import measure
-from trainers.instantiate import find_architecture, make_task, measuring
+from trainers.instantiate import check_tokens, find_architecture, make_task, measuring
 from trainers.pieces import unpacked
 from trainers.tasks import TASKS
 from trainers.tasks.base import Task
@@ -182,6 +183,11 @@ def test_any_bytes_are_learned_and_other_networks_refused(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match=r"sound.raw is no text in UTF-8 \(byte 0 is 0xfa\): recode it, or take voc"):
         make_task(config_of(path).task)
     task, network = make_task(config.task), load_compressed(tmp_path / "trial/point.rfz")
+    check_tokens(task, ARCHITECTURES["gpt"], header.arguments)
+    letters = tmp_path / "letters.txt"
+    letters.write_text("abc " * 90)
+    refused = call(tmp_path, "evaluate", "trial/point.rfz", "--task", "{name: text, file: letters.txt}")
+    assert "the tokens of the task are characters ' abc', and those of the network bytes: wanted" in refused.stderr
     assert measure(network, task.test, task).quality > 0
     with pytest.raises(ValueError, match=r"^the network returns \(\d+, 8\): wanted logits \(\*\(\d+, 8\), tokens\)$"):
         measure(torch.nn.Flatten(), task.test, task)
