@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 _PINNED = re.compile(r"(?P<path>.+)#(?P<digest>sha256=[0-9a-f]{64})")
+_VARIABLE = re.compile(r"\$\{?(?P<name>[A-Za-z_]\w*)\}?")
 
 
 def path_of(source: str) -> Path:
@@ -36,6 +37,11 @@ def read(source: str, *, field: str, wanted: str) -> tuple[Path, bytes]:
     try:
         content = path.read_bytes()
     except OSError as error:
+        if unset := _VARIABLE.search(str(path)):
+            raise ValueError(
+                f"{field}: {text_of(source)} names a variable of the environment that is not set: set "
+                f"{unset['name']}, or name {wanted} without it"
+            ) from error
         raise ValueError(
             f"{field}: cannot read {path} ({error.strerror}): wanted {wanted}; "
             "a relative path begins at the working directory"

@@ -20,6 +20,8 @@ def test_every_recipe_plans_trials_and_has_the_name_of_its_file(
         (tmp_path / "kodak").mkdir()
         for number in range(1, 9):
             Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"kodak/kodim{number:02}.png")
+    (tmp_path / "text.txt").write_text("to be, or not to be")
+    monkeypatch.setenv("PARAMETER_GOLF_TEXT", str(tmp_path / "text.txt"))
     sweep = load_sweep(path)
     assert sweep.name == path.stem
     assert plan(sweep)

@@ -128,6 +128,13 @@ def test_a_path_may_begin_at_a_variable_of_the_environment(picture: Path, monkey
     assert pinned.short(source).startswith("gradient.png#")
 
 
+def test_a_variable_that_is_not_set_is_named() -> None:
+    wanted = "file: $NOWHERE/x.png names a variable of the environment that is not set: set NOWHERE, or name an image"
+    with pytest.raises(ValueError) as caught:
+        pinned.pin("$NOWHERE/x.png", field="file", wanted="an image")
+    assert str(caught.value) == f"{wanted} without it"
+
+
 def test_boxes_are_averaged() -> None:
     pixels = np.array([[0, 1, 9], [2, 3, 9]], np.uint8)[:, :, None]
     assert shrunk(pixels, 2).tolist() == [[[2]]]
