@@ -18,6 +18,8 @@ _MOST_OF_A_LINE = 1000
 
 TIMM = "timm:"
 """The prefix of timm's architectures: a family of registered names, never a user's own code."""
+TRANSFORMERS = "transformers:"
+"""The prefix of those of Hugging Face's transformers, likewise."""
 
 
 class NotImportedError(ValueError):
@@ -44,12 +46,17 @@ def find(kind: str, name: str, registry: Mapping[str, T]) -> T:
 
 def is_import_path(name: str) -> bool:
     """Whether ``name`` has the form ``package.module:callable`` of a user's own code."""
-    return ":" in name and not is_timm(name)
+    return ":" in name and not is_timm(name) and not is_transformers(name)
 
 
 def is_timm(name: str) -> bool:
     """Whether ``name`` has the form ``timm:NAME`` of an architecture from timm."""
     return name.startswith(TIMM)
+
+
+def is_transformers(name: str) -> bool:
+    """Whether ``name`` has the form ``transformers:CLASS`` of an architecture from Hugging Face's transformers."""
+    return name.startswith(TRANSFORMERS)
 
 
 def import_callable(kind: str, name: str) -> Callable[..., Any]:

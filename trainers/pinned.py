@@ -33,7 +33,7 @@ def read(source: str, *, field: str, wanted: str) -> tuple[Path, bytes]:
     Raises:
         ValueError: there is no such file, or its content is not the pinned one.
     """
-    path, found = path_of(source), _PINNED.fullmatch(source)
+    path = path_of(source)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -46,12 +46,18 @@ def read(source: str, *, field: str, wanted: str) -> tuple[Path, bytes]:
             f"{field}: cannot read {path} ({error.strerror}): wanted {wanted}; "
             "a relative path begins at the working directory"
         ) from error
+    check(source, path, content, field=field)
+    return path, content
+
+
+def check(source: str, path: Path, content: bytes, *, field: str) -> None:
+    """Refuse content that is not the pinned one; arguments are as in ``read``."""
+    found = _PINNED.fullmatch(source)
     if found and found["digest"] != (now := digest(content)):
         raise ValueError(
             f"{field}: {path} has changed: its content is {now}, wanted {found['digest']}: "
             "restore it, or give the path alone to take what it holds now"
         )
-    return path, content
 
 
 def pin(source: str, *, field: str, wanted: str) -> str:

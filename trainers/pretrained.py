@@ -25,7 +25,8 @@ from trainers.networks.parametrizations import is_parametrized, without_parametr
 from trainers.networks.storable import holding
 from trainers.networks.tensors import first_names
 from trainers.sources import Source, fused_parts
-from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors, without
+from trainers.state_dicts import read_state_dict
+from trainers.tensor_files import PICKLES, SAFETENSORS, few, read_tensors, safetensors_bytes, without
 
 _AUTHORS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 _MIRROR = "https://cdn.jsdelivr.net/gh/akamaster/pytorch_resnet_cifar10@master/pretrained_models"
@@ -159,7 +160,8 @@ def _entries(source: Source, own: Architecture | None, field: str) -> tuple[dict
     else:
         path, content = read_pinned(source.path, field=field)
     if path.suffix != _COMPRESSED:
-        return without(source.ignore, *read_tensors(path, content, key=source.key, field=field), path, field)
+        named = path / f"model{SAFETENSORS}" if path.is_dir() else path
+        return without(source.ignore, *read_tensors(named, content, key=source.key, field=field), path, field)
     if source.key or source.ignore:
         option = "key" if source.key else "ignore"
         raise ValueError(
@@ -268,10 +270,15 @@ def _decoded(path: Path, content: bytes, own: Architecture | None, field: str) -
 def read_pinned(source: str, *, field: str) -> tuple[Path, bytes]:
     """Return the absolute path and the content, checked if ``source`` is pinned; arguments and errors as in ``pin``."""
     path = pinned.path_of(source)
+    if path.is_dir():
+        held = read_state_dict(path, field=field)
+        content = safetensors_bytes({**held.tensors, **{name: held.tensors[one] for name, one in held.aliases.items()}})
+        pinned.check(source, path, content, field=field)
+        return path, content
     if path.suffix not in _SUFFIXES:
         fusion = "; or fusion(A, B) of several" if field == "init_from" else ""
         raise ValueError(
             f"{field} is {source!r}: wanted a file that ends in {', '.join(_SUFFIXES)}, "
-            f"or a trained network's name: {', '.join(PRETRAINED)}{fusion}"
+            f"a folder of safetensors, or a trained network's name: {', '.join(PRETRAINED)}{fusion}"
         )
     return pinned.read(source, field=field, wanted="a file of trained values")

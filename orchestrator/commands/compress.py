@@ -237,8 +237,9 @@ def _target(network: str, out: Path | None) -> Path:
 def _spec(kind: str, text: str) -> Spec:
     from orchestrator.sweep.yaml_text import parse_yaml
     from trainers.config import Spec
+    from trainers.model_folder import without_folder
 
-    return Spec.from_dict(kind, parse_yaml(text, source=f"--{kind}"))
+    return without_folder(Spec.from_dict(kind, parse_yaml(text, source=f"--{kind}")))
 
 
 def _subject(

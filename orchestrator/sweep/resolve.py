@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.search.domains import AbstractDomain, Choice, RealRange
 from orchestrator.search.space import LISTS_ARE_CHOICES, SpecSpace
 from trainers import pinned, training_settings
-from trainers.config import EACH, is_in_turn
+from trainers.config import EACH, Spec, is_in_turn
 from trainers.echo import echo
-from trainers.lookup import check_complete, find, is_import_path, is_timm, resolve
+from trainers.lookup import check_complete, find, is_import_path, is_timm, is_transformers, resolve
 from trainers.paths import completed
 from trainers.sources import values_identity
 
@@ -68,7 +68,7 @@ def lookup(kind: str, name: str) -> Callable[..., Any]:
         *training_settings.NAMED,
     ):  # a file names the method that decodes it, so methods are registered
         return find(kind, name, registry(kind))
-    if kind == "architecture" and is_timm(name):
+    if kind == "architecture" and (is_timm(name) or is_transformers(name)):
         from trainers.architectures import lookup_architecture
 
         return lookup_architecture(name, allow_import=False)
@@ -96,6 +96,10 @@ def resolve_spec(kind: str, spec: SpecSpace, *, signal: bool = False) -> SpecSpa
     function = lookup(kind, spec.name)
     parameters = inspect.signature(function).parameters
     arguments = dict(spec.arguments)
+    if kind == "architecture" and is_transformers(spec.name):
+        from trainers.model_folder import without_folder  # loads torch
+
+        arguments = dict(without_folder(Spec(name=spec.name, arguments=arguments)).arguments)
     knob = getattr(function, "rate_knob", None) if kind == "method" else None
     if knob is not None and knob.field not in arguments:
         arguments[knob.field] = knob_domain(knob.on(signal=signal))

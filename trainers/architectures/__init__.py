@@ -14,8 +14,9 @@ from trainers.architectures.resnet_cifar import resnet_cifar
 from trainers.architectures.resnet_imagenet import resnet18, resnet50
 from trainers.architectures.siren import siren
 from trainers.architectures.timm import timm_architecture
+from trainers.architectures.transformers import transformers_architecture
 from trainers.architectures.vgg_cifar import vgg16_cifar
-from trainers.lookup import is_timm, resolve
+from trainers.lookup import is_timm, is_transformers, resolve
 
 ARCHITECTURES: dict[str, Architecture] = {
     "bert": bert,
@@ -34,11 +35,15 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def lookup_architecture(name: str, *, allow_import: bool) -> Architecture:
-    """Return the architecture: a registered one, timm's ``timm:NAME``, or with ``allow_import`` a ``module:callable``.
+    """Return the architecture: a registered one, ``timm:NAME``, ``transformers:CLASS``, or ``module:callable``.
+
+    The last, a user's own code, is found with ``allow_import`` alone.
 
     Raises:
         ValueError: there is no such architecture, or it may not be imported.
     """
     if is_timm(name):
         return timm_architecture(name)
+    if is_transformers(name):
+        return transformers_architecture(name)
     return resolve("architecture", name, ARCHITECTURES, allow_import=allow_import)
