@@ -6,30 +6,37 @@ from html import escape
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.comparison.compare import Comparison
 from analysis.comparison.plot_data import BAND, Line, comparison_plot_data
 from analysis.drawing.interactive import hover, layout, page, run_url
+from analysis.drawing.printed import hollow, hover_of_printed, wrapped
+from analysis.drawing.published_points import curves
 from analysis.drawing.quality_axis import QualityAxis
+from analysis.drawing.style import GREY, PRINTED
 from analysis.units import quality_scale
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = None) -> str:
+def comparison_html(
+    comparison: Comparison, *, title: str, ui_url: str | None = None, published: pd.DataFrame | None = None
+) -> str:
     """A complete HTML page with the same content as ``comparison_figure``.
 
     Args:
         comparison: what to draw.
         title: the page's and the figure's.
         ui_url: where MLflow's UI is, such as ``http://localhost:5000``.
+        published: from ``read_published``; curves on the same images are drawn.
 
     Raises:
         ValueError: ``ui_url`` is not an http address.
     """
     import plotly.graph_objects as go
 
-    plot, factor = comparison_plot_data(comparison), quality_scale(comparison.quality_name)[0]
+    plot, factor = comparison_plot_data(comparison, published), quality_scale(comparison.quality_name)[0]
     right = plot.size_limits[1]
     figure = go.Figure()
     for index, line in enumerate(plot.lines):
@@ -46,6 +53,9 @@ def comparison_html(comparison: Comparison, *, title: str, ui_url: str | None = 
             **shared,
         )
         figure.add_scatter(**_files(line, factor, plot.axis, ui_url), **shared, showlegend=False)
+    for index, rows in enumerate(curves(plot.published)):
+        heading = {"text": PRINTED if index == 0 else ""}
+        figure.add_scatter(**_printed(rows, plot.axis), legendgroup=f"printed {index}", legendgrouptitle=heading)
     figure.update_layout(**layout(title, plot.note, plot.size_limits, plot.axis, plot.quality_label, plot.size_unit))
     return page(figure, title)
 
@@ -63,6 +73,19 @@ def _band(line: Line, factor: float, right: float, axis: QualityAxis) -> list[di
         {**style, "y": axis.place(np.nan_to_num(worst, nan=bad))},
         {**style, "y": axis.place(best), "fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{BAND})"},
     ]
+
+
+def _printed(rows: pd.DataFrame, axis: QualityAxis) -> dict[str, Any]:
+    return {
+        "x": rows["x"],
+        "y": axis.place(rows["y"]),
+        "name": wrapped(str(rows["label"].iloc[0]), 32),
+        "mode": "lines+markers",
+        "line": {"color": GREY, "width": 1},
+        "marker": hollow(str(rows["marker"].iloc[0]), GREY, size=8),
+        "hoverinfo": "text",
+        "hovertext": [hover_of_printed(row) for row in rows.to_dict("records")],
+    }
 
 
 def _files(line: Line, factor: float, axis: QualityAxis, ui_url: str | None) -> dict[str, Any]:

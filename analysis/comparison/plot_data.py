@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.comparison.compare import Comparison, Side
 from analysis.drawing.axes import SizeUnit
+from analysis.drawing.published_points import fitted_in, note_on_printed, published_points
 from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import COLOURS, MARKERS
 from analysis.fidelity import BY_QUALITY_NAME
@@ -57,10 +58,17 @@ class ComparisonPlotData:
     """The axis of quality: every point of every line, every marker and the best of every band is on it."""
     quality_label: str
     note: str
+    published: pd.DataFrame
+    """The curves of papers that belong beside the lines and fit on the axes, as ``published_points`` gives them."""
 
 
-def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
-    """Lines, bands and axes that show them, every point of every front among them."""
+def comparison_plot_data(comparison: Comparison, published: pd.DataFrame | None = None) -> ComparisonPlotData:
+    """Lines, bands and axes that show them, every point of every front among them.
+
+    Args:
+        comparison: what to draw.
+        published: from ``read_published``; curves on the same images are drawn.
+    """
     factor, _ = quality_scale(comparison.quality_name)
     lines = [_line(side, index) for index, side in enumerate(comparison.sides)]
     sizes = np.concatenate(
@@ -75,14 +83,29 @@ def comparison_plot_data(comparison: Comparison) -> ComparisonPlotData:
     bounds = quality_bounds(comparison.quality_name)
     axis = quality_axis(quality, np.ones(len(quality), np.bool_), maximise=maximise, bounds=bounds, is_log=is_log)
     axis = axis.widened(float(best.min()), float(best.max()), with_margin=True)
+    size_limits = float(sizes.min()) / 1.25, float(sizes.max()) * 1.25
+    of_images = None if published is None else published[published["images"] != ""]
+    free = [marker for marker in MARKERS if marker not in {line.symbol for line in lines}]
+    every = published_points(of_images, _drawn(comparison), factor, {}, free)
+    printed, size_limits, axis = fitted_in(every, size_limits, axis)
     return ComparisonPlotData(
         lines=tuple(lines),
+        published=printed,
         size_unit=SizeUnit.of(pd.concat([side.configurations for side in comparison.sides])),
-        size_limits=(float(sizes.min()) / 1.25, float(sizes.max()) * 1.25),
+        size_limits=size_limits,
         axis=axis,
         quality_label=quality_label(comparison.quality_name, maximise=maximise, split=comparison.split),
-        note=f"{FITTED}; " * comparison.is_fitted + _note(lines, axis),
+        note="; ".join([FITTED] * comparison.is_fitted + [_note(lines, axis), *note_on_printed(every, printed)]),
     )
+
+
+def _drawn(comparison: Comparison) -> pd.DataFrame:
+    """The configurations of all sides, one row for each file in turn."""
+    every = [
+        side.configurations.merge(pd.DataFrame({"task_file": side.repeats.files or [""]}), how="cross")
+        for side in comparison.sides
+    ]
+    return pd.concat(every, ignore_index=True)
 
 
 def _line(side: Side, index: int) -> Line:

@@ -49,6 +49,12 @@ def hollow(symbol: str, colour: str, scale: float) -> dict[str, Any]:
     return marker(symbol, scale) | edge
 
 
+def curve(symbol: str, scale: float) -> dict[str, Any]:
+    """The style of a curve that a paper prints: a thin line with hollow markers."""
+    line = {"linestyle": "-", "linewidth": 0.6 * scale, "markerfacecolor": "white", "markeredgewidth": 0.8 * scale}
+    return hollow(symbol, GREY, scale) | line
+
+
 def arrow(scale: float, *, up: bool) -> dict[str, Any]:
     """The style of a file beyond the axis: an arrow, which marks no method and no measured place."""
     sign = 1.0 if up else -1.0

@@ -10,6 +10,7 @@ from analysis.drawing.axes import draw_frame, draw_size_axis
 from analysis.drawing.beyond import ARROW_AT, MARKER_AT, TEXT_AT, edge_texts
 from analysis.drawing.heading import UPRIGHT, Heading, upright
 from analysis.drawing.legend import arrow, draw_legend, hollow, marker
+from analysis.drawing.published_points import draw_curves
 from analysis.drawing.quality_axis import draw_quality_axis
 from analysis.drawing.style import DOTS, GREY, INK, PALE
 from analysis.frontier.legend import legend_columns
@@ -100,7 +101,8 @@ def _draw_points(axes: Axes, plot: FrontierPlotData, *, scale: float) -> None:
             **style,
             **marker(str(symbol), scale),
         )
-    for row in plot.published.to_dict("records"):
+    draw_curves(axes, plot.published, scale)
+    for row in plot.published[plot.published["images"] == ""].to_dict("records"):
         style = hollow(row["marker"], row["colour"], scale)
         axes.plot([row["x"]], [row["y"]], linestyle="none", zorder=5, gid="published", **style)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from analysis.drawing.legend import LegendColumn, arrow, hollow, marker, network_names, whole_name
+from analysis.drawing.legend import LegendColumn, arrow, curve, hollow, marker, network_names, whole_name
 from analysis.drawing.style import DOTS, GREY, INK, PALE, PRINTED
 from analysis.frontier.plot_data import FrontierPlotData
 from analysis.keys import REFERENCE_METHOD
@@ -98,9 +98,13 @@ def _line(method: str, scale: float) -> dict[str, Any]:
 
 def _papers(plot: FrontierPlotData, num_characters: int, scale: float) -> LegendColumn:
     num_characters = min(num_characters, _MOST_CHARACTERS)
+    of_images = set(plot.published.loc[plot.published["images"] != "", "label"])
     return [
         (_wrap(PRINTED, num_characters), {}),
-        *((_wrap(text, num_characters), hollow(symbol, GREY, scale)) for text, symbol in plot.papers.items()),
+        *(
+            (_wrap(text, num_characters), curve(symbol, scale) if text in of_images else hollow(symbol, GREY, scale))
+            for text, symbol in plot.papers.items()
+        ),
     ]
 
 

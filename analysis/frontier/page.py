@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,10 @@ from numpy.typing import ArrayLike
 
 from analysis.drawing.beyond import ARROW, ARROW_AT, MARKER_AT, TEXT_AT, edge_texts
 from analysis.drawing.interactive import hover, layout, page, part, run_url
+from analysis.drawing.printed import hollow, hover_of_printed, wrapped
 from analysis.drawing.style import GREY, INK, PALE, PRINTED
 from analysis.frontier.plot_data import FrontierPlotData, frontier_plot_data
 from analysis.keys import REFERENCE_METHOD
-from analysis.points.published import COUNTED
-from analysis.units import format_quality, format_size
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -168,45 +166,27 @@ def _points(
 
 def _paper_legend(plot: FrontierPlotData, paper: str, *, with_title: bool) -> dict[str, Any]:
     return {
-        "name": _text(paper, 32),
+        "name": wrapped(paper, 32),
         "legendgroup": f"printed {escape(paper, quote=False)}",
         "legendgrouptitle": {"text": PRINTED if with_title else ""},
         "mode": "markers",
-        "marker": _hollow(plot.papers[paper], GREY),
+        "marker": hollow(plot.papers[paper], GREY),
     }
 
 
 def _paper_points(plot: FrontierPlotData, paper: str) -> dict[str, Any]:
-    rows = plot.published[plot.published["label"] == paper]
+    rows = plot.published[plot.published["label"] == paper].sort_values("x", kind="stable")
+    is_curve = bool((rows["images"] != "").any())
     return {
         "x": rows["x"],
         "y": plot.axis.place(rows["y"]),
-        "mode": "markers",
+        "mode": "lines+markers" if is_curve else "markers",
+        "line": {"color": GREY, "width": 1},
         "hoverinfo": "text",
-        "hovertext": [_hover_of_printed(row, plot) for row in rows.to_dict("records")],
-        "marker": _hollow(plot.papers[paper], rows["colour"]),
+        "hovertext": [hover_of_printed(row) for row in rows.to_dict("records")],
+        "marker": hollow(plot.papers[paper], rows["colour"], size=8 if is_curve else 11),
     }
-
-
-def _hollow(symbol: str, colour: str | pd.Series) -> dict[str, Any]:
-    return {"symbol": f"{symbol}-open", "color": colour, "size": 11, "line": {"width": 2}}
 
 
 def _bars(plus: ArrayLike, minus: ArrayLike) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": plus, "arrayminus": minus, "thickness": 1.2, "width": 0}
-
-
-def _hover_of_printed(row: dict[Any, Any], plot: FrontierPlotData) -> str:
-    size, name = row["size_bytes"], row["quality_name"]
-    lines = [
-        f"{format_size(size)} ({size:,} B): {COUNTED[row['counted']]}",
-        f"{'' if plot.size_unit.bits_per else 'test '}{name} {format_quality(row['quality'], name)}",
-        f"as printed, not measured here: {row['where']}",
-        row["reference"],
-    ]
-    return "<br>".join([f"<b>{_text(row['label'], 72)}</b>", *(_text(line, 72) for line in lines)])
-
-
-def _text(text: str, width: int) -> str:
-    """``text`` escaped, in lines of at most ``width`` characters."""
-    return "<br>".join(escape(line, quote=False) for line in textwrap.wrap(text, width))

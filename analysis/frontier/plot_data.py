@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from analysis.drawing.axes import SizeUnit
 from analysis.drawing.beyond import ARROW
+from analysis.drawing.published_points import fitted_in, note_on_printed, published_points
 from analysis.drawing.quality_axis import QualityAxis, quality_axis
 from analysis.drawing.style import MARKERS, OTHER_MARKER, REFERENCE_MARKER, architecture_colours, assign
 from analysis.fidelity import BY_QUALITY_NAME
-from analysis.frontier.published_points import published_points, widened_axes
 from analysis.fronts.over_files import over_files
 from analysis.keys import KEY, REFERENCE_METHOD
 from analysis.points.labels import method_variants
@@ -143,14 +143,9 @@ def frontier_plot_data(
     axis = _with_bars(axis, rows[axis.inside(rows["y"])])
     size_limits = (rows["x_low"].min() / 1.25, rows["x_high"].max() * 1.25)
     free_markers = [marker for marker in MARKERS if marker not in markers.values()]
-    printed = published_points(published, configurations, factor, colours, free_markers, OTHER_MARKER)
-    num_hidden = 0
-    if len(printed):
-        shown, size_limits, places = widened_axes(
-            size_limits, _both(axis.place(axis.limits)), printed["x"], axis.place(printed["y"])
-        )
-        axis = axis.widened(*axis.quality(places).tolist())
-        printed, num_hidden = printed[shown], int((~shown).sum())
+    is_drawn = points.set_index(KEY).index.isin(configurations.set_index(KEY).index)
+    every = published_points(published, points[is_drawn], factor, colours, free_markers)
+    printed, size_limits, axis = fitted_in(every, size_limits, axis)
     rows["outside"] = ~axis.inside(rows["y"])
     (low, high), ends = axis.limits, ["y_low", "y_high"]
     rows[ends] = rows[ends].clip(low, high)  # a bar does not reach into the strip
@@ -166,7 +161,9 @@ def frontier_plot_data(
         maximise=maximise,
         note="",
     )
-    return replace(plot, note=_note(plot, num_hidden, num_copies, is_distance=is_distance, fitted=fitted))
+    return replace(
+        plot, note=_note(plot, note_on_printed(every, printed), num_copies, is_distance=is_distance, fitted=fitted)
+    )
 
 
 def _markers(variants: pd.Series, on_front: pd.Series) -> dict[str, str]:
@@ -179,11 +176,6 @@ def _markers(variants: pd.Series, on_front: pd.Series) -> dict[str, str]:
     return {name: found[name] for name in names}
 
 
-def _both(ends: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = ends.tolist()
-    return low, high
-
-
 def _with_bars(axis: QualityAxis, inside: pd.DataFrame) -> QualityAxis:
     """``axis`` widened for the bars of points in place, but not so far that points become hard to tell apart."""
     low, high = axis.limits
@@ -194,7 +186,7 @@ def _with_bars(axis: QualityAxis, inside: pd.DataFrame) -> QualityAxis:
     return axis.widened(lowest, highest, with_margin=True)
 
 
-def _note(plot: FrontierPlotData, num_hidden: int, num_copies: int, *, is_distance: bool, fitted: bool) -> str:
+def _note(plot: FrontierPlotData, on_printed: list[str], num_copies: int, *, is_distance: bool, fitted: bool) -> str:
     rows, num_falls = plot.rows, int(plot.falls[:-1].sum())
     low, high = rows["num_seeds"].min(), rows["num_seeds"].max()
     words = [FITTED] if fitted else []
@@ -219,6 +211,4 @@ def _note(plot: FrontierPlotData, num_hidden: int, num_copies: int, *, is_distan
         words.append(f"{ARROW[plot.maximise]} beyond the axis, with their values: {', '.join(owners)}")
     if num_copies:
         words.append(f"{num_copies} uncompressed, the given network itself, at 0")
-    if num_hidden:
-        words.append(f"{num_hidden} printed point{'s' if num_hidden > 1 else ''} beyond the axes")
-    return "; ".join(words)
+    return "; ".join(words + on_printed)

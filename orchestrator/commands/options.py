@@ -38,7 +38,8 @@ PublishedFile = Annotated[
     Path | None,
     typer.Option(
         "--published",
-        help="Also draw what this CSV file has of papers; docs/frontiers.md.",
+        help="Also draw what this CSV file has of papers (docs/frontiers.md); or `kodak`: their curves on these "
+        "images, beside any images.",
         show_default=False,
     ),
 ]
@@ -168,16 +169,21 @@ def check_storage(storage: str) -> None:
 
 
 def published_files(own: Path | None, hidden: bool) -> list[Path]:
-    """The files of published results to draw: the one that ships, and the user's ``own``.
+    """The files of published results to draw: those that ship, and then the user's ``own``.
+
+    ``kodak`` for an own file asks for the curves that ship, beside any images.
 
     Raises:
         ValueError: an own file is given, and none is to be drawn.
     """
-    from analysis.points.published import SHIPPED
+    from analysis.points.image_sets import IMAGE_SETS
+    from analysis.points.published import SHIPPED_FILES, SHIPPED_IMAGES
 
     if own is not None and hidden:
         raise ValueError("got --published and --no-published: give one of them")
-    return [] if hidden else [SHIPPED, *([own] if own is not None else [])]
+    if own is not None and str(own) in IMAGE_SETS and not own.exists():
+        own = SHIPPED_IMAGES
+    return [] if hidden else [*SHIPPED_FILES, *([own] if own is not None else [])]
 
 
 def allow_own_modules() -> Path:

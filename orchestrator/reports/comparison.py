@@ -57,10 +57,18 @@ def sides_of(
     return _named(found) if by is None else _split(found, by, anchor)
 
 
-def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None = None) -> tuple[str, ...]:
+def write_comparison(
+    comparison: Comparison, folder: Path, *, ui_url: str | None = None, published: pd.DataFrame | None = None
+) -> tuple[str, ...]:
     """Write ``compare.png``, ``.svg`` and ``.html``, and where there are seeds ``difference.png`` and ``.svg``.
 
     The same points always give the same bytes.
+
+    Args:
+        comparison: what to draw.
+        folder: where to write.
+        ui_url: where MLflow's UI is.
+        published: from ``published_beside``; its curves on the same images are drawn beside the sides.
 
     Returns:
         The names of the files.
@@ -76,8 +84,8 @@ def write_comparison(comparison: Comparison, folder: Path, *, ui_url: str | None
 
     first, *others = (side.name for side in comparison.sides)
     title = f"{comparison.task}: {names_text(others, kind='others')} against {first}"
-    pages = {"compare": comparison_html(comparison, title=title, ui_url=ui_url)}
-    figures = {"compare": comparison_figure(comparison, title=title)}
+    pages = {"compare": comparison_html(comparison, title=title, ui_url=ui_url, published=published)}
+    figures = {"compare": comparison_figure(comparison, title=title, published=published)}
     if compared_with_seeds(comparison):
         figures["difference"] = difference_figure(comparison)
     return write_figures(folder, figures, pages=pages)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis.frontier.columns import IN_README, shown
 from analysis.points.exported import POINTS
-from analysis.points.published import SHIPPED
+from analysis.points.published import SHIPPED_FILES
 from analysis.signals import SENTENCE, is_fitted
 from orchestrator.errors import SweepError
 from orchestrator.reports.files import write_figures
@@ -48,7 +48,7 @@ def export(
     folder: Path,
     *,
     max_file_size_bytes: float,
-    published: Sequence[Path] = (SHIPPED,),
+    published: Sequence[Path] = SHIPPED_FILES,
 ) -> Exported:
     """Write ``points.csv``, ``frontier/*.rfz``, ``frontier.svg``, ``.png``, ``sweep.yaml`` and ``README.md``.
 

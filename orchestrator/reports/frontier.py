@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.points.published import SHIPPED
+from analysis.points.published import SHIPPED_FILES
 from orchestrator.reports.files import write_figures
 from orchestrator.reports.points import Select, points_of, published_beside
 from trainers.record import write_atomically
@@ -39,7 +39,7 @@ def write_frontier(
     *,
     task: str | None = None,
     ui_url: str | None = None,
-    published: Sequence[Path] = (SHIPPED,),
+    published: Sequence[Path] = SHIPPED_FILES,
     is_whole: bool = True,
     select: Select | None = None,
 ) -> WrittenFrontier | None:

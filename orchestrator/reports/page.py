@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.points.published import SHIPPED
+from analysis.points.published import SHIPPED_FILES
 from orchestrator import environment
 from orchestrator.reports.pictures import shown_pictures
 from orchestrator.reports.points import points_of_sweep, published_beside
@@ -34,7 +34,7 @@ def report_of(
     sweep: str,
     *,
     ui_url: str | None = None,
-    published: Sequence[Path] = (SHIPPED,),
+    published: Sequence[Path] = SHIPPED_FILES,
     damaged: Callable[[str], None] = lambda line: None,
 ) -> str | None:
     """The report of a sweep as HTML; None where it has no finished point.
@@ -66,7 +66,7 @@ def written_from(
     points: pd.DataFrame,
     *,
     ui_url: str | None = None,
-    published: Sequence[Path] = (SHIPPED,),
+    published: Sequence[Path] = SHIPPED_FILES,
     damaged: Callable[[str], None] = lambda line: None,
 ) -> str:
     """The report of a sweep whose points are loaded already.

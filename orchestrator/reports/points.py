@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.points.exported import EXPORTED_COLUMNS
-from analysis.points.published import SHIPPED
+from analysis.points.published import SHIPPED_FILES
 from analysis.signals import rate_of
 from trainers.record import ODD_COLUMNS, cell_of
 
@@ -81,12 +81,15 @@ def _differs(column: pd.Series, usual: Any) -> pd.Series:
     return column.notna() if usual is None else column != usual
 
 
-def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True) -> pd.DataFrame:
+def published_beside(
+    points: pd.DataFrame, files: Sequence[Path], *, is_whole: bool = True, are_curves: bool = False
+) -> pd.DataFrame:
     """The results printed in papers, from ``files``; figures draw those that belong beside ``points``.
 
     Args:
         points: the points that are drawn.
-        files: the project's files and the user's own.
+        files: ``SHIPPED_FILES`` and then the user's own, whose rows are asked for; or none.
+        are_curves: whether only curves on images are wanted.
         is_whole: whether no more points will come; only then is a file without a row that belongs there a mistake.
 
     Raises:
@@ -95,16 +98,21 @@ def published_beside(points: pd.DataFrame, files: Sequence[Path], *, is_whole: b
     """
     import pandas as pd
 
-    from analysis.points.published import COLUMNS, belonging, read_published
+    from analysis.points.published import TABLE_COLUMNS, belonging, read_published
 
-    tables = {file: read_published(file) for file in files}
-    for file, table in tables.items():
-        if is_whole and file != SHIPPED and belonging(table, points).empty:
+    if not files:
+        return pd.DataFrame(columns=list(TABLE_COLUMNS))
+    tables = [read_published(file, is_asked=place >= len(SHIPPED_FILES)) for place, file in enumerate(files)]
+    tables = [table[table["images"] != ""] for table in tables] if are_curves else tables
+    for file, table in list(zip(files, tables, strict=True))[len(SHIPPED_FILES) :]:
+        if is_whole and belonging(table, points).empty:
+            of_images = (table["images"] != "").any()
+            images = ", and images of one size" if of_images else f", architecture {_names(points, 'architecture')}"
             raise ValueError(
-                f"no row of {file} belongs on this figure: wanted task {_names(points, 'task')}, "
-                f"architecture {_names(points, 'architecture')} and quality_name {_names(points, 'quality_name')}"
+                f"no row of {file} belongs on this figure: wanted task {_names(points, 'task')}{images} "
+                f"and quality_name {_names(points, 'quality_name')}"
             )
-    return pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _names(points: pd.DataFrame, column: str) -> str:

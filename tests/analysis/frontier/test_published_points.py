@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.configurations.summary import summarise
+from analysis.drawing.published_points import widened_axes
 from analysis.drawing.style import PRINTED
 from analysis.frontier.figure import frontier_figure
 from analysis.frontier.page import frontier_html
 from analysis.frontier.plot_data import frontier_plot_data
-from analysis.frontier.published_points import widened_axes
 from analysis.frontier.table import frontier_csv
 from analysis.points.published import read_published
 from tests.analysis.points.rows import frame, sweep

@@ -125,7 +125,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     "not finite": ({"quality": "nan"}, "line 3: quality is 'nan': wanted a number"),
     "percent": ({"quality": "98.1"}, "line 3: quality is '98.1': accuracy is a fraction in 0..1, such as 0.981"),
     "no source": ({"source": " "}, "line 3: source is empty"),
-    "counted": ({"counted": "yes"}, "line 3: counted is 'yes': wanted payload, file, unstated"),
+    "counted": ({"counted": "yes"}, "line 3: counted is 'yes': wanted payload, file, computed, unstated"),
 }
 
 
@@ -181,5 +181,6 @@ def test_files_of_spreadsheets_are_read(tmp_path: Path) -> None:
         b"\xef\xbb\xbf" + file.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b",,\r\n\r\n"
     )
     (row,) = read_published(file).to_dict("records")
-    assert row == ROW | {"size_bytes": 900, "quality": 0.94, "counted": "file"}
+    own = {"size_bytes": 900, "quality": 0.94, "counted": "file", "images": "", "bits_per_pixel": 0.0}
+    assert row == ROW | own | {"is_asked": False}
     assert row["counted"] in COUNTED

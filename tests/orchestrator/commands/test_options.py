@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.fidelity import DISTANCES
-from analysis.points.published import SHIPPED
+from analysis.points.published import SHIPPED_FILES, SHIPPED_IMAGES
 from orchestrator.commands.options import (
     FidelityName,
     allow_own_modules,
@@ -19,8 +19,9 @@ from orchestrator.commands.options import (
 
 
 def test_an_own_file_of_published_results_is_drawn_beside_the_one_that_ships() -> None:
-    assert published_files(None, hidden=False) == [SHIPPED]
-    assert published_files(Path("own.csv"), hidden=False) == [SHIPPED, Path("own.csv")]
+    assert published_files(None, hidden=False) == [*SHIPPED_FILES]
+    assert published_files(Path("own.csv"), hidden=False) == [*SHIPPED_FILES, Path("own.csv")]
+    assert published_files(Path("kodak"), hidden=False) == [*SHIPPED_FILES, SHIPPED_IMAGES]
     assert published_files(None, hidden=True) == []
     with pytest.raises(ValueError, match="got --published and --no-published: give one of them"):
         published_files(Path("own.csv"), hidden=True)
