@@ -109,8 +109,12 @@ def _write_onnx(opened: Opened, out: Path, shape: Sequence[int] | None, task: st
         check_tokens(data, opened.architecture, opened.header.arguments)
         example = few(data.train, 2).inputs
     else:
+        try:
+            size = shape_of(opened, shape)
+        except ValueError as error:
+            raise ValueError(f"{error}, or --task") from error
         generator = torch.Generator().manual_seed(derive(0, "bundle"))
-        example = torch.randn(2, *shape_of(opened, shape), generator=generator)
+        example = torch.randn(2, *size, generator=generator)
     model = onnx_model(opened, example, int8=int8)
     write_out(out, model.data)
     held = f"{model.num_int8:,} of {model.num_weights:,} weights as int8" if int8 else "float32"

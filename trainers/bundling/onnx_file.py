@@ -19,7 +19,7 @@ from trainers.coding.sections import Integers
 from trainers.compressed import Opened
 from trainers.lookup import one_line
 from trainers.networks.calling import call
-from trainers.trees import Tree
+from trainers.trees import Tree, shape_text
 
 MOST_BYTES = 1_900_000_000
 """A model of ONNX is one message of Protocol Buffers, which ends at 2 GiB."""
@@ -65,12 +65,13 @@ def onnx_model(opened: Opened, example: Tree, *, int8: bool = False) -> OnnxMode
     num_bytes = sum(tensor.nbytes for tensor in network.state_dict().values())
     if num_bytes > MOST_BYTES:
         raise ValueError(f"the network has {num_bytes:,} bytes: wanted {MOST_BYTES:,} at most for a model of ONNX")
+    outputs = _outputs(network, example)
     proto = _exported(network, example)
     _without_traces(proto)
     num_int8 = _with_int8(onnx, proto, opened, network) if int8 else 0
     data = proto.SerializeToString(deterministic=True)
     num_weights = sum(one.numel() for one in network.parameters() if one.ndim > 1)
-    return OnnxModel(data=data, num_weights=num_weights, num_int8=num_int8, error=_error(network, data, example))
+    return OnnxModel(data=data, num_weights=num_weights, num_int8=num_int8, error=_error(outputs, data, example))
 
 
 def _exported(network: nn.Module, example: Tree) -> Any:
@@ -84,7 +85,8 @@ def _exported(network: nn.Module, example: Tree) -> Any:
                 network, args, dynamo=True, dynamic_shapes=tuple({0: batch} for _ in args), optimize=True, verbose=False
             )
     except Exception as error:  # a network may be anything
-        raise ValueError(f"the network cannot be exported to ONNX: {one_line(error)}") from error
+        said = one_line(error.__cause__ or error)  # torch wraps what went wrong in a page of advice
+        raise ValueError(f"the network cannot be exported to ONNX: {said}") from error
     if program is None:
         raise ValueError("the network cannot be exported to ONNX: torch.onnx gave no program")
     return program.model_proto
@@ -92,16 +94,18 @@ def _exported(network: nn.Module, example: Tree) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of packages that it does not need, and of its own future."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """The exporter warns of packages that it does not need, and of its own future, and prints what it raises."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _without_traces(proto: Any) -> None:
@@ -176,12 +180,22 @@ def _scaled(
     return numbers.reshape(weights.shape).astype(np.int8), scales
 
 
-def _error(network: nn.Module, data: bytes, example: Tree) -> float:
-    with torch.no_grad():
-        wanted = call(network, example)
-        found = call(OnnxNetwork(data), example)
-    if not isinstance(wanted, Tensor):
+def _outputs(network: nn.Module, example: Tree) -> Tensor:
+    try:
+        with torch.no_grad():
+            outputs = call(network, example)
+    except Exception as error:  # a network may be anything
+        said = f"inputs of shape {shape_text(example)} ({one_line(error)})"
+        raise ValueError(
+            f"the network does not take {said}: wanted the task that it was trained on, or the shape of its examples"
+        ) from error
+    if not isinstance(outputs, Tensor):
         raise ValueError("the network returns several things: wanted one tensor for a model of ONNX")
+    return outputs
+
+
+def _error(wanted: Tensor, data: bytes, example: Tree) -> float:
+    found = call(OnnxNetwork(data), example)
     error = float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30))
     if not error <= TOLERANCE:
         raise ValueError(

@@ -84,6 +84,13 @@ def test_what_cannot_be_a_model_is_refused_in_one_line(kind: type[nn.Linear], me
         onnx_model(one, torch.randn(2, 4))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+    assert "\x1b" not in repr(str(caught.value))
+
+
+def test_inputs_of_another_shape_are_named() -> None:
+    wanted = r"^the network does not take inputs of shape \(3,\) \(.*\): wanted the task that it was trained on, or"
+    with pytest.raises(ValueError, match=wanted):
+        onnx_model(opened("mlp", input_shape=[4], num_outputs=2, hidden=[3]), torch.randn(2, 3))
 
 
 def test_a_missing_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
