@@ -37,7 +37,8 @@ def inputs_of(name: str, num: int) -> torch.Tensor:
 
 def outputs_shape(name: str, num: int, num_outputs: int) -> tuple[int, ...]:
     inputs = input_shape_of(name)
-    return (num, *(inputs if reads_tokens(name) else inputs[:-1] if computes_whole_images(name) else ()), num_outputs)
+    is_of_tokens = reads_tokens(name) and "num_tokens" not in inspect.signature(ARCHITECTURES[name]).parameters
+    return (num, *(inputs if is_of_tokens else inputs[:-1] if computes_whole_images(name) else ()), num_outputs)
 
 
 def test_meta_and_cpu_networks_have_one_layout(name: str) -> None:
