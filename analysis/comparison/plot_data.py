@@ -125,7 +125,8 @@ def _note(lines: list[Line], axis: QualityAxis) -> str:
     banded = [line for line in lines if line.band is not None]
     if not banded:
         several = any(line.side.repeats.num_seeds.max() > 1 for line in lines)
-        return f"line: {'means over seeds' if several else 'one seed'}; markers: files of each frontier{stretched}"
+        over = "the task's files" if any(line.side.repeats.files for line in lines) else "seeds"
+        return f"line: {f'means over {over}' if several else 'one seed'}; markers: files of each frontier{stretched}"
     counts = " or ".join(map(str, sorted({len(line.side.seeds) for line in banded})))
     without = [line.side.name for line in lines if line.band is None]
     others = f"; too few seeds of {' and '.join(without)}" if without else ""

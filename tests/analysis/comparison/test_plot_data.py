@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.comparison.compare import compare
 from analysis.comparison.plot_data import comparison_plot_data
 from tests.analysis.comparison.samples import side
+from tests.analysis.images import images
 
 
 def test_a_dozen_sides_look_different() -> None:
@@ -38,3 +39,8 @@ def test_the_axis_says_the_unit_and_where_lower_is_better() -> None:
     )
     points = {name: side(name, quality_name="psnr_db") for name in "ab"}
     assert comparison_plot_data(compare(points, num_resamples=1)).quality_label == "Test PSNR (dB)"
+
+
+def test_means_over_images_are_no_means_over_seeds() -> None:
+    found = compare({name: images(4, method=name) for name in ("epr", "jpeg")}, num_resamples=1)
+    assert "line: means over the task's files; markers" in comparison_plot_data(found).note
