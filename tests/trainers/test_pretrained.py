@@ -181,8 +181,8 @@ def test_another_content_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_neither_a_name_nor_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     assert message_of(lambda: pin("resnet20_cifar")) == (
-        "init_from is 'resnet20_cifar': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, "
-        "or a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several"
+        "init_from is 'resnet20_cifar': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, a folder "
+        "of safetensors, or a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several"
     )
     assert message_of(lambda: pin(f"{tmp_path}/none.pt")).startswith(
         f"init_from: cannot read {tmp_path}/none.pt (No such file or directory): wanted a file of trained values"
