@@ -18,6 +18,9 @@ from trainers.config import Spec
 from trainers.evaluate import evaluate
 from trainers.instantiate import make_task
 
+COMPILING = "compiling the coder, once on this machine: some ten seconds\n"
+"""What the first test of a new machine is told, whichever that is."""
+
 
 @pytest.fixture(scope="module")
 def runs(finished: Finished) -> list[object]:
@@ -31,7 +34,7 @@ def test_a_failed_trial_makes_exit_code_one_and_the_rest_finishes(finished: Fini
     assert f"{NUM_TRIALS - NUM_FAILED} of {NUM_TRIALS} trials finished, {NUM_FAILED} failed" in finished.process.stdout
     assert "the training loss became" in finished.process.stdout
     assert "Traceback" not in finished.process.stdout
-    assert finished.process.stderr == ""
+    assert finished.process.stderr.removeprefix(COMPILING) == ""
 
 
 def test_every_point_is_a_file_whose_decoded_network_has_the_stated_quality(finished: Finished) -> None:

@@ -188,7 +188,7 @@ def test_what_is_neither_a_name_nor_a_file_is_refused_in_one_line(tmp_path: Path
         f"init_from: cannot read {tmp_path}/none.pt (No such file or directory): wanted a file of trained values"
     )
     (tmp_path / "folder.pt").mkdir()
-    assert "(Is a directory)" in message_of(lambda: pin(f"{tmp_path}/folder.pt"))
+    assert "folder.pt has none in safetensors" in message_of(lambda: pin(f"{tmp_path}/folder.pt"))
 
 
 def test_a_known_network_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,8 @@ def test_a_network_of_any_float_is_stored_in_its_own_dtype(dtype: str, tmp_path:
 
 
 def test_what_a_file_could_not_hold_is_refused_before_training(tmp_path: Path) -> None:
-    config = configuration("epr", architecture={"name": "tests.trainers.test_train:verbose", "text": "x" * 5000})
+    text = str(np.random.default_rng(0).bytes(1 << 19).hex())  # more than is held of any arguments
+    config = configuration("epr", architecture={"name": "tests.trainers.test_train:verbose", "text": text + text})
     with pytest.raises(ValueError, match="a file's header has no room for"):
         train(config, never, tmp_path)
 

@@ -90,7 +90,8 @@ NEEDED = "a sweep needs task, architecture and method"
         (
             {"init_from": "resnet20"},
             "init_from is 'resnet20': wanted a file that ends in .pth, .pt, .th, .safetensors, .rfz, a folder "
-            "of safetensors, or a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of several",
+            "of safetensors, or a trained network's name: resnet20_cifar10, resnet32_cifar10; or fusion(A, B) of "
+            "several",
         ),
         (
             {"init_from": "/no/such/net.pth"},

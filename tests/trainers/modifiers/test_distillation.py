@@ -151,7 +151,7 @@ def test_a_teacher_that_changed_is_refused(trained: Path, tmp_path: Path) -> Non
          r"this task$"),
         (clusters, {"architecture": "mlp"}, r"is of architecture 'cnn', not 'mlp': leave architecture away"),
         (clusters, {"teacher": "/no/t.rfz"}, r"^teacher: cannot read /no/t\.rfz \(No such file or directory\): wanted"),
-        (clusters, {"teacher": "t.txt"}, r"^teacher is 't\.txt': wanted a file that ends in .*, or a trained network's"),
+        (clusters, {"teacher": "t.txt"}, r"^teacher is 't\.txt': wanted a file that ends in .*, or a trained net"),
     ],
 )  # fmt: skip
 def test_a_teacher_that_does_not_fit_is_refused_in_one_line(
