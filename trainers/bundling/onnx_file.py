@@ -120,7 +120,9 @@ def _without_traces(proto: Any) -> None:
 
 def _with_int8(onnx: Any, proto: Any, opened: Opened, network: nn.Module) -> int:
     """Replace weights by int8 and scales; return how many values these are."""
-    num_values, matrices = 0, _transposed(network)
+    names: set[str] = set()
+    contents: set[bytes] = set()  # a tied matrix may stand in the model twice, and equal ones have one name
+    matrices = _transposed(network)
     for place, stored in enumerate(list(proto.graph.initializer)):
         weights = onnx.numpy_helper.to_array(stored)
         if weights.ndim < 2 or weights.dtype != np.float32:
@@ -139,12 +141,18 @@ def _with_int8(onnx: Any, proto: Any, opened: Opened, network: nn.Module) -> int
         nodes = [onnx.helper.make_node("DequantizeLinear", [small, scale], [made], name=f"dequantize_{place}", axis=0)]
         if name:
             nodes.append(onnx.helper.make_node("Transpose", [made], [stored.name], name=f"transpose_{place}"))
+        names.add(stored.name)
+        contents.add(weights.tobytes() if name else b"")
         proto.graph.initializer[place].CopyFrom(onnx.numpy_helper.from_array(integers, small))
         proto.graph.initializer.append(onnx.numpy_helper.from_array(scales, scale))
         for node in reversed(nodes):
             proto.graph.node.insert(0, node)
-        num_values += integers.size
-    return num_values
+    return sum(
+        one.numel()
+        for name, one in network.named_parameters()
+        if one.ndim > 1
+        and (name in names or (_is_matrix(one) and one.detach().t().contiguous().numpy().tobytes() in contents))
+    )
 
 
 def _transposed(network: nn.Module) -> dict[bytes, str]:
