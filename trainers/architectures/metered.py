@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from torch.nn.modules.module import (
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from trainers.echo import echo
 
 MOST_PARTS = 1 << 14
 """The most modules and parameters together. The deepest networks of timm have some thousands."""
@@ -79,3 +81,15 @@ def _num_made(func: Any, args: Any, kwargs: Any) -> int:
     except (NotImplementedError, RuntimeError):
         return 0
     return sum(math.prod(tensor.shape) for tensor in pytree.tree_leaves(made) if isinstance(tensor, Tensor))
+
+
+def check_numbers(name: str, value: Any, *, most: int) -> None:
+    """Refuse a number that is too large or none, wherever it is in ``value``."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            check_numbers(name, item, most=most)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            check_numbers(f"{name}.{key}", item, most=most)
+    elif isinstance(value, int | float) and not -most <= value <= most:
+        raise ValueError(f"{name} is {echo(value)}: wanted numbers of at most {most}")

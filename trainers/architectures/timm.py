@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from trainers import checks
 from trainers.architectures.base import Architecture
-from trainers.architectures.metered import metered
+from trainers.architectures.metered import check_numbers, metered
 from trainers.echo import echo
 from trainers.lookup import TIMM, one_line
 
@@ -58,7 +58,7 @@ def timm_architecture(name: str) -> Architecture:
         for key in arguments:
             if key in _READING:  # a file's header must not make timm read other files
                 raise ValueError(f"{key} reads values from elsewhere: trained ones come from init_from")
-            _check_numbers(key, arguments[key])
+            check_numbers(key, arguments[key], most=_MOST)
         with metered():
             network: nn.Module = timm.create_model(
                 model, pretrained=False, num_classes=num_outputs, in_chans=input_shape[0], **arguments
@@ -66,15 +66,3 @@ def timm_architecture(name: str) -> Architecture:
         return network
 
     return create
-
-
-def _check_numbers(name: str, value: Any) -> None:
-    """Refuse a number that is too large, wherever it is in ``value``."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            _check_numbers(name, item)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            _check_numbers(f"{name}.{key}", item)
-    elif isinstance(value, int | float) and not -_MOST <= value <= _MOST:
-        raise ValueError(f"{name} is {echo(value)}: wanted numbers of at most {_MOST}")

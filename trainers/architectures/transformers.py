@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainers import checks
 from trainers.architectures.base import Architecture
-from trainers.architectures.metered import metered
+from trainers.architectures.metered import check_numbers, metered
 from trainers.echo import echo
 from trainers.lookup import TRANSFORMERS, one_line
 from trainers.nearest import nearest
@@ -151,7 +151,7 @@ def _config(kind: Any, fields: Mapping[str, Any], context: int) -> Any:
     for key, value in fields.items():
         if key not in known and key != "num_labels":
             raise ValueError(f"{kind.__name__} has no field {echo(key)}{nearest(key, known)}")
-        _check_numbers(key, value)
+        check_numbers(key, value, most=_MOST)
     with _quiet():
         config = kind(**fields, bos_token_id=None, eos_token_id=None)
     config._attn_implementation = "sdpa"
@@ -193,18 +193,6 @@ class _Classifier(nn.Module):
             given["position_ids"] = torch.arange(first, first + tokens.shape[1], device=tokens.device)[None]
         logits: Tensor = super().forward(**given).logits
         return logits
-
-
-def _check_numbers(name: str, value: Any) -> None:
-    """Refuse a number that is too large or none, wherever it is in ``value``."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            _check_numbers(name, item)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            _check_numbers(f"{name}.{key}", item)
-    elif isinstance(value, int | float) and not -_MOST <= value <= _MOST:
-        raise ValueError(f"{name} is {echo(value)}: wanted numbers of at most {_MOST}")
 
 
 @contextlib.contextmanager

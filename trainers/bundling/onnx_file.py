@@ -150,15 +150,18 @@ def _with_int8(onnx: Any, proto: Any, opened: Opened, network: nn.Module) -> int
     return sum(
         one.numel()
         for name, one in network.named_parameters()
-        if one.ndim > 1
-        and (name in names or (_is_matrix(one) and one.detach().t().contiguous().numpy().tobytes() in contents))
+        if one.ndim > 1 and (name in names or (_is_matrix(one) and _turned(one) in contents))
     )
 
 
 def _transposed(network: nn.Module) -> dict[bytes, str]:
     """The names of matrices, by the bytes of what is left where the export turns a layer into a product with it."""
     named = network.state_dict().items()
-    return {one.t().contiguous().numpy().tobytes(): name for name, one in named if _is_matrix(one)}
+    return {_turned(one): name for name, one in named if _is_matrix(one)}
+
+
+def _turned(matrix: Tensor) -> bytes:
+    return matrix.detach().t().contiguous().numpy().tobytes()
 
 
 def _is_matrix(tensor: Tensor) -> bool:
