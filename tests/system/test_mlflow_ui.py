@@ -7,31 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from mlflow import MlflowClient
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.console import NUM_FAILED, NUM_TRIALS, PROGRAM, Finished, clean_environment
+from tests.system.browsing import SCREENSHOTS
 from tests.system.serving import free_port
 
 pytestmark = pytest.mark.system
 
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 NUM_POINTS, NUM_SEEDS = NUM_TRIALS - NUM_FAILED, 2
 PATIENCE_MS = 60_000
 POINT, CURVE = ".scatterlayer path.point", ".scatterlayer path.js-line"  # as plotly draws them
 ROW = ".ag-center-cols-container .ag-row"
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever a page needs is here
-]
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +48,9 @@ def links(finished: Finished) -> Iterator[dict[str, str]]:
         process.communicate(timeout=600)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is not installed: say sh tests/system/install.sh"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page in a browser that was here before: at a first visit MLflow covers a third of it with an assistant."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(viewport={"width": 1600, "height": 1300})
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)

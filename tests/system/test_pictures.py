@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.console import call
 from tests.pictures import write_picture
-from tests.system.test_report import FLAGS, SCREENSHOTS
+from tests.system.browsing import SCREENSHOTS
 from trainers.record import read_json
 
 pytestmark = pytest.mark.system
@@ -33,17 +31,6 @@ PIXELS = """image => {
   context.drawImage(image, 0, 0);
   return Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is not installed: say sh tests/system/install.sh"
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def test_a_report_shows_the_images_and_what_the_files_of_the_frontier_decode_to(

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.console import Finished, call
+from tests.system.browsing import SCREENSHOTS
 
 pytestmark = pytest.mark.system
 
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 POINT = ".scatterlayer path.point"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +27,6 @@ def report(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path
     said = call(finished.folder, "report", "tiny", "--out", str(file))
     assert said.returncode == 0, said.stderr
     return file
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is not installed: say sh tests/system/install.sh"
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
